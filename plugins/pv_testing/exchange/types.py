@@ -1,0 +1,136 @@
+"""What passes between the exchange engine, the providers and the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+Payload = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One thing to carry.
+
+    Attributes:
+        key: the business key, unique for its kind in its system, such as ``SR-2025-0123/SN001``.
+        data: the record in the project's own words, as the contract's field map reads it.
+        problem: why the record can't be carried, found before mapping; such a record goes straight to quarantine.
+    """
+
+    key: str
+    data: Mapping[str, Any]
+    problem: Exception | None = None
+
+
+@dataclass(slots=True)
+class Prepared:
+    """A record that is mapped, validated and claimed, ready to be sent.
+
+    Attributes:
+        key: the business key.
+        payload: the record in the system's words.
+        fingerprint: SHA-256 of the payload, so that an unchanged record is known without asking the system.
+        external_id: the record's id in the system, where the ledger knows it.
+        revision: 1 for the first version that takes effect, one more for each amendment.
+        idempotency_key: the same for every attempt to bring this version of the record into effect.
+        data: the record as it was before mapping, for operations that need more than the payload.
+    """
+
+    key: str
+    payload: Payload
+    fingerprint: str
+    external_id: str = ""
+    revision: int = 1
+    idempotency_key: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Verdict(str, Enum):
+    """What the contract makes of a response."""
+
+    OK = "ok"
+    REJECTED = "rejected"
+    RETRYABLE = "retryable"
+    AMBIGUOUS = "ambiguous"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a system said about one record.
+
+    Attributes:
+        verdict: what the contract makes of it.
+        external_id: the record's id in the system, when the verdict is ``ok``.
+        reason: why not, in words for a person, when it isn't.
+        code: a short reason code.
+        body: the system's own description of the record, for callers that want it.
+        retry_after: seconds to wait before the next try, when the system said so.
+    """
+
+    verdict: Verdict
+    external_id: str = ""
+    reason: str = ""
+    code: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up by business key found in a system.
+
+    Attributes:
+        external_id: the record's id in the system.
+        in_effect: whether this very version of the record is in effect there, not an earlier one.
+        body: the system's own description of the record.
+        copies: how many records carry the business key; more than one is a matter for a person.
+    """
+
+    external_id: str
+    in_effect: bool = True
+    body: Mapping[str, Any] = field(default_factory=dict)
+    copies: int = 1
+
+
+class Result(str, Enum):
+    """What became of a record."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    ADOPTED = "adopted"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    DEFERRED = "deferred"
+
+    @property
+    def in_effect(self) -> bool:
+        """Whether the record is in effect in the system."""
+        return self in _IN_EFFECT
+
+
+_IN_EFFECT = frozenset({Result.CREATED, Result.UPDATED, Result.UNCHANGED, Result.ADOPTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record, and why.
+
+    Attributes:
+        key: the business key.
+        result: what became of it.
+        external_id: its id in the system, where it has one.
+        code: a short reason code, where it is not in effect.
+        reason: the same in words for a person.
+        body: the system's own description, where the exchange spoke with the system about it.
+    """
+
+    key: str
+    result: Result
+    external_id: str = ""
+    code: str = ""
+    reason: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
