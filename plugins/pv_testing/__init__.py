@@ -1,0 +1,1 @@
+"""Connects the PV Testing Protocol Framework with the systems of a laboratory; imports no Airflow."""

@@ -127,7 +127,7 @@ class IntegrationError(Exception):
         return _rebuild, (type(self), self.__dict__.copy())
 
     def about(self, **known: str) -> IntegrationError:
-        """Fill in what the raiser didn't know (``system``, ``provider``, ``operation``, ``key``) and return the error."""
+        """Fill in what the raiser didn't know (``system``, ``provider``, ``operation``, ``key``) and return it."""
         for name, value in known.items():
             if value and not getattr(self, name):
                 setattr(self, name, value)

@@ -1,0 +1,1 @@
+"""The engine that brings each record into effect exactly once."""

@@ -1,0 +1,1 @@
+"""Ways to reach a system, with authentication, pagination, limits and deadlines."""
