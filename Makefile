@@ -1,0 +1,64 @@
+# `make demo` and `make test` need nothing but a Python 3.10 to 3.13 and a package index; everything stays inside the clone.
+
+PYTHON ?= python3.12 python3.11 python3.13 python3.10 python3
+ARGS ?=
+
+BIN := .venv/bin
+RUN := $(BIN)/python
+READY := .venv/.ready
+UV := .run/uv/bin/uv
+
+# Whether a Python can carry the virtual environment; asked by running it, because a pyenv shim may be there and fail.
+USABLE := import sys, ensurepip, sqlite3, ssl, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench chaos live constraints clean
+
+help:           ## Say what can be made
+	@echo "make TARGET [ARGS='...'] [PYTHON=/path/to/python]"
+	@sed -n 's/^\([a-z]*\): .*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+
+demo: $(READY)  ## Run a laboratory and Airflow on this machine, carry a service request through them, show what came of it
+	@$(RUN) -m demo $(ARGS)
+
+test: $(READY)  ## Run every test that needs no third-party system
+	@$(RUN) -m pytest -m "not live" $(ARGS)
+
+lint: $(READY)  ## Check the code with ruff, and the core's types with mypy
+	@$(RUN) -m ruff check .
+	@$(RUN) -m mypy
+
+bench: $(READY) ## Measure what a record, a claim and a parsed DAG cost
+	@$(RUN) -m tests.bench $(ARGS)
+
+chaos: $(READY) ## Kill, lose and slow down 5,000 samples, and count what arrived
+	@$(RUN) -m tests.chaos $(ARGS)
+
+live: $(READY)  ## Install and start SENAITE, and carry a service request through it
+	@$(RUN) -m pytest -m live tests/live $(ARGS)
+
+constraints: $(UV) ## Resolve the requirements anew for Python 3.10 to 3.13
+	@{ echo '# The full resolution of requirements-dev.txt for Python 3.10 to 3.13, made by `make constraints`.'; \
+	   "$(UV)" pip compile --quiet --universal --upgrade --python-version 3.10 --no-header --no-annotate requirements-dev.txt; \
+	} > .run/constraints.txt && mv .run/constraints.txt constraints.txt
+
+clean:          ## Remove everything that was made here; the virtual environment too
+	rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
+
+$(READY): requirements.txt requirements-dev.txt constraints.txt
+	@if ! $(RUN) -c '$(USABLE)' 2>/dev/null; then \
+	  for python in $(PYTHON) ''; do \
+	    if [ -z "$$python" ]; then echo "No usable Python found: install Python 3.10 to 3.13 with its venv module (tried: $(PYTHON))," \
+	      "or name one with make PYTHON=/path/to/python." >&2; exit 1; fi; \
+	    if "$$python" -c '$(USABLE)' 2>/dev/null; then break; fi; \
+	  done; \
+	  echo "Making .venv with $$("$$python" -V) …"; \
+	  "$$python" -m venv --clear .venv; \
+	fi
+	@echo "Installing the packages …"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+$(UV): $(READY)
+	@$(RUN) -m venv .run/uv && .run/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
