@@ -1,0 +1,54 @@
+"""Service requests as samples: one for each module whose serial number is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from pv_testing.domain.records import Module, ServiceRequest
+from pv_testing.errors import DataError
+from pv_testing.exchange.types import Record
+
+
+def sample_key(sr_number: str, serial_number: str) -> str:
+    """Return the business key of a sample; the same module in a later service request is another sample."""
+    return f"{sr_number}/{serial_number}"
+
+
+def sample_records(request: ServiceRequest) -> list[Record]:
+    """Return one record for each module.
+
+    A module without a serial number, or with one that comes twice, is returned with its problem, so that it waits in
+    quarantine: serial numbers are never invented.
+    """
+    times = Counter(module.serial_number for module in request.modules)
+    return [_record(request, module, place, times) for place, module in enumerate(request.modules, start=1)]
+
+
+def _record(request: ServiceRequest, module: Module, place: int, times: Counter[str]) -> Record:
+    serial = module.serial_number
+    data = {
+        **module.details,
+        "sr_number": request.sr_number,
+        "serial_number": serial,
+        "customer": request.customer,
+        "customer_name": request.customer.get("name"),
+        "module": module.details,
+    }
+    if not serial:
+        problem = DataError(f"module {place} has no serial number; enter it in the framework", code="SERIAL_MISSING")
+        return Record(sample_key(request.sr_number, f"(module {place})"), data, problem)
+    if times[serial] > 1:
+        problem = DataError(f"the serial number comes {times[serial]} times in its request", code="SERIAL_DUPLICATE")
+        return Record(sample_key(request.sr_number, serial), data, problem)
+    return Record(sample_key(request.sr_number, serial), data)
+
+
+def shortfalls(requests: Iterable[ServiceRequest]) -> list[str]:
+    """Say which requests list fewer or more modules than they announce."""
+    return [
+        f"{request.sr_number}: {len(request.modules)} of {request.quantity} serial numbers known; "
+        + ("the rest follow after inspection" if len(request.modules) < request.quantity else "more than announced")
+        for request in requests
+        if len(request.modules) != request.quantity
+    ]

@@ -1,0 +1,248 @@
+"""The life of a few hundred records in an exchange: claim, look up, send, classify, settle."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Concatenate, ParamSpec, TypeVar
+
+from pv_testing.errors import Action, IntegrationError
+from pv_testing.exchange.fingerprint import idempotency_key
+from pv_testing.exchange.operation import Operation
+from pv_testing.exchange.settling import Settling
+from pv_testing.exchange.together import together
+from pv_testing.exchange.types import Found, Outcome, Prepared, Reply, Result, Verdict
+from pv_testing.ledger import Claim, Claimed, Decision, Ledger
+
+ROUNDS = 4
+POLL = 0.5
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+class Run:
+    """What the chunks of one exchange share.
+
+    Attributes:
+        stopped: what made the exchange stop before its end; no chunk sends anything from then on.
+    """
+
+    def __init__(self, operation: Operation, ledger: Ledger, owner: str, replay: bool, patience: float) -> None:  # noqa: FBT001
+        self.operation = operation
+        self.ledger = ledger
+        self.owner = owner
+        self.replay = replay
+        self.patience = patience
+        self.gate = asyncio.Semaphore(operation.limits.concurrency)
+        self.stopped: IntegrationError | None = None
+
+
+class Chunk:
+    """Carries a chunk of prepared records to an outcome each.
+
+    Args:
+        shared: what the chunks of the exchange share.
+        items: the records, mapped and validated, no key twice.
+    """
+
+    def __init__(self, shared: Run, items: Sequence[Prepared]) -> None:
+        self.shared = shared
+        self.operation = shared.operation
+        self.items = {item.key: item for item in items}
+        self.settling = Settling(shared.ledger, shared.operation, shared.owner)
+
+    async def run(self) -> list[Outcome]:
+        """Bring the records into effect; wait for those that another attempt holds, within the run's patience.
+
+        Returns:
+            One outcome a record.
+
+        Raises:
+            LedgerError: the ledger can't be read or written.
+        """
+        if self.shared.replay:
+            await self._ledger(self.shared.ledger.release, list(self.items))
+        give_up = time.monotonic() + self.shared.patience
+        busy = await self._attempt(list(self.items.values()))
+        while busy and time.monotonic() < give_up and self.shared.stopped is None:
+            await asyncio.sleep(POLL)
+            busy = await self._attempt([self.items[claimed.key] for claimed in busy])
+        for claimed in busy:
+            self.settling.note(
+                claimed.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record"
+            )
+        return await self.settling.close()
+
+    async def _attempt(self, items: Sequence[Prepared]) -> list[Claimed]:
+        """Claim and carry what can be claimed; return what another attempt holds."""
+        if self.shared.stopped is not None:
+            for item in items:
+                self.settling.note(item.key, Result.DEFERRED, code="NOT_SENT", reason=self.shared.stopped.message)
+            return []
+        limits = self.operation.limits
+        claims = [Claim(item.key, item.fingerprint) for item in items]
+        claimed = await self._ledger(self.shared.ledger.claim, claims, owner=self.shared.owner, lease=limits.lease)
+        sort: dict[Decision, list[Claimed]] = {decision: [] for decision in Decision}
+        for claim in claimed:
+            sort[claim.decision].append(claim)
+        for claim in sort[Decision.UNCHANGED]:
+            self.settling.note(claim.key, Result.UNCHANGED, claim.external_id)
+        for claim in sort[Decision.WAITING]:
+            self.settling.note(
+                claim.key, Result.QUARANTINED, code=claim.code, reason=f"waits for a person: {claim.reason}"
+            )
+        self.settling.hold([*sort[Decision.NEW], *sort[Decision.CHANGED], *sort[Decision.RESOLVE]])
+        await self._carry(sort)
+        return sort[Decision.BUSY]
+
+    async def _carry(self, sort: dict[Decision, list[Claimed]]) -> None:
+        limits = self.operation.limits
+        new = [self._take(claim) for claim in sort[Decision.NEW]]
+        changed = [self._take(claim) for claim in sort[Decision.CHANGED]]
+        unclear = [self._take(claim) for claim in sort[Decision.RESOLVE]]
+        if limits.on_change == "ignore":
+            for item in changed:
+                self.settling.keep(item)
+            changed = []
+        if limits.look_first:
+            new = await self._adopt(new)
+        if unclear:
+            await self._clarify(unclear, ROUNDS)
+        if new or changed:
+            await self._send([*new, *changed], ROUNDS)
+
+    def _take(self, claim: Claimed) -> Prepared:
+        item = self.items[claim.key]
+        operation = self.operation
+        item.external_id, item.revision = claim.external_id, claim.revision
+        item.idempotency_key = idempotency_key(
+            operation.system, operation.kind, item.key, item.fingerprint, item.revision
+        )
+        return item
+
+    async def _send(self, items: Sequence[Prepared], rounds: int) -> None:
+        """Send the records in batches, several batches at a time."""
+        batches = iter(list(self._batches(items)))
+
+        async def work() -> None:
+            for batch in batches:
+                await self._deliver(batch, rounds)
+
+        limits = self.operation.limits
+        workers = min(limits.concurrency, -(-len(items) // limits.batch_size))
+        await together(*(work() for _ in range(workers)))
+
+    def _batches(self, items: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
+        """Cut into batches; first versions and later ones are different requests and never share one."""
+        size = self.operation.limits.batch_size
+        for part in ([i for i in items if not i.external_id], [i for i in items if i.external_id]):
+            for start in range(0, len(part), size):
+                yield part[start : start + size]
+
+    async def _deliver(self, batch: Sequence[Prepared], rounds: int) -> None:
+        """Send one batch and act on what the system says of each record."""
+        if self.shared.stopped is not None:
+            self.settling.not_sent(batch, self.shared.stopped)
+            return
+        batch = await self.settling.renew(batch)
+        if not batch:
+            return
+        try:
+            async with self.shared.gate:
+                replies = await self.operation.send(batch)
+        except IntegrationError as error:
+            await self._failed(batch, error, rounds)
+            return
+        again: list[Prepared] = []
+        unclear: list[Prepared] = []
+        for item, reply in zip(batch, replies, strict=True):
+            if reply.verdict is Verdict.OK:
+                self.settling.done(item, reply.external_id or item.external_id, reply.body)
+            elif reply.verdict is Verdict.REJECTED:
+                self.settling.refuse(item, reply.code or "REJECTED", reply.reason)
+            else:
+                (unclear if reply.verdict is Verdict.AMBIGUOUS else again).append(item)
+        await self.settling.flush()
+        if unclear:
+            await self._clarify(unclear, rounds)
+        if again:
+            await self._repeat(again, replies, rounds)
+
+    async def _repeat(self, items: Sequence[Prepared], replies: Sequence[Reply], rounds: int) -> None:
+        """Send again what the system has said it did not take, after the wait that it asks for."""
+        if rounds <= 1:
+            for item in items:
+                self.settling.defer(item, "NOT_SENT", "the system did not take the record after several tries")
+            return
+        asked = [reply.retry_after for reply in replies if reply.verdict is Verdict.RETRYABLE and reply.retry_after]
+        await asyncio.sleep(max(asked, default=POLL))
+        await self._send(items, rounds - 1)
+
+    async def _failed(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> None:
+        """Act on an error that speaks of a whole batch."""
+        if error.action is Action.RESOLVE:
+            await self._clarify(batch, rounds)
+        elif error.action in {Action.REJECT, Action.QUARANTINE}:
+            if len(batch) == 1:
+                self.settling.refuse(batch[0], error.code, error.message)
+                return
+            middle = len(batch) // 2
+            await self._deliver(batch[:middle], rounds)
+            await self._deliver(batch[middle:], rounds)
+        else:
+            self.shared.stopped = self.shared.stopped or error
+            self.settling.not_sent(batch, error)
+
+    async def _adopt(self, items: Sequence[Prepared]) -> list[Prepared]:
+        """Take over what is in the system already; return what isn't."""
+        return await self._find(items) if items else []
+
+    async def _clarify(self, items: Sequence[Prepared], rounds: int) -> None:
+        """Find out by look-up whether the records took effect; send what surely did not."""
+        missing = await self._find(items)
+        if not missing:
+            return
+        await asyncio.sleep(self.operation.limits.horizon)
+        missing = await self._find(missing)
+        if missing and rounds > 1:
+            await self._send(missing, rounds - 1)
+        else:
+            for item in missing:
+                self.settling.defer(item, "AMBIGUOUS", "its fate is still unclear; the next attempt looks it up first")
+
+    async def _find(self, items: Sequence[Prepared]) -> list[Prepared]:
+        """Settle what a look-up shows to be in effect; return what isn't there, or only in an earlier version."""
+        try:
+            found = await self.operation.find(items)
+        except IntegrationError as error:
+            self.shared.stopped = self.shared.stopped or error
+            for item in items:
+                self.settling.defer(item, "AMBIGUOUS", f"it could not be looked up: {error.message}")
+            return []
+        if found is None:
+            for item in items:
+                self.settling.quarantine(
+                    item, "NO_LOOKUP", "the system offers no look-up: see there whether it took effect, then release it"
+                )
+            return []
+        return [item for item in items if not self._settle_found(item, found.get(item.key))]
+
+    def _settle_found(self, item: Prepared, found: Found | None) -> bool:
+        if found is None:
+            return False
+        if found.copies > 1:
+            reason = f"the system holds {found.copies} records with this key: remove all but one there, then release it"
+            self.settling.quarantine(item, "DUPLICATE_IN_SYSTEM", reason)
+            return True
+        item.external_id = found.external_id
+        if found.in_effect:
+            self.settling.adopt(item, found.body)
+        return found.in_effect
+
+    async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+        return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)

@@ -1,0 +1,143 @@
+"""The exchange: one operation run over many records, each of which takes effect exactly once.
+
+The steps are those of the outbox pattern with a read-back: map, claim in the ledger, send, classify, look up what is
+ambiguous, settle. A record whose fate is unknown is never sent again before a look-up has shown that it isn't there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
+
+from pv_testing.errors import DataError
+from pv_testing.exchange.chunk import Chunk, Run
+from pv_testing.exchange.fingerprint import fingerprint
+from pv_testing.exchange.operation import Operation
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.together import together
+from pv_testing.exchange.types import Outcome, Prepared, Record, Result
+from pv_testing.ledger import Ledger, Refusal
+from pv_testing.transports.sync import run
+
+CHUNK = 500
+PIPELINE = 2
+
+log = logging.getLogger(__name__)
+
+
+class Exchange:
+    """Runs one operation over many records.
+
+    Args:
+        operation: what is done, by a provider.
+        ledger: where claims and outcomes are kept.
+        owner: who acts, for leases and the audit trail: DAG, run, task, map index and try, or a person.
+        replay: try records again that wait for a person with the same content.
+        patience: seconds to wait for records that another attempt holds; ``None`` waits as long as a lease can last.
+    """
+
+    def __init__(
+        self,
+        operation: Operation,
+        ledger: Ledger,
+        *,
+        owner: str = "",
+        replay: bool = False,
+        patience: float | None = None,
+    ) -> None:
+        self.operation = operation
+        self.ledger = ledger
+        self.owner = owner
+        self.replay = replay
+        self.patience = operation.limits.lease if patience is None else patience
+
+    def run(self, records: Sequence[Record]) -> Report:
+        """Bring the records into effect and say what became of each.
+
+        Args:
+            records: what to carry; a key that comes twice with different content is quarantined.
+
+        Returns:
+            The report; ``raise_for_waiting`` turns what isn't in effect into an error.
+
+        Raises:
+            LedgerError: the ledger can't be read or written; nothing more was sent.
+        """
+        return run(self.arun(records))
+
+    async def arun(self, records: Sequence[Record]) -> Report:
+        """Do what :meth:`run` does, in the caller's event loop."""
+        report = Report(self.operation.name, self.operation.system, self.operation.provider)
+        shared = Run(self.operation, self.ledger, self.owner, self.replay, self.patience)
+        distinct, contradictory = separate(records)
+        chunks = self._chunks(distinct)
+
+        async def work() -> None:
+            for chunk in chunks:
+                report.add(await self._carry(chunk, shared, contradictory))
+                self._progress(report, len(distinct))
+
+        await together(*(work() for _ in range(PIPELINE)))
+        report.error = shared.stopped
+        report.close()
+        return report
+
+    def _chunks(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+        limits = self.operation.limits
+        share = max(1, limits.concurrency // PIPELINE)
+        size = CHUNK if limits.batch_size == 1 else limits.batch_size * share
+        for start in range(0, len(records), size):
+            yield records[start : start + size]
+
+    async def _carry(self, records: Sequence[Record], shared: Run, contradictory: AbstractSet[str]) -> list[Outcome]:
+        prepared, refused = self._prepare(records, contradictory)
+        outcomes = await self._refuse(refused) if refused else []
+        if prepared:
+            outcomes += await Chunk(shared, prepared).run()
+        return outcomes
+
+    def _prepare(
+        self, records: Sequence[Record], contradictory: AbstractSet[str]
+    ) -> tuple[list[Prepared], list[Refusal]]:
+        prepared: list[Prepared] = []
+        refused: list[Refusal] = []
+        for record in records:
+            try:
+                if record.problem is not None:
+                    raise record.problem
+                if record.key in contradictory:
+                    raise DataError(
+                        "comes more than once with different content; correct it at its source", code="DUPLICATE_KEY"
+                    )
+                payload = self.operation.prepare(record)
+            except DataError as error:
+                refused.append(Refusal(record.key, fingerprint(dict(record.data)), error.code, error.message))
+            else:
+                prepared.append(Prepared(record.key, payload, fingerprint(payload), data=record.data))
+        return prepared, refused
+
+    async def _refuse(self, refused: Sequence[Refusal]) -> list[Outcome]:
+        operation = self.operation
+        await asyncio.to_thread(self.ledger.quarantine, operation.system, operation.kind, refused, owner=self.owner)
+        for refusal in refused:
+            log.warning("%s is quarantined: %s [%s]", refusal.key, refusal.reason, refusal.code)
+        return [Outcome(r.key, Result.QUARANTINED, code=r.code, reason=r.reason) for r in refused]
+
+    def _progress(self, report: Report, total: int) -> None:
+        counts = ", ".join(f"{number:,} {name}" for name, number in report.counts().items() if number)
+        log.info(
+            "%s on %s: %s of %s — %s", report.operation, report.system, f"{report.total():,}", f"{total:,}", counts
+        )
+
+
+def separate(records: Sequence[Record]) -> tuple[list[Record], set[str]]:
+    """Return one record a key, and the keys that come more than once with different content."""
+    first: dict[str, Record] = {}
+    contradictory: set[str] = set()
+    for record in records:
+        earlier = first.setdefault(record.key, record)
+        if earlier is not record and earlier.data != record.data:
+            contradictory.add(record.key)
+    return list(first.values()), contradictory

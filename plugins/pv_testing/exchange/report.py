@@ -1,0 +1,110 @@
+"""What became of the records of an exchange, for the task log and for the next step."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+
+from pv_testing.errors import ExchangeIncomplete, IntegrationError
+from pv_testing.exchange.types import Outcome, Result
+
+SHOWN = 50
+
+
+class Report:
+    """The outcomes of one exchange.
+
+    Args:
+        operation: the operation's name.
+        system: the system that it spoke to.
+        provider: the product behind the system.
+
+    Attributes:
+        outcomes: one for each record, in no promised order.
+        notes: remarks on the records before the exchange, such as serial numbers that are still to come.
+        error: what stopped the exchange before its end, if anything did.
+    """
+
+    def __init__(self, operation: str, system: str, provider: str = "") -> None:
+        self.operation = operation
+        self.system = system
+        self.provider = provider
+        self.outcomes: list[Outcome] = []
+        self.notes: list[str] = []
+        self.error: IntegrationError | None = None
+        self._counts: Counter[Result] = Counter()
+        self._started = time.monotonic()
+        self._ended: float | None = None
+
+    def add(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in what became of some records."""
+        for outcome in outcomes:
+            self.outcomes.append(outcome)
+            self._counts[outcome.result] += 1
+
+    def close(self) -> None:
+        """Stop the clock."""
+        self._ended = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """How long the exchange took, or has taken so far."""
+        return (self._ended or time.monotonic()) - self._started
+
+    def counts(self) -> dict[str, int]:
+        """How many records came to each result; every result is named."""
+        return {result.value: self._counts[result] for result in Result}
+
+    def total(self) -> int:
+        """How many records the exchange had."""
+        return len(self.outcomes)
+
+    def external_ids(self) -> dict[str, str]:
+        """The system's id of each record that is in effect, by business key."""
+        return {outcome.key: outcome.external_id for outcome in self.outcomes if outcome.result.in_effect}
+
+    def not_in_effect(self) -> list[Outcome]:
+        """The records that wait for a person or for another attempt, by key."""
+        return sorted((o for o in self.outcomes if not o.result.in_effect), key=lambda o: o.key)
+
+    def table(self) -> str:
+        """The closing table of the task log: counts first, then each record that is not in effect and why."""
+        where = f"{self.system} ({self.provider})" if self.provider else self.system
+        lines = [f"{self.operation} on {where}: {self.total():,} records in {self.seconds:.1f} s"]
+        lines += [f"  {result.value:<12}{self._counts[result]:>8,}" for result in Result if self._counts[result]]
+        lines += [f"  note: {note}" for note in self.notes]
+        open_records = self.not_in_effect()
+        if open_records:
+            lines.append("  not in effect:")
+            lines += [f"    {o.key}  {o.result.value}  {o.code}: {o.reason}" for o in open_records[:SHOWN]]
+        if len(open_records) > SHOWN:
+            lines.append(f"    … and {len(open_records) - SHOWN:,} more; `python -m pv_testing waiting` lists them all")
+        return "\n".join(lines)
+
+    def raise_for_waiting(self) -> None:
+        """Fail visibly when the exchange stopped early or a record is not in effect.
+
+        Raises:
+            IntegrationError: what stopped the exchange.
+            ExchangeIncomplete: the exchange reached its end, but not every record is in effect.
+        """
+        if self.error is not None:
+            raise self.error
+        deferred = self._counts[Result.DEFERRED]
+        waiting = self._counts[Result.REJECTED] + self._counts[Result.QUARANTINED]
+        if waiting or deferred:
+            first = self.not_in_effect()[0]
+            done = self.total() - waiting - deferred
+            message = (
+                f"{done:,} of {self.total():,} records are in effect; {waiting:,} wait for a person, "
+                f"{deferred:,} for another attempt; the first is {first.key}: {first.reason}"
+            )
+            raise ExchangeIncomplete(
+                message,
+                system=self.system,
+                provider=self.provider,
+                operation=self.operation,
+                waiting=waiting,
+                deferred=deferred,
+            )

@@ -1,0 +1,155 @@
+"""Outcomes on their way into the ledger: gathered, committed in groups, and only while the lease holds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pv_testing.errors import IntegrationError, LeaseLost
+from pv_testing.exchange.operation import Operation
+from pv_testing.exchange.types import Outcome, Prepared, Result
+from pv_testing.ledger import Claimed, Ledger, Settlement
+
+GROUP_SECONDS = 1.0
+LOST = "another attempt has taken the record over and will settle it"
+
+
+class Settling:
+    """Keeps the claims of a chunk and settles them, many in one transaction.
+
+    Args:
+        ledger: where they are settled.
+        operation: what is being done; its limits give the lease.
+        owner: who acts.
+    """
+
+    def __init__(self, ledger: Ledger, operation: Operation, owner: str) -> None:
+        self._ledger = ledger
+        self._limits = operation.limits
+        self._owner = owner
+        self._held: dict[str, Claimed] = {}
+        self._group: list[tuple[Settlement, Outcome]] = []
+        self._outcomes: list[Outcome] = []
+        self._committed = time.monotonic()
+        self._renew_at = 0.0
+        self._lock = asyncio.Lock()
+
+    def hold(self, claims: Sequence[Claimed]) -> None:
+        """Take over claims that this chunk has won."""
+        self._held.update((claim.key, claim) for claim in claims)
+        self._renew_at = self._next_renewal()
+
+    def _next_renewal(self) -> float:
+        return time.monotonic() + self._limits.lease - self._limits.timeout - self._limits.horizon
+
+    def held(self, key: str) -> bool:
+        """Whether the record is claimed and not settled yet."""
+        return key in self._held
+
+    async def renew(self, batch: Sequence[Prepared]) -> Sequence[Prepared]:
+        """Make sure that the lease outlives the request about to be sent; leave out what is no longer ours."""
+        if time.monotonic() < self._renew_at:
+            return batch
+        async with self._lock:
+            if time.monotonic() >= self._renew_at:
+                await self._renew_all()
+        return [item for item in batch if item.key in self._held]
+
+    async def _renew_all(self) -> None:
+        claims = list(self._held.values())
+        started = self._next_renewal()
+        try:
+            await asyncio.to_thread(self._ledger.renew, claims, self._limits.lease)
+        except LeaseLost:
+            for claim in claims:
+                await self._renew_one(claim)
+        self._renew_at = started
+
+    async def _renew_one(self, claim: Claimed) -> None:
+        try:
+            await asyncio.to_thread(self._ledger.renew, [claim], self._limits.lease)
+        except LeaseLost:
+            del self._held[claim.key]
+            self.note(claim.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+
+    def note(
+        self,
+        key: str,
+        result: Result,
+        external_id: str = "",
+        *,
+        code: str = "",
+        reason: str = "",
+    ) -> None:
+        """Take an outcome that changes nothing in the ledger."""
+        self._outcomes.append(Outcome(key, result, external_id, code, reason))
+
+    def done(self, item: Prepared, external_id: str, body: Mapping[str, Any]) -> None:
+        """The system has confirmed the record."""
+        result = Result.UPDATED if item.revision > 1 or item.external_id else Result.CREATED
+        self._settle(item, result, external_id, body=body)
+
+    def adopt(self, item: Prepared, body: Mapping[str, Any]) -> None:
+        """A look-up has shown that the record is in effect."""
+        self._settle(item, Result.ADOPTED, item.external_id, body=body)
+
+    def refuse(self, item: Prepared, code: str, reason: str) -> None:
+        """The system refuses the record."""
+        self._settle(item, Result.REJECTED, item.external_id, code=code, reason=reason)
+
+    def quarantine(self, item: Prepared, code: str, reason: str) -> None:
+        """Only a person can tell what is to be done."""
+        self._settle(item, Result.QUARANTINED, item.external_id, code=code, reason=reason)
+
+    def defer(self, item: Prepared, code: str, reason: str) -> None:
+        """Another attempt must go on: from where it was with ``NOT_SENT``, with a look-up otherwise."""
+        self._settle(item, Result.DEFERRED, item.external_id, code=code, reason=reason)
+
+    def keep(self, item: Prepared) -> None:
+        """The record has changed, but the contract says that the system keeps what it has."""
+        claim = self._held.pop(item.key)
+        settlement = Settlement(claim, Result.DEFERRED, code="NOT_SENT", reason="the contract ignores changes")
+        self._group.append((settlement, Outcome(item.key, Result.UNCHANGED, claim.external_id)))
+
+    def not_sent(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
+        """Nothing of the batch took effect, and nothing more is sent."""
+        for item in batch:
+            self.defer(item, "NOT_SENT", error.message)
+
+    def _settle(
+        self,
+        item: Prepared,
+        result: Result,
+        external_id: str,
+        *,
+        code: str = "",
+        reason: str = "",
+        body: Mapping[str, Any] | None = None,
+    ) -> None:
+        claim = self._held.pop(item.key, None)
+        if claim is not None:
+            outcome = Outcome(item.key, result, external_id, code, reason, body or {})
+            self._group.append((Settlement(claim, result, external_id, code, reason), outcome))
+
+    async def flush(self) -> None:
+        """Commit the group when it has waited long enough."""
+        if self._group and time.monotonic() - self._committed > GROUP_SECONDS:
+            await self._commit()
+
+    async def _commit(self) -> None:
+        group, self._group = self._group, []
+        self._committed = time.monotonic()
+        fenced = set(await asyncio.to_thread(self._ledger.settle, [s for s, _ in group], owner=self._owner))
+        for _, outcome in group:
+            lost = outcome.key in fenced
+            self._outcomes.append(
+                Outcome(outcome.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST) if lost else outcome
+            )
+
+    async def close(self) -> list[Outcome]:
+        """Commit what is left and return every outcome."""
+        if self._group:
+            await self._commit()
+        return self._outcomes

@@ -1,0 +1,56 @@
+"""Another try for what a network did to a call, as the integration guide's samples use it."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from pv_testing.errors import IntegrationError, NetworkError, RateLimited
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+
+def retry(max_attempts: int = 3, backoff: float = 2.0) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Repeat a function when nothing took effect and another try may succeed.
+
+    An :class:`~pv_testing.errors.AmbiguousOutcome` is never repeated: only a look-up can tell what became of it.
+
+    Args:
+        max_attempts: how often the function is called at the most.
+        backoff: base of the wait: up to ``backoff ** attempt`` seconds, at random, or what the system asks for.
+
+    Raises:
+        ValueError: ``max_attempts`` is less than 1.
+    """
+    if max_attempts < 1:
+        raise ValueError("max_attempts must be at least 1")
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @functools.wraps(function)
+        def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
+            for attempt in range(1, max_attempts):
+                try:
+                    return function(*args, **kwargs)
+                except (NetworkError, RateLimited) as error:
+                    wait = pause(error, attempt, backoff)
+                    log.warning("attempt %d of %d failed, the next in %.1f s: %s", attempt, max_attempts, wait, error)
+                    time.sleep(wait)
+            return function(*args, **kwargs)
+
+        return repeated
+
+    return decorate
+
+
+def pause(error: IntegrationError, attempt: int, backoff: float) -> float:
+    """Return the seconds to wait after an attempt: what the system asks for, else half to all of the backoff."""
+    if isinstance(error, RateLimited):
+        return error.retry_after
+    return float(backoff**attempt * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
