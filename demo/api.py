@@ -1,0 +1,126 @@
+"""The few calls of Airflow's REST API that the demo makes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import requests
+
+TIMEOUT = 30.0
+PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+FINAL = frozenset({"success", "failed"})
+
+
+@dataclass(frozen=True)
+class TaskRun:
+    """One task instance of a run.
+
+    Attributes:
+        name: the task's id, with its label where it is mapped.
+        task_id: the task's id.
+        map_index: its index where it is mapped, else -1.
+        state: what became of it.
+        attempt: the number of its last try.
+    """
+
+    name: str
+    task_id: str
+    map_index: int
+    state: str
+    attempt: int
+
+
+class Api:
+    """Airflow's API, spoken to as the local administrator.
+
+    Args:
+        url: the address of the API server.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._session = requests.Session()
+        self._session.trust_env = False
+
+    def healthy(self) -> bool | None:
+        """Return ``True`` once every component says that it is healthy, else ``None``."""
+        try:
+            health = self._session.get(f"{self.url}/api/v2/monitor/health", timeout=TIMEOUT).json()
+        except (requests.ConnectionError, requests.JSONDecodeError):
+            return None
+        return True if all(health[part]["status"] == "healthy" for part in PARTS) else None
+
+    def log_in(self) -> None:
+        """Fetch a token; the simple auth manager gives one to whoever asks on this machine."""
+        answer = self._session.get(f"{self.url}/auth/token", timeout=TIMEOUT)
+        answer.raise_for_status()
+        self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+    def dags(self) -> dict[str, bool]:
+        """Whether each DAG is paused, by its id."""
+        return {dag["dag_id"]: dag["is_paused"] for dag in self.get("dags")["dags"]}
+
+    def import_errors(self) -> dict[str, str]:
+        """What is wrong with a DAG file, by its name."""
+        return {error["filename"]: error["stack_trace"] for error in self.get("importErrors")["import_errors"]}
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the DAG's runs start."""
+        self._call("PATCH", f"dags/{quote(dag_id)}", {"is_paused": False})
+
+    def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+        """Start a run; a run id that is there already is refused."""
+        body = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        self._call("POST", f"dags/{quote(dag_id)}/dagRuns", body)
+
+    def finished(self, dag_id: str, run_id: str) -> str | None:
+        """Return the run's final state, or ``None`` while it has none."""
+        state = self.get(_run(dag_id, run_id))["state"]
+        return state if state in FINAL else None
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskRun]:
+        """Return the run's task instances."""
+        found = self.get(f"{_run(dag_id, run_id)}/taskInstances")["task_instances"]
+        return [_task_run(task) for task in found]
+
+    def result(self, dag_id: str, run_id: str, task: TaskRun) -> Any:
+        """Return what a task has returned."""
+        path = f"{_run(dag_id, run_id)}/taskInstances/{quote(task.task_id)}/xcomEntries/return_value"
+        return self.get(path, map_index=task.map_index, deserialize=True)["value"]
+
+    def log(self, dag_id: str, run_id: str, task: TaskRun) -> list[str]:
+        """Return the lines of the log of a task's last try."""
+        path = f"{_run(dag_id, run_id)}/taskInstances/{quote(task.task_id)}/logs/{task.attempt}"
+        content = self.get(path, map_index=task.map_index)["content"]
+        return [line["event"] if isinstance(line, dict) else str(line) for line in content]
+
+    def get(self, path: str, **query: Any) -> Any:
+        """Read something below ``/api/v2``."""
+        return self._call("GET", path, query=query)
+
+    def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, query: Mapping[str, Any] | None = None
+    ) -> Any:
+        answer = self._session.request(method, f"{self.url}/api/v2/{path}", json=body, params=query, timeout=TIMEOUT)
+        if not answer.ok:
+            problem = f"{method} {answer.url}: {answer.status_code} {answer.text[:500]}"
+            raise requests.HTTPError(problem, response=answer)
+        return answer.json()
+
+
+def _run(dag_id: str, run_id: str) -> str:
+    return f"dags/{quote(dag_id)}/dagRuns/{quote(run_id)}"
+
+
+def _task_run(task: Mapping[str, Any]) -> TaskRun:
+    label = task.get("rendered_map_index")
+    return TaskRun(
+        name=f"{task['task_id']} [{label}]" if label else task["task_id"],
+        task_id=task["task_id"],
+        map_index=task["map_index"],
+        state=task["state"] or "",
+        attempt=task["try_number"],
+    )
