@@ -1,0 +1,99 @@
+"""Shows that every documented shape of a service request and of an execution is read the same way."""
+
+from __future__ import annotations
+
+import pytest
+
+from pv_testing.domain.reading import read_execution, read_service_request
+from pv_testing.errors import DataError
+
+API_REQUEST = {
+    "id": 123,
+    "sr_number": "SR-2025-0123",
+    "status": "TESTING_IN_PROGRESS",
+    "customer": {"name": "Solar Corporation"},
+    "module": {
+        "manufacturer": "AST",
+        "model": "M400",
+        "power_rating": 400,
+        "quantity": 3,
+        "serial_numbers": ["A1", "A2"],
+    },
+    "testing": {"protocols": ["PVTP-001", "PVTP-018"]},
+    "protocols": [{"protocol_id": "PVTP-018", "status": "COMPLETE"}, {"protocol_id": "PVTP-018"}],
+}
+
+
+def test_one_module_object_with_serial_numbers_is_expanded():
+    request = read_service_request(API_REQUEST)
+    assert [module.serial_number for module in request.modules] == ["A1", "A2"]
+    assert request.modules[0].details == {"manufacturer": "AST", "model": "M400", "power_rating": 400}
+    assert request.quantity == 3
+
+
+def test_a_list_of_modules_is_taken_as_it_is():
+    listed = [{"serial_number": "A1", "model": "M400"}, {"serial_number": "A2", "model": "M410"}]
+    request = read_service_request({**API_REQUEST, "module": None, "modules": listed})
+    assert [(m.serial_number, m.details["model"]) for m in request.modules] == [("A1", "M400"), ("A2", "M410")]
+    assert request.quantity == 2
+
+
+def test_assigned_protocols_win_over_requested_ones_and_come_once():
+    assert read_service_request(API_REQUEST).protocols == ("PVTP-018",)
+    assert read_service_request({**API_REQUEST, "protocols": []}).protocols == ("PVTP-001", "PVTP-018")
+
+
+def test_a_request_without_a_number_is_refused():
+    with pytest.raises(DataError) as caught:
+        read_service_request({"id": 7})
+    assert caught.value.code == "SR_NUMBER_MISSING"
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        {"results": {"measurements": {"Pmax": {"value": 398.5, "unit": "W", "uncertainty": 1.2}}, "qc_status": "PASS"}},
+        {"measurements": [{"parameter": "Pmax", "value": 398.5, "unit": "W", "uncertainty": 1.2}], "qc_status": "PASS"},
+    ],
+)
+def test_measurements_are_read_by_name_and_as_a_list(results):
+    execution = read_execution({"execution_id": 5678, "protocol_id": "PVTP-001"}, results)
+    (pmax,) = execution.measurements
+    assert (pmax.parameter, pmax.value, pmax.unit, pmax.uncertainty) == ("Pmax", 398.5, "W", 1.2)
+    assert execution.qc_status == "PASS"
+    assert execution.execution_id == "5678"
+
+
+@pytest.mark.parametrize(
+    "said", [{"module_id": "A1"}, {"module_serial_number": "A1"}, {"module": {"serial_number": "A1"}}]
+)
+def test_the_module_is_known_under_each_of_its_names(said):
+    assert read_execution({"execution_id": 1, **said}).serial_number == "A1"
+
+
+@pytest.mark.parametrize(
+    ("said", "equipment"),
+    [
+        ({"equipment": {"simulator": "SIM-001", "tracer": "IVT-001"}}, ("SIM-001", "IVT-001")),
+        ({"equipment": {"simulator": {"id": "SIM-001", "model": "X"}}}, ("SIM-001",)),
+        ({"equipment_used": ["SIM-001"]}, ("SIM-001",)),
+        ({}, ()),
+    ],
+)
+def test_equipment_becomes_a_list_of_identifiers(said, equipment):
+    assert read_execution({"execution_id": 1, **said}).equipment == equipment
+
+
+def test_operator_and_times_are_known_under_both_names():
+    api = read_execution({"execution_id": 1, "operator_id": 42, "started_at": "a", "completed_at": "b"})
+    file = read_execution({"execution_id": 1, "operator": {"id": 42, "name": "O"}, "start_time": "a", "end_time": "b"})
+    assert (api.operator, api.started_at, api.completed_at) == ({"id": 42}, "a", "b")
+    assert (file.operator["name"], file.started_at, file.completed_at) == ("O", "a", "b")
+
+
+def test_the_fill_factor_of_the_analysis_is_a_measurement_unless_it_is_one_already():
+    derived = {"results": {"measurements": {"Voc": {"value": 48, "unit": "V"}}, "analysis": {"fill_factor": 78.5}}}
+    assert [m.parameter for m in read_execution({"execution_id": 1}, derived).measurements] == ["Voc", "Fill_Factor"]
+    derived["results"]["measurements"]["Fill_Factor"] = {"value": 78.7, "unit": "%"}
+    measured = read_execution({"execution_id": 1}, derived).measurements
+    assert [(m.parameter, m.value) for m in measured] == [("Voc", 48), ("Fill_Factor", 78.7)]

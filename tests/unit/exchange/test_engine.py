@@ -1,0 +1,250 @@
+"""Shows that the engine brings each record into effect exactly once, whatever the system and the network do."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from pv_testing.errors import (
+    AmbiguousOutcome,
+    AuthenticationError,
+    DataError,
+    ExchangeIncomplete,
+    LedgerError,
+    NetworkError,
+    Rejected,
+)
+from pv_testing.exchange.engine import Exchange
+from pv_testing.exchange.operation import OperationLimits
+from pv_testing.exchange.types import Record, Result
+from pv_testing.ledger import Ledger
+from tests.unit.exchange.target import Target, records
+
+
+@pytest.fixture
+def ledger():
+    with Ledger("sqlite://") as opened:
+        yield opened
+
+
+@pytest.fixture
+def target() -> Target:
+    return Target()
+
+
+def once(error: Exception):
+    """A fault that strikes one time."""
+    left = [error]
+    return lambda batch: left.pop() if left else None
+
+
+def test_each_record_is_created_and_a_second_run_sends_nothing(ledger, target):
+    report = Exchange(target, ledger).run(records(35))
+    assert report.counts()["created"] == 35
+    target.sent.clear()
+    again = Exchange(target, ledger).run(records(35))
+    assert again.counts()["unchanged"] == 35
+    assert again.external_ids() == report.external_ids()
+    assert target.sent == []
+    assert target.look_ups == 0
+
+
+def test_a_lost_response_is_adopted_by_look_up_and_never_sent_again(ledger, target):
+    target.after = once(AmbiguousOutcome("connection dropped"))
+    report = Exchange(target, ledger).run(records(30))
+    assert report.counts()["adopted"] == 10
+    assert report.counts()["created"] == 20
+    assert set(target.times().values()) == {1}
+    assert len(target.sent) == 30
+    report.raise_for_waiting()
+
+
+def test_a_request_that_was_lost_on_its_way_is_sent_again_after_the_horizon(ledger, target):
+    target.before = once(AmbiguousOutcome("connection dropped"))
+    report = Exchange(target, ledger).run(records(10))
+    assert report.counts()["created"] == 10
+    assert set(target.times().values()) == {1}
+    assert len(target.sent) == 20
+
+
+def test_a_commit_that_comes_after_the_timeout_is_waited_for(ledger):
+    target = Target(OperationLimits(batch_size=10, concurrency=2, timeout=0.4, horizon=0.5))
+    target.commit_delay = 0.2
+    report = Exchange(target, ledger).run(records(10))
+    assert report.counts()["adopted"] == 10
+    assert set(target.times().values()) == {1}
+
+
+def test_one_refused_record_does_not_hold_up_the_others(ledger, target):
+    target.refuses = {"SR-2025-0001/SN0003"}
+    report = Exchange(target, ledger).run(records(20))
+    assert report.counts()["created"] == 19
+    with pytest.raises(ExchangeIncomplete, match="SN0003: the customer is unknown") as caught:
+        report.raise_for_waiting()
+    assert caught.value.waiting == 1
+
+
+def test_a_refused_record_waits_for_a_person_until_it_is_replayed(ledger, target):
+    target.refuses = {"SR-2025-0001/SN0000"}
+    Exchange(target, ledger).run(records(1))
+    target.refuses = set()
+    waiting = Exchange(target, ledger).run(records(1))
+    assert waiting.counts()["quarantined"] == 1
+    assert len(target.sent) == 1
+    replayed = Exchange(target, ledger, replay=True).run(records(1))
+    assert replayed.counts()["created"] == 1
+
+
+def test_a_batch_refused_as_a_whole_is_split_until_the_culprit_is_found(ledger, target):
+    def refuse(batch):
+        return Rejected("unprocessable") if any(item.key.endswith("7") for item in batch) else None
+
+    target.before = refuse
+    report = Exchange(target, ledger).run(records(10))
+    assert report.counts()["created"] == 9
+    assert [outcome.key for outcome in report.not_in_effect()] == ["SR-2025-0001/SN0007"]
+
+
+def test_a_changed_record_takes_effect_as_the_next_revision(ledger, target):
+    Exchange(target, ledger).run(records(5, power_rating=400))
+    report = Exchange(target, ledger).run(records(5, power_rating=405))
+    assert report.counts()["updated"] == 5
+    assert {revision for _, _, revision in target.rows} == {1, 2}
+    assert Exchange(target, ledger).run(records(5, power_rating=405)).counts()["unchanged"] == 5
+
+
+def test_a_lost_response_to_a_change_is_not_mistaken_for_the_earlier_version(ledger, target):
+    Exchange(target, ledger).run(records(5, power_rating=400))
+    target.before = once(AmbiguousOutcome("connection dropped"))
+    report = Exchange(target, ledger).run(records(5, power_rating=405))
+    assert report.counts()["updated"] == 5
+    assert target.times() == {f"SR-2025-0001/SN{place:04}#{revision}": 1 for place in range(5) for revision in (1, 2)}
+
+
+def test_an_operation_may_ignore_changes(ledger):
+    target = Target(OperationLimits(batch_size=10, on_change="ignore"))
+    Exchange(target, ledger).run(records(3, power_rating=400))
+    report = Exchange(target, ledger).run(records(3, power_rating=405))
+    assert report.counts()["unchanged"] == 3
+    assert len(target.rows) == 3
+
+
+def test_what_is_in_the_system_already_is_adopted_when_the_contract_looks_first(ledger, target):
+    Exchange(target, ledger).run(records(10))
+    limits = OperationLimits(batch_size=10, look_first=True, horizon=0.05)
+    target.limits = limits
+    with Ledger("sqlite://") as lost_and_remade:
+        report = Exchange(target, lost_and_remade).run(records(12))
+    assert report.counts()["adopted"] == 10
+    assert report.counts()["created"] == 2
+    assert set(target.times().values()) == {1}
+
+
+def test_two_records_under_one_key_in_the_system_wait_for_a_person(ledger, target):
+    target.after = once(AmbiguousOutcome("connection dropped"))
+    record = records(1)
+    target.rows.append((record[0].key, {}, 1))
+    report = Exchange(target, ledger).run(record)
+    assert [(o.result, o.code) for o in report.outcomes] == [(Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")]
+
+
+def test_without_a_look_up_an_ambiguous_record_waits_for_a_person(ledger):
+    target = Target(can_find=False)
+    target.after = once(AmbiguousOutcome("connection dropped"))
+    report = Exchange(target, ledger).run(records(1))
+    assert [(o.result, o.code) for o in report.outcomes] == [(Result.QUARANTINED, "NO_LOOKUP")]
+    assert Exchange(target, ledger).run(records(1)).counts()["quarantined"] == 1
+    assert len(target.sent) == 1
+
+
+def test_an_error_of_the_credentials_stops_the_exchange_and_claims_nothing(ledger, target):
+    target.before = lambda batch: AuthenticationError("the key is not accepted")
+    report = Exchange(target, ledger).run(records(2000))
+    assert report.counts()["deferred"] == 2000
+    assert len(target.sent) <= 10 * target.limits.concurrency
+    with pytest.raises(AuthenticationError):
+        report.raise_for_waiting()
+    target.before = lambda batch: None
+    assert Exchange(target, ledger).run(records(2000)).counts()["created"] == 2000
+
+
+def test_a_network_that_is_down_leaves_everything_as_it_was(ledger, target):
+    target.before = lambda batch: NetworkError("connection refused")
+    report = Exchange(target, ledger).run(records(20))
+    with pytest.raises(NetworkError):
+        report.raise_for_waiting()
+    target.before = lambda batch: None
+    assert Exchange(target, ledger).run(records(20)).counts()["created"] == 20
+
+
+def test_a_record_that_cannot_be_mapped_is_quarantined_with_its_reason(ledger, target):
+    report = Exchange(target, ledger).run([*records(3), Record("SR-2025-0001/SNBAD", {"bad": True})])
+    assert report.counts()["created"] == 3
+    assert [(o.key, o.code) for o in report.not_in_effect()] == [("SR-2025-0001/SNBAD", "FIELD_MISSING")]
+    assert [entry.key for entry in ledger.waiting()] == ["SR-2025-0001/SNBAD"]
+    corrected = Exchange(target, ledger).run([Record("SR-2025-0001/SNBAD", {"good": True})])
+    assert corrected.counts()["created"] == 1
+
+
+def test_a_problem_found_before_mapping_goes_straight_to_quarantine(ledger, target):
+    record = Record("SR-2025-0001/(module 3)", {}, DataError("module 3 has no serial number", code="SERIAL_MISSING"))
+    report = Exchange(target, ledger).run([record])
+    assert [o.code for o in report.outcomes] == ["SERIAL_MISSING"]
+    assert target.sent == []
+
+
+def test_one_key_with_two_contents_takes_no_effect_at_all(ledger, target):
+    twice = [Record("SR-2025-0001/SN1", {"a": 1}), Record("SR-2025-0001/SN1", {"a": 2})]
+    report = Exchange(target, ledger).run(twice)
+    assert [o.code for o in report.outcomes] == ["DUPLICATE_KEY"]
+    assert target.rows == []
+    same = [Record("SR-2025-0001/SN2", {"a": 1}), Record("SR-2025-0001/SN2", {"a": 1})]
+    assert Exchange(target, ledger).run(same).counts()["created"] == 1
+
+
+def test_two_attempts_at_the_same_time_do_not_overlap(ledger, target):
+    async def both():
+        first = Exchange(target, ledger, owner="first").arun(records(200))
+        second = Exchange(target, ledger, owner="second").arun(records(200))
+        return await asyncio.gather(first, second)
+
+    reports = asyncio.run(both())
+    assert all(not report.not_in_effect() for report in reports)
+    assert set(target.times().values()) == {1}
+
+
+def test_a_record_left_in_flight_by_a_killed_attempt_is_looked_up_not_sent(ledger, target):
+    class Killed(BaseException):
+        pass
+
+    def kill(batch):
+        raise Killed
+
+    target.after = kill
+    with pytest.raises(Killed):
+        Exchange(target, ledger, owner="try 1").run(records(10))
+    target.after = lambda batch: None
+    report = Exchange(target, ledger, owner="try 2").run(records(10))
+    assert report.counts()["adopted"] == 10
+    assert set(target.times().values()) == {1}
+
+
+def test_nothing_is_sent_when_the_ledger_cannot_be_written(tmp_path, target):
+    path = tmp_path / "ledger.sqlite"
+    ledger = Ledger(f"sqlite:///{path}")
+    ledger.close()
+    for file in tmp_path.iterdir():
+        file.unlink()
+    path.mkdir()
+    with pytest.raises(LedgerError):
+        Exchange(target, Ledger(f"sqlite:///{path}")).run(records(3))
+    assert target.sent == []
+
+
+def test_the_audit_trail_has_one_event_for_each_record_that_took_effect(ledger, target):
+    Exchange(target, ledger, owner="pv_intake/run/task#1").run(records(12))
+    Exchange(target, ledger).run(records(12))
+    events = [event for event in ledger.events() if event.key]
+    assert len({event.key for event in events if event.result == "created"}) == 12
+    assert ledger.verify().count >= 12
