@@ -1,0 +1,1 @@
+"""From an Airflow connection to a client: one hook a system, and one for the ledger."""

@@ -1,0 +1,1 @@
+"""One step of a workflow each: choose records, run an exchange, say what became of them."""

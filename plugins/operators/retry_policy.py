@@ -1,0 +1,61 @@
+"""One retry policy for every task, read from the error tree: the errors say what is to be done about them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import RetryDecision, RetryPolicy
+from pv_testing.errors import Action, ExchangeIncomplete, IntegrationError, RateLimited
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+AGAIN = frozenset({Action.RETRY, Action.RESOLVE, Action.WAIT})
+
+
+class ErrorTreeRetryPolicy(RetryPolicy):
+    """Retries what another try can mend, waits as long as a system asks for, and fails the rest at once.
+
+    An error that isn't of the tree, such as a killed worker's, has Airflow's own behaviour.
+    """
+
+    def evaluate(
+        self,
+        exception: BaseException,
+        try_number: int,  # noqa: ARG002 - Airflow's signature
+        max_tries: int,  # noqa: ARG002
+        context: Context | None = None,  # noqa: ARG002
+    ) -> RetryDecision:
+        """Decide about the next try.
+
+        Args:
+            exception: what the task failed with.
+            try_number: the try that failed, from 1.
+            max_tries: how many there are.
+            context: the task's context.
+        """
+        if isinstance(exception, RateLimited):
+            return RetryDecision.retry(timedelta(seconds=exception.retry_after), f"asked to wait: {exception.code}")
+        if isinstance(exception, ExchangeIncomplete):
+            return _incomplete(exception)
+        if not isinstance(exception, IntegrationError):
+            return RetryDecision.default()
+        if exception.action in AGAIN:
+            return RetryDecision.retry(reason=f"{exception.action.value}: {exception.code}")
+        return RetryDecision.fail(f"{exception.actor.value} must act: {exception.code}")
+
+    def serialize(self) -> dict[str, Any]:
+        """Return what is needed to make the policy again: nothing."""
+        return {}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> ErrorTreeRetryPolicy:  # noqa: ARG003 - Airflow's signature
+        """Make the policy again."""
+        return cls()
+
+
+def _incomplete(exception: ExchangeIncomplete) -> RetryDecision:
+    if exception.deferred:
+        return RetryDecision.retry(reason=f"{exception.deferred} records wait for another attempt")
+    return RetryDecision.fail(f"{exception.waiting} records wait for a person")
