@@ -1,0 +1,87 @@
+"""The ledger behind the Airflow connection ``pv_ledger``: a SQLite file on a laptop, PostgreSQL in production."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+    from pv_testing.ledger import Ledger
+
+FILE = "pv_ledger.sqlite"
+
+
+class LedgerHook(BaseHook):
+    """Opens the ledger.
+
+    Args:
+        ledger_conn_id: the connection; the default one need not exist and then stands for a file in the Airflow home.
+    """
+
+    conn_name_attr = "ledger_conn_id"
+    default_conn_name = "pv_ledger"
+    conn_type = "pv_ledger"
+    hook_name = "PV Testing ledger"
+
+    def __init__(self, ledger_conn_id: str = default_conn_name) -> None:
+        super().__init__()
+        self.ledger_conn_id = ledger_conn_id
+
+    def url(self) -> str:
+        """Return the ledger's SQLAlchemy address, its password included.
+
+        Raises:
+            AirflowNotFoundException: a connection was named that doesn't exist.
+        """
+        try:
+            return address(self.get_connection(self.ledger_conn_id))
+        except AirflowNotFoundException:
+            if self.ledger_conn_id != self.default_conn_name:
+                raise
+            return _file("")
+
+    def get_conn(self) -> Ledger:
+        """Open the ledger; whoever opens it closes it, best by ``with``."""
+        from pv_testing.ledger import Ledger
+
+        return Ledger(self.url())
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Open the ledger and count what waits in it; the Test button of the connection's form calls this."""
+        from pv_testing.errors import redact
+
+        try:
+            with self.get_conn() as ledger:
+                waiting = len(ledger.waiting())
+        except Exception as error:  # noqa: BLE001 - whatever is wrong belongs on the form
+            return False, redact(str(error))
+        return True, f"The ledger can be read; {waiting} records wait for a person."
+
+
+def address(connection: Connection) -> str:
+    """Return the SQLAlchemy address that a connection stands for."""
+    from sqlalchemy.engine import URL
+
+    extra = connection.extra_dejson
+    if not connection.host:
+        return _file(extra.get("path") or "")
+    query = {"sslmode": extra["sslmode"]} if extra.get("sslmode") else {}
+    return URL.create(
+        "postgresql+psycopg",
+        username=connection.login,
+        password=connection.password,
+        host=connection.host,
+        port=connection.port,
+        database=connection.schema,
+        query=query,
+    ).render_as_string(hide_password=False)
+
+
+def _file(path: str) -> str:
+    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
+    return f"sqlite:///{home / (path or FILE)}"
