@@ -1,0 +1,13 @@
+"""Faithful stand-ins of the laboratory's systems, on real sockets and with faults on demand.
+
+They share no code with the product, so that they can judge it.
+"""
+
+from __future__ import annotations
+
+from sandbox.judge import Judge
+from sandbox.lab import FRAMEWORK, LIMS, Lab, serve
+from sandbox.seed import SeedPlan
+from sandbox.settings import Credentials, Settings
+
+__all__ = ["FRAMEWORK", "LIMS", "Credentials", "Judge", "Lab", "SeedPlan", "Settings", "serve"]

@@ -1,0 +1,1 @@
+"""The PV Testing Protocol Framework."""

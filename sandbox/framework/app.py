@@ -1,0 +1,50 @@
+"""The framework as an application that a server can run."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+
+from sandbox import control, problems
+from sandbox.framework import api, extras, lab
+from sandbox.framework.records import Records
+from sandbox.gate import Gate
+from sandbox.system import System
+
+_READ = frozenset({"view_reports"})
+_WORK = _READ | {"execute_protocols"}
+PERMISSIONS: dict[str, frozenset[str]] = {
+    "viewer": _READ,
+    "operator": _WORK,
+    "engineer": _WORK | {"create_service_requests"},
+    "manager": _WORK | {"create_service_requests"},
+    "admin": _WORK | {"create_service_requests"},
+}
+INTEGRATION_USER = "integration"
+VIEWER = "auditor"
+USERS = (
+    (1, "admin", "admin@lab.example", "Ada Admin", "admin", 1),
+    (5, "pmenon", "priya.menon@lab.example", "Priya Menon", "manager", 1),
+    (7, VIEWER, "auditor@lab.example", "Anselm Auditor", "viewer", 1),
+    (9, INTEGRATION_USER, "integration@lab.example", "Integration Service", "engineer", 1),
+    (42, "jdoe", "jane.doe@lab.example", "Jane Doe", "operator", 1),
+    (43, "mrossi", "marco.rossi@lab.example", "Marco Rossi", "operator", 1),
+    (44, "ktanaka", "keiko.tanaka@lab.example", "Keiko Tanaka", "operator", 1),
+    (45, "former", "former@lab.example", "Former Operator", "operator", 0),
+)
+
+
+def build(system: System) -> Gate:
+    """Return the framework's application.
+
+    Args:
+        system: its store, callers and faults.
+    """
+    app = FastAPI(title="Sandbox PV Testing Protocol Framework", version="1.0.0", openapi_url="/api/v1/openapi.json")
+    app.state.system = system
+    app.state.records = Records(system.store)
+    rows = [(*user, "2025-01-01T00:00:00.000Z") for user in USERS]
+    system.store.execute_many("INSERT OR IGNORE INTO users VALUES (?,?,?,?,?,?,?)", rows)
+    problems.install(app)
+    for router in (api.router, extras.router, control.router, lab.router):
+        app.include_router(router)
+    return Gate(app, system)

@@ -1,0 +1,233 @@
+"""What the framework accepts. Unknown, missing and wrong-typed fields are refused."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from sandbox import times
+from sandbox.paging import Page
+
+SR_STATUSES = (
+    "PENDING_INSPECTION",
+    "INSPECTION_COMPLETE",
+    "PROTOCOLS_ASSIGNED",
+    "TESTING_IN_PROGRESS",
+    "TESTING_COMPLETE",
+    "ANALYSIS_COMPLETE",
+    "REPORTS_APPROVED",
+    "CLOSED",
+)
+SrStatus = Literal[
+    "PENDING_INSPECTION",
+    "INSPECTION_COMPLETE",
+    "PROTOCOLS_ASSIGNED",
+    "TESTING_IN_PROGRESS",
+    "TESTING_COMPLETE",
+    "ANALYSIS_COMPLETE",
+    "REPORTS_APPROVED",
+    "CLOSED",
+]
+ExecutionStatus = Literal["RUNNING", "COMPLETE", "STOPPED"]
+Event = Literal["service_request.created", "protocol.completed", "report.generated"]
+Text = Annotated[str, Field(min_length=1, max_length=500)]
+
+
+def _day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
+
+
+def _instant(text: str) -> str:
+    return times.stamp(times.parse(text))
+
+
+Day = Annotated[str, AfterValidator(_day)]
+Instant = Annotated[str, AfterValidator(_instant)]
+
+
+class Strict(BaseModel):
+    """No coercion, no unknown fields, no NaN."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Login(Strict):
+    """Credentials of a user."""
+
+    username: Text
+    password: Text
+
+
+class Refresh(Strict):
+    """A refresh token."""
+
+    refresh_token: Text
+
+
+class Customer(Strict):
+    """Who wants the tests."""
+
+    name: Text
+    contact_person: str | None = None
+    email: str | None = None
+    phone: str | None = None
+    address: str | None = None
+
+
+class ModuleIn(Strict):
+    """What is to be tested."""
+
+    manufacturer: Text
+    model: Text
+    type: Text | None = None
+    power_rating: int | float = Field(gt=0)
+    voltage: int | float | None = None
+    current: int | float | None = None
+    quantity: int = Field(ge=1)
+    serial_numbers: list[Text] = Field(default_factory=list)
+
+
+class Testing(Strict):
+    """Which tests are wanted."""
+
+    standards: list[Text] = Field(default_factory=list)
+    protocols: list[Text] = Field(default_factory=list)
+    priority: Literal["low", "normal", "high", "urgent"] = "normal"
+    requested_delivery_date: Day | None = None
+    special_requirements: str | None = None
+
+
+class ServiceRequestIn(Strict):
+    """A service request to create."""
+
+    customer: Customer
+    module: ModuleIn
+    testing: Testing
+
+
+class TestingChange(Strict):
+    """What may change of the wanted tests."""
+
+    standards: list[Text] | None = None
+    protocols: list[Text] | None = None
+    priority: Literal["low", "normal", "high", "urgent"] | None = None
+    requested_delivery_date: Day | None = None
+    special_requirements: str | None = None
+
+
+class ServiceRequestChange(Strict):
+    """What may change of a service request."""
+
+    status: SrStatus | None = None
+    testing: TestingChange | None = None
+
+
+class Execute(Strict):
+    """An execution to start."""
+
+    sr_id: int
+    module_id: Text
+    operator_id: int
+    equipment: dict[str, str] = Field(default_factory=dict)
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class ReportOptions(Strict):
+    """What a report contains."""
+
+    include_photos: bool = False
+    include_raw_data: bool = False
+    include_charts: bool = False
+
+
+class ReportIn(Strict):
+    """A report to make."""
+
+    sr_id: int
+    report_type: Literal["executive summary", "technical", "certificate of conformance"]
+    format: Literal["pdf", "excel", "csv"]
+    options: ReportOptions = Field(default_factory=ReportOptions)
+
+
+class LimsSync(Strict):
+    """The framework's own upload to the LIMS."""
+
+    sr_id: int
+    sync_type: Literal["results"]
+    protocols: list[Text] = Field(default_factory=list)
+
+
+class NcReport(Strict):
+    """The framework's own non-conformance report."""
+
+    sr_id: int
+    protocol_id: Text
+    module_id: Text
+    nc_description: Text
+    root_cause: Text
+    corrective_action: Text
+
+
+class PmUpdate(Strict):
+    """The framework's own update of a project task."""
+
+    project_id: Text
+    sr_id: int
+    update_type: Literal["task_complete"]
+    task_id: Text
+    actual_hours: int | float = Field(ge=0)
+
+
+class WebhookIn(Strict):
+    """A webhook to register."""
+
+    url: Text
+    events: list[Event] = Field(min_length=1)
+    secret: Text
+
+
+class ServiceRequestQuery(Page):
+    """Filters of the service request listing."""
+
+    status: SrStatus | None = None
+    customer: str | None = None
+    from_date: Day | None = None
+    to_date: Day | None = None
+
+
+class ExecutionQuery(Page):
+    """Filters of the execution listing."""
+
+    sr_id: int | None = None
+    status: ExecutionStatus | None = None
+    qc_status: str | None = None
+    completed_from: Instant | None = None
+
+
+class UserQuery(Page):
+    """Filters of the user listing."""
+
+    role: str | None = None
+
+
+class Advance(Strict):
+    """The status that a service request reaches."""
+
+    status: SrStatus
+
+
+class Run(Strict):
+    """Which executions the laboratory runs: a share of all of a request's, or of every request's."""
+
+    sr_id: int | None = None
+    fraction: float = Field(default=1.0, gt=0.0, le=1.0)
+    complete: bool = True
+
+
+class Correction(Strict):
+    """A re-analysis: measurements that take the place of earlier ones."""
+
+    measurements: dict[str, dict[str, Any]] = Field(min_length=1)

@@ -1,0 +1,144 @@
+"""A whole sandbox for tests and programs: servers on free ports, and hands and eyes for a judge."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from sandbox import server
+from sandbox.judge import Judge
+from sandbox.seed import SeedPlan, seed
+from sandbox.settings import Credentials, Settings
+
+FRAMEWORK = "framework"
+LIMS = "lims"
+
+
+class Lab(Judge):
+    """A running sandbox.
+
+    Args:
+        settings: how it was started.
+        credentials: what its callers know.
+        ports: of the servers, by system.
+    """
+
+    def __init__(self, settings: Settings, credentials: Credentials, ports: Mapping[str, int]) -> None:
+        super().__init__(settings.framework_database, settings.lims_database)
+        self.settings = settings
+        self.credentials = credentials
+        self.origins = {name: f"http://{server.HOST}:{port}" for name, port in ports.items()}
+
+    @property
+    def framework_url(self) -> str:
+        """Base address of the framework's API."""
+        return f"{self.origins[FRAMEWORK]}/api/v1"
+
+    @property
+    def lims_url(self) -> str:
+        """Base address of the LIMS's API."""
+        return f"{self.origins[LIMS]}/api/v2"
+
+    @property
+    def sandbox_key(self) -> str:
+        """What ``X-Sandbox-Key`` must say."""
+        return self.credentials.sandbox_key
+
+    def announcement(self) -> dict[str, Any]:
+        """Return addresses and credentials as ``python -m sandbox`` prints them."""
+        addresses = {"framework_url": self.framework_url, "lims_url": self.lims_url, "data": str(self.settings.data)}
+        return {**addresses, **asdict(self.credentials)}
+
+    def control(self, system: str, method: str, path: str, body: object = None) -> Any:
+        """Call a control endpoint and return its JSON answer, None when it has none.
+
+        Args:
+            system: ``framework`` or ``lims``.
+            method: the HTTP method.
+            path: what follows ``/_sandbox/``.
+            body: sent as JSON.
+        """
+        url = f"{self.origins[system]}/_sandbox/{path}"
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"X-Sandbox-Key": self.sandbox_key, "Content-Type": "application/json"}
+        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310
+        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
+            text = answer.read()
+        return json.loads(text) if text else None
+
+    def faults(self, system: str, *rules: Mapping[str, Any]) -> None:
+        """Put these fault rules in the place of all others; none given: remove them."""
+        self.control(system, "PUT", "faults", list(rules))
+
+    def fault_report(self, system: str) -> list[dict[str, Any]]:
+        """Return a system's fault rules and how often each struck."""
+        return list(self.control(system, "GET", "faults"))
+
+    def requests(self, system: str, since: int = 0) -> list[dict[str, Any]]:
+        """Return the requests that a system saw."""
+        return list(self.control(system, "GET", f"requests?since={since}"))
+
+    def rate_violations(self, system: str) -> list[dict[str, Any]]:
+        """Return the requests that came before a ``Retry-After`` allowed."""
+        return list(self.control(system, "GET", "rate_violations")["requests"])
+
+    def receive(self, project_id: str | None = None, ids: Sequence[str] | None = None) -> list[str]:
+        """Let samples arrive at the laboratory, all when none are named, and return their ids."""
+        body: dict[str, Any] = {"all": project_id is None and ids is None}
+        body.update({name: each for name, each in (("project_id", project_id), ("ids", ids)) if each is not None})
+        return list(self.control(LIMS, "POST", "receive", body)["received"])
+
+    def advance(self, sr_id: int, status: str) -> str:
+        """Let a service request reach a status, and return the one it has now."""
+        return str(self.control(FRAMEWORK, "POST", f"service_requests/{sr_id}/advance", {"status": status})["status"])
+
+    def run_executions(self, sr_id: int | None = None, fraction: float = 1.0, *, complete: bool = True) -> int:
+        """Run executions of a request, or of all, and return how many changed."""
+        body = {"sr_id": sr_id, "fraction": fraction, "complete": complete}
+        return int(self.control(FRAMEWORK, "POST", "run_executions", body)["executions"])
+
+    def correct(self, execution_id: int, measurements: Mapping[str, Any]) -> None:
+        """Put re-analysed measurements in the place of an execution's earlier ones."""
+        self.control(FRAMEWORK, "POST", f"executions/{execution_id}/correct", {"measurements": measurements})
+
+    def vanish(self, sr_id: int) -> None:
+        """Delete a service request half-way: listed, but not to be read."""
+        self.control(FRAMEWORK, "POST", f"service_requests/{sr_id}/vanish")
+
+    def seed(self, wanted: SeedPlan) -> dict[str, int]:
+        """Add a laboratory to the framework and return what was added."""
+        return seed(self.framework_database, wanted)
+
+
+@contextmanager
+def serve(
+    data: Path | None = None, *, seed_plan: SeedPlan | None = None, credentials: Credentials | None = None, **settings: Any
+) -> Iterator[Lab]:
+    """Run a sandbox on free ports in a background thread.
+
+    Args:
+        data: directory of its databases; a temporary one when not given.
+        seed_plan: the laboratory to begin with; an empty one when not given.
+        credentials: what its callers know; made at random when not given.
+        **settings: further fields of :class:`sandbox.settings.Settings`, such as ``idempotency=True``.
+
+    Yields:
+        The running sandbox.
+    """
+    with tempfile.TemporaryDirectory(prefix="sandbox-") as temporary:
+        chosen = Settings(data or Path(temporary), **settings)
+        known = credentials or Credentials.kept(chosen.data)
+        if seed_plan:
+            seed(chosen.framework_database, seed_plan)
+        running, thread = server.start_in_thread(chosen, known)
+        try:
+            yield Lab(chosen, known, running.ports)
+        finally:
+            running.stop()
+            thread.join(10)

@@ -1,0 +1,205 @@
+"""The LIMS's records: samples, result sets, statuses and certificates in its own SQLite file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from sandbox.lims.models import STATUSES, BulkResultIn, SampleChange, SampleIn, SampleKey, StatusIn
+from sandbox.problems import Problem, not_found
+from sandbox.store import Store, placeholders
+from sandbox.times import now
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS samples (number INTEGER PRIMARY KEY, external_id TEXT NOT NULL, project_id TEXT NOT NULL,
+  sample_type TEXT NOT NULL, customer TEXT NOT NULL, metadata TEXT NOT NULL, status TEXT NOT NULL,
+  created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS samples_key ON samples (project_id, external_id);
+CREATE INDEX IF NOT EXISTS samples_external ON samples (external_id);
+CREATE INDEX IF NOT EXISTS samples_status ON samples (status);
+CREATE TABLE IF NOT EXISTS results (number INTEGER PRIMARY KEY, sample INTEGER NOT NULL, external_id TEXT NOT NULL,
+  revision INTEGER NOT NULL, body TEXT NOT NULL, created_at TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS results_key ON results (external_id, revision);
+CREATE INDEX IF NOT EXISTS results_sample ON results (sample);
+CREATE TABLE IF NOT EXISTS status_changes (number INTEGER PRIMARY KEY, sample INTEGER NOT NULL, status TEXT NOT NULL,
+  notes TEXT, principal TEXT NOT NULL, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS certificates (number INTEGER PRIMARY KEY, sample INTEGER NOT NULL, created_at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, request TEXT NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL);
+"""
+BUSINESS_KEYS: dict[str, tuple[str, ...]] = {
+    "samples": ("project_id", "external_id"),
+    "results": ("external_id", "revision"),
+    "status_changes": ("sample", "status"),
+    "certificates": ("sample",),
+}
+_SAMPLE = "number, external_id, project_id, sample_type, customer, metadata, status, created_at, updated_at"
+_CHUNK = 400
+
+
+def sample_id(number: int) -> str:
+    """Return a sample's id."""
+    return f"LIM-{number:06d}"
+
+
+def result_id(number: int) -> str:
+    """Return a result set's id."""
+    return f"RES-{number:06d}"
+
+
+def number_of(identity: str, prefix: str, what: str) -> int:
+    """Return the row number of an id.
+
+    Raises:
+        Problem: it is no id of that kind.
+    """
+    head, _, digits = identity.partition("-")
+    if head != prefix or not digits.isdigit():
+        raise not_found(what, identity)
+    return int(digits)
+
+
+def sample_view(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a sample as the API shows it."""
+    view = {name: row[name] for name in row.keys() if name != "number"}  # noqa: SIM118
+    return {"id": sample_id(row["number"]), **view, "metadata": orjson.loads(row["metadata"])}
+
+
+def result_view(row: sqlite3.Row) -> dict[str, Any]:
+    """Return a result set as the API shows it."""
+    return {
+        "id": result_id(row["number"]),
+        "sample_id": sample_id(row["sample"]),
+        "external_id": row["external_id"],
+        "revision": row["revision"],
+        **orjson.loads(row["body"]),
+        "created_at": row["created_at"],
+    }
+
+
+class Records:
+    """The LIMS's records.
+
+    Args:
+        store: its database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def create_samples(self, samples: Sequence[SampleIn]) -> list[int]:
+        """Create samples and return their numbers. Two with the same business key are two samples."""
+        at = now()
+        first = self._next("samples")
+        self.store.execute_many(
+            f"INSERT INTO samples ({_SAMPLE}) VALUES ({placeholders(9)})",  # noqa: S608
+            [
+                (number, each.external_id, each.project_id, each.sample_type, each.customer, orjson.dumps(each.metadata), STATUSES[0], at, at)
+                for number, each in enumerate(samples, first)
+            ],
+        )
+        return list(range(first, first + len(samples)))
+
+    def sample(self, identity: str) -> sqlite3.Row:
+        """Return a sample.
+
+        Raises:
+            Problem: it doesn't exist.
+        """
+        number = number_of(identity, "LIM", "Sample")
+        row = self.store.row(f"SELECT {_SAMPLE} FROM samples WHERE number = ?", (number,))  # noqa: S608
+        if row is None:
+            raise not_found("Sample", identity)
+        return row
+
+    def change_sample(self, identity: str, change: SampleChange) -> None:
+        """Change fields of a sample."""
+        number = self.sample(identity)["number"]
+        values: dict[str, Any] = change.model_dump(exclude_none=True)
+        if "metadata" in values:
+            values["metadata"] = orjson.dumps(values["metadata"])
+        values["updated_at"] = now()
+        assignments = ", ".join(f"{name} = ?" for name in values)
+        self.store.execute(f"UPDATE samples SET {assignments} WHERE number = ?", (*values.values(), number))  # noqa: S608
+
+    def find_samples(self, keys: Sequence[SampleKey]) -> list[sqlite3.Row]:
+        """Return the samples with these business keys, oldest first."""
+        found: list[sqlite3.Row] = []
+        for start in range(0, len(keys), _CHUNK):
+            chunk = keys[start : start + _CHUNK]
+            pairs = ",".join(["(?,?)"] * len(chunk))
+            values = [value for key in chunk for value in (key.project_id, key.external_id)]
+            found += self.store.rows(
+                f"SELECT {_SAMPLE} FROM samples WHERE (project_id, external_id) IN (VALUES {pairs})",  # noqa: S608
+                values,
+            )
+        return sorted(found, key=lambda row: int(row["number"]))
+
+    def create_results(self, results: Sequence[BulkResultIn]) -> list[int]:
+        """Create result sets, whose samples must be checked already, and return their numbers."""
+        at = now()
+        first = self._next("results")
+        self.store.execute_many(
+            "INSERT INTO results (number, sample, external_id, revision, body, created_at) VALUES (?,?,?,?,?,?)",
+            [
+                (number, int(each.sample_id[4:]), each.external_id, each.revision, _result_body(each), at)
+                for number, each in enumerate(results, first)
+            ],
+        )
+        return list(range(first, first + len(results)))
+
+    def check_result(self, result: BulkResultIn) -> None:
+        """See that a result set's sample exists and that no revision before it is missing.
+
+        Raises:
+            Problem: it can't be accepted.
+        """
+        number = number_of(result.sample_id, "LIM", "Sample")
+        if self.store.row("SELECT 1 FROM samples WHERE number = ?", (number,)) is None:
+            raise not_found("Sample", result.sample_id)
+        if result.revision > 1 and not self._has_revision(result.external_id, result.revision - 1):
+            message = f"Revision {result.revision} of {result.external_id} needs revision {result.revision - 1} to exist"
+            raise Problem(409, "REVISION_GAP", message)
+
+    def _has_revision(self, external_id: str, revision: int) -> bool:
+        sql = "SELECT 1 FROM results WHERE external_id = ? AND revision = ?"
+        return self.store.row(sql, (external_id, revision)) is not None
+
+    def find_results(self, external_ids: Sequence[str]) -> list[sqlite3.Row]:
+        """Return the result sets of these executions, oldest first."""
+        found: list[sqlite3.Row] = []
+        for start in range(0, len(external_ids), _CHUNK):
+            chunk = external_ids[start : start + _CHUNK]
+            found += self.store.rows(
+                f"SELECT * FROM results WHERE external_id IN ({placeholders(len(chunk))})",  # noqa: S608
+                chunk,
+            )
+        return sorted(found, key=lambda row: int(row["number"]))
+
+    def move(self, identity: str, change: StatusIn, principal: str) -> int:
+        """Move a sample to its next status and return its number.
+
+        Raises:
+            Problem: it doesn't exist, or the step is not allowed.
+        """
+        row = self.sample(identity)
+        before, after = STATUSES.index(row["status"]), STATUSES.index(change.status)
+        if after <= before or (before == 0 and after > 1):
+            message = f"Sample {identity} can't go from {row['status']} to {change.status}"
+            raise Problem(409, "INVALID_TRANSITION", message)
+        at = now()
+        self.store.execute("UPDATE samples SET status = ?, updated_at = ? WHERE number = ?", (change.status, at, row["number"]))
+        self.store.execute(
+            "INSERT INTO status_changes (sample, status, notes, principal, at) VALUES (?,?,?,?,?)",
+            (row["number"], change.status, change.notes, principal, at),
+        )
+        return int(row["number"])
+
+    def _next(self, table: str) -> int:
+        return int(self.store.value(f"SELECT coalesce(max(number), 0) + 1 FROM {table}"))  # noqa: S608
+
+
+def _result_body(result: BulkResultIn) -> bytes:
+    return orjson.dumps(result.model_dump(exclude={"sample_id", "external_id", "revision"}))
