@@ -1,1 +1,27 @@
 """The database of what is known of each record in each system, and of everything that was done."""
+
+from pv_testing.ledger.ledger import Ledger
+from pv_testing.ledger.types import (
+    AuditEvent,
+    AuditSummary,
+    Claim,
+    Claimed,
+    Decision,
+    Entry,
+    Refusal,
+    Settlement,
+    State,
+)
+
+__all__ = [
+    "AuditEvent",
+    "AuditSummary",
+    "Claim",
+    "Claimed",
+    "Decision",
+    "Entry",
+    "Ledger",
+    "Refusal",
+    "Settlement",
+    "State",
+]

@@ -1,0 +1,180 @@
+"""Claims, leases and settlements: the transactions around the rules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+from pv_testing.errors import LeaseLost, redact
+from pv_testing.ledger import rules
+from pv_testing.ledger.audit import Draft, append
+from pv_testing.ledger.rows import add, clean, fetch, write_claimed, write_settled
+from pv_testing.ledger.rules import Row
+from pv_testing.ledger.store import Store, Writing
+from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement
+
+REASON_LIMIT = 1_000
+NAMED = 5
+
+T = TypeVar("T")
+
+
+def claim(store: Store, system: str, kind: str, items: Sequence[Claim], owner: str, lease: float) -> list[Claimed]:
+    """Claim records; one read where nothing has changed, one transaction otherwise."""
+    keys = [item.key for item in items]
+    with store.reading() as connection:
+        rows = fetch(connection, system, kind, keys)
+        now = store.clock(connection)
+    answers = [_answer(system, kind, rows.get(item.key), item, now) for item in items]
+    if not any(rules.writes(rows.get(answer.key), answer.decision) for answer in answers):
+        return answers
+    with store.writing() as writing:
+        rows = fetch(writing.connection, system, kind, keys)
+        desk = _Desk(system, kind, rows, clean(owner), writing.now, writing.now + lease)
+        answers = [desk.serve(item) for item in items]
+        desk.write(writing)
+    return answers
+
+
+class _Desk:
+    """Serves the claims of one transaction in their order, so that a key that comes twice is held once."""
+
+    def __init__(
+        self, system: str, kind: str, rows: Mapping[str, Row], owner: str, now: float, lease_until: float
+    ) -> None:
+        self._system, self._kind, self._owner = system, kind, owner
+        self._now, self._lease_until = now, lease_until
+        self._known = rows
+        self._rows = dict(rows)
+        self._touched: dict[str, Row] = {}
+        self._events: list[Draft] = []
+
+    def serve(self, item: Claim) -> Claimed:
+        row = self._rows.get(item.key)
+        answer = _answer(self._system, self._kind, row, item, self._now)
+        if rules.writes(row, answer.decision):
+            row = row or rules.unheard_of(item.key)
+            self._keep(self._change(row, answer))
+        return answer
+
+    def _change(self, row: Row, answer: Claimed) -> Row:
+        if answer.decision is Decision.UNCHANGED:
+            detail = {"was": row.state, "code": row.code}
+            place = (self._system, self._kind, row.key)
+            event = Draft(self._owner, "restore", *place, "unchanged", row.external_id, row.confirmed, detail)
+            self._events.append(event)
+            return rules.restore(row)
+        row = rules.take(row, answer.fingerprint, answer.decision, self._owner, self._lease_until)
+        answer.token, answer.owner, answer.lease_until = row.token, row.owner, row.lease_until
+        return row
+
+    def _keep(self, row: Row) -> None:
+        self._rows[row.key] = self._touched[row.key] = row
+
+    def write(self, writing: Writing) -> None:
+        place = (writing.connection, self._system, self._kind)
+        add(*place, [row for key, row in self._touched.items() if key not in self._known], self._now)
+        write_claimed(*place, [row for key, row in self._touched.items() if key in self._known], self._now)
+        append(writing, self._events)
+
+
+def _answer(system: str, kind: str, row: Row | None, item: Claim, now: float) -> Claimed:
+    decision = rules.decide(row, item.fingerprint, now)
+    if row is None:
+        return Claimed(system, kind, item.key, item.fingerprint, decision, 0, "", 1, "", "", "", "", 0.0)
+    revision = row.revision + (0 if decision is Decision.UNCHANGED else 1)
+    in_doubt = rules.doubt(row) if decision is Decision.RESOLVE else ""
+    code, reason = (row.code, row.reason) if decision is Decision.WAITING else ("", "")
+    return Claimed(
+        system, kind, item.key, item.fingerprint, decision, row.token, row.external_id, revision,
+        in_doubt, code, reason, row.owner, row.lease_until,
+    )  # fmt: skip
+
+
+def _by_kind(items: Sequence[tuple[Claimed, T]]) -> list[tuple[tuple[str, str], list[T]]]:
+    groups: dict[tuple[str, str], list[T]] = {}
+    for claimed, item in items:
+        groups.setdefault((claimed.system, claimed.kind), []).append(item)
+    return list(groups.items())
+
+
+def renew(store: Store, claims: Sequence[Claimed], lease: float) -> None:
+    """Prolong the leases that still hold, then say which don't."""
+    lost: list[str] = []
+    with store.writing() as writing:
+        until = writing.now + lease
+        for (system, kind), group in _by_kind([(claimed, claimed) for claimed in claims]):
+            rows = fetch(writing.connection, system, kind, [claimed.key for claimed in group])
+            held = [claimed for claimed in group if rules.holds(rows.get(claimed.key), claimed)]
+            lost += [claimed.key for claimed in group if not rules.holds(rows.get(claimed.key), claimed)]
+            prolonged = [rows[claimed.key]._replace(lease_until=until) for claimed in held]
+            write_claimed(writing.connection, system, kind, prolonged, writing.now)
+    for claimed in claims:
+        if claimed.key not in lost:
+            claimed.lease_until = until
+    if lost:
+        named = ", ".join(lost[:NAMED]) + (f" and {len(lost) - NAMED} more" if len(lost) > NAMED else "")
+        raise LeaseLost(f"another attempt has taken over {named}; it will settle them", system=claims[0].system)
+
+
+def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[str]:
+    """Settle records and tell the audit trail, in one transaction; return the keys that others have taken over."""
+    if not settlements:
+        return []
+    refused: list[str] = []
+    events: list[Draft] = []
+    with store.writing() as writing:
+        for (system, kind), group in _by_kind([(one.claimed, one) for one in settlements]):
+            rows = fetch(writing.connection, system, kind, [settlement.claimed.key for settlement in group])
+            changed: dict[str, Row] = {}
+            for settlement in map(_tidy, group):
+                row = rows.get(settlement.claimed.key)
+                if row is None or not rules.holds(row, settlement.claimed):
+                    refused.append(settlement.claimed.key)
+                    events.append(_fenced(settlement, row, owner))
+                    continue
+                row = rules.settle(row, settlement)
+                rows[row.key] = changed[row.key] = row
+                events.append(_settled(settlement, row, owner))
+            write_settled(writing.connection, system, kind, changed.values(), writing.now)
+        append(writing, events)
+    return refused
+
+
+def _tidy(settlement: Settlement) -> Settlement:
+    """Return the settlement with nothing secret or unstorable in what a system said."""
+    if not settlement.reason and settlement.external_id.isascii():
+        return settlement
+    return Settlement(
+        settlement.claimed,
+        settlement.result,
+        clean(settlement.external_id),
+        clean(settlement.code),
+        clean(redact(settlement.reason, REASON_LIMIT)),
+    )
+
+
+def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
+    claimed = settlement.claimed
+    detail: dict[str, object] = {"token": claimed.token, "revision": claimed.revision}
+    if settlement.code or settlement.reason:
+        detail.update(code=settlement.code, reason=settlement.reason)
+    if claimed.doubtful and claimed.doubtful != claimed.fingerprint:
+        detail["doubtful"] = claimed.doubtful
+    fingerprint = row.confirmed if settlement.result.in_effect else claimed.fingerprint
+    place = (claimed.system, claimed.kind, row.key)
+    return Draft(owner, "settle", *place, settlement.result.value, row.external_id, fingerprint, detail)
+
+
+def _fenced(settlement: Settlement, row: Row | None, owner: str) -> Draft:
+    claimed = settlement.claimed
+    detail = {
+        "code": "STALE_TOKEN",
+        "token": claimed.token,
+        "newest_token": row.token if row else 0,
+        "newest_owner": row.owner if row else "",
+        "state": row.state if row else "",
+    }
+    place = (claimed.system, claimed.kind, claimed.key)
+    result, external_id = settlement.result.value, settlement.external_id
+    return Draft(owner, "settle_refused", *place, result, external_id, claimed.fingerprint, detail)

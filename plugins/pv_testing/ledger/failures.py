@@ -1,0 +1,64 @@
+"""What a database driver complains of, in words that say what to do."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from pv_testing.errors import LedgerError, redact
+
+# The first that the driver's message contains decides: SQLite's words, and PostgreSQL's.
+_HANGS = "another process has held its write lock for longer than half a minute: look for one that hangs"
+_ADVICE = (
+    ("database or disk is full", "the disk is full: free space"),
+    ("no space left on device", "the database server's disk is full: free space there"),
+    ("disk i/o error", "the disk fails: check it and its free space"),
+    ("readonly database", "it is read-only: let this user write the file and its folder"),
+    ("read-only transaction", "the database server is read-only, a standby perhaps: connect to the primary"),
+    ("unable to open database file", "check that its folder exists and that this user may write there"),
+    ("database is locked", _HANGS),
+    ("lock timeout", _HANGS),
+    ("malformed", "the file is damaged: restore it from a backup"),
+    ("not a database", "the file is not an SQLite database: check the path"),
+    ("authentication failed", "the database server refuses the user or the password: check the connection"),
+    ("permission denied", "the database user lacks a privilege on the ledger's tables: have it granted"),
+    ("does not exist", "a database, role or table is missing: check the connection"),
+    ("can't be changed", "the audit trail can't be changed, not even by SQL"),
+)
+_UNREACHABLE = "the database doesn't answer: check that it runs and can be reached, then try again"
+
+
+def place(url: URL) -> str:
+    """Return where the ledger is, without user and password."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or "memory"
+    return f"{url.host or 'localhost'}:{url.port or 5432}/{url.database or ''}"
+
+
+@contextmanager
+def understood(url: URL) -> Iterator[None]:
+    """Turn whatever the database or its driver raises into :class:`LedgerError`.
+
+    Args:
+        url: of the ledger; only host, port and database are named in the error.
+    """
+    try:
+        yield
+    except PoolTimeout:
+        raise LedgerError(f"the ledger at {place(url)} can't be used: all its connections are busy") from None
+    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+        raise _explain(error, url) from None
+
+
+def _explain(error: Exception, url: URL) -> LedgerError:
+    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    first_line = redact(said.strip().split("\n", 1)[0])
+    advice = next((advice for words, advice in _ADVICE if words in said.lower()), _UNREACHABLE)
+    if url.password and str(url.password) in first_line:
+        first_line = ""
+    return LedgerError(f"the ledger at {place(url)} can't be used: {advice}; nothing is sent", excerpt=first_line)

@@ -1,0 +1,226 @@
+"""The ledger's face: every method is one short transaction, and any of them may be called from any thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pv_testing.ledger import audit, claims, marks, queries, schema, waiting
+from pv_testing.ledger.store import Store
+from pv_testing.ledger.types import AuditEvent, AuditSummary, Claim, Claimed, Entry, Refusal, Settlement, State
+from pv_testing.ledger.verify import verify
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class Ledger:
+    """What is known of each record in each system, and the trail of everything that was done.
+
+    The tables are created or migrated when it is opened. Every method raises
+    :class:`~pv_testing.errors.LedgerError` when the database can't be used.
+
+    Args:
+        url: SQLAlchemy's form. ``sqlite:////srv/pv/ledger.sqlite`` is a file, ``postgresql://user:word@host/name`` a
+            PostgreSQL database, ``sqlite://`` lives in memory and ends with the object.
+    """
+
+    def __init__(self, url: str = "sqlite://") -> None:
+        self._store = Store(url)
+        schema.prepare(self._store)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def now(self) -> float:
+        """Return epoch seconds on the clock that leases are measured by: the server's on PostgreSQL."""
+        with self._store.reading() as connection:
+            return self._store.clock(connection)
+
+    def claim(self, system: str, kind: str, items: Sequence[Claim], *, owner: str, lease: float) -> list[Claimed]:
+        """Ask to bring records into effect.
+
+        Args:
+            system: the system they go to.
+            kind: what they are, such as ``sample``.
+            items: the versions that are to take effect.
+            owner: who asks: DAG, run, task, map index and try, or a person.
+            lease: seconds for which nobody else may hold them; longer than the longest request.
+
+        Returns:
+            One answer an item, in their order. Those whose decision is ``held`` must be settled.
+
+        Raises:
+            DataError: a key can't be kept in a database.
+        """
+        return claims.claim(self._store, system, kind, items, owner, lease)
+
+    def renew(self, claimed: Sequence[Claimed], lease: float) -> None:
+        """Prolong leases.
+
+        Args:
+            claimed: claims that are held.
+            lease: seconds from now.
+
+        Raises:
+            LeaseLost: some were taken over or settled; the others are prolonged.
+        """
+        if claimed:
+            claims.renew(self._store, claimed, lease)
+
+    def settle(self, settlements: Sequence[Settlement], *, owner: str) -> list[str]:
+        """Say what became of claimed records, in one transaction with one audit event each.
+
+        Args:
+            settlements: what became of them.
+            owner: who says so.
+
+        Returns:
+            The keys that were not settled because another attempt has taken them over; the audit trail says so too.
+        """
+        return claims.settle(self._store, settlements, owner)
+
+    def quarantine(self, system: str, kind: str, items: Sequence[Refusal], *, owner: str) -> None:
+        """Note records that could not be mapped; a refusal that is noted already leaves no new event.
+
+        Args:
+            system: the system they should have gone to.
+            kind: what they are.
+            items: the records and why not.
+            owner: who found out.
+        """
+        if items:
+            waiting.quarantine(self._store, system, kind, items, owner)
+
+    def release(self, system: str, kind: str, keys: Sequence[str], *, owner: str = "", absent: bool = False) -> int:
+        """Let rejected and quarantined records be tried again.
+
+        Args:
+            system: the system.
+            kind: what they are.
+            keys: which; those that don't wait for a person are left alone.
+            owner: who releases them.
+            absent: the person has looked into the system and the record isn't there. Without it, a version that may
+                have been sent is looked up before anything is sent; with it, it is sent. Frees ``unknown`` ones too.
+
+        Returns:
+            How many were released.
+        """
+        return waiting.release(self._store, system, kind, keys, owner, absent=absent)
+
+    def confirm(self, system: str, kind: str, key: str, external_id: str, *, owner: str) -> None:
+        """Note that a person has seen a waiting record in the system, as it was last sent.
+
+        Args:
+            system: the system.
+            kind: what it is.
+            key: its business key.
+            external_id: its id in the system.
+            owner: who has seen it.
+
+        Raises:
+            LedgerError: the record doesn't wait for a person.
+        """
+        waiting.confirm(self._store, system, kind, key, external_id, owner)
+
+    def external_ids(self, system: str, kind: str, keys: Sequence[str]) -> dict[str, str]:
+        """Return the ids in the system of those keys whose id is known."""
+        return queries.external_ids(self._store, system, kind, keys)
+
+    def find_by_external_id(self, system: str, kind: str, ids: Sequence[str]) -> dict[str, str]:
+        """Return the keys of those ids that are known."""
+        return queries.find_by_external_id(self._store, system, kind, ids)
+
+    def entries(
+        self,
+        system: str | None = None,
+        kind: str | None = None,
+        states: Sequence[State | str] | None = None,
+        prefix: str | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Entry]:
+        """Give what is known, in the order of system, kind and key.
+
+        Args:
+            system: only of this system.
+            kind: only of this kind.
+            states: only in these states.
+            prefix: only keys that begin so, such as ``SR-2025-0123/``.
+            limit: at most so many.
+        """
+        return queries.entries(self._store, system, kind, states, prefix, limit)
+
+    def waiting(self, system: str | None = None) -> list[Entry]:
+        """Return what waits for a person or for a look-up: quarantined, rejected and unknown records."""
+        return list(queries.entries(self._store, system, states=queries.WAITING))
+
+    def counts(self) -> dict[tuple[str, str, str], int]:
+        """Return how many records there are of each system, kind and state."""
+        return queries.counts(self._store)
+
+    def watermark(self, name: str) -> str | None:
+        """Return how far a sweep came, as it was kept, or ``None``."""
+        return marks.watermark(self._store, name)
+
+    def set_watermark(self, name: str, value: str) -> None:
+        """Keep how far a sweep came."""
+        marks.set_watermark(self._store, name, value)
+
+    def pause(self, system: str, until_epoch: float) -> None:
+        """Keep that a system wants to be left alone, so that it outlives a killed process; the longest wait wins.
+
+        Args:
+            system: the system.
+            until_epoch: when it may be asked again, in epoch seconds.
+        """
+        marks.pause(self._store, system, until_epoch)
+
+    def paused_until(self, system: str) -> float:
+        """Return when the system may be asked again, in epoch seconds; 0 when it never said."""
+        return marks.paused_until(self._store, system)
+
+    def record(
+        self,
+        action: str,
+        *,
+        system: str = "",
+        kind: str = "",
+        key: str = "",
+        owner: str = "",
+        detail: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write an event of your own into the audit trail.
+
+        Args:
+            action: what was done, such as ``sweep``.
+            system: the system concerned.
+            kind: what the record is.
+            key: the business key.
+            owner: who acted.
+            detail: JSON values; credentials in it are blotted out.
+        """
+        audit.record(self._store, action, system=system, kind=kind, key=key, owner=owner, detail=detail or {})
+
+    def events(self, after: int = 0, limit: int | None = None) -> Iterator[AuditEvent]:
+        """Give the audit trail in order.
+
+        Args:
+            after: begin behind this sequence number.
+            limit: at most so many.
+        """
+        return audit.events(self._store, after, limit)
+
+    def verify(self) -> AuditSummary:
+        """Check the whole audit trail.
+
+        Raises:
+            AuditBroken: with the number of the first event that is altered, missing, added or out of order.
+        """
+        return verify(self._store)

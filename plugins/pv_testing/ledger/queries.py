@@ -1,0 +1,93 @@
+"""Questions to the ledger that change nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, tuple_
+
+from pv_testing.ledger.rows import among
+from pv_testing.ledger.store import Store
+from pv_testing.ledger.tables import record
+from pv_testing.ledger.types import Entry, State
+
+PAGE = 1_000
+WAITING = (State.QUARANTINED, State.REJECTED, State.UNKNOWN)
+_ENTRY = [record.c[name] for name in Entry.__dataclass_fields__]
+_KEY = (record.c.system, record.c.kind, record.c.key)
+_LAST_CHARACTER = "\U0010ffff"
+
+
+def external_ids(store: Store, system: str, kind: str, keys: Sequence[str]) -> dict[str, str]:
+    """Return the ids in the system of those keys whose id is known."""
+    statement = select(record.c.key, record.c.external_id).where(
+        record.c.system == system, record.c.kind == kind, record.c.external_id != ""
+    )
+    with store.reading() as connection:
+        found = connection.execute(statement.where(among(connection, record.c.key, keys)))
+        return {row[0]: row[1] for row in found}
+
+
+def find_by_external_id(store: Store, system: str, kind: str, ids: Sequence[str]) -> dict[str, str]:
+    """Return the keys of those ids that are known."""
+    statement = select(record.c.external_id, record.c.key).where(
+        record.c.system == system, record.c.kind == kind, record.c.external_id != ""
+    )
+    with store.reading() as connection:
+        found = connection.execute(statement.where(among(connection, record.c.external_id, ids)))
+        return {row[0]: row[1] for row in found}
+
+
+def entries(
+    store: Store,
+    system: str | None = None,
+    kind: str | None = None,
+    states: Sequence[State | str] | None = None,
+    prefix: str | None = None,
+    limit: int | None = None,
+) -> Iterator[Entry]:
+    """Give entries in the order of system, kind and key, a page at a time."""
+    wanted = _conditions(system, kind, states, prefix)
+    after: tuple[str, str, str] | None = None
+    left = limit
+    while left is None or left > 0:
+        size = PAGE if left is None else min(PAGE, left)
+        statement = select(*_ENTRY).where(*wanted).order_by(*_KEY).limit(size)
+        if after is not None:
+            statement = statement.where(tuple_(*_KEY) > after)
+        with store.reading() as connection:
+            rows = connection.execute(statement).all()
+        yield from map(_entry, rows)
+        if len(rows) < size:
+            return
+        after = (rows[-1][0], rows[-1][1], rows[-1][2])
+        left = None if left is None else left - size
+
+
+def _conditions(
+    system: str | None, kind: str | None, states: Sequence[State | str] | None, prefix: str | None
+) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if system is not None:
+        wanted.append(record.c.system == system)
+    if kind is not None:
+        wanted.append(record.c.kind == kind)
+    if states is not None:
+        wanted.append(record.c.state.in_([State(state).value for state in states]))
+    if prefix:
+        wanted += [record.c.key >= prefix, record.c.key < prefix + _LAST_CHARACTER]
+    return wanted
+
+
+def _entry(row: Any) -> Entry:
+    system, kind, key, state, *rest = row
+    return Entry(system, kind, key, State(state), *rest)
+
+
+def counts(store: Store) -> dict[tuple[str, str, str], int]:
+    """Return how many records there are of each system, kind and state."""
+    place = (record.c.system, record.c.kind, record.c.state)
+    with store.reading() as connection:
+        found = connection.execute(select(*place, func.count()).group_by(*place).order_by(*place))
+        return {(system, kind, state): number for system, kind, state, number in found}

@@ -1,0 +1,207 @@
+"""The life of a record as pure functions: what a claim may do, and what a claim and a settlement make of the record.
+
+::
+
+    (none) ──claim──> in_flight ──created, updated, adopted──> confirmed
+                        │  ▲ ├────rejected────────────────────> rejected ────release──> released
+                        │  │ ├────quarantined─────────────────> quarantined ─release──> released
+                        │  │ ├────deferred, not sent──────────> what it was before
+                        │  │ └────deferred, maybe sent────────> unknown
+                        │  └─ claim with a look-up first: lease expired, unknown, or released in doubt
+
+*Doubt* is the heart of it. A version that may have been sent stays ``doubtful`` until a look-up, the system's own
+refusal or a person says what became of it; while there is doubt, no claim may send before a look-up.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from pv_testing.exchange.types import Result
+from pv_testing.ledger.types import Claimed, Decision, Refusal, Settlement, State
+
+NOT_SENT = "NOT_SENT"
+_FATE_UNKNOWN = frozenset({State.IN_FLIGHT.value, State.UNKNOWN.value})
+_REFUSED = frozenset({State.REJECTED.value, State.QUARANTINED.value})
+
+
+class Row(NamedTuple):
+    """A record in the ledger; the order of the fields is that of the SELECT.
+
+    Attributes:
+        key: the business key.
+        state: one of :class:`State`, as text.
+        fingerprint: of the version that ``state`` speaks of.
+        confirmed: fingerprint of the version in effect, or empty.
+        revision: number of the version in effect, 0 while none is.
+        external_id: the record's id in the system, or empty.
+        doubtful: fingerprint of an earlier version that may have been sent, or empty.
+        code: reason code of the last refusal, or empty.
+        reason: the same in words.
+        token: the newest fencing token.
+        owner: who claimed it last.
+        lease_until: end of the last lease, epoch seconds.
+        before_state: ``state`` before the last claim.
+        before_fingerprint: ``fingerprint`` before the last claim.
+    """
+
+    key: str
+    state: str
+    fingerprint: str = ""
+    confirmed: str = ""
+    revision: int = 0
+    external_id: str = ""
+    doubtful: str = ""
+    code: str = ""
+    reason: str = ""
+    token: int = 0
+    owner: str = ""
+    lease_until: float = 0.0
+    before_state: str = State.RELEASED.value
+    before_fingerprint: str = ""
+
+
+def unheard_of(key: str) -> Row:
+    """Return the row of a record that the ledger doesn't know yet."""
+    return Row(key, State.RELEASED.value)
+
+
+def doubt(row: Row) -> str:
+    """Return the fingerprint of the version that may have been sent without the ledger knowing its fate, or empty."""
+    if row.state in _FATE_UNKNOWN:
+        return row.doubtful or row.fingerprint
+    return row.doubtful
+
+
+def decide(row: Row | None, fingerprint: str, now: float) -> Decision:
+    """Say what a claimant may do with a record.
+
+    Args:
+        row: what the ledger knows; ``None`` when it knows nothing.
+        fingerprint: of the version that is to take effect.
+        now: epoch seconds on the ledger's clock.
+    """
+    if row is None:
+        return Decision.NEW
+    if row.state == State.CONFIRMED.value:
+        return Decision.UNCHANGED if row.fingerprint == fingerprint else Decision.CHANGED
+    if row.state == State.IN_FLIGHT.value and row.lease_until > now:
+        return Decision.BUSY
+    if row.state in _REFUSED and row.fingerprint == fingerprint:
+        return Decision.WAITING
+    if row.doubtful or row.state in _FATE_UNKNOWN:
+        return Decision.RESOLVE
+    if row.confirmed:
+        return Decision.UNCHANGED if row.confirmed == fingerprint else Decision.CHANGED
+    return Decision.NEW
+
+
+def writes(row: Row | None, decision: Decision) -> bool:
+    """Whether the decision changes the row: a claim does, and so does the return to the version in effect."""
+    if decision is Decision.UNCHANGED:
+        return row is not None and row.state != State.CONFIRMED.value
+    return decision.held
+
+
+def take(row: Row, fingerprint: str, decision: Decision, owner: str, lease_until: float) -> Row:
+    """Return the row after a claim that its owner holds."""
+    in_doubt = decision is Decision.RESOLVE
+    return row._replace(
+        state=State.IN_FLIGHT.value,
+        fingerprint=fingerprint,
+        doubtful=doubt(row) if in_doubt else "",
+        token=row.token + 1,
+        owner=owner,
+        lease_until=lease_until,
+        before_state=State.UNKNOWN.value if in_doubt else row.state,
+        before_fingerprint=doubt(row) if in_doubt else row.fingerprint,
+    )
+
+
+def restore(row: Row) -> Row:
+    """Return the row after a claim for the version that is in effect, although a later one was refused."""
+    return row._replace(state=State.CONFIRMED.value, fingerprint=row.confirmed, code="", reason="")
+
+
+def holds(row: Row | None, claimed: Claimed) -> bool:
+    """Whether the claim is the newest one and not settled yet."""
+    return row is not None and row.state == State.IN_FLIGHT.value and row.token == claimed.token
+
+
+def settle(row: Row, settlement: Settlement) -> Row:
+    """Return the row after its holder has said what became of it."""
+    result = settlement.result
+    row = row._replace(external_id=settlement.external_id or row.external_id, lease_until=0.0)
+    if result.in_effect:
+        return _confirm(row, settlement)
+    if result is Result.DEFERRED and settlement.code == NOT_SENT:
+        return row._replace(state=row.before_state, fingerprint=row.before_fingerprint)
+    row = row._replace(code=settlement.code, reason=settlement.reason)
+    if result is Result.DEFERRED:
+        return row._replace(state=State.UNKNOWN.value, doubtful=doubt(row))
+    if result is Result.REJECTED:
+        return row._replace(state=State.REJECTED.value, doubtful="")
+    return row._replace(state=State.QUARANTINED.value, doubtful=doubt(row))
+
+
+def _confirm(row: Row, settlement: Settlement) -> Row:
+    adopted = settlement.result is Result.ADOPTED
+    fingerprint = (row.doubtful if adopted else "") or row.fingerprint
+    same_version = settlement.result is Result.UNCHANGED and row.revision > 0
+    return row._replace(
+        state=State.CONFIRMED.value,
+        fingerprint=fingerprint,
+        confirmed=fingerprint,
+        revision=row.revision if same_version else row.revision + 1,
+        doubtful="",
+        code="",
+        reason="",
+    )
+
+
+def refuse(row: Row, refusal: Refusal, owner: str) -> Row:
+    """Return the row of a record that could not be mapped; earlier claims of it can't be settled any more."""
+    return row._replace(
+        state=State.QUARANTINED.value,
+        fingerprint=refusal.fingerprint,
+        doubtful=doubt(row),
+        code=refusal.code,
+        reason=refusal.reason,
+        token=row.token + 1,
+        owner=owner,
+        lease_until=0.0,
+    )
+
+
+def refused_before(row: Row, refusal: Refusal) -> bool:
+    """Whether the very same refusal is noted already."""
+    return (
+        row.state == State.QUARANTINED.value
+        and row.fingerprint == refusal.fingerprint
+        and (row.code, row.reason) == (refusal.code, refusal.reason)
+    )
+
+
+def release(row: Row, *, absent: bool) -> Row:
+    """Return the row after a person has let it be tried again.
+
+    Args:
+        row: a rejected or quarantined record.
+        absent: whether the person has seen that the system doesn't hold the doubtful version.
+    """
+    return row._replace(state=State.RELEASED.value, doubtful="" if absent else row.doubtful)
+
+
+def confirm(row: Row, external_id: str) -> Row:
+    """Return the row after a person has seen the doubtful or refused version in the system."""
+    fingerprint = doubt(row) or row.fingerprint
+    return row._replace(
+        state=State.CONFIRMED.value,
+        fingerprint=fingerprint,
+        confirmed=fingerprint,
+        revision=row.revision + 1,
+        external_id=external_id or row.external_id,
+        doubtful="",
+        code="",
+        reason="",
+    )

@@ -1,0 +1,77 @@
+"""Bring a database to the newest form of the ledger, whoever comes first."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from contextlib import closing
+
+from sqlalchemy import Connection, inspect, text
+
+from pv_testing.errors import LedgerError
+from pv_testing.ledger.failures import place, understood
+from pv_testing.ledger.store import BUSY_SECONDS, Store
+
+VERSION = "0001"
+VERSION_TABLE = "ledger_version"
+_ADVISORY_LOCK = 0x70765F6C6564676572 & 0x7FFFFFFFFFFFFFFF
+_FIND_VERSION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant
+
+
+def prepare(store: Store) -> None:
+    """Create the ledger's tables or migrate them; several processes may do so at once.
+
+    Raises:
+        LedgerError: the database can't be used, or a newer release has migrated it.
+    """
+    with store.reading() as connection:
+        version = _version(connection)
+    if version == VERSION:
+        return
+    if store.sqlite and not store.memory:
+        _write_ahead(store)
+    with store.exclusive() as connection:
+        if not store.sqlite:
+            connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
+        if _version(connection) != VERSION:
+            _migrate(connection, store)
+
+
+def _version(connection: Connection) -> str:
+    if not inspect(connection).has_table(VERSION_TABLE):
+        return ""
+    return str(connection.scalar(_FIND_VERSION) or "")
+
+
+def _write_ahead(store: Store) -> None:
+    """Switch an SQLite file to write-ahead logging; SQLite itself doesn't wait for a lock here."""
+    give_up = time.monotonic() + BUSY_SECONDS
+    with understood(store.url):
+        while True:
+            connection = store.engine.raw_connection()
+            try:
+                with closing(store.engine.raw_connection()) as connection:
+                    connection.cursor().execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if "locked" not in str(error) or time.monotonic() > give_up:
+                    raise
+            else:
+                return
+            time.sleep(0.02)
+
+
+def _migrate(connection: Connection, store: Store) -> None:
+    from alembic import command
+    from alembic.config import Config
+    from alembic.util import CommandError
+
+    config = Config()
+    config.set_main_option("script_location", "pv_testing.ledger:migrations")
+    config.attributes["connection"] = connection
+    try:
+        command.upgrade(config, "head")
+    except CommandError:
+        raise LedgerError(
+            f"the ledger at {place(store.url)} was made by a newer release: update this installation",
+            code="LEDGER_NEWER",
+        ) from None

@@ -1,0 +1,152 @@
+"""The connection to the database: one writer at a time, durable, and in words when it fails."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import StaticPool
+
+from pv_testing.errors import ConfigError
+from pv_testing.ledger.failures import understood
+from pv_testing.ledger.tables import head
+
+BUSY_SECONDS = 30
+CACHE_KIB = 64 * 1024
+_ALIASES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite3": "sqlite"}
+_PRAGMAS = (
+    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
+    "PRAGMA synchronous = FULL",
+    f"PRAGMA cache_size = -{CACHE_KIB}",
+    f"PRAGMA mmap_size = {1 << 30}",
+    "PRAGMA wal_autocheckpoint = 4000",
+)
+
+
+class Writing(NamedTuple):
+    """A transaction that holds the ledger's write lock.
+
+    Attributes:
+        connection: where to write.
+        now: epoch seconds on the ledger's clock, taken after the lock.
+    """
+
+    connection: Connection
+    now: float
+
+
+class Store:
+    """One database that holds a ledger.
+
+    Args:
+        url: SQLAlchemy's form; ``sqlite://`` is in memory, ``postgres://`` and ``postgresql://`` mean psycopg 3.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = parse(url)
+        self.sqlite = self.url.get_backend_name() == "sqlite"
+        self.memory = self.sqlite and self.url.database in (None, "", ":memory:")
+        self._read_options = {} if self.sqlite else {"isolation_level": "REPEATABLE READ"}
+        self._turn = threading.RLock()
+        self._process = os.getpid()
+        self.engine = self._engine()
+
+    def _engine(self) -> Engine:
+        if self.memory:
+            options: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+        elif self.sqlite:
+            options = {"max_overflow": 64}
+        else:
+            limits = f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=120s"
+            options = {
+                "max_overflow": 64,
+                "pool_pre_ping": True,
+                "connect_args": {"connect_timeout": 10, "options": limits, "application_name": "pv_testing ledger"},
+            }
+        with understood(self.url):
+            engine = create_engine(self.url, hide_parameters=True, **options)
+        if self.sqlite:
+            event.listen(engine, "connect", _prepare_connection)
+            event.listen(engine, "begin", _begin)
+        return engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection whose statements see one state of the ledger."""
+        self._notice_fork()
+        with self._turn if self.memory else nullcontext(), self._transaction(self._read_options) as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """Give a transaction that no other writer overlaps; it is on the disk when the block has ended."""
+        with self.exclusive() as connection:
+            if not self.sqlite:
+                connection.execute(select(head.c.id).with_for_update())
+            yield Writing(connection, self.clock(connection))
+
+    @contextmanager
+    def exclusive(self) -> Iterator[Connection]:
+        """Give a transaction; on SQLite it holds the database's write lock from its start."""
+        self._notice_fork()
+        with self._turn if self.sqlite else nullcontext(), self._transaction({"writing": True}) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, options: Mapping[str, Any]) -> Iterator[Connection]:
+        with understood(self.url), self.engine.connect() as connection:
+            connection.execution_options(**options)
+            with connection.begin():
+                yield connection
+
+    def clock(self, connection: Connection) -> float:
+        """Return epoch seconds: the server's on PostgreSQL, this machine's on SQLite."""
+        if self.sqlite:
+            return time.time()
+        return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")))
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _notice_fork(self) -> None:
+        """Connections don't survive a fork: a child opens its own and leaves the parent's alone."""
+        if os.getpid() != self._process and not self.memory:
+            self._process = os.getpid()
+            self._turn = threading.RLock()
+            self.engine.dispose(close=False)
+
+
+def parse(url: str) -> URL:
+    """Return the URL with the driver that the ledger uses.
+
+    Raises:
+        ConfigError: it is no URL of an SQLite or PostgreSQL database.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError("the ledger's address is no database URL, such as sqlite:////srv/pv/ledger.sqlite") from None
+    parsed = parsed.set(drivername=_ALIASES.get(parsed.drivername, parsed.drivername))
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
+        raise ConfigError(f"the ledger can't be kept in {parsed.drivername}: use sqlite or postgresql")
+    return parsed
+
+
+def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None  # the driver leaves BEGIN to us
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin(connection: Connection) -> None:
+    writing = connection.get_execution_options().get("writing", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")

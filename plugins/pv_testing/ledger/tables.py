@@ -1,0 +1,96 @@
+"""The ledger's tables, as the newest migration leaves them."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, Index, Integer, MetaData, PrimaryKeyConstraint, Table, Text, text
+
+metadata = MetaData()
+
+# Ordered by code point in every database: a prefix is a range, and the order doesn't depend on a server's locale.
+Word = Text().with_variant(Text(collation="C"), "postgresql")
+
+# On SQLite a table with hidden row numbers: a batch of new records fills neighbouring pages, and only the slim key
+# index is touched at random places. A table without row numbers would rewrite one page a record at a million rows.
+record = Table(
+    "ledger_record",
+    metadata,
+    Column("system", Word, nullable=False),
+    Column("kind", Word, nullable=False),
+    Column("key", Word, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("confirmed", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("external_id", Word, nullable=False),
+    Column("doubtful", Text, nullable=False),
+    Column("code", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("lease_until", Float(53), nullable=False),
+    Column("before_state", Text, nullable=False),
+    Column("before_fingerprint", Text, nullable=False),
+    Column("changed_at", Float(53), nullable=False),
+    PrimaryKeyConstraint("system", "kind", "key", name="ledger_record_key"),
+)
+
+_waits = text("state IN ('quarantined', 'rejected', 'unknown')")
+Index(
+    "ledger_record_waiting",
+    record.c.system,
+    record.c.kind,
+    record.c.key,
+    sqlite_where=_waits,
+    postgresql_where=_waits,
+)
+_known = text("external_id <> ''")
+Index(
+    "ledger_record_external",
+    record.c.system,
+    record.c.kind,
+    record.c.external_id,
+    sqlite_where=_known,
+    postgresql_where=_known,
+)
+
+audit = Table(
+    "ledger_audit",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("system", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("external_id", Text, nullable=False),
+    Column("fingerprint", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+# One row: where the audit trail ends. It finds a cut-off tail, and on PostgreSQL its lock puts the writers in a row.
+head = Table(
+    "ledger_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+
+watermark = Table(
+    "ledger_watermark",
+    metadata,
+    Column("name", Word, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+pause = Table(
+    "ledger_pause",
+    metadata,
+    Column("system", Word, primary_key=True),
+    Column("until", Float(53), nullable=False),
+)

@@ -1,0 +1,216 @@
+"""What the ledger takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from pv_testing.exchange.types import Result
+
+
+class State(str, Enum):
+    """What is known of a record in a system."""
+
+    IN_FLIGHT = "in_flight"
+    CONFIRMED = "confirmed"
+    UNKNOWN = "unknown"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    RELEASED = "released"
+
+
+class Decision(str, Enum):
+    """What the owner of a claim may do.
+
+    ``NEW`` and ``CHANGED``: send. ``UNCHANGED``: nothing, it is in effect. ``BUSY``: another attempt holds it.
+    ``RESOLVE``: an earlier attempt may have sent it, so look it up before anything is sent. ``WAITING``: it was refused
+    with the same content, and it is a person's turn.
+    """
+
+    NEW = "new"
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    BUSY = "busy"
+    RESOLVE = "resolve"
+    WAITING = "waiting"
+
+    @property
+    def held(self) -> bool:
+        """Whether the claimant now holds the record and must settle it."""
+        return self in _HELD
+
+
+_HELD = frozenset({Decision.NEW, Decision.CHANGED, Decision.RESOLVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A wish to bring one version of a record into effect.
+
+    Attributes:
+        key: the business key, unique for its kind in its system.
+        fingerprint: SHA-256 of the mapped payload.
+    """
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(slots=True)
+class Claimed:
+    """The ledger's answer to a claim.
+
+    Attributes:
+        system: the system the record goes to.
+        kind: what the record is, such as ``sample``.
+        key: the business key.
+        fingerprint: of the version that was asked for.
+        decision: what the claimant may do.
+        token: the fencing token; each claim of a record gets a higher one, and only the newest can be settled.
+        external_id: the record's id in the system, where it is known.
+        revision: the number that this version gets when it takes effect; 1 for the first.
+        doubtful: with ``RESOLVE``, the fingerprint of the version that may have been sent. Where it isn't
+            ``fingerprint``, adopting confirms the doubtful version, and the next claim says ``CHANGED``.
+        code: with ``WAITING``, the reason code of the refusal.
+        reason: with ``WAITING``, the same in words.
+        owner: who holds the record or held it last.
+        lease_until: when the lease ends, in epoch seconds of :meth:`Ledger.now`.
+    """
+
+    system: str
+    kind: str
+    key: str
+    fingerprint: str
+    decision: Decision
+    token: int
+    external_id: str
+    revision: int
+    doubtful: str
+    code: str
+    reason: str
+    owner: str
+    lease_until: float
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a claimed record.
+
+    Attributes:
+        claimed: the claim that is settled.
+        result: what became of the record. ``DEFERRED`` with the code ``NOT_SENT`` puts it back to what it was before
+            the claim; ``DEFERRED`` with any other code means that it may have been sent.
+        external_id: its id in the system; empty keeps the one that is known.
+        code: a short reason code, where it is not in effect.
+        reason: the same in words for a person.
+    """
+
+    claimed: Claimed
+    result: Result
+    external_id: str = ""
+    code: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A record that could not be mapped, and why.
+
+    Attributes:
+        key: the business key.
+        fingerprint: SHA-256 of the record as it came, so that the same refusal is noted once.
+        code: a short reason code.
+        reason: the same in words for a person.
+    """
+
+    key: str
+    fingerprint: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the ledger knows of one record.
+
+    Attributes:
+        system: the system.
+        kind: what the record is.
+        key: the business key.
+        state: what is known.
+        external_id: its id in the system, where it is known.
+        revision: of the version in effect; 0 while none is.
+        fingerprint: of the version that ``state`` speaks of.
+        code: a short reason code, where it waits.
+        reason: the same in words.
+        owner: who claimed it last.
+        lease_until: end of the last lease, epoch seconds.
+        changed_at: when the entry changed last, epoch seconds.
+    """
+
+    system: str
+    kind: str
+    key: str
+    state: State
+    external_id: str
+    revision: int
+    fingerprint: str
+    code: str
+    reason: str
+    owner: str
+    lease_until: float
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One record of the audit trail; see :mod:`pv_testing.ledger.audit` for how they are chained.
+
+    Attributes:
+        sequence: 1 for the first, dense.
+        at: RFC 3339 in UTC with milliseconds, never before its predecessor.
+        owner: who acted.
+        action: what was done, such as ``settle`` or ``release``.
+        system: the system concerned, or empty.
+        kind: what the record is, or empty.
+        key: the business key, or empty.
+        result: what became of the record, or empty.
+        external_id: its id in the system, or empty.
+        fingerprint: of the version concerned, or empty.
+        detail: anything else that the action has to say.
+        previous: the hash of the record before; 64 zeros for the first.
+        hash: SHA-256 of everything above.
+    """
+
+    sequence: int
+    at: str
+    owner: str
+    action: str
+    system: str
+    kind: str
+    key: str
+    result: str
+    external_id: str
+    fingerprint: str
+    detail: Mapping[str, Any]
+    previous: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSummary:
+    """An audit trail that verifies.
+
+    Attributes:
+        count: how many records it has.
+        head: the hash of the last one; note it elsewhere to prove later that nothing before it was rewritten.
+        first_at: the time of the first record, or empty.
+        last_at: the time of the last record, or empty.
+    """
+
+    count: int
+    head: str
+    first_at: str = ""
+    last_at: str = ""

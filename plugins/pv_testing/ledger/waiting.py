@@ -1,0 +1,97 @@
+"""Records that wait for a person: into quarantine, and out again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pv_testing.errors import LedgerError, redact
+from pv_testing.exchange.types import Result
+from pv_testing.ledger import rules
+from pv_testing.ledger.audit import Draft, append
+from pv_testing.ledger.claims import REASON_LIMIT
+from pv_testing.ledger.rows import add, clean, fetch, write_claimed, write_settled
+from pv_testing.ledger.rules import Row
+from pv_testing.ledger.store import Store
+from pv_testing.ledger.types import Refusal, State
+
+_REFUSED = {State.REJECTED.value, State.QUARANTINED.value}
+_OPEN = {*_REFUSED, State.UNKNOWN.value}
+
+
+def quarantine(store: Store, system: str, kind: str, items: Sequence[Refusal], owner: str) -> None:
+    """Note records that could not be mapped; what is noted already, or held by a live attempt, is left as it is."""
+    refusals = {item.key: _tidy(item) for item in items}
+    keys = list(refusals)
+    with store.reading() as connection:
+        rows = fetch(connection, system, kind, keys)
+    if all(key in rows and rules.refused_before(rows[key], refusals[key]) for key in keys):
+        return
+    with store.writing() as writing:
+        known = fetch(writing.connection, system, kind, keys)
+        rows = {key: known.get(key) or rules.unheard_of(key) for key in keys}
+        changed = {
+            key: rules.refuse(row, refusals[key], clean(owner))
+            for key, row in rows.items()
+            if not rules.refused_before(row, refusals[key]) and not _live(row, writing.now)
+        }
+        add(writing.connection, system, kind, [row for key, row in changed.items() if key not in known], writing.now)
+        again = [row for key, row in changed.items() if key in known]
+        write_claimed(writing.connection, system, kind, again, writing.now)
+        append(writing, [_refused(system, kind, row) for row in changed.values()])
+
+
+def _tidy(refusal: Refusal) -> Refusal:
+    return Refusal(refusal.key, refusal.fingerprint, clean(refusal.code), clean(redact(refusal.reason, REASON_LIMIT)))
+
+
+def _live(row: Row, now: float) -> bool:
+    return row.state == State.IN_FLIGHT.value and row.lease_until > now
+
+
+def _refused(system: str, kind: str, row: Row) -> Draft:
+    detail = {"code": row.code, "reason": row.reason}
+    place = (system, kind, row.key)
+    return Draft(row.owner, "quarantine", *place, Result.QUARANTINED.value, row.external_id, row.fingerprint, detail)
+
+
+def release(store: Store, system: str, kind: str, keys: Sequence[str], owner: str, *, absent: bool) -> int:
+    """Let refused records be tried again; return how many there were."""
+    with store.reading() as connection:
+        rows = fetch(connection, system, kind, keys)
+    if not any(_releasable(row, absent=absent) for row in rows.values()):
+        return 0
+    with store.writing() as writing:
+        found = fetch(writing.connection, system, kind, keys).values()
+        before = [row for row in found if _releasable(row, absent=absent)]
+        after = [rules.release(row, absent=absent) for row in before]
+        write_settled(writing.connection, system, kind, after, writing.now)
+        append(writing, [_released(system, kind, row, owner, absent=absent) for row in before])
+    return len(after)
+
+
+def _releasable(row: Row, *, absent: bool) -> bool:
+    return row.state in (_OPEN if absent else _REFUSED)
+
+
+def _released(system: str, kind: str, row: Row, owner: str, *, absent: bool) -> Draft:
+    detail = {"was": row.state, "code": row.code, "absent": absent}
+    return Draft(owner, "release", system, kind, row.key, "", row.external_id, row.fingerprint, detail)
+
+
+def confirm(store: Store, system: str, kind: str, key: str, external_id: str, owner: str) -> None:
+    """Note that a person has seen a record in the system."""
+    with store.writing() as writing:
+        row = fetch(writing.connection, system, kind, [key]).get(key)
+        if row is None or row.state not in _OPEN:
+            raise LedgerError(
+                "only a record that waits for a person can be confirmed by one; this one "
+                + (f"is {row.state.replace('_', ' ')}" if row else "isn't known"),
+                system=system,
+                key=key,
+                code="NOT_WAITING",
+            )
+        after = rules.confirm(row, clean(external_id))
+        write_settled(writing.connection, system, kind, [after], writing.now)
+        detail = {"was": row.state, "code": row.code}
+        seen = (Result.ADOPTED.value, after.external_id, after.confirmed)
+        append(writing, [Draft(owner, "confirm", system, kind, key, *seen, detail)])
