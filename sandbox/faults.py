@@ -12,6 +12,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from sandbox.chance import chance
+
 Kind = Literal[
     "rate_limit",
     "error",
@@ -31,12 +33,13 @@ class FaultRule(BaseModel):
 
     Attributes:
         route: glob on ``"METHOD /path"``, such as ``"POST /api/v2/samples*"``.
-        kind: what goes wrong. ``rate_limit``: 429. ``error``: ``status``. ``delay``: ``seconds`` of waiting, ``when`` says
-            whether before or after the work is done; the work is done even if the client has gone. ``drop_before`` and
-            ``drop_after``: the connection is closed without an answer, before or after the work. ``truncate``: the work is
-            done and half of the answer's body is sent. ``html``: the work is done and the answer is status 200 with an HTML
-            page. ``duplicate``: the work is done twice, as when a network delivers a request twice. ``expired_token``:
-            the token that came with the request expires first. ``repeat_page``: page n of a listing is answered with page 1.
+        kind: what goes wrong. ``rate_limit``: 429. ``error``: ``status``. ``delay``: ``seconds`` of waiting, ``when``
+            says whether before or after the work is done; it is done even if the client has gone. ``drop_before`` and
+            ``drop_after``: the connection is closed without an answer, before or after the work. ``truncate``: the work
+            is done and half of the answer's body is sent. ``html``: the work is done and the answer is status 200 with
+            an HTML page. ``duplicate``: the work is done twice, as when a network delivers a request twice.
+            ``expired_token``: the token that came with the request expires first. ``repeat_page``: whatever page of a
+            listing is asked for, the answer is page 1.
         rate: the share of matching requests that is hit, 0 to 1.
         times: how many requests are hit at most.
         retry_after: seconds, ``"date:5"`` for an HTTP date in five seconds, or any text sent as it stands.
@@ -79,7 +82,7 @@ class ActiveRule:
 
     def __post_init__(self) -> None:
         self.pattern = re.compile(fnmatch.translate(self.rule.route))
-        self.random = random.Random(self.rule.seed)
+        self.random = chance(self.rule.seed)
 
     def strikes(self, route: str) -> bool:
         """Say whether this request is hit, and count it."""

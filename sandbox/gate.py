@@ -26,7 +26,9 @@ Connection = tuple[Scope, Receive, Send]
 Headers = list[tuple[bytes, bytes]]
 
 CONTROL = "/_sandbox/"
-HTML = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>Please come back later</h1></body></html>"
+HTML = (
+    b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body><h1>Please come back later</h1></body></html>"
+)
 _PAGE = re.compile(rb"(?<![a-z_])page=\d+")
 
 
@@ -142,9 +144,7 @@ class Gate:
         seen.status = answer.status
         return answer
 
-    async def _deliver(
-        self, connection: Connection, answer: Answer | None, rule: FaultRule | None, seen: Seen
-    ) -> None:
+    async def _deliver(self, connection: Connection, answer: Answer | None, rule: FaultRule | None, seen: Seen) -> None:
         scope, receive, send = connection
         kind = rule.kind if rule else ""
         if answer is None or kind == "drop_after":

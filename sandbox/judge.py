@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import Counter
 from pathlib import Path
 from typing import Any
 
-SAMPLE = "'LIM-' || printf('%06d', {column})"
+_SAMPLES = "SELECT project_id, count(*) AS rows, count(DISTINCT external_id) AS keys FROM samples GROUP BY 1"
+_RESULTS = (
+    "SELECT project_id, count(*) AS rows, count(DISTINCT results.external_id || '/' || revision) AS keys"
+    " FROM results JOIN samples ON samples.number = sample GROUP BY 1"
+)
+_COMPLETE = "SELECT sr_id, count(*) AS rows FROM executions WHERE status = 'COMPLETE' GROUP BY 1"
 
 
 class Judge:
@@ -33,18 +37,17 @@ class Judge:
 
     def samples(self, project_id: str | None = None) -> list[dict[str, Any]]:
         """Return the LIMS's samples, oldest first."""
-        sql = f"SELECT {SAMPLE.format(column='number')} AS id, * FROM samples WHERE ? IS NULL OR project_id = ? ORDER BY number"  # noqa: S608
-        rows = self.lims_rows(sql, project_id, project_id)
-        return [{**row, "metadata": json.loads(row["metadata"])} for row in rows]
+        rows = self.lims_rows("SELECT * FROM samples WHERE ? IN ('', project_id) ORDER BY number", project_id or "")
+        return [{"id": f"LIM-{row['number']:06d}", **row, "metadata": json.loads(row["metadata"])} for row in rows]
 
     def results(self) -> list[dict[str, Any]]:
         """Return the LIMS's result sets, oldest first, with the business key of their samples."""
         sql = (
-            f"SELECT results.*, {SAMPLE.format(column='sample')} AS sample_id, samples.external_id AS serial, samples.project_id"  # noqa: S608
-            " FROM results JOIN samples ON samples.number = sample ORDER BY results.number"
+            "SELECT results.*, samples.external_id AS serial, samples.project_id FROM results"
+            " JOIN samples ON samples.number = sample ORDER BY results.number"
         )
         rows = self.lims_rows(sql)
-        return [{**row, **json.loads(row.pop("body"))} for row in rows]
+        return [{"sample_id": f"LIM-{row['sample']:06d}", **row, **json.loads(row.pop("body"))} for row in rows]
 
     def duplicates(self) -> dict[str, list[dict[str, Any]]]:
         """Return the business keys that the LIMS holds more than once; empty lists when all is well."""
@@ -57,10 +60,13 @@ class Judge:
             ),
         }
 
-    def statuses(self) -> dict[tuple[str, str], int]:
-        """Return how many samples there are by project and status."""
-        sql = "SELECT project_id, status, count(*) AS number FROM samples GROUP BY 1, 2"
-        return {(row["project_id"], row["status"]): row["number"] for row in self.lims_rows(sql)}
+    def statuses(self) -> dict[str, dict[str, int]]:
+        """Return for each project how many samples there are in each status."""
+        found: dict[str, dict[str, int]] = {}
+        sql = "SELECT project_id, status, count(*) AS number FROM samples GROUP BY 1, 2 ORDER BY 2"
+        for row in self.lims_rows(sql):
+            found.setdefault(row["project_id"], {})[row["status"]] = row["number"]
+        return found
 
     def service_requests(self) -> list[dict[str, Any]]:
         """Return the framework's service requests."""
@@ -70,31 +76,34 @@ class Judge:
 
     def executions(self) -> list[dict[str, Any]]:
         """Return the framework's executions without their results."""
-        sql = "SELECT execution_id, sr_id, protocol_id, module_id, status, qc_status, completed_at FROM executions ORDER BY 1"
-        return self.framework_rows(sql)
+        columns = "execution_id, sr_id, protocol_id, module_id, status, qc_status, completed_at"
+        return self.framework_rows(f"SELECT {columns} FROM executions ORDER BY 1")  # noqa: S608
 
     def summary(self) -> list[dict[str, Any]]:
         """Return one row a service request: what the framework wants and what the LIMS has."""
-        samples = Counter(row["project_id"] for row in self.samples())
-        distinct = Counter(project for project, _ in {(row["project_id"], row["external_id"]) for row in self.samples()})
-        results = Counter(row["project_id"] for row in self.results())
-        complete = Counter(row["sr_id"] for row in self.executions() if row["status"] == "COMPLETE")
-        statuses = self.statuses()
-        return [
-            {
-                "service_request": row["sr_number"],
-                "framework_status": row["status"],
-                "modules": len(set(row["module"].get("serial_numbers") or [])),
-                "samples": samples[row["sr_number"]],
-                "samples_twice": samples[row["sr_number"]] - distinct[row["sr_number"]],
-                "executions_complete": complete[row["id"]],
-                "result_sets": results[row["sr_number"]],
-                "lims_status": ", ".join(
-                    f"{number} {status}" for (project, status), number in sorted(statuses.items()) if project == row["sr_number"]
-                ),
-            }
-            for row in self.service_requests()
-        ]
+        samples, results, statuses = self._by_project(_SAMPLES), self._by_project(_RESULTS), self.statuses()
+        complete = {row["sr_id"]: row["rows"] for row in self.framework_rows(_COMPLETE)}
+        nothing = {"rows": 0, "keys": 0}
+        rows = []
+        for request in self.service_requests():
+            number = request["sr_number"]
+            sample, result = samples.get(number, nothing), results.get(number, nothing)
+            rows.append(
+                {
+                    "service_request": number,
+                    "framework_status": request["status"],
+                    "modules": len(set(request["module"].get("serial_numbers") or [])),
+                    "samples": sample["rows"],
+                    "executions_complete": complete.get(request["id"], 0),
+                    "result_sets": result["rows"],
+                    "twice": sample["rows"] - sample["keys"] + result["rows"] - result["keys"],
+                    "lims_status": ", ".join(f"{each} {status}" for status, each in statuses.get(number, {}).items()),
+                }
+            )
+        return rows
+
+    def _by_project(self, sql: str) -> dict[str, dict[str, Any]]:
+        return {row["project_id"]: row for row in self.lims_rows(sql)}
 
 
 def table(rows: list[dict[str, Any]]) -> str:

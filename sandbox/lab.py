@@ -118,7 +118,11 @@ class Lab(Judge):
 
 @contextmanager
 def serve(
-    data: Path | None = None, *, seed_plan: SeedPlan | None = None, credentials: Credentials | None = None, **settings: Any
+    data: Path | None = None,
+    *,
+    seed_plan: SeedPlan | None = None,
+    credentials: Credentials | None = None,
+    **settings: Any,
 ) -> Iterator[Lab]:
     """Run a sandbox on free ports in a background thread.
 

@@ -73,7 +73,9 @@ class RequestLog:
     def read(self, since: int = 0) -> list[dict[str, Any]]:
         """Return the requests after that number, oldest first."""
         self.flush()
-        return [dict(row) for row in self._store.rows("SELECT * FROM requests WHERE number > ? ORDER BY number", (since,))]
+        return [
+            dict(row) for row in self._store.rows("SELECT * FROM requests WHERE number > ? ORDER BY number", (since,))
+        ]
 
     def clear(self) -> None:
         """Forget all requests."""

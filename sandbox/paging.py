@@ -22,7 +22,7 @@ class Page(BaseModel):
     limit: int = Field(default=20, ge=1, le=MAX_LIMIT)
 
 
-def listing(  # noqa: PLR0913
+def listing(
     store: Store,
     columns: str,
     table: str,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 from sandbox.catalogue import Protocol
+from sandbox.chance import chance
 
 NAMEPLATE = 400.0
 AREA = 1.98
@@ -28,9 +29,9 @@ class Module:
         return self.voc * self.isc * self.fill_factor / 100
 
 
-def new_module(chance: random.Random) -> Module:
+def new_module(random: Random) -> Module:
     """Return a 400 W module as it leaves a good factory."""
-    return Module(chance.gauss(49.52, 0.12), chance.gauss(10.24, 0.03), chance.gauss(79.4, 0.3))
+    return Module(random.gauss(49.52, 0.12), random.gauss(10.24, 0.03), random.gauss(79.4, 0.3))
 
 
 def value(number: float, unit: str, uncertainty: float | None = None, digits: int = 2) -> dict[str, Any]:
@@ -52,9 +53,9 @@ def criterion(parameter: str, expected: str, tolerance: str, measured: float, *,
     }
 
 
-def power_at_stc(module: Module, chance: random.Random, *, fails: bool) -> Outcome:
+def power_at_stc(module: Module, random: Random, *, fails: bool) -> Outcome:
     """PVTP-001: a cracked cell lowers the fill factor and with it the power."""
-    fill_factor = module.fill_factor - (chance.uniform(4.5, 9.0) if fails else 0.0)
+    fill_factor = module.fill_factor - (random.uniform(4.5, 9.0) if fails else 0.0)
     voc, isc = round(module.voc, 2), round(module.isc, 2)
     pmax = round(voc * isc * fill_factor / 100, 1)
     imp = round(isc * 0.945, 2)
@@ -69,10 +70,10 @@ def power_at_stc(module: Module, chance: random.Random, *, fails: bool) -> Outco
     return measurements, [criterion("Pmax", f"{NAMEPLATE:g} W", "-3/+5 %", pmax, passed=passed)]
 
 
-def nominal_temperature(module: Module, chance: random.Random, *, fails: bool) -> Outcome:
+def nominal_temperature(module: Module, random: Random, *, fails: bool) -> Outcome:
     """PVTP-002."""
-    noct = chance.uniform(61.0, 66.0) if fails else chance.gauss(45.0, 0.8)
-    gamma = chance.gauss(-0.35, 0.008)
+    noct = random.uniform(61.0, 66.0) if fails else random.gauss(45.0, 0.8)
+    gamma = random.gauss(-0.35, 0.008)
     measurements = {
         "NOCT": value(noct, "°C", 1.0, 1),
         "Pmax_NOCT": value(module.pmax * 0.8 * (1 + gamma / 100 * (noct - 25)), "W", 2.5, 1),
@@ -82,9 +83,9 @@ def nominal_temperature(module: Module, chance: random.Random, *, fails: bool) -
     return measurements, [criterion("NOCT", "35 to 60 °C", "within", noct, passed=35 <= noct <= 60)]
 
 
-def low_irradiance(module: Module, chance: random.Random, *, fails: bool) -> Outcome:
+def low_irradiance(module: Module, random: Random, *, fails: bool) -> Outcome:
     """PVTP-003: a low shunt resistance costs most at 200 W/m²."""
-    relative = chance.uniform(0.86, 0.91) if fails else chance.gauss(0.965, 0.006)
+    relative = random.uniform(0.86, 0.91) if fails else random.gauss(0.965, 0.006)
     power = round(module.pmax * 0.2 * relative, 2)
     measurements = {
         "Pmax_Low_Irradiance": value(power, "W", 0.4),
@@ -95,28 +96,32 @@ def low_irradiance(module: Module, chance: random.Random, *, fails: bool) -> Out
     return measurements, [criterion("Linearity_Deviation", "at most 8 %", "max", deviation, passed=deviation <= 8)]
 
 
-def dry_insulation(module: Module, chance: random.Random, *, fails: bool) -> Outcome:  # noqa: ARG001
+def dry_insulation(module: Module, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
     """PVTP-010."""
-    resistance = round(chance.uniform(40, 320) if fails else chance.uniform(1500, 4200), 0)
+    resistance = round(random.uniform(40, 320) if fails else random.uniform(1500, 4200), 0)
     measurements = {
         "Insulation_Resistance": value(resistance, "MΩ·m²", 25.0, 0),
         "Test_Voltage": value(1000, "V", 5.0, 0),
     }
-    return measurements, [criterion("Insulation_Resistance", "at least 400 MΩ·m²", "min", resistance, passed=resistance >= 400)]
+    return measurements, [
+        criterion("Insulation_Resistance", "at least 400 MΩ·m²", "min", resistance, passed=resistance >= 400)
+    ]
 
 
-def wet_leakage(module: Module, chance: random.Random, *, fails: bool) -> Outcome:
+def wet_leakage(module: Module, random: Random, *, fails: bool) -> Outcome:
     """PVTP-011: at most 1 µA for each kW of rated power."""
     limit = NAMEPLATE / 1000
-    current = round(chance.uniform(0.6, 1.9) if fails else chance.uniform(0.05, 0.22), 3)
-    resistance = dry_insulation(module, chance, fails=False)[0]["Insulation_Resistance"]
+    current = round(random.uniform(0.6, 1.9) if fails else random.uniform(0.05, 0.22), 3)
+    resistance = dry_insulation(module, random, fails=False)[0]["Insulation_Resistance"]
     measurements = {"Leakage_Current": value(current, "µA", 0.02, 3), "Wet_Insulation_Resistance": resistance}
-    return measurements, [criterion("Leakage_Current", f"at most {limit:g} µA", "max", current, passed=current <= limit)]
+    return measurements, [
+        criterion("Leakage_Current", f"at most {limit:g} µA", "max", current, passed=current <= limit)
+    ]
 
 
-def degradation(module: Module, chance: random.Random, *, fails: bool) -> Outcome:
+def degradation(module: Module, random: Random, *, fails: bool) -> Outcome:
     """Stress tests: power before and after, at most 5 % lost, and the insulation still good."""
-    lost = chance.uniform(5.6, 11.0) if fails else min(4.4, abs(chance.gauss(1.4, 0.8)))
+    lost = random.uniform(5.6, 11.0) if fails else min(4.4, abs(random.gauss(1.4, 0.8)))
     before = round(module.pmax, 1)
     after = round(before * (1 - lost / 100), 1)
     loss = round((1 - after / before) * 100, 2)
@@ -124,46 +129,49 @@ def degradation(module: Module, chance: random.Random, *, fails: bool) -> Outcom
         "Pmax_Initial": value(before, "W", 1.2, 1),
         "Pmax_Final": value(after, "W", 1.2, 1),
         "Power_Degradation": value(loss, "%", 0.4),
-        "Insulation_Resistance": value(chance.uniform(900, 3500), "MΩ·m²", 25.0, 0),
+        "Insulation_Resistance": value(random.uniform(900, 3500), "MΩ·m²", 25.0, 0),
     }
     return measurements, [criterion("Power_Degradation", "at most 5 %", "max", loss, passed=loss <= 5)]
 
 
-def static_load(module: Module, chance: random.Random, *, fails: bool) -> Outcome:
+def static_load(module: Module, random: Random, *, fails: bool) -> Outcome:
     """PVTP-030: 2,400 Pa bend the module by some millimetres."""
-    measurements, criteria = degradation(module, chance, fails=False)
+    measurements, criteria = degradation(module, random, fails=False)
     del measurements["Insulation_Resistance"]
-    deflection = round(chance.uniform(31.5, 39.0) if fails else chance.gauss(18.0, 1.5), 1)
+    deflection = round(random.uniform(31.5, 39.0) if fails else random.gauss(18.0, 1.5), 1)
     measurements["Test_Load"] = value(2400, "Pa", 20.0, 0)
     measurements["Deflection"] = value(deflection, "mm", 0.3, 1)
-    return measurements, [*criteria, criterion("Deflection", "at most 30 mm", "max", deflection, passed=deflection <= 30)]
+    return measurements, [
+        *criteria,
+        criterion("Deflection", "at most 30 mm", "max", deflection, passed=deflection <= 30),
+    ]
 
 
-def induced_degradation(module: Module, chance: random.Random, *, fails: bool) -> Outcome:
+def induced_degradation(module: Module, random: Random, *, fails: bool) -> Outcome:
     """PVTP-038: what the potential took and what came back."""
-    measurements, criteria = degradation(module, chance, fails=fails)
-    measurements["Recovery"] = value(chance.uniform(92.0, 99.5), "%", 0.5, 1)
+    measurements, criteria = degradation(module, random, fails=fails)
+    measurements["Recovery"] = value(random.uniform(92.0, 99.5), "%", 0.5, 1)
     return measurements, criteria
 
 
-def visual(module: Module, chance: random.Random, *, fails: bool) -> Outcome:  # noqa: ARG001
+def visual(module: Module, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
     """PVTP-044: counts of what the inspector saw."""
-    major = chance.randint(1, 3) if fails else 0
+    major = random.randint(1, 3) if fails else 0
     measurements = {
         "Major_Defects": value(major, "count", None, 0),
-        "Minor_Defects": value(chance.randint(0, 3), "count", None, 0),
-        "Bubble_Area": value(chance.uniform(0, 0.4), "cm²", 0.05),
+        "Minor_Defects": value(random.randint(0, 3), "count", None, 0),
+        "Bubble_Area": value(random.uniform(0, 0.4), "cm²", 0.05),
     }
     return measurements, [criterion("Major_Defects", "none", "max", major, passed=major == 0)]
 
 
-def electroluminescence(module: Module, chance: random.Random, *, fails: bool) -> Outcome:  # noqa: ARG001
+def electroluminescence(module: Module, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
     """PVTP-045: cracks and dark areas."""
-    inactive = round(chance.uniform(8.5, 14.0) if fails else chance.uniform(0.0, 1.2), 2)
+    inactive = round(random.uniform(8.5, 14.0) if fails else random.uniform(0.0, 1.2), 2)
     measurements = {
-        "Crack_Count": value(chance.randint(4, 11) if fails else chance.randint(0, 2), "count", None, 0),
+        "Crack_Count": value(random.randint(4, 11) if fails else random.randint(0, 2), "count", None, 0),
         "Inactive_Area": value(inactive, "%", 0.2),
-        "Cell_Uniformity": value(chance.uniform(94.0, 99.0), "%", 0.5, 1),
+        "Cell_Uniformity": value(random.uniform(94.0, 99.0), "%", 0.5, 1),
     }
     return measurements, [criterion("Inactive_Area", "at most 8 %", "max", inactive, passed=inactive <= 8)]
 
@@ -186,22 +194,22 @@ _BY_CATEGORY: dict[str, Callable[..., Outcome]] = {
 }
 
 
-def run_test(protocol: Protocol, module: Module, chance: random.Random, *, fails: bool) -> dict[str, Any]:
+def run_test(protocol: Protocol, module: Module, random: Random, *, fails: bool) -> dict[str, Any]:
     """Return the results of a protocol on a module, as the framework shows them.
 
     Args:
         protocol: what is tested.
         module: the module's true state.
-        chance: where the scatter comes from.
+        random: where the scatter comes from.
         fails: whether the module is to fail.
     """
     test = _TESTS.get(protocol.protocol_id) or _BY_CATEGORY.get(protocol.category, degradation)
-    measurements, criteria = test(module, chance, fails=fails)
+    measurements, criteria = test(module, random, fails=fails)
     overall = "PASS" if all(each["result"] == "PASS" for each in criteria) else "FAIL"
     return {
         "measurements": measurements,
         "analysis": _analysis(measurements),
-        "test_conditions": _conditions(chance),
+        "test_conditions": _conditions(random),
         "qc_status": overall,
         "pass_fail": {"overall": overall, "criteria": criteria},
     }
@@ -209,8 +217,8 @@ def run_test(protocol: Protocol, module: Module, chance: random.Random, *, fails
 
 def declared(protocol: Protocol) -> list[dict[str, Any]]:
     """Return what a protocol says that it measures: name, description, unit and whether it is required."""
-    chance = random.Random(protocol.protocol_id)
-    measurements = run_test(protocol, new_module(chance), chance, fails=False)["measurements"]
+    random = chance(protocol.protocol_id)
+    measurements = run_test(protocol, new_module(random), random, fails=False)["measurements"]
     return [
         {"name": name, "description": name.replace("_", " "), "unit": each["unit"], "required": True}
         for name, each in measurements.items()
@@ -224,10 +232,22 @@ def _analysis(measurements: dict[str, Any]) -> dict[str, float]:
     return {"fill_factor": round(pmax / (voc * isc) * 100, 2), "efficiency": round(pmax / (1000 * AREA) * 100, 2)}
 
 
-def _conditions(chance: random.Random) -> dict[str, Any]:
-    irradiance, temperature = round(chance.gauss(1000, 4), 1), round(chance.gauss(25, 0.4), 1)
+def _conditions(random: Random) -> dict[str, Any]:
+    irradiance, temperature = round(random.gauss(1000, 4), 1), round(random.gauss(25, 0.4), 1)
     return {
-        "irradiance": {"target": 1000, "actual": irradiance, "unit": "W/m²", "tolerance": "±2 %", "compliant": abs(irradiance - 1000) <= 20},
-        "temperature": {"target": 25, "actual": temperature, "unit": "°C", "tolerance": "±2 °C", "compliant": abs(temperature - 25) <= 2},
-        "relative_humidity": {"actual": round(chance.uniform(35, 55), 1), "unit": "%"},
+        "irradiance": {
+            "target": 1000,
+            "actual": irradiance,
+            "unit": "W/m²",
+            "tolerance": "±2 %",
+            "compliant": abs(irradiance - 1000) <= 20,
+        },
+        "temperature": {
+            "target": 25,
+            "actual": temperature,
+            "unit": "°C",
+            "tolerance": "±2 °C",
+            "compliant": abs(temperature - 25) <= 2,
+        },
+        "relative_humidity": {"actual": round(random.uniform(35, 55), 1), "unit": "%"},
     }

@@ -27,7 +27,7 @@ class Problem(Exception):
         extra: further members of the error object, such as ``retry_after``.
     """
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         status: int,
         code: str,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from sandbox import catalogue, physics
+from sandbox import catalogue, messy, physics
 from sandbox.framework.records import SCHEMA, Records
 from sandbox.framework.work import Plan, plan
 from sandbox.store import Store
@@ -55,10 +55,13 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
         records = Records(store)
         counts = {"service_requests": 0, "modules": 0, "executions": 0}
         for number in range(wanted.requests):
-            sr_id = add_request(records, wanted, request(records, wanted, number))
+            status = "TESTING_COMPLETE" if wanted.state == "complete" else "PENDING_INSPECTION"
+            sr_id = records.add_service_request({"status": status, **request(records, wanted, number)})
             counts["service_requests"] += 1
             counts["modules"] += wanted.modules
             counts["executions"] += _plan(records, sr_id, wanted)
+        if wanted.messy:
+            counts["messy_requests"] = len(messy.add(records))
         return counts
     finally:
         store.close()
@@ -67,12 +70,6 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
 def _plan(records: Records, sr_id: int, wanted: SeedPlan) -> int:
     completed_from = DONE if wanted.state == "complete" else None
     return plan(records, sr_id, Plan(wanted.failures, wanted.seed, completed_from))
-
-
-def add_request(records: Records, wanted: SeedPlan, values: dict[str, Any]) -> int:
-    """Insert a request in the state that is wanted and return its id."""
-    status = "TESTING_COMPLETE" if wanted.state == "complete" else "PENDING_INSPECTION"
-    return records.add_service_request({"status": status, **values})
 
 
 def request(records: Records, wanted: SeedPlan, number: int) -> dict[str, Any]:
@@ -86,7 +83,9 @@ def request(records: Records, wanted: SeedPlan, number: int) -> dict[str, Any]:
     identity = int(records.store.value("SELECT coalesce(max(id), 0) + 1 FROM service_requests"))
     created = EPOCH + timedelta(minutes=identity)
     customer = CUSTOMERS[number % len(CUSTOMERS)]
-    serials = [f"AST2025M{400_000 + (identity - 1) * wanted.modules + place:06d}" for place in range(1, wanted.modules + 1)]
+    serials = [
+        f"AST2025M{400_000 + (identity - 1) * wanted.modules + place:06d}" for place in range(1, wanted.modules + 1)
+    ]
     chosen = [protocol.protocol_id for protocol in catalogue.choose(wanted.protocols)]
     return {
         "id": identity,
@@ -108,7 +107,7 @@ def request(records: Records, wanted: SeedPlan, number: int) -> dict[str, Any]:
 
 
 def _customer(name: str) -> dict[str, str]:
-    domain = name.split()[0].lower()
+    domain = name.split(maxsplit=1)[0].lower()
     return {
         "name": name,
         "contact_person": "Maria Keller",

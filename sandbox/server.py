@@ -57,7 +57,7 @@ def _listen(port: int) -> socket.socket:
 
 def _server(gate: Gate) -> _Server:
     config = uvicorn.Config(
-        gate,  # type: ignore[arg-type]
+        gate,
         http=ClosableProtocol,
         ws="none",
         lifespan="off",

@@ -80,7 +80,9 @@ async def create_service_request(body: models.ServiceRequestIn, records: Rec, wh
 
 
 @router.get("/service-requests")
-async def list_service_requests(query: Annotated[models.ServiceRequestQuery, Query()], records: Rec, _: Anyone) -> Response:
+async def list_service_requests(
+    query: Annotated[models.ServiceRequestQuery, Query()], records: Rec, _: Anyone
+) -> Response:
     """List service requests."""
     conditions = [
         ("status = ?", query.status),
@@ -167,7 +169,10 @@ async def execute(protocol_id: str, body: models.Execute, records: Rec, _: Opera
         raise Problem(422, "VALIDATION_ERROR", "The request is not valid", details=[detail])
     started = now()
     identity = plan_one(records, body.sr_id, body.module_id, protocol, Plan())
-    sql = "UPDATE executions SET operator_id=?, equipment=?, parameters=?, status='RUNNING', started_at=?, updated_at=? WHERE execution_id=?"
+    sql = (
+        "UPDATE executions SET operator_id = ?, equipment = ?, parameters = ?, status = 'RUNNING', started_at = ?,"
+        " updated_at = ? WHERE execution_id = ?"
+    )
     equipment, parameters = (orjson.dumps(each).decode() for each in (body.equipment, body.parameters))
     records.store.execute(sql, (body.operator_id, equipment, parameters, started, started, identity))
     records.reach(body.sr_id, "TESTING_IN_PROGRESS", "system")

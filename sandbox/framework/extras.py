@@ -112,7 +112,9 @@ def _insert(records: Records, sql: str, values: tuple[Any, ...]) -> int:
 
 
 def _keep(records: Records, kind: str, body: BaseModel) -> int:
-    return _insert(records, "INSERT INTO integrations (kind, body, at) VALUES (?,?,?)", (kind, body.model_dump_json(), now()))
+    return _insert(
+        records, "INSERT INTO integrations (kind, body, at) VALUES (?,?,?)", (kind, body.model_dump_json(), now())
+    )
 
 
 def _report(records: Records, report_id: int) -> sqlite3.Row:

@@ -1,4 +1,4 @@
-"""What people do in the laboratory that the framework then shows: requests move on, tests run, results are corrected."""
+"""What happens in the laboratory and shows in the framework: requests move on, tests run, results are corrected."""
 
 from __future__ import annotations
 

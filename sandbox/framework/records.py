@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -15,28 +16,7 @@ from sandbox.problems import Problem, not_found
 from sandbox.store import Store, placeholders
 from sandbox.times import now, stamp
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS service_requests (id INTEGER PRIMARY KEY, sr_number TEXT NOT NULL UNIQUE, status TEXT NOT NULL,
-  customer TEXT NOT NULL, module TEXT NOT NULL, testing TEXT NOT NULL, metadata TEXT NOT NULL DEFAULT '{}',
-  estimated_completion TEXT, created_by TEXT, created_at TEXT NOT NULL, updated_at TEXT NOT NULL,
-  gone INTEGER NOT NULL DEFAULT 0);
-CREATE INDEX IF NOT EXISTS service_requests_status ON service_requests (status);
-CREATE TABLE IF NOT EXISTS executions (execution_id INTEGER PRIMARY KEY, protocol_id TEXT NOT NULL, sr_id INTEGER NOT NULL,
-  module_id TEXT NOT NULL, operator_id INTEGER NOT NULL, equipment TEXT NOT NULL, parameters TEXT NOT NULL DEFAULT '{}',
-  status TEXT NOT NULL, progress REAL NOT NULL DEFAULT 0, qc_status TEXT, hours REAL NOT NULL, started_at TEXT,
-  completed_at TEXT, updated_at TEXT NOT NULL, results TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS executions_request ON executions (sr_id, status);
-CREATE INDEX IF NOT EXISTS executions_completed ON executions (completed_at);
-CREATE TABLE IF NOT EXISTS status_changes (number INTEGER PRIMARY KEY, sr_id INTEGER NOT NULL, status TEXT NOT NULL,
-  principal TEXT NOT NULL, at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS users (id INTEGER PRIMARY KEY, username TEXT NOT NULL UNIQUE, email TEXT NOT NULL,
-  full_name TEXT NOT NULL, role TEXT NOT NULL, active INTEGER NOT NULL, created_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS reports (report_id INTEGER PRIMARY KEY, sr_id INTEGER NOT NULL, report_type TEXT NOT NULL,
-  format TEXT NOT NULL, generated_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS webhooks (id INTEGER PRIMARY KEY, url TEXT NOT NULL, events TEXT NOT NULL, secret TEXT NOT NULL,
-  created_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS integrations (id INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, at TEXT NOT NULL);
-"""
+SCHEMA = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
 BUSINESS_KEYS: dict[str, tuple[str, ...]] = {
     "service_requests": ("sr_number",),
     "executions": ("execution_id",),
@@ -48,8 +28,8 @@ BUSINESS_KEYS: dict[str, tuple[str, ...]] = {
 MANAGER = {"id": 5, "name": "Priya Menon", "email": "priya.menon@lab.example"}
 PLANNED = "PLANNED"
 EXECUTION_COLUMNS = (
-    "execution_id, protocol_id, sr_id, module_id, operator_id, equipment, status, progress, qc_status, hours, started_at, completed_at, "
-    "updated_at, results"
+    "execution_id, protocol_id, sr_id, module_id, operator_id, equipment, status, progress, qc_status, hours,"
+    " started_at, completed_at, updated_at, results"
 )
 
 
@@ -118,7 +98,9 @@ class Records:
 
     def add_service_request(self, values: Mapping[str, Any]) -> int:
         """Insert a service request from its columns, JSON ones as objects, and return its id."""
-        encoded = {name: orjson.dumps(each).decode() if isinstance(each, dict) else each for name, each in values.items()}
+        encoded = {
+            name: orjson.dumps(each).decode() if isinstance(each, dict) else each for name, each in values.items()
+        }
         sql = f"INSERT INTO service_requests ({','.join(encoded)}) VALUES ({placeholders(len(encoded))})"  # noqa: S608
         with self.store.transaction():
             self.store.execute(sql, list(encoded.values()))
@@ -154,7 +136,9 @@ class Records:
             message = f"Service request {identity} can't go from {before} to {status}"
             raise Problem(409, "INVALID_TRANSITION", message)
         at = now()
-        self.store.execute("UPDATE service_requests SET status = ?, updated_at = ? WHERE id = ?", (status, at, identity))
+        self.store.execute(
+            "UPDATE service_requests SET status = ?, updated_at = ? WHERE id = ?", (status, at, identity)
+        )
         sql = "INSERT INTO status_changes (sr_id, status, principal, at) VALUES (?,?,?,?)"
         self.store.execute(sql, (identity, status, principal, at))
 
@@ -169,8 +153,9 @@ class Records:
         if row["status"] == SR_STATUSES[0] or row["status"] == SR_STATUSES[1]:
             return []
         sql = (
-            "SELECT protocol_id, count(*) AS every, sum(status = 'COMPLETE') AS complete, sum(status != 'PLANNED') AS started,"
-            " avg(progress) AS progress, max(completed_at) AS completed_at FROM executions WHERE sr_id = ? GROUP BY protocol_id"
+            "SELECT protocol_id, count(*) AS every, sum(status = 'COMPLETE') AS complete,"
+            " sum(status != 'PLANNED') AS started, avg(progress) AS progress, max(completed_at) AS completed_at"
+            " FROM executions WHERE sr_id = ? GROUP BY protocol_id"
         )
         states = {each["protocol_id"]: each for each in self.store.rows(sql, (row["id"],))}
         return [_protocol_state(identity, states.get(identity)) for identity in load(row, "testing")["protocols"]]
@@ -200,5 +185,10 @@ def _protocol_state(identity: str, state: sqlite3.Row | None) -> dict[str, Any]:
     if state is None or not state["started"]:
         return {"protocol_id": identity, "status": "PENDING", "progress": 0.0}
     if state["complete"] == state["every"]:
-        return {"protocol_id": identity, "status": "COMPLETE", "completion_date": state["completed_at"], "progress": 100.0}
+        return {
+            "protocol_id": identity,
+            "status": "COMPLETE",
+            "completion_date": state["completed_at"],
+            "progress": 100.0,
+        }
     return {"protocol_id": identity, "status": "IN_PROGRESS", "progress": round(state["progress"], 1)}

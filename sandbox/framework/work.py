@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,11 +10,24 @@ from typing import Any
 import orjson
 
 from sandbox import catalogue, physics
+from sandbox.chance import chance
 from sandbox.framework.records import EXECUTION_COLUMNS, PLANNED, Records, load
 from sandbox.store import placeholders
 from sandbox.times import now, parse, stamp
 
 OPERATORS = (42, 43, 44)
+_INSERT = f"INSERT INTO executions ({EXECUTION_COLUMNS}) VALUES ({placeholders(14)})"  # noqa: S608
+_START = (
+    "UPDATE executions SET status = 'RUNNING', progress = 50, started_at = ?, updated_at = ? WHERE execution_id = ?"
+)
+_COMPLETE = (
+    "UPDATE executions SET status = 'COMPLETE', progress = 100, started_at = ?, completed_at = ?, updated_at = ?"
+    " WHERE execution_id = ?"
+)
+_STATE = (
+    "SELECT count(*) AS every, sum(status != 'PLANNED') AS begun, sum(status = 'COMPLETE') AS complete"
+    " FROM executions WHERE sr_id = ?"
+)
 BENCHES = {"tracer": "IVT-001", "simulator": "SIM-001", "chamber": "TC-001", "meter": "DMM-001"}
 
 
@@ -27,66 +39,79 @@ class Plan:
         failures: the share of executions that fail.
         seed: of all random numbers.
         completed_from: when given, all executions are complete, the first at this instant and one more each minute.
-        first_id: the id of the first execution; 0 for the next free one.
     """
 
     failures: float = 0.07
     seed: int = 1
     completed_from: datetime | None = None
-    first_id: int = 0
 
 
-def plan(records: Records, sr_id: int, plan: Plan) -> int:
+def plan(records: Records, sr_id: int, how: Plan) -> int:
     """Add one execution for each module and protocol of a request and return how many."""
     row = records.service_request(sr_id)
     serials = list(dict.fromkeys(load(row, "module").get("serial_numbers") or []))
-    chosen = load(row, "testing")["protocols"]
-    first = plan.first_id or int(records.store.value("SELECT coalesce(max(execution_id), 5000) + 1 FROM executions"))
-    rows = list(_executions(sr_id, serials, chosen, first, plan))
+    chosen = [each for each in load(row, "testing")["protocols"] if each in catalogue.protocols()]
+    first = int(records.store.value("SELECT coalesce(max(execution_id), 5000) + 1 FROM executions"))
+    rows = list(_executions(sr_id, serials, chosen, first, how))
     with records.store.transaction():
-        sql = f"INSERT INTO executions ({EXECUTION_COLUMNS}) VALUES ({placeholders(14)})"  # noqa: S608
-        records.store.execute_many(sql, rows)
+        records.store.execute_many(_INSERT, rows)
     return len(rows)
 
 
-def plan_one(records: Records, sr_id: int, serial: str, protocol: catalogue.Protocol, plan: Plan) -> int:
+def plan_one(records: Records, sr_id: int, serial: str, protocol: catalogue.Protocol, how: Plan) -> int:
     """Add one execution and return its id."""
     identity = int(records.store.value("SELECT coalesce(max(execution_id), 5000) + 1 FROM executions"))
-    chance = random.Random(f"{plan.seed}/{identity}")
-    results = physics.run_test(protocol, physics.new_module(chance), chance, fails=chance.random() < plan.failures)
-    sql = f"INSERT INTO executions ({EXECUTION_COLUMNS}) VALUES ({placeholders(14)})"  # noqa: S608
-    records.store.execute(sql, _row(identity, sr_id, serial, protocol, results, plan, now(), identity))
+    random = chance(how.seed, identity)
+    results = physics.run_test(protocol, physics.new_module(random), random, fails=random.random() < how.failures)
+    records.store.execute(_INSERT, _row(identity, sr_id, serial, protocol, results, how, now(), identity))
     return identity
 
 
-def _executions(sr_id: int, serials: list[str], chosen: list[str], first: int, plan: Plan) -> Iterator[tuple[Any, ...]]:
-    chance = random.Random(f"{plan.seed}/{sr_id}")
+def _executions(sr_id: int, serials: list[str], chosen: list[str], first: int, how: Plan) -> Iterator[tuple[Any, ...]]:
+    random = chance(how.seed, sr_id)
     total = len(serials) * len(chosen)
-    failing = set(chance.sample(range(total), round(total * plan.failures)))
+    failing = set(random.sample(range(total), round(total * how.failures)))
     known = catalogue.protocols()
     at = now()
     for place, serial in enumerate(serials):
-        module = physics.new_module(chance)
+        module = physics.new_module(random)
         for step, identity in enumerate(chosen):
             number = place * len(chosen) + step
             protocol = known[identity]
-            results = physics.run_test(protocol, module, chance, fails=number in failing)
-            yield _row(first + number, sr_id, serial, protocol, results, plan, at, number)
+            results = physics.run_test(protocol, module, random, fails=number in failing)
+            yield _row(first + number, sr_id, serial, protocol, results, how, at, number)
 
 
-def _row(  # noqa: PLR0913
-    identity: int, sr_id: int, serial: str, protocol: catalogue.Protocol, results: dict[str, Any], plan: Plan, at: str, number: int
+def _row(
+    identity: int,
+    sr_id: int,
+    serial: str,
+    protocol: catalogue.Protocol,
+    results: dict[str, Any],
+    how: Plan,
+    at: str,
+    number: int,
 ) -> tuple[Any, ...]:
     started = completed = None
-    if plan.completed_from:
-        end = plan.completed_from + timedelta(minutes=number)
+    if how.completed_from:
+        end = how.completed_from + timedelta(minutes=number)
         started, completed = stamp(end - timedelta(hours=protocol.duration_hours)), stamp(end)
     status, progress = ("COMPLETE", 100.0) if completed else (PLANNED, 0.0)
     operator = OPERATORS[number % len(OPERATORS)]
     equipment = orjson.dumps(_equipment(protocol)).decode()
     text = orjson.dumps(results).decode()
     fixed = (identity, protocol.protocol_id, sr_id, serial, operator, equipment)
-    return (*fixed, status, progress, results["qc_status"], protocol.duration_hours, started, completed, completed or at, text)
+    return (
+        *fixed,
+        status,
+        progress,
+        results["qc_status"],
+        protocol.duration_hours,
+        started,
+        completed,
+        completed or at,
+        text,
+    )
 
 
 def _equipment(protocol: catalogue.Protocol) -> dict[str, str]:
@@ -111,17 +136,18 @@ def run(records: Records, sr_id: int, *, fraction: float, complete: bool) -> int
     if not total:
         total = plan(records, sr_id, Plan(seed=sr_id))
     open_states = "('PLANNED', 'RUNNING')" if complete else "('PLANNED')"
-    sql = f"SELECT execution_id, hours, started_at FROM executions WHERE sr_id = ? AND status IN {open_states} ORDER BY 1"  # noqa: S608
+    sql = (
+        f"SELECT execution_id, hours, started_at FROM executions WHERE sr_id = ? AND status IN {open_states} ORDER BY 1"  # noqa: S608
+    )
     waiting = records.store.rows(sql, (sr_id,))
     chosen = waiting[: max(0, round(total * fraction) - (total - len(waiting)))]
     at = now()
     with records.store.transaction():
         if complete:
-            sql = "UPDATE executions SET status='COMPLETE', progress=100, started_at=?, completed_at=?, updated_at=? WHERE execution_id=?"
-            records.store.execute_many(sql, [(_begin(each["hours"], at), at, at, each["execution_id"]) for each in chosen])
+            ends = [(_begin(each["hours"], at), at, at, each["execution_id"]) for each in chosen]
+            records.store.execute_many(_COMPLETE, ends)
         else:
-            sql = "UPDATE executions SET status='RUNNING', progress=50, started_at=?, updated_at=? WHERE execution_id=?"
-            records.store.execute_many(sql, [(at, at, each["execution_id"]) for each in chosen])
+            records.store.execute_many(_START, [(at, at, each["execution_id"]) for each in chosen])
         _follow(records, sr_id)
     return len(chosen)
 
@@ -132,8 +158,7 @@ def _begin(hours: float, end: str) -> str:
 
 def _follow(records: Records, sr_id: int) -> None:
     """Let the request's status follow its executions."""
-    sql = "SELECT count(*) AS every, sum(status != 'PLANNED') AS begun, sum(status = 'COMPLETE') AS complete FROM executions WHERE sr_id = ?"
-    row = records.store.row(sql, (sr_id,))
+    row = records.store.row(_STATE, (sr_id,))
     assert row is not None
     if row["begun"]:
         records.reach(sr_id, "TESTING_IN_PROGRESS", "laboratory")

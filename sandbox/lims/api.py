@@ -178,7 +178,9 @@ async def request_certificate(identity: str, records: Rec, _: Writer) -> Respons
     """Start the making of a certificate of analysis."""
     row = records.sample(identity)
     if row["status"] != models.STATUSES[-1]:
-        raise Problem(409, "NOT_APPROVED", f"Sample {identity} is {row['status']}; a certificate needs {models.STATUSES[-1]}")
+        raise Problem(
+            409, "NOT_APPROVED", f"Sample {identity} is {row['status']}; a certificate needs {models.STATUSES[-1]}"
+        )
     number = int(records.store.value("SELECT coalesce(max(number), 0) + 1 FROM certificates"))
     records.store.execute("INSERT INTO certificates VALUES (?,?,?)", (number, row["number"], now()))
     return reply({"certificate_id": f"COA-{number:06d}", "sample_id": identity, "status": "GENERATING"}, 202)
@@ -229,7 +231,9 @@ def _failure(problem: Problem) -> dict[str, Any]:
     return {"status": problem.status, **problem.envelope()}
 
 
-def _valid(all_of: TypeAdapter[list[Item]], one: type[Item], items: Sequence[Any], answers: list[Any]) -> list[tuple[int, Item]]:
+def _valid(
+    all_of: TypeAdapter[list[Item]], one: type[Item], items: Sequence[Any], answers: list[Any]
+) -> list[tuple[int, Item]]:
     """Return the valid items with their places, and answer the others; one pass when all are valid."""
     try:
         return list(enumerate(all_of.validate_python(items)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -13,22 +14,7 @@ from sandbox.problems import Problem, not_found
 from sandbox.store import Store, placeholders
 from sandbox.times import now
 
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS samples (number INTEGER PRIMARY KEY, external_id TEXT NOT NULL, project_id TEXT NOT NULL,
-  sample_type TEXT NOT NULL, customer TEXT NOT NULL, metadata TEXT NOT NULL, status TEXT NOT NULL,
-  created_at TEXT NOT NULL, updated_at TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS samples_key ON samples (project_id, external_id);
-CREATE INDEX IF NOT EXISTS samples_external ON samples (external_id);
-CREATE INDEX IF NOT EXISTS samples_status ON samples (status);
-CREATE TABLE IF NOT EXISTS results (number INTEGER PRIMARY KEY, sample INTEGER NOT NULL, external_id TEXT NOT NULL,
-  revision INTEGER NOT NULL, body TEXT NOT NULL, created_at TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS results_key ON results (external_id, revision);
-CREATE INDEX IF NOT EXISTS results_sample ON results (sample);
-CREATE TABLE IF NOT EXISTS status_changes (number INTEGER PRIMARY KEY, sample INTEGER NOT NULL, status TEXT NOT NULL,
-  notes TEXT, principal TEXT NOT NULL, at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS certificates (number INTEGER PRIMARY KEY, sample INTEGER NOT NULL, created_at TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS idempotency (key TEXT PRIMARY KEY, request TEXT NOT NULL, status INTEGER NOT NULL, body BLOB NOT NULL);
-"""
+SCHEMA = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
 BUSINESS_KEYS: dict[str, tuple[str, ...]] = {
     "samples": ("project_id", "external_id"),
     "results": ("external_id", "revision"),
@@ -96,7 +82,17 @@ class Records:
         self.store.execute_many(
             f"INSERT INTO samples ({_SAMPLE}) VALUES ({placeholders(9)})",  # noqa: S608
             [
-                (number, each.external_id, each.project_id, each.sample_type, each.customer, orjson.dumps(each.metadata), STATUSES[0], at, at)
+                (
+                    number,
+                    each.external_id,
+                    each.project_id,
+                    each.sample_type,
+                    each.customer,
+                    orjson.dumps(each.metadata),
+                    STATUSES[0],
+                    at,
+                    at,
+                )
                 for number, each in enumerate(samples, first)
             ],
         )
@@ -160,7 +156,9 @@ class Records:
         if self.store.row("SELECT 1 FROM samples WHERE number = ?", (number,)) is None:
             raise not_found("Sample", result.sample_id)
         if result.revision > 1 and not self._has_revision(result.external_id, result.revision - 1):
-            message = f"Revision {result.revision} of {result.external_id} needs revision {result.revision - 1} to exist"
+            message = (
+                f"Revision {result.revision} of {result.external_id} needs revision {result.revision - 1} to exist"
+            )
             raise Problem(409, "REVISION_GAP", message)
 
     def _has_revision(self, external_id: str, revision: int) -> bool:
@@ -190,7 +188,9 @@ class Records:
             message = f"Sample {identity} can't go from {row['status']} to {change.status}"
             raise Problem(409, "INVALID_TRANSITION", message)
         at = now()
-        self.store.execute("UPDATE samples SET status = ?, updated_at = ? WHERE number = ?", (change.status, at, row["number"]))
+        self.store.execute(
+            "UPDATE samples SET status = ?, updated_at = ? WHERE number = ?", (change.status, at, row["number"])
+        )
         self.store.execute(
             "INSERT INTO status_changes (sample, status, notes, principal, at) VALUES (?,?,?,?,?)",
             (row["number"], change.status, change.notes, principal, at),
