@@ -54,6 +54,7 @@ class Chunk:
         self.shared = shared
         self.operation = shared.operation
         self.items = {item.key: item for item in items}
+        self.earlier: list[Prepared] = []
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
 
     async def run(self) -> list[Outcome]:
@@ -69,16 +70,23 @@ class Chunk:
             await self._ledger(self.shared.ledger.release, list(self.items))
         give_up = time.monotonic() + self.shared.patience
         busy = await self._attempt(list(self.items.values()))
-        while busy and time.monotonic() < give_up and self.shared.stopped is None:
-            await asyncio.sleep(POLL)
-            busy = await self._attempt([self.items[claimed.key] for claimed in busy])
-        for claimed in busy:
-            self.settling.note(
-                claimed.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record"
-            )
+        while self.earlier or (busy and time.monotonic() < give_up):
+            again = [*busy, *await self._take_earlier()]
+            if busy:
+                await asyncio.sleep(POLL)
+            busy = await self._attempt(again)
+        for item in busy:
+            self.settling.note(item.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record")
         return await self.settling.close()
 
-    async def _attempt(self, items: Sequence[Prepared]) -> list[Claimed]:
+    async def _take_earlier(self) -> list[Prepared]:
+        """Return the records of which an earlier version was adopted, once that is in the ledger."""
+        earlier, self.earlier = self.earlier, []
+        if earlier:
+            await self.settling.commit()
+        return earlier
+
+    async def _attempt(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Claim and carry what can be claimed; return what another attempt holds."""
         if self.shared.stopped is not None:
             for item in items:
@@ -98,7 +106,7 @@ class Chunk:
             )
         self.settling.hold([*sort[Decision.NEW], *sort[Decision.CHANGED], *sort[Decision.RESOLVE]])
         await self._carry(sort)
-        return sort[Decision.BUSY]
+        return [self.items[claim.key] for claim in sort[Decision.BUSY]]
 
     async def _carry(self, sort: dict[Decision, list[Claimed]]) -> None:
         limits = self.operation.limits
@@ -240,9 +248,11 @@ class Chunk:
             self.settling.quarantine(item, "DUPLICATE_IN_SYSTEM", reason)
             return True
         item.external_id = found.external_id
-        if found.in_effect:
-            self.settling.adopt(item, found.body)
-        return found.in_effect
+        if not found.in_effect:
+            return False
+        if self.settling.adopt(item, found.body):
+            self.earlier.append(item)
+        return True
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)

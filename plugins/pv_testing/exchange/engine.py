@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
 from pv_testing.errors import DataError
-from pv_testing.exchange.chunk import Chunk, Run
+from pv_testing.exchange.chunk import POLL, Chunk, Run
 from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.report import Report
@@ -51,7 +51,7 @@ class Exchange:
         self.ledger = ledger
         self.owner = owner
         self.replay = replay
-        self.patience = operation.limits.lease if patience is None else patience
+        self.patience = operation.limits.lease + 2 * POLL if patience is None else patience
 
     def run(self, records: Sequence[Record]) -> Report:
         """Bring the records into effect and say what became of each.

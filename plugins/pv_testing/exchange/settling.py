@@ -30,7 +30,7 @@ class Settling:
         self._limits = operation.limits
         self._owner = owner
         self._held: dict[str, Claimed] = {}
-        self._group: list[tuple[Settlement, Outcome]] = []
+        self._group: list[tuple[Settlement, Outcome | None]] = []
         self._outcomes: list[Outcome] = []
         self._committed = time.monotonic()
         self._renew_at = 0.0
@@ -91,9 +91,21 @@ class Settling:
         result = Result.UPDATED if item.revision > 1 or item.external_id else Result.CREATED
         self._settle(item, result, external_id, body=body)
 
-    def adopt(self, item: Prepared, body: Mapping[str, Any]) -> None:
-        """A look-up has shown that the record is in effect."""
-        self._settle(item, Result.ADOPTED, item.external_id, body=body)
+    def adopt(self, item: Prepared, body: Mapping[str, Any]) -> bool:
+        """A look-up has shown that the record is in effect.
+
+        Returns:
+            Whether that is an earlier version than the one wanted: an attempt before this one had sent it, and the
+            record changed since. It is settled without an outcome, and the record must be claimed once more.
+        """
+        claim = self._held.get(item.key)
+        earlier = claim is not None and claim.doubtful not in {"", item.fingerprint}
+        if claim is not None and earlier:
+            del self._held[item.key]
+            self._group.append((Settlement(claim, Result.ADOPTED, item.external_id), None))
+        else:
+            self._settle(item, Result.ADOPTED, item.external_id, body=body)
+        return earlier
 
     def refuse(self, item: Prepared, code: str, reason: str) -> None:
         """The system refuses the record."""
@@ -135,21 +147,24 @@ class Settling:
 
     async def flush(self) -> None:
         """Commit the group when it has waited long enough."""
-        if self._group and time.monotonic() - self._committed > GROUP_SECONDS:
-            await self._commit()
+        if time.monotonic() - self._committed > GROUP_SECONDS:
+            await self.commit()
 
-    async def _commit(self) -> None:
+    async def commit(self) -> None:
+        """Settle the group in one transaction; what another attempt has taken over meanwhile is deferred to it."""
+        if not self._group:
+            return
         group, self._group = self._group, []
         self._committed = time.monotonic()
         fenced = set(await asyncio.to_thread(self._ledger.settle, [s for s, _ in group], owner=self._owner))
-        for _, outcome in group:
-            lost = outcome.key in fenced
-            self._outcomes.append(
-                Outcome(outcome.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST) if lost else outcome
-            )
+        for settlement, outcome in group:
+            key = settlement.claimed.key
+            if key in fenced:
+                self.note(key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+            elif outcome is not None:
+                self._outcomes.append(outcome)
 
     async def close(self) -> list[Outcome]:
         """Commit what is left and return every outcome."""
-        if self._group:
-            await self._commit()
+        await self.commit()
         return self._outcomes

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-
 from pv_testing.errors import (
     AmbiguousOutcome,
     AuthenticationError,
@@ -19,7 +18,8 @@ from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
 from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
-from tests.unit.exchange.target import Target, records
+
+from tests.unit.exchange.target import Target, nothing, records
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def target() -> Target:
 def once(error: Exception):
     """A fault that strikes one time."""
     left = [error]
-    return lambda batch: left.pop() if left else None
+    return lambda _: left.pop() if left else None
 
 
 def test_each_record_is_created_and_a_second_run_sends_nothing(ledger, target):
@@ -159,22 +159,22 @@ def test_without_a_look_up_an_ambiguous_record_waits_for_a_person(ledger):
 
 
 def test_an_error_of_the_credentials_stops_the_exchange_and_claims_nothing(ledger, target):
-    target.before = lambda batch: AuthenticationError("the key is not accepted")
+    target.before = lambda _: AuthenticationError("the key is not accepted")
     report = Exchange(target, ledger).run(records(2000))
     assert report.counts()["deferred"] == 2000
     assert len(target.sent) <= 10 * target.limits.concurrency
     with pytest.raises(AuthenticationError):
         report.raise_for_waiting()
-    target.before = lambda batch: None
+    target.before = nothing
     assert Exchange(target, ledger).run(records(2000)).counts()["created"] == 2000
 
 
 def test_a_network_that_is_down_leaves_everything_as_it_was(ledger, target):
-    target.before = lambda batch: NetworkError("connection refused")
+    target.before = lambda _: NetworkError("connection refused")
     report = Exchange(target, ledger).run(records(20))
     with pytest.raises(NetworkError):
         report.raise_for_waiting()
-    target.before = lambda batch: None
+    target.before = nothing
     assert Exchange(target, ledger).run(records(20)).counts()["created"] == 20
 
 
@@ -224,7 +224,7 @@ def test_a_record_left_in_flight_by_a_killed_attempt_is_looked_up_not_sent(ledge
     target.after = kill
     with pytest.raises(Killed):
         Exchange(target, ledger, owner="try 1").run(records(10))
-    target.after = lambda batch: None
+    target.after = nothing
     report = Exchange(target, ledger, owner="try 2").run(records(10))
     assert report.counts()["adopted"] == 10
     assert set(target.times().values()) == {1}
@@ -248,3 +248,20 @@ def test_the_audit_trail_has_one_event_for_each_record_that_took_effect(ledger, 
     events = [event for event in ledger.events() if event.key]
     assert len({event.key for event in events if event.result == "created"}) == 12
     assert ledger.verify().count >= 12
+
+
+def test_a_record_that_changed_while_its_fate_was_unclear_keeps_both_versions_apart(ledger, target):
+    class Killed(BaseException):
+        pass
+
+    def kill(batch):
+        raise Killed
+
+    target.after = kill
+    target.compares_content = False
+    with pytest.raises(Killed):
+        Exchange(target, ledger).run(records(3, power_rating=400))
+    target.after = nothing
+    report = Exchange(target, ledger).run(records(3, power_rating=405))
+    assert report.counts()["updated"] == 3
+    assert target.times() == {f"SR-2025-0001/SN{place:04}#{revision}": 1 for place in range(3) for revision in (1, 2)}

@@ -1,0 +1,20 @@
+"""The framework's states of a service request, in their order."""
+
+from __future__ import annotations
+
+STATES = (
+    "PENDING_INSPECTION",
+    "INSPECTION_COMPLETE",
+    "PROTOCOLS_ASSIGNED",
+    "TESTING_IN_PROGRESS",
+    "TESTING_COMPLETE",
+    "ANALYSIS_COMPLETE",
+    "REPORTS_APPROVED",
+    "CLOSED",
+)
+TESTED = STATES[3:]
+
+
+def rank(status: str) -> int:
+    """Return a state's place in the order from 0; an unknown word comes before all of them."""
+    return STATES.index(status) if status in STATES else -1

@@ -1,0 +1,178 @@
+"""What the clients of all systems have in common: configuration, session, ledger and the two faces of every call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from pv_testing.contracts.load import load_contract
+from pv_testing.errors import AmbiguousOutcome, MappingError, Rejected
+from pv_testing.exchange.engine import Exchange
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.ledger import Ledger
+from pv_testing.providers.registry import open_provider
+from pv_testing.transports.sync import run
+
+if TYPE_CHECKING:
+    from pv_testing.config import SystemConfig
+    from pv_testing.providers.rest import RestProvider
+
+C = TypeVar("C", bound="SystemClient")
+
+
+class SystemClient:
+    """A system of the laboratory, reached as its configuration and its contract say.
+
+    Args:
+        base_url: the address; without it and without ``config``, the configuration file says it.
+        config: the system's part of the configuration.
+        ledger: where exchanges are kept; without one they are known only as long as the client lives.
+        owner: who acts, for leases and the audit trail.
+        on_token: called with every token that the client fetches, so that logs can mask it.
+        credentials: what else the configuration of a system has, such as ``api_key``, ``username``, ``password``,
+            ``client_id``, ``client_secret``.
+
+    Raises:
+        ConfigError: the configuration or the contract can't be used.
+    """
+
+    system: ClassVar[str]
+
+    def __init__(
+        self,
+        base_url: str | None = None,
+        *,
+        config: SystemConfig | None = None,
+        ledger: Ledger | None = None,
+        owner: str = "",
+        on_token: Callable[[str], None] | None = None,
+        **credentials: Any,
+    ) -> None:
+        from pv_testing.config import system_config
+
+        self.config = config or system_config(self.system, base_url=base_url, **credentials)
+        self.contract = load_contract(self.config.contract)
+        self.owner = owner
+        self._ledger = ledger
+        self._own_ledger = ledger is None
+        self._on_token = on_token
+        self._providers: dict[asyncio.AbstractEventLoop, RestProvider] = {}
+
+    @property
+    def ledger(self) -> Ledger:
+        """Where the client's exchanges are kept."""
+        if self._ledger is None:
+            self._ledger = Ledger("sqlite://")
+        return self._ledger
+
+    async def provider(self) -> RestProvider:
+        """Return the provider with a session of the running event loop."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._providers:
+            self._providers[loop] = open_provider(self.config, self.contract, self.ledger, self._on_token)
+        return self._providers[loop]
+
+    async def aexchange(self, operation: str, records: Sequence[Record], *, replay: bool = False) -> Report:
+        """Run one operation of the contract over many records, each of which takes effect exactly once.
+
+        Args:
+            operation: its name in the contract.
+            records: what to carry, in the project's words.
+            replay: try records again that wait for a person with the same content.
+        """
+        provider = await self.provider()
+        exchange = Exchange(provider.operation(operation), self.ledger, owner=self.owner, replay=replay)
+        return await exchange.arun(records)
+
+    def exchange(self, operation: str, records: Sequence[Record], *, replay: bool = False) -> Report:
+        """Do what :meth:`aexchange` does, and wait for it."""
+        return run(self.aexchange(operation, records, replay=replay))
+
+    async def acall(self, operation: str, **arguments: Any) -> Any:
+        """Make one call of the contract that needs no ledger, such as a read.
+
+        Returns:
+            The decoded JSON, or bytes where the contract says so.
+        """
+        return await (await self.provider()).call(operation, **arguments)
+
+    def call(self, operation: str, **arguments: Any) -> Any:
+        """Do what :meth:`acall` does, and wait for it."""
+        return run(self.acall(operation, **arguments))
+
+    async def alist(self, operation: str, **criteria: Any) -> list[dict[str, Any]]:
+        """Return every item of a listing, page by page."""
+        return [item async for item in (await self.provider()).listing(operation, **criteria)]
+
+    def list(self, operation: str, **criteria: Any) -> list[dict[str, Any]]:
+        """Do what :meth:`alist` does, and wait for it."""
+        return run(self.alist(operation, **criteria))
+
+    async def aidentity(self) -> str:
+        """Return as whom the system knows this client.
+
+        Raises:
+            AuthenticationError: it doesn't know it, even where it answers other calls with an empty success.
+        """
+        return await (await self.provider()).identity()
+
+    def identity(self) -> str:
+        """Do what :meth:`aidentity` does, and wait for it."""
+        return run(self.aidentity())
+
+    def authenticate(self) -> str:
+        """Check the credentials, as the guide's samples do; the same as :meth:`identity`."""
+        return self.identity()
+
+    def one(self, report: Report) -> dict[str, Any]:
+        """Return what the system says of the only record of a report.
+
+        Raises:
+            MappingError: the record can't be carried.
+            Rejected: the system refuses it.
+            AmbiguousOutcome: its fate is unclear; the same call again looks it up.
+        """
+        if report.error is not None:
+            raise report.error
+        (outcome,) = report.outcomes
+        if outcome.result.in_effect:
+            return {**outcome.body, "id": outcome.external_id}
+        raise failure(outcome).about(system=self.system, provider=self.config.provider, operation=report.operation)
+
+    async def aclose(self) -> None:
+        """Close the sessions of the running event loop, and the ledger when it is the client's own."""
+        provider = self._providers.pop(asyncio.get_running_loop(), None)
+        if provider is not None:
+            await provider.aclose()
+        if self._own_ledger and self._ledger is not None:
+            self._ledger.close()
+            self._ledger = None
+
+    def close(self) -> None:
+        """Do what :meth:`aclose` does, and wait for it."""
+        run(self.aclose())
+
+    def __enter__(self: C) -> C:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    async def __aenter__(self: C) -> C:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+
+def failure(outcome: Outcome) -> MappingError | Rejected | AmbiguousOutcome:
+    """Return the error that says why a record is not in effect."""
+    kinds = {Result.QUARANTINED: MappingError, Result.REJECTED: Rejected}
+    kind: Any = kinds.get(outcome.result, AmbiguousOutcome)
+    error: MappingError | Rejected | AmbiguousOutcome = kind(outcome.reason, key=outcome.key, code=outcome.code)
+    return error

@@ -1,0 +1,158 @@
+"""The PV Testing Protocol Framework: service requests, protocols, executions, reports and users.
+
+Reads are plain calls. The one write that the workflows make, a service request's status, goes through the exchange engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pv_testing.domain.reading import read_execution, read_service_request
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.errors import NotFound
+from pv_testing.integrations.client import SystemClient
+
+READ_AHEAD = 8
+
+
+class FrameworkClient(SystemClient):
+    """Speaks with the framework; each method is one of its endpoints, named as in the contract ``framework.yaml``.
+
+    For use within an event loop, ``acall`` and ``alist`` take the same names and arguments.
+    """
+
+    system: ClassVar[str] = "framework"
+
+    def create_service_request(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Create a service request from ``customer``, ``module`` and ``testing``; ``POST /service-requests``."""
+        return dict(self.call("create_service_request", **request))
+
+    def get_service_request(self, sr_id: int) -> dict[str, Any]:
+        """Return a service request as the framework describes it; ``GET /service-requests/{sr_id}``."""
+        return dict(self.call("get_service_request", sr_id=sr_id))
+
+    def list_service_requests(self, **criteria: Any) -> list[dict[str, Any]]:
+        """Return every service request that meets ``status``, ``customer``, ``from_date`` and ``to_date``."""
+        return self.list("list_service_requests", **criteria)
+
+    def update_service_request(self, sr_id: int, **changes: Any) -> dict[str, Any]:
+        """Change ``status`` or ``testing`` of a service request; ``PUT /service-requests/{sr_id}``."""
+        return dict(self.call("update_service_request", sr_id=sr_id, **changes))
+
+    def delete_service_request(self, sr_id: int) -> None:
+        """Delete a service request; ``DELETE /service-requests/{sr_id}``."""
+        self.call("delete_service_request", sr_id=sr_id)
+
+    def list_protocols(self) -> list[dict[str, Any]]:
+        """Return every protocol; ``GET /protocols``."""
+        return self.list("list_protocols")
+
+    def get_protocol(self, protocol_id: str) -> dict[str, Any]:
+        """Return a protocol with its parameters, criteria and equipment; ``GET /protocols/{protocol_id}``."""
+        return dict(self.call("get_protocol", protocol_id=protocol_id))
+
+    def get_protocol_template(self, protocol_id: str) -> dict[str, Any]:
+        """Return a protocol's template; ``GET /protocols/{protocol_id}/template``."""
+        return dict(self.call("get_protocol_template", protocol_id=protocol_id))
+
+    def execute_protocol(self, protocol_id: str, **order: Any) -> dict[str, Any]:
+        """Start an execution with ``sr_id``, ``module_id``, ``operator_id``, ``equipment`` and ``parameters``."""
+        return dict(self.call("execute_protocol", protocol_id=protocol_id, **order))
+
+    def list_executions(self, **criteria: Any) -> list[dict[str, Any]]:
+        """Return the executions that meet ``sr_id``, ``status``, ``qc_status`` and ``completed_from``.
+
+        The framework's documents leave this endpoint out; a deployment without it says so in its contract.
+        """
+        return self.list("list_executions", **criteria)
+
+    def get_execution(self, execution_id: int) -> dict[str, Any]:
+        """Return how far an execution is; ``GET /executions/{execution_id}``."""
+        return dict(self.call("get_execution", execution_id=execution_id))
+
+    def stop_execution(self, execution_id: int) -> dict[str, Any]:
+        """Stop an execution; ``POST /executions/{execution_id}/stop``."""
+        return dict(self.call("stop_execution", execution_id=execution_id))
+
+    def get_execution_results(self, execution_id: int) -> dict[str, Any]:
+        """Return the results of a completed execution; ``GET /executions/{execution_id}/results``."""
+        return dict(self.call("get_execution_results", execution_id=execution_id))
+
+    def generate_report(self, sr_id: int, **options: Any) -> dict[str, Any]:
+        """Have a report made, with ``report_type``, ``format`` and ``options``; ``POST /reports/generate``."""
+        return dict(self.call("generate_report", sr_id=sr_id, **options))
+
+    def get_report(self, report_id: int) -> dict[str, Any]:
+        """Return how far a report is, and where to download it; ``GET /reports/{report_id}``."""
+        return dict(self.call("get_report", report_id=report_id))
+
+    def list_reports(self, sr_id: int) -> list[dict[str, Any]]:
+        """Return the reports of a service request; ``GET /reports``."""
+        return self.list("list_reports", sr_id=sr_id)
+
+    def download_report(self, report_id: int) -> bytes:
+        """Return a report's file; ``GET /reports/{report_id}/download``."""
+        return bytes(self.call("download_report", report_id=report_id))
+
+    def sync_lims(self, sr_id: int, **options: Any) -> dict[str, Any]:
+        """Have the framework itself sync with its LIMS; never beside this project's workflows, or both would write."""
+        return dict(self.call("sync_lims", sr_id=sr_id, **options))
+
+    def create_nc_report(self, **report: Any) -> dict[str, Any]:
+        """Have the framework itself report a non-conformance; never beside this project's workflows."""
+        return dict(self.call("create_nc_report", **report))
+
+    def update_project(self, **update: Any) -> dict[str, Any]:
+        """Have the framework itself update its project management; never beside this project's workflows."""
+        return dict(self.call("update_project", **update))
+
+    def list_users(self, **criteria: Any) -> list[dict[str, Any]]:
+        """Return the users, by ``role`` if given; ``GET /users``."""
+        return self.list("list_users", **criteria)
+
+    def get_current_user(self) -> dict[str, Any]:
+        """Return the user whom the framework takes this client for; ``GET /users/me``."""
+        return dict(self.call("get_current_user"))
+
+    def register_webhook(self, url: str, events: Sequence[str], secret: str) -> dict[str, Any]:
+        """Have events sent to an address; ``POST /webhooks``."""
+        return dict(self.call("register_webhook", url=url, events=list(events), secret=secret))
+
+    async def aservice_request(self, sr_id: int) -> ServiceRequest | None:
+        """Return a service request in the project's own shape, or ``None`` when it has been deleted."""
+        try:
+            return read_service_request(await self.acall("get_service_request", sr_id=sr_id))
+        except NotFound:
+            return None
+
+    async def aservice_requests(self, sr_ids: Iterable[int]) -> tuple[list[ServiceRequest], list[int]]:
+        """Return service requests in the project's own shape, and the ids of those that have been deleted."""
+        wanted = list(dict.fromkeys(sr_ids))
+        read = await gather_bounded([self.aservice_request(sr_id) for sr_id in wanted])
+        return [r for r in read if r is not None], [i for i, r in zip(wanted, read, strict=True) if r is None]
+
+    async def aexecutions(self, sr_id: int, status: str = "COMPLETE") -> list[Execution]:
+        """Return the executions of a service request, each with its results."""
+        listed = await self.alist("list_executions", sr_id=sr_id, status=status)
+        return await gather_bounded([self._with_results(execution) for execution in listed])
+
+    async def _with_results(self, execution: Mapping[str, Any]) -> Execution:
+        results = await self.acall("get_execution_results", execution_id=execution["execution_id"])
+        return read_execution(execution, results)
+
+    async def aprotocols(self) -> dict[str, Mapping[str, Any]]:
+        """Return the protocols by identifier."""
+        return {protocol["protocol_id"]: protocol for protocol in await self.alist("list_protocols")}
+
+
+async def gather_bounded(work: Sequence[Any], limit: int = READ_AHEAD) -> list[Any]:
+    """Await coroutines, a few at a time, and return their results in order."""
+    gate = asyncio.Semaphore(limit)
+
+    async def one(coroutine: Any) -> Any:
+        async with gate:
+            return await coroutine
+
+    return list(await asyncio.gather(*(one(coroutine) for coroutine in work)))

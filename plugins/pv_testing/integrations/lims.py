@@ -1,0 +1,210 @@
+"""The laboratory information management system: samples, results, statuses and certificates."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pv_testing.domain.samples import sample_key
+from pv_testing.errors import MappingError
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Record
+from pv_testing.integrations.client import SystemClient
+from pv_testing.transports.sync import run
+
+
+class LIMSClient(SystemClient):
+    """Speaks with the LIMS in the words of the integration guide.
+
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
+    ``ledger`` that lasts as long as the client; with one it lasts for good.
+
+    Example:
+        >>> lims = LIMSClient(base_url="https://lims.company.com/api/v2", api_key="…")  # doctest: +SKIP
+        >>> lims.create_sample("SN001", "PV Module", "SR-2025-0123", "Solar Corporation")["id"]  # doctest: +SKIP
+        'LIM-000001'
+    """
+
+    system: ClassVar[str] = "lims"
+
+    def create_sample(
+        self,
+        external_id: str,
+        sample_type: str = "PV Module",
+        project_id: str = "",
+        customer: str = "",
+        metadata: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """Create a sample, or return the one that is there.
+
+        Args:
+            external_id: the module's serial number.
+            sample_type: as the LIMS calls it.
+            project_id: the service request's number.
+            customer: the customer's name.
+            metadata: manufacturer, model, power rating and so on.
+
+        Returns:
+            What the LIMS says of the sample; ``id`` is its id there.
+
+        Raises:
+            Rejected: the LIMS refuses the sample.
+            MappingError: a field is missing or can't be mapped.
+        """
+        given = {"external_id": external_id, "sample_type": sample_type, "project_id": project_id}
+        return self.one(self.create_samples([{**given, "customer": customer, "metadata": metadata or {}}]))
+
+    def create_samples(self, samples: Sequence[Mapping[str, Any]]) -> Report:
+        """Create many samples, each with the arguments of :meth:`create_sample` as a mapping.
+
+        Returns:
+            The report; nothing is raised for a single sample.
+        """
+        return self.exchange("create_sample", [sample_record(sample) for sample in samples])
+
+    def upload_results(
+        self, sample_id: str | Mapping[str, Any], results: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Upload the results of one test of one sample, or an amendment when they have changed.
+
+        Args:
+            sample_id: the sample's id in the LIMS; alternatively the whole of it as one mapping with ``sample_id``.
+            results: ``test_id``, ``test_name``, ``test_date``, ``operator`` and ``results``, a list with ``analyte``,
+                ``value``, ``unit``, ``uncertainty`` and ``status``. With ``execution_id`` the result set is known
+                under it; without, under sample, test and date.
+
+        Returns:
+            What the LIMS says of the result set.
+
+        Raises:
+            Rejected: the LIMS refuses the results.
+            MappingError: a field is missing or can't be mapped.
+        """
+        given = dict(sample_id) if isinstance(sample_id, Mapping) else {"sample_id": sample_id}
+        return self.one(self.upload_result_sets([{**given, **(results or {})}]))
+
+    def upload_result_sets(self, result_sets: Sequence[Mapping[str, Any]]) -> Report:
+        """Upload many result sets, each with ``sample_id`` and the fields of :meth:`upload_results`."""
+        return self.exchange("upload_results", [result_set_record(results) for results in result_sets])
+
+    def update_sample_status(self, sample_id: str, status: str, notes: str = "") -> dict[str, Any]:
+        """Set the status of a sample.
+
+        Args:
+            sample_id: the sample's id in the LIMS.
+            status: in the LIMS's words, such as ``In Testing``.
+            notes: why, for the reader in the LIMS.
+
+        Raises:
+            Rejected: the LIMS doesn't allow this status now.
+        """
+        return self.one(self.update_sample_statuses([{"sample_id": sample_id, "status": status, "notes": notes}]))
+
+    def update_sample_statuses(self, updates: Sequence[Mapping[str, Any]]) -> Report:
+        """Set the statuses of many samples, each with the arguments of :meth:`update_sample_status`."""
+        ids = [str(update.get("sample_id") or "") for update in updates]
+        keys = self.ledger.find_by_external_id(self.system, "sample", ids)
+        records = [status_record(keys.get(id_, id_), update) for id_, update in zip(ids, updates, strict=True)]
+        return self.exchange("update_sample_status", records)
+
+    def get_samples_by_status(self, status: str) -> list[dict[str, Any]]:
+        """Return every sample with a status, as the LIMS describes it, page by page.
+
+        Args:
+            status: in the LIMS's words, such as ``Pending Receipt``.
+        """
+        return run(self.asamples(status=status))
+
+    async def asamples(self, **criteria: Any) -> list[dict[str, Any]]:
+        """Return the samples that meet the criteria (``status``, ``project_id``, ``external_id``)."""
+        return await self.alist("get_samples", **criteria)
+
+    async def asample_ids(self, keys: Iterable[str]) -> dict[str, str]:
+        """Return the LIMS ids of those samples that the ledger knows, by business key."""
+        return await asyncio.to_thread(self.ledger.external_ids, self.system, "sample", sorted(keys))
+
+    def find_sample(self, external_id: str, project_id: str = "") -> dict[str, Any] | None:
+        """Return the sample with a business key, or ``None``.
+
+        Args:
+            external_id: the module's serial number.
+            project_id: the service request's number; without it, any request's.
+        """
+        criteria = {"external_id": external_id, **({"project_id": project_id} if project_id else {})}
+        found = run(self.asamples(**criteria))
+        return found[0] if found else None
+
+    def request_certificate(self, sample_id: str) -> dict[str, Any]:
+        """Ask the LIMS to make the certificate of an approved sample.
+
+        Returns:
+            The LIMS's answer with ``certificate_id`` and ``status``.
+        """
+        return dict(self.call("request_certificate", sample_id=sample_id))
+
+    def get_certificate(self, certificate_id: str) -> dict[str, Any]:
+        """Return how far a certificate is."""
+        return dict(self.call("get_certificate", certificate_id=certificate_id))
+
+    def download_certificate(self, certificate_id: str) -> bytes:
+        """Return a finished certificate as a PDF file's bytes."""
+        return bytes(self.call("download_certificate", certificate_id=certificate_id))
+
+
+def sample_record(sample: Mapping[str, Any]) -> Record:
+    """Return the record of a sample that is given in the guide's words."""
+    external_id, project_id = str(sample.get("external_id") or ""), str(sample.get("project_id") or "")
+    metadata = dict(sample.get("metadata") or {})
+    data = {
+        **metadata,
+        "sr_number": project_id,
+        "serial_number": external_id,
+        "sample_type": sample.get("sample_type"),
+        "customer_name": sample.get("customer"),
+        "customer": {"name": sample.get("customer")},
+        "module": metadata,
+    }
+    problem = None if external_id else MappingError("Missing field: external_id", code="FIELD_MISSING")
+    return Record(sample_key(project_id, external_id), data, problem)
+
+
+def result_set_record(results: Mapping[str, Any]) -> Record:
+    """Return the record of a result set that is given in the guide's words."""
+    sample_id, test_id, date = (str(results.get(name) or "") for name in ("sample_id", "test_id", "test_date"))
+    key = str(results.get("execution_id") or results.get("external_id") or f"{sample_id}/{test_id}/{date}")
+    measurements = [
+        {
+            "parameter": result.get("analyte"),
+            "value": result.get("value"),
+            "unit": result.get("unit"),
+            "uncertainty": result.get("uncertainty"),
+            "qc_status": result.get("status"),
+        }
+        for result in results.get("results") or ()
+    ]
+    data = {
+        "execution_id": key,
+        "lims_sample_id": sample_id,
+        "protocol_id": test_id,
+        "protocol": {"protocol_id": test_id, "name": results.get("test_name")},
+        "completed_at": date,
+        "operator_name": results.get("operator"),
+        "measurements": measurements,
+    }
+    return Record(key, data)
+
+
+def status_record(key: str, update: Mapping[str, Any]) -> Record:
+    """Return the record of a status update that is given in the guide's words.
+
+    Args:
+        key: the sample's business key, or its id in the LIMS where the ledger doesn't know it.
+        update: ``sample_id``, ``status`` and ``notes``.
+    """
+    data = {
+        "lims_sample_id": update.get("sample_id"),
+        "lims_status": update.get("status"),
+        "notes": update.get("notes") or "",
+    }
+    return Record(key, data)

@@ -1,0 +1,62 @@
+"""Completed executions of the framework become result sets in the LIMS, one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.results import result_record
+from pv_testing.domain.samples import sample_key
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.integrations.lims import LIMSClient
+from pv_testing.workflows.intake import deletions
+
+
+async def upload_results(
+    framework: FrameworkClient,
+    lims: LIMSClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+) -> Report:
+    """Upload the results of every completed execution of the service requests; changed ones become amendments.
+
+    Args:
+        framework: where the executions are.
+        lims: where the result sets are to be.
+        sr_ids: the framework's ids of the requests.
+        replay: try records again that wait for a person.
+        dry_run: say what would happen, and change nothing anywhere.
+    """
+    requests, deleted = await framework.aservice_requests(sr_ids)
+    protocols = await framework.aprotocols()
+    executed = await gather_bounded([framework.aexecutions(request.id) for request in requests], limit=2)
+    pairs = [(request, run) for request, runs in zip(requests, executed, strict=True) for run in runs]
+    sample_ids = await lims.asample_ids({sample_key(r.sr_number, e.serial_number) for r, e in pairs})
+    records, orphans = _records(pairs, protocols, sample_ids)
+    report = await lims.aexchange("upload_results", records, replay=replay, dry_run=dry_run)
+    report.add(orphans)
+    report.notes += deletions(deleted)
+    return report
+
+
+def _records(
+    pairs: Iterable[tuple[ServiceRequest, Execution]],
+    protocols: Mapping[str, Mapping[str, Any]],
+    sample_ids: Mapping[str, str],
+) -> tuple[list[Record], list[Outcome]]:
+    records, orphans = [], []
+    for request, execution in pairs:
+        key = sample_key(request.sr_number, execution.serial_number)
+        sample_id = sample_ids.get(key)
+        if sample_id is None:
+            reason = f"its sample {key} is not in the LIMS yet; pv_intake creates it"
+            orphans.append(Outcome(execution.execution_id, Result.DEFERRED, code="SAMPLE_UNKNOWN", reason=reason))
+        else:
+            protocol = protocols.get(execution.protocol_id)
+            records.append(result_record(execution, protocol, request.sr_number, sample_id))
+    return records, orphans

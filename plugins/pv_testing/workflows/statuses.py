@@ -1,0 +1,89 @@
+"""Statuses in both directions: what the framework knows of testing, and what the LIMS knows of receipt.
+
+Both ways only ever move forward, and each side is written only when it differs, so that the two never chase each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from pv_testing.domain.records import ServiceRequest
+from pv_testing.domain.samples import sample_key
+from pv_testing.domain.status import rank
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Record
+from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.integrations.lims import LIMSClient
+from pv_testing.workflows.intake import deletions
+
+NOTES = "Updated from PV Testing Framework"
+
+
+async def push_statuses(
+    framework: FrameworkClient,
+    lims: LIMSClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+) -> Report:
+    """Give every sample of the service requests the status that the contract maps the request's status to.
+
+    A status that the contract doesn't map changes nothing in the LIMS.
+    """
+    requests, deleted = await framework.aservice_requests(sr_ids)
+    words: Mapping[str, str] = lims.contract.vocabularies["sample_status"].to_external
+    due = [request for request in requests if request.status in words]
+    sample_ids = await lims.asample_ids({key for request in due for key in _keys(request)})
+    records = [record for request in due for record in _status_records(request, words[request.status], sample_ids)]
+    report = await lims.aexchange("update_sample_status", records, replay=replay, dry_run=dry_run)
+    report.notes += deletions(deleted)
+    return report
+
+
+def _status_records(request: ServiceRequest, status: str, sample_ids: Mapping[str, str]) -> Iterable[Record]:
+    for key in _keys(request):
+        if key in sample_ids:
+            yield Record(key, {"lims_sample_id": sample_ids[key], "lims_status": status, "notes": NOTES})
+
+
+async def pull_statuses(
+    framework: FrameworkClient,
+    lims: LIMSClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+) -> Report:
+    """Move a service request to its state after receipt when the LIMS waits for none of its samples any more.
+
+    A request that is in that state or beyond it already is left alone. Takes as many requests to the LIMS as the samples
+    that it still waits for have pages, however many service requests there are.
+    """
+    requests, _ = await framework.aservice_requests(sr_ids)
+    words = lims.contract.vocabularies["receipt"]
+    after = words.to_internal[words.to_external["RECEIVED"]]
+    awaited = {_key(sample) for sample in await lims.asamples(status=words.to_external["AWAITED"])}
+    known = await lims.asample_ids({key for request in requests for key in _keys(request)})
+    received = [request for request in requests if _received(request, awaited, known)]
+    due = [request for request in received if rank(request.status) < rank(after)]
+    records = [Record(request.sr_number, {"sr_id": request.id, "status": after}) for request in due]
+    report = await framework.aexchange("set_service_request_status", records, replay=replay, dry_run=dry_run)
+    if len(received) > len(due):
+        report.notes.append(f"{len(received) - len(due)} received service requests are at {after} or beyond it already")
+    return report
+
+
+def _keys(request: ServiceRequest) -> list[str]:
+    return [sample_key(request.sr_number, module.serial_number) for module in request.modules if module.serial_number]
+
+
+def _key(sample: Mapping[str, Any]) -> str:
+    return sample_key(str(sample.get("project_id")), str(sample.get("external_id")))
+
+
+def _received(request: ServiceRequest, awaited: AbstractSet[str], known: Mapping[str, str]) -> bool:
+    keys = _keys(request)
+    return bool(keys) and all(key in known and key not in awaited for key in keys)
