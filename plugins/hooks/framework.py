@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hooks.system import SystemHook
 
@@ -28,6 +28,13 @@ class FrameworkHook(SystemHook):
         super().__init__(framework_conn_id)
         self.framework_conn_id = framework_conn_id
 
+    @classmethod
+    def client_class(cls) -> type[FrameworkClient]:
+        """Return the class of the system's client."""
+        from pv_testing.integrations import FrameworkClient
+
+        return FrameworkClient
+
     def get_client(self, ledger: Ledger | None = None, owner: str = "") -> FrameworkClient:
         """Return a client; whoever takes it closes it, best by ``with``.
 
@@ -35,6 +42,4 @@ class FrameworkHook(SystemHook):
             ledger: where claims and outcomes are kept; without one they live as long as the client.
             owner: who acts, for leases and the audit trail.
         """
-        from pv_testing.integrations import FrameworkClient
-
-        return FrameworkClient(**self.client_arguments(ledger, owner))
+        return cast("FrameworkClient", super().get_client(ledger, owner))

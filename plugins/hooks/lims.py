@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from hooks.system import SystemHook
 
@@ -28,6 +28,13 @@ class LIMSHook(SystemHook):
         super().__init__(lims_conn_id)
         self.lims_conn_id = lims_conn_id
 
+    @classmethod
+    def client_class(cls) -> type[LIMSClient]:
+        """Return the class of the system's client."""
+        from pv_testing.integrations import LIMSClient
+
+        return LIMSClient
+
     def get_client(self, ledger: Ledger | None = None, owner: str = "") -> LIMSClient:
         """Return a client; whoever takes it closes it, best by ``with``.
 
@@ -35,9 +42,7 @@ class LIMSHook(SystemHook):
             ledger: where claims and outcomes are kept; without one they live as long as the client.
             owner: who acts, for leases and the audit trail.
         """
-        from pv_testing.integrations import LIMSClient
-
-        return LIMSClient(**self.client_arguments(ledger, owner))
+        return cast("LIMSClient", super().get_client(ledger, owner))
 
     def sample_page(self, sample_id: str, project_id: str) -> str:
         """Return where a person sees a sample in the LIMS, or nothing where the connection doesn't say.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import asyncio
+from typing import TYPE_CHECKING, ClassVar
 
 from airflow.sdk import BaseHook
 
 if TYPE_CHECKING:
     from airflow.providers.http.hooks.http import HttpHook
+    from airflow.sdk import Connection
     from pv_testing.config import SystemConfig
     from pv_testing.integrations.client import SystemClient
     from pv_testing.ledger import Ledger
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 class SystemHook(BaseHook):
     """Makes the client of one system.
 
-    The file ``config/integrations.yaml`` says how the system is spoken to, the connection gives address and secrets, and
+    The file ``config/integrations.yaml`` says how the system is spoken to, the connection gives address and secrets and
     wins where both say something.
 
     Args:
@@ -29,17 +31,10 @@ class SystemHook(BaseHook):
         super().__init__()
         self.conn_id = conn_id
 
-    def configuration(self) -> SystemConfig:
-        """Return the system's configuration with the connection laid over it.
-
-        Raises:
-            ConfigError: the file or the connection can't be used; the message names what is wrong.
-            AirflowNotFoundException: there is no such connection.
-        """
-        from pv_testing.config import load_config
-
-        connection = self.get_connection(self.conn_id)
-        return load_config().systems[self.system].with_connection(connection)
+    @classmethod
+    def client_class(cls) -> type[SystemClient]:
+        """Return the class of the system's client; imported when it is needed and not before."""
+        raise NotImplementedError
 
     def get_client(self, ledger: Ledger | None = None, owner: str = "") -> SystemClient:
         """Return a client of the system; whoever takes it closes it, best by ``with``.
@@ -47,14 +42,31 @@ class SystemHook(BaseHook):
         Args:
             ledger: where claims and outcomes are kept; without one they live as long as the client.
             owner: who acts, for leases and the audit trail.
-        """
-        raise NotImplementedError
 
-    def client_arguments(self, ledger: Ledger | None, owner: str) -> dict[str, Any]:
-        """Return what every client is made of; the tokens that it fetches are masked in the logs."""
+        Raises:
+            ConfigError: the file or the connection can't be used; the message names what is wrong.
+            AirflowNotFoundException: there is no such connection.
+        """
         from airflow.sdk.log import mask_secret
 
-        return {"config": self.configuration(), "ledger": ledger, "owner": owner, "on_token": mask_secret}
+        config = self.configuration(self.get_connection(self.conn_id))
+        return self.client_class()(config=config, ledger=ledger, owner=owner, on_token=mask_secret)
+
+    async def aget_client(self) -> SystemClient:
+        """Return a client for reading within the running event loop, such as a trigger's; for ``async with``."""
+        config = self.configuration(await self.aget_connection(self.conn_id))
+        return self.client_class()(config=config, on_token=_mask_soon)
+
+    @classmethod
+    def configuration(cls, connection: Connection) -> SystemConfig:
+        """Return the system's configuration with a connection laid over it.
+
+        Args:
+            connection: its filled-in fields win over the file.
+        """
+        from pv_testing.config import load_config
+
+        return load_config().systems[cls.system].with_connection(connection)
 
     def get_conn(self) -> SystemClient:
         """Return a client without a ledger of its own, for reading."""
@@ -80,3 +92,15 @@ class SystemHook(BaseHook):
         except Exception as error:  # noqa: BLE001 - whatever is wrong belongs on the form
             return False, redact(str(error))
         return True, f"{self.system} answers and knows us as {identity}."
+
+
+def _mask_soon(token: str) -> None:
+    """Mask a token in the logs; a call that waits for the supervisor would block the event loop."""
+    from airflow.sdk.log import amask_secret
+
+    task = asyncio.get_running_loop().create_task(amask_secret(token))
+    _MASKING.add(task)
+    task.add_done_callback(_MASKING.discard)
+
+
+_MASKING: set[asyncio.Task[None]] = set()

@@ -22,6 +22,6 @@ def chunks(items: Sequence[str], most: int = MOST_TASKS) -> list[list[str]]:
     return [list(items[start:end]) for start, end in zip(bounds, bounds[1:])]  # noqa: B905, RUF007 - one shorter is meant
 
 
-def label(items: Sequence[str]) -> str:
+def title(items: Sequence[str]) -> str:
     """Name a chunk for the UI: its only item, or its first and last and how many there are."""
     return items[0] if len(items) == 1 else f"{items[0]} … {items[-1]} ({len(items)})" if items else "none"

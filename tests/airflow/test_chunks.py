@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from operators.chunks import MOST_TASKS, chunks, label
+from operators.chunks import MOST_TASKS, chunks, title
 
 
 @pytest.mark.parametrize("number", [0, 1, 7, 8, 9, 15, 16, 17, 100, 1001])
@@ -16,6 +16,6 @@ def test_chunks_are_few_balanced_and_complete(number: int) -> None:
     assert not sizes or max(sizes) - min(sizes) <= 1
 
 
-def test_labels_name_the_service_requests() -> None:
-    assert label(["SR-1"]) == "SR-1"
-    assert label(["SR-1", "SR-2", "SR-3"]) == "SR-1 … SR-3 (3)"
+def test_titles_name_the_service_requests() -> None:
+    assert title(["SR-1"]) == "SR-1"
+    assert title(["SR-1", "SR-2", "SR-3"]) == "SR-1 … SR-3 (3)"

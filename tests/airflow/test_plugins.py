@@ -1,5 +1,7 @@
-"""Airflow loads the plugin module and nothing else of the plugins folder, so that no module of ours exists twice or takes
-the place of another; asked of both of Airflow's loaders, in a process of its own."""
+"""Airflow loads the plugin module and nothing else of the plugins folder: no module of ours exists twice or hides another.
+
+Both of Airflow's loaders are asked, in a process of their own.
+"""
 
 from __future__ import annotations
 

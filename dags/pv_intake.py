@@ -1,0 +1,43 @@
+"""Service requests become samples in the LIMS.
+
+Every `sync_interval` the open service requests of the framework are read, and one sample is created in the LIMS for
+each module that has a serial number. What is there already is left alone; what has changed is updated.
+
+| task | does |
+| --- | --- |
+| `choose` | finds the service requests: one mapped task each while they are few, balanced chunks of them beyond eight |
+| `create_samples` | creates the samples and says in its log what became of every module |
+
+**A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
+them at their source and clear the task: only what is missing is sent. Parameters: one service request by number or id,
+a dry run that changes nothing, a replay of what waits for a person.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+from operators.samples import CreateSamplesOperator
+from operators.service_requests import ChooseServiceRequestsOperator
+from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, SAMPLES, START, schedule
+
+with DAG(
+    dag_id="pv_intake",
+    description="Service requests of the framework become samples in the LIMS",
+    doc_md=__doc__,
+    schedule=schedule(),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=RUN_TIMEOUT,
+    default_args=DEFAULT_ARGS,
+    params=PARAMS,
+    tags=["pv", "lims"],
+):
+    choose = ChooseServiceRequestsOperator(task_id="choose", service_request="{{ params.sr }}")
+    CreateSamplesOperator.partial(
+        task_id="create_samples",
+        rehearse="{{ params.dry_run }}",
+        replay="{{ params.replay }}",
+        map_index_template="{{ task.title }}",
+        outlets=[SAMPLES],
+    ).expand_kwargs(choose.output)

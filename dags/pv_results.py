@@ -1,0 +1,44 @@
+"""Results of completed executions go to the LIMS.
+
+Every `sync_interval` the service requests under test are read, and one result set is uploaded for each of their
+completed executions. Corrected results become an amendment with the next revision number, never a silent overwrite.
+
+| task | does |
+| --- | --- |
+| `choose` | finds the service requests: one mapped task each while they are few, balanced chunks of them beyond eight |
+| `upload_results` | uploads the result sets and says in its log what became of every execution |
+
+**A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
+them at their source and clear the task: only what is missing is sent. An execution whose sample is not in the LIMS yet
+waits for `pv_intake`. Parameters: one service request by number or id, a dry run that changes nothing, a replay of what
+waits for a person.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+from operators.results import UploadResultsOperator
+from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
+from operators.wiring import DEFAULT_ARGS, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule
+
+with DAG(
+    dag_id="pv_results",
+    description="Results of completed executions go to the LIMS",
+    doc_md=__doc__,
+    schedule=schedule(),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=RUN_TIMEOUT,
+    default_args=DEFAULT_ARGS,
+    params=PARAMS,
+    tags=["pv", "lims"],
+):
+    choose = ChooseServiceRequestsOperator(task_id="choose", states=UNDER_TEST, service_request="{{ params.sr }}")
+    UploadResultsOperator.partial(
+        task_id="upload_results",
+        rehearse="{{ params.dry_run }}",
+        replay="{{ params.replay }}",
+        map_index_template="{{ task.title }}",
+        outlets=[RESULTS],
+    ).expand_kwargs(choose.output)

@@ -1,0 +1,86 @@
+"""Which service requests a workflow is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+from pv_testing.domain.status import STATES, TESTED
+from pv_testing.errors import DataError
+
+from operators.chunks import MOST_TASKS, chunks, title
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from pv_testing.integrations import FrameworkClient
+
+OPEN = STATES[:-1]
+UNDER_TEST = TESTED[:-1]
+
+
+def choose(framework: FrameworkClient, states: Iterable[str], wanted: str = "") -> dict[str, int]:
+    """Return the ids of service requests by their numbers, in the framework's order.
+
+    Args:
+        framework: where they are.
+        states: the states to look in; the framework is asked for one after the other, so that closed ones cost nothing.
+        wanted: the number or the id of the only one, whatever its state; all where it is empty.
+
+    Raises:
+        DataError: the wanted one is not among them.
+    """
+    if wanted.isdigit():
+        return {str(framework.get_service_request(int(wanted))["sr_number"]): int(wanted)}
+    if wanted:
+        found = {request["sr_number"]: int(request["id"]) for request in framework.list_service_requests()}
+        if wanted not in found:
+            raise DataError(
+                "no such service request; check its number", system="framework", key=wanted, code="SR_UNKNOWN"
+            )
+        return {wanted: found[wanted]}
+    return {
+        request["sr_number"]: int(request["id"])
+        for state in states
+        for request in framework.list_service_requests(status=state)
+    }
+
+
+class ChooseServiceRequestsOperator(BaseOperator):
+    """Finds the service requests of a workflow and splits them for the mapped task that follows.
+
+    Args:
+        states: the states that the workflow is about; the open ones by default.
+        service_request: the number or the id of the only one to take.
+        most_tasks: how many tasks there may be at the most.
+        framework_conn_id: the connection of the framework.
+    """
+
+    template_fields: Sequence[str] = ("service_request", "framework_conn_id")
+    ui_color = "#e8eef7"
+
+    def __init__(
+        self,
+        *,
+        states: Sequence[str] = OPEN,
+        service_request: str = "",
+        most_tasks: int = MOST_TASKS,
+        framework_conn_id: str = "pv_framework",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.states = states
+        self.service_request = service_request
+        self.most_tasks = most_tasks
+        self.framework_conn_id = framework_conn_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature
+        """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
+        from hooks.framework import FrameworkHook
+
+        with FrameworkHook(self.framework_conn_id).get_client() as framework:
+            found = choose(framework, self.states, str(self.service_request or "").strip())
+        parts = chunks(list(found), self.most_tasks)
+        names = ", ".join(title(part) for part in parts) or "none"
+        self.log.info("%d service requests in %d tasks: %s", len(found), len(parts), names)
+        return [{"service_requests": [found[number] for number in part], "title": title(part)} for part in parts]

@@ -1,0 +1,80 @@
+"""What the DAG files share: schedule, retries, parameters and the assets that they produce.
+
+Everything here is cheap and never fails: a DAG must be importable without a network, a metadata database or a valid
+configuration. What is wrong with the configuration is said by the first task that needs it, with file, line and key.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import Any
+
+import yaml
+from airflow.sdk import Asset, Param
+from hooks import assets
+
+from operators.retry_policy import ErrorTreeRetryPolicy
+
+log = logging.getLogger(__name__)
+
+CONFIGURATION = Path(__file__).resolve().parents[2] / "config" / "integrations.yaml"
+DEFAULT_INTERVAL = 300
+START = datetime(2025, 1, 1, tzinfo=timezone.utc)
+RUN_TIMEOUT = timedelta(hours=4)
+
+SAMPLES = Asset(name="lims_samples", uri=assets.SAMPLES, group="pv")
+RESULTS = Asset(name="lims_results", uri=assets.RESULTS, group="pv")
+STATUSES = Asset(name="framework_statuses", uri=assets.STATUSES, group="pv")
+
+DEFAULT_ARGS: dict[str, Any] = {
+    "owner": "laboratory",
+    "retries": 3,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+    "retry_policy": ErrorTreeRetryPolicy(),
+}
+
+PARAMS: dict[str, Param] = {
+    "sr": Param("", type="string", title="Service request", description="Number or id of the only one; empty for all."),
+    "dry_run": Param(
+        default=False, type="boolean", title="Dry run", description="Say what would happen, change nothing."
+    ),
+    "replay": Param(
+        default=False, type="boolean", title="Replay", description="Try records again that wait for a person."
+    ),
+}
+
+
+def schedule(system: str = "lims") -> timedelta | None:
+    """Return how often a system is synchronised: ``sync_interval`` of the configuration file, in seconds.
+
+    The file is read as plain data: no variable of the environment is looked up. One that can't be used gives the
+    default interval, so that the DAGs stay listed and their tasks say what is wrong. 0 means: only on demand.
+
+    Args:
+        system: whose interval.
+    """
+    try:
+        content = yaml.load(_path().read_bytes(), Loader=_LOADER)  # noqa: S506 - safe, and in C where that is built
+        seconds = _interval(content, system)
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+        log.warning("no sync_interval for %s in %s, %s s are taken: %s", system, _path(), DEFAULT_INTERVAL, error)
+        seconds = DEFAULT_INTERVAL
+    return timedelta(seconds=seconds) if seconds > 0 else None
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def _path() -> Path:
+    return Path(os.environ.get("PV_CONFIG") or CONFIGURATION)
+
+
+def _interval(content: Mapping[str, Any], system: str) -> float:
+    systems = content.get("integrations") or content
+    return float(systems[system].get("sync_interval", DEFAULT_INTERVAL)) if system in systems else DEFAULT_INTERVAL

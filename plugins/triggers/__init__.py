@@ -1,0 +1,1 @@
+"""Waiting without a worker: what the triggerer runs."""
