@@ -2,14 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
-from tests.airflow.home import PROJECT, prepare
+from tests.airflow.home import prepare
 
 prepare()
-
-
-@pytest.fixture(scope="session")
-def airflow_environment() -> dict[str, str]:
-    """The environment of a fresh process that is to find this project as Airflow does."""
-    return {**prepare(), "PYTHONPATH": str(PROJECT / "plugins")}

@@ -12,21 +12,28 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 
 
+def environment(home: Path) -> dict[str, str]:
+    """Return the environment of a process that finds this project as Airflow does, and none of the caller's Airflow."""
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW", "PV_"))},
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "PYTHONPATH": str(PROJECT / "plugins"),
+    }
+
+
 @functools.cache
-def prepare() -> dict[str, str]:
-    """Point Airflow to an empty home and to this project's DAGs and plugins; return the whole environment."""
+def prepare() -> Path:
+    """Give this process an empty Airflow home, before anything imports Airflow, and return it."""
     parent = PROJECT / ".run"
     parent.mkdir(exist_ok=True)
-    home = tempfile.mkdtemp(prefix="tests-", dir=parent)
+    home = Path(tempfile.mkdtemp(prefix="tests-", dir=parent))
     atexit.register(shutil.rmtree, home, ignore_errors=True)
     for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
         del os.environ[name]
-    os.environ.update(
-        AIRFLOW_HOME=home,
-        AIRFLOW__CORE__DAGS_FOLDER=str(PROJECT / "dags"),
-        AIRFLOW__CORE__PLUGINS_FOLDER=str(PROJECT / "plugins"),
-        AIRFLOW__CORE__LOAD_EXAMPLES="False",
-        AIRFLOW__CORE__UNIT_TEST_MODE="True",
-        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=f"sqlite:///{home}/airflow.db",
-    )
-    return dict(os.environ)
+    os.environ.update({name: value for name, value in environment(home).items() if name.startswith("AIRFLOW")})
+    return home

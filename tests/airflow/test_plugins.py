@@ -1,4 +1,4 @@
-"""Airflow loads the plugin module and nothing else of the plugins folder: no module of ours exists twice or hides another.
+"""Airflow loads the plugin module and nothing else of its folder: nothing of ours exists twice or hides another.
 
 Both of Airflow's loaders are asked, in a process of their own.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
-from tests.airflow.home import PROJECT
+from tests.airflow.home import PROJECT, environment
 
 PROBE = """
 import json, sys
@@ -30,10 +31,10 @@ print(json.dumps({"loaded": sorted(loaded), "errors": errors, "ours": ours, "cop
 """
 
 
-def test_plugin_loading_shadows_nothing_and_copies_nothing(airflow_environment: dict[str, str]) -> None:
+def test_plugin_loading_shadows_nothing_and_copies_nothing(tmp_path: Path) -> None:
     answer = subprocess.run(
         [sys.executable, "-c", PROBE, str(PROJECT / "plugins")],
-        env=airflow_environment,
+        env=environment(tmp_path),
         capture_output=True,
         text=True,
         timeout=120,

@@ -1,0 +1,138 @@
+"""The DAG files import without a network, a metadata database or a valid configuration, quickly, and say what they are.
+
+Everything is asked in processes of their own, as the DAG processor does it, where opening a socket is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.airflow.home import PROJECT, environment
+
+DAGS = sorted(path.stem for path in (PROJECT / "dags").glob("*.py"))
+PARSE_SECONDS = 0.15
+HEAVY = {"pandas", "pint", "aiohttp", "requests", "sqlalchemy.orm", "zeep", "lxml", "jsonschema", "hooks.lims"}
+
+
+def ask(probe: str, *arguments: str, home: Path, **extra: str) -> Any:
+    variables = {
+        **environment(home),
+        "PYTHONPATH": os.pathsep.join(map(str, (PROJECT, PROJECT / "plugins", PROJECT / "dags"))),
+        **extra,
+    }
+    command = [sys.executable, "-m", f"tests.dags.probes.{probe}", *arguments]
+    answer = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
+    assert answer.returncode == 0, answer.stderr
+    database = home / "airflow.db"
+    assert not database.exists() or database.stat().st_size == 0, "the metadata database was used"
+    return json.loads(answer.stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    found = ask("describe", str(PROJECT / "dags"), home=tmp_path_factory.mktemp("home"))
+    assert found["errors"] == {}
+    return dict(found["dags"])
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+    return dict(ask("measure", *DAGS, home=tmp_path_factory.mktemp("home")))
+
+
+@pytest.mark.parametrize("name", DAGS)
+def test_a_dag_imports_quickly_and_without_heavy_libraries(measured: dict[str, Any], name: str) -> None:
+    assert not HEAVY & set(measured[name][0]["imported"])
+    assert min(each["seconds"] for each in measured[name]) < PARSE_SECONDS
+
+
+def test_each_file_is_one_dag_of_its_name(described: dict[str, Any]) -> None:
+    assert sorted(described) == DAGS
+
+
+@pytest.mark.parametrize("name", DAGS)
+def test_a_dag_says_what_it_is(described: dict[str, Any], name: str) -> None:
+    dag = described[name]
+    assert len(dag["doc"]) > 300
+    assert "red task" in dag["doc"]
+    assert all(f"`{task}`" in dag["doc"] for task in dag["tasks"])
+    assert "pv" in dag["tags"]
+    assert dag["owner"] == "laboratory"
+    assert dag["params"] == ["dry_run", "replay", "sr"]
+    assert (dag["catchup"], dag["runs"]) == (False, 1)
+
+
+@pytest.mark.parametrize("name", DAGS)
+def test_every_task_is_retried_by_the_error_tree(described: dict[str, Any], name: str) -> None:
+    for task in described[name]["tasks"].values():
+        assert task["retries"] >= 1
+        assert task["policy"]
+
+
+@pytest.mark.parametrize(
+    ("name", "task", "asset"),
+    [
+        ("pv_intake", "create_samples", "pv://lims/samples"),
+        ("pv_results", "upload_results", "pv://lims/results"),
+        ("pv_status_sync", "push_statuses", "pv://lims/samples"),
+        ("pv_status_sync", "pull_statuses", "pv://framework/statuses"),
+    ],
+)
+def test_what_a_task_makes_is_an_asset_and_a_link(described: dict[str, Any], name: str, task: str, asset: str) -> None:
+    found = described[name]["tasks"][task]
+    assert found["outlets"] == [asset]
+    assert found["links"] == ["Sample in the LIMS"]
+
+
+@pytest.mark.parametrize(("name", "task"), [("pv_intake", "create_samples"), ("pv_results", "upload_results")])
+def test_work_is_mapped_over_what_was_chosen_and_named(described: dict[str, Any], name: str, task: str) -> None:
+    tasks = described[name]["tasks"]
+    assert tasks["choose"]["downstream"] == [task]
+    assert tasks[task]["mapped"]
+    assert tasks[task]["title"] == "{{ task.title }}"
+
+
+@pytest.mark.parametrize(
+    ("content", "interval"),
+    [
+        ("lims: {sync_interval: 120}", "0:02:00"),
+        ("integrations: {lims: {sync_interval: 600, api_key: '${NOT_SET}'}}", "0:10:00"),
+        ("lims: {sync_interval: 0}", "None"),
+        ("lims: {provider: Custom}", "0:05:00"),
+        ("lims: {sync_interval: often}", "0:05:00"),
+        ("lims: [", "0:05:00"),
+        ("- a list", "0:05:00"),
+    ],
+)
+def test_the_schedule_is_read_from_the_configuration_and_never_breaks_an_import(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str, interval: str
+) -> None:
+    from operators.wiring import schedule
+
+    path = tmp_path / "integrations.yaml"
+    path.write_text(content)
+    monkeypatch.setenv("PV_CONFIG", str(path))
+    assert str(schedule()) == interval
+
+
+def test_a_configuration_that_cannot_be_used_leaves_the_dags_on_the_list(tmp_path: Path) -> None:
+    found = ask("describe", str(PROJECT / "dags"), home=tmp_path, PV_CONFIG=str(tmp_path / "absent.yaml"))
+    assert found["errors"] == {}
+    assert sorted(found["dags"]) == DAGS
+
+
+def test_a_dag_file_that_reaches_for_the_network_is_found_out(tmp_path: Path) -> None:
+    folder = tmp_path / "dags"
+    folder.mkdir()
+    (folder / "curious.py").write_text(
+        "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9/?dag=airflow')\n"
+    )
+    (error,) = ask("describe", str(folder), home=tmp_path / "home")["errors"].values()
+    assert "reached for the network" in error
