@@ -6,12 +6,15 @@ import argparse
 import asyncio
 import json
 import os
+import secrets
 import signal
 import sys
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from sandbox import server
+from sandbox import proxy, server, systems
 from sandbox.judge import Judge, table
 from sandbox.lab import Lab
 from sandbox.seed import SeedPlan, is_empty, seed
@@ -34,6 +37,11 @@ def _arguments() -> argparse.ArgumentParser:
     _add_data(show)
     show.add_argument("--json", action="store_true", help="one JSON line instead of a table")
     show.set_defaults(action=_table)
+    faulty = commands.add_parser("proxy", help="run a fault proxy in front of any HTTP server")
+    faulty.add_argument("--upstream", required=True, help="address of the server behind it")
+    faulty.add_argument("--port", type=int, default=0, help="0 for any free one")
+    faulty.add_argument("--sandbox-key", default="", help="for its control endpoints; made at random when not given")
+    faulty.set_defaults(action=_proxy)
     return parser
 
 
@@ -73,25 +81,43 @@ def _serve(options: argparse.Namespace) -> int:
     credentials = Credentials.kept(settings.data)
     if options.seed_on_start and is_empty(settings.framework_database):
         seed(settings.framework_database, _plan(options))
+    return _run(
+        lambda: systems.both(settings, credentials),
+        lambda running: Lab(settings, credentials, running.ports).announcement(),
+    )
+
+
+def _run(parts: Callable[[], Sequence[server.Part]], announcement: Callable[[server.Running], dict[str, Any]]) -> int:
     try:
-        server.run_loop(_until_signal(settings, credentials))
+        server.run_loop(_until_signal(parts, announcement))
     except OSError as error:
         _say(f"The sandbox can't start: {error.strerror or error}; choose other ports or 0 for free ones", sys.stderr)
         return 1
     return 0
 
 
-async def _until_signal(settings: Settings, credentials: Credentials) -> None:
+async def _until_signal(
+    parts: Callable[[], Sequence[server.Part]], announcement: Callable[[server.Running], dict[str, Any]]
+) -> None:
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopping.set)
 
     def started(running: server.Running) -> None:
-        lab = Lab(settings, credentials, running.ports)
-        _say(json.dumps({**lab.announcement(), "pid": os.getpid()}))
+        _say(json.dumps({**announcement(running), "pid": os.getpid()}))
 
-    await server.serve_forever(settings, credentials, started, stopping)
+    await server.serve_forever(parts(), started, stopping)
+
+
+def _proxy(options: argparse.Namespace) -> int:
+    key = options.sandbox_key or secrets.token_urlsafe(18)
+    with tempfile.TemporaryDirectory(prefix="proxy-") as temporary:
+        database = Path(temporary) / "proxy.sqlite"
+        return _run(
+            lambda: [proxy.part(options.upstream, database, key, options.port)],
+            lambda running: {"proxy_url": f"http://{server.HOST}:{running.ports['proxy']}", "sandbox_key": key},
+        )
 
 
 def _seed(options: argparse.Namespace) -> int:

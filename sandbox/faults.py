@@ -46,6 +46,7 @@ class FaultRule(BaseModel):
         status: the status of ``error``.
         seconds: the length of ``delay``.
         when: when ``delay`` waits.
+        burst: how many matching requests in a row are hit each time the rule strikes.
         seed: of the random numbers that ``rate`` needs.
     """
 
@@ -59,6 +60,7 @@ class FaultRule(BaseModel):
     status: int = Field(default=500, ge=400, le=599)
     seconds: float = Field(default=1.0, ge=0.0, le=600.0)
     when: Literal["before", "after"] = "before"
+    burst: int = Field(default=1, ge=1)
     seed: int = 0
 
     def retry_after_header(self) -> str | None:
@@ -73,10 +75,11 @@ class FaultRule(BaseModel):
 
 @dataclass
 class ActiveRule:
-    """A rule at work, with its random numbers and how often it struck."""
+    """A rule at work, with its random numbers, how many requests it hit and how many more its burst will."""
 
     rule: FaultRule
     hits: int = 0
+    left: int = 0
     pattern: re.Pattern[str] = field(init=False)
     random: random.Random = field(init=False)
 
@@ -88,8 +91,13 @@ class ActiveRule:
         """Say whether this request is hit, and count it."""
         if self.rule.times is not None and self.hits >= self.rule.times:
             return False
-        if not self.pattern.match(route) or self.random.random() >= self.rule.rate:
+        if not self.pattern.match(route):
             return False
+        if not self.left and self.random.random() < self.rule.rate:
+            self.left = self.rule.burst
+        if not self.left:
+            return False
+        self.left -= 1
         self.hits += 1
         return True
 

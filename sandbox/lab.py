@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sandbox import server
+from sandbox import server, systems
 from sandbox.judge import Judge
+from sandbox.remote import Remote
 from sandbox.seed import SeedPlan, seed
 from sandbox.settings import Credentials, Settings
 
@@ -20,8 +19,8 @@ FRAMEWORK = "framework"
 LIMS = "lims"
 
 
-class Lab(Judge):
-    """A running sandbox.
+class Lab(Remote, Judge):
+    """A running sandbox: its addresses and credentials, the laboratory's hands, the judge's eyes.
 
     Args:
         settings: how it was started.
@@ -30,10 +29,10 @@ class Lab(Judge):
     """
 
     def __init__(self, settings: Settings, credentials: Credentials, ports: Mapping[str, int]) -> None:
-        super().__init__(settings.framework_database, settings.lims_database)
+        Remote.__init__(self, credentials.sandbox_key, ports)
+        Judge.__init__(self, settings.framework_database, settings.lims_database)
         self.settings = settings
         self.credentials = credentials
-        self.origins = {name: f"http://{server.HOST}:{port}" for name, port in ports.items()}
 
     @property
     def framework_url(self) -> str:
@@ -45,48 +44,26 @@ class Lab(Judge):
         """Base address of the LIMS's API."""
         return f"{self.origins[LIMS]}/api/v2"
 
-    @property
-    def sandbox_key(self) -> str:
-        """What ``X-Sandbox-Key`` must say."""
-        return self.credentials.sandbox_key
-
     def announcement(self) -> dict[str, Any]:
         """Return addresses and credentials as ``python -m sandbox`` prints them."""
         addresses = {"framework_url": self.framework_url, "lims_url": self.lims_url, "data": str(self.settings.data)}
         return {**addresses, **asdict(self.credentials)}
 
-    def control(self, system: str, method: str, path: str, body: object = None) -> Any:
-        """Call a control endpoint and return its JSON answer, None when it has none.
-
-        Args:
-            system: ``framework`` or ``lims``.
-            method: the HTTP method.
-            path: what follows ``/_sandbox/``.
-            body: sent as JSON.
-        """
-        url = f"{self.origins[system]}/_sandbox/{path}"
-        data = None if body is None else json.dumps(body).encode()
-        headers = {"X-Sandbox-Key": self.sandbox_key, "Content-Type": "application/json"}
-        request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=60) as answer:
-            text = answer.read()
-        return json.loads(text) if text else None
-
     def faults(self, system: str, *rules: Mapping[str, Any]) -> None:
         """Put these fault rules in the place of all others; none given: remove them."""
-        self.control(system, "PUT", "faults", list(rules))
+        self.set_faults(system, rules)
 
     def fault_report(self, system: str) -> list[dict[str, Any]]:
         """Return a system's fault rules and how often each struck."""
-        return list(self.control(system, "GET", "faults"))
+        return self.read_faults(system)
 
     def requests(self, system: str, since: int = 0) -> list[dict[str, Any]]:
         """Return the requests that a system saw."""
-        return list(self.control(system, "GET", f"requests?since={since}"))
+        return self.read_requests(system, since)
 
     def rate_violations(self, system: str) -> list[dict[str, Any]]:
         """Return the requests that came before a ``Retry-After`` allowed."""
-        return list(self.control(system, "GET", "rate_violations")["requests"])
+        return self.read_rate_violations(system)
 
     def receive(self, project_id: str | None = None, ids: Sequence[str] | None = None) -> list[str]:
         """Let samples arrive at the laboratory, all when none are named, and return their ids."""
@@ -140,9 +117,5 @@ def serve(
         known = credentials or Credentials.kept(chosen.data)
         if seed_plan:
             seed(chosen.framework_database, seed_plan)
-        running, thread = server.start_in_thread(chosen, known)
-        try:
+        with server.in_thread(lambda: systems.both(chosen, known)) as running:
             yield Lab(chosen, known, running.ports)
-        finally:
-            running.stop()
-            thread.join(10)

@@ -1,4 +1,4 @@
-"""Runs the systems on real sockets: uvicorn, with a protocol whose connections a fault can close."""
+"""Runs systems on real sockets: uvicorn, with a protocol whose connections a fault can close."""
 
 from __future__ import annotations
 
@@ -6,20 +6,19 @@ import asyncio
 import contextlib
 import socket
 import threading
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from sandbox import systems
 from sandbox.gate import Gate
-from sandbox.settings import Credentials, Settings
 from sandbox.system import System
 
 HOST = "127.0.0.1"
 FLUSH_SECONDS = 0.5
+START_SECONDS = 30.0
 
 
 class ClosableProtocol(HttpToolsProtocol):
@@ -38,19 +37,43 @@ class _Server(uvicorn.Server):
         yield
 
 
-@dataclass
+async def _nothing() -> None:
+    """Close nothing."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One system to serve.
+
+    Attributes:
+        system: what all parts have in common.
+        gate: its application.
+        port: 0 for any free one.
+        close: called after the last request.
+    """
+
+    system: System
+    gate: Gate
+    port: int = 0
+    close: Callable[[], Awaitable[None]] = _nothing
+
+
+@dataclass(frozen=True)
 class Running:
-    """Servers that accept requests: their systems, ports, and how to stop them."""
+    """Servers that accept requests: their ports by system, and how to stop them."""
 
     ports: dict[str, int]
-    systems: list[System]
     stop: Callable[[], None]
 
 
 def _listen(port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind((HOST, port))
+    try:
+        listener.bind((HOST, port))
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"port {port} of {HOST}: {error.strerror}") from error
     listener.listen(2048)
     return listener
 
@@ -66,38 +89,35 @@ def _server(gate: Gate) -> _Server:
         timeout_keep_alive=75,
         timeout_graceful_shutdown=2,
         server_header=False,
+        proxy_headers=False,
     )
     return _Server(config)
 
 
-async def serve_forever(
-    settings: Settings, credentials: Credentials, started: Callable[[Running], None], stopping: asyncio.Event
-) -> None:
-    """Serve both systems until ``stopping`` is set.
+async def serve_forever(parts: Sequence[Part], started: Callable[[Running], None], stopping: asyncio.Event) -> None:
+    """Serve systems until ``stopping`` is set.
 
     Args:
-        settings: the sandbox.
-        credentials: what its callers know.
-        started: called when the servers accept requests.
+        parts: the systems.
+        started: called when all of them accept requests.
         stopping: set it, in this event loop, to end.
     """
-    framework, framework_gate = systems.framework(settings, credentials)
-    lims, lims_gate = systems.lims(settings, credentials)
-    sockets = [_listen(settings.framework_port), _listen(settings.lims_port)]
-    servers = [_server(framework_gate), _server(lims_gate)]
+    sockets = [_listen(part.port) for part in parts]
+    servers = [_server(part.gate) for part in parts]
     tasks = [asyncio.create_task(server.serve(sockets=[each])) for server, each in zip(servers, sockets, strict=True)]
-    ports = {"framework": sockets[0].getsockname()[1], "lims": sockets[1].getsockname()[1]}
+    ports = {part.system.name: each.getsockname()[1] for part, each in zip(parts, sockets, strict=True)}
     loop = asyncio.get_running_loop()
     try:
         await _until_started(servers, tasks)
-        started(Running(ports, [framework, lims], lambda: _set(loop, stopping)))
-        await _flush_until(stopping, [framework, lims])
+        started(Running(ports, lambda: _set(loop, stopping)))
+        await _flush_until(stopping, parts)
     finally:
         for server in servers:
             server.should_exit = True
         await asyncio.gather(*tasks, return_exceptions=True)
-        framework.close()
-        lims.close()
+        for part in parts:
+            await part.close()
+            part.system.close()
 
 
 def _set(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
@@ -113,12 +133,12 @@ async def _until_started(servers: Sequence[uvicorn.Server], tasks: Sequence[asyn
         await asyncio.sleep(0.002)
 
 
-async def _flush_until(stopping: asyncio.Event, every: Sequence[System]) -> None:
+async def _flush_until(stopping: asyncio.Event, parts: Sequence[Part]) -> None:
     while not stopping.is_set():
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(stopping.wait(), FLUSH_SECONDS)
-        for system in every:
-            system.log.flush()
+        for part in parts:
+            part.system.log.flush()
 
 
 def run_loop(main: Coroutine[Any, Any, None]) -> None:
@@ -135,8 +155,16 @@ def run_loop(main: Coroutine[Any, Any, None]) -> None:
         loop.close()
 
 
-def start_in_thread(settings: Settings, credentials: Credentials) -> tuple[Running, threading.Thread]:
-    """Serve both systems in a background thread and return when they accept requests."""
+@contextlib.contextmanager
+def in_thread(parts: Callable[[], Sequence[Part]]) -> Iterator[Running]:
+    """Serve systems in a background thread for as long as the context lasts.
+
+    Args:
+        parts: makes the systems, in that thread.
+
+    Yields:
+        The servers, which accept requests.
+    """
     ready = threading.Event()
     found: list[Running] = []
     failed: list[BaseException] = []
@@ -147,7 +175,7 @@ def start_in_thread(settings: Settings, credentials: Credentials) -> tuple[Runni
 
     def target() -> None:
         try:
-            run_loop(_main(settings, credentials, started))
+            run_loop(_main(parts(), started))
         except BaseException as error:  # noqa: BLE001
             failed.append(error)
         finally:
@@ -155,11 +183,15 @@ def start_in_thread(settings: Settings, credentials: Credentials) -> tuple[Runni
 
     thread = threading.Thread(target=target, name="sandbox", daemon=True)
     thread.start()
-    ready.wait(30)
+    ready.wait(START_SECONDS)
     if failed:
         raise failed[0]
-    return found[0], thread
+    try:
+        yield found[0]
+    finally:
+        found[0].stop()
+        thread.join(10)
 
 
-async def _main(settings: Settings, credentials: Credentials, started: Callable[[Running], None]) -> None:
-    await serve_forever(settings, credentials, started, asyncio.Event())
+async def _main(parts: Sequence[Part], started: Callable[[Running], None]) -> None:
+    await serve_forever(parts, started, asyncio.Event())
