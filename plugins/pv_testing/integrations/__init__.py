@@ -1,1 +1,22 @@
 """The clients of the systems, with the names and arguments of the integration guide."""
+
+from __future__ import annotations
+
+from pv_testing.errors import AuthenticationError, IntegrationError, MappingError, NetworkError
+from pv_testing.integrations.connecting import connect
+from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.integrations.lims import LIMSClient
+from pv_testing.integrations.retrying import retry
+from pv_testing.integrations.transformer import DataTransformer
+
+__all__ = [
+    "AuthenticationError",
+    "DataTransformer",
+    "FrameworkClient",
+    "IntegrationError",
+    "LIMSClient",
+    "MappingError",
+    "NetworkError",
+    "connect",
+    "retry",
+]

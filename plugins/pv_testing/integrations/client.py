@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.load import load_contract
 from pv_testing.errors import AmbiguousOutcome, MappingError, Rejected
@@ -17,11 +16,10 @@ from pv_testing.providers.registry import open_provider
 from pv_testing.transports.sync import run
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from pv_testing.config import SystemConfig
     from pv_testing.providers.rest import RestProvider
-
-C = TypeVar("C", bound="SystemClient")
-
 
 class SystemClient:
     """A system of the laboratory, reached as its configuration and its contract say.
@@ -155,18 +153,16 @@ class SystemClient:
         """Do what :meth:`aclose` does, and wait for it."""
         run(self.aclose())
 
-    def __enter__(self: C) -> C:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    async def __aenter__(self: C) -> C:
+    async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.aclose()
 
 

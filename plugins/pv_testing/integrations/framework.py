@@ -1,6 +1,6 @@
 """The PV Testing Protocol Framework: service requests, protocols, executions, reports and users.
 
-Reads are plain calls. The one write that the workflows make, a service request's status, goes through the exchange engine.
+Reads are plain calls. The one write of the workflows, a service request's status, goes through the exchange engine.
 """
 
 from __future__ import annotations

@@ -1,0 +1,58 @@
+"""What a response means. The HTTP status alone does not decide: contracts put their own rules before these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pv_testing.errors import Conflict, IntegrationError, NotFound, PermissionDenied, Rejected, SecurityError
+from pv_testing.exchange.types import Verdict
+from pv_testing.transports.response import Response
+
+NOT_PROCESSED = frozenset({408, 425, 429, 503})
+
+
+class Judgement(NamedTuple):
+    """The meaning of a response.
+
+    Attributes:
+        verdict: what it is.
+        code: a short reason code, unless it is ``ok``.
+        reason: the same in words for a person.
+        error: the class of error that says it, where it is rejected.
+    """
+
+    verdict: Verdict
+    code: str = ""
+    reason: str = ""
+    error: type[IntegrationError] = Rejected
+
+
+OK = Judgement(Verdict.OK)
+Judge = Callable[[Response, bool], Judgement]
+_REFUSALS: dict[int, type[IntegrationError]] = {403: PermissionDenied, 404: NotFound, 409: Conflict, 412: Conflict}
+
+
+def judge_http(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+    """Judge by status, as HTTP defines it.
+
+    Args:
+        response: what came back.
+        repeatable: whether the request may be sent twice without harm.
+
+    Returns:
+        ``retryable`` for what the server says it did not process; for other server errors ``ambiguous`` unless the
+        request may be repeated, because a 500 can come after the commit.
+    """
+    status = response.status
+    if 200 <= status < 300:
+        return OK
+    if status in NOT_PROCESSED:
+        return Judgement(Verdict.RETRYABLE, f"HTTP_{status}", response.explain())
+    if status >= 500:
+        verdict = Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS
+        return Judgement(verdict, f"HTTP_{status}", response.explain())
+    if status < 400:
+        reason = "the system redirects elsewhere; set base_url to the address that answers itself"
+        return Judgement(Verdict.REJECTED, f"HTTP_{status}", reason, SecurityError)
+    return Judgement(Verdict.REJECTED, f"HTTP_{status}", response.explain(), _REFUSALS.get(status, Rejected))

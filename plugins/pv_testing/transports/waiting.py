@@ -1,0 +1,83 @@
+"""How long to wait before another try: what the system asks for, else a growing time with jitter."""
+
+from __future__ import annotations
+
+import math
+import random
+from email.utils import parsedate_to_datetime
+
+from pv_testing.errors import ResponseError
+from pv_testing.transports.response import Response
+
+LONGEST = 86_400.0
+
+
+def backoff(attempt: int, base: float, cap: float) -> float:
+    """Return seconds to wait after the given attempt (from 1): half to all of an exponentially growing time."""
+    return jitter(min(cap, base * 2.0 ** (attempt - 1)))
+
+
+def jitter(seconds: float) -> float:
+    """Return half to all of a time, at random, so that many callers do not come back at once."""
+    return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
+
+
+def asked_wait(response: Response, now: float) -> float | None:
+    """Return the seconds that a system asks to be left alone, or ``None`` when it says nothing sensible.
+
+    Reads ``Retry-After`` as seconds or as a date (RFC 9110, 10.2.3), a ``retry_after`` in the body, and
+    ``X-RateLimit-Reset`` where nothing remains. No wait is longer than a day.
+
+    Args:
+        response: what came back.
+        now: epoch seconds.
+    """
+    for seconds in (_from_header(response, now), _from_body(response), _from_reset(response, now)):
+        if seconds is not None and seconds > 0:
+            return min(seconds, LONGEST)
+    return None
+
+
+def _number(text: object) -> float | None:
+    try:
+        value = float(str(text))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _from_header(response: Response, now: float) -> float | None:
+    said = response.headers.get("Retry-After")
+    if said is None:
+        return None
+    seconds = _number(said)
+    if seconds is not None:
+        return seconds
+    until, sent = _date(said), _date(response.headers.get("Date", ""))
+    return None if until is None else until - (now if sent is None else sent)
+
+
+def _date(text: str) -> float | None:
+    try:
+        return parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _from_body(response: Response) -> float | None:
+    try:
+        said = response.json()
+    except ResponseError:
+        return None
+    if not isinstance(said, dict):
+        return None
+    inner = said.get("error")
+    found = said.get("retry_after", inner.get("retry_after") if isinstance(inner, dict) else None)
+    return _number(found) if found is not None else None
+
+
+def _from_reset(response: Response, now: float) -> float | None:
+    if response.headers.get("X-RateLimit-Remaining") != "0":
+        return None
+    reset = _number(response.headers.get("X-RateLimit-Reset"))
+    return None if reset is None else reset - now
