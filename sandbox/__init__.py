@@ -6,8 +6,8 @@ They share no code with the product, so that they can judge it.
 from __future__ import annotations
 
 from sandbox.judge import Judge
-from sandbox.lab import FRAMEWORK, LIMS, Lab, serve
+from sandbox.lab import FRAMEWORK, LIMS, Lab, serve, spawn
 from sandbox.seed import SeedPlan
 from sandbox.settings import Credentials, Settings
 
-__all__ = ["FRAMEWORK", "LIMS", "Credentials", "Judge", "Lab", "SeedPlan", "Settings", "serve"]
+__all__ = ["FRAMEWORK", "LIMS", "Credentials", "Judge", "Lab", "SeedPlan", "Settings", "serve", "spawn"]

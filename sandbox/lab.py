@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from sandbox import server, systems
 from sandbox.judge import Judge
@@ -119,3 +123,32 @@ def serve(
             seed(chosen.framework_database, seed_plan)
         with server.in_thread(lambda: systems.both(chosen, known)) as running:
             yield Lab(chosen, known, running.ports)
+
+
+@contextmanager
+def spawn(data: Path, *arguments: str) -> Iterator[Lab]:
+    """Run a sandbox in a process of its own, so that it takes no time from the caller's.
+
+    Args:
+        data: directory of its databases.
+        *arguments: further arguments of ``python -m sandbox``, such as ``"--seed-on-start"``.
+
+    Yields:
+        The running sandbox.
+
+    Raises:
+        RuntimeError: it didn't start; why is on its standard error.
+    """
+    command = [sys.executable, "-m", "sandbox", "serve", "--data", str(data), *arguments]
+    root = Path(__file__).resolve().parents[1]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+        try:
+            assert process.stdout is not None
+            line = process.stdout.readline()
+            if not line:
+                raise RuntimeError(f"The sandbox didn't start; it ended with status {process.wait()}")
+            said = json.loads(line)
+            ports = {name: urlsplit(said[f"{name}_url"]).port or 0 for name in (FRAMEWORK, LIMS)}
+            yield Lab(Settings(data), Credentials.kept(data), ports)
+        finally:
+            process.terminate()

@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from sandbox import spawn
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -89,6 +91,17 @@ def test_it_knows_nothing_of_the_product() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for name in names:
                 assert name.split(".")[0] not in {"pv_testing", "hooks", "operators", "airflow"}, path
+
+
+def test_a_spawned_sandbox_is_a_process_of_its_own(tmp_path: Path, anyone: Any) -> None:
+    with spawn(tmp_path, "--seed-on-start", "--modules", "1", "--protocols", "2") as lab:
+        assert anyone(lab.lims_url, {"X-API-Key": lab.credentials.lims_api_key}).get("/me").status_code == 200
+        assert lab.run_executions() == 2
+        assert {each["status"] for each in lab.executions()} == {"COMPLETE"}
+    with pytest.raises(OSError, match="refused"):
+        lab.requests("lims")
+    with pytest.raises(RuntimeError, match="status 2"), spawn(tmp_path, "--nonsense"):
+        pass
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:
