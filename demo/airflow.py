@@ -60,11 +60,16 @@ def secret(folder: Path, name: str) -> str:
     return path.read_text()
 
 
+def plain_environment() -> dict[str, str]:
+    """Return the caller's environment without anything of an Airflow or a laboratory of her own."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
+    return {**inherited, "NO_PROXY": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
+
+
 def environment(setting: Setting) -> dict[str, str]:
     """Return the whole environment of the components: nothing of the caller's own Airflow leaks into it."""
     home = setting.home
     home.mkdir(parents=True, exist_ok=True)
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     airflow = {
         "CORE__AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
         "CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True",
@@ -89,13 +94,11 @@ def environment(setting: Setting) -> dict[str, str]:
         "WORKERS__EXECUTION_API_TIMEOUT": "30",
     }
     return {
-        **inherited,
+        **plain_environment(),
         "AIRFLOW_HOME": str(home),
         **{f"AIRFLOW__{name}": value for name, value in airflow.items()},
         **{f"AIRFLOW_CONN_{name.upper()}": json.dumps(value) for name, value in setting.connections.items()},
         "PYTHONPATH": str(PROJECT / "plugins"),
-        "PYTHONUNBUFFERED": "1",
-        "NO_PROXY": "127.0.0.1,localhost",
         **setting.extra,
     }
 

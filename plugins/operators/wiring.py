@@ -51,17 +51,17 @@ PARAMS: dict[str, Param] = {
 
 
 def schedule(system: str = "lims") -> timedelta | None:
-    """Return how often a system is synchronised: ``sync_interval`` of the configuration file, in seconds.
+    """Return how often a system is synchronised, ``None`` for only on demand.
 
-    The file is read as plain data: no variable of the environment is looked up. One that can't be used gives the
-    default interval, so that the DAGs stay listed and their tasks say what is wrong. 0 means: only on demand.
+    That is ``PV_SYNC_INTERVAL`` of the environment, else ``sync_interval`` of the configuration file, in seconds; 0 means
+    on demand. The file is read as plain data, without its variables. One that can't be used gives the default interval,
+    so that the DAGs stay listed and their tasks say what is wrong.
 
     Args:
         system: whose interval.
     """
     try:
-        content = yaml.load(_path().read_bytes(), Loader=_LOADER)  # noqa: S506 - safe, and in C where that is built
-        seconds = _interval(content, system)
+        seconds = float(os.environ.get("PV_SYNC_INTERVAL") or _configured(system))
     except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         log.warning("no sync_interval for %s in %s, %s s are taken: %s", system, _path(), DEFAULT_INTERVAL, error)
         seconds = DEFAULT_INTERVAL
@@ -75,6 +75,7 @@ def _path() -> Path:
     return Path(os.environ.get("PV_CONFIG") or CONFIGURATION)
 
 
-def _interval(content: Mapping[str, Any], system: str) -> float:
+def _configured(system: str) -> float:
+    content: Mapping[str, Any] = yaml.load(_path().read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one, in C if built
     systems = content.get("integrations") or content
     return float(systems[system].get("sync_interval", DEFAULT_INTERVAL)) if system in systems else DEFAULT_INTERVAL

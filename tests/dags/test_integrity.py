@@ -122,6 +122,15 @@ def test_the_schedule_is_read_from_the_configuration_and_never_breaks_an_import(
     assert str(schedule()) == interval
 
 
+def test_the_environment_overrules_the_interval_of_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    from operators.wiring import schedule
+
+    monkeypatch.setenv("PV_SYNC_INTERVAL", "0")
+    assert schedule() is None
+    monkeypatch.setenv("PV_SYNC_INTERVAL", "45")
+    assert str(schedule()) == "0:00:45"
+
+
 def test_a_configuration_that_cannot_be_used_leaves_the_dags_on_the_list(tmp_path: Path) -> None:
     found = ask("describe", str(PROJECT / "dags"), home=tmp_path, PV_CONFIG=str(tmp_path / "absent.yaml"))
     assert found["errors"] == {}

@@ -1,0 +1,105 @@
+"""``python -m demo``: what ``make demo`` runs."""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import shutil
+import signal
+import sys
+import time
+from types import FrameType
+
+from demo import airflow, laboratory
+from demo.processes import Components, DemoError, free_port
+from demo.story import Story, say
+
+PREFERRED_PORT = 8080
+HOME = airflow.PROJECT / ".run"
+
+
+def main() -> int:
+    """Run the demo and return the exit status."""
+    options = _arguments()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _stop)
+    HOME.mkdir(exist_ok=True)
+    with (HOME / "demo.lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say(f"Another demo is running in {airflow.PROJECT}; stop it first.")
+            return 1
+        try:
+            return _run(options)
+        except DemoError as error:
+            say(f"\n{error}")
+            return 1
+        except KeyboardInterrupt:
+            say("\nStopped.")
+            return 130
+
+
+def _run(options: argparse.Namespace) -> int:
+    started = time.monotonic()
+    port = free_port(options.port or PREFERRED_PORT, fixed=bool(options.port))
+    for state in ("airflow", "sandbox", "logs"):
+        shutil.rmtree(HOME / state, ignore_errors=True)
+    with Components(HOME / "logs") as components:
+        say(f"A laboratory and Airflow on this machine; all that they write lies in {HOME}")
+        story, setting = _open(options, port, components)
+        say(f"  airflow    {setting.url} (after {time.monotonic() - started:.0f} s)\n")
+        story.wait_for_dags()
+        story.tell()
+        wrong = story.judge()
+        say("\nEverything a second time:\n")
+        written = story.repeat()
+        wrong += [f"the second time wrote: {each['method']} {each['path']}" for each in written]
+        for complaint in wrong:
+            say(f"WRONG: {complaint}")
+        if not written:
+            say("\nThe second time wrote nothing to either system.")
+        say(f"Done after {time.monotonic() - started:.0f} s.")
+        if options.stay if options.stay is not None else sys.stdout.isatty():
+            _stay(setting, components)
+    return 1 if wrong else 0
+
+
+def _open(options: argparse.Namespace, port: int, components: Components) -> tuple[Story, airflow.Setting]:
+    size = ("--requests", str(options.requests), "--modules", str(options.modules))
+    lab = laboratory.start(HOME / "sandbox", components, "--seed-on-start", *size)
+    say(f"  framework  {lab.framework_url}\n  LIMS       {lab.lims_url}")
+    setting = airflow.Setting(HOME / "airflow", port, laboratory.connections(lab), {"PV_SYNC_INTERVAL": "0"})
+    api = airflow.start(setting, components)
+    api.log_in()
+    return Story(lab, api, components), setting
+
+
+def _stay(setting: airflow.Setting, components: Components) -> None:
+    say(
+        f"\nThe UI stays at {setting.url} until Ctrl-C; here a DAG runs when it is triggered, in production by schedule."
+    )
+    while True:
+        components.check()
+        time.sleep(1)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m demo", description=__doc__)
+    parser.add_argument("--port", type=int, default=0, help=f"of the UI; {PREFERRED_PORT} or the next free one else")
+    parser.add_argument("--requests", type=int, default=1, help="service requests")
+    parser.add_argument("--modules", type=int, default=12, help="modules of each")
+    stay = parser.add_mutually_exclusive_group()
+    stay.add_argument("--stay", action="store_true", default=None, help="keep the UI up; the default in a terminal")
+    stay.add_argument("--leave", dest="stay", action="store_false", help="stop everything at the end; the default else")
+    return parser.parse_args()
+
+
+def _stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - a signal handler
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, signal.SIG_IGN)  # a second one would leave components behind
+    raise KeyboardInterrupt
+
+
+if __name__ == "__main__":
+    sys.exit(main())

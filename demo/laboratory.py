@@ -1,0 +1,65 @@
+"""The sandbox as one component of the demo, and the Airflow connections that lead to it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from demo.airflow import PROJECT, plain_environment
+from demo.processes import Component, Components
+from sandbox import FRAMEWORK, LIMS, Credentials, Lab, Settings
+
+START_SECONDS = 60.0
+
+
+def start(data: Path, components: Components, *arguments: str) -> Lab:
+    """Start the sandbox as a process of its own and return it, with hands and eyes for whoever tells the story.
+
+    Args:
+        data: the folder of its databases.
+        components: what stops it again.
+        arguments: further ones of ``python -m sandbox``.
+    """
+    command = [sys.executable, "-m", "sandbox", "--data", str(data), *arguments]
+    process = components.start("sandbox", command, plain_environment(), PROJECT)
+    said = components.wait_for("Starting the sandbox", lambda: _announcement(process), seconds=START_SECONDS)
+    ports = {
+        FRAMEWORK: int(urlsplit(said["framework_url"]).port or 0),
+        LIMS: int(urlsplit(said["lims_url"]).port or 0),
+    }
+    return Lab(Settings(data), Credentials.kept(data), ports)
+
+
+def _announcement(process: Component) -> Mapping[str, Any] | None:
+    for line in process.log.read_text().splitlines():
+        if line.startswith("{") and line.endswith("}"):
+            return dict(json.loads(line))
+    return None
+
+
+def connections(lab: Lab) -> dict[str, dict[str, Any]]:
+    """Return the Airflow connections that lead to the sandbox, by their ids."""
+    known = lab.credentials
+    return {
+        "pv_framework": {
+            "conn_type": "pv_framework",
+            "host": lab.framework_url,
+            "login": known.framework_username,
+            "password": known.framework_password,
+            "extra": {"auth_type": "jwt"},
+        },
+        "pv_lims": {
+            "conn_type": "pv_lims",
+            "host": lab.lims_url,
+            "password": known.lims_api_key,
+            "extra": {
+                "auth_type": "api_key",
+                "provider": "Custom",
+                "sample_url": f"{lab.lims_url}/samples/{{id}}",
+            },
+        },
+    }

@@ -1,0 +1,173 @@
+"""One service request on its way: from the framework through the laboratory to approved samples in the LIMS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from demo.api import Api, TaskRun
+from demo.processes import Components, DemoError
+from sandbox import Lab
+from sandbox.judge import table
+
+DAGS = ("pv_intake", "pv_results", "pv_status_sync")
+PARSE_SECONDS = 90.0
+RUN_SECONDS = 180.0
+LOG_LINES = 25
+READING_POSTS = ("/search", "/auth/login", "/auth/refresh", "/oauth/token")
+
+
+class Story:
+    """Runs the DAGs and plays the laboratory's part between them.
+
+    Args:
+        lab: the sandbox.
+        api: Airflow.
+        components: the processes, which must live on while a run is waited for.
+    """
+
+    def __init__(self, lab: Lab, api: Api, components: Components) -> None:
+        self.lab = lab
+        self.api = api
+        self.components = components
+        self.runs = 0
+
+    def wait_for_dags(self) -> None:
+        """Wait until Airflow has read the DAG files, and let their runs start.
+
+        Raises:
+            DemoError: one can't be imported.
+        """
+
+        def read() -> bool | None:
+            for name, trace in self.api.import_errors().items():
+                raise DemoError(f"Airflow can't import {name}:\n{trace}")
+            return True if set(DAGS) <= set(self.api.dags()) else None
+
+        self.components.wait_for("Reading the DAG files", read, seconds=PARSE_SECONDS, poll=0.5)
+        for dag_id in DAGS:
+            self.api.unpause(dag_id)
+
+    def tell(self) -> None:
+        """Carry the laboratory's open service requests from their arrival to approved samples."""
+        requests = {request["sr_number"]: request["id"] for request in self.lab.service_requests()}
+        self.run("pv_intake", "service requests become samples")
+        say(f"     the laboratory receives {len(self.lab.receive())} samples")
+        self.run("pv_status_sync", "the framework hears of the receipt")
+        self._work(requests.values(), fraction=0.5)
+        self.run("pv_results", "the first half of the results")
+        self.run("pv_status_sync", "the LIMS hears of the testing")
+        self._work(requests.values(), fraction=1.0)
+        self.run("pv_results", "the second half of the results")
+        self._advance(requests.values(), "REPORTS_APPROVED")
+        self.run("pv_status_sync", "the LIMS hears of the approval")
+
+    def repeat(self) -> list[dict[str, Any]]:
+        """Run everything once more and return the requests that would have changed something."""
+        seen = {system: len(self.lab.requests(system)) for system in self.lab.origins}
+        for dag_id in DAGS:
+            self.run(dag_id, "once more")
+        return [
+            request
+            for system, number in seen.items()
+            for request in self.lab.requests(system)[number:]
+            if writes(request)
+        ]
+
+    def run(self, dag_id: str, why: str, **conf: Any) -> list[Any]:
+        """Trigger a DAG, wait for its end, say what its tasks report, and return that.
+
+        Args:
+            dag_id: the DAG.
+            why: what the run is for, in words.
+            conf: the run's parameters.
+
+        Raises:
+            DemoError: the run failed or took too long.
+        """
+        self.runs += 1
+        started = time.monotonic()
+        run_id = f"demo-{self.runs:02}-{int(time.time())}"
+        self.api.trigger(dag_id, run_id, conf)
+        state = self.components.wait_for(
+            f"The run {run_id} of {dag_id}", lambda: self.api.finished(dag_id, run_id), seconds=RUN_SECONDS, poll=0.25
+        )
+        tasks = self.api.tasks(dag_id, run_id)
+        if state != "success":
+            raise DemoError(self._failure(dag_id, run_id, tasks))
+        reports = [
+            (task, self.api.result(dag_id, run_id, task))
+            for task in tasks
+            if task.state == "success" and reports_on(task)
+        ]
+        say(f"{self.runs:>3}  {dag_id:<15} {why} ({time.monotonic() - started:.1f} s)")
+        for task, report in reports:
+            say(f"       {task.name}: {numbers(report['counts'])}")
+        return [report for _, report in reports]
+
+    def _work(self, sr_ids: Sequence[int] | Any, fraction: float) -> None:
+        done = 0
+        for sr_id in sr_ids:
+            self.lab.advance(sr_id, "PROTOCOLS_ASSIGNED")
+            done += self.lab.run_executions(sr_id, fraction)
+        say(f"     the laboratory completes {done} executions")
+
+    def _advance(self, sr_ids: Sequence[int] | Any, status: str) -> None:
+        for sr_id in sr_ids:
+            self.lab.advance(sr_id, status)
+        say("     the laboratory approves the reports")
+
+    def _failure(self, dag_id: str, run_id: str, tasks: Sequence[TaskRun]) -> str:
+        failed = [task for task in tasks if task.state in {"failed", "upstream_failed"}]
+        lines = [f"The run {run_id} of {dag_id} failed: {', '.join(task.name for task in failed) or 'no task ran'}."]
+        for task in failed[:1]:
+            log = self.api.log(dag_id, run_id, task)
+            lines += [
+                f"The end of the log of {task.name}, try {task.attempt}:",
+                *(f"  | {x}" for x in log[-LOG_LINES:]),
+            ]
+        return "\n".join(lines)
+
+    def judge(self) -> list[str]:
+        """Print what the LIMS's own database says, and return what isn't as it should be."""
+        rows = self.lab.summary()
+        say("\nWhat the LIMS's own database says:\n")
+        say(table(rows))
+        return [complaint for row in rows for complaint in complaints(row)]
+
+
+def reports_on(task: TaskRun) -> bool:
+    """Whether the task returns what became of records."""
+    return task.task_id != "choose"
+
+
+def numbers(counts: Mapping[str, int]) -> str:
+    """Return the counts that aren't zero, in words."""
+    return ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing to do"
+
+
+def writes(request: Mapping[str, Any]) -> bool:
+    """Whether a request was meant to change something in a system."""
+    path = str(request["path"])
+    return request["method"] not in {"GET", "HEAD"} and "/_sandbox" not in path and not path.endswith(READING_POSTS)
+
+
+def complaints(row: Mapping[str, Any]) -> list[str]:
+    """Return what isn't as it should be with a service request at its end."""
+    wanted = {
+        "samples": row["modules"],
+        "samples_twice": 0,
+        "result_sets": row["executions_complete"],
+        "lims_status": f"{row['modules']} Approved",
+    }
+    return [
+        f"{row['service_request']}: {name.replace('_', ' ')} should be {value}, but is {row[name]}"
+        for name, value in wanted.items()
+        if row[name] != value
+    ]
+
+
+def say(text: str) -> None:
+    """Print a line at once."""
+    print(text, flush=True)
