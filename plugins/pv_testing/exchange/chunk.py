@@ -54,7 +54,6 @@ class Chunk:
         self.shared = shared
         self.operation = shared.operation
         self.items = {item.key: item for item in items}
-        self.earlier: list[Prepared] = []
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
 
     async def run(self) -> list[Outcome]:
@@ -70,21 +69,15 @@ class Chunk:
             await self._ledger(self.shared.ledger.release, list(self.items))
         give_up = time.monotonic() + self.shared.patience
         busy = await self._attempt(list(self.items.values()))
-        while self.earlier or (busy and time.monotonic() < give_up):
-            again = [*busy, *await self._take_earlier()]
+        overtaken = await self.settling.overtaken()
+        while overtaken or (busy and time.monotonic() < give_up):
             if busy:
                 await asyncio.sleep(POLL)
-            busy = await self._attempt(again)
+            busy = await self._attempt([*busy, *(self.items[key] for key in overtaken)])
+            overtaken = await self.settling.overtaken()
         for item in busy:
             self.settling.note(item.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record")
         return await self.settling.close()
-
-    async def _take_earlier(self) -> list[Prepared]:
-        """Return the records of which an earlier version was adopted, once that is in the ledger."""
-        earlier, self.earlier = self.earlier, []
-        if earlier:
-            await self.settling.commit()
-        return earlier
 
     async def _attempt(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Claim and carry what can be claimed; return what another attempt holds."""
@@ -120,7 +113,9 @@ class Chunk:
         if limits.look_first:
             new = await self._adopt(new)
         if unclear:
-            await self._clarify(unclear, ROUNDS)
+            older = [item for item in unclear if self.settling.doubts_another(item)]
+            await self._settle_older(older)
+            await self._clarify([item for item in unclear if item not in older], ROUNDS)
         if new or changed:
             await self._send([*new, *changed], ROUNDS)
 
@@ -210,13 +205,22 @@ class Chunk:
         """Take over what is in the system already; return what isn't."""
         return await self._find(items) if items else []
 
+    async def _settle_older(self, items: Sequence[Prepared]) -> None:
+        """Find out what became of versions that were overtaken by a change, before the wanted ones are claimed anew."""
+        for item in await self._find_twice(items):
+            self.settling.absent(item)
+
+    async def _find_twice(self, items: Sequence[Prepared]) -> list[Prepared]:
+        """Look up, and once more after the horizon; return what surely isn't there."""
+        missing = await self._find(items) if items else []
+        if not missing:
+            return []
+        await asyncio.sleep(self.operation.limits.horizon)
+        return await self._find(missing)
+
     async def _clarify(self, items: Sequence[Prepared], rounds: int) -> None:
         """Find out by look-up whether the records took effect; send what surely did not."""
-        missing = await self._find(items)
-        if not missing:
-            return
-        await asyncio.sleep(self.operation.limits.horizon)
-        missing = await self._find(missing)
+        missing = await self._find_twice(items)
         if missing and rounds > 1:
             await self._send(missing, rounds - 1)
         else:
@@ -250,8 +254,7 @@ class Chunk:
         item.external_id = found.external_id
         if not found.in_effect:
             return False
-        if self.settling.adopt(item, found.body):
-            self.earlier.append(item)
+        self.settling.adopt(item, found.body)
         return True
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

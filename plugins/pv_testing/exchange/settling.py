@@ -32,6 +32,7 @@ class Settling:
         self._held: dict[str, Claimed] = {}
         self._group: list[tuple[Settlement, Outcome | None]] = []
         self._outcomes: list[Outcome] = []
+        self._overtaken: list[str] = []
         self._committed = time.monotonic()
         self._renew_at = 0.0
         self._lock = asyncio.Lock()
@@ -91,21 +92,31 @@ class Settling:
         result = Result.UPDATED if item.revision > 1 or item.external_id else Result.CREATED
         self._settle(item, result, external_id, body=body)
 
-    def adopt(self, item: Prepared, body: Mapping[str, Any]) -> bool:
-        """A look-up has shown that the record is in effect.
+    def doubts_another(self, item: Prepared) -> bool:
+        """Whether an attempt before may have sent another version of the record than the one wanted now."""
+        return self._held[item.key].doubtful not in {"", item.fingerprint}
 
-        Returns:
-            Whether that is an earlier version than the one wanted: an attempt before this one had sent it, and the
-            record changed since. It is settled without an outcome, and the record must be claimed once more.
-        """
-        claim = self._held.get(item.key)
-        earlier = claim is not None and claim.doubtful not in {"", item.fingerprint}
-        if claim is not None and earlier:
-            del self._held[item.key]
+    def adopt(self, item: Prepared, body: Mapping[str, Any]) -> None:
+        """A look-up has shown that the record is in effect; where that is another version, there is no outcome yet."""
+        if self.doubts_another(item):
+            claim = self._held.pop(item.key)
             self._group.append((Settlement(claim, Result.ADOPTED, item.external_id), None))
+            self._overtaken.append(item.key)
         else:
             self._settle(item, Result.ADOPTED, item.external_id, body=body)
-        return earlier
+
+    def absent(self, item: Prepared) -> None:
+        """A look-up has shown that no version in doubt is in effect; the record must be claimed once more."""
+        claim = self._held.pop(item.key)
+        self._group.append((Settlement(claim, Result.DEFERRED, code="ABSENT"), None))
+        self._overtaken.append(item.key)
+
+    async def overtaken(self) -> list[str]:
+        """Return the records of which only an earlier version is settled, once that is committed."""
+        keys, self._overtaken = self._overtaken, []
+        if keys:
+            await self.commit()
+        return keys
 
     def refuse(self, item: Prepared, code: str, reason: str) -> None:
         """The system refuses the record."""
