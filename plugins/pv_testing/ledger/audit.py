@@ -14,18 +14,18 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from pv_testing.errors import redact
-from pv_testing.ledger.rows import clean
+from pv_testing.ledger.rows import clean, insertion, many
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import audit, head
 from pv_testing.ledger.types import AuditEvent
 
 GENESIS = "0" * 64
 PAGE = 5_000
-_INSERT = insert(audit)
 FIELDS = tuple(AuditEvent.__dataclass_fields__)
+_INSERT = insertion("ledger_audit", FIELDS)
 
 
 class Draft(NamedTuple):
@@ -57,9 +57,8 @@ def instant(epoch: float) -> str:
 
 
 def digest(event: Mapping[str, Any]) -> str:
-    """Return the hash of an event, given as a mapping of its stored fields; a ``hash`` in it is left out."""
-    fields = {name: value for name, value in event.items() if name != "hash"}
-    return sha256(orjson.dumps(fields, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    """Return the hash of an event, given as a mapping of its stored fields but for the hash itself."""
+    return sha256(orjson.dumps(event, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
 def last(connection: Connection) -> Link | None:
@@ -86,9 +85,9 @@ def append(writing: Writing, drafts: Sequence[Draft]) -> None:
     for draft in drafts:
         sequence += 1
         event = _event(draft, sequence, at, previous, {"clock": clock} if went_back else {})
-        previous = event["hash"] = digest(event)
-        events.append(event)
-    writing.connection.execute(_INSERT, events)
+        previous = digest(event)
+        events.append((*event.values(), previous))
+    many(writing.connection, _INSERT, events)
     writing.connection.execute(update(head).values(sequence=sequence, at=at, hash=previous))
 
 

@@ -107,8 +107,9 @@ class Ledger:
             kind: what they are.
             keys: which; those that don't wait for a person are left alone.
             owner: who releases them.
-            absent: the person has looked into the system and the record isn't there. Without it, a version that may
-                have been sent is looked up before anything is sent; with it, it is sent. Frees ``unknown`` ones too.
+            absent: the person has looked into the system and the record isn't there, so it is sent without a look-up.
+                Frees ``unknown`` records too. Without it, a version that may have been sent is looked up first,
+                unless it waits with the code ``NO_LOOKUP``.
 
         Returns:
             How many were released.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Connection, Text, and_, any_, bindparam, func, insert, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Text, any_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from pv_testing.errors import DataError
@@ -14,9 +15,6 @@ from pv_testing.ledger.rules import Row
 from pv_testing.ledger.tables import record
 
 _COLUMNS = [record.c[name] for name in Row._fields]
-_SAME_KEY = and_(*(record.c[name] == bindparam(f"_{name}") for name in ("system", "kind", "key")))
-_INSERT = insert(record)
-_UPDATE = update(record).where(_SAME_KEY)
 _CLAIMED = (
     "state", "fingerprint", "confirmed", "doubtful", "code", "reason", "token", "owner", "lease_until", "before_state",
     "before_fingerprint",
@@ -24,6 +22,38 @@ _CLAIMED = (
 _SETTLED = (
     "state", "fingerprint", "confirmed", "revision", "external_id", "doubtful", "code", "reason", "lease_until",
 )  # fmt: skip
+
+
+def _update(names: Sequence[str]) -> str:
+    changes = ", ".join(f"{name} = ?" for name in names)
+    return f"UPDATE ledger_record SET {changes}, changed_at = ? WHERE system = ? AND kind = ? AND key = ?"  # noqa: S608
+
+
+_UPDATE_CLAIMED, _UPDATE_SETTLED = _update(_CLAIMED), _update(_SETTLED)
+_take_claimed, _take_settled = attrgetter(*_CLAIMED), attrgetter(*_SETTLED)
+
+
+def insertion(table: str, names: Sequence[str]) -> str:
+    """Return the statement for :func:`many` that adds rows with these columns."""
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
+
+
+_INSERT = insertion("ledger_record", (*Row._fields, "changed_at", "system", "kind"))
+
+
+def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) -> None:
+    """Run a statement once for each tuple of values.
+
+    The driver gets the tuples as they are. SQLAlchemy's own way through a mapping a row costs as much as the database.
+
+    Args:
+        connection: where to run it.
+        statement: SQL with ``?`` for each value.
+        values: the tuples.
+    """
+    if values:
+        sqlite = connection.dialect.name == "sqlite"
+        connection.exec_driver_sql(statement if sqlite else statement.replace("?", "%s"), values)
 
 
 def among(connection: Connection, column: Column[Any], values: Sequence[str]) -> ColumnElement[bool]:
@@ -40,7 +70,7 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
         if not storable(key):
             raise DataError(f"the key {key!r} is empty or has characters that no database can keep", system=system)
     wanted = (record.c.system == system) & (record.c.kind == kind) & among(connection, record.c.key, keys)
-    found = connection.execute(select(*_COLUMNS).where(wanted))
+    found = connection.execute(select(*_COLUMNS).where(wanted)).all()
     return {row[0]: Row._make(row) for row in found}
 
 
@@ -63,27 +93,16 @@ def clean(text: str) -> str:
 
 def add(connection: Connection, system: str, kind: str, rows: Iterable[Row], now: float) -> None:
     """Write rows of records that the ledger didn't know."""
-    values = [{"system": system, "kind": kind, "changed_at": now, **row._asdict()} for row in rows]
-    if values:
-        connection.execute(_INSERT, values)
+    many(connection, _INSERT, [(*row, now, system, kind) for row in rows])
 
 
 def write_claimed(connection: Connection, system: str, kind: str, rows: Iterable[Row], now: float) -> None:
     """Write what a claim or a refusal has changed."""
-    _write(connection, system, kind, rows, now, _CLAIMED)
+    values = [(*_take_claimed(row), now, system, kind, row.key) for row in rows]
+    many(connection, _UPDATE_CLAIMED, values)
 
 
 def write_settled(connection: Connection, system: str, kind: str, rows: Iterable[Row], now: float) -> None:
     """Write what a settlement has changed."""
-    _write(connection, system, kind, rows, now, _SETTLED)
-
-
-def _write(
-    connection: Connection, system: str, kind: str, rows: Iterable[Row], now: float, names: Sequence[str]
-) -> None:
-    values = [
-        {"_system": system, "_kind": kind, "_key": row.key, "changed_at": now, **{n: getattr(row, n) for n in names}}
-        for row in rows
-    ]
-    if values:
-        connection.execute(_UPDATE, values)
+    values = [(*_take_settled(row), now, system, kind, row.key) for row in rows]
+    many(connection, _UPDATE_SETTLED, values)

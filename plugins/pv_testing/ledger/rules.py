@@ -6,6 +6,7 @@
                         │  ▲ ├────rejected────────────────────> rejected ────release──> released
                         │  │ ├────quarantined─────────────────> quarantined ─release──> released
                         │  │ ├────deferred, not sent──────────> what it was before
+                        │  │ ├────deferred, absent────────────> confirmed or released, without doubt
                         │  │ └────deferred, maybe sent────────> unknown
                         │  └─ claim with a look-up first: lease expired, unknown, or released in doubt
 
@@ -21,6 +22,8 @@ from pv_testing.exchange.types import Result
 from pv_testing.ledger.types import Claimed, Decision, Refusal, Settlement, State
 
 NOT_SENT = "NOT_SENT"
+ABSENT = "ABSENT"
+NO_LOOKUP = "NO_LOOKUP"
 _FATE_UNKNOWN = frozenset({State.IN_FLIGHT.value, State.UNKNOWN.value})
 _REFUSED = frozenset({State.REJECTED.value, State.QUARANTINED.value})
 
@@ -136,6 +139,9 @@ def settle(row: Row, settlement: Settlement) -> Row:
         return _confirm(row, settlement)
     if result is Result.DEFERRED and settlement.code == NOT_SENT:
         return row._replace(state=row.before_state, fingerprint=row.before_fingerprint)
+    if result is Result.DEFERRED and settlement.code == ABSENT:
+        state = State.CONFIRMED if row.confirmed else State.RELEASED
+        return row._replace(state=state.value, fingerprint=row.confirmed, doubtful="", code="", reason="")
     row = row._replace(code=settlement.code, reason=settlement.reason)
     if result is Result.DEFERRED:
         return row._replace(state=State.UNKNOWN.value, doubtful=doubt(row))
@@ -185,11 +191,14 @@ def refused_before(row: Row, refusal: Refusal) -> bool:
 def release(row: Row, *, absent: bool) -> Row:
     """Return the row after a person has let it be tried again.
 
+    Where the system offers no look-up, the release itself is the person's word that the record isn't there.
+
     Args:
-        row: a rejected or quarantined record.
+        row: a record that waits.
         absent: whether the person has seen that the system doesn't hold the doubtful version.
     """
-    return row._replace(state=State.RELEASED.value, doubtful="" if absent else row.doubtful)
+    certain = absent or row.code == NO_LOOKUP
+    return row._replace(state=State.RELEASED.value, doubtful="" if certain else row.doubtful)
 
 
 def confirm(row: Row, external_id: str) -> Row:

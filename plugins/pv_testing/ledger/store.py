@@ -20,13 +20,13 @@ from pv_testing.ledger.failures import understood
 from pv_testing.ledger.tables import head
 
 BUSY_SECONDS = 30
+HANGING_SECONDS = 120
+CONNECT_SECONDS = 10
 CACHE_KIB = 64 * 1024
 _ALIASES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite3": "sqlite"}
 _PRAGMAS = (
-    f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}",
     "PRAGMA synchronous = FULL",
     f"PRAGMA cache_size = -{CACHE_KIB}",
-    f"PRAGMA mmap_size = {1 << 30}",
     "PRAGMA wal_autocheckpoint = 4000",
 )
 
@@ -60,23 +60,29 @@ class Store:
         self.engine = self._engine()
 
     def _engine(self) -> Engine:
+        options: dict[str, Any] = {"connect_args": self._connect_arguments()}
         if self.memory:
-            options: dict[str, Any] = {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-        elif self.sqlite:
-            options = {"max_overflow": 64}
+            options["poolclass"] = StaticPool
         else:
-            limits = f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout=120s"
-            options = {
-                "max_overflow": 64,
-                "pool_pre_ping": True,
-                "connect_args": {"connect_timeout": 10, "options": limits, "application_name": "pv_testing ledger"},
-            }
+            options.update(max_overflow=64, pool_pre_ping=not self.sqlite)
         with understood(self.url):
             engine = create_engine(self.url, hide_parameters=True, **options)
         if self.sqlite:
             event.listen(engine, "connect", _prepare_connection)
             event.listen(engine, "begin", _begin)
         return engine
+
+    def _connect_arguments(self) -> dict[str, Any]:
+        """Return what the driver is told; the URL's query may say otherwise."""
+        asked = self.url.query
+        if self.sqlite:
+            return {"timeout": float(str(asked.get("timeout", BUSY_SECONDS))), "check_same_thread": False}
+        limits = f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout={HANGING_SECONDS}s"
+        return {
+            "connect_timeout": int(str(asked.get("connect_timeout", CONNECT_SECONDS))),
+            "options": f"{limits} {asked.get('options', '')}",
+            "application_name": "pv_testing ledger",
+        }
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -61,7 +61,7 @@ def _follow(before: Link, row: Any) -> Link:
 
 def _genuine(event: dict[str, Any]) -> bool:
     try:
-        return digest(event) == str(event["hash"])
+        return digest({name: value for name, value in event.items() if name != "hash"}) == str(event["hash"])
     except TypeError:  # a value of a kind that the ledger never writes
         return False
 
