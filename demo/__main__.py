@@ -76,9 +76,7 @@ def _open(options: argparse.Namespace, port: int, components: Components) -> tup
 
 
 def _stay(setting: airflow.Setting, components: Components) -> None:
-    say(
-        f"\nThe UI stays at {setting.url} until Ctrl-C; here a DAG runs when it is triggered, in production by schedule."
-    )
+    say(f"\nThe UI stays at {setting.url} until Ctrl-C. Here a DAG runs when triggered, in production by schedule.")
     while True:
         components.check()
         time.sleep(1)

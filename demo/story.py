@@ -119,7 +119,7 @@ class Story:
         say("     the laboratory approves the reports")
 
     def _failure(self, dag_id: str, run_id: str, tasks: Sequence[TaskRun]) -> str:
-        failed = [task for task in tasks if task.state in {"failed", "upstream_failed"}]
+        failed = [task for task in tasks if task.state == "failed"]
         lines = [f"The run {run_id} of {dag_id} failed: {', '.join(task.name for task in failed) or 'no task ran'}."]
         for task in failed[:1]:
             log = self.api.log(dag_id, run_id, task)

@@ -53,9 +53,9 @@ PARAMS: dict[str, Param] = {
 def schedule(system: str = "lims") -> timedelta | None:
     """Return how often a system is synchronised, ``None`` for only on demand.
 
-    That is ``PV_SYNC_INTERVAL`` of the environment, else ``sync_interval`` of the configuration file, in seconds; 0 means
-    on demand. The file is read as plain data, without its variables. One that can't be used gives the default interval,
-    so that the DAGs stay listed and their tasks say what is wrong.
+    That is ``PV_SYNC_INTERVAL`` of the environment, else ``sync_interval`` of the configuration file, in seconds; 0
+    means on demand. The file is read as plain data, without its variables. One that can't be used gives the default
+    interval, so that the DAGs stay listed and their tasks say what is wrong.
 
     Args:
         system: whose interval.
