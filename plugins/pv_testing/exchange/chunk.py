@@ -130,20 +130,23 @@ class Chunk:
 
     async def _send(self, items: Sequence[Prepared], rounds: int) -> None:
         """Send the records in batches, several batches at a time."""
-        batches = iter(list(self._batches(items)))
+        batches = list(self._batches(items))
+        left = iter(batches)
 
         async def work() -> None:
-            for batch in batches:
+            for batch in left:
                 await self._deliver(batch, rounds)
 
         limits = self.operation.limits
-        workers = min(limits.concurrency, -(-len(items) // limits.batch_size))
+        workers = min(limits.concurrency, len(batches))
         await together(*(work() for _ in range(workers)))
 
     def _batches(self, items: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
         """Cut into batches; first versions and later ones are different requests and never share one."""
-        size = self.operation.limits.batch_size
-        for part in ([i for i in items if not i.external_id], [i for i in items if i.external_id]):
+        limits = self.operation.limits
+        new = [item for item in items if not item.external_id]
+        known = [item for item in items if item.external_id]
+        for part, size in ((new, limits.batch_size), (known, limits.change_batch_size)):
             for start in range(0, len(part), size):
                 yield part[start : start + size]
 

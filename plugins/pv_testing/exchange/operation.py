@@ -17,6 +17,7 @@ class OperationLimits:
 
     Attributes:
         batch_size: the most records that one request carries.
+        change_batch_size: the same for records that the system has already, whose change may be another request.
         concurrency: the most requests at a time.
         timeout: seconds that sending one batch can take at the most, waits and repetitions included.
         horizon: seconds after which a look-up surely sees what a request has done.
@@ -25,6 +26,7 @@ class OperationLimits:
     """
 
     batch_size: int = 1
+    change_batch_size: int = 1
     concurrency: int = 8
     timeout: float = 60.0
     horizon: float = 2.0

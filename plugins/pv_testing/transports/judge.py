@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pv_testing.errors import Conflict, IntegrationError, NotFound, PermissionDenied, Rejected, SecurityError
+from pv_testing.errors import Conflict, IntegrationError, NotFound, PermissionDenied, SecurityError
 from pv_testing.exchange.types import Verdict
 from pv_testing.transports.response import Response
 
@@ -19,21 +19,21 @@ class Judgement(NamedTuple):
         verdict: what it is.
         code: a short reason code, unless it is ``ok``.
         reason: the same in words for a person.
-        error: the class of error that says it, where it is rejected.
+        error: the class of error that says it, where it is rejected; :class:`Rejected` unless something else is said.
     """
 
     verdict: Verdict
     code: str = ""
     reason: str = ""
-    error: type[IntegrationError] = Rejected
+    error: type[IntegrationError] | None = None
 
 
 OK = Judgement(Verdict.OK)
-Judge = Callable[[Response, bool], Judgement]
+Judge = Callable[[Response], Judgement]
 _REFUSALS: dict[int, type[IntegrationError]] = {403: PermissionDenied, 404: NotFound, 409: Conflict, 412: Conflict}
 
 
-def judge_http(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+def judge_http(response: Response, *, repeatable: bool) -> Judgement:
     """Judge by status, as HTTP defines it.
 
     Args:
@@ -55,4 +55,14 @@ def judge_http(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT0
     if status < 400:
         reason = "the system redirects elsewhere; set base_url to the address that answers itself"
         return Judgement(Verdict.REJECTED, f"HTTP_{status}", reason, SecurityError)
-    return Judgement(Verdict.REJECTED, f"HTTP_{status}", response.explain(), _REFUSALS.get(status, Rejected))
+    return Judgement(Verdict.REJECTED, f"HTTP_{status}", response.explain(), _REFUSALS.get(status))
+
+
+def judge_repeatable(response: Response) -> Judgement:
+    """Judge the answer to a request that may be sent twice, such as a read."""
+    return judge_http(response, repeatable=True)
+
+
+def judge_once(response: Response) -> Judgement:
+    """Judge the answer to a request that must not be sent twice."""
+    return judge_http(response, repeatable=False)

@@ -27,10 +27,11 @@ class PageStyle:
         position: name of the query parameter with page, offset or cursor.
         size: name of the query parameter with the page size.
         page_size: items a page.
+        start: the number of the first page.
         items: where the items are in the answer, as a dotted path; empty when the answer is the list.
         pages: where the number of pages is, if the system says it.
         total: where the number of all items is, if the system says it.
-        cursor: where the next cursor is, for the style ``cursor``.
+        cursor: where the next cursor or the next page's address is, for the style ``cursor``.
         most: pages after which the listing is given up.
     """
 
@@ -38,6 +39,7 @@ class PageStyle:
     position: str = "page"
     size: str = "limit"
     page_size: int = 100
+    start: int = 1
     items: str = "data"
     pages: str = "pages"
     total: str = "total"
@@ -74,7 +76,7 @@ async def items(
         following = _following(response, page, style, number, given)
         if following is None:
             return
-        if style.style == "link":
+        if style.style == "link" or "://" in str(following):
             address, query = str(following), {}
         else:
             query[style.position] = following
@@ -90,7 +92,7 @@ def dig(said: Any, path: str) -> Any:
 
 def _first(style: PageStyle) -> dict[str, Any]:
     size = {style.size: style.page_size} if style.size and style.style != "single" else {}
-    start: dict[str, dict[str, Any]] = {"page": {style.position: 1}, "offset": {style.position: 0}}
+    start: dict[str, dict[str, Any]] = {"page": {style.position: style.start}, "offset": {style.position: 0}}
     return {**size, **start.get(style.style, {})}
 
 
@@ -127,4 +129,4 @@ def _following(response: Response, page: list[Any], style: PageStyle, number: in
         more = bool(page)
     if not more:
         return None
-    return number + 1 if style.style == "page" else given
+    return style.start + number if style.style == "page" else given

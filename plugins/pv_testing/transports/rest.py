@@ -22,13 +22,14 @@ from pv_testing.errors import (
     IntegrationError,
     NetworkError,
     RateLimited,
+    Rejected,
     ResponseError,
     SecurityError,
     ServerUnavailable,
 )
 from pv_testing.exchange.types import Verdict
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.judge import Judge, Judgement, judge_http
+from pv_testing.transports.judge import Judge, Judgement, judge_once, judge_repeatable
 from pv_testing.transports.limits import Breaker, Gate, Pause, Quota, Rate
 from pv_testing.transports.response import Response, read_bounded
 from pv_testing.transports.tls import Tls
@@ -157,7 +158,7 @@ class RestSession:
         key: str = "",
         repeatable: bool | None = None,
         timeout: float | None = None,
-        judge: Judge = judge_http,
+        judge: Judge | None = None,
         decode: bool = True,
     ) -> Response:
         """Send a request until its outcome is known, or say that it isn't.
@@ -173,7 +174,7 @@ class RestSession:
             key: the record's business key, in errors.
             repeatable: whether it may be sent twice without harm; by default reads, ``PUT`` and ``DELETE`` may.
             timeout: seconds for all attempts together; by default the settings' ``total_timeout``.
-            judge: says what a response means.
+            judge: says what a response means; by default its status does.
             decode: whether a successful answer must be JSON.
 
         Returns:
@@ -190,14 +191,16 @@ class RestSession:
         if json is not None:
             data = orjson.dumps(json)
             headers = {"Content-Type": "application/json", **(headers or {})}
+        if repeatable is None:
+            repeatable = method in REPEATABLE
         call = _Call(
             method,
             self.url(path).with_query(params) if params else self.url(path),
             data,
             headers,
-            method in REPEATABLE if repeatable is None else repeatable,
+            repeatable,
             time.monotonic() + (self.settings.total_timeout if timeout is None else timeout),
-            judge,
+            judge or (judge_repeatable if repeatable else judge_once),
             decode,
         )
         try:
@@ -216,7 +219,9 @@ class RestSession:
             data = orjson.dumps(request["json"])
             headers["Content-Type"] = "application/json"
         deadline = time.monotonic() + self.settings.total_timeout
-        return await self._persist(_Call(method, address, data, headers, True, deadline, judge_http, True, login=True))  # noqa: FBT003
+        return await self._persist(
+            _Call(method, address, data, headers, True, deadline, judge_repeatable, True, login=True)
+        )  # noqa: FBT003
 
     async def _persist(self, call: _Call) -> Response:
         """Try until there is an outcome, the attempts are used up or the deadline comes."""
@@ -247,7 +252,7 @@ class RestSession:
         if response.status == 401 and not call.login:
             self._gate.breaker.succeeded()
             await self._renew(call, credentials, response)
-        judgement = call.judge(response, call.repeatable)
+        judgement = call.judge(response)
         if judgement.verdict is Verdict.OK:
             self._gate.breaker.succeeded()
             return self._decoded(call, response)
@@ -324,7 +329,7 @@ class RestSession:
         said = f"HTTP {response.status}: {judgement.reason}" if judgement.reason else f"HTTP {response.status}"
         if judgement.verdict is Verdict.REJECTED:
             self._gate.breaker.succeeded()
-            raise judgement.error(judgement.reason or said, code=judgement.code)
+            raise (judgement.error or Rejected)(judgement.reason or said, code=judgement.code)
         wait = asked_wait(response, time.time())
         if wait is not None:
             self._pause.extend(wait)

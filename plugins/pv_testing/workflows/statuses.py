@@ -59,8 +59,8 @@ async def pull_statuses(
 ) -> Report:
     """Move a service request to its state after receipt when the LIMS waits for none of its samples any more.
 
-    A request that is in that state or beyond it already is left alone. The LIMS is asked for one listing, of the samples
-    that it still waits for, however many service requests there are.
+    A request that is in that state or beyond it already is left alone. The LIMS is asked for one listing, of
+    the samples that it still waits for, however many service requests there are.
     """
     requests, _ = await framework.aservice_requests(sr_ids)
     words = lims.contract.vocabularies["receipt"]

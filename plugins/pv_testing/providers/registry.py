@@ -1,0 +1,36 @@
+"""Which provider speaks for which product; what the contract can say needs none of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pv_testing.contracts.model import Contract
+from pv_testing.ledger import Ledger
+from pv_testing.providers.rest import RestProvider
+from pv_testing.providers.session import open_session
+
+if TYPE_CHECKING:
+    from pv_testing.config import SystemConfig
+
+PROVIDERS = {"senaite": "pv_testing.providers.senaite:SenaiteProvider"}
+
+
+def open_provider(
+    config: SystemConfig, contract: Contract, ledger: Ledger, on_token: Callable[[str], None] | None = None
+) -> RestProvider:
+    """Return the provider of a configured system, with a session of the running event loop.
+
+    Args:
+        config: the system's part of the configuration.
+        contract: how its product is spoken to.
+        ledger: where a system's wish to be left alone outlives this process.
+        on_token: called with every token that is fetched.
+
+    Raises:
+        ConfigError: the configuration doesn't say how to authenticate.
+    """
+    module, _, name = PROVIDERS.get(contract.provider.lower(), "").partition(":")
+    kind: type[RestProvider] = getattr(import_module(module), name) if module else RestProvider
+    return kind(config, contract, open_session(config, contract, ledger, on_token))

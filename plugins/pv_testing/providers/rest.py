@@ -1,0 +1,250 @@
+"""A provider that its contract describes completely: every operation is one request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Pagination, Request
+from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError
+from pv_testing.exchange.operation import Operation, OperationLimits
+from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.transports import pagination
+from pv_testing.transports.pagination import PageStyle
+from pv_testing.transports.response import Response
+from pv_testing.transports.rest import RestSession
+
+if TYPE_CHECKING:
+    from pv_testing.config import SystemConfig
+
+
+class RestProvider:
+    """Speaks to one system as its contract says.
+
+    Args:
+        config: the system's part of the configuration.
+        contract: how its product is spoken to.
+        session: with the system, for the running event loop.
+    """
+
+    def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
+        self.config = config
+        self.contract = contract
+        self.session = session
+
+    def operation(self, name: str) -> Operation:
+        """Return an operation for the exchange engine.
+
+        Raises:
+            ConfigError: the contract doesn't have it.
+        """
+        return RestOperation(self.contract, self.contract.operation(name), self.session)
+
+    async def call(self, name: str, **arguments: Any) -> Any:
+        """Make one call that needs no ledger, such as a read.
+
+        Returns:
+            The decoded JSON, bytes or ``None``, as the contract says.
+        """
+        spec = self.contract.operation(name)
+        response = await self._request(spec, spec.call.request(arguments))
+        return {"json": response.json, "bytes": lambda: response.body, "none": lambda: None}[spec.answer]()
+
+    async def listing(self, name: str, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
+        """Give every item of a listing, page by page."""
+        spec = self.contract.operation(name)
+        request = spec.call.request({name: value for name, value in criteria.items() if value is not None})
+        style = page_style(spec.pagination or self.contract.pagination)
+        judge = self.contract.judge(spec)
+        async for item in pagination.items(
+            self.session, request.path, style, request.params, operation=name, judge=judge
+        ):
+            yield item
+
+    async def identity(self) -> str:
+        """Return as whom the system knows the caller.
+
+        Raises:
+            AuthenticationError: it doesn't, even where it answers other calls with an empty success.
+            ConfigError: the contract doesn't say how to ask.
+        """
+        identity = self.contract.identity
+        if identity is None:
+            raise ConfigError(f"{self.contract.file} has no identity; add the endpoint that says who is asking")
+        request = identity.call.request()
+        response = await self.session.request(request.method, request.path, params=request.params, operation="identity")
+        who = identity.name(response.json())
+        if who is None:
+            raise AuthenticationError(
+                f"the system answers, but as to a stranger ({identity.field}); check the credentials",
+                system=self.contract.system,
+                provider=self.contract.provider,
+            )
+        return who
+
+    async def aclose(self) -> None:
+        """Close the session."""
+        await self.session.aclose()
+
+    async def _request(self, spec: OperationSpec, request: Request) -> Response:
+        return await self.session.request(
+            request.method,
+            request.path,
+            params=request.params,
+            json=request.body,
+            operation=spec.name,
+            repeatable=spec.repeatable,
+            judge=self.contract.judge(spec),
+            decode=spec.answer == "json",
+        )
+
+
+class RestOperation:
+    """One operation of a contract, as the exchange engine uses it.
+
+    Args:
+        contract: how the product is spoken to.
+        spec: the operation.
+        session: with the system.
+    """
+
+    def __init__(self, contract: Contract, spec: OperationSpec, session: RestSession) -> None:
+        self._spec = spec
+        self._session = session
+        self._judge = contract.judge(spec)
+        self._judge_item = contract.judge_item(spec) if spec.bulk else None
+        self._idempotency_header = contract.idempotency_header
+        self.name, self.kind = spec.name, spec.kind
+        self.system, self.provider = contract.system, contract.provider
+        size = spec.bulk.size if spec.bulk else 1
+        self.limits = OperationLimits(
+            batch_size=size,
+            change_batch_size=1 if spec.update else size,
+            concurrency=contract.limits.concurrency,
+            timeout=contract.limits.total_timeout,
+            horizon=contract.limits.horizon,
+            on_change=spec.on_change,
+            look_first=spec.look_first,
+        )
+
+    def prepare(self, record: Record) -> Payload:
+        """Map and validate a record."""
+        return self._spec.prepare(record.data)
+
+    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+        """Send a batch as one bulk request, or its only record by itself."""
+        if len(batch) > 1 and self._spec.bulk is not None:
+            return await self._send_bulk(batch, self._spec.bulk)
+        return [await self._send_one(item) for item in batch]
+
+    async def _send_one(self, item: Prepared) -> Reply:
+        changes = bool(item.external_id and self._spec.update and self._spec.on_change == "update")
+        call = self._spec.update if changes and self._spec.update else self._spec.call
+        request = call.request(item.payload, context(item))
+        headers = {self._idempotency_header: item.idempotency_key} if self._idempotency_header else None
+        response = await self._exchange(request, item.key, headers)
+        said = response.json() if response.body else None
+        return Reply(Verdict.OK, text(self._spec.reply_id(said)), body=said if isinstance(said, Mapping) else {})
+
+    async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
+        bodies = [bulk.call.body(item.payload, context(item)) for item in batch]
+        response = await self._exchange(bulk.request(bodies), f"{batch[0].key} and {len(batch) - 1} more")
+        answers = bulk.items(response.json())
+        if not isinstance(answers, list) or len(answers) != len(batch):
+            raise AmbiguousOutcome("the system's answer doesn't speak of every record", code="BULK_INCOMPLETE")
+        return [self._reply(answer, bulk) for answer in answers]
+
+    def _reply(self, answer: Mapping[str, Any], bulk: Bulk) -> Reply:
+        assert self._judge_item is not None
+        judgement = self._judge_item(answer)
+        if judgement.verdict is Verdict.OK:
+            return Reply(Verdict.OK, text(bulk.id(answer)), body=answer)
+        return Reply(judgement.verdict, reason=judgement.reason, code=judgement.code)
+
+    async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found] | None:
+        """Look records up by business key, as many at a time as the contract allows."""
+        find = self._spec.find
+        if find is None:
+            return None
+        groups = [batch[start : start + find.size] for start in range(0, len(batch), find.size)]
+        gate = asyncio.Semaphore(self.limits.concurrency)
+
+        async def look_up(group: Sequence[Prepared]) -> dict[str, Found]:
+            async with gate:
+                return await self._find(group, find)
+
+        found: dict[str, Found] = {}
+        for part in await asyncio.gather(*(look_up(group) for group in groups)):
+            found.update(part)
+        return found
+
+    async def _find(self, group: Sequence[Prepared], find: Find) -> dict[str, Found]:
+        request = find.request([item.payload for item in group], context(group[0]))
+        response = await self._session.request(
+            request.method,
+            request.path,
+            params=request.params,
+            json=request.body,
+            operation=f"{self.name} (look-up)",
+            key=group[0].key,
+            repeatable=True,
+        )
+        by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
+        for item in find.items(response.json()):
+            by_key[find.key_of_found(item)].append(item)
+        matches = {item.key: by_key.get(find.key_of_sent(item.payload, context(item)), []) for item in group}
+        return {item.key: self._found(item, matches[item.key], find) for item in group if matches[item.key]}
+
+    def _found(self, item: Prepared, matches: Iterable[Mapping[str, Any]], find: Find) -> Found:
+        """Tell copies of one version, which nobody wants, from versions, of which there may be many."""
+        matches = list(matches)
+        wanted = self._spec.call.body(item.payload, context(item))
+        same = [match for match in matches if find.same(match, wanted)]
+        newest = (same or matches)[-1]
+        return Found(text(find.id(newest)), in_effect=bool(same), body=newest, copies=max(1, len(same)))
+
+    async def _exchange(self, request: Request, key: str, headers: Mapping[str, str] | None = None) -> Response:
+        return await self._session.request(
+            request.method,
+            request.path,
+            params=request.params,
+            json=request.body,
+            headers=headers,
+            operation=self.name,
+            key=key,
+            repeatable=self._spec.repeatable,
+            judge=self._judge,
+            decode=self._spec.answer == "json",
+        )
+
+
+def context(item: Prepared) -> dict[str, Any]:
+    """Return what a request may take from a record besides its payload."""
+    return {
+        "id": item.external_id,
+        "key": item.key,
+        "revision": item.revision,
+        "idempotency_key": item.idempotency_key,
+    }
+
+
+def page_style(pages: Pagination) -> PageStyle:
+    """Return a contract's pagination as the transport knows it."""
+    return PageStyle(
+        style="single" if pages.style == "none" else pages.style,
+        position=pages.page,
+        size=pages.size,
+        page_size=pages.page_size,
+        start=pages.start,
+        items=pages.items,
+        pages=pages.pages,
+        total=pages.total,
+        cursor=pages.next,
+    )
+
+
+def text(value: Any) -> str:
+    """Return an id as text; ``None`` becomes the empty string."""
+    return "" if value is None else str(value)

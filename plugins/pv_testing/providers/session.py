@@ -1,0 +1,84 @@
+"""From configuration and contract to a session: address, credentials, certificates and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pv_testing.contracts.model import Contract
+from pv_testing.errors import ConfigError
+from pv_testing.ledger import Ledger
+from pv_testing.transports.auth import Auth, ClientCredentials, JwtLogin, api_key, basic, bearer
+from pv_testing.transports.limits import Rate
+from pv_testing.transports.rest import RestSession, RestSettings
+from pv_testing.transports.tls import Tls
+
+if TYPE_CHECKING:
+    from pv_testing.config import SystemConfig
+
+
+def open_session(
+    config: SystemConfig, contract: Contract, ledger: Ledger, on_token: Callable[[str], None] | None = None
+) -> RestSession:
+    """Return a session with a system; nothing is sent before its first request.
+
+    Args:
+        config: where the system is and who asks.
+        contract: how much, how fast and how long.
+        ledger: where the system's wish to be left alone is kept.
+        on_token: called with every token that is fetched.
+
+    Raises:
+        ConfigError: what the way of authentication needs is missing.
+    """
+    limits = contract.limits
+    settings = RestSettings(
+        base_url=config.base_url,
+        system=config.system,
+        provider=contract.provider,
+        attempt_timeout=limits.attempt_timeout,
+        total_timeout=limits.total_timeout,
+        response_bytes=limits.response_bytes,
+        rate=Rate(limits.rate.requests, limits.rate.per) if limits.rate else None,
+        concurrency=limits.concurrency,
+        tls=Tls(config.ca_cert, config.client_cert, config.client_key),
+        allow_http=config.allow_http,
+    )
+    return RestSession(
+        settings,
+        make_auth(config, on_token),
+        on_pause=lambda until: ledger.pause(config.system, until),
+        not_before=ledger.paused_until(config.system),
+    )
+
+
+def make_auth(config: SystemConfig, on_token: Callable[[str], None] | None = None) -> Auth:
+    """Return the configured way to say who asks; a client certificate may stand alone or beside any of them.
+
+    Raises:
+        ConfigError: a setting that the way needs is missing.
+    """
+    kind = config.auth_type
+    if kind in {"none", "mtls"} and not config.client_id:
+        return Auth()
+    if kind == "api_key":
+        return api_key(_needed(config, "api_key"), config.api_key_header)
+    if kind == "bearer":
+        return bearer(_needed(config, "token"))
+    if kind == "basic":
+        return basic(_needed(config, "username"), _needed(config, "password"))
+    if kind == "jwt":
+        return JwtLogin(_needed(config, "username"), _needed(config, "password"), on_token=on_token)
+    parts = urlsplit(config.base_url)
+    token_url = config.token_url or f"{parts.scheme}://{parts.netloc}/oauth/token"
+    secret = _needed(config, "client_secret")
+    return ClientCredentials(token_url, _needed(config, "client_id"), secret, config.scopes, on_token)
+
+
+def _needed(config: SystemConfig, name: str) -> str:
+    value = getattr(config, name)
+    if not value:
+        message = f"auth_type {config.auth_type!r} needs {name}; set it in the configuration or in the connection"
+        raise ConfigError(message, system=config.system, code="SETTING_MISSING")
+    return str(value)
