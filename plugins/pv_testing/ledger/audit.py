@@ -16,14 +16,16 @@ from typing import Any, NamedTuple
 import orjson
 from sqlalchemy import Connection, select, update
 
-from pv_testing.errors import redact
+from pv_testing.errors import LedgerError, redact
 from pv_testing.ledger.rows import clean, insertion, many
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import audit, head
 from pv_testing.ledger.types import AuditEvent
 
 GENESIS = "0" * 64
+NO_HEAD = "the head of the audit trail is missing, somebody has removed it: restore the ledger from a backup"
 PAGE = 5_000
+_EXACT = 2**53  # beyond it, JSON readers disagree about whole numbers
 FIELDS = tuple(AuditEvent.__dataclass_fields__)
 _INSERT = insertion("ledger_audit", FIELDS)
 
@@ -73,10 +75,11 @@ def append(writing: Writing, drafts: Sequence[Draft]) -> None:
     The time of an event is never before that of its predecessor. Where the clock says so, the event keeps the
     predecessor's time and carries what the clock said in its detail, as ``clock``.
     """
-    end = last(writing.connection)
     if not drafts:
         return
-    assert end is not None, "the head of the audit trail is made with its table"
+    end = last(writing.connection)
+    if end is None:
+        raise LedgerError(NO_HEAD)
     clock = instant(writing.now)
     went_back = clock < end.at
     at = end.at if went_back else clock
@@ -116,7 +119,7 @@ def harmless(value: Any) -> Any:
         return {clean(str(name)): harmless(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
         return [harmless(part) for part in value]
-    if value is None or isinstance(value, (bool, int, float)):
+    if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < _EXACT):
         return value
     return clean(str(value))
 

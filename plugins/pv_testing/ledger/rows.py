@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -14,6 +15,7 @@ from pv_testing.errors import DataError
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.tables import record
 
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _COLUMNS = [record.c[name] for name in Row._fields]
 _CLAIMED = (
     "state", "fingerprint", "confirmed", "doubtful", "code", "reason", "token", "owner", "lease_until", "before_state",
@@ -76,19 +78,12 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
 
 def storable(text: str) -> bool:
     """Whether a database can keep the text as a key: neither empty, nor with NUL or half a surrogate pair."""
-    if text.isascii():
-        return bool(text) and "\0" not in text
-    try:
-        return b"\0" not in text.encode()
-    except UnicodeEncodeError:
-        return False
+    return bool(text) and not _UNSTORABLE.search(text)
 
 
 def clean(text: str) -> str:
     """Return the text with U+FFFD in place of what no database can keep."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return text.replace("\0", "\ufffd").encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return _UNSTORABLE.sub("\ufffd", text)
 
 
 def add(connection: Connection, system: str, kind: str, rows: Iterable[Row], now: float) -> None:

@@ -10,14 +10,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
 from pv_testing.errors import ConfigError
 from pv_testing.ledger.failures import understood
-from pv_testing.ledger.tables import head
 
 BUSY_SECONDS = 30
 HANGING_SECONDS = 120
@@ -96,7 +95,7 @@ class Store:
         """Give a transaction that no other writer overlaps; it is on the disk when the block has ended."""
         with self.exclusive() as connection:
             if not self.sqlite:
-                connection.execute(select(head.c.id).with_for_update())
+                connection.execute(text("LOCK TABLE ledger_head IN EXCLUSIVE MODE"))
             yield Writing(connection, self.clock(connection))
 
     @contextmanager

@@ -8,7 +8,6 @@ from itertools import count
 
 import psycopg
 import pytest
-
 from pv_testing.ledger import Ledger
 
 SERVER = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pytest
-
 from pv_testing.exchange.types import Result
 from pv_testing.ledger import Claimed, Decision, Refusal, Settlement, rules
 from pv_testing.ledger.rules import Row
@@ -106,7 +105,9 @@ def test_an_amendment_keeps_the_version_in_effect_beside_the_new_one():
     amended = rules.take(confirmed, "b", Decision.CHANGED, "owner", LIVE)
     assert (amended.fingerprint, amended.confirmed, amended.revision) == ("b", "a", 1)
     back = settled(amended, Result.DEFERRED, code="NOT_SENT")
-    assert back._replace(token=1) == confirmed._replace(lease_until=0.0, before_state="confirmed", before_fingerprint="a")
+    assert back._replace(token=1) == confirmed._replace(
+        lease_until=0.0, before_state="confirmed", before_fingerprint="a"
+    )
     assert rules.decide(back, "a", NOW) is Decision.UNCHANGED
     after = settled(amended, Result.UPDATED)
     assert (after.confirmed, after.revision, after.external_id) == ("b", 2, "LIM-1")

@@ -1,0 +1,266 @@
+"""Claims, leases, settlements and quarantine on real databases, as the exchange uses them."""
+
+from __future__ import annotations
+
+import os
+import threading
+
+import pytest
+from pv_testing.errors import DataError, LeaseLost, LedgerError
+from pv_testing.exchange.types import Result
+from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement, State
+
+KEYS = ["SR-2025-0123/SN1", "SR-2025-0123/SN2", "SR-2025-0123/Ä\u2028'\"?%s"]
+
+
+def claim(ledger, *keys, fingerprint="a", owner="first", lease=60.0, kind="sample"):
+    return ledger.claim("lims", kind, [Claim(key, fingerprint) for key in keys], owner=owner, lease=lease)
+
+
+def settle(ledger, claimed, result=Result.CREATED, owner="first", **said):
+    return ledger.settle([Settlement(one, result, **said) for one in claimed], owner=owner)
+
+
+def decisions(claimed):
+    return [one.decision for one in claimed]
+
+
+def actions(ledger):
+    return [(event.action, event.key, event.result) for event in ledger.events()]
+
+
+def test_a_record_is_sent_once_and_unchanged_from_then_on(ledger):
+    first = claim(ledger, *KEYS)
+    assert decisions(first) == [Decision.NEW] * 3
+    assert [one.key for one in first] == KEYS
+    assert decisions(claim(ledger, *KEYS, owner="second")) == [Decision.BUSY] * 3
+    assert settle(ledger, first, external_id="LIM-1") == []
+    again = claim(ledger, *KEYS, owner="second")
+    assert decisions(again) == [Decision.UNCHANGED] * 3
+    assert {one.external_id for one in again} == {"LIM-1"}
+    assert [one.revision for one in first + again] == [1] * 6
+    assert actions(ledger) == [("settle", key, "created") for key in KEYS]
+
+
+def test_a_busy_record_says_who_holds_it_and_how_long(ledger):
+    before = ledger.now()
+    claim(ledger, "k", lease=60)
+    (busy,) = claim(ledger, "k", owner="first", lease=5)
+    assert busy.owner == "first"
+    assert before + 60 <= busy.lease_until <= ledger.now() + 60
+
+
+def test_records_of_other_systems_and_kinds_are_other_records(ledger):
+    claim(ledger, "k")
+    assert decisions(claim(ledger, "k", kind="result")) == [Decision.NEW]
+    assert decisions(ledger.claim("qms", "sample", [Claim("k", "a")], owner="o", lease=1)) == [Decision.NEW]
+
+
+def test_a_key_that_comes_twice_in_one_batch_is_held_once(ledger):
+    first, second = claim(ledger, "k", "k")
+    assert (first.decision, second.decision) == (Decision.NEW, Decision.BUSY)
+    assert settle(ledger, [first]) == []
+    assert settle(ledger, [first]) == ["k"]
+
+
+def test_a_change_gets_the_next_revision_and_the_known_id(ledger):
+    settle(ledger, claim(ledger, "k"), external_id="LIM-7")
+    (changed,) = claim(ledger, "k", fingerprint="b")
+    assert (changed.decision, changed.revision, changed.external_id) == (Decision.CHANGED, 2, "LIM-7")
+    settle(ledger, [changed], Result.UPDATED)
+    (entry,) = ledger.entries()
+    assert (entry.state, entry.revision, entry.external_id, entry.fingerprint) == (State.CONFIRMED, 2, "LIM-7", "b")
+
+
+def test_an_expired_lease_is_resolved_and_the_late_owner_is_fenced(ledger):
+    (late,) = claim(ledger, "k", lease=0)
+    (newer,) = claim(ledger, "k", owner="second")
+    assert (newer.decision, newer.doubtful) == (Decision.RESOLVE, "a")
+    assert newer.token > late.token
+    assert settle(ledger, [late], external_id="LATE") == ["k"]
+    with pytest.raises(LeaseLost, match="k"):
+        ledger.renew([late], 60)
+    assert settle(ledger, [newer], Result.ADOPTED, owner="second", external_id="LIM-1") == []
+    (refused, adopted) = ledger.events()
+    assert (refused.action, refused.external_id, refused.detail["code"]) == ("settle_refused", "LATE", "STALE_TOKEN")
+    assert (refused.detail["token"], refused.detail["newest_owner"]) == (late.token, "second")
+    assert (adopted.action, adopted.result, adopted.external_id) == ("settle", "adopted", "LIM-1")
+    assert ledger.external_ids("lims", "sample", ["k"]) == {"k": "LIM-1"}
+
+
+def test_an_expired_lease_that_nobody_took_over_can_still_be_settled(ledger):
+    (slow,) = claim(ledger, "k", lease=0)
+    assert settle(ledger, [slow]) == []
+    assert decisions(claim(ledger, "k")) == [Decision.UNCHANGED]
+
+
+def test_a_renewed_lease_holds_and_one_that_is_lost_is_named(ledger):
+    held, lost = claim(ledger, "held", "lost", lease=0)
+    claim(ledger, "lost", owner="second")
+    with pytest.raises(LeaseLost, match="lost") as caught:
+        ledger.renew([held, lost], 60)
+    assert "held" not in str(caught.value)
+    assert held.lease_until > ledger.now() + 30
+    assert decisions(claim(ledger, "held", owner="second")) == [Decision.BUSY]
+
+
+def test_an_ambiguous_outcome_is_resolved_next_time(ledger):
+    settle(ledger, claim(ledger, "k"), Result.DEFERRED, code="AMBIGUOUS", reason="timeout after the request was sent")
+    (entry,) = ledger.waiting()
+    assert (entry.state, entry.code) == (State.UNKNOWN, "AMBIGUOUS")
+    assert decisions(claim(ledger, "k", lease=0)) == [Decision.RESOLVE]
+
+
+def test_what_was_not_sent_can_be_sent_by_the_next_attempt(ledger):
+    settle(ledger, claim(ledger, "k"), Result.DEFERRED, code="NOT_SENT", reason="the system asks to wait")
+    assert ledger.waiting() == []
+    assert decisions(claim(ledger, "k")) == [Decision.NEW]
+
+
+def test_a_rejected_record_waits_until_it_changes_or_is_released(ledger):
+    settle(ledger, claim(ledger, "k"), Result.REJECTED, code="UNIT", reason="no such unit")
+    (waiting,) = claim(ledger, "k")
+    assert (waiting.decision, waiting.code, waiting.reason) == (Decision.WAITING, "UNIT", "no such unit")
+    assert ledger.release("lims", "sample", ["k", "unheard of"], owner="ana") == 1
+    assert ledger.release("lims", "sample", ["k"], owner="ana") == 0
+    released = list(ledger.events())[-1]
+    assert (released.action, released.owner, released.detail["was"]) == ("release", "ana", "rejected")
+    assert decisions(claim(ledger, "k")) == [Decision.NEW]
+
+
+def test_the_version_in_effect_is_restored_without_sending_when_a_later_one_was_refused(ledger):
+    settle(ledger, claim(ledger, "k", "other"), external_id="LIM-1")
+    settle(ledger, claim(ledger, "k", fingerprint="b"), Result.REJECTED, code="NO", reason="no")
+    (again, other) = claim(ledger, "k", "other", owner="later")
+    assert (again.decision, other.decision, again.external_id) == (Decision.UNCHANGED, Decision.UNCHANGED, "LIM-1")
+    assert ledger.waiting() == []
+    assert actions(ledger)[-1] == ("restore", "k", "unchanged")
+
+
+def test_quarantine_is_noted_once_for_each_refusal(ledger):
+    refusal = Refusal("k", "raw", "UNIT_MISSING", "the measurement Voc has no unit")
+    for _ in range(3):
+        ledger.quarantine("lims", "sample", [refusal], owner="first")
+    assert actions(ledger) == [("quarantine", "k", "quarantined")]
+    ledger.quarantine("lims", "sample", [Refusal("k", "raw", "UNIT_UNKNOWN", "furlong")], owner="first")
+    (entry,) = ledger.waiting("lims")
+    assert (entry.state, entry.code, entry.reason) == (State.QUARANTINED, "UNIT_UNKNOWN", "furlong")
+    assert ledger.waiting("qms") == []
+    assert len(actions(ledger)) == 2
+    assert decisions(claim(ledger, "k")) == [Decision.NEW]
+
+
+def test_quarantine_leaves_alone_what_a_live_attempt_holds(ledger):
+    (held,) = claim(ledger, "k")
+    ledger.quarantine("lims", "sample", [Refusal("k", "raw", "X", "x")], owner="second")
+    assert settle(ledger, [held]) == []
+    assert ledger.waiting() == []
+
+
+def test_quarantine_of_a_record_in_doubt_does_not_forget_the_doubt(ledger):
+    (late,) = claim(ledger, "k", lease=0)
+    ledger.quarantine("lims", "sample", [Refusal("k", "raw", "X", "x")], owner="second")
+    assert settle(ledger, [late]) == ["k"]
+    assert decisions(claim(ledger, "k", fingerprint="b")) == [Decision.RESOLVE]
+
+
+def test_a_person_can_confirm_what_the_system_holds(ledger):
+    settle(ledger, claim(ledger, "k"), Result.QUARANTINED, code="NO_LOOKUP", reason="see there")
+    ledger.confirm("lims", "sample", "k", "LIM-3", owner="ana")
+    (unchanged,) = claim(ledger, "k")
+    assert (unchanged.decision, unchanged.external_id) == (Decision.UNCHANGED, "LIM-3")
+    with pytest.raises(LedgerError, match="is confirmed"):
+        ledger.confirm("lims", "sample", "k", "LIM-3", owner="ana")
+    with pytest.raises(LedgerError, match="isn't known"):
+        ledger.confirm("lims", "sample", "unheard of", "LIM-3", owner="ana")
+
+
+def test_a_person_can_free_an_unknown_record_that_the_system_does_not_hold(ledger):
+    settle(ledger, claim(ledger, "k"), Result.DEFERRED, code="AMBIGUOUS")
+    assert ledger.release("lims", "sample", ["k"]) == 0
+    assert ledger.release("lims", "sample", ["k"], absent=True, owner="ana") == 1
+    assert decisions(claim(ledger, "k")) == [Decision.NEW]
+
+
+def test_settlements_of_several_kinds_share_a_transaction(ledger):
+    both = claim(ledger, "k") + claim(ledger, "k", kind="result")
+    assert settle(ledger, both) == []
+    assert ledger.counts() == {("lims", "sample", "confirmed"): 1, ("lims", "result", "confirmed"): 1}
+
+
+def test_empty_batches_do_nothing(ledger):
+    assert claim(ledger) == []
+    assert ledger.settle([], owner="o") == []
+    ledger.renew([], 1)
+    ledger.quarantine("lims", "sample", [], owner="o")
+    assert ledger.release("lims", "sample", []) == 0
+    assert ledger.verify().count == 0
+
+
+@pytest.mark.parametrize("key", ["", "a\0b", "half \ud83d"])
+def test_a_key_that_no_database_can_keep_is_refused_by_name(ledger, key):
+    with pytest.raises(DataError, match="characters that no database can keep"):
+        claim(ledger, "fine", key)
+    assert ledger.counts() == {}
+
+
+def test_what_a_system_says_is_kept_without_secrets_and_without_unstorable_characters(ledger):
+    reason = "bad \0 \ud83d token=canary-123456 " + "x" * 5_000
+    settle(ledger, claim(ledger, "k"), Result.REJECTED, external_id="\udc00", code="NO", reason=reason)
+    ledger.record(
+        "sweep", detail={"url": "https://ana:canary-123456@host/", "n": [1, {"\0": "api_key: canary-123456"}]}
+    )
+    kept = repr(list(ledger.entries())) + repr(list(ledger.events()))
+    assert "canary" not in kept
+    assert len(ledger.waiting()[0].reason) <= 1_000
+    assert ledger.verify().count == 2
+
+
+def test_a_batch_of_any_size_is_one_claim(ledger):
+    keys = [f"SR-2025-{number:05d}/SN" for number in range(40_000)]
+    claimed = claim(ledger, *keys)
+    assert [one.key for one in claimed] == keys
+    assert ledger.external_ids("lims", "sample", keys) == {}
+
+
+def test_a_ledger_in_memory_serves_many_threads():
+    with Ledger() as ledger:
+        won: list[int] = []
+
+        def work(number: int) -> None:
+            for step in range(20):
+                claimed = claim(ledger, f"k{step}", owner=str(number))
+                held = [one for one in claimed if one.decision is Decision.NEW]
+                settle(ledger, held, owner=str(number))
+                won.extend([step] * len(held))
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(won) == list(range(20))
+        assert ledger.verify().count == 20
+
+
+def test_two_ledgers_in_memory_are_two_ledgers():
+    with Ledger() as one, Ledger("sqlite:///:memory:") as other:
+        claim(one, "k")
+        assert decisions(claim(other, "k")) == [Decision.NEW]
+
+
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_opens_connections_of_its_own(ledger):
+    claim(ledger, "before")
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            settle(ledger, claim(ledger, "in the child"))
+            code = 0
+        finally:
+            os._exit(code)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 0
+    settle(ledger, claim(ledger, "after"))
+    assert [key for _, key, _ in actions(ledger)] == ["in the child", "after"]
