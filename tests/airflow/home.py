@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import atexit
 import functools
+import json
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -22,7 +26,7 @@ def environment(home: Path) -> dict[str, str]:
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "PYTHONPATH": str(PROJECT / "plugins"),
+        "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "plugins", PROJECT))),
     }
 
 
@@ -37,3 +41,19 @@ def prepare() -> Path:
         del os.environ[name]
     os.environ.update({name: value for name, value in environment(home).items() if name.startswith("AIRFLOW")})
     return home
+
+
+def ask(probe: str, *arguments: str, home: Path, **extra: str) -> Any:
+    """Run a module that prints JSON in a process of its own, and return what it prints."""
+    command = [sys.executable, "-m", probe, *arguments]
+    answer = subprocess.run(
+        command,
+        env={**environment(home), **extra},
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert answer.returncode == 0, answer.stderr
+    return json.loads(answer.stdout.splitlines()[-1])

@@ -5,46 +5,37 @@ Everything is asked in processes of their own, as the DAG processor does it, whe
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.airflow.home import PROJECT, environment
+from tests.airflow.home import PROJECT, ask
 
 DAGS = sorted(path.stem for path in (PROJECT / "dags").glob("*.py"))
 PARSE_SECONDS = 0.15
 HEAVY = {"pandas", "pint", "aiohttp", "requests", "sqlalchemy.orm", "zeep", "lxml", "jsonschema", "hooks.lims"}
 
 
-def ask(probe: str, *arguments: str, home: Path, **extra: str) -> Any:
-    variables = {
-        **environment(home),
-        "PYTHONPATH": os.pathsep.join(map(str, (PROJECT, PROJECT / "plugins", PROJECT / "dags"))),
-        **extra,
-    }
-    command = [sys.executable, "-m", f"tests.dags.probes.{probe}", *arguments]
-    answer = subprocess.run(command, env=variables, capture_output=True, text=True, timeout=120, check=False)
-    assert answer.returncode == 0, answer.stderr
+def probe(name: str, *arguments: str, home: Path, **extra: str) -> Any:
+    path = os.pathsep.join(map(str, (PROJECT, PROJECT / "plugins", PROJECT / "dags")))
+    found = ask(f"tests.dags.probes.{name}", *arguments, home=home, PYTHONPATH=path, **extra)
     database = home / "airflow.db"
     assert not database.exists() or database.stat().st_size == 0, "the metadata database was used"
-    return json.loads(answer.stdout.splitlines()[-1])
+    return found
 
 
 @pytest.fixture(scope="module")
 def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    found = ask("describe", str(PROJECT / "dags"), home=tmp_path_factory.mktemp("home"))
+    found = probe("describe", str(PROJECT / "dags"), home=tmp_path_factory.mktemp("home"))
     assert found["errors"] == {}
     return dict(found["dags"])
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
-    return dict(ask("measure", *DAGS, home=tmp_path_factory.mktemp("home")))
+    return dict(probe("measure", *DAGS, home=tmp_path_factory.mktemp("home")))
 
 
 @pytest.mark.parametrize("name", DAGS)
@@ -132,7 +123,7 @@ def test_the_environment_overrules_the_interval_of_the_file(monkeypatch: pytest.
 
 
 def test_a_configuration_that_cannot_be_used_leaves_the_dags_on_the_list(tmp_path: Path) -> None:
-    found = ask("describe", str(PROJECT / "dags"), home=tmp_path, PV_CONFIG=str(tmp_path / "absent.yaml"))
+    found = probe("describe", str(PROJECT / "dags"), home=tmp_path, PV_CONFIG=str(tmp_path / "absent.yaml"))
     assert found["errors"] == {}
     assert sorted(found["dags"]) == DAGS
 
@@ -143,5 +134,5 @@ def test_a_dag_file_that_reaches_for_the_network_is_found_out(tmp_path: Path) ->
     (folder / "curious.py").write_text(
         "import urllib.request\nurllib.request.urlopen('http://127.0.0.1:9/?dag=airflow')\n"
     )
-    (error,) = ask("describe", str(folder), home=tmp_path / "home")["errors"].values()
+    (error,) = probe("describe", str(folder), home=tmp_path / "home")["errors"].values()
     assert "reached for the network" in error

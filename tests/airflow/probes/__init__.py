@@ -1,0 +1,1 @@
+"""Run in processes of their own by the tests of what Airflow finds in the plugins folder."""
