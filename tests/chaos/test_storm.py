@@ -1,0 +1,30 @@
+"""Shows in small what `make chaos` shows in large: each record once, whatever is killed, lost or refused on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+import sandbox
+from tests.chaos.storm import Attack, Storm
+
+
+@pytest.mark.parametrize("bulk", [1, 20])
+def test_each_sample_arrives_exactly_once_on_sqlite(bulk, tmp_path):
+    storm = Storm(requests=3, modules=100, kills=4, bulk=bulk, deadline=120)
+    verdict = _run(storm, f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path)
+    assert verdict.holds, verdict.lines()
+    assert verdict.kills == 4
+    assert verdict.lost_answers > 0
+
+
+@pytest.mark.postgres
+def test_each_sample_arrives_exactly_once_on_postgresql(tmp_path, postgres_url):
+    storm = Storm(requests=3, modules=100, kills=4, bulk=20, deadline=120)
+    verdict = _run(storm, postgres_url, tmp_path)
+    assert verdict.holds, verdict.lines()
+
+
+def _run(storm, ledger, directory):
+    plan = sandbox.SeedPlan(requests=storm.requests, modules=storm.modules, protocols=1)
+    with sandbox.serve(directory / "lab", seed_plan=plan) as lab:
+        return Attack(storm, lab, ledger, directory).run()
