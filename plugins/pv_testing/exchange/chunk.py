@@ -254,11 +254,12 @@ class Chunk:
             reason = f"the system holds {found.copies} records with this key: remove all but one there, then release it"
             self.settling.quarantine(item, "DUPLICATE_IN_SYSTEM", reason)
             return True
+        first_version = not item.external_id
         item.external_id = found.external_id
-        if not found.in_effect:
-            return False
-        self.settling.adopt(item, found.body)
-        return True
+        if found.in_effect or (first_version and self.settling.doubts_another(item)):
+            self.settling.adopt(item, found.body)
+            return True
+        return False
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)

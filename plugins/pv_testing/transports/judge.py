@@ -29,11 +29,11 @@ class Judgement(NamedTuple):
 
 
 OK = Judgement(Verdict.OK)
-Judge = Callable[[Response], Judgement]
+Judge = Callable[[Response, bool], Judgement]
 _REFUSALS: dict[int, type[IntegrationError]] = {403: PermissionDenied, 404: NotFound, 409: Conflict, 412: Conflict}
 
 
-def judge_http(response: Response, *, repeatable: bool) -> Judgement:
+def judge_http(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
     """Judge by status, as HTTP defines it.
 
     Args:
@@ -56,13 +56,3 @@ def judge_http(response: Response, *, repeatable: bool) -> Judgement:
         reason = "the system redirects elsewhere; set base_url to the address that answers itself"
         return Judgement(Verdict.REJECTED, f"HTTP_{status}", reason, SecurityError)
     return Judgement(Verdict.REJECTED, f"HTTP_{status}", response.explain(), _REFUSALS.get(status))
-
-
-def judge_repeatable(response: Response) -> Judgement:
-    """Judge the answer to a request that may be sent twice, such as a read."""
-    return judge_http(response, repeatable=True)
-
-
-def judge_once(response: Response) -> Judgement:
-    """Judge the answer to a request that must not be sent twice."""
-    return judge_http(response, repeatable=False)

@@ -29,7 +29,7 @@ from pv_testing.errors import (
 )
 from pv_testing.exchange.types import Verdict
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.judge import Judge, Judgement, judge_once, judge_repeatable
+from pv_testing.transports.judge import Judge, Judgement, judge_http
 from pv_testing.transports.limits import Breaker, Gate, Pause, Quota, Rate
 from pv_testing.transports.response import Response, read_bounded
 from pv_testing.transports.tls import Tls
@@ -200,7 +200,7 @@ class RestSession:
             headers,
             repeatable,
             time.monotonic() + (self.settings.total_timeout if timeout is None else timeout),
-            judge or (judge_repeatable if repeatable else judge_once),
+            judge or judge_http,
             decode,
         )
         try:
@@ -220,8 +220,8 @@ class RestSession:
             headers["Content-Type"] = "application/json"
         deadline = time.monotonic() + self.settings.total_timeout
         return await self._persist(
-            _Call(method, address, data, headers, True, deadline, judge_repeatable, True, login=True)
-        )  # noqa: FBT003
+            _Call(method, address, data, headers, True, deadline, judge_http, True, login=True)
+        )
 
     async def _persist(self, call: _Call) -> Response:
         """Try until there is an outcome, the attempts are used up or the deadline comes."""
@@ -252,7 +252,7 @@ class RestSession:
         if response.status == 401 and not call.login:
             self._gate.breaker.succeeded()
             await self._renew(call, credentials, response)
-        judgement = call.judge(response)
+        judgement = call.judge(response, call.repeatable)
         if judgement.verdict is Verdict.OK:
             self._gate.breaker.succeeded()
             return self._decoded(call, response)
