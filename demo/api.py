@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -96,6 +97,11 @@ class Api:
         path = f"{_run(dag_id, run_id)}/taskInstances/{quote(task.task_id)}/logs/{task.attempt}"
         content = self.get(path, map_index=task.map_index)["content"]
         return [line["event"] if isinstance(line, dict) else str(line) for line in content]
+
+    def test_connection(self, conn_id: str, connection: Mapping[str, Any]) -> Any:
+        """Press the Test button of a connection's form; returns ``status`` and ``message``."""
+        extra = json.dumps(connection.get("extra") or {})
+        return self._call("POST", "connections/test", {**connection, "connection_id": conn_id, "extra": extra})
 
     def get(self, path: str, **query: Any) -> Any:
         """Read something below ``/api/v2``."""

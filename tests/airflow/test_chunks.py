@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from operators.chunks import MOST_TASKS, chunks, title
 
 

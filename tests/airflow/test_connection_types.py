@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hooks.provider_info import get_provider_info
 
+from hooks.provider_info import get_provider_info
 from tests.airflow.home import ask
 
 SECRET = {"api_key", "client_secret"}

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
+
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing import errors
 from pv_testing.errors import Action, AuditBroken, ExchangeIncomplete, IntegrationError, RateLimited

@@ -1,0 +1,116 @@
+"""The three DAGs run through a real scheduler against running systems, with the launcher of the demo.
+
+One Airflow serves all tests of this module: api-server, scheduler, DAG processor and triggerer on SQLite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from demo import airflow, laboratory
+from demo.processes import Components, free_port
+from demo.story import Story, complaints
+from sandbox import Lab, SeedPlan
+
+pytestmark = pytest.mark.scheduler
+
+REQUESTS, MODULES, PROTOCOLS = 2, 3, 2
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    folder = tmp_path_factory.mktemp("scheduler")
+    with Components(folder / "logs") as components:
+        size = ("--requests", REQUESTS, "--modules", MODULES, "--protocols", PROTOCOLS)
+        lab = laboratory.start(folder / "sandbox", components, "--seed-on-start", *map(str, size))
+        setting = airflow.Setting(
+            folder / "airflow", free_port(18080), laboratory.connections(lab), {"PV_SYNC_INTERVAL": "0"}
+        )
+        api = airflow.start(setting, components)
+        api.log_in()
+        story = Story(lab, api, components)
+        story.wait_for_dags()
+        yield story
+
+
+@pytest.fixture(scope="module")
+def told(story: Story) -> Story:
+    lose_some_answers(story.lab)
+    story.tell()
+    story.lab.set_faults("lims", [])
+    return story
+
+
+def lose_some_answers(lab: Lab) -> None:
+    lab.set_faults(
+        "lims",
+        [
+            {"route": "POST /api/v2/samples*", "kind": "drop_after", "times": 1},
+            {"route": "POST /api/v2/results*", "kind": "error", "status": 503, "retry_after": 1, "times": 1},
+        ],
+    )
+
+
+def test_each_module_and_execution_arrives_once_and_statuses_are_in_step(told: Story) -> None:
+    rows = told.lab.summary()
+    assert len(rows) == REQUESTS
+    assert [complaint for row in rows for complaint in complaints(row)] == []
+    assert sum(row["samples"] for row in rows) == REQUESTS * MODULES
+    assert sum(row["result_sets"] for row in rows) == REQUESTS * MODULES * PROTOCOLS
+    assert told.lab.duplicates() == {"samples": [], "results": []}
+
+
+def test_a_second_run_writes_nothing(told: Story) -> None:
+    assert told.repeat() == []
+
+
+def test_tasks_are_named_after_their_service_request_and_report_numbers_only(told: Story) -> None:
+    api = told.api
+    (run,) = [run for run in api.get("dags/pv_intake/dagRuns")["dag_runs"] if run["dag_run_id"].startswith("demo-01")]
+    mapped = [task for task in api.tasks("pv_intake", run["dag_run_id"]) if task.task_id == "create_samples"]
+    numbers = sorted(row["service_request"] for row in told.lab.summary())
+    assert sorted(task.name for task in mapped) == [f"create_samples [{number}]" for number in numbers]
+    for task in mapped:
+        report = api.result("pv_intake", run["dag_run_id"], task)
+        assert report["counts"]["created"] + report["counts"]["adopted"] == MODULES
+        assert report["not_in_effect"] == []
+        assert any("create_sample on lims" in line for line in api.log("pv_intake", run["dag_run_id"], task))
+
+
+def test_a_task_links_to_its_sample_in_the_lims(told: Story) -> None:
+    run = told.api.get("dags/pv_intake/dagRuns", order_by="id")["dag_runs"][0]["dag_run_id"]
+    links = told.api.get(f"dags/pv_intake/dagRuns/{run}/taskInstances/create_samples/links", map_index=0)
+    url = links["extra_links"]["Sample in the LIMS"]
+    answer = requests.get(url, headers={"X-API-Key": told.lab.credentials.lims_api_key}, timeout=10)
+    assert answer.json()["project_id"] in {row["service_request"] for row in told.lab.summary()}
+
+
+def test_a_dry_run_of_one_request_changes_nothing_and_the_real_one_only_that_request(told: Story) -> None:
+    known = {row["service_request"] for row in told.lab.summary()}
+    told.lab.seed(SeedPlan(requests=2, modules=MODULES, protocols=1, seed=7))
+    wanted, other = sorted({row["service_request"] for row in told.lab.summary()} - known)
+    before = told.lab.samples()
+    (report,) = told.run("pv_intake", "a dry run", sr=wanted, dry_run=True)
+    assert report["counts"]["created"] == MODULES
+    assert told.lab.samples() == before
+    told.run("pv_intake", "in earnest", sr=wanted)
+    assert len(told.lab.samples(wanted)) == MODULES
+    assert told.lab.samples(other) == []
+
+
+@pytest.mark.parametrize("conn_id", ["pv_framework", "pv_lims", "pv_ledger"])
+def test_the_test_button_says_as_whom_the_system_knows_us(story: Story, conn_id: str) -> None:
+    connection = {"conn_type": conn_id, **laboratory.connections(story.lab).get(conn_id, {})}
+    answer = story.api.test_connection(conn_id, connection)
+    assert answer["status"], answer["message"]
+
+
+@pytest.mark.parametrize("conn_id", ["pv_framework", "pv_lims"])
+def test_the_test_button_refuses_a_wrong_secret_without_repeating_it(story: Story, conn_id: str) -> None:
+    connection = {**laboratory.connections(story.lab)[conn_id], "password": "not-the-secret"}
+    answer = story.api.test_connection(conn_id, connection)
+    assert not answer["status"]
+    assert "not-the-secret" not in answer["message"]
