@@ -1,0 +1,176 @@
+"""Compiles operations: requests, bulk forms, look-ups and what they compare."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from pv_testing.contracts.fields import Shared
+from pv_testing.contracts.model import Bulk, Call, Find, Identity, OperationSpec, Pagination, Parameter, Values
+from pv_testing.contracts.paths import Getter, Template, first, getter, putter
+
+_BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+
+
+def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET") -> Call:
+    """Compile a request.
+
+    Args:
+        written: its ``method``, ``path``, ``query``, ``fields`` and ``stamps``.
+        shared: what it refers to.
+        method: the method where it says none.
+    """
+    method = written.get("method", method)
+    query = written.get("query", {})
+    constants = {ours: spec for ours, spec in query.items() if isinstance(spec, Mapping) and "const" in spec}
+    return Call(
+        method=method,
+        path=Template.of(written["path"]),
+        query={ours: _parameter(ours, spec, shared) for ours, spec in query.items() if ours not in constants},
+        constants={spec.get("to", ours): Parameter(ours).write(spec["const"]) for ours, spec in constants.items()},
+        fields=tuple(written["fields"]) if "fields" in written else None,
+        stamps=tuple((putter(target), name) for target, name in written.get("stamps", {}).items()),
+        has_body=method not in _BODILESS,
+    )
+
+
+def _parameter(ours: str, spec: Any, shared: Shared) -> Parameter:
+    if isinstance(spec, str):
+        return Parameter(spec)
+    return Parameter(spec.get("to", ours), shared.vocabularies.get(spec.get("vocabulary", "")))
+
+
+def compile_identity(written: Mapping[str, Any]) -> Identity:
+    """Compile the request that asks a system who is asking."""
+    known = written.get("known", {"at": written["who"]})
+    get = getter(known["at"])
+    if "equals" in known:
+        wanted = known["equals"]
+        return Identity(
+            compile_call(written, Shared()), getter(written["who"]), lambda body: get(body) == wanted, known["at"]
+        )
+    return Identity(compile_call(written, Shared()), getter(written["who"]), lambda body: bool(get(body)), known["at"])
+
+
+def compile_operation(name: str, written: Mapping[str, Any], shared: Shared, pagination: Pagination) -> OperationSpec:
+    """Compile an operation.
+
+    Args:
+        name: as the contract calls it.
+        written: its content.
+        shared: vocabularies and maps of the contract.
+        pagination: how listings come in pages unless the operation says otherwise.
+    """
+    call = compile_call(written, shared)
+    update = written.get("update")
+    return OperationSpec(
+        name=name,
+        call=call,
+        kind=written.get("kind", ""),
+        map=shared.maps[written["map"]] if "map" in written else None,
+        success=frozenset(written.get("success", ())),
+        repeatable=written.get("repeatable"),
+        answer=written.get("answer", "json"),
+        reply_id=_any_of(written.get("reply", {}).get("id", "id")),
+        pagination=_pages(written, pagination) if "list" in written else None,
+        bulk=_bulk(written["bulk"], call, shared) if "bulk" in written else None,
+        find=_find(written["find"], shared, pagination) if "find" in written else None,
+        update=compile_call(update, shared, "PATCH") if update else None,
+        on_change=written.get("on_change", "update" if update else "ignore"),
+        look_first=written.get("look_first", False),
+    )
+
+
+def _any_of(paths: str | list[str]) -> Getter:
+    return first([paths] if isinstance(paths, str) else paths)
+
+
+def _pages(written: Mapping[str, Any], pagination: Pagination) -> Pagination:
+    said = written["list"]
+    return replace(pagination, **(said if isinstance(said, Mapping) else {"items": said}))
+
+
+def _bulk(written: Mapping[str, Any], single: Call, shared: Shared) -> Bulk:
+    return Bulk(
+        call=compile_call(written, shared, single.method),
+        size=written["size"],
+        wrap=putter(written["to"]) if "to" in written else None,
+        items=getter(written["items"]),
+        status=getter(written["status"]) if "status" in written else None,
+        id=_any_of(written.get("id", "id")),
+    )
+
+
+def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) -> Find:
+    keys = written.get("keys", {})
+    key = written["key"]
+    sent, found = (key, key) if isinstance(key, str) else (key["sent"], key["found"])
+    said = written.get("list", "")
+    pages = _pages({"list": said}, pagination) if written.get("paged") else Pagination(items=said)
+    return Find(
+        call=compile_call(written, shared),
+        size=keys.get("size", 1),
+        one_key=_key(keys["each"]) if keys else None,
+        wrap=putter(keys["to"]) if "to" in keys else None,
+        items=_listed(pages.items),
+        pagination=pages,
+        sent_key=Template.of(sent),
+        found_key=Template.of(found),
+        id=_any_of(written.get("id", "id")),
+        same=_same(written.get("in_effect", {})),
+    )
+
+
+def _key(each: str | Mapping[str, str]) -> Callable[[Values], Any]:
+    if isinstance(each, str):
+        return getter(each)
+    parts = [(target, getter(source)) for source, target in each.items()]
+    return lambda payload: {target: get(payload) for target, get in parts}
+
+
+def _listed(path: str) -> Callable[[Any], list[Values]]:
+    get = getter(path)
+
+    def items(body: Any) -> list[Values]:
+        found = get(body)
+        if isinstance(found, Mapping):
+            return [found]
+        return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+    return items
+
+
+def _same(written: Mapping[str, Any]) -> Callable[[Values, Values], bool]:
+    """Return the comparison of what was found with what was wanted."""
+    parts = [_comparison(ours, spec) for ours, spec in written.items()]
+    return lambda found, wanted: all(part(found, wanted) for part in parts)
+
+
+def _comparison(ours: str, spec: str | Mapping[str, Any]) -> Callable[[Values, Values], bool]:
+    path = spec if isinstance(spec, str) else spec.get("at", ours)
+    get_wanted, get_found = getter(ours), getter(path)
+    if isinstance(spec, str):
+        return lambda found, wanted: _holds(get_wanted(wanted), get_found(found))
+    ranks = {word: place for place, word in enumerate(spec["order"])}
+
+    def reached(found: Values, wanted: Values) -> bool:
+        here, goal = ranks.get(str(get_found(found))), ranks.get(str(get_wanted(wanted)))
+        return here is not None and goal is not None and here >= goal
+
+    return reached
+
+
+def _holds(wanted: Any, found: Any) -> bool:
+    """Say whether what was found has all that was wanted; a system may add to it."""
+    if wanted is None:
+        return True
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(_holds(inner, found.get(name)) for name, inner in wanted.items())
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(_holds(*pair) for pair in zip(wanted, found, strict=True))
+        )
+    return bool(wanted == found)

@@ -1,0 +1,255 @@
+"""Field maps, compiled to closures that work in both directions.
+
+A map says for each of our fields where it goes in the system's record; see ``include/schemas/contract.schema.json`` for
+its YAML. :func:`compile_map` turns it into one closure a field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from pv_testing.contracts import units
+from pv_testing.contracts.paths import Getter, first, getter, putter
+from pv_testing.contracts.values import CONVERTERS, Converter, limited, number, plain
+from pv_testing.contracts.words import Vocabulary
+from pv_testing.errors import MappingError
+
+Data = Mapping[str, Any]
+Step = Callable[[Data, dict[str, Any]], None]
+Contextual = Callable[[Any, Data], Any]
+Others = Literal["drop", "keep", "refuse"]
+
+
+@dataclass(frozen=True)
+class FieldMap:
+    """A map between our fields and a system's.
+
+    Attributes:
+        name: as the contract calls it.
+        mapping: our field to theirs, as the guide's ``validate_mapping`` reads it.
+        required: which of ours must have a value.
+        others: what becomes of our fields that the map doesn't name.
+    """
+
+    name: str
+    mapping: Mapping[str, str]
+    required: tuple[str, ...]
+    others: Others = "drop"
+    _out: tuple[Step, ...] = field(default=(), repr=False)
+    _back: tuple[Step, ...] = field(default=(), repr=False)
+
+    def out(self, data: Data) -> dict[str, Any]:
+        """Return our record as the system has it.
+
+        Raises:
+            MappingError: a field is missing or can't be converted; the message names it.
+        """
+        payload: dict[str, Any] = {}
+        for step in self._out:
+            step(data, payload)
+        if self.others != "drop":
+            self._carry(data, payload)
+        return payload
+
+    def back(self, payload: Data) -> dict[str, Any]:
+        """Return the system's record as ours; what it doesn't have is left out.
+
+        Raises:
+            MappingError: a word of the system is unknown.
+        """
+        data: dict[str, Any] = {}
+        for step in self._back:
+            step(payload, data)
+        return data
+
+    def _carry(self, data: Data, payload: dict[str, Any]) -> None:
+        rest = [name for name in data if name not in self.mapping]
+        if rest and self.others == "refuse":
+            raise MappingError(f"{self.name} maps no field {', '.join(rest)}", code="FIELD_UNKNOWN")
+        for name in rest:
+            value = data[name]
+            payload[name] = value if value is None else plain(value)
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What the fields of a contract refer to by name.
+
+    Attributes:
+        vocabularies: lists of words.
+        units: tables of the units that a system wants, by quantity.
+        maps: maps that are compiled already, for lists of records within records.
+    """
+
+    vocabularies: Mapping[str, Vocabulary] = field(default_factory=dict)
+    units: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    maps: Mapping[str, FieldMap] = field(default_factory=dict)
+
+
+def compile_map(name: str, fields: Mapping[str, Any], shared: Shared, others: Others = "drop") -> FieldMap:
+    """Compile a map.
+
+    Args:
+        name: as the contract calls it.
+        fields: our field to theirs, each in the short form (a target) or the long one (a mapping with ``to``).
+        shared: what they refer to.
+        others: what becomes of our fields that the map doesn't name.
+    """
+    specs = {ours: normal(ours, spec) for ours, spec in fields.items()}
+    return FieldMap(
+        name=name,
+        mapping={ours: spec["to"] for ours, spec in specs.items()},
+        required=tuple(ours for ours, spec in specs.items() if spec["required"]),
+        others=others,
+        _out=tuple(_outward(ours, spec, shared) for ours, spec in specs.items()),
+        _back=tuple(_inward(spec, shared) for spec in specs.values() if "const" not in spec),
+    )
+
+
+def normal(ours: str, spec: Any) -> dict[str, Any]:
+    """Return a field's long form with ``to``, ``from`` and ``required`` filled in."""
+    if not isinstance(spec, Mapping):
+        return {"to": spec, "from": [ours], "required": True}
+    sources = spec.get("from", ours)
+    given = "const" in spec or "default" in spec
+    return {
+        "required": not given,
+        **spec,
+        "to": spec.get("to", ours),
+        "from": [sources] if isinstance(sources, str) else list(sources),
+    }
+
+
+def _outward(ours: str, spec: Mapping[str, Any], shared: Shared) -> Step:
+    put = putter(spec["to"])
+    if "const" in spec:
+        constant = spec["const"]
+        return lambda _, payload: put(payload, constant)
+    get: Getter = first(spec["from"])
+    convert = _contextual(spec, shared)
+    missing = _missing(ours, spec)
+
+    def step(data: Data, payload: dict[str, Any]) -> None:
+        value = get(data)
+        if value is None or value == "":
+            value = missing()
+            if value is not None:
+                put(payload, value)
+            return
+        try:
+            put(payload, convert(value, data))
+        except MappingError as error:
+            raise inside(ours, error) from None
+
+    return step
+
+
+def _missing(ours: str, spec: Mapping[str, Any]) -> Callable[[], Any]:
+    default = spec.get("default")
+    code = "UNIT_MISSING" if spec.get("type") == "unit" else "FIELD_MISSING"
+
+    def required() -> Any:
+        raise MappingError(f"Missing field: {ours}", code=code)
+
+    return required if spec["required"] and default is None else lambda: default
+
+
+def inside(where: str, error: MappingError) -> MappingError:
+    """Return an error that says in which field it happened."""
+    glue = "" if error.message.startswith("[") else ": "
+    return MappingError(f"{where}{glue}{error.message}", code=error.code)
+
+
+def _contextual(spec: Mapping[str, Any], shared: Shared) -> Contextual:
+    if spec.get("type") == "unit":
+        return _unit_name(spec, shared)
+    if "unit" in spec:
+        return _quantity(spec, shared)
+    convert = _list(shared.maps[spec["each"]]) if "each" in spec else _simple(spec, shared)
+    return lambda value, _: convert(value)
+
+
+def _simple(spec: Mapping[str, Any], shared: Shared) -> Converter:
+    convert = CONVERTERS.get(spec.get("type", ""), plain)
+    if "vocabulary" in spec:
+        vocabulary = shared.vocabularies[spec["vocabulary"]]
+        return lambda value: vocabulary.write(str(value))
+    if "max_length" in spec:
+        return limited(convert, spec["max_length"])
+    return convert
+
+
+def _list(inner: FieldMap) -> Converter:
+    def convert(value: Any) -> list[dict[str, Any]]:
+        if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
+            raise MappingError("is not a list", code="NOT_A_LIST")
+        mapped = []
+        for place, item in enumerate(value):
+            try:
+                mapped.append(inner.out(item))
+            except MappingError as error:
+                raise MappingError(f"[{place}]: {error.message}", code=error.code) from None
+        return mapped
+
+    return convert
+
+
+def _target_unit(spec: Mapping[str, Any], shared: Shared) -> Callable[[Data], str | None]:
+    wanted = spec.get("unit")
+    if not isinstance(wanted, Mapping):
+        return lambda _: wanted
+    table, named = shared.units[wanted["in"]], getter(wanted["of"])
+    return lambda data: table.get(str(named(data)))
+
+
+def _unit_name(spec: Mapping[str, Any], shared: Shared) -> Contextual:
+    """Name the unit that a value is sent in: the one the system wants, else the one it came in."""
+    target = _target_unit(spec, shared)
+    return lambda value, data: target(data) or str(value)
+
+
+def _quantity(spec: Mapping[str, Any], shared: Shared) -> Contextual:
+    """Convert a value to the unit that the system wants; what it has no wish for is sent as it came."""
+    target = _target_unit(spec, shared)
+    source = getter(spec["unit_from"]) if "unit_from" in spec else None
+    is_difference = bool(spec.get("difference"))
+    finish = CONVERTERS[spec.get("type", "number")]
+
+    def convert(value: Any, data: Data) -> Any:
+        unit: Any = source(data) if source else None
+        if source is None and isinstance(value, Mapping):
+            value, unit = value.get("value"), value.get("unit")
+        wanted = target(data)
+        if wanted is None or unit == wanted:
+            return finish(value)
+        if unit is None or unit == "":
+            raise MappingError(f"has no unit, {wanted} is wanted", code="UNIT_MISSING")
+        return finish(units.convert(number(value), str(unit), wanted, difference=is_difference))
+
+    return convert
+
+
+def _inward(spec: Mapping[str, Any], shared: Shared) -> Step:
+    get, put = getter(spec["to"]), putter(spec["from"][0])
+    convert = _reader(spec, shared)
+
+    def step(payload: Data, data: dict[str, Any]) -> None:
+        value = get(payload)
+        if value is not None:
+            put(data, convert(value))
+
+    return step
+
+
+def _reader(spec: Mapping[str, Any], shared: Shared) -> Converter:
+    if "vocabulary" in spec:
+        vocabulary = shared.vocabularies[spec["vocabulary"]]
+        return lambda word: vocabulary.read(str(word))
+    if "each" in spec:
+        inner = shared.maps[spec["each"]]
+        return lambda items: [inner.back(item) for item in items]
+    if isinstance(spec.get("unit"), str) and "unit_from" not in spec:
+        return lambda value: {"value": value, "unit": spec["unit"]}
+    return lambda value: value

@@ -1,0 +1,397 @@
+"""A contract as the clients use it: compiled, immutable, shared by all threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from pv_testing.contracts.fields import FieldMap
+from pv_testing.contracts.paths import Getter, Putter, Template
+from pv_testing.contracts.words import Vocabulary
+from pv_testing.errors import MappingError
+
+if TYPE_CHECKING:
+    from pv_testing.contracts.rules import Rules
+    from pv_testing.transports.judge import Judge, Judgement
+
+Values = Mapping[str, Any]
+NOTHING: Values = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A quota: so many ``requests`` in ``per`` seconds."""
+
+    requests: int
+    per: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much and how fast a system is spoken to.
+
+    Attributes:
+        concurrency: the most requests at a time.
+        attempt_timeout: seconds for one try.
+        total_timeout: seconds for one request, waits and repetitions included.
+        horizon: seconds after which a look-up surely sees what a request has done.
+        rate: the quota, where there is one.
+        response_bytes: the largest answer that is read, decompressed.
+    """
+
+    concurrency: int = 8
+    attempt_timeout: float = 30.0
+    total_timeout: float = 120.0
+    horizon: float = 2.0
+    rate: Rate | None = None
+    response_bytes: int = 32 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class Pagination:
+    """How a listing comes in pages.
+
+    Attributes:
+        style: ``page`` counts pages, ``offset`` items; ``cursor`` hands on a token or an address from the body,
+            ``link`` an address from the ``Link`` header; ``none`` answers all at once.
+        page: the query parameter that says which page, offset or cursor.
+        size: the query parameter that says how many items; empty where there is none.
+        page_size: how many items to ask for.
+        start: the number of the first page.
+        items: where the items are in the body.
+        total: where the body says how many items there are in all; empty where it doesn't.
+        pages: where it says how many pages; empty where it doesn't.
+        next: where it says the next cursor or address.
+    """
+
+    style: Literal["page", "offset", "cursor", "link", "none"] = "none"
+    page: str = "page"
+    size: str = ""
+    page_size: int = 100
+    start: int = 1
+    items: str = ""
+    total: str = ""
+    pages: str = ""
+    next: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, ready for the session.
+
+    Attributes:
+        method: in capitals.
+        path: relative to the base address, quoted.
+        params: the query.
+        body: what to send as JSON; ``None`` for no body.
+    """
+
+    method: str
+    path: str
+    params: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A query parameter: its ``name``, and a ``vocabulary`` that its values go through."""
+
+    name: str
+    vocabulary: Vocabulary | None = None
+
+    def write(self, value: Any) -> str:
+        """Return a value as an address has it."""
+        if self.vocabulary is not None:
+            value = self.vocabulary.write(str(value))
+        return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request with places to fill.
+
+    What goes into the address or the query isn't repeated in the body.
+
+    Attributes:
+        method: in capitals.
+        path: the address, relative to the base.
+        query: our name to the query parameter.
+        constants: query parameters that are always the same.
+        fields: the fields of the payload that are sent; ``None`` for all.
+        stamps: where values of the context go in the body, such as the revision.
+        has_body: whether the method carries one.
+    """
+
+    method: str
+    path: Template
+    query: Mapping[str, Parameter] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    fields: tuple[str, ...] | None = None
+    stamps: tuple[tuple[Putter, str], ...] = ()
+    has_body: bool = True
+
+    def body(self, payload: Values, context: Values = NOTHING) -> dict[str, Any]:
+        """Return what one record's body is before anything of it moves into the address.
+
+        Args:
+            payload: the mapped record.
+            context: ``id`` (in the system), ``key``, ``revision`` and ``idempotency_key``, as far as known.
+        """
+        if self.fields is None:
+            body = dict(payload)
+        else:
+            body = {name: payload[name] for name in self.fields if name in payload}
+        for put, name in self.stamps:
+            if context.get(name) is None:
+                raise MappingError(f"{self.path.text}: no {name} is known", code="FIELD_MISSING")
+            put(body, context[name])
+        return body
+
+    def request(self, payload: Values = NOTHING, context: Values = NOTHING) -> Request:
+        """Return the request for one record, or with the arguments of a plain call.
+
+        Args:
+            payload: the mapped record, or the arguments.
+            context: ``id`` (in the system), ``key``, ``revision`` and ``idempotency_key``, as far as known.
+
+        Raises:
+            MappingError: the address lacks a value, or a request without body was given too much.
+        """
+        path = self.path.url(payload, context)
+        params = dict(self.constants)
+        for name, parameter in self.query.items():
+            value = payload.get(name)
+            if value is not None:
+                params[parameter.name] = parameter.write(value)
+        body = self.body(payload, context)
+        for name in (*self.path.names, *self.query):
+            body.pop(name, None)
+        if self.has_body:
+            return Request(self.method, path, params, body)
+        if body:
+            known = ", ".join((*self.path.names, *self.query)) or "nothing"
+            raise MappingError(f"{self.path.text} takes no {', '.join(body)}; it takes {known}", code="FIELD_UNKNOWN")
+        return Request(self.method, path, params)
+
+
+@dataclass(frozen=True, slots=True)
+class Bulk:
+    """How many records travel in one request.
+
+    Attributes:
+        call: the request.
+        size: the most records that it carries.
+        wrap: puts the list of records into the body; ``None`` sends the bare list.
+        items: finds the list of answers, in the order of the records.
+        status: finds an answer's HTTP status; ``None`` where it has none.
+        id: finds the record's id in an answer.
+    """
+
+    call: Call
+    size: int
+    wrap: Putter | None
+    items: Getter
+    status: Getter | None
+    id: Getter
+
+    def request(self, bodies: Sequence[Values]) -> Request:
+        """Return the request for several records, each as :meth:`Call.body` gives it."""
+        body: Any = list(bodies)
+        if self.wrap is not None:
+            body = {}
+            self.wrap(body, list(bodies))
+        return Request(self.call.method, self.call.path.text, dict(self.call.constants), body)
+
+
+@dataclass(frozen=True, slots=True)
+class Find:
+    """How records are looked up by what they were sent with.
+
+    Attributes:
+        call: the request.
+        size: for how many records at a time.
+        one_key: makes the look-up key of one payload, where ``size`` is more than 1.
+        wrap: puts the keys into the body.
+        items: finds the list of records in the answer; a single record counts as a list of one.
+        pagination: how the answer comes in pages.
+        sent_key: says which record a payload is; equal to ``found_key`` of what was found.
+        found_key: says which record a found one is.
+        id: finds the id in a found record.
+        same: says whether a found record has what is wanted, which is a body with its stamps.
+    """
+
+    call: Call
+    size: int
+    one_key: Callable[[Values], Any] | None
+    wrap: Putter | None
+    items: Callable[[Any], list[Values]]
+    pagination: Pagination
+    sent_key: Template
+    found_key: Template
+    id: Getter
+    same: Callable[[Values, Values], bool]
+
+    def key_of_sent(self, payload: Values, context: Values = NOTHING) -> str | None:
+        """Return which record a payload is, in the system's words; ``None`` where it can't be said."""
+        return self.sent_key.fill({**context, **payload})
+
+    def key_of_found(self, item: Values) -> str | None:
+        """Return which record a found one is."""
+        return self.found_key.fill(item)
+
+    def request(self, payloads: Sequence[Values], context: Values = NOTHING) -> Request:
+        """Return the request that looks up as many payloads as ``size`` allows.
+
+        Args:
+            payloads: mapped records; only one where ``size`` is 1.
+            context: as in :meth:`Call.request`, where ``size`` is 1.
+        """
+        if self.one_key is None:
+            (payload,) = payloads
+            names = (*self.call.path.names, *self.call.query)
+            return self.call.request({name: payload[name] for name in names if name in payload}, context)
+        keys = [self.one_key(payload) for payload in payloads]
+        body: Any = keys
+        if self.wrap is not None:
+            body = {}
+            self.wrap(body, keys)
+        return Request(self.call.method, self.call.path.text, dict(self.call.constants), body)
+
+
+OnChange = Literal["update", "amend", "ignore"]
+
+
+@dataclass(frozen=True, slots=True)
+class OperationSpec:
+    """One thing that a system can do.
+
+    Attributes:
+        name: such as ``create_sample``.
+        call: its request.
+        kind: the kind of record that it brings into effect, such as ``sample``; empty for a plain call.
+        map: our record to the system's; ``None`` sends arguments as they are.
+        success: the HTTP statuses that mean yes; empty for any 2xx.
+        repeatable: whether it may be sent twice without harm.
+        answer: what comes back: ``json``, ``bytes`` or ``none``.
+        reply_id: finds the record's id in the answer.
+        pagination: how its listing comes in pages; ``None`` where it is no listing.
+        bulk: how many records travel in one request; ``None`` where they can't.
+        find: how records are looked up; ``None`` where they can't be.
+        update: the request that changes a record in place; ``None`` where there is none.
+        on_change: what a changed record becomes.
+        look_first: whether even a record that is new to the ledger is looked up before it is sent.
+    """
+
+    name: str
+    call: Call
+    kind: str = ""
+    map: FieldMap | None = None
+    success: frozenset[int] = frozenset()
+    repeatable: bool | None = None
+    answer: Literal["json", "bytes", "none"] = "json"
+    reply_id: Getter = field(default=lambda _: None)
+    pagination: Pagination | None = None
+    bulk: Bulk | None = None
+    find: Find | None = None
+    update: Call | None = None
+    on_change: OnChange = "update"
+    look_first: bool = False
+
+    def prepare(self, data: Values) -> dict[str, Any]:
+        """Map and validate a record.
+
+        Raises:
+            MappingError: it can't be carried.
+        """
+        return dict(data) if self.map is None else self.map.out(data)
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How a system says who is asking.
+
+    Attributes:
+        call: the request.
+        who: finds the caller's name in the answer.
+        known: says whether the answer means that the system knows the caller.
+        field: the path that ``known`` looks at, for messages.
+    """
+
+    call: Call
+    who: Getter
+    known: Callable[[Any], bool]
+    field: str
+
+    def name(self, body: Any) -> str | None:
+        """Return as whom the system knows the caller, or ``None`` when it doesn't.
+
+        Args:
+            body: the decoded answer; some systems answer strangers with a success that holds nothing.
+        """
+        who = self.who(body)
+        return str(who) if self.known(body) and who not in {None, ""} else None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """How one provider is spoken to.
+
+    Attributes:
+        name: the file's name without its ending.
+        file: the file.
+        digest: SHA-256 of the file.
+        system: ``framework``, ``lims``, ``qms``, ``pm`` or ``erp``.
+        provider: the product.
+        title: what it is, in one line.
+        identity: how the system says who is asking; ``None`` where it can't.
+        limits: how much and how fast.
+        pagination: how listings come in pages unless an operation says otherwise.
+        idempotency_header: the header of the idempotency key; empty where the system honours none.
+        authentication: what each way of authenticating needs here, such as ``jwt.login``.
+        vocabularies: by name.
+        maps: field maps by name.
+        operations: by name.
+        names: what a deployment may call otherwise, with the names in effect.
+    """
+
+    name: str
+    file: str
+    digest: str
+    system: str
+    provider: str
+    title: str
+    identity: Identity | None
+    limits: Limits
+    pagination: Pagination
+    idempotency_header: str
+    authentication: Mapping[str, Mapping[str, str]]
+    vocabularies: Mapping[str, Vocabulary]
+    maps: Mapping[str, FieldMap]
+    operations: Mapping[str, OperationSpec]
+    names: Mapping[str, str]
+    rules: Rules = field(repr=False)
+
+    def operation(self, name: str) -> OperationSpec:
+        """Return an operation.
+
+        Raises:
+            ConfigError: the contract doesn't have it.
+        """
+        from pv_testing.contracts.problems import allowed
+        from pv_testing.errors import ConfigError
+
+        if name not in self.operations:
+            known = list(self.operations)
+            raise ConfigError(f"{self.file}: has no operation {name!r}; {allowed(name, known)}", code="NO_OPERATION")
+        return self.operations[name]
+
+    def judge(self, operation: str | OperationSpec) -> Judge:
+        """Return the function that says what a response to an operation means."""
+        spec = self.operation(operation) if isinstance(operation, str) else operation
+        return self.rules.judge(spec)
+
+    def judge_item(self, operation: str | OperationSpec) -> Callable[[Values], Judgement]:
+        """Return the function that says what one record's answer within a bulk answer means."""
+        spec = self.operation(operation) if isinstance(operation, str) else operation
+        return self.rules.judge_item(spec)

@@ -1,0 +1,37 @@
+"""Where the project keeps its files: contracts, schemas and configuration."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+MAPPINGS = Path("include", "mappings")
+SCHEMAS = Path("include", "schemas")
+
+
+def project_root() -> Path:
+    """Return the project's folder: the one around ``plugins/pv_testing``, else the Airflow home.
+
+    The package may be installed or mounted elsewhere than the contracts, and then they are in the Airflow home.
+    """
+    here = Path(__file__).resolve().parents[3]
+    if (here / MAPPINGS).is_dir():
+        return here
+    return Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
+
+
+def contract_names() -> list[str]:
+    """Return the names of the contracts and field maps that the project has, sorted."""
+    return sorted(path.stem for path in (project_root() / MAPPINGS).glob("*.yaml"))
+
+
+def contract_path(name_or_path: str | Path) -> Path:
+    """Return the file of a contract.
+
+    Args:
+        name_or_path: a name such as ``lims_custom``, or a path; a relative one counts from the project's folder.
+    """
+    given = Path(name_or_path)
+    if given.suffix in {".yaml", ".yml"}:
+        return given if given.is_absolute() else project_root() / given
+    return project_root() / MAPPINGS / f"{given}.yaml"

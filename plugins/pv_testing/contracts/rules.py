@@ -1,0 +1,210 @@
+"""What a system's responses mean, by the contract's own rules and then by HTTP.
+
+Some systems answer a refusal with 200, a permanent no with 500, or a 500 after the commit; a rule says so as data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pv_testing.contracts.paths import Getter, getter
+from pv_testing.errors import (
+    AuthenticationError,
+    Conflict,
+    IntegrationError,
+    NotFound,
+    PermissionDenied,
+    Rejected,
+    ResponseError,
+    redact,
+)
+from pv_testing.exchange.types import Verdict
+
+if TYPE_CHECKING:
+    from pv_testing.contracts.model import OperationSpec
+    from pv_testing.transports.judge import Judge, Judgement
+    from pv_testing.transports.response import Response
+
+VERDICTS: Mapping[str, tuple[Verdict, type[IntegrationError]]] = {
+    "ok": (Verdict.OK, Rejected),
+    "rejected": (Verdict.REJECTED, Rejected),
+    "not_found": (Verdict.REJECTED, NotFound),
+    "conflict": (Verdict.REJECTED, Conflict),
+    "authentication": (Verdict.REJECTED, AuthenticationError),
+    "permission": (Verdict.REJECTED, PermissionDenied),
+    "retryable": (Verdict.RETRYABLE, Rejected),
+    "ambiguous": (Verdict.AMBIGUOUS, Rejected),
+}
+_ANY: Any = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule; all of its conditions must be met.
+
+    Attributes:
+        verdict: what the response means then.
+        statuses: the HTTP statuses that it is about.
+        operations: the operations that it is about; empty for all.
+        contains: text that the body must contain; empty for any.
+        at: finds what ``equals`` or ``exists`` speak of; ``None`` for no such condition.
+        equals: what must be there.
+        exists: whether something must be there, where ``equals`` says nothing.
+        code: the reason code; empty for the system's own.
+        reason: the reason in words; empty for the system's own.
+    """
+
+    verdict: str
+    statuses: range | frozenset[int]
+    operations: frozenset[str] = frozenset()
+    contains: str = ""
+    at: Getter | None = None
+    equals: Any = _ANY
+    exists: bool = True
+    code: str = ""
+    reason: str = ""
+
+    def meets(self, response: Response) -> bool:
+        """Say whether a response meets the conditions."""
+        if response.status not in self.statuses:
+            return False
+        if self.contains and self.contains.encode() not in response.body:
+            return False
+        if self.at is None:
+            return True
+        found = self.at(_decoded(response))
+        if self.equals is not _ANY:
+            return bool(found == self.equals) and isinstance(found, bool) == isinstance(self.equals, bool)
+        return (found not in (None, "", [], {})) is self.exists
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """All rules of a contract, and where the system says why.
+
+    Attributes:
+        rules: the first that is met decides.
+        code: finds the system's reason code.
+        reasons: find the parts of the reason in words.
+    """
+
+    rules: Sequence[Rule]
+    code: Getter
+    reasons: Sequence[Getter]
+
+    def judge(self, spec: OperationSpec) -> Judge:
+        """Return the judge of an operation's responses."""
+        from pv_testing.transports.judge import OK, Judgement, judge_http
+
+        mine = [rule for rule in self.rules if not rule.operations or spec.name in rule.operations]
+
+        def judged(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+            for rule in mine:
+                if rule.meets(response):
+                    return self._by_rule(rule, response)
+            if not 200 <= response.status < 300:
+                found = judge_http(response, repeatable)
+                code, reason = self.explain(_decoded(response))
+                return found._replace(code=code or found.code, reason=reason or found.reason)
+            if spec.success and response.status not in spec.success:
+                reason = f"the system answered {response.status}, which the contract doesn't foresee"
+                return Judgement(Verdict.AMBIGUOUS, f"HTTP_{response.status}", reason)
+            return OK
+
+        return judged
+
+    def judge_item(self, spec: OperationSpec) -> Callable[[Mapping[str, Any]], Judgement]:
+        """Return the judge of single answers within an operation's bulk answers."""
+        import orjson
+
+        from pv_testing.transports.judge import OK, Judgement
+        from pv_testing.transports.response import Response
+
+        judge = self.judge(spec)
+        status_of = spec.bulk.status if spec.bulk else None
+        about_success = any(200 in rule.statuses or 201 in rule.statuses for rule in self.rules)
+
+        def judged(item: Mapping[str, Any]) -> Judgement:
+            status = status_of(item) if status_of else 200
+            if not isinstance(status, int):
+                return Judgement(Verdict.AMBIGUOUS, "NO_STATUS", "the system doesn't say what became of the record")
+            if not about_success and 200 <= status < 300:
+                return OK
+            return judge(Response(status, {}, orjson.dumps(item)), False)  # noqa: FBT003
+
+        return judged
+
+    def explain(self, body: Any) -> tuple[str, str]:
+        """Return the reason code and the reason in words that a body gives, each empty where it gives none."""
+        code = self.code(body)
+        said = [text for text in (_words(get(body)) for get in self.reasons) if text]
+        return str(code) if isinstance(code, (str, int)) else "", redact("; ".join(said))
+
+    def _by_rule(self, rule: Rule, response: Response) -> Judgement:
+        from pv_testing.transports.judge import OK, Judgement
+
+        verdict, error = VERDICTS[rule.verdict]
+        if verdict is Verdict.OK:
+            return OK
+        code, reason = self.explain(_decoded(response))
+        code = rule.code or code or f"HTTP_{response.status}"
+        return Judgement(verdict, code, rule.reason or reason or response.explain(), error)
+
+
+def _decoded(response: Response) -> Any:
+    try:
+        return response.json()
+    except ResponseError:
+        return None
+
+
+def _words(found: Any) -> str:
+    """Return what a system says as one line: text as it is, a list joined, a mapping as ``name: value``."""
+    if isinstance(found, Mapping):
+        if set(found) == {"field", "message"}:
+            return f"{found['field']}: {found['message']}"
+        return "; ".join(f"{name}: {_words(inner)}" for name, inner in found.items())
+    if isinstance(found, list):
+        return "; ".join(text for text in map(_words, found) if text)
+    return "" if found is None else str(found)
+
+
+def statuses(written: Any) -> range | frozenset[int]:
+    """Return the statuses that a rule is about: a number, a list of numbers, ``5xx``, ``500-502``, or all."""
+    if written is None:
+        return range(100, 600)
+    if isinstance(written, int):
+        return frozenset({written})
+    if isinstance(written, list):
+        return frozenset(written)
+    if written.endswith("xx"):
+        hundred = int(written[0]) * 100
+        return range(hundred, hundred + 100)
+    low, _, high = written.partition("-")
+    return range(int(low), int(high or low) + 1)
+
+
+def compile_rules(written: Mapping[str, Any]) -> Rules:
+    """Compile a contract's section ``errors``."""
+    reasons = written.get("reason", [])
+    return Rules(
+        rules=tuple(_rule(rule) for rule in written.get("rules", [])),
+        code=getter(written["code"]) if "code" in written else lambda _: None,
+        reasons=tuple(getter(path) for path in ([reasons] if isinstance(reasons, str) else reasons)),
+    )
+
+
+def _rule(written: Mapping[str, Any]) -> Rule:
+    return Rule(
+        verdict=written["verdict"],
+        statuses=statuses(written.get("status")),
+        operations=frozenset(written.get("operations", ())),
+        contains=written.get("contains", ""),
+        at=getter(written["at"]) if "at" in written else None,
+        equals=written.get("equals", _ANY),
+        exists=written.get("exists", True),
+        code=written.get("code", ""),
+        reason=written.get("reason", ""),
+    )
