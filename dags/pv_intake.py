@@ -16,6 +16,7 @@ a dry run that changes nothing, a replay of what waits for a person.
 from __future__ import annotations
 
 from airflow.sdk import DAG
+
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
 from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, SAMPLES, START, schedule

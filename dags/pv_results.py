@@ -17,6 +17,7 @@ waits for a person.
 from __future__ import annotations
 
 from airflow.sdk import DAG
+
 from operators.results import UploadResultsOperator
 from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
 from operators.wiring import DEFAULT_ARGS, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule

@@ -17,6 +17,7 @@ Parameters: one service request by number or id, a dry run that changes nothing,
 from __future__ import annotations
 
 from airflow.sdk import DAG
+
 from operators.statuses import PullStatusOperator, PushStatusOperator
 from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, SAMPLES, START, STATUSES, schedule
 

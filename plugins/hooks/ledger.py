@@ -11,6 +11,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
+
     from pv_testing.ledger import Ledger
 
 FILE = "pv_ledger.sqlite"

@@ -6,6 +6,7 @@ import json
 
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import Connection
+
 from pv_testing.errors import ConfigError
 
 

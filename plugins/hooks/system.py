@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.providers.http.hooks.http import HttpHook
     from airflow.sdk import Connection
     from pv_testing.config import SystemConfig
+
     from pv_testing.integrations.client import SystemClient
     from pv_testing.ledger import Ledger
 

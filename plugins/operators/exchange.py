@@ -14,6 +14,7 @@ Workflow = Callable[..., Coroutine[Any, Any, "Report"]]
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from hooks.lims import LIMSHook
     from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient

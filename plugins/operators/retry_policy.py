@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
+
 from pv_testing.errors import Action, ExchangeIncomplete, IntegrationError, RateLimited
 
 if TYPE_CHECKING:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+
+from operators.chunks import MOST_TASKS, chunks, title
 from pv_testing.domain.status import STATES, TESTED
 from pv_testing.errors import DataError
 
-from operators.chunks import MOST_TASKS, chunks, title
-
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
     from pv_testing.integrations import FrameworkClient
 
 OPEN = STATES[:-1]

@@ -15,8 +15,8 @@ from typing import Any
 
 import yaml
 from airflow.sdk import Asset, Param
-from hooks import assets
 
+from hooks import assets
 from operators.retry_policy import ErrorTreeRetryPolicy
 
 log = logging.getLogger(__name__)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
+
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing.errors import IntegrationError
 

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Collection, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+
 from pv_testing.errors import Action, IntegrationError, RateLimited
 
 if TYPE_CHECKING:
