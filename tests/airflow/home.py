@@ -10,8 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -57,3 +60,9 @@ def ask(probe: str, *arguments: str, home: Path, **extra: str) -> Any:
     )
     assert answer.returncode == 0, answer.stderr
     return json.loads(answer.stdout.splitlines()[-1])
+
+
+def connect(monkeypatch: pytest.MonkeyPatch, connections: Mapping[str, Mapping[str, Any]]) -> None:
+    """Give this process Airflow connections, by their ids."""
+    for conn_id, connection in connections.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{conn_id.upper()}", json.dumps(connection))
