@@ -18,11 +18,20 @@ from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Outcome, Prepared, Record, Result
-from pv_testing.ledger import Ledger, Refusal
+from pv_testing.ledger import Claim, Decision, Ledger, Refusal
 from pv_testing.transports.sync import run
 
 CHUNK = 500
 PIPELINE = 2
+
+_PLANNED = {
+    Decision.NEW: Result.CREATED,
+    Decision.CHANGED: Result.UPDATED,
+    Decision.RESOLVE: Result.ADOPTED,
+    Decision.UNCHANGED: Result.UNCHANGED,
+    Decision.BUSY: Result.DEFERRED,
+    Decision.WAITING: Result.QUARANTINED,
+}
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +90,23 @@ class Exchange:
 
         await together(*(work() for _ in range(PIPELINE)))
         report.error = shared.stopped
+        report.close()
+        return report
+
+    def plan(self, records: Sequence[Record]) -> Report:
+        """Say what :meth:`run` would do, and change nothing anywhere.
+
+        Args:
+            records: what would be carried.
+        """
+        report = Report(self.operation.name, self.operation.system, self.operation.provider, rehearsal=True)
+        distinct, contradictory = separate(records)
+        for chunk in self._chunks(distinct):
+            prepared, refused = self._prepare(chunk, contradictory)
+            report.add(Outcome(r.key, Result.QUARANTINED, code=r.code, reason=r.reason) for r in refused)
+            claims = [Claim(item.key, item.fingerprint) for item in prepared]
+            answers = self.ledger.peek(self.operation.system, self.operation.kind, claims)
+            report.add(Outcome(a.key, _PLANNED[a.decision], a.external_id, a.code, a.reason) for a in answers)
         report.close()
         return report
 

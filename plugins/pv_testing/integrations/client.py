@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
     from pv_testing.providers.rest import RestProvider
 
+
 class SystemClient:
     """A system of the laboratory, reached as its configuration and its contract say.
 
@@ -52,7 +53,7 @@ class SystemClient:
         from pv_testing.config import system_config
 
         self.config = config or system_config(self.system, base_url=base_url, **credentials)
-        self.contract = load_contract(self.config.contract)
+        self.contract = load_contract(self.config.contract, self.config.mappings)
         self.owner = owner
         self._ledger = ledger
         self._own_ledger = ledger is None
@@ -73,17 +74,20 @@ class SystemClient:
             self._providers[loop] = open_provider(self.config, self.contract, self.ledger, self._on_token)
         return self._providers[loop]
 
-    async def aexchange(self, operation: str, records: Sequence[Record], *, replay: bool = False) -> Report:
+    async def aexchange(
+        self, operation: str, records: Sequence[Record], *, replay: bool = False, dry_run: bool = False
+    ) -> Report:
         """Run one operation of the contract over many records, each of which takes effect exactly once.
 
         Args:
             operation: its name in the contract.
             records: what to carry, in the project's words.
             replay: try records again that wait for a person with the same content.
+            dry_run: only say what would happen.
         """
         provider = await self.provider()
         exchange = Exchange(provider.operation(operation), self.ledger, owner=self.owner, replay=replay)
-        return await exchange.arun(records)
+        return await asyncio.to_thread(exchange.plan, records) if dry_run else await exchange.arun(records)
 
     def exchange(self, operation: str, records: Sequence[Record], *, replay: bool = False) -> Report:
         """Do what :meth:`aexchange` does, and wait for it."""

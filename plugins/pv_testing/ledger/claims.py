@@ -21,19 +21,28 @@ T = TypeVar("T")
 
 def claim(store: Store, system: str, kind: str, items: Sequence[Claim], owner: str, lease: float) -> list[Claimed]:
     """Claim records; one read where nothing has changed, one transaction otherwise."""
-    keys = [item.key for item in items]
-    with store.reading() as connection:
-        rows = fetch(connection, system, kind, keys)
-        now = store.clock(connection)
-    answers = [_answer(system, kind, rows.get(item.key), item, now) for item in items]
+    answers, rows = _read(store, system, kind, items)
     if not any(rules.writes(rows.get(answer.key), answer.decision) for answer in answers):
         return answers
+    keys = [item.key for item in items]
     with store.writing() as writing:
         rows = fetch(writing.connection, system, kind, keys)
         desk = _Desk(system, kind, rows, clean(owner), writing.now, writing.now + lease)
         answers = [desk.serve(item) for item in items]
         desk.write(writing)
     return answers
+
+
+def peek(store: Store, system: str, kind: str, items: Sequence[Claim]) -> list[Claimed]:
+    """Say what a claim would answer, and claim nothing."""
+    return _read(store, system, kind, items)[0]
+
+
+def _read(store: Store, system: str, kind: str, items: Sequence[Claim]) -> tuple[list[Claimed], Mapping[str, Row]]:
+    with store.reading() as connection:
+        rows = fetch(connection, system, kind, [item.key for item in items])
+        now = store.clock(connection)
+    return [_answer(system, kind, rows.get(item.key), item, now) for item in items], rows
 
 
 class _Desk:

@@ -27,7 +27,11 @@ class Ledger:
 
     def __init__(self, url: str = "sqlite://") -> None:
         self._store = Store(url)
-        schema.prepare(self._store)
+        try:
+            schema.prepare(self._store)
+        except BaseException:
+            self.close()
+            raise
 
     def close(self) -> None:
         """Close the connections."""
@@ -61,6 +65,16 @@ class Ledger:
             DataError: a key can't be kept in a database.
         """
         return claims.claim(self._store, system, kind, items, owner, lease)
+
+    def peek(self, system: str, kind: str, items: Sequence[Claim]) -> list[Claimed]:
+        """Say what :meth:`claim` would answer, and claim nothing; for plans.
+
+        Args:
+            system: the system they would go to.
+            kind: what they are.
+            items: the versions that would take effect.
+        """
+        return claims.peek(self._store, system, kind, items)
 
     def renew(self, claimed: Sequence[Claimed], lease: float) -> None:
         """Prolong leases.

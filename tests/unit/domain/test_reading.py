@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pv_testing.domain.reading import read_execution, read_service_request
 from pv_testing.errors import DataError
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.results import result_record
 

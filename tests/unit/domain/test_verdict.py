@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.verdict import QualityStatus, read_status, verdicts
 from pv_testing.errors import DataError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+
 from pv_testing.errors import (
     AmbiguousOutcome,
     AuthenticationError,
@@ -18,7 +19,6 @@ from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
 from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
-
 from tests.unit.exchange.target import Target, nothing, records
 
 
@@ -250,7 +250,8 @@ def test_the_audit_trail_has_one_event_for_each_record_that_took_effect(ledger, 
     assert ledger.verify().count >= 12
 
 
-def test_a_record_that_changed_while_its_fate_was_unclear_keeps_both_versions_apart(ledger, target):
+@pytest.mark.parametrize("compares_content", [False, True])
+def test_a_record_that_changed_while_its_fate_was_unclear_keeps_both_versions_apart(ledger, target, compares_content):
     class Killed(BaseException):
         pass
 
@@ -258,10 +259,27 @@ def test_a_record_that_changed_while_its_fate_was_unclear_keeps_both_versions_ap
         raise Killed
 
     target.after = kill
-    target.compares_content = False
+    target.compares_content = compares_content
     with pytest.raises(Killed):
         Exchange(target, ledger).run(records(3, power_rating=400))
     target.after = nothing
     report = Exchange(target, ledger).run(records(3, power_rating=405))
     assert report.counts()["updated"] == 3
     assert target.times() == {f"SR-2025-0001/SN{place:04}#{revision}": 1 for place in range(3) for revision in (1, 2)}
+
+
+def test_a_plan_says_what_would_happen_and_changes_nothing(ledger, target):
+    Exchange(target, ledger).run(records(3))
+    target.sent.clear()
+    events = ledger.verify().count
+    wanted = [*records(4), Record("SR-2025-0001/SNBAD", {"bad": True})]
+    plan = Exchange(target, ledger).plan(wanted)
+    assert {name: number for name, number in plan.counts().items() if number} == {
+        "unchanged": 3,
+        "created": 1,
+        "quarantined": 1,
+    }
+    assert "would" in plan.table()
+    assert target.sent == []
+    assert ledger.verify().count == events
+    assert ledger.waiting() == []
