@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pv_testing.errors import LedgerError, redact
@@ -31,6 +31,7 @@ _ADVICE = (
     ("can't be changed", "the audit trail can't be changed, not even by SQL"),
 )
 _UNREACHABLE = "the database doesn't answer: check that it runs and can be reached, then try again"
+_UNEXPECTED = "the database refuses the request: see what it says"
 
 
 def place(url: URL) -> str:
@@ -58,7 +59,8 @@ def understood(url: URL) -> Iterator[None]:
 def _explain(error: Exception, url: URL) -> LedgerError:
     said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     first_line = redact(said.strip().split("\n", 1)[0])
-    advice = next((advice for words, advice in _ADVICE if words in said.lower()), _UNREACHABLE)
+    otherwise = _UNREACHABLE if isinstance(error, (OperationalError, OSError)) else _UNEXPECTED
+    advice = next((advice for words, advice in _ADVICE if words in said.lower()), otherwise)
     if url.password and str(url.password) in first_line:
         first_line = ""
     return LedgerError(f"the ledger at {place(url)} can't be used: {advice}; nothing is sent", excerpt=first_line)

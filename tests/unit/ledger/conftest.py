@@ -5,13 +5,22 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
+
 from pv_testing.ledger import Ledger
 
 SERVER = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 _numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def environment() -> dict[str, str]:
+    """Give the environment of a child process that imports the product."""
+    plugins = Path(__file__).parents[3] / "plugins"
+    return {**os.environ, "PYTHONPATH": str(plugins)}
 
 
 @pytest.fixture(scope="session")

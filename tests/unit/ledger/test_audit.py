@@ -9,13 +9,14 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
 from pv_testing.errors import AuditBroken, LedgerError
 from pv_testing.exchange.types import Result
 from pv_testing.ledger import Claim, Ledger, Settlement, audit
 from pv_testing.ledger.cli import verify_audit
 from pv_testing.ledger.store import Store, Writing
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 COUNT = 20
 

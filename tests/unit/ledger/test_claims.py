@@ -6,6 +6,7 @@ import os
 import threading
 
 import pytest
+
 from pv_testing.errors import DataError, LeaseLost, LedgerError
 from pv_testing.exchange.types import Result
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement, State

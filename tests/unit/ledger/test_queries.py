@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pv_testing.exchange.types import Result
 from pv_testing.ledger import Claim, Refusal, Settlement, State
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from pv_testing.exchange.types import Result
 from pv_testing.ledger import Claimed, Decision, Refusal, Settlement, rules
 from pv_testing.ledger.rules import Row

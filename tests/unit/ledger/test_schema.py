@@ -1,0 +1,129 @@
+"""The tables are made and migrated by whoever opens the ledger first, however many come at once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import text
+
+from pv_testing.errors import ConfigError, LedgerError
+from pv_testing.ledger import Claim, Ledger
+from pv_testing.ledger.schema import VERSION, VERSION_TABLE
+from pv_testing.ledger.store import Store, parse
+from pv_testing.ledger.tables import metadata
+
+
+def test_the_migrations_make_exactly_the_tables_that_the_code_speaks_of(ledger):
+    with ledger._store.reading() as connection:
+        options = {"version_table": VERSION_TABLE, "compare_type": True, "compare_server_default": True}
+        differences = compare_metadata(MigrationContext.configure(connection, opts=options), metadata)
+    assert differences == []
+
+
+def test_the_version_that_the_code_expects_is_that_of_the_newest_migration():
+    config = Config()
+    config.set_main_option("script_location", "pv_testing.ledger:migrations")
+    assert ScriptDirectory.from_config(config).get_heads() == [VERSION]
+
+
+def test_a_ledger_that_is_opened_again_has_what_it_had(url):
+    with Ledger(url) as ledger:
+        ledger.claim("lims", "sample", [Claim("k", "a")], owner="o", lease=60)
+    with Ledger(url) as ledger:
+        assert ledger.counts() == {("lims", "sample", "in_flight"): 1}
+
+
+def test_a_ledger_of_a_newer_release_is_left_alone(url):
+    Ledger(url).close()
+    store = Store(url)
+    with store.exclusive() as connection:
+        connection.execute(text(f"UPDATE {VERSION_TABLE} SET version_num = '9999'"))
+    store.close()
+    with pytest.raises(LedgerError, match="newer release"):
+        Ledger(url)
+
+
+def test_many_threads_open_a_new_ledger_at_once(url):
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            with Ledger(url) as ledger:
+                ledger.record("opened")
+        except BaseException as error:  # noqa: BLE001
+            failures.append(error)
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    with Ledger(url) as ledger:
+        assert ledger.verify().count == 6
+
+
+OPEN = """
+import sys
+from pv_testing.ledger import Ledger
+print("ready", flush=True)
+sys.stdin.readline()
+with Ledger(sys.argv[1]) as ledger:
+    ledger.record("opened")
+"""
+
+
+def test_many_processes_open_a_new_ledger_at_once(url, environment):
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, url],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        )
+        for _ in range(5)
+    ]  # fmt: skip
+    for process in processes:
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        process.stdin.write("\n")
+        process.stdin.flush()
+    said = [process.communicate(timeout=60)[1] for process in processes]
+    assert [(process.returncode, words) for process, words in zip(processes, said, strict=True)] == [(0, "")] * 5
+    with Ledger(url) as ledger:
+        assert ledger.verify().count == 5
+
+
+def test_a_file_is_durable_and_can_be_read_while_it_is_written(tmp_path):
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger, ledger._store.reading() as connection:
+        assert connection.scalar(text("PRAGMA journal_mode")) == "wal"
+        assert connection.scalar(text("PRAGMA synchronous")) == 2  # FULL
+        assert connection.scalar(text("PRAGMA busy_timeout")) == 30_000
+
+
+@pytest.mark.parametrize(
+    ("given", "driver"),
+    [
+        ("postgres://u:p@h/d", "postgresql+psycopg"),
+        ("postgresql://u:p@h/d", "postgresql+psycopg"),
+        ("postgresql+psycopg://u:p@h/d", "postgresql+psycopg"),
+        ("sqlite:////srv/x.sqlite", "sqlite"),
+        ("sqlite://", "sqlite"),
+    ],
+)
+def test_the_urls_that_people_have_are_understood(given, driver):
+    assert parse(given).drivername == driver
+
+
+@pytest.mark.parametrize(
+    "given", ["", "/srv/x.sqlite", "mysql://u:canary-1@h/d", "postgresql+asyncpg://u:canary-1@h/d"]
+)
+def test_other_urls_are_refused_without_their_password(given):
+    with pytest.raises(ConfigError) as caught:
+        Ledger(given)
+    assert "canary" not in str(caught.value)
