@@ -1,0 +1,114 @@
+"""Prints what a record, an unchanged record, a claim and a parsed DAG cost, beside what others pay, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.bench import creation, ledger, server
+from tests.bench.timing import Timing, median
+
+PROJECT = Path(__file__).parents[2]
+DAGS = ("pv_intake", "pv_results", "pv_status_sync")
+
+
+def main() -> int:
+    """Run everything and return 0 when every target is reached."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--records", type=int, default=5_000, help="samples sent one by one (default 5,000)")
+    parser.add_argument("--bulk-records", type=int, default=50_000, help="samples sent in bulk (default 50,000)")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements of which the median counts (default 3)")
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the large ledger (default 1,000,000)")
+    asked = parser.parse_args()
+    targets = [*_records(asked), *_claims(asked.rows), *_dags()]
+    print("\ntargets")
+    for name, value, reached in targets:
+        print(f"  {'reached' if reached else 'MISSED ':8} {name:<62}{value}")
+    return 0 if all(reached for _, _, reached in targets) else 1
+
+
+Target = tuple[str, str, bool]
+
+
+def _records(asked: argparse.Namespace) -> list[Target]:
+    with server.running() as address, tempfile.TemporaryDirectory() as home:
+        rounds = [_round(address, asked) for _ in range(asked.rounds)]
+        single, bulk, unchanged, bare, guide = (median([r[n] for r in rounds]) for n in range(5))
+        hook, mapped = (_in_airflow(way, address, number, home) for way, number in (("http", 1_000), ("mapped", 100)))
+    rows = [
+        ("one by one: mapped, checked, ledger, audit", single),
+        ("in bulk of 500: mapped, checked, ledger, audit", bulk),
+        ("again, nothing has changed", unchanged),
+        ("bare aiohttp, ready-made JSON", bare),
+        ("requests, one after another, as in the guide", guide),
+        ("HttpHook.run, one after another", hook),
+        ("one mapped task a record, without a scheduler", mapped),
+    ]
+    print(f"{'creating samples':<50}{'records/s':>12}{'CPU µs/record':>15}{'of bare':>9}")
+    for name, timing in rows:
+        print(f"  {name:<48}{timing.rate:>12,.0f}{timing.microseconds:>15,.0f}{timing.rate / bare.rate:>9.2f}")
+    ratio = single.rate / bare.rate
+    return [
+        ("one by one, at least 0.5 of bare aiohttp", f"{ratio:.2f}", ratio >= 0.5),
+        ("in bulk of 500, at least 15,000 records/s", f"{bulk.rate:,.0f}", bulk.rate >= 15_000),
+        ("nothing changed, at least 30,000 records/s", f"{unchanged.rate:,.0f}", unchanged.rate >= 30_000),
+    ]
+
+
+def _round(address: str, asked: argparse.Namespace) -> tuple[Timing, ...]:
+    single, _ = creation.ours(address, asked.records, bulk=False)
+    bulk, unchanged = creation.ours(address, asked.bulk_records, bulk=True)
+    bare = creation.bare_aiohttp(address, asked.records)
+    return single, bulk, unchanged, bare, creation.guide_requests(address, asked.records // 5)
+
+
+def _in_airflow(way: str, address: str, number: int, home: str) -> Timing:
+    environment = {
+        **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
+        "AIRFLOW_HOME": home,
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
+        "AIRFLOW_CONN_BENCH": json.dumps({"conn_type": "http", "host": address, "schema": "http"}),
+        "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "plugins", PROJECT))),
+    }
+    command = [sys.executable, "-W", "ignore", "-m", "tests.bench.in_airflow", way, address, str(number)]
+    answer = subprocess.run(command, env=environment, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
+    return Timing(**json.loads(answer.stdout.splitlines()[-1]))
+
+
+def _claims(rows: int) -> list[Target]:
+    print(f"\n{'claiming and settling, ledger on SQLite':<50}{'claims/s':>12}{'settles/s':>15}{'both':>9}")
+    with tempfile.TemporaryDirectory() as folder:
+        speeds = [
+            ledger.measure(f"sqlite:///{Path(folder) / f'{size}.sqlite'}", size, scattered=False)
+            for size in (1_000, rows)
+        ]
+    for speed in speeds:
+        name = f"with {speed.rows:,} records in the ledger"
+        print(f"  {name:<48}{speed.claims:>12,.0f}{speed.settles:>15,.0f}{speed.carried:>9,.0f}")
+    ratio = speeds[0].carried / speeds[1].carried
+    return [(f"cost of a record at {rows:,} rows, at most 1.3 times that at 1,000", f"{ratio:.2f}", ratio <= 1.3)]
+
+
+def _dags() -> list[Target]:
+    from tests.airflow.home import ask
+
+    with tempfile.TemporaryDirectory() as home:
+        measured = ask("tests.dags.probes.measure", *DAGS, home=Path(home))
+    print("\nparsing a DAG after the SDK's import")
+    targets = []
+    for name in DAGS:
+        milliseconds = min(tries["seconds"] for tries in measured[name]) * 1_000
+        print(f"  {name:<48}{milliseconds:>9.0f} ms")
+        targets.append((f"{name} parsed in at most 150 ms", f"{milliseconds:.0f} ms", milliseconds <= 150))
+    return targets
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

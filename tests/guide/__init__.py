@@ -1,0 +1,1 @@
+"""The integration guide's own samples, typed as it prints them."""
