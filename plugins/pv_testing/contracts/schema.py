@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
+import re
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from typing import Any
 
 from pv_testing.contracts.places import SCHEMAS, project_root
@@ -42,14 +45,20 @@ def validator(name: str) -> Any:
         raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from None
 
 
-def check(document: Document, schema: str) -> list[Problem]:
+def check(document: Document, schema: str, hidden: AbstractSet[str] = frozenset()) -> list[Problem]:
     """Return everything in which a file differs from its schema.
 
     Args:
         document: the file.
         schema: the schema's name.
+        hidden: keys whose values are not to be shown.
     """
-    return [problem for error in validator(schema).iter_errors(document.value) for problem in _explain(document, error)]
+    problems = [each for error in validator(schema).iter_errors(document.value) for each in _explain(document, error)]
+    return [each if hidden.isdisjoint(re.split(r"[.\[]", each.key)) else _hide(each) for each in problems]
+
+
+def _hide(problem: Problem) -> Problem:
+    return replace(problem, text="has a value of the wrong type or shape, which is not shown here")
 
 
 def _explain(document: Document, error: Any) -> Iterator[Problem]:

@@ -1,0 +1,53 @@
+"""A system's configuration from the arguments of a client, as the integration guide's samples give them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields, replace
+from typing import Any
+
+from pv_testing.config.load import kept, load_config, scope_names
+from pv_testing.config.model import SystemConfig, default_auth_type, default_contract
+from pv_testing.config.variables import Missing, expand
+from pv_testing.contracts.problems import allowed
+from pv_testing.errors import ConfigError
+
+_ALIASES = {"api_token": "token"}
+_INNER = frozenset({"system", "where", "problems", "enabled", "connection"})
+KNOWN = tuple(field.name for field in fields(SystemConfig) if field.name not in _INNER)
+
+
+def system_config(system: str, base_url: str | None = None, **settings: Any) -> SystemConfig:
+    """Return the configuration of one system, ready for use.
+
+    Args:
+        system: ``framework``, ``lims``, ``qms``, ``pm`` or ``erp``.
+        base_url: its address; without it, the configuration file says it and ``settings`` are laid over the file.
+        settings: the file's keys; ``${VARIABLE}`` is replaced as there.
+
+    Raises:
+        ConfigError: the file can't be used, a setting is unknown or missing.
+    """
+    given = {_ALIASES.get(name, name): _read(name, value) for name, value in settings.items() if value is not None}
+    for name in given:
+        if name not in KNOWN:
+            raise ConfigError(f"{system}: unknown setting {name!r}; {allowed(name, KNOWN)}", system=system)
+    if not base_url:
+        config = load_config().systems[system]
+        if not given:
+            return config.ready()
+    else:
+        config = SystemConfig(system=system, auth_type=default_auth_type(system, {}))
+        given["base_url"] = _read("base_url", base_url)
+        given.setdefault("contract", default_contract(system, given.get("provider", "")))
+        given.setdefault("auth_type", default_auth_type(system, given))
+    return replace(config, **{name: kept(name, value) for name, value in given.items()}, problems=()).ready()
+
+
+def _read(name: str, value: Any) -> Any:
+    if name == "scopes":
+        return scope_names(value)
+    try:
+        return expand(value, os.environ) if isinstance(value, str) else value
+    except Missing as missing:
+        raise ConfigError(f"{name}: {missing}") from None
