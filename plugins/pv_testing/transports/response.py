@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,8 +41,8 @@ class Response:
         """
         if self._json is _UNREAD:
             try:
-                self._json = orjson.loads(self.body) if self.body else None
-            except orjson.JSONDecodeError as error:
+                self._json = _decode(self.body) if self.body else None
+            except (ValueError, RecursionError) as error:
                 message = "the answer is not JSON; a proxy or a login page may have answered in the system's place"
                 raise ResponseError(message, code="NOT_JSON", excerpt=self.text) from error
         return self._json
@@ -65,6 +66,16 @@ class Response:
                 details = said["error"].get("details") if path == ("error", "message") else None
                 return redact(f"{found}" + (f" {details}" if details else ""))
         return redact(self.text)
+
+
+def _decode(body: bytes) -> Any:
+    """Decode JSON; ``NaN``, which JSON doesn't know but Python systems send, is for the field map to refuse."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        if b"NaN" not in body and b"Infinity" not in body:
+            raise
+        return json.loads(body)
 
 
 async def read_bounded(raw: aiohttp.ClientResponse, limit: int) -> bytes:
