@@ -1,0 +1,108 @@
+"""``python -m pv_testing``: check the set-up, verify the audit trail, see and release what waits for a person."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable
+
+from pv_testing.errors import IntegrationError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        0 when all is well, 1 when something is wrong, 2 when the ledger or the arguments can't be used.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        status: int = options.run(options)
+    except IntegrationError as error:
+        print(f"FAILED  {error}", file=sys.stderr)
+        return 2
+    return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m pv_testing", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    check = _command(commands, "check", _check, "validate configuration and contracts, ask each system who we are")
+    check.add_argument("--config", metavar="PATH", help="the configuration; $PV_CONFIG or config/integrations.yaml")
+    check.add_argument("--offline", action="store_true", help="don't call the systems")
+    _ledger(_command(commands, "verify-audit", _verify, "find the first record of the audit trail that was altered"))
+    waiting = _ledger(_command(commands, "waiting", _waiting, "list the records that wait for a person"))
+    waiting.add_argument("--system", help="only this system's")
+    release = _ledger(_command(commands, "release", _release, "let records that wait be tried again"))
+    release.add_argument("--system", required=True)
+    release.add_argument("--kind", required=True, help="such as sample, result or sample_status")
+    release.add_argument("--absent", action="store_true", help="you have looked: the system doesn't have them")
+    release.add_argument("keys", nargs="+", metavar="KEY", help="such as SR-2025-0123/SN001")
+    return parser
+
+
+def _command(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _ledger(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    parser.add_argument(
+        "--ledger", metavar="URL", help="the ledger in SQLAlchemy's form; the configuration's without it"
+    )
+    return parser
+
+
+def _ledger_url(options: argparse.Namespace) -> str:
+    from pv_testing.config import load_config
+
+    return options.ledger or load_config().ledger_url
+
+
+def _check(options: argparse.Namespace) -> int:
+    from pv_testing import checking
+
+    failed = False
+    for outcome in checking.check(options.config, offline=options.offline):
+        failed = failed or not outcome.passed
+        print(outcome, flush=True)
+    return 1 if failed else 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    from pv_testing.ledger.cli import verify_audit
+
+    return verify_audit(_ledger_url(options))
+
+
+def _waiting(options: argparse.Namespace) -> int:
+    from pv_testing.ledger import Ledger
+
+    with Ledger(_ledger_url(options)) as ledger:
+        entries = ledger.waiting(options.system)
+    for entry in entries:
+        print(f"{entry.state.value:<12} {entry.system} {entry.kind} {entry.key}  {entry.reason} [{entry.code}]")
+    print(f"{len(entries):,} records wait for a person" if entries else "nothing waits for a person")
+    return 0
+
+
+def _release(options: argparse.Namespace) -> int:
+    from pv_testing.ledger import Ledger
+
+    with Ledger(_ledger_url(options)) as ledger:
+        released = ledger.release(
+            options.system, options.kind, options.keys, owner=getpass.getuser(), absent=options.absent
+        )
+    print(f"{released} of {len(options.keys)} released; the next run tries them again")
+    return 0 if released == len(options.keys) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

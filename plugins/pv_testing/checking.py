@@ -1,0 +1,95 @@
+"""Checks a set-up before it carries anything: configuration, contracts, and who each system takes us for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pv_testing.config import Config, SystemConfig, config_path, load_config
+from pv_testing.contracts import load_contract, load_field_mappings
+from pv_testing.contracts.places import contract_names
+from pv_testing.errors import IntegrationError, redact
+
+_FIELD_MAPPINGS = "field_mappings"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one check.
+
+    Attributes:
+        what: what was checked.
+        said: what was found.
+        passed: whether it is in order.
+        label: how the outcome begins.
+    """
+
+    what: str
+    said: str
+    passed: bool = True
+    label: str = "ok"
+
+    def __str__(self) -> str:
+        """Say it in one line, or in more where several things are wrong."""
+        return f"{self.label:<8}{self.what}: {self.said}"
+
+
+def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[Outcome]:
+    """Check everything and give one outcome after the other.
+
+    Args:
+        path: the configuration file; see :func:`~pv_testing.config.config_path`.
+        offline: leave the systems alone.
+    """
+    yield from _contracts()
+    file = str(config_path(path))
+    try:
+        config = load_config(path)
+    except IntegrationError as error:
+        yield _failed(file, error)
+        return
+    yield Outcome(file, f"{sum(system.enabled for system in config.systems.values())} systems are enabled")
+    yield from _systems(config, offline=offline)
+
+
+def _contracts() -> Iterator[Outcome]:
+    for name in contract_names():
+        try:
+            if name == _FIELD_MAPPINGS:
+                load_field_mappings(name)
+                yield Outcome(f"field mappings {name}", "can be read")
+            else:
+                contract = load_contract(name)
+                yield Outcome(f"contract {name}", f"{contract.title}, {len(contract.operations)} operations")
+        except IntegrationError as error:
+            yield _failed(f"contract {name}", error)
+
+
+def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:
+    for name, system in config.systems.items():
+        if not system.enabled:
+            yield Outcome(f"system {name}", "is disabled", label="skipped")
+            continue
+        try:
+            load_contract(system.contract, system.mappings)
+            if offline and system.connection:
+                yield Outcome(f"system {name}", f"contract {system.contract}, connection {system.connection}")
+            else:
+                yield _called(system.ready(), offline=offline)
+        except IntegrationError as error:
+            yield _failed(f"system {name}", error)
+
+
+def _called(system: SystemConfig, *, offline: bool) -> Outcome:
+    if offline:
+        return Outcome(f"system {system.system}", f"contract {system.contract}, {system.base_url}")
+    from pv_testing.integrations import connect
+
+    with connect(system) as client:
+        who = client.identity()
+    return Outcome(f"system {system.system}", f"{system.base_url} knows us as {who}")
+
+
+def _failed(what: str, error: IntegrationError) -> Outcome:
+    return Outcome(what, redact(str(error), limit=4000), passed=False, label="FAILED")
