@@ -48,7 +48,8 @@ def result_record(execution: Execution, protocol: Mapping[str, Any] | None, sr_n
 
 def operator_name(operator: Mapping[str, Any]) -> str:
     """Return the operator's name, else the e-mail address, else the id: a person is never left out silently."""
-    return str(operator.get("name") or operator.get("full_name") or operator.get("email") or operator.get("id") or "")
+    names = (operator.get(name) for name in ("name", "full_name", "email", "id"))
+    return str(next((name for name in names if name), ""))
 
 
 def _measurement(measurement: Measurement, status: QualityStatus) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pv_testing.domain.reading import read_execution, read_service_request
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.errors import NotFound
+from pv_testing.errors import NotFound, PermissionDenied
 from pv_testing.integrations.client import SystemClient
 
 READ_AHEAD = 8
@@ -141,6 +141,13 @@ class FrameworkClient(SystemClient):
     async def _with_results(self, execution: Mapping[str, Any]) -> Execution:
         results = await self.acall("get_execution_results", execution_id=execution["execution_id"])
         return read_execution(execution, results)
+
+    async def ausers(self) -> dict[str, Mapping[str, Any]]:
+        """Return the users by id; none where the framework doesn't let this account list them."""
+        try:
+            return {str(user["id"]): user for user in await self.alist("list_users")}
+        except PermissionDenied:
+            return {}
 
     async def aprotocols(self) -> dict[str, Mapping[str, Any]]:
         """Return the protocols by identifier."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Pagination, Request
@@ -12,6 +13,7 @@ from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.transports import pagination
+from pv_testing.transports.judge import Judge
 from pv_testing.transports.pagination import PageStyle
 from pv_testing.transports.response import Response
 from pv_testing.transports.rest import RestSession
@@ -50,7 +52,9 @@ class RestProvider:
         """
         spec = self.contract.operation(name)
         response = await self._request(spec, spec.call.request(arguments))
-        return {"json": response.json, "bytes": lambda: response.body, "none": lambda: None}[spec.answer]()
+        if spec.answer == "json":
+            return response.json()
+        return response.body if spec.answer == "bytes" else None
 
     async def listing(self, name: str, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing, page by page."""
@@ -114,6 +118,7 @@ class RestOperation:
         self._spec = spec
         self._session = session
         self._judge = contract.judge(spec)
+        self._judge_bulk = contract.judge(replace(spec, success=frozenset()))
         self._judge_item = contract.judge_item(spec) if spec.bulk else None
         self._idempotency_header = contract.idempotency_header
         self.name, self.kind = spec.name, spec.kind
@@ -144,13 +149,14 @@ class RestOperation:
         call = self._spec.update if changes and self._spec.update else self._spec.call
         request = call.request(item.payload, context(item))
         headers = {self._idempotency_header: item.idempotency_key} if self._idempotency_header else None
-        response = await self._exchange(request, item.key, headers)
+        response = await self._exchange(request, item.key, self._judge, headers)
         said = response.json() if response.body else None
         return Reply(Verdict.OK, text(self._spec.reply_id(said)), body=said if isinstance(said, Mapping) else {})
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, context(item)) for item in batch]
-        response = await self._exchange(bulk.request(bodies), f"{batch[0].key} and {len(batch) - 1} more")
+        speaking_of = f"{batch[0].key} and {len(batch) - 1} more"
+        response = await self._exchange(bulk.request(bodies), speaking_of, self._judge_bulk)
         answers = bulk.items(response.json())
         if not isinstance(answers, list) or len(answers) != len(batch):
             raise AmbiguousOutcome("the system's answer doesn't speak of every record", code="BULK_INCOMPLETE")
@@ -205,7 +211,9 @@ class RestOperation:
         newest = (same or matches)[-1]
         return Found(text(find.id(newest)), in_effect=bool(same), body=newest, copies=max(1, len(same)))
 
-    async def _exchange(self, request: Request, key: str, headers: Mapping[str, str] | None = None) -> Response:
+    async def _exchange(
+        self, request: Request, key: str, judge: Judge, headers: Mapping[str, str] | None = None
+    ) -> Response:
         return await self._session.request(
             request.method,
             request.path,
@@ -215,7 +223,7 @@ class RestOperation:
             operation=self.name,
             key=key,
             repeatable=self._spec.repeatable,
-            judge=self._judge,
+            judge=judge,
             decode=self._spec.answer == "json",
         )
 

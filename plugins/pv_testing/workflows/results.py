@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pv_testing.domain.records import Execution, ServiceRequest
@@ -33,9 +35,9 @@ async def upload_results(
         dry_run: say what would happen, and change nothing anywhere.
     """
     requests, deleted = await framework.aservice_requests(sr_ids)
-    protocols = await framework.aprotocols()
+    protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
     executed = await gather_bounded([framework.aexecutions(request.id) for request in requests], limit=2)
-    pairs = [(request, run) for request, runs in zip(requests, executed, strict=True) for run in runs]
+    pairs = [(request, named(run, users)) for request, runs in zip(requests, executed, strict=True) for run in runs]
     sample_ids = await lims.asample_ids({sample_key(r.sr_number, e.serial_number) for r, e in pairs})
     records, orphans = _records(pairs, protocols, sample_ids)
     report = await lims.aexchange("upload_results", records, replay=replay, dry_run=dry_run)
@@ -60,3 +62,9 @@ def _records(
             protocol = protocols.get(execution.protocol_id)
             records.append(result_record(execution, protocol, request.sr_number, sample_id))
     return records, orphans
+
+
+def named(execution: Execution, users: Mapping[str, Mapping[str, Any]]) -> Execution:
+    """Return the execution with what the framework's users say of its operator, where it gave only an id."""
+    user = users.get(str(execution.operator.get("id")))
+    return execution if user is None else replace(execution, operator={**user, **execution.operator})

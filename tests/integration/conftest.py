@@ -1,0 +1,63 @@
+"""A laboratory on real sockets and clients of it, for each test its own."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+
+import pytest
+
+import sandbox
+from pv_testing.integrations import FrameworkClient, LIMSClient
+from pv_testing.ledger import Ledger
+from pv_testing.transports.sync import run
+from pv_testing.workflows.intake import create_samples
+from pv_testing.workflows.results import upload_results
+from pv_testing.workflows.statuses import pull_statuses, push_statuses
+
+
+class RoundTrip:
+    """The four steps, run as the operators run them."""
+
+    def __init__(self, lab: sandbox.Lab, ledger: Ledger) -> None:
+        self.lab = lab
+        self.ledger = ledger
+        known = lab.credentials
+        self.framework = FrameworkClient(
+            lab.framework_url, username=known.framework_username, password=known.framework_password, ledger=ledger
+        )
+        self.lims = LIMSClient(lab.lims_url, api_key=known.lims_api_key, ledger=ledger, owner="test")
+
+    def ids(self) -> list[int]:
+        return [request["id"] for request in self.framework.list_service_requests()]
+
+    def step(self, workflow, *, ids=None, **options):
+        return run(workflow(self.framework, self.lims, self.ids() if ids is None else ids, **options))
+
+    def intake(self, **options):
+        return self.step(create_samples, **options)
+
+    def results(self, **options):
+        return self.step(upload_results, **options)
+
+    def push(self, **options):
+        return self.step(push_statuses, **options)
+
+    def pull(self, **options):
+        return self.step(pull_statuses, **options)
+
+    def close(self) -> None:
+        self.framework.close()
+        self.lims.close()
+
+
+@pytest.fixture
+def laboratory(tmp_path):
+    """Return a function that starts a laboratory with a seed plan and gives its round trip."""
+    with ExitStack() as stack:
+
+        def start(**plan) -> RoundTrip:
+            lab = stack.enter_context(sandbox.serve(tmp_path / "lab", seed_plan=sandbox.SeedPlan(**plan)))
+            ledger = stack.enter_context(Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}"))
+            return stack.enter_context(closing(RoundTrip(lab, ledger)))
+
+        yield start
