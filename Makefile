@@ -11,6 +11,9 @@ UV := .run/uv/bin/uv
 # Whether a Python can carry the virtual environment; asked by running it, because a pyenv shim may be there and fail.
 USABLE := import sys, ensurepip, sqlite3, ssl, venv; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))
 
+# Programs find the product as Airflow does, in the plugins folder.
+export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench chaos live constraints clean
 

@@ -110,7 +110,7 @@ class Attack:
             self._attempt(give_up, kill_at=threshold)
         while self._attempt(give_up):
             pass
-        lost = sum(rule["struck"] for rule in self.lab.fault_report("lims") if rule["kind"] == "drop_after")
+        lost = sum(rule["hits"] for rule in self.lab.fault_report("lims") if rule["kind"] == "drop_after")
         writes = self._writes()
         self._attempt(give_up)
         return self._judge(lost, self._writes() - writes, time.monotonic() - started)

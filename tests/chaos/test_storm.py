@@ -18,9 +18,9 @@ def test_each_sample_arrives_exactly_once_on_sqlite(bulk, tmp_path):
 
 
 @pytest.mark.postgres
-def test_each_sample_arrives_exactly_once_on_postgresql(tmp_path, postgres_url):
+def test_each_sample_arrives_exactly_once_on_postgresql(tmp_path, schema):
     storm = Storm(requests=3, modules=100, kills=4, bulk=20, deadline=120)
-    verdict = _run(storm, postgres_url, tmp_path)
+    verdict = _run(storm, schema, tmp_path)
     assert verdict.holds, verdict.lines()
 
 
