@@ -48,7 +48,6 @@ def _write_ahead(store: Store) -> None:
     give_up = time.monotonic() + BUSY_SECONDS
     with understood(store.url):
         while True:
-            connection = store.engine.raw_connection()
             try:
                 with closing(store.engine.raw_connection()) as connection:
                     connection.cursor().execute("PRAGMA journal_mode = WAL")

@@ -63,7 +63,7 @@ class Store:
         if self.memory:
             options["poolclass"] = StaticPool
         else:
-            options.update(max_overflow=64, pool_pre_ping=not self.sqlite)
+            options.update(max_overflow=64, pool_use_lifo=True, pool_pre_ping=not self.sqlite)
         with understood(self.url):
             engine = create_engine(self.url, hide_parameters=True, **options)
         if self.sqlite:

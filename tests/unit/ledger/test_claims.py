@@ -250,18 +250,25 @@ def test_two_ledgers_in_memory_are_two_ledgers():
         assert decisions(claim(other, "k")) == [Decision.NEW]
 
 
+def connection_in_use(ledger) -> object:
+    with ledger._store.reading() as connection:
+        return connection.connection.dbapi_connection
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_opens_connections_of_its_own(ledger):
     claim(ledger, "before")
+    parents = connection_in_use(ledger)
     child = os.fork()
     if child == 0:
         code = 1
         try:
             settle(ledger, claim(ledger, "in the child"))
-            code = 0
+            code = 2 if connection_in_use(ledger) is parents else 0
         finally:
             os._exit(code)
     _, status = os.waitpid(child, 0)
     assert os.waitstatus_to_exitcode(status) == 0
+    assert connection_in_use(ledger) is parents
     settle(ledger, claim(ledger, "after"))
     assert [key for _, key, _ in actions(ledger)] == ["in the child", "after"]

@@ -153,6 +153,7 @@ def test_doubt_outlives_a_resolution_that_was_not_sent_or_failed(asked):
         settled(resolving, Result.QUARANTINED, code="DUPLICATE_IN_SYSTEM"),
     ):
         assert rules.doubt(after) == "a"
+        assert after.state != "released"
         assert rules.decide(after, "c", NOW) is Decision.RESOLVE
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import subprocess
 import sys
 import threading
@@ -68,6 +69,23 @@ def test_many_threads_open_a_new_ledger_at_once(url):
     assert failures == []
     with Ledger(url) as ledger:
         assert ledger.verify().count == 6
+
+
+def test_a_new_file_that_another_program_is_writing_to_is_waited_for(tmp_path):
+    path = tmp_path / "ledger.sqlite"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("CREATE TABLE elsewhere (x)")
+    other.execute("BEGIN IMMEDIATE")
+    opened: list[Ledger] = []
+    opening = threading.Thread(target=lambda: opened.append(Ledger(f"sqlite:///{path}")))
+    opening.start()
+    opening.join(0.1)
+    assert opening.is_alive()
+    other.execute("COMMIT")
+    opening.join()
+    other.close()
+    assert opened[0].verify().count == 0
+    opened[0].close()
 
 
 OPEN = """
