@@ -14,7 +14,7 @@ from tests.bench import creation, ledger, server
 from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
-DAGS = ("pv_intake", "pv_results", "pv_status_sync")
+DAGS = ("dags.pv_intake", "dags.pv_results", "dags.pv_status_sync")
 
 
 def main() -> int:
@@ -71,10 +71,12 @@ def _in_airflow(way: str, address: str, number: int, home: str) -> Timing:
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         "AIRFLOW_HOME": home,
+        "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "tests/bench/dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         "AIRFLOW_CONN_BENCH": json.dumps({"conn_type": "http", "host": address, "schema": "http"}),
+        "BENCH_RECORDS": str(number),
         "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "plugins", PROJECT))),
     }
     command = [sys.executable, "-W", "ignore", "-m", "tests.bench.in_airflow", way, address, str(number)]

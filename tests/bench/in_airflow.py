@@ -11,7 +11,6 @@ import json
 import logging
 import sys
 from dataclasses import asdict
-from datetime import datetime, timezone
 
 from tests.bench.creation import payloads
 from tests.bench.timing import Timing, timed
@@ -30,20 +29,8 @@ def http_hook(number: int) -> Timing:
 
 def mapped(number: int) -> Timing:
     """Send samples with one mapped task each."""
-    from airflow.sdk import dag, task
+    from tests.bench.dags.bench_mapped import made
 
-    @dag(dag_id="bench_mapped", schedule=None, start_date=datetime(2025, 1, 1, tzinfo=timezone.utc))
-    def bench_mapped() -> None:
-        @task
-        def send(body: str) -> str:
-            from airflow.providers.http.hooks.http import HttpHook
-
-            hook = HttpHook(method="POST", http_conn_id="bench")
-            return str(hook.run("samples", data=body, headers={"Content-Type": "application/json"}).json()["id"])
-
-        send.expand(body=[body.decode() for body in payloads(number)])
-
-    made = bench_mapped()
     return timed(number, made.test)
 
 
