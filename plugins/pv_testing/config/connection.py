@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from pv_testing.config.load import kept, scope_names
-from pv_testing.config.model import NEEDED, SystemConfig, default_contract
+from pv_testing.config.model import NEEDED, SystemConfig, default_contract, refuse_unknown_way
 from pv_testing.contracts.problems import Problem, allowed
 from pv_testing.errors import ConfigError
 
@@ -68,8 +68,7 @@ def overlay(config: SystemConfig, connection: ConnectionLike) -> SystemConfig:
     """
     given = _settings(connection)
     kind = given.setdefault("auth_type", config.auth_type)
-    if kind not in NEEDED:
-        raise ConfigError(f"{connection.conn_id}: unknown auth_type {kind!r}; {allowed(kind, list(NEEDED))}")
+    refuse_unknown_way(kind, f"connection {connection.conn_id}")
     for value, names in ((connection.login, _LOGIN), (connection.password, _PASSWORD)):
         if value and kind in names:
             given.setdefault(names[kind], value)

@@ -121,6 +121,7 @@ class SystemConfig:
                 f"{self.where or self.system}: the system is disabled; set enabled: true", code="DISABLED"
             )
         refuse(self.problems)
+        refuse_unknown_way(self.auth_type, self.where or self.system)
         missing = self.missing()
         if missing:
             source = f"in the configuration or in the connection {self.connection or f'pv_{self.system}'}"
@@ -187,6 +188,16 @@ class Config:
     systems: Systems
     lab: LabConfig
     ledger_url: str
+
+
+def refuse_unknown_way(auth_type: str, where: str) -> None:
+    """Return if there is such a way of authenticating.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if auth_type not in NEEDED:
+        raise ConfigError(f"{where}: unknown auth_type {auth_type!r}; {allowed(auth_type, list(NEEDED))}")
 
 
 def default_ledger_url() -> str:

@@ -6,15 +6,19 @@ its YAML. :func:`compile_map` turns it into one closure a field.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from pv_testing.contracts import units
 from pv_testing.contracts.paths import Getter, first, getter, putter
-from pv_testing.contracts.values import CONVERTERS, Converter, limited, number, plain
+from pv_testing.contracts.values import CONVERTERS, Converter, instants, limited, number, plain
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.errors import MappingError
+
+log = logging.getLogger(__name__)
 
 Data = Mapping[str, Any]
 Step = Callable[[Data, dict[str, Any]], None]
@@ -68,9 +72,17 @@ class FieldMap:
         rest = [name for name in data if name not in self.mapping]
         if rest and self.others == "refuse":
             raise MappingError(f"{self.name} maps no field {', '.join(rest)}", code="FIELD_UNKNOWN")
+        if rest:
+            _note(self.name, tuple(rest))
         for name in rest:
             value = data[name]
             payload[name] = value if value is None else plain(value)
+
+
+@lru_cache(maxsize=1024)
+def _note(name: str, fields: tuple[str, ...]) -> None:
+    """Say once which fields keep their own names."""
+    log.warning("%s maps no field %s; it keeps its own name", name, ", ".join(fields))
 
 
 @dataclass(frozen=True)
@@ -173,6 +185,8 @@ def _contextual(spec: Mapping[str, Any], shared: Shared) -> Contextual:
 
 def _simple(spec: Mapping[str, Any], shared: Shared) -> Converter:
     convert = CONVERTERS.get(spec.get("type", ""), plain)
+    if spec.get("type") == "datetime":
+        convert = instants(spec["to"])
     if "vocabulary" in spec:
         vocabulary = shared.vocabularies[spec["vocabulary"]]
         return lambda value: vocabulary.write(str(value))

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from pv_testing.transports.judge import Judge, Judgement
     from pv_testing.transports.response import Response
 
-VERDICTS: Mapping[str, tuple[Verdict, type[IntegrationError]]] = {
-    "ok": (Verdict.OK, Rejected),
+VERDICTS: Mapping[str, tuple[Verdict, type[IntegrationError] | None]] = {
+    "ok": (Verdict.OK, None),
     "rejected": (Verdict.REJECTED, Rejected),
     "not_found": (Verdict.REJECTED, NotFound),
     "conflict": (Verdict.REJECTED, Conflict),
     "authentication": (Verdict.REJECTED, AuthenticationError),
     "permission": (Verdict.REJECTED, PermissionDenied),
-    "retryable": (Verdict.RETRYABLE, Rejected),
-    "ambiguous": (Verdict.AMBIGUOUS, Rejected),
+    "retryable": (Verdict.RETRYABLE, None),
+    "ambiguous": (Verdict.AMBIGUOUS, None),
 }
 _ANY: Any = object()
 

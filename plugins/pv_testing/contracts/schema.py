@@ -70,8 +70,10 @@ def _explain(document: Document, error: Any) -> Iterator[Problem]:
         for name in error.instance:
             if name not in known:
                 yield document.problem((*place, name), f"unknown key; {allowed(str(name), known)}")
-    elif error.validator == "propertyNames":
-        yield document.problem(place, f"{error.instance!r} can't be a name here: {_say(error)}")
+    elif "propertyNames" in error.absolute_schema_path:
+        yield document.problem(
+            (*place, error.instance), f"can't be a name here; names are {error.schema['description']}"
+        )
     else:
         yield document.problem(place, _say(error))
 

@@ -115,11 +115,17 @@ def boolean(value: Any) -> bool:
     return known
 
 
-def instant(value: Any) -> str:
-    """Return a point in time as RFC 3339 in UTC; one without zone is taken as UTC, with a warning."""
+def instant(value: Any, note: Callable[[Any], None] | None = None) -> str:
+    """Return a point in time as RFC 3339 in UTC; one without zone is taken as UTC.
+
+    Args:
+        value: a ``datetime``, or text as RFC 3339 writes it.
+        note: called with a value that has no zone.
+    """
     moment = value if isinstance(value, datetime) else _parse(value)
     if moment.tzinfo is None:
-        log.warning("the time %s has no zone and is taken as UTC", value)
+        if note is not None:
+            note(value)
         moment = moment.replace(tzinfo=timezone.utc)
     try:
         utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
@@ -127,6 +133,18 @@ def instant(value: Any) -> str:
         raise refused("NOT_A_TIME", value, "a point in time") from None
     precision = "seconds" if not utc.microsecond else "milliseconds" if utc.microsecond % 1000 == 0 else "microseconds"
     return utc.isoformat(timespec=precision) + "Z"
+
+
+def instants(field: str) -> Converter:
+    """Return :func:`instant` for one field, with a warning at the first time that has no zone; a log isn't a list."""
+    noted: list[Any] = []
+
+    def note(value: Any) -> None:
+        if not noted:
+            log.warning("%s: %s has no zone and is taken as UTC, and so are all like it", field, value)
+        noted[:] = [value]
+
+    return lambda value: instant(value, note)
 
 
 def _parse(value: Any) -> datetime:

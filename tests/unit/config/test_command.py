@@ -1,0 +1,141 @@
+"""``python -m pv_testing``: what each command says and returns, with a running framework, LIMS and ledger."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pv_testing.__main__ import main
+from pv_testing.exchange.types import Result
+from pv_testing.ledger import Claim, Ledger, Refusal, Settlement
+from sandbox import Lab, serve
+
+CONFIGURATION = """
+framework:
+  base_url: {lab.framework_url}
+  auth_type: jwt
+  username: {lab.credentials.framework_username}
+  password: {lab.credentials.framework_password}
+lims:
+  base_url: {lab.lims_url}
+  api_key: ${{LIMS_API_KEY}}
+qms: {{enabled: false}}
+"""
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    with serve() as running:
+        yield running
+
+
+@pytest.fixture
+def configuration(lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "integrations.yaml"
+    path.write_text(CONFIGURATION.format(lab=lab))
+    monkeypatch.setenv("LIMS_API_KEY", lab.credentials.lims_api_key)
+    monkeypatch.setenv("PV_CONFIG", str(path))
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    return path
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger(f"sqlite:///{tmp_path}/pv_ledger.sqlite") as opened:
+        yield opened
+
+
+def test_check_asks_each_system_who_we_are(configuration: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert f"ok      system lims: {lab.lims_url} knows us as api-key" in lines
+    assert f"ok      system framework: {lab.framework_url} knows us as integration" in lines
+    assert "skipped system qms: is disabled" in lines
+    assert any(line.startswith("ok      contract lims_custom: ") for line in lines)
+
+
+def test_check_fails_for_wrong_credentials_and_goes_on(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("LIMS_API_KEY", "wrong-key")
+    assert main(["check", "--config", str(configuration)]) == 1
+    said = capsys.readouterr().out
+    assert "FAILED  system lims: " in said
+    assert "AUTHENTICATION" in said
+    assert "ok      system framework: " in said
+    assert "wrong-key" not in said
+
+
+def test_check_offline_calls_nobody(configuration: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    before = len(lab.requests("lims")) + len(lab.requests("framework"))
+    assert main(["check", "--offline"]) == 0
+    assert len(lab.requests("lims")) + len(lab.requests("framework")) == before
+    assert f"ok      system lims: contract lims_custom, {lab.lims_url}" in capsys.readouterr().out
+
+
+def test_check_says_what_is_wrong_with_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "wrong.yaml"
+    path.write_text("lims:\n  base_ulr: https://x\n  contract: lims_custm\n")
+    assert main(["check", "--offline", "--config", str(path)]) == 1
+    assert "wrong.yaml:2: lims.base_ulr: unknown key; did you mean 'base_url'?" in capsys.readouterr().out
+    path.write_text("lims: {base_url: 'https://x', api_key: k, contract: lims_custm}\n")
+    assert main(["check", "--offline", "--config", str(path)]) == 1
+    assert "FAILED  system lims: " in (said := capsys.readouterr().out)
+    assert "did you mean 'lims_custom'?" in said
+
+
+def test_verify_audit_tells_a_whole_trail_from_a_broken_one(
+    configuration: Path, ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ledger.record("sweep")
+    ledger.record("sweep")
+    assert main(["verify-audit"]) == 0
+    assert capsys.readouterr().out.startswith("WHOLE")
+    file = tmp_path / "pv_ledger.sqlite"
+    with sqlite3.connect(file) as database:
+        triggers = database.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        for name, _ in triggers:
+            database.execute(f"DROP TRIGGER {name}")
+        table = next(table for _, table in triggers if "audit" in table)
+        database.execute(f"UPDATE {table} SET action = 'nothing' WHERE sequence = 1")
+    assert main(["verify-audit", "--ledger", f"sqlite:///{file}"]) == 1
+    assert capsys.readouterr().out.startswith("BROKEN")
+
+
+def test_waiting_records_are_listed_and_released(
+    configuration: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["waiting"]) == 0
+    assert capsys.readouterr().out == "nothing waits for a person\n"
+    (claimed,) = ledger.claim("lims", "sample", [Claim("SR-1/SN1", "f" * 64)], owner="test", lease=60)
+    rejected = Settlement(claimed, Result.REJECTED, code="VALIDATION_ERROR", reason="customer is too long")
+    ledger.settle([rejected], owner="test")
+    ledger.quarantine("lims", "result", [Refusal("5678", "e" * 64, "UNIT_MISSING", "Pmax has no unit")], owner="test")
+    assert main(["waiting"]) == 0
+    said = capsys.readouterr().out
+    assert "rejected     lims sample SR-1/SN1  customer is too long [VALIDATION_ERROR]" in said
+    assert "quarantined  lims result 5678  Pmax has no unit [UNIT_MISSING]" in said
+    assert said.endswith("2 records wait for a person\n")
+    assert main(["waiting", "--system", "erp"]) == 0
+    assert capsys.readouterr().out == "nothing waits for a person\n"
+    assert main(["release", "--system", "lims", "--kind", "sample", "SR-1/SN1"]) == 0
+    assert main(["release", "--system", "lims", "--kind", "sample", "SR-1/SN1"]) == 1
+    assert [entry.key for entry in ledger.waiting()] == ["5678"]
+
+
+def test_a_ledger_that_can_not_be_opened_is_said_and_not_thrown(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["waiting", "--ledger", "sqlite:////nonexistent/folder/ledger.sqlite"]) == 2
+    assert capsys.readouterr().err.startswith("FAILED  ")
+
+
+def test_help_is_there_for_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    for arguments in (["--help"], ["check", "--help"], ["verify-audit", "-h"], ["waiting", "-h"], ["release", "-h"]):
+        with pytest.raises(SystemExit) as caught:
+            main(arguments)
+        assert caught.value.code == 0
+        assert "usage: python -m pv_testing" in capsys.readouterr().out
