@@ -156,7 +156,7 @@ def complaints(row: Mapping[str, Any]) -> list[str]:
     """Return what isn't as it should be with a service request at its end."""
     wanted = {
         "samples": row["modules"],
-        "samples_twice": 0,
+        "twice": 0,
         "result_sets": row["executions_complete"],
         "lims_status": f"{row['modules']} Approved",
     }

@@ -21,7 +21,8 @@ class LedgerHook(BaseHook):
     """Opens the ledger.
 
     Args:
-        ledger_conn_id: the connection; the default one need not exist and then stands for a file in the Airflow home.
+        ledger_conn_id: the connection; where the default one doesn't exist, the configuration file says where the
+            ledger is, and else it is a file in the Airflow home.
     """
 
     conn_name_attr = "ledger_conn_id"
@@ -38,13 +39,16 @@ class LedgerHook(BaseHook):
 
         Raises:
             AirflowNotFoundException: a connection was named that doesn't exist.
+            ConfigError: there is no connection, and the configuration file can't be used.
         """
         try:
             return address(self.get_connection(self.ledger_conn_id))
         except AirflowNotFoundException:
             if self.ledger_conn_id != self.default_conn_name:
                 raise
-            return _file("")
+            from pv_testing.config import load_config
+
+            return load_config().ledger_url
 
     def get_conn(self) -> Ledger:
         """Open the ledger; whoever opens it closes it, best by ``with``."""
@@ -70,7 +74,7 @@ def address(connection: Connection) -> str:
 
     extra = connection.extra_dejson
     if not connection.host:
-        return _file(extra.get("path") or "")
+        return f"sqlite:///{_home() / (extra.get('path') or FILE)}"
     query = {"sslmode": extra["sslmode"]} if extra.get("sslmode") else {}
     return URL.create(
         "postgresql+psycopg",
@@ -83,6 +87,5 @@ def address(connection: Connection) -> str:
     ).render_as_string(hide_password=False)
 
 
-def _file(path: str) -> str:
-    home = Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()
-    return f"sqlite:///{home / (path or FILE)}"
+def _home() -> Path:
+    return Path(os.environ.get("AIRFLOW_HOME") or "~/airflow").expanduser()

@@ -55,7 +55,9 @@ _PRODUCT: dict[str, Field] = {
     "contract": _text("Contract", "A contract in include/mappings, without its ending; else the provider's own."),
 }
 _FRAMEWORK: dict[str, Field] = {
-    "auth_type": _text("Authentication", "How it knows us.", enum=["jwt", "bearer", "basic", "api_key", "oauth2"]),
+    "auth_type": _text(
+        "Authentication", "How it knows us.", enum=["jwt", "bearer", "basic", "api_key", "oauth2", "mtls"]
+    ),
     "contract": _PRODUCT["contract"],
     **_AUTHENTICATION,
 }
