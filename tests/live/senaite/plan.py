@@ -18,6 +18,7 @@ def plan() -> dict[str, Any]:
     contract = load_contract("lims_senaite")
     return {
         "admin": ADMIN,
+        "admin_password": ADMIN_PASSWORD,
         "clients": [
             {"id": f"C{place}", "name": name, "firstname": "Maria", "surname": "Keller"}
             for place, name in enumerate(CUSTOMERS, start=1)

@@ -22,6 +22,9 @@ with io.open(os.environ["PV_LIVE_PLAN"], encoding="utf-8") as plan_file:
 
 app = makerequest(app)
 setRequest(app.REQUEST)
+# Zope makes its first user from a file that it then removes, so that a second database begins without one.
+if app.acl_users.getUser(str(PLAN["admin"])) is None:
+    app.acl_users._doAddUser(str(PLAN["admin"]), str(PLAN["admin_password"]), ["Manager"], [])
 newSecurityManager(None, app.acl_users.getUser(str(PLAN["admin"])).__of__(app.acl_users))
 addPloneSite(
     app,
