@@ -42,6 +42,17 @@ def test_a_corrected_result_becomes_an_amendment(laboratory):
     assert [result["revision"] for result in kept] == [1, 2]
 
 
+def test_settled_results_are_not_read_again(laboratory):
+    trip = laboratory(state="complete")
+    _all_steps(trip)
+    before = len(trip.lab.requests("framework"))
+    assert trip.results().counts()["unchanged"] == 144
+    since = trip.lab.requests("framework")[before:]
+    assert not [request for request in since if request["path"].endswith("/results")]
+    assert len(since) <= 8
+    assert trip.results(replay=True).counts()["unchanged"] == 144
+
+
 def test_results_wait_for_their_sample(laboratory):
     trip = laboratory(state="complete", modules=1, protocols=2)
     report = trip.results()

@@ -133,12 +133,8 @@ class FrameworkClient(SystemClient):
         read = await gather_bounded([self.aservice_request(sr_id) for sr_id in wanted])
         return [r for r in read if r is not None], [i for i, r in zip(wanted, read, strict=True) if r is None]
 
-    async def aexecutions(self, sr_id: int, status: str = "COMPLETE") -> list[Execution]:
-        """Return the executions of a service request, each with its results."""
-        listed = await self.alist("list_executions", sr_id=sr_id, status=status)
-        return await gather_bounded([self._with_results(execution) for execution in listed])
-
-    async def _with_results(self, execution: Mapping[str, Any]) -> Execution:
+    async def awith_results(self, execution: Mapping[str, Any]) -> Execution:
+        """Return a listed execution together with its results, in the project's own shape."""
         results = await self.acall("get_execution_results", execution_id=execution["execution_id"])
         return read_execution(execution, results)
 

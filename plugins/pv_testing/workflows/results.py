@@ -15,6 +15,7 @@ from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.workflows.intake import deletions
+from pv_testing.workflows.settled import Settled
 
 
 async def upload_results(
@@ -35,15 +36,32 @@ async def upload_results(
         dry_run: say what would happen, and change nothing anywhere.
     """
     requests, deleted = await framework.aservice_requests(sr_ids)
+    memory = [Settled(lims.ledger, request.sr_number, "" if replay else lims.contract.digest) for request in requests]
     protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
-    executed = await gather_bounded([framework.aexecutions(request.id) for request in requests], limit=2)
-    pairs = [(request, named(run, users)) for request, runs in zip(requests, executed, strict=True) for run in runs]
+    work = zip(requests, memory, strict=True)
+    read = await gather_bounded([_executions(framework, request, settled) for request, settled in work], limit=2)
+    pairs = [(request, named(run, users)) for request, (runs, _) in zip(requests, read, strict=True) for run in runs]
     sample_ids = await lims.asample_ids({sample_key(r.sr_number, e.serial_number) for r, e in pairs})
     records, orphans = _records(pairs, protocols, sample_ids)
     report = await lims.aexchange("upload_results", records, replay=replay, dry_run=dry_run)
     report.add(orphans)
+    report.add(outcome for _, unchanged in read for outcome in unchanged)
     report.notes += deletions(deleted)
+    if not dry_run:
+        for settled in memory:
+            await asyncio.to_thread(settled.keep, report.outcomes)
     return report
+
+
+async def _executions(
+    framework: FrameworkClient, request: ServiceRequest, settled: Settled
+) -> tuple[list[Execution], list[Outcome]]:
+    """Read the executions of a request but for those that are settled, which are unchanged."""
+    listed = await framework.alist("list_executions", sr_id=request.id, status="COMPLETE")
+    unsettled = [row for row in listed if not settled.has(row)]
+    known = {str(row["execution_id"]) for row in listed} - {str(row["execution_id"]) for row in unsettled}
+    executions = await gather_bounded([framework.awith_results(row) for row in unsettled])
+    return executions, [Outcome(execution_id, Result.UNCHANGED) for execution_id in sorted(known)]
 
 
 def _records(
