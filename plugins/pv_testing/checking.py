@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pv_testing.config import Config, SystemConfig, config_path, load_config
-from pv_testing.contracts import load_contract, load_field_mappings
+from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.places import contract_names
+from pv_testing.contracts.units import is_known
 from pv_testing.errors import IntegrationError, redact
 
 _FIELD_MAPPINGS = "field_mappings"
@@ -60,10 +61,18 @@ def _contracts() -> Iterator[Outcome]:
                 load_field_mappings(name)
                 yield Outcome(f"field mappings {name}", "can be read")
             else:
-                contract = load_contract(name)
-                yield Outcome(f"contract {name}", f"{contract.title}, {len(contract.operations)} operations")
+                yield _contract(load_contract(name))
         except IntegrationError as error:
             yield _failed(f"contract {name}", error)
+
+
+def _contract(contract: Contract) -> Outcome:
+    wanted = {unit for table in contract.units.values() for unit in table.values()}
+    unknown = sorted(unit for unit in wanted if not is_known(unit))
+    if unknown:
+        said = f"units: {', '.join(unknown)} can't be converted; see pint's list of units"
+        return Outcome(f"contract {contract.name}", said, passed=False, label="FAILED")
+    return Outcome(f"contract {contract.name}", f"{contract.title}, {len(contract.operations)} operations")
 
 
 def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:

@@ -55,6 +55,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         vocabularies=shared.vocabularies,
         maps=maps,
         operations={name: compile_operation(name, spec, shared, pagination) for name, spec in operations},
+        units=shared.units,
         names=names,
         rules=compile_rules(written.get("errors", {})),
     )
@@ -127,6 +128,11 @@ def _references(document: Document) -> Iterator[Problem]:
         yield from _field_references(document, ("maps", name), fields)
         yield from _targets(document, ("maps", name), fields)
     yield from _circles(document)
+    limits = _limits(written.get("limits", {}))
+    if limits.attempt_timeout > limits.total_timeout:
+        yield document.problem(
+            ("limits", "attempt_timeout"), f"is longer than total_timeout, {limits.total_timeout:g} s"
+        )
     maps = written.get("maps", {})
     for name, spec in written["operations"].items():
         if spec.get("map") is not None and spec["map"] not in maps:
@@ -145,6 +151,10 @@ def _references(document: Document) -> Iterator[Problem]:
 
 
 def _operation_problems(document: Document, name: str, spec: Mapping[str, Any]) -> Iterator[Problem]:
+    if "{" in spec.get("bulk", {}).get("path", ""):
+        yield document.problem(
+            ("operations", name, "bulk", "path"), "can't have a placeholder, for it is of many records"
+        )
     if spec.get("kind") and not any(spec.get(key) for key in ("find", "repeatable", "person")):
         text = (
             "a write that can't be looked up nor repeated leaves lost answers to a person; add find or `person: true`"

@@ -352,6 +352,7 @@ class Contract:
         vocabularies: by name.
         maps: field maps by name.
         operations: by name.
+        units: tables of the units that the system wants, by quantity.
         names: what a deployment may call otherwise, with the names in effect.
     """
 
@@ -369,6 +370,7 @@ class Contract:
     vocabularies: Mapping[str, Vocabulary]
     maps: Mapping[str, FieldMap]
     operations: Mapping[str, OperationSpec]
+    units: Mapping[str, Mapping[str, str]]
     names: Mapping[str, str]
     rules: Rules = field(repr=False)
 

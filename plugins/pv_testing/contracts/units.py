@@ -41,6 +41,15 @@ def convert(value: Number, source: str, target: str, *, difference: bool = False
     return int(result) if result == result.to_integral_value() and isinstance(value, int) else float(result)
 
 
+def is_known(unit: str) -> bool:
+    """Say whether a unit can be converted at all."""
+    try:
+        _unit(unit)
+    except MappingError:
+        return False
+    return True
+
+
 @functools.lru_cache(maxsize=1024)
 def _line(source: str, target: str) -> tuple[Decimal, Decimal]:
     """Return scale and offset of the straight line that leads from one unit to another."""

@@ -20,7 +20,10 @@ Converter = Callable[[Any], Any]
 
 log = logging.getLogger(__name__)
 
-_FRACTION = re.compile(r"[.,](\d+)")
+_RFC_3339 = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]+))?([Zz]|[-+][0-9]{2}:[0-9]{2})?"
+)
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HUGE = 2**63
 _NUMBER_LENGTH = 64
 
@@ -148,10 +151,14 @@ def instants(field: str) -> Converter:
 
 
 def _parse(value: Any) -> datetime:
-    if isinstance(value, str) and "T" in value.strip().upper().replace(" ", "T"):
-        text = _FRACTION.sub(lambda match: "." + match[1][:6].ljust(6, "0"), value.strip().replace("z", "Z"), count=1)
+    found = _RFC_3339.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found:
+        date_part, time_part, fraction, zone = found.groups(default="")
+        microseconds = fraction[:6].ljust(6, "0")
         try:
-            return datetime.fromisoformat(text.replace("Z", "+00:00"))
+            return datetime.fromisoformat(
+                f"{date_part}T{time_part}.{microseconds}{zone.upper().replace('Z', '+00:00')}"
+            )
         except ValueError:
             pass
     raise refused("NOT_A_TIME", value, "a point in time as RFC 3339 writes it")
@@ -163,9 +170,10 @@ def day(value: Any) -> str:
         value = value.date()
     if isinstance(value, date):
         return value.isoformat()
+    text = value.strip() if isinstance(value, str) else ""
     try:
-        return date.fromisoformat(value.strip()).isoformat()
-    except (AttributeError, ValueError):
+        return date.fromisoformat(text if _DAY.fullmatch(text) else "").isoformat()
+    except ValueError:
         raise refused("NOT_A_DATE", value, "a date as YYYY-MM-DD") from None
 
 

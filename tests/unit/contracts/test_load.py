@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.places import MAPPINGS, SCHEMAS, contract_names, project_root
+from pv_testing.contracts.units import is_known
 from pv_testing.errors import ConfigError
 
 MINIMAL: dict[str, Any] = {
@@ -91,6 +92,11 @@ def test_an_unknown_key_names_line_and_what_was_meant(tmp_path: Path) -> None:
         ({"errors": {"rules": [{"verdict": "ok", "equals": 1}]}}, "errors.rules[0]"),
         ({"errors": {"rules": [{"verdict": "ok", "status": "60x"}]}}, "errors.rules[0].status"),
         ({"errors": {"rules": [{"verdict": "ok", "operations": ["b"]}]}}, "there is no operation 'b'"),
+        ({"limits": {"attempt_timeout": 200}}, "limits.attempt_timeout: is longer than total_timeout, 120 s"),
+        (
+            {"operations": {"a": {"path": "/a", "bulk": {"path": "/{id}", "size": 2, "items": "r"}}}},
+            "operations.a.bulk.path: can't have a placeholder",
+        ),
         ({"limits": {"concurrency": 0}}, "limits.concurrency: 0 is out of range"),
     ],
 )
@@ -163,6 +169,7 @@ def test_every_shipped_file_names_a_schema_that_editors_find_and_meets_it(path: 
 def test_every_shipped_contract_compiles_and_says_who_is_asking(name: str) -> None:
     contract = load_contract(name)
     assert contract.identity is not None
+    assert all(is_known(unit) for table in contract.units.values() for unit in table.values())
     assert all(spec.find for spec in contract.operations.values() if spec.kind), "a lost answer would wait for a person"
 
 
