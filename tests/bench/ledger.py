@@ -1,6 +1,6 @@
 """What a claim, a settlement and an unchanged record cost, with a thousand and with a million records in the ledger.
 
-Run it with ``python -m tests.bench.ledger``; ``--rows`` and ``--url`` choose other sizes and another database.
+Run it with ``python -m tests.bench.ledger``; ``--rows`` chooses other sizes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pv_testing.exchange.types import Result
-from pv_testing.ledger import Claim, Ledger, Settlement
+from pv_testing.ledger import Claim, Claimed, Ledger, Settlement
 
 BATCH = 500
 BATCHES = 20
@@ -69,43 +69,63 @@ def keys(number: int, chance: random.Random, *, scattered: bool) -> list[str]:
     return chosen
 
 
-def measure(url: str, rows: int, *, scattered: bool, batches: int = BATCHES) -> Speed:
-    """Fill a ledger and measure it.
+def measure(urls: Sequence[str], sizes: Sequence[int], *, scattered: bool, batches: int = BATCHES) -> list[Speed]:
+    """Fill ledgers of several sizes and measure them in turns, so that a busy machine slows all of them.
 
     Args:
-        url: of an empty database.
-        rows: how many records to put into it first.
+        urls: of empty databases.
+        sizes: how many records to put into each.
         scattered: see :func:`keys`.
         batches: how many batches of 500 to measure.
     """
-    supply = keys(rows + batches * BATCH, random.Random(7), scattered=scattered)
-    with Ledger(url) as ledger:
-        for part in _parts(supply[:rows], FILL):
-            _carry(ledger, part)
-        speeds = [_carry(ledger, part) for part in _parts(supply[rows:], BATCH)]
-        chance = random.Random(8)
-        known = [_some(supply[:rows], chance, scattered=scattered) for _ in range(batches)]
-        unchanged = [_rate(part, lambda part=part: _claim(ledger, part)) for part in known]
-        verified = _rate(supply, ledger.verify)
-    claims, settles = zip(*speeds, strict=True)
-    return Speed(rows, _median(claims), _median(settles), _median(unchanged), verified)
+    trials = [Trial(url, rows, batches, scattered=scattered) for url, rows in zip(urls, sizes, strict=True)]
+    for _ in range(batches):
+        for trial in trials:
+            trial.one_batch()
+    return [trial.close() for trial in trials]
 
 
-def _some(known: Sequence[str], chance: random.Random, *, scattered: bool) -> list[str]:
-    if scattered:
-        return chance.sample(known, BATCH)
-    start = chance.randrange(len(known) - BATCH + 1)
-    return list(known[start : start + BATCH])
+class Trial:
+    """One filled ledger that is measured batch by batch."""
+
+    def __init__(self, url: str, rows: int, batches: int, *, scattered: bool) -> None:
+        supply = keys(rows + batches * BATCH, random.Random(7), scattered=scattered)
+        self._known, self._new = supply[:rows], _parts(supply[rows:], BATCH)
+        self._chance, self._scattered = random.Random(8), scattered
+        self._carried: list[tuple[float, float]] = []
+        self._unchanged: list[float] = []
+        self._ledger = Ledger(url)
+        for part in _parts(self._known, FILL):
+            self._carry(part)
+
+    def one_batch(self) -> None:
+        """Claim and settle a batch of new records, then claim one of unchanged records."""
+        self._carried.append(self._carry(next(self._new)))
+        part = self._some()
+        self._unchanged.append(_rate(part, lambda: _claim(self._ledger, part)))
+
+    def close(self) -> Speed:
+        """Verify the audit trail, close the ledger and return what was measured."""
+        claims, settles = map(_median, zip(*self._carried, strict=True))
+        started = time.perf_counter()
+        verified = self._ledger.verify().count / (time.perf_counter() - started)
+        self._ledger.close()
+        return Speed(len(self._known), claims, settles, _median(self._unchanged), verified)
+
+    def _some(self) -> Sequence[str]:
+        if self._scattered:
+            return self._chance.sample(self._known, BATCH)
+        start = self._chance.randrange(len(self._known) - BATCH + 1)
+        return self._known[start : start + BATCH]
+
+    def _carry(self, part: Sequence[str]) -> tuple[float, float]:
+        claimed: list[Claimed] = []
+        claims = _rate(part, lambda: claimed.extend(_claim(self._ledger, part)))
+        settlements = [Settlement(one, Result.CREATED, f"LIM-{next(_NUMBERS):08d}") for one in claimed]
+        return claims, _rate(part, lambda: self._ledger.settle(settlements, owner="bench"))
 
 
-def _carry(ledger: Ledger, part: Sequence[str]) -> tuple[float, float]:
-    claimed = []
-    claims = _rate(part, lambda: claimed.extend(_claim(ledger, part)))
-    settlements = [Settlement(one, Result.CREATED, f"LIM-{next(_NUMBERS):08d}") for one in claimed]
-    return claims, _rate(part, lambda: ledger.settle(settlements, owner="bench"))
-
-
-def _claim(ledger: Ledger, part: Sequence[str]) -> list:
+def _claim(ledger: Ledger, part: Sequence[str]) -> list[Claimed]:
     items = [Claim(key, _fingerprint(key)) for key in part]
     return ledger.claim("lims", "sample", items, owner="bench", lease=300)
 
@@ -137,10 +157,8 @@ def main() -> None:
     print(f"{'':34}{'claims/s':>10}{'settles/s':>11}{'both/s':>9}{'unchanged/s':>13}{'verified/s':>12}")
     for scattered in (False, True):
         with tempfile.TemporaryDirectory() as folder:
-            small, large = (
-                measure(f"sqlite:///{Path(folder) / f'{rows}.sqlite'}", rows, scattered=scattered)
-                for rows in arguments.rows
-            )
+            urls = [f"sqlite:///{Path(folder) / f'{rows}.sqlite'}" for rows in arguments.rows]
+            small, large = measure(urls, arguments.rows, scattered=scattered)
         kind = "scattered keys" if scattered else "whole requests"
         for speed in (small, large):
             print(

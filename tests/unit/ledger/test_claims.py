@@ -224,6 +224,17 @@ def test_a_batch_of_any_size_is_one_claim(ledger):
     assert ledger.external_ids("lims", "sample", keys) == {}
 
 
+def test_records_that_need_no_sending_are_answered_while_another_process_writes(open_ledger):
+    ledger, other = open_ledger(), open_ledger()
+    settle(ledger, claim(ledger, "unchanged"))
+    settle(ledger, claim(ledger, "rejected"), Result.REJECTED, code="NO", reason="no")
+    claim(ledger, "busy")
+    with other._store.writing():
+        answers = claim(ledger, "unchanged", "rejected", "busy")
+        ledger.quarantine("lims", "sample", [], owner="o")
+    assert decisions(answers) == [Decision.UNCHANGED, Decision.WAITING, Decision.BUSY]
+
+
 def test_a_ledger_in_memory_serves_many_threads():
     with Ledger() as ledger:
         won: list[int] = []
