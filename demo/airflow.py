@@ -50,13 +50,19 @@ class Setting:
         return f"http://127.0.0.1:{self.port}"
 
 
-def secret(folder: Path, name: str) -> str:
-    """Return the secret of that name, made at random the first time and kept in a file that only its owner reads."""
+def secret(folder: Path, name: str, size: int = 48) -> str:
+    """Return the secret of that name, made at random the first time and kept in a file that only its owner reads.
+
+    Args:
+        folder: where the file is.
+        name: of the secret.
+        size: in bytes, before they are written as text.
+    """
     path = folder / name
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as sink:
-            sink.write(base64.urlsafe_b64encode(secrets.token_bytes(32)).decode())
+            sink.write(base64.urlsafe_b64encode(secrets.token_bytes(size)).decode())
     return path.read_text()
 
 
@@ -80,7 +86,7 @@ def environment(setting: Setting) -> dict[str, str]:
         "CORE__LOAD_EXAMPLES": "False",
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__TEST_CONNECTION": "Enabled",
-        "CORE__FERNET_KEY": secret(home, "fernet_key"),
+        "CORE__FERNET_KEY": secret(home, "fernet_key", 32),
         "CORE__EXECUTION_API_SERVER_URL": f"{setting.url}/execution/",
         "API__BASE_URL": setting.url,
         "API__PORT": str(setting.port),

@@ -40,6 +40,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
 def told(story: Story) -> Story:
     lose_some_answers(story.lab)
     story.tell()
+    assert [rule["hits"] for rule in story.lab.read_faults("lims")] == [1, 1]
     story.lab.set_faults("lims", [])
     return story
 
