@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pv_testing.contracts.mapping import validate_mapping
 from pv_testing.errors import AuthenticationError, IntegrationError, MappingError, NetworkError
 from pv_testing.integrations.connecting import connect
 from pv_testing.integrations.framework import FrameworkClient
@@ -19,4 +20,5 @@ __all__ = [
     "NetworkError",
     "connect",
     "retry",
+    "validate_mapping",
 ]

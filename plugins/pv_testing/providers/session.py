@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import urljoin
 
 from pv_testing.contracts.model import Contract
 from pv_testing.errors import ConfigError
@@ -47,31 +47,37 @@ def open_session(
     )
     return RestSession(
         settings,
-        make_auth(config, on_token),
+        make_auth(config, contract, on_token),
         on_pause=lambda until: ledger.pause(config.system, until),
         not_before=ledger.paused_until(config.system),
     )
 
 
-def make_auth(config: SystemConfig, on_token: Callable[[str], None] | None = None) -> Auth:
+def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str], None] | None = None) -> Auth:
     """Return the configured way to say who asks; a client certificate may stand alone or beside any of them.
+
+    Args:
+        config: which way, and the credentials.
+        contract: what the way needs to know of the product, such as where it logs in.
+        on_token: called with every token that is fetched.
 
     Raises:
         ConfigError: a setting that the way needs is missing.
     """
-    kind = config.auth_type
-    if kind in {"none", "mtls"} and not config.client_id:
+    kind = "oauth2" if config.auth_type == "mtls" and config.client_id else config.auth_type
+    known = contract.authentication.get(kind, {})
+    if kind in {"none", "mtls"}:
         return Auth()
     if kind == "api_key":
-        return api_key(_needed(config, "api_key"), config.api_key_header)
+        return api_key(_needed(config, "api_key"), config.api_key_header or known.get("header", "X-API-Key"))
     if kind == "bearer":
         return bearer(_needed(config, "token"))
     if kind == "basic":
         return basic(_needed(config, "username"), _needed(config, "password"))
     if kind == "jwt":
-        return JwtLogin(_needed(config, "username"), _needed(config, "password"), on_token=on_token)
-    parts = urlsplit(config.base_url)
-    token_url = config.token_url or f"{parts.scheme}://{parts.netloc}/oauth/token"
+        login, refresh = known.get("login", "/auth/login"), known.get("refresh", "/auth/refresh")
+        return JwtLogin(_needed(config, "username"), _needed(config, "password"), login, refresh, on_token)
+    token_url = config.token_url or urljoin(config.base_url, known.get("token", "/oauth/token"))
     secret = _needed(config, "client_secret")
     return ClientCredentials(token_url, _needed(config, "client_id"), secret, config.scopes, on_token)
 
