@@ -222,7 +222,7 @@ def test_a_write_carries_one_object_only(lab, key):
 def test_results_are_refused_before_receipt_and_without_a_value(lab, key):
     uid = lab.sample(key, received=False)
     pmax, voc = (lab.analyses(uid)[keyword]["uid"] for keyword in KEYWORDS)
-    assert lab.update(pmax, Result="1", transition="submit").status_code == 500
+    assert lab.update(pmax, Result="1", transition="submit").status_code == 401
     lab.update(uid, transition="receive")
     assert lab.update(voc, transition="submit").status_code == 500
 
@@ -249,10 +249,10 @@ def test_the_person_who_submitted_cannot_verify_and_another_can(lab, verifier, k
     assert lab.state(uid) == "published"
 
 
-def test_a_retracted_result_leaves_an_open_copy_with_the_old_remarks(verifier, lab, key):
+def test_a_retracted_result_leaves_an_open_copy_with_the_old_remarks(lab, key):
     uid = lab.sample(key)
     old = lab.submit(uid, Remarks="revision 1")
-    assert verifier.update(old, transition="retract").status_code == 200
+    assert lab.update(old, transition="retract").status_code == 200
     (copy,) = (a for a in lab.search(ANALYSES, getAncestorsUIDs=uid) if a["getRetestOfUID"] == old)
     assert lab.state(old) == "retracted"
     assert (copy["review_state"], copy["getRemarks"]) == ("unassigned", "revision 1")
@@ -265,16 +265,24 @@ def test_a_verified_result_cannot_be_retracted(verifier, lab, key):
     assert verifier.update(analysis, transition="retract").status_code == 500
 
 
-def test_analyses_are_added_as_objects_and_reopen_the_sample(lab, key):
+def test_analyses_are_added_as_objects_while_one_is_open(lab, key):
+    uid = lab.sample(key)
+    lab.submit(uid)
+    wanted = (*KEYWORDS, "PVTP001_Isc")
+    assert lab.update(uid, Analyses=[{"uid": lab.services[keyword]} for keyword in wanted]).status_code == 200
+    states = {keyword: analysis["review_state"] for keyword, analysis in lab.analyses(uid).items()}
+    assert states == {KEYWORDS[0]: "to_be_verified", KEYWORDS[1]: "unassigned", "PVTP001_Isc": "unassigned"}
+
+
+def test_only_a_manager_adds_analyses_once_all_are_submitted(lab, verifier, key):
     uid = lab.sample(key, keywords=KEYWORDS[:1])
     lab.submit(uid)
     assert lab.state(uid) == "to_be_verified"
-    assert lab.update(uid, Analyses=[{"uid": lab.services[keyword]} for keyword in KEYWORDS]).status_code == 200
-    assert {k: a["review_state"] for k, a in lab.analyses(uid).items()} == {
-        KEYWORDS[0]: "to_be_verified",
-        KEYWORDS[1]: "unassigned",
-    }
+    wanted = [{"uid": lab.services[keyword]} for keyword in KEYWORDS]
+    assert lab.update(uid, Analyses=wanted).status_code == 401
+    assert verifier.update(uid, Analyses=wanted).status_code == 200
     assert lab.state(uid) == "sample_received"
+    assert set(lab.analyses(uid)) == set(KEYWORDS)
 
 
 def test_analyses_as_plain_text_remove_every_open_one(lab, key):
