@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import fcntl
 import shutil
 import signal
@@ -77,9 +78,10 @@ def _open(options: argparse.Namespace, port: int, components: Components) -> tup
 
 def _stay(setting: airflow.Setting, components: Components) -> None:
     say(f"\nThe UI stays at {setting.url} until Ctrl-C. Here a DAG runs when triggered, in production by schedule.")
-    while True:
-        components.check()
-        time.sleep(1)
+    with contextlib.suppress(KeyboardInterrupt):
+        while True:
+            components.check()
+            time.sleep(1)
 
 
 def _arguments() -> argparse.Namespace:

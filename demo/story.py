@@ -102,7 +102,7 @@ class Story:
         ]
         say(f"{self.runs:>3}  {dag_id:<15} {why} ({time.monotonic() - started:.1f} s)")
         for task, report in reports:
-            say(f"       {task.name}: {numbers(report['counts'])}")
+            say(f"       {task.name}: {numbers(report['counts'])}" + "".join(f"; {note}" for note in report["notes"]))
         return [report for _, report in reports]
 
     def _work(self, sr_ids: Sequence[int] | Any, fraction: float) -> None:

@@ -140,6 +140,7 @@ def summarise(report: Report) -> dict[str, Any]:
         "system": report.system,
         "provider": report.provider,
         "counts": report.counts(),
+        "notes": report.notes[:KEYS_SHOWN],
         "not_in_effect": [outcome.key for outcome in report.not_in_effect()[:KEYS_SHOWN]],
         "seconds": round(report.seconds, 3),
     }
