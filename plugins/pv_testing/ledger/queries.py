@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 
-from pv_testing.ledger.rows import among
+from pv_testing.ledger.rows import lookup, of
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import record
 from pv_testing.ledger.types import Entry, State
@@ -16,27 +16,24 @@ PAGE = 1_000
 WAITING = (State.QUARANTINED, State.REJECTED, State.UNKNOWN)
 _ENTRY = [record.c[name] for name in Entry.__dataclass_fields__]
 _KEY = (record.c.system, record.c.kind, record.c.key)
+_KNOWN = record.c.external_id != ""
 _LAST_CHARACTER = "\U0010ffff"
 
 
 def external_ids(store: Store, system: str, kind: str, keys: Sequence[str]) -> dict[str, str]:
     """Return the ids in the system of those keys whose id is known."""
-    statement = select(record.c.key, record.c.external_id).where(
-        record.c.system == system, record.c.kind == kind, record.c.external_id != ""
-    )
+    columns = (record.c.key, record.c.external_id)
     with store.reading() as connection:
-        found = connection.execute(statement.where(among(connection, record.c.key, keys)))
-        return {row[0]: row[1] for row in found}
+        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.key, keys)
+    return {row[0]: row[1] for row in found}
 
 
 def find_by_external_id(store: Store, system: str, kind: str, ids: Sequence[str]) -> dict[str, str]:
     """Return the keys of those ids that are known."""
-    statement = select(record.c.external_id, record.c.key).where(
-        record.c.system == system, record.c.kind == kind, record.c.external_id != ""
-    )
+    columns = (record.c.external_id, record.c.key)
     with store.reading() as connection:
-        found = connection.execute(statement.where(among(connection, record.c.external_id, ids)))
-        return {row[0]: row[1] for row in found}
+        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.external_id, ids)
+    return {row[0]: row[1] for row in found}
 
 
 def entries(

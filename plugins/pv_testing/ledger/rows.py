@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Connection, Text, any_, bindparam, func, select
+from sqlalchemy import Column, ColumnElement, Connection, Text, and_, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from pv_testing.errors import DataError
@@ -58,12 +58,36 @@ def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) 
         connection.exec_driver_sql(statement if sqlite else statement.replace("?", "%s"), values)
 
 
-def among(connection: Connection, column: Column[Any], values: Sequence[str]) -> ColumnElement[bool]:
-    """Return the condition that ``column`` is one of ``values``; any number of them is one parameter."""
+def lookup(
+    connection: Connection,
+    columns: Sequence[Column[Any]],
+    where: ColumnElement[bool],
+    column: Column[Any],
+    values: Sequence[str],
+) -> Sequence[Any]:
+    """Return the rows whose ``column`` is one of ``values``; any number of them is one parameter.
+
+    PostgreSQL is made to look each value up in the index. Its statistics lag behind a ledger that grows quickly, and by
+    them it would rather read the whole table.
+
+    Args:
+        connection: where to read.
+        columns: what to return of each row.
+        where: what else must be true of the rows.
+        column: the last column of an index, whose other columns ``where`` fixes.
+        values: what the column may be; each row comes once for each time its value is in here.
+    """
     if connection.dialect.name == "sqlite":
         listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
-        return column.in_(select(listed.c.value))
-    return column == any_(bindparam(None, list(values), type_=ARRAY(Text)))
+        return connection.execute(select(*columns).where(where, column.in_(select(listed.c.value)))).all()
+    listed = func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value").render_derived()
+    each = select(*columns).where(where, column == listed.c.value).offset(0).lateral()
+    return connection.execute(select(each).select_from(listed.join(each, true()))).all()
+
+
+def of(system: str, kind: str) -> ColumnElement[bool]:
+    """Return the condition that a record is of this system and kind."""
+    return and_(record.c.system == system, record.c.kind == kind)
 
 
 def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -> dict[str, Row]:
@@ -71,8 +95,7 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
     for key in keys:
         if not storable(key):
             raise DataError(f"the key {key!r} is empty or has characters that no database can keep", system=system)
-    wanted = (record.c.system == system) & (record.c.kind == kind) & among(connection, record.c.key, keys)
-    found = connection.execute(select(*_COLUMNS).where(wanted)).all()
+    found = lookup(connection, _COLUMNS, of(system, kind), record.c.key, keys)
     return {row[0]: Row._make(row) for row in found}
 
 

@@ -122,6 +122,12 @@ def test_a_path_that_holds_no_ledger(tmp_path, content, words):
     fails(lambda: Ledger(f"sqlite:///{path}"), words)
 
 
+def read_everything(url: str) -> None:
+    with Ledger(url) as ledger:
+        for call in reads(ledger):
+            call()
+
+
 def test_a_damaged_file_is_named_as_such(tmp_path):
     path = tmp_path / "ledger.sqlite"
     with Ledger(f"sqlite:///{path}") as ledger:
@@ -129,7 +135,7 @@ def test_a_damaged_file_is_named_as_such(tmp_path):
             ledger.record("sweep", key="k" * 500, owner=str(number))
     content = path.read_bytes()
     path.write_bytes(content[: 4096 * 2] + os.urandom(len(content) - 4096 * 2))
-    fails(lambda: [call() for call in reads(Ledger(f"sqlite:///{path}"))], "damaged")
+    fails(lambda: read_everything(f"sqlite:///{path}"), "damaged")
 
 
 def test_a_lock_that_another_process_keeps_is_reported_after_the_wait(url):

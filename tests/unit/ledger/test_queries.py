@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from sqlalchemy import text
 
 from pv_testing.exchange.types import Result
-from pv_testing.ledger import Claim, Refusal, Settlement, State
+from pv_testing.ledger import Claim, Ledger, Refusal, Settlement, State, rows
 
 
 @pytest.fixture
@@ -86,3 +87,19 @@ def test_the_longest_pause_wins_and_outlives_the_process(open_ledger):
     ledger.pause("lims", 1_900_000_000.0)
     assert open_ledger().paused_until("lims") == 2_000_000_000.5
     assert ledger.paused_until("qms") == 0.0
+
+
+@pytest.mark.postgres
+def test_postgresql_reads_only_the_records_asked_for_even_before_it_has_statistics(schema):
+    keys = [f"SR-2025-0001/SN{number:05d}" for number in range(5_000)]
+    with Ledger(schema) as ledger:
+        ledger.claim("lims", "sample", [Claim(key, "a") for key in keys], owner="o", lease=60)
+        with ledger._store.reading() as connection:
+            assert len(rows.fetch(connection, "lims", "sample", keys[::100])) == 50
+            read = connection.execute(
+                text(
+                    "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+                    " WHERE relid = 'ledger_record'::regclass"
+                )
+            ).scalar_one()
+    assert 50 <= read <= 100
