@@ -1,0 +1,1 @@
+"""Tests against real third-party systems; run by `make live`."""

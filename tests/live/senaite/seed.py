@@ -1,9 +1,9 @@
 # -*- coding: utf-8 -*-
-# ruff: noqa
-"""Makes a SENAITE site with a laboratory that is ready for samples of photovoltaic modules.
+# ruff: noqa: E402, F821, UP009, UP020, UP031
+"""Makes a SENAITE site with a laboratory that is ready for photovoltaic modules.
 
-Runs under Python 2.7 within ``zconsole run``, which provides ``app``. It reads the plan (clients, sample type, analyses,
-users) as JSON from the file that the environment variable ``PV_LIVE_PLAN`` names.
+Runs under Python 2.7 within ``zconsole run``, which provides ``app``. It reads the plan (clients, sample type,
+analyses, users) as JSON from the file that the environment variable ``PV_LIVE_PLAN`` names.
 """
 
 import io

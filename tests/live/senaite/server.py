@@ -1,6 +1,6 @@
 """Installs SENAITE 2.6.0 once, seeds it once, and starts it from the seeded database each time.
 
-SENAITE 2.6 runs on Python 2.7 and nothing later. A first start takes some minutes and 550 MB; a later one half a minute.
+SENAITE 2.6 runs on Python 2.7 and nothing later. A first start takes minutes and 550 MB, a later one half a minute.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import requests
@@ -159,7 +159,8 @@ class Server:
         draft = self.place / "plan.json"
         draft.write_text(wanted, encoding="utf-8")
         said = self._run(
-            [self._bin("zconsole"), "run", self.instance / "etc" / "zope.conf", HERE / "seed.py"], PV_LIVE_PLAN=str(draft)
+            [self._bin("zconsole"), "run", self.instance / "etc" / "zope.conf", HERE / "seed.py"],
+            PV_LIVE_PLAN=str(draft),
         )
         if "seeded" not in said:
             raise RuntimeError(f"the site could not be seeded; see {self.place / 'install.log'}")
@@ -171,19 +172,20 @@ class Server:
         """Let the server listen on the loopback at the chosen port."""
         file = self.instance / "etc" / "zope.ini"
         text = re.sub(r"^(listen|host|port) = .*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
-        text = text.replace("use = egg:waitress#main\n", f"use = egg:waitress#main\nhost = 127.0.0.1\nport = {self.port}\n")
+        server = "use = egg:waitress#main\n"
+        text = text.replace(server, f"{server}host = 127.0.0.1\nport = {self.port}\n")
         file.write_text(text, encoding="utf-8")
 
-    def _run(self, command: Iterable[str | Path], **environment: str) -> str:
+    def _run(self, command: Sequence[str | Path], **environment: str) -> str:
         self.place.mkdir(parents=True, exist_ok=True)
         log = self.place / "install.log"
         done = subprocess.run(
-            list(command), capture_output=True, text=True, check=False, env={**os.environ, **QUIET, **environment}
+            command, capture_output=True, text=True, check=False, env={**os.environ, **QUIET, **environment}
         )
         with log.open("a", encoding="utf-8") as file:
             file.write(done.stdout + done.stderr)
         if done.returncode:
-            raise RuntimeError(f"{list(command)[0]} failed; see {log}")
+            raise RuntimeError(f"{command[0]} failed; see {log}")
         return done.stdout
 
     def _await(self) -> None:

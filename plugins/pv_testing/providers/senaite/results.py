@@ -1,0 +1,133 @@
+"""Result sets: each result into its analysis, step by step, and from any point on after a kill."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pv_testing.contracts.model import OperationSpec
+from pv_testing.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
+from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers.rest import RestOperation
+from pv_testing.providers.senaite.analyses import Analyses
+from pv_testing.providers.senaite.provider import SenaiteProvider
+from pv_testing.providers.senaite.samples import INACTIVE
+from pv_testing.providers.senaite.setup import Setup
+from pv_testing.providers.senaite.versions import HELD, Wanted, plan
+
+AWAITED = frozenset({"sample_registered", "to_be_sampled", "scheduled_sampling", "to_be_preserved", "sample_due"})
+
+
+class ResultOperation(RestOperation):
+    """Uploads result sets.
+
+    Args:
+        provider: who speaks to SENAITE.
+        spec: the contract's operation.
+    """
+
+    def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
+        super().__init__(provider.contract, spec, provider.session)
+        self._provider = provider
+        self._analyses = Analyses(provider, Setup(provider))
+        self._keywords = provider.contract.vocabularies["analytes"].to_external
+
+    def prepare(self, record: Record) -> Payload:
+        """Map and validate a result set; every quantity must have an analysis of its own.
+
+        Raises:
+            MappingError: the contract names no keyword for a quantity, or one quantity comes twice.
+        """
+        payload = super().prepare(record)
+        keywords: set[str] = set()
+        for measurement in payload["measurements"]:
+            name = f"{payload['protocol']}/{measurement['parameter']}"
+            keyword = self._keywords.get(name)
+            if keyword is None:
+                message = f"the contract names no analysis for {name}; write its keyword under vocabularies.analytes"
+                raise MappingError(message, code="ANALYTE_UNKNOWN")
+            if keyword in keywords:
+                raise MappingError(f"{name} comes twice in one execution", code="ANALYTE_TWICE")
+            keywords.add(keyword)
+            measurement["Keyword"] = keyword
+        return payload
+
+    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+        """Bring result sets into effect, one after the other."""
+        return [await self._within_time(item) for item in batch]
+
+    async def _within_time(self, item: Prepared) -> Reply:
+        try:
+            return await asyncio.wait_for(self._upload(item), self.limits.timeout)
+        except asyncio.TimeoutError as error:
+            message = f"the upload took longer than {self.limits.timeout:g} s; a part of it may be in SENAITE"
+            raise AmbiguousOutcome(message, key=item.key) from error
+
+    async def _upload(self, item: Prepared) -> Reply:
+        """Order, retract and submit until nothing is left to do."""
+        sample, wanted = str(item.payload["sample"]), results(item.payload)
+        await self._ready(sample)
+        todo = plan(await self._analyses.of(sample), wanted, item.key)
+        if todo.order:
+            await self._analyses.order(sample, todo.order, item.key)
+        for analysis in todo.retract:
+            await self._provider.write("retract_result", item.key, uid=analysis["uid"], transition="retract")
+        if todo.order or todo.retract:
+            todo = plan(await self._analyses.of(sample), wanted, item.key)
+        for result, analysis in todo.submit:
+            await self._submit(item, result, analysis)
+        return Reply(Verdict.OK, _external_id(item), body={"sample": sample, "analyses": len(wanted)})
+
+    async def _submit(self, item: Prepared, result: Wanted, analysis: Mapping[str, Any]) -> None:
+        remarks = result.marked(item.key, item.revision)
+        submitted = await self._provider.write(
+            "submit_result", item.key, uid=analysis["uid"], **result.fields, Remarks=remarks, transition="submit"
+        )
+        if submitted.get("review_state") not in HELD:
+            message = f"SENAITE took the result of {result.keyword}, but doesn't say that it is submitted"
+            raise AmbiguousOutcome(message, key=item.key)
+
+    async def _ready(self, sample: str) -> None:
+        """Make sure that the sample takes results."""
+        found = await self._provider.search("get_samples", id=sample)
+        states = [item["review_state"] for item in found if item["uid"] == sample]
+        if not states:
+            raise NotFound(f"SENAITE has no sample {sample}", code="SAMPLE_GONE")
+        if states[0] in AWAITED:
+            message = f"the sample is {states[0]}: receive it in SENAITE, then release the results"
+            raise Conflict(message, code="NOT_RECEIVED")
+        if states[0] in INACTIVE:
+            raise Conflict(f"the sample is {states[0]} in SENAITE", code="SAMPLE_GONE")
+
+    async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
+        """Say which result sets are in effect: those of which every analysis holds this very version."""
+        found: dict[str, Found] = {}
+        for item in batch:
+            analyses = await self._analyses.of(str(item.payload["sample"]))
+            try:
+                in_effect = plan(analyses, results(item.payload), item.key).done
+            except Conflict:
+                in_effect = False
+            if in_effect:
+                found[item.key] = Found(_external_id(item))
+        return found
+
+
+def results(payload: Payload) -> list[Wanted]:
+    """Return a mapped result set as one wanted result an analysis."""
+    seen = f"{payload['completed_at']}, {payload['operator']}"
+    return [
+        Wanted(
+            keyword=measurement["Keyword"],
+            fields={name: str(measurement[name]) for name in ("Result", "Uncertainty") if name in measurement},
+            unit=str(measurement.get("Unit") or ""),
+            remarks=f"{measurement['verdict']}, {seen}",
+        )
+        for measurement in payload["measurements"]
+    ]
+
+
+def _external_id(item: Prepared) -> str:
+    """SENAITE has no object for a result set; its sample and its execution name it."""
+    return f"{item.payload['sample']}/{item.key}"

@@ -1,0 +1,100 @@
+"""Samples: registered once, found by their business key, and given the analyses that they need."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timezone
+from typing import Any
+
+from pv_testing.contracts.model import OperationSpec
+from pv_testing.errors import Conflict
+from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers.rest import RestOperation
+from pv_testing.providers.senaite.analyses import Analyses
+from pv_testing.providers.senaite.provider import SenaiteProvider
+from pv_testing.providers.senaite.setup import Setup
+
+KEYS = 50
+INACTIVE = frozenset({"cancelled", "invalid", "rejected"})
+
+
+class SampleOperation(RestOperation):
+    """Registers samples.
+
+    Args:
+        provider: who speaks to SENAITE.
+        spec: the contract's operation.
+    """
+
+    def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
+        super().__init__(provider.contract, spec, provider.session)
+        self._provider = provider
+        self._setup = Setup(provider)
+        self._analyses = Analyses(provider, self._setup)
+        self._keywords: dict[str, list[str]] = defaultdict(list)
+        for name, keyword in provider.contract.vocabularies["analytes"].to_external.items():
+            self._keywords[name.partition("/")[0]].append(keyword)
+
+    def prepare(self, record: Record) -> Payload:
+        """Map and validate a sample; the analyses of its protocols are ordered with it, where those are known."""
+        ordered = [word for name in record.data.get("protocols") or () for word in self._keywords.get(str(name), ())]
+        return {**super().prepare(record), **({"Analyses": ordered} if ordered else {})}
+
+    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+        """Register a sample, or order what a registered one lacks."""
+        return [await (self._extend(item) if item.external_id else self._register(item)) for item in batch]
+
+    async def _register(self, item: Prepared) -> Reply:
+        payload = item.payload
+        client = await self._setup.client(str(payload["client"]))
+        names = {
+            "client": client,
+            "Contact": await self._setup.contact(client),
+            "SampleType": await self._setup.sample_type(str(payload["SampleType"])),
+            "DateSampled": datetime.now(timezone.utc).date().isoformat(),
+            "Analyses": await self._setup.services(payload.get("Analyses", ())),
+        }
+        async with self._provider.explained(item.key):
+            return await self._send_one(replace(item, payload={**payload, **names}))
+
+    async def _extend(self, item: Prepared) -> Reply:
+        """Order the analyses that a registered sample lacks; its client and type are not ours to change."""
+        found = (await self.find([item])).get(item.key)
+        if found is None:
+            raise Conflict("SENAITE doesn't have the sample any more", key=item.key, code="SAMPLE_GONE")
+        different = [f"{theirs} instead of {ours}" for ours, theirs in _differences(item.payload, found.body)]
+        if different:
+            message = f"the sample is registered with {', '.join(different)}; correct it in SENAITE or in the framework"
+            raise Conflict(message, key=item.key, code="SAMPLE_DIFFERS")
+        await self._analyses.order(found.external_id, item.payload.get("Analyses", ()), item.key)
+        return Reply(Verdict.OK, found.external_id, body=found.body)
+
+    async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
+        """Look samples up by Client Sample ID, many in one request.
+
+        A sample that has been cancelled is found as well: the laboratory meant it, and it isn't made anew.
+        """
+        by_key: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for start in range(0, len(batch), KEYS):
+            keys = [item.key for item in batch[start : start + KEYS]]
+            for sample in await self._provider.search("get_samples", key=keys):
+                by_key[str(sample.get("getClientSampleID"))].append(sample)
+        return {item.key: await self._judged(item, by_key[item.key]) for item in batch if item.key in by_key}
+
+    async def _judged(self, item: Prepared, samples: Sequence[Mapping[str, Any]]) -> Found:
+        active = [sample for sample in samples if sample["review_state"] not in INACTIVE]
+        sample = (active or samples)[-1]
+        uid = str(sample["uid"])
+        in_effect = not any(_differences(item.payload, sample)) and (
+            not active or not await self._analyses.missing(uid, item.payload.get("Analyses", ()))
+        )
+        return Found(uid, in_effect=in_effect, body=sample, copies=max(1, len(active)))
+
+
+def _differences(payload: Payload, sample: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+    """Return what was wanted and what is there, where they differ."""
+    for ours, theirs in (("client", "getClientTitle"), ("SampleType", "getSampleTypeTitle")):
+        if payload[ours] != sample.get(theirs):
+            yield str(payload[ours]), str(sample.get(theirs))
