@@ -152,15 +152,11 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
 
 def _tidy(settlement: Settlement) -> Settlement:
     """Return the settlement with nothing secret or unstorable in what a system said."""
-    if not settlement.reason and settlement.external_id.isascii():
+    external_id, code = clean(settlement.external_id), clean(settlement.code)
+    if not settlement.reason and (external_id, code) == (settlement.external_id, settlement.code):
         return settlement
-    return Settlement(
-        settlement.claimed,
-        settlement.result,
-        clean(settlement.external_id),
-        clean(settlement.code),
-        clean(redact(settlement.reason, REASON_LIMIT)),
-    )
+    reason = clean(redact(settlement.reason, REASON_LIMIT))
+    return Settlement(settlement.claimed, settlement.result, external_id, code, reason)
 
 
 def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:

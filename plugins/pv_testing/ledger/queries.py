@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 
-from pv_testing.ledger.rows import lookup, of
+from pv_testing.ledger.rows import lookup, of, storable
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import record
 from pv_testing.ledger.types import Entry, State
@@ -24,7 +24,7 @@ def external_ids(store: Store, system: str, kind: str, keys: Sequence[str]) -> d
     """Return the ids in the system of those keys whose id is known."""
     columns = (record.c.key, record.c.external_id)
     with store.reading() as connection:
-        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.key, keys)
+        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.key, _possible(keys))
     return {row[0]: row[1] for row in found}
 
 
@@ -32,8 +32,12 @@ def find_by_external_id(store: Store, system: str, kind: str, ids: Sequence[str]
     """Return the keys of those ids that are known."""
     columns = (record.c.external_id, record.c.key)
     with store.reading() as connection:
-        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.external_id, ids)
+        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.external_id, _possible(ids))
     return {row[0]: row[1] for row in found}
+
+
+def _possible(values: Sequence[str]) -> Sequence[str]:
+    return [value for value in values if storable(value)]
 
 
 def entries(

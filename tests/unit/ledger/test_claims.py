@@ -211,10 +211,12 @@ def test_what_a_system_says_is_kept_without_secrets_and_without_unstorable_chara
     ledger.record(
         "sweep", detail={"url": "https://ana:canary-123456@host/", "n": [1, {"\0": "api_key: canary-123456"}]}
     )
+    settle(ledger, claim(ledger, "other"), external_id="LIM\0-1", code="\0")
     kept = repr(list(ledger.entries())) + repr(list(ledger.events()))
     assert "canary" not in kept
     assert len(ledger.waiting()[0].reason) <= 1_000
-    assert ledger.verify().count == 2
+    assert ledger.external_ids("lims", "sample", ["other"]) == {"other": "LIM\ufffd-1"}
+    assert ledger.verify().count == 3
 
 
 def test_a_batch_of_any_size_is_one_claim(ledger):

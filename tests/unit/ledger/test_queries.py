@@ -58,6 +58,7 @@ def test_ids_are_found_in_both_directions(filled):
         "lims-4": "SR-2025-0010/SN2",
     }
     assert filled.external_ids("lims", "sample", []) == {}
+    assert filled.find_by_external_id("lims", "sample", ["", "a\0", "\ud800", "lims-0"]) == {"lims-0": keys[1]}
 
 
 def test_counts_add_up(filled):
