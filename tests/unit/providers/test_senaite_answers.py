@@ -1,0 +1,180 @@
+"""Shows what the provider makes of SENAITE's odd answers, each as recorded on a running 2.6.0, on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from pv_testing.config import system_config
+from pv_testing.contracts.load import load_contract
+from pv_testing.errors import AmbiguousOutcome, AuthenticationError, Conflict, PermissionDenied, Rejected
+from pv_testing.exchange.engine import Exchange
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Record, Result
+from pv_testing.ledger import Ledger
+from pv_testing.providers.registry import open_provider
+from pv_testing.providers.senaite import SenaiteProvider
+
+KNOWN = {"username": "integration", "authenticated": True}
+STRANGER = {"username": "Anonymous User", "authenticated": False}
+SAMPLE = {
+    "uid": "5b1c",
+    "getId": "PVM-0001",
+    "getClientSampleID": "SR-1/SN 1",
+    "getClientReference": "SR-1",
+    "review_state": "sample_due",
+}
+NO_TRANSITION = (
+    "Failed to perform transition 'submit' on <Analysis at Pmax>: Invalid transition 'submit'.\nValid: reject"
+)
+
+
+class Stub:
+    """Gives recorded answers and counts what was asked.
+
+    Args:
+        user: what ``/users/current`` says.
+        found: what every search finds.
+        status: of every write.
+        body: of every write.
+
+    Attributes:
+        made: what searches find besides, once something was written.
+    """
+
+    def __init__(
+        self, user: dict[str, Any] = KNOWN, found: tuple[dict[str, Any], ...] = (), status: int = 200, **body: Any
+    ) -> None:
+        self.user, self.found, self.status, self.body = user, found, status, body
+        self.made: tuple[dict[str, Any], ...] = ()
+        self.writes = 0
+
+    def app(self) -> web.Application:
+        app = web.Application()
+        app.router.add_get("/api/users/current", self._user)
+        app.router.add_get("/api/search", self._search)
+        app.router.add_post("/api/{path:.*}", self._write)
+        return app
+
+    async def _user(self, _: web.Request) -> web.Response:
+        return web.json_response({"count": 1, "items": [self.user]})
+
+    async def _search(self, request: web.Request) -> web.Response:
+        start = int(request.query.get("b_start", 0))
+        return web.json_response({"count": len(self.found), "items": list(self.found)[start:]})
+
+    async def _write(self, _: web.Request) -> web.Response:
+        self.writes += 1
+        self.found += self.made
+        return web.json_response(self.body, status=self.status)
+
+
+def ask(stub: Stub, question: Callable[[SenaiteProvider], Awaitable[Any]]) -> Any:
+    """Return what the provider answers, or raise what it raises."""
+
+    async def asked() -> Any:
+        async with TestServer(stub.app()) as server:
+            address = {"provider": "SENAITE", "username": "integration", "password": "x", "auth_type": "basic"}
+            config = system_config("lims", str(server.make_url("/api")), **address)
+            with Ledger("sqlite://") as ledger:
+                provider = open_provider(config, load_contract("lims_senaite"), ledger)
+                assert isinstance(provider, SenaiteProvider)
+                try:
+                    return await question(provider)
+                finally:
+                    await provider.aclose()
+
+    return asyncio.run(asked())
+
+
+def submit(provider: SenaiteProvider) -> Awaitable[dict[str, Any]]:
+    return provider.write("submit_result", "5678", uid="a1", Result="1", transition="submit")
+
+
+async def listed(provider: SenaiteProvider, **criteria: str) -> list[dict[str, Any]]:
+    return [sample async for sample in provider.listing("get_samples", **criteria)]
+
+
+def test_an_empty_listing_is_not_believed_when_senaite_does_not_know_who_asks():
+    with pytest.raises(AuthenticationError, match="stranger"):
+        ask(Stub(STRANGER), lambda provider: listed(provider, status="sample_due"))
+    assert ask(Stub(), lambda provider: listed(provider, status="sample_due")) == []
+
+
+def test_a_sample_that_the_catalogue_lists_twice_is_one():
+    (sample,) = ask(Stub(found=(SAMPLE, dict(SAMPLE))), listed)
+    assert sample["id"] == "5b1c"
+
+
+def test_a_sample_has_the_fields_of_the_generic_contract():
+    (sample,) = ask(Stub(found=(SAMPLE,)), listed)
+    known = {"id": "5b1c", "external_id": "SN 1", "project_id": "SR-1", "status": "sample_due", "sample_id": "PVM-0001"}
+    assert {name: sample[name] for name in known} == known
+
+
+@pytest.mark.parametrize(
+    "criteria", [{"project_id": "SR-2"}, {"external_id": "SN 2"}, {"status": "verified"}, {"status": "Approved"}]
+)
+def test_what_a_filter_should_have_left_out_is_left_out(criteria):
+    assert ask(Stub(found=(SAMPLE,)), lambda provider: listed(provider, **criteria)) == []
+
+
+def test_the_500_that_means_no_is_a_conflict_and_is_sent_once():
+    stub = Stub(status=500, success=False, type="APIError", message=NO_TRANSITION)
+    with pytest.raises(Conflict, match="Invalid transition"):
+        ask(stub, submit)
+    assert stub.writes == 1
+
+
+@pytest.mark.parametrize(
+    "said", [{"error_type": "ConflictError"}, {"success": False, "type": "AttributeError", "message": "'NoneType'"}]
+)
+def test_any_other_500_may_have_taken_effect_and_is_sent_once(said):
+    stub = Stub(status=500, **said)
+    with pytest.raises(AmbiguousOutcome):
+        ask(stub, submit)
+    assert stub.writes == 1
+
+
+def test_a_401_for_a_locked_field_is_a_conflict():
+    locked = Stub(status=401, success=False, type="APIError", message="Not allowed to set the field 'Result'")
+    with pytest.raises(Conflict, match="state in SENAITE"):
+        ask(locked, submit)
+
+
+def test_a_401_for_a_known_user_is_a_missing_right():
+    refused = Stub(status=401, success=False, type="APIError", message="You are not allowed to create this content")
+    with pytest.raises(PermissionDenied, match="integration"):
+        ask(refused, submit)
+
+
+def test_a_401_for_a_stranger_is_about_the_credentials():
+    with pytest.raises(AuthenticationError, match="stranger") as caught:
+        ask(Stub(STRANGER, status=401, message="You are not allowed"), submit)
+    assert not isinstance(caught.value, PermissionDenied)
+
+
+def test_field_errors_are_refusals_that_name_the_field():
+    said = '{"Contact": "Contact is required, please correct."}'
+    with pytest.raises(Rejected, match="Contact is required"):
+        ask(Stub(status=400, success=False, type="APIError", message=said), submit)
+
+
+def test_a_registration_that_answers_with_nothing_is_looked_up_and_adopted():
+    setup = ({"uid": "c1", "title": "Solar"}, {"uid": "k1", "parent_uid": "c1"}, {"uid": "t1", "title": "PV Module"})
+    stub = Stub(found=setup, count=1, items=[{}])
+    stub.made = ({**SAMPLE, "getClientTitle": "Solar", "getSampleTypeTitle": "PV Module"},)
+    record = Record("SR-1/SN 1", {"serial_number": "SN 1", "sr_number": "SR-1", "customer_name": "Solar"})
+
+    async def register(provider: SenaiteProvider) -> Report:
+        with Ledger("sqlite://") as ledger:
+            return await Exchange(provider.operation("create_sample"), ledger).arun([record])
+
+    (outcome,) = ask(stub, register).outcomes
+    assert (outcome.result, outcome.external_id) == (Result.ADOPTED, "5b1c")
+    assert stub.writes == 1
