@@ -4,57 +4,69 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.errors import AuthenticationError, IntegrationError, ResponseError
+from pv_testing.errors import AuthenticationError, ConfigError, Rejected, ResponseError
 
 if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession
 
 SKEW = 60.0
+LIFETIME = 3600.0
 NO_HEADERS: Mapping[str, str] = {}
 
 
 class Auth:
     """Sends no credentials; the base of the others."""
 
-    async def headers(self, session: RestSession) -> Mapping[str, str]:
-        """Return the headers that every request carries.
+    def current(self) -> Mapping[str, str] | None:
+        """Return the headers that every request carries; ``None`` when they must be fetched first."""
+        return NO_HEADERS
+
+    async def renew(self, session: RestSession, refused: Mapping[str, str] | None) -> Mapping[str, str]:
+        """Fetch credentials.
 
         Args:
             session: where tokens can be fetched.
+            refused: the headers that the system did not accept, if it was asked already.
+
+        Returns:
+            The headers to send from now on; those refused, where there are no others to be had.
 
         Raises:
             AuthenticationError: the credentials are not accepted.
         """
         del session
-        return NO_HEADERS
+        return refused or NO_HEADERS
 
-    async def renew(self, session: RestSession, refused: Mapping[str, str]) -> bool:
-        """Get new credentials after a 401.
-
-        Args:
-            session: where tokens can be fetched.
-            refused: the headers that the system did not accept.
-
-        Returns:
-            Whether another try makes sense.
-        """
-        del session, refused
-        return False
+    async def aclose(self) -> None:
+        """Stop fetching."""
 
 
 class FixedHeader(Auth):
-    """The same header with every request."""
+    """The same header with every request.
+
+    Args:
+        name: of the header.
+        value: what it says.
+
+    Raises:
+        ConfigError: a header can't say that, such as a key that was read with the line's end.
+    """
 
     def __init__(self, name: str, value: str) -> None:
+        if not (name + value).isprintable() or not value.isascii() or value != value.strip():
+            message = (
+                f"the value for the header {name!r} has line ends, blanks around it or other than ASCII characters"
+            )
+            raise ConfigError(message, code="CREDENTIALS_UNUSABLE")
         self._headers = {name: value}
 
-    async def headers(self, session: RestSession) -> Mapping[str, str]:
+    def current(self) -> Mapping[str, str]:
         """Return the header."""
-        del session
         return self._headers
 
 
@@ -81,54 +93,61 @@ class TokenAuth(Auth):
     """
 
     def __init__(self, on_token: Callable[[str], None] | None = None) -> None:
-        self._on_token = on_token
-        self._lock = asyncio.Lock()
-        self._headers: dict[str, str] = {}
+        self._on_token = on_token or (lambda _: None)
+        self._fetching: asyncio.Task[Mapping[str, str]] | None = None
+        self._headers: Mapping[str, str] | None = None
         self._renew_at = 0.0
 
-    async def headers(self, session: RestSession) -> Mapping[str, str]:
+    def current(self) -> Mapping[str, str] | None:
         """Return the header with a token that is still good for a while."""
-        if time.monotonic() >= self._renew_at:
-            async with self._lock:
-                if time.monotonic() >= self._renew_at:
-                    self._take(await self._fetch(session))
-        return self._headers
+        return self._headers if time.monotonic() < self._renew_at else None
 
-    async def renew(self, session: RestSession, refused: Mapping[str, str]) -> bool:
-        """Fetch a new token unless another call has done so since."""
-        async with self._lock:
-            if self._headers is refused:
-                self._take(await self._fetch(session))
-        return True
+    async def renew(self, session: RestSession, refused: Mapping[str, str] | None) -> Mapping[str, str]:
+        """Fetch a new token, unless another call has done so since or is doing so."""
+        headers = self.current()
+        if headers is not None and headers is not refused:
+            return headers
+        if self._fetching is None:
+            self._fetching = asyncio.ensure_future(self._renewed(session))
+            self._fetching.add_done_callback(self._fetched)
+        return await asyncio.shield(self._fetching)
+
+    async def aclose(self) -> None:
+        """Stop fetching."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.wait([self._fetching])
+
+    def _fetched(self, fetching: asyncio.Task[Mapping[str, str]]) -> None:
+        self._fetching = None
+        if not fetching.cancelled():
+            fetching.exception()
+
+    async def _renewed(self, session: RestSession) -> Mapping[str, str]:
+        said = await self._fetch(session)
+        lifetime = _seconds(said.get("expires_in"))
+        self._renew_at = time.monotonic() + lifetime - min(SKEW, lifetime / 5)
+        self._headers = {"Authorization": f"Bearer {said['access_token']}"}
+        return self._headers
 
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:
         raise NotImplementedError
 
-    def _take(self, said: Mapping[str, Any]) -> None:
-        token = str(said.get("access_token") or "")
-        if not token:
-            raise AuthenticationError("the token endpoint answered without an access_token", code="TOKEN_MISSING")
-        if self._on_token is not None:
-            self._on_token(token)
-        lifetime = float(said.get("expires_in") or 3600)
-        self._renew_at = time.monotonic() + lifetime - min(SKEW, lifetime / 5)
-        self._headers = {"Authorization": f"Bearer {token}"}
-
     async def _ask(self, session: RestSession, url: str, **request: Any) -> Mapping[str, Any]:
         """Ask a token endpoint; what it says of a failure is never shown, as it may hold the secret."""
         try:
-            response = await session.unauthenticated("POST", url, **request)
-            said = response.json()
-        except ResponseError as error:
-            raise AuthenticationError(
-                "the token endpoint's answer can't be understood", code="TOKEN_UNREADABLE"
-            ) from error
-        except IntegrationError as error:
-            if error.code in {"HTTP_400", "HTTP_401", "HTTP_403", "HTTP_404", "HTTP_422"}:
-                message = f"the token endpoint refuses the credentials ({error.code}); check them and the token address"
-                raise AuthenticationError(message, code="CREDENTIALS_REFUSED") from None
-            raise
-        return said if isinstance(said, dict) else {}
+            said = (await session.unauthenticated("POST", url, **request)).json()
+        except ResponseError:
+            message = "the token endpoint's answer is not JSON; check its address"
+            raise AuthenticationError(message, code="TOKEN_UNREADABLE") from None
+        except (Rejected, AuthenticationError) as error:
+            message = f"the token endpoint refuses the credentials ({error.code}); check them and the token address"
+            raise AuthenticationError(message, code="CREDENTIALS_REFUSED") from None
+        token = said.get("access_token") if isinstance(said, Mapping) else None
+        if not token or not isinstance(token, str):
+            raise AuthenticationError("the token endpoint answered without an access_token", code="TOKEN_MISSING")
+        self._on_token(token)
+        return dict(said)
 
 
 class JwtLogin(TokenAuth):
@@ -157,19 +176,21 @@ class JwtLogin(TokenAuth):
         self._refresh_token = ""
 
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:
-        if self._refresh_token:
-            token, self._refresh_token = self._refresh_token, ""
-            try:
-                return await self._ask(session, self._refresh, json={"refresh_token": token})
-            except AuthenticationError:
-                pass
-        return await self._ask(session, self._login, json=self._credentials)
-
-    def _take(self, said: Mapping[str, Any]) -> None:
-        super()._take(said)
+        said = await self._refreshed(session) or await self._ask(session, self._login, json=self._credentials)
         self._refresh_token = str(said.get("refresh_token") or "")
-        if self._refresh_token and self._on_token is not None:
+        if self._refresh_token:
             self._on_token(self._refresh_token)
+        return said
+
+    async def _refreshed(self, session: RestSession) -> Mapping[str, Any] | None:
+        """Use the refresh token, which may be good for one time only; ``None`` when a login is needed."""
+        token, self._refresh_token = self._refresh_token, ""
+        if not token:
+            return None
+        try:
+            return await self._ask(session, self._refresh, json={"refresh_token": token})
+        except AuthenticationError:
+            return None
 
 
 class ClientCredentials(TokenAuth):
@@ -197,4 +218,13 @@ class ClientCredentials(TokenAuth):
         self._form = {"grant_type": "client_credentials", **({"scope": " ".join(scopes)} if scopes else {})}
 
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:
-        return await self._ask(session, self._url, data=self._form, headers=await self._basic.headers(session))
+        return await self._ask(session, self._url, data=self._form, headers=self._basic.current())
+
+
+def _seconds(said: Any) -> float:
+    """Return a token's lifetime; an hour when the system says nothing sensible."""
+    try:
+        seconds = float(said)
+    except (TypeError, ValueError):
+        return LIFETIME
+    return seconds if 0 < seconds < math.inf else LIFETIME

@@ -9,7 +9,9 @@ from pv_testing.errors import Conflict, IntegrationError, NotFound, PermissionDe
 from pv_testing.exchange.types import Verdict
 from pv_testing.transports.response import Response
 
-NOT_PROCESSED = frozenset({408, 425, 429, 503})
+NOT_PROCESSED = frozenset({425, 429, 503})
+SEE_ELSEWHERE = frozenset({302, 303})
+REDIRECTED = "the system redirects elsewhere; set base_url to the address that answers itself"
 
 
 class Judgement(NamedTuple):
@@ -42,17 +44,28 @@ def judge_http(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT0
 
     Returns:
         ``retryable`` for what the server says it did not process; for other server errors ``ambiguous`` unless the
-        request may be repeated, because a 500 can come after the commit.
+        request may be repeated, because a 500 can come after the commit, and so can a redirect to the result.
     """
     status = response.status
     if 200 <= status < 300:
         return OK
-    if status in NOT_PROCESSED:
-        return Judgement(Verdict.RETRYABLE, f"HTTP_{status}", response.explain())
-    if status >= 500:
-        verdict = Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS
-        return Judgement(verdict, f"HTTP_{status}", response.explain())
-    if status < 400:
-        reason = "the system redirects elsewhere; set base_url to the address that answers itself"
-        return Judgement(Verdict.REJECTED, f"HTTP_{status}", reason, SecurityError)
-    return Judgement(Verdict.REJECTED, f"HTTP_{status}", response.explain(), _REFUSALS.get(status))
+    code = f"HTTP_{status}"
+    redirected = 300 <= status < 400
+    reason = REDIRECTED if redirected else response.explain()
+    unclear = status == 408 or not 200 <= status < 500
+    if status in NOT_PROCESSED or (unclear and repeatable):
+        return Judgement(Verdict.RETRYABLE, code, reason)
+    if unclear or (status in SEE_ELSEWHERE and not repeatable):
+        return Judgement(Verdict.AMBIGUOUS, code, reason)
+    return Judgement(Verdict.REJECTED, code, reason, SecurityError if redirected else _REFUSALS.get(status))
+
+
+def judge_login(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+    """Judge by status, and repeat nothing of what the other side says, because it may repeat the secret.
+
+    Args:
+        response: what came back.
+        repeatable: whether the request may be sent twice without harm.
+    """
+    found = judge_http(response, repeatable)
+    return found if found.error is SecurityError else found._replace(reason="")

@@ -1,16 +1,18 @@
-"""What holds requests back: the system's own wish, its quota, and a circuit breaker."""
+"""What holds requests back: the system's own wish, its quota, a circuit breaker, and a number of requests at a time."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pv_testing.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
+from pv_testing.errors import DeadlineExceeded
 
 POLL = 0.05
+SLACK = 0.05
 
 
 class Rate(NamedTuple):
@@ -30,44 +32,50 @@ class Pause:
 
     Args:
         until: epoch seconds; a pause that an earlier process was asked for.
-        on_pause: called with the epoch seconds of every new pause, so that it can outlive this process.
+        on_pause: called with the epoch seconds, rounded up, of every new pause, so that it can outlive this process.
     """
 
     def __init__(self, until: float = 0.0, on_pause: Callable[[float], None] | None = None) -> None:
-        self.until = until
+        self._until = time.monotonic() + until - time.time()
+        self._told = until
         self._on_pause = on_pause
 
     def extend(self, seconds: float) -> None:
         """Send nothing for so many seconds from now."""
-        until = time.time() + seconds
-        if until > self.until:
-            self.until = until
+        self._until = max(self._until, time.monotonic() + seconds)
+        until = float(math.ceil(time.time() + seconds))
+        if until > self._told:
+            self._told = until
             if self._on_pause is not None:
                 self._on_pause(until)
 
     def left(self) -> float:
         """Return how many seconds the pause still lasts; not more than 0 when it is over."""
-        return self.until - time.time()
+        return self._until - time.monotonic()
 
 
 class Quota:
-    """Spreads requests so that no period of a rate's length ever holds more than it allows.
+    """Sees to it that no period of a rate's length ever holds more requests than it allows.
+
+    The period is a little longer here, because a network may bring two requests closer together than they were sent.
 
     Args:
         rate: how many requests in how many seconds.
     """
 
     def __init__(self, rate: Rate) -> None:
-        self._seconds = rate.seconds
-        self._due: deque[float] = deque(maxlen=rate.requests)
+        self._seconds = rate.seconds + SLACK
+        self._taken: deque[float] = deque(maxlen=rate.requests)
 
     def take(self) -> float:
-        """Take a place and return the seconds until it is due."""
+        """Take a place and return 0, or return the seconds until one is free."""
         now = time.monotonic()
-        full = len(self._due) == self._due.maxlen
-        due = max(now, self._due[0] + self._seconds) if full else now
-        self._due.append(due)
-        return due - now
+        if len(self._taken) == self._taken.maxlen:
+            left = self._taken[0] + self._seconds - now
+            if left > 0:
+                return left
+        self._taken.append(now)
+        return 0.0
 
 
 class Breaker:
@@ -90,67 +98,78 @@ class Breaker:
         """Whether requests pass freely."""
         return self._failures < self._threshold
 
-    def admit(self) -> float:
+    def left(self) -> float:
         """Return 0 when a request may pass now, else the seconds after which to ask again."""
         if self.closed:
             return 0.0
         left = self._opened + self._reset - time.monotonic()
-        if left > 0:
-            return left
-        if self._probing:
-            return POLL
-        self._probing = True
-        return 0.0
+        return POLL if left <= 0 and self._probing else left
+
+    def begin(self) -> bool:
+        """Let a request pass; return whether it is the one that tries, which must be said to :meth:`end`."""
+        self._probing = not self.closed
+        return self._probing
+
+    def end(self) -> None:
+        """The request that tries has come to its end, whatever that is."""
+        self._probing = False
 
     def succeeded(self) -> None:
         """The system has answered."""
         self._failures = 0
-        self._probing = False
 
     def failed(self) -> None:
         """The system has not answered, or with a server error."""
         self._failures += 1
-        self._probing = False
         self._opened = time.monotonic()
 
 
-class Gate:
-    """Lets a request pass when pause, quota and breaker allow it, or says that it can't within its deadline."""
+class Slots:
+    """A number of requests at a time; the others wait in line, each no longer than it has time.
 
-    def __init__(self, pause: Pause, quota: Quota | None, breaker: Breaker) -> None:
-        self.pause = pause
-        self.quota = quota
-        self.breaker = breaker
+    Args:
+        number: how many.
+    """
 
-    async def admit(self, deadline: float) -> None:
-        """Wait until a request may be sent.
+    def __init__(self, number: int) -> None:
+        self._free = number
+        self._line: deque[asyncio.Future[None]] = deque()
+
+    async def take(self, latest: float) -> None:
+        """Wait for a slot.
 
         Args:
-            deadline: ``time.monotonic()`` seconds by which the whole operation must be done.
+            latest: ``time.monotonic()`` seconds at which waiting makes no more sense.
 
         Raises:
-            RateLimited: the system wants to be left alone for longer than that.
-            CircuitOpen: the system failed too often, and that won't change before.
-            DeadlineExceeded: the quota doesn't allow a request before.
+            DeadlineExceeded: no slot has become free before.
         """
-        if self.quota is not None:
-            await self._sleep(self.quota.take(), deadline, DeadlineExceeded("the quota of requests is used up for now"))
-        while True:
-            left = self.pause.left()
-            if left > 0:
-                message = f"the system asks to be left alone for {left:.0f} s"
-                await self._sleep(left, deadline, RateLimited(message, retry_after=left))
-                continue
-            left = self.breaker.admit()
-            if left <= 0:
-                return
-            message = f"the system failed many times in a row; nothing is sent for {left:.0f} s"
-            await self._sleep(left, deadline, CircuitOpen(message))
-
-    @staticmethod
-    async def _sleep(seconds: float, deadline: float, otherwise: IntegrationError) -> None:
-        if seconds <= 0:
+        if self._free:
+            self._free -= 1
             return
-        if time.monotonic() + seconds > deadline:
-            raise otherwise
-        await asyncio.sleep(seconds)
+        loop = asyncio.get_running_loop()
+        turn: asyncio.Future[None] = loop.create_future()
+        self._line.append(turn)
+        alarm = loop.call_later(latest - time.monotonic(), _too_late, turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.give()
+            raise
+        finally:
+            alarm.cancel()
+
+    def give(self) -> None:
+        """Give a slot to the next in line, or back."""
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+def _too_late(turn: asyncio.Future[None]) -> None:
+    if not turn.done():
+        turn.set_exception(DeadlineExceeded("other requests have used up the time for the operation; nothing was sent"))

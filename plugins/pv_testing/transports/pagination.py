@@ -8,13 +8,17 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from yarl import URL
+
 from pv_testing.errors import PaginationLoop, ResponseError
 from pv_testing.transports.response import Response
 
 if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession
 
-_NEXT = re.compile(r'<([^>]*)>\s*;[^,]*\brel="?next"?', re.IGNORECASE)
+_LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[^=;,\s]+\s*=\s*(?:"[^"]*"|[^",;\s]*))*)')
+_RELATION = re.compile(r'(?i);\s*rel\s*=\s*"?([^";,]*)')
+_ADDRESS = re.compile(r"https?://|/.*\?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -76,11 +80,28 @@ async def items(
         following = _following(response, page, style, number, given)
         if following is None:
             return
-        if style.style == "link" or "://" in str(following):
-            address, query = str(following), {}
+        if style.style == "link" or _ADDRESS.match(str(following)):
+            address, query = _joined(response, str(following)), {}
         else:
             query[style.position] = following
     raise PaginationLoop(f"the listing has no end: {style.most:,} pages were read")
+
+
+def _next_link(header: str) -> str | None:
+    """Return the address that a ``Link`` header (RFC 8288) gives for the next page."""
+    for address, parameters in _LINK.findall(header):
+        relation = _RELATION.search(parameters)
+        if relation and "next" in relation[1].lower().split():
+            return str(address)
+    return None
+
+
+def _joined(response: Response, reference: str) -> str:
+    """Return the address that a reference in an answer means (RFC 3986, 5)."""
+    try:
+        return str(response.url.join(URL(reference))) if response.url else reference
+    except ValueError as error:
+        raise ResponseError("the next page's address is none", excerpt=reference) from error
 
 
 def dig(said: Any, path: str) -> Any:
@@ -115,8 +136,7 @@ def _following(response: Response, page: list[Any], style: PageStyle, number: in
     if style.style == "single":
         return None
     if style.style == "link":
-        found = _NEXT.search(response.headers.get("Link", ""))
-        return found[1] if found else None
+        return _next_link(response.headers.get("Link", ""))
     said = response.json()
     if style.style == "cursor":
         return dig(said, style.cursor) or None

@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from pv_testing.errors import ResponseError, SecurityError, redact
 
@@ -21,12 +22,12 @@ class Response:
         status: the HTTP status.
         headers: its headers, found in any case.
         body: the decompressed body.
-        url: where it came from, without query.
+        url: where it came from, if anywhere.
     """
 
     __slots__ = ("_json", "body", "headers", "status", "url")
 
-    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, url: str = "") -> None:
+    def __init__(self, status: int, headers: Mapping[str, str], body: bytes, url: URL | None = None) -> None:
         self.status = status
         self.headers = headers
         self.body = body

@@ -6,21 +6,16 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-import aiohttp
 import orjson
 from yarl import URL
 
 from pv_testing.errors import (
     AmbiguousOutcome,
     AuthenticationError,
-    ConfigError,
     DeadlineExceeded,
     IntegrationError,
-    NetworkError,
     RateLimited,
     Rejected,
     ResponseError,
@@ -28,62 +23,28 @@ from pv_testing.errors import (
     ServerUnavailable,
 )
 from pv_testing.exchange.types import Verdict
-from pv_testing.transports.auth import Auth
-from pv_testing.transports.judge import Judge, Judgement, judge_http
-from pv_testing.transports.limits import Breaker, Gate, Pause, Quota, Rate
-from pv_testing.transports.response import Response, read_bounded
-from pv_testing.transports.tls import Tls
+from pv_testing.transports.addresses import Addresses
+from pv_testing.transports.auth import NO_HEADERS, Auth
+from pv_testing.transports.call import LEAST, Again, Call
+from pv_testing.transports.gate import Gate
+from pv_testing.transports.judge import Judge, Judgement, judge_http, judge_login
+from pv_testing.transports.limits import Breaker, Pause, Quota, Slots
+from pv_testing.transports.response import Response
+from pv_testing.transports.settings import RestSettings
 from pv_testing.transports.waiting import asked_wait, backoff
+from pv_testing.transports.wire import Wire
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+__all__ = ["RestSession", "RestSettings"]
+
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+MOVED = frozenset({301, 302, 303, 307, 308})
 REDIRECTS = 3
+JSON = {"Content-Type": "application/json"}
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class RestSettings:
-    """How a system is reached.
-
-    Attributes:
-        base_url: where every path starts from.
-        system: its name in errors.
-        provider: the product behind it, in errors.
-        headers: sent with every request.
-        attempt_timeout: seconds for one attempt, from its first byte to its last.
-        total_timeout: seconds for a request with all its waits and attempts.
-        attempts: how often a request is tried at the most.
-        backoff: seconds before the second attempt; doubled for each further one.
-        backoff_cap: the longest such wait, in seconds.
-        response_bytes: the greatest size of an answer, decompressed.
-        rate: the system's quota.
-        concurrency: the most requests at a time.
-        tls: certificates, where the machine's own authorities don't do.
-        breaker_failures: failures in a row after which the system is left alone.
-        breaker_reset: seconds for which it is.
-        allow_http: permit an address without TLS that is not on this machine.
-    """
-
-    base_url: str
-    system: str = ""
-    provider: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    attempt_timeout: float = 30.0
-    total_timeout: float = 120.0
-    attempts: int = 4
-    backoff: float = 0.5
-    backoff_cap: float = 30.0
-    response_bytes: int = 32 * 2**20
-    rate: Rate | None = None
-    concurrency: int = 16
-    tls: Tls = Tls()  # noqa: RUF009 - frozen
-    breaker_failures: int = 10
-    breaker_reset: float = 5.0
-    allow_http: bool = False
 
 
 class RestSession:
@@ -97,7 +58,7 @@ class RestSession:
 
     Raises:
         ConfigError: the address is not one.
-        SecurityError: the address has no TLS and is not on this machine.
+        SecurityError: the address has no TLS and is not on this machine, or it carries credentials.
     """
 
     def __init__(
@@ -110,13 +71,15 @@ class RestSession:
     ) -> None:
         self.settings = settings
         self.auth = auth or Auth()
-        self._base = checked_address(settings.base_url, allow_http=settings.allow_http)
-        self._pause = Pause(not_before, on_pause)
+        self._addresses = Addresses(settings.base_url, allow_http=settings.allow_http)
+        self._gate = self._new_gate(Pause(not_before, on_pause), Quota(settings.rate) if settings.rate else None)
+        self._gate_elsewhere = self._new_gate(Pause(), None)
+        self._wire = Wire(settings, secure=self._addresses.secure)
+
+    def _new_gate(self, pause: Pause, quota: Quota | None) -> Gate:
+        settings = self.settings
         breaker = Breaker(settings.breaker_failures, settings.breaker_reset)
-        self._gate = Gate(self._pause, Quota(settings.rate) if settings.rate else None, breaker)
-        self._slots = asyncio.Semaphore(settings.concurrency)
-        self._timeout = aiohttp.ClientTimeout(total=settings.attempt_timeout, sock_connect=settings.attempt_timeout)
-        self._session: aiohttp.ClientSession | None = None
+        return Gate(pause, breaker, quota, Slots(settings.concurrency))
 
     async def __aenter__(self) -> Self:
         return self
@@ -126,24 +89,16 @@ class RestSession:
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self.auth.aclose()
+        await self._wire.aclose()
 
     def url(self, path: str) -> URL:
         """Return the full address of a path; a path that starts with the base's own path is not doubled.
 
         Raises:
-            SecurityError: the path is the address of another origin.
+            SecurityError: the path leads to another origin or climbs out of the base address.
         """
-        if "://" in path:
-            url = URL(path)
-            if url.origin() != self._base.origin():
-                raise SecurityError(f"the address {url.origin()} is not the system's own; credentials stay at home")
-            return url
-        base = self._base.path.rstrip("/")
-        joined = path if base and path.startswith(base + "/") else f"{base}/{path.lstrip('/')}"
-        return self._base.join(URL(joined, encoded=True))
+        return self._addresses.of(path)
 
     async def request(
         self,
@@ -187,23 +142,18 @@ class RestSession:
             NetworkError: nothing took effect.
             ResponseError: the answer to a repeatable request can't be understood.
             AmbiguousOutcome: a request that must not be repeated may or may not have taken effect.
+            SecurityError: it would have gone, or was sent on, where credentials must not go.
         """
         if json is not None:
-            data = orjson.dumps(json)
-            headers = {"Content-Type": "application/json", **(headers or {})}
-        if repeatable is None:
-            repeatable = method in REPEATABLE
-        call = _Call(
-            method,
-            self.url(path).with_query(params) if params else self.url(path),
-            data,
-            headers,
-            repeatable,
-            time.monotonic() + (self.settings.total_timeout if timeout is None else timeout),
-            judge or judge_http,
-            decode,
-        )
+            data, headers = orjson.dumps(json), JSON if not headers else {**JSON, **headers}
+        repeatable = method in REPEATABLE if repeatable is None else repeatable
+        deadline, latest = self._times(timeout)
         try:
+            url = self._addresses.of(path)
+            url = url.update_query(params) if params else url
+            call = Call(
+                method, url, data, headers, repeatable, deadline, latest, self._gate, judge or judge_http, decode=decode
+            )
             return await self._persist(call)
         except IntegrationError as error:
             settings = self.settings
@@ -211,204 +161,140 @@ class RestSession:
                 error.__cause__
             )
 
-    async def unauthenticated(self, method: str, url: str, **request: Any) -> Response:
-        """Send a repeatable request without credentials of the session, to fetch some; ``url`` may be elsewhere."""
-        address = checked_address(url, allow_http=self.settings.allow_http) if "://" in url else self.url(url)
-        data, headers = request.get("data"), dict(request.get("headers") or {})
-        if "json" in request:
-            data = orjson.dumps(request["json"])
-            headers["Content-Type"] = "application/json"
-        deadline = time.monotonic() + self.settings.total_timeout
+    async def unauthenticated(
+        self, method: str, url: str, *, json: Any = None, data: Any = None, headers: Mapping[str, str] | None = None
+    ) -> Response:
+        """Send a repeatable request without credentials of the session, to fetch some.
+
+        Args:
+            method: the HTTP method.
+            url: relative to the base address, or an absolute address, which may be elsewhere.
+            json: the body, as something that JSON can say.
+            data: the body as a form, instead of ``json``.
+            headers: besides the session's own.
+
+        Raises:
+            IntegrationError: as of :meth:`request`, without what the other side says, which may hold the secret.
+        """
+        address = self._addresses.anywhere(url)
+        gate = self._gate if self._addresses.is_own(address) else self._gate_elsewhere
+        if json is not None:
+            data, headers = orjson.dumps(json), {**JSON, **(headers or {})}
+        deadline, latest = self._times(None)
         return await self._persist(
-            _Call(method, address, data, headers, True, deadline, judge_http, True, login=True)
+            Call(
+                method,
+                address,
+                data,
+                headers,
+                repeatable=True,
+                deadline=deadline,
+                latest=latest,
+                gate=gate,
+                judge=judge_login,
+                decode=False,
+                login=True,
+            )
         )
 
-    async def _persist(self, call: _Call) -> Response:
+    def _times(self, timeout: float | None) -> tuple[float, float]:
+        """Return by when a request must be done, and after when it isn't sent any more."""
+        seconds = self.settings.total_timeout if timeout is None else timeout
+        deadline = time.monotonic() + seconds
+        return deadline, deadline - LEAST * min(seconds, self.settings.attempt_timeout)
+
+    async def _persist(self, call: Call) -> Response:
         """Try until there is an outcome, the attempts are used up or the deadline comes."""
         attempts = self.settings.attempts
         for attempt in range(1, attempts + 1):
             try:
                 return await self._attempt(call)
-            except _Again as again:
-                if attempt == attempts:
-                    raise again.error from again.__cause__
+            except Again as again:
                 wait = again.wait
                 if wait is None:
                     wait = backoff(attempt, self.settings.backoff, self.settings.backoff_cap)
-                if time.monotonic() + wait > call.deadline:
+                if attempt == attempts or time.monotonic() + wait > call.latest:
                     raise again.error from again.__cause__
                 log.debug("attempt %d of %d failed, the next in %.1f s: %s", attempt, attempts, wait, again.error)
                 await asyncio.sleep(wait)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _attempt(self, call: _Call) -> Response:
-        """Send once; say with :class:`_Again` that another attempt may help."""
-        credentials: Mapping[str, str] = {} if call.login else await self.auth.headers(self)
-        await self._gate.admit(call.deadline)
-        async with self._slots:
-            if not call.login and self._pause.left() > 0:
-                await self._gate.admit(call.deadline)
+    async def _attempt(self, call: Call) -> Response:
+        """Send once, and again only with a new token or where the system itself sends a read."""
+        while True:
+            credentials = NO_HEADERS if call.login else self.auth.current()
+            if credentials is None:
+                credentials = await self._credentials(call, None)
             response = await self._send(call, credentials)
-        if response.status == 401 and not call.login:
-            self._gate.breaker.succeeded()
-            await self._renew(call, credentials, response)
-        judgement = call.judge(response, call.repeatable)
-        if judgement.verdict is Verdict.OK:
-            self._gate.breaker.succeeded()
-            return self._decoded(call, response)
-        return self._refused(judgement, response)
+            if response.status == 401 and not call.login:
+                await self._renew(call, credentials, response)
+            elif response.status in MOVED and call.method == "GET":
+                self._follow(call, response)
+            else:
+                return self._judged(call, response)
 
-    async def _renew(self, call: _Call, credentials: Mapping[str, str], response: Response) -> None:
-        if call.renewed or not await self.auth.renew(self, credentials):
-            raise AuthenticationError("the system doesn't accept the credentials", excerpt=response.text)
-        call.renewed = True
-        raise _Again(AuthenticationError("the system doesn't accept a new token", excerpt=response.text), 0.0)
-
-    async def _send(self, call: _Call, credentials: Mapping[str, str]) -> Response:
-        session = self._opened()
+    async def _send(self, call: Call, credentials: Mapping[str, str]) -> Response:
+        headers = {**credentials, **call.headers} if call.headers else credentials
+        probe = await call.gate.enter(call.latest)
         try:
-            for _ in range(REDIRECTS):
-                async with session.request(
-                    call.method,
-                    call.url,
-                    data=call.data,
-                    headers={**credentials, **(call.headers or {})},
-                    timeout=self._timeout_for(call),
-                    allow_redirects=False,
-                ) as raw:
-                    body = await read_bounded(raw, self.settings.response_bytes)
-                    if raw.status in {301, 302, 303, 307, 308} and call.method == "GET":
-                        call.url = self.url(str(call.url.join(URL(raw.headers.get("Location", "")))))
-                        continue
-                    return Response(raw.status, raw.headers, body, str(call.url.with_query(None)))
-        except aiohttp.ClientConnectorCertificateError as error:
-            message = "the system's certificate is not trusted; set ca_cert to the authority that issued it"
-            raise SecurityError(message, code="CERTIFICATE_UNTRUSTED") from error
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            self._gate.breaker.failed()
-            raise _Again(NetworkError(f"the system can't be reached: {_short(error)}")) from error
-        except SecurityError as error:
-            if call.repeatable:
-                raise
-            raise AmbiguousOutcome(f"{error.message}; the request may have taken effect", code=error.code) from error
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            self._gate.breaker.failed()
-            raise self._unclear(call, error) from error
-        raise SecurityError(f"more than {REDIRECTS} redirects in a row")
+            return await self._wire.send(call, headers)
+        except (Again, AmbiguousOutcome):
+            call.gate.breaker.failed()
+            raise
+        finally:
+            call.gate.leave(probe=probe)
 
-    def _timeout_for(self, call: _Call) -> aiohttp.ClientTimeout:
-        left = call.deadline - time.monotonic()
-        if left >= self.settings.attempt_timeout:
-            return self._timeout
-        if left <= 0:
-            raise DeadlineExceeded("the time for the operation is used up; nothing was sent")
-        return aiohttp.ClientTimeout(total=left, sock_connect=left)
+    async def _credentials(self, call: Call, refused: Mapping[str, str] | None) -> Mapping[str, str]:
+        """Get new credentials, within the time of the call; without any to be had, those refused are returned."""
+        left = call.left()
+        try:
+            return await asyncio.wait_for(self.auth.renew(self, refused), left)
+        except asyncio.TimeoutError as error:
+            raise DeadlineExceeded("no token was to be had in time; nothing was sent") from error
 
-    def _unclear(self, call: _Call, error: Exception) -> Exception:
-        """A request that was sent and has no readable answer."""
-        what = "timed out" if isinstance(error, asyncio.TimeoutError) else f"broke off: {_short(error)}"
-        if not call.repeatable:
-            return AmbiguousOutcome(f"the answer {what}; the request may have taken effect")
-        if isinstance(error, asyncio.TimeoutError):
-            return _Again(DeadlineExceeded(f"the answer {what}"))
-        return _Again(NetworkError(f"the answer {what}"))
+    async def _renew(self, call: Call, refused: Mapping[str, str], response: Response) -> None:
+        call.gate.breaker.succeeded()
+        if call.renewed or await self._credentials(call, refused) is refused:
+            message = "the system doesn't accept " + ("a new token either" if call.renewed else "the credentials")
+            raise AuthenticationError(message, excerpt=response.text)
+        call.renewed = True
 
-    def _decoded(self, call: _Call, response: Response) -> Response:
+    def _follow(self, call: Call, response: Response) -> None:
+        call.gate.breaker.succeeded()
+        call.redirects += 1
+        if call.redirects > REDIRECTS:
+            raise SecurityError(f"the system redirects more than {REDIRECTS} times in a row")
+        call.url = self._addresses.next_of(call.url, response.headers.get("Location", ""))
+
+    def _judged(self, call: Call, response: Response) -> Response:
+        """Return a good answer; raise what the judge says of another."""
+        judgement = call.judge(response, call.repeatable)
+        if judgement.verdict is not Verdict.OK:
+            raise self._refused(call, judgement, response)
+        call.gate.breaker.succeeded()
         if call.decode:
             try:
                 response.json()
             except ResponseError as error:
                 if call.repeatable:
-                    raise _Again(error) from error.__cause__
+                    raise Again(error) from error.__cause__
                 message = "the answer can't be understood; the request may have taken effect"
                 raise AmbiguousOutcome(message, code="NOT_JSON", excerpt=response.text) from error
         return response
 
-    def _refused(self, judgement: Judgement, response: Response) -> Response:
-        """Raise what the judgement says."""
-        said = f"HTTP {response.status}: {judgement.reason}" if judgement.reason else f"HTTP {response.status}"
-        if judgement.verdict is Verdict.REJECTED:
-            self._gate.breaker.succeeded()
-            raise (judgement.error or Rejected)(judgement.reason or said, code=judgement.code)
+    def _refused(self, call: Call, judgement: Judgement, response: Response) -> Exception:
+        verdict, code, reason, error = judgement
+        said = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
+        if verdict is Verdict.REJECTED:
+            call.gate.breaker.succeeded()
+            return (error or Rejected)(reason or said, code=code)
         wait = asked_wait(response, time.time())
         if wait is not None:
-            self._pause.extend(wait)
-        if judgement.verdict is Verdict.AMBIGUOUS:
-            self._gate.breaker.failed()
-            raise AmbiguousOutcome(f"{said}; the request may have taken effect", code=judgement.code)
-        if response.status == 429:
-            raise _Again(RateLimited(said, retry_after=wait or self.settings.backoff, code=judgement.code), wait)
-        self._gate.breaker.failed()
-        raise _Again(ServerUnavailable(said, code=judgement.code), wait)
-
-    def _opened(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            secure = self._base.scheme == "https" or self.settings.tls != Tls()
-            connector = aiohttp.TCPConnector(limit=0, ssl=self.settings.tls.context() if secure else True)
-            self._session = aiohttp.ClientSession(
-                connector=connector,
-                headers={"Accept": "application/json", **self.settings.headers},
-                cookie_jar=aiohttp.DummyCookieJar(),
-                trust_env=False,
-            )
-        return self._session
-
-
-class _Call:
-    """A request on its way through its attempts."""
-
-    __slots__ = ("data", "deadline", "decode", "headers", "judge", "login", "method", "renewed", "repeatable", "url")
-
-    def __init__(
-        self,
-        method: str,
-        url: URL,
-        data: Any,
-        headers: Mapping[str, str] | None,
-        repeatable: bool,  # noqa: FBT001
-        deadline: float,
-        judge: Judge,
-        decode: bool,  # noqa: FBT001
-        *,
-        login: bool = False,
-    ) -> None:
-        self.method = method
-        self.url = url
-        self.data = data
-        self.headers = headers
-        self.repeatable = repeatable
-        self.deadline = deadline
-        self.judge = judge
-        self.decode = decode
-        self.login = login
-        self.renewed = False
-
-
-class _Again(Exception):
-    """Another attempt may help; ``error`` is what to raise when there is none."""
-
-    def __init__(self, error: IntegrationError, wait: float | None = None) -> None:
-        self.error = error
-        self.wait = wait
-        super().__init__(str(error))
-
-
-def checked_address(address: str, *, allow_http: bool) -> URL:
-    """Return an address that requests with credentials may go to.
-
-    Raises:
-        ConfigError: it is not an HTTP address.
-        SecurityError: it has no TLS and is not on this machine, or it carries a password.
-    """
-    parts = urlsplit(address)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ConfigError(f"{address[:80]!r} is not an address; write it like https://lims.company.com/api/v2")
-    if parts.username or parts.password:
-        raise SecurityError("the address carries credentials; move them to username and password")
-    if parts.scheme == "http" and parts.hostname not in LOOPBACK and not allow_http:
-        raise SecurityError(f"{parts.hostname} is reached without TLS; use https, or set allow_http if you must")
-    return URL(address)
-
-
-def _short(error: Exception) -> str:
-    return (str(error) or type(error).__name__)[:200]
+            call.gate.pause.extend(wait)
+        if response.status != 429:
+            call.gate.breaker.failed()
+        if verdict is Verdict.AMBIGUOUS:
+            return AmbiguousOutcome(f"{said}; the request may have taken effect", code=code)
+        if wait is not None or response.status == 429:
+            return Again(RateLimited(said, retry_after=wait or self.settings.backoff, code=code), wait)
+        return Again(ServerUnavailable(said, code=code))

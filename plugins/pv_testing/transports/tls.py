@@ -33,14 +33,20 @@ class Tls:
             path = getattr(self, name)
             if path and not Path(path).is_file():
                 raise ConfigError(f"{name}: there is no file {path}", code="CERTIFICATE_MISSING")
+        if self.client_key and not self.client_cert:
+            raise ConfigError("client_key is given without client_cert", code="CERTIFICATE_MISSING")
         try:
             context = ssl.create_default_context(cafile=self.ca_cert or None)
             if self.client_cert:
-                context.load_cert_chain(self.client_cert, self.client_key or None)
-        except ssl.SSLError as error:
-            message = (
-                f"the certificates can't be used: {error.reason or error}; check ca_cert, client_cert and client_key"
-            )
+                context.load_cert_chain(self.client_cert, self.client_key or None, password=_no_password)
+        except (OSError, ValueError) as error:
+            why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            message = f"the certificates can't be used: {why}; check ca_cert, client_cert and client_key"
             raise ConfigError(message, code="CERTIFICATE_UNUSABLE") from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
+
+
+def _no_password() -> str:
+    """Keep OpenSSL from asking a terminal that isn't there."""
+    raise ValueError("the private key is encrypted")

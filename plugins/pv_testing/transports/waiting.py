@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from datetime import timezone
 from email.utils import parsedate_to_datetime
 
 from pv_testing.errors import ResponseError
@@ -26,7 +27,8 @@ def asked_wait(response: Response, now: float) -> float | None:
     """Return the seconds that a system asks to be left alone, or ``None`` when it says nothing sensible.
 
     Reads ``Retry-After`` as seconds or as a date (RFC 9110, 10.2.3), a ``retry_after`` in the body, and
-    ``X-RateLimit-Reset`` where nothing remains. No wait is longer than a day.
+    ``X-RateLimit-Reset`` as epoch seconds or as seconds from now, unless the system says that something remains. No
+    wait is longer than a day.
 
     Args:
         response: what came back.
@@ -59,9 +61,10 @@ def _from_header(response: Response, now: float) -> float | None:
 
 def _date(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text).timestamp()
+        said = parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError):
         return None
+    return (said if said.tzinfo else said.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _from_body(response: Response) -> float | None:
@@ -77,7 +80,7 @@ def _from_body(response: Response) -> float | None:
 
 
 def _from_reset(response: Response, now: float) -> float | None:
-    if response.headers.get("X-RateLimit-Remaining") != "0":
+    if response.headers.get("X-RateLimit-Remaining", "0") != "0":
         return None
     reset = _number(response.headers.get("X-RateLimit-Reset"))
-    return None if reset is None else reset - now
+    return reset if reset is None or reset <= LONGEST else reset - now

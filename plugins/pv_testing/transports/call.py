@@ -1,0 +1,77 @@
+"""A request on its way through its attempts."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from yarl import URL
+
+from pv_testing.errors import DeadlineExceeded, IntegrationError
+from pv_testing.transports.gate import Gate
+from pv_testing.transports.judge import Judge
+
+LEAST = 0.1
+"""The part of an attempt's time without which it is not begun."""
+
+
+@dataclass(slots=True)
+class Call:
+    """A request on its way through its attempts.
+
+    Attributes:
+        method: the HTTP method.
+        url: the full address.
+        data: the body.
+        headers: besides the session's own and the credentials.
+        repeatable: whether it may be sent twice without harm.
+        deadline: ``time.monotonic()`` seconds by which it must be done.
+        latest: the same after which it isn't sent, because there would hardly be time for the answer.
+        gate: what it must pass.
+        judge: says what a response means.
+        decode: whether a successful answer must be JSON.
+        login: whether it asks for credentials, and therefore carries none.
+        renewed: whether its credentials were refused once and have been renewed.
+        redirects: how often it was sent on to another address.
+    """
+
+    method: str
+    url: URL
+    data: Any
+    headers: Mapping[str, str] | None
+    repeatable: bool
+    deadline: float
+    latest: float
+    gate: Gate
+    judge: Judge
+    decode: bool = True
+    login: bool = False
+    renewed: bool = False
+    redirects: int = 0
+
+    def left(self) -> float:
+        """Return the seconds until the deadline.
+
+        Raises:
+            DeadlineExceeded: there is not enough time to send anything.
+        """
+        now = time.monotonic()
+        if now > self.latest:
+            raise DeadlineExceeded("the time for the operation is used up; nothing was sent")
+        return self.deadline - now
+
+
+class Again(Exception):
+    """Another attempt may help.
+
+    Args:
+        error: what to raise when there is none.
+        wait: seconds that the system asks to wait; without it, the backoff decides.
+    """
+
+    def __init__(self, error: IntegrationError, wait: float | None = None) -> None:
+        self.error = error
+        self.wait = wait
+        super().__init__(str(error))

@@ -1,0 +1,134 @@
+"""One aiohttp session: sends a request once, and says of every failure whether the request may have taken effect."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+from collections.abc import Mapping
+
+import aiohttp
+from aiohttp.client_middlewares import ClientHandlerType
+
+from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
+from pv_testing.transports.call import Again, Call
+from pv_testing.transports.response import Response, read_bounded
+from pv_testing.transports.settings import RestSettings
+from pv_testing.transports.tls import Tls
+
+
+async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
+    """Keep aiohttp from sending a request again by itself, past pause, quota and what is known to be repeatable."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise aiohttp.ClientConnectionError(*error.args) from error
+
+
+SENT_AGAIN_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
+ONCE = (_once,)
+
+
+class Wire:
+    """Sends requests over connections that it keeps.
+
+    Args:
+        settings: how the system is reached.
+        secure: whether it is reached over TLS.
+    """
+
+    def __init__(self, settings: RestSettings, *, secure: bool) -> None:
+        self._settings = settings
+        self._secure = secure or settings.tls != Tls()
+        self._timeout = self._within(settings.attempt_timeout)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, call: Call, headers: Mapping[str, str]) -> Response:
+        """Send once and read the whole answer.
+
+        Args:
+            call: what to send.
+            headers: besides those of the settings.
+
+        Raises:
+            Again: nothing took effect, or the request may be repeated.
+            AmbiguousOutcome: it must not, and may have taken effect.
+            DeadlineExceeded: there is no time to send it.
+            SecurityError: the system's certificate is not trusted, or ours isn't by it; the answer is too large.
+            ConfigError: the certificates can't be used.
+        """
+        session = self._session or self._open()
+        left = call.left()
+        timeout = self._timeout if left >= self._settings.attempt_timeout else self._within(left)
+        try:
+            async with session.request(
+                call.method,
+                call.url,
+                data=call.data,
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
+                middlewares=ONCE if call.method in SENT_AGAIN_BY_AIOHTTP else None,
+            ) as raw:
+                body = await read_bounded(raw, self._settings.response_bytes)
+                return Response(raw.status, raw.headers, body, raw.url)
+        except aiohttp.ClientConnectorCertificateError as error:
+            message = "the system's certificate is not trusted; set ca_cert to the authority that issued it"
+            raise SecurityError(message, code="CERTIFICATE_UNTRUSTED", excerpt=str(error)) from error
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Again(NetworkError(f"the system can't be reached: {_short(error)}")) from error
+        except SecurityError as error:
+            raise error if call.repeatable else _doubtful(error.message, error.code) from error
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise _broken(error, call) from error
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        settings = self._settings
+        connector = aiohttp.TCPConnector(limit=0, ssl=settings.tls.context() if self._secure else True)
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            headers={"Accept": "application/json", **settings.headers},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+        )
+        return self._session
+
+    def _within(self, seconds: float) -> aiohttp.ClientTimeout:
+        """Limit an attempt; a connection must stand before, else nobody could tell whether something was sent."""
+        connect = min(self._settings.connect_timeout, 0.9 * seconds)
+        return aiohttp.ClientTimeout(total=seconds, connect=connect, ceil_threshold=math.inf)
+
+
+def _broken(error: Exception, call: Call) -> Exception:
+    """Return what to raise for a request that was sent and has no readable answer."""
+    if _wants_certificate(error):
+        message = "the system doesn't accept our certificate; check client_cert and client_key"
+        return SecurityError(message, code="CERTIFICATE_REFUSED", excerpt=str(error))
+    timed_out = isinstance(error, asyncio.TimeoutError)
+    what = "the answer did not come in time" if timed_out else f"the answer broke off: {_short(error)}"
+    if not call.repeatable:
+        return _doubtful(what)
+    return Again(DeadlineExceeded(what) if timed_out else NetworkError(what))
+
+
+def _wants_certificate(error: BaseException | None) -> bool:
+    """Whether TLS 1.3 has told, after the handshake and before reading anything, that it doesn't know us."""
+    while error is not None and not isinstance(error, ssl.SSLError):
+        error = error.__cause__
+    return error is not None and "ALERT" in (error.reason or "") and "CERTIFICATE" in (error.reason or "")
+
+
+def _doubtful(what: str, code: str = "") -> AmbiguousOutcome:
+    return AmbiguousOutcome(f"{what}; the request may have taken effect", code=code)
+
+
+def _short(error: Exception) -> str:
+    return redact(str(error) or type(error).__name__, 200)
