@@ -18,7 +18,7 @@ from demo.processes import Components, DemoError, last_words
 
 PROJECT = Path(__file__).resolve().parent.parent
 MIGRATION_SECONDS = 180.0
-START_SECONDS = 180.0
+START_SECONDS = 300.0
 COMPONENTS = {
     "api-server": ("api-server", "--host", "127.0.0.1"),
     "scheduler": ("scheduler", "--skip-serve-logs"),

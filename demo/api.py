@@ -60,17 +60,13 @@ class Api:
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
-    def dags(self) -> dict[str, bool]:
-        """Whether each DAG is paused, by its id."""
-        return {dag["dag_id"]: dag["is_paused"] for dag in self.get("dags")["dags"]}
+    def dags(self) -> set[str]:
+        """The ids of the DAGs that Airflow has read."""
+        return {dag["dag_id"] for dag in self.get("dags")["dags"]}
 
     def import_errors(self) -> dict[str, str]:
         """What is wrong with a DAG file, by its name."""
         return {error["filename"]: error["stack_trace"] for error in self.get("importErrors")["import_errors"]}
-
-    def unpause(self, dag_id: str) -> None:
-        """Let the DAG's runs start."""
-        self._call("PATCH", f"dags/{quote(dag_id)}", {"is_paused": False})
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
         """Start a run; a run id that is there already is refused."""

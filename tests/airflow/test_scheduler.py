@@ -5,6 +5,7 @@ One Airflow serves all tests of this module: api-server, scheduler, DAG processo
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,7 @@ from demo import airflow, laboratory
 from demo.processes import Components, free_port
 from demo.story import Story, complaints
 from sandbox import Lab, SeedPlan
+from tests.airflow.home import PROJECT
 
 pytestmark = pytest.mark.scheduler
 
@@ -26,9 +28,10 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     with Components(folder / "logs") as components:
         size = ("--requests", REQUESTS, "--modules", MODULES, "--protocols", PROTOCOLS)
         lab = laboratory.start(folder / "sandbox", components, "--seed-on-start", *map(str, size))
-        setting = airflow.Setting(
-            folder / "airflow", free_port(18080), laboratory.connections(lab), {"PV_SYNC_INTERVAL": "0"}
-        )
+        shutil.copytree(PROJECT / "dags", folder / "dags")
+        shutil.copytree(PROJECT / "tests" / "airflow" / "dags", folder / "dags", dirs_exist_ok=True)
+        extra = {"PV_SYNC_INTERVAL": "0", "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags")}
+        setting = airflow.Setting(folder / "airflow", free_port(18080), laboratory.connections(lab), extra)
         api = airflow.start(setting, components)
         api.log_in()
         story = Story(lab, api, components)
@@ -100,6 +103,26 @@ def test_a_dry_run_of_one_request_changes_nothing_and_the_real_one_only_that_req
     told.run("pv_intake", "in earnest", sr=wanted)
     assert len(told.lab.samples(wanted)) == MODULES
     assert told.lab.samples(other) == []
+
+
+def test_a_wait_is_left_to_the_triggerer_and_ends_when_the_samples_arrive(told: Story) -> None:
+    known = {row["service_request"] for row in told.lab.summary()}
+    told.lab.seed(SeedPlan(requests=1, modules=MODULES, protocols=1, seed=11))
+    (number,) = {row["service_request"] for row in told.lab.summary()} - known
+    told.run("pv_intake", "samples to wait for", sr=number)
+    told.api.trigger("wait_for_receipt", "wait-1", {"sr": number})
+    told.components.wait_for(
+        "Leaving the wait to the triggerer", lambda: state_of(told, "wait-1") == "deferred" or None, seconds=60
+    )
+    told.lab.receive(number)
+    finished = told.components.wait_for(
+        "The end of the wait", lambda: told.api.finished("wait_for_receipt", "wait-1"), seconds=120
+    )
+    assert finished == "success"
+
+
+def state_of(story: Story, run_id: str) -> str:
+    return story.api.tasks("wait_for_receipt", run_id)[0].state
 
 
 @pytest.mark.parametrize("conn_id", ["pv_framework", "pv_lims", "pv_ledger"])
