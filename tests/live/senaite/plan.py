@@ -11,6 +11,7 @@ from sandbox.seed import CUSTOMERS
 ADMIN, ADMIN_PASSWORD = "admin", "live-admin"
 INTEGRATION, INTEGRATION_PASSWORD = "integration", "live-Integration-1"
 VERIFIER, VERIFIER_PASSWORD = "verifier", "live-Verifier-1"
+GUEST, GUEST_PASSWORD = "guest", "live-Guest-1"
 
 
 def plan() -> dict[str, Any]:
@@ -21,13 +22,14 @@ def plan() -> dict[str, Any]:
         "admin_password": ADMIN_PASSWORD,
         "clients": [
             {"id": f"C{place}", "name": name, "firstname": "Maria", "surname": "Keller"}
-            for place, name in enumerate(CUSTOMERS, start=1)
+            for place, name in enumerate((*CUSTOMERS, "Solar Corporation"), start=1)
         ],
         "sample_type": contract.names["sample_type"],
         "services": [service(name, keyword) for name, keyword in contract.vocabularies["analytes"].to_external.items()],
         "users": [
             {"name": INTEGRATION, "password": INTEGRATION_PASSWORD, "groups": ["LabClerks", "Analysts"]},
             {"name": VERIFIER, "password": VERIFIER_PASSWORD, "groups": ["LabManagers"]},
+            {"name": GUEST, "password": GUEST_PASSWORD, "groups": []},
         ],
     }
 
