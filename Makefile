@@ -42,7 +42,8 @@ live: $(READY)  ## Install and start SENAITE, and carry a service request throug
 
 constraints: $(UV) ## Resolve the requirements anew for Python 3.10 to 3.13
 	@{ echo '# The full resolution of requirements-dev.txt for Python 3.10 to 3.13, made by `make constraints`.'; \
-	   "$(UV)" pip compile --quiet --universal --upgrade --python-version 3.10 --no-header --no-annotate requirements-dev.txt; \
+	   $(UV) pip compile --cache-dir .run/uv/cache --quiet --universal --upgrade --python-version 3.10 \
+	     --no-header --no-annotate requirements-dev.txt; \
 	} > .run/constraints.txt && mv .run/constraints.txt constraints.txt
 
 clean:          ## Remove everything that was made here; the virtual environment too
