@@ -61,6 +61,8 @@ def _line(source: str, target: str) -> tuple[Decimal, Decimal]:
         zero, one, two = (units.Quantity(Decimal(number), here).to(there).magnitude for number in (0, 1, 2))
     except (DimensionalityError, OffsetUnitCalculusError):
         raise MappingError(f"{source[:40]!r} can't be converted to {target!r}", code="UNIT_MISMATCH") from None
+    except TypeError:  # older releases of pint can't take the logarithm of a decimal number
+        raise MappingError(f"{source[:40]!r} and {target!r} aren't proportional", code="UNIT_MISMATCH") from None
     if abs((two - one) - (one - zero)) > Decimal("1e-12") * abs(two - zero):
         raise MappingError(f"{source[:40]!r} and {target!r} aren't proportional", code="UNIT_MISMATCH")
     return _short(one - zero), _short(zero)

@@ -127,6 +127,9 @@ def test_an_operation_may_ignore_changes(ledger):
     Exchange(target, ledger).run(records(3, power_rating=400))
     report = Exchange(target, ledger).run(records(3, power_rating=405))
     assert report.counts()["unchanged"] == 3
+    events = ledger.verify().count
+    assert Exchange(target, ledger).run(records(3, power_rating=405)).counts()["unchanged"] == 3
+    assert ledger.verify().count == events
     assert len(target.rows) == 3
 
 
