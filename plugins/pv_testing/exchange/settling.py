@@ -133,7 +133,8 @@ class Settling:
     def keep(self, item: Prepared) -> None:
         """The record has changed, but the contract says that the system keeps what it has."""
         claim = self._held.pop(item.key)
-        self._group.append((Settlement(claim, Result.UNCHANGED), Outcome(item.key, Result.UNCHANGED, claim.external_id)))
+        outcome = Outcome(item.key, Result.UNCHANGED, claim.external_id)
+        self._group.append((Settlement(claim, Result.UNCHANGED), outcome))
 
     def not_sent(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
         """Nothing of the batch took effect, and nothing more is sent."""
