@@ -1,0 +1,1 @@
+"""Tests: units, integration, contract of providers, Airflow, chaos, benchmarks and live systems."""
