@@ -1,0 +1,40 @@
+"""Every Python example of README.md and docs/clients.md runs against a laboratory, one after the other, as printed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sandbox
+from sandbox.seed import SeedPlan
+from tests.docs.pages import PAGES, PROJECT, blocks
+
+DAGS = PROJECT / "docs" / "airflow.md"
+WITH_EXAMPLES = [page for page in PAGES if page != DAGS and blocks(page, "python")]
+
+
+@pytest.fixture
+def lab() -> Iterator[sandbox.Lab]:
+    with sandbox.serve(seed_plan=SeedPlan(modules=3, protocols=2)) as served:
+        yield served
+
+
+def test_the_pages_with_examples_are_known() -> None:
+    assert [page.name for page in WITH_EXAMPLES] == ["README.md", "clients.md"]
+
+
+@pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_run_as_they_stand(lab: sandbox.Lab, tmp_path: Path, page: Path) -> None:
+    names: dict[str, Any] = {
+        "LIMS_URL": lab.lims_url,
+        "LIMS_API_KEY": lab.credentials.lims_api_key,
+        "FRAMEWORK_URL": lab.framework_url,
+        "FRAMEWORK_USERNAME": lab.credentials.framework_username,
+        "FRAMEWORK_PASSWORD": lab.credentials.framework_password,
+        "LEDGER_URL": f"sqlite:///{tmp_path / 'ledger.sqlite'}",
+    }
+    for block in blocks(page, "python"):
+        exec(compile(block, str(page), "exec"), names)  # noqa: S102 - printed examples are what is tested
