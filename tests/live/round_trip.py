@@ -133,7 +133,7 @@ class RoundTrip:
             "framework": {name: value for name, value in shipped["framework"].items() if name != "connection"},
             "lims": {
                 "provider": "SENAITE",
-                "contract": str(self._contract()),
+                "contract": str(impatient(self.directory)),
                 "base_url": "${LIMS_BASE_URL}",
                 "auth_type": "basic",
                 "username": "${LIMS_USERNAME}",
@@ -141,15 +141,20 @@ class RoundTrip:
             },
         }
 
-    def _contract(self) -> Path:
-        """Return the shipped contract with short deadlines, so that the leases of a killed attempt end soon."""
-        contract = yaml.safe_load((PROJECT / "include/mappings/lims_senaite.yaml").read_text(encoding="utf-8"))
-        contract["limits"].update(attempt_timeout=8, total_timeout=10, horizon=2)
-        # In this laboratory a module is inspected when it is received.
-        contract["vocabularies"]["receipt"]["in"] = {"sample_received": "INSPECTION_COMPLETE"}
-        path = self.directory / "lims_live.yaml"
-        path.write_text(yaml.safe_dump(contract, allow_unicode=True, sort_keys=False), encoding="utf-8")
-        return path
+
+def impatient(directory: Path) -> Path:
+    """Write the shipped contract with short deadlines, so that a killed attempt's leases end soon, and return its file.
+
+    Args:
+        directory: where it is written.
+    """
+    contract = yaml.safe_load((PROJECT / "include/mappings/lims_senaite.yaml").read_text(encoding="utf-8"))
+    contract["limits"].update(attempt_timeout=8, total_timeout=10, horizon=2)
+    # In this laboratory a module is inspected when it is received.
+    contract["vocabularies"]["receipt"]["in"] = {"sample_received": "INSPECTION_COMPLETE"}
+    path = directory / "lims_live.yaml"
+    path.write_text(yaml.safe_dump(contract, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    return path
 
 
 def storm(rate: float) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Shows what the state and the remarks of SENAITE's analyses lead to, from any point at which an upload was cut off."""
+"""What happens to a sample's analyses, step by step, until a result set is in effect; and what is left to a person."""
 
 from __future__ import annotations
 
@@ -7,115 +7,95 @@ from typing import Any
 import pytest
 
 from pv_testing.errors import Conflict
-from pv_testing.providers.senaite.versions import Plan, Wanted, plan
+from pv_testing.providers.senaite.versions import Wanted, plan
 
-EXECUTION = "5678"
-
-
-def wanted(keyword: str = "PVTP001_Pmax", value: str = "412.357", **others: Any) -> Wanted:
-    given = {"fields": {"Result": value, "Uncertainty": "1.2"}, "unit": "W", "remarks": "PASS, Ada Volt", **others}
-    return Wanted(keyword=keyword, **given)
+PMAX = Wanted("Pmax", {"Result": "412.357", "Uncertainty": "1.2"}, "W", "PASS, 2025-11-12T10:15:00Z, Ada Volt")
+VOC = Wanted("Voc", {"Result": "49.5"}, "V", "PASS, 2025-11-12T10:15:00Z, Ada Volt")
 
 
 def analysis(
-    result: Wanted, state: str, *, execution: str = EXECUTION, revision: int = 1, **others: Any
+    keyword: str, state: str, unit: str = "W", *, result: Wanted | None = None, execution: str = "7", **others: Any
 ) -> dict[str, Any]:
-    """An analysis of the catalogue as it looks when a result was written into it."""
-    return {
-        "uid": f"uid of {result.keyword} {state}",
-        "getKeyword": result.keyword,
-        "review_state": state,
-        "getResult": result.fields["Result"],
-        "getUnit": result.unit,
-        "getRemarks": result.marked(execution, revision),
-        **others,
-    }
+    remarks = result.marked(execution, 1) if result else ""
+    value = result.fields["Result"] if result else ""
+    found = {"uid": f"{keyword}-{state}", "getKeyword": keyword, "review_state": state, "getUnit": unit}
+    return {**found, "getRemarks": remarks, "getResult": value, **others}
 
 
-def empty(result: Wanted, state: str = "unassigned", **others: Any) -> dict[str, Any]:
-    return analysis(result, state, **{"getResult": "", "getRemarks": "", **others})
+def test_an_analysis_that_the_sample_lacks_is_ordered():
+    todo = plan([analysis("Pmax", "unassigned")], [PMAX, VOC], "7")
+    assert todo.order == ("Voc",)
+    assert [result for result, _ in todo.submit] == [PMAX]
 
 
-def test_a_sample_without_the_analysis_gets_it_ordered():
-    assert plan([], [wanted()], EXECUTION) == Plan(("PVTP001_Pmax",), (), ())
+def test_what_holds_this_very_version_is_left_alone():
+    held = [analysis("Pmax", state, result=PMAX) for state in ("to_be_verified", "verified", "published")]
+    assert all(plan([each], [PMAX], "7").done for each in held)
 
 
-def test_an_open_analysis_takes_the_result():
-    result = wanted()
-    assert plan([empty(result)], [result], EXECUTION).submit == ((result, empty(result)),)
+def test_an_upload_goes_on_where_it_was_cut_off():
+    todo = plan([analysis("Pmax", "to_be_verified", result=PMAX), analysis("Voc", "unassigned", "V")], [PMAX, VOC], "7")
+    assert [result for result, _ in todo.submit] == [VOC]
+    assert not todo.retract
 
 
-@pytest.mark.parametrize("state", ["to_be_verified", "verified", "published"])
-def test_a_submitted_result_is_in_effect(state):
-    assert plan([analysis(wanted(), state)], [wanted()], EXECUTION).done
+def test_the_copy_that_a_retraction_leaves_open_is_submitted_although_it_has_the_old_remarks():
+    old, copy = analysis("Pmax", "retracted", result=PMAX), analysis("Pmax", "unassigned", result=PMAX)
+    todo = plan([old, copy], [PMAX], "7")
+    assert [found["uid"] for _, found in todo.submit] == ["Pmax-unassigned"]
 
 
-def test_an_upload_that_was_cut_off_goes_on_with_what_is_missing():
-    done, missing = wanted("PVTP001_Pmax"), wanted("PVTP001_Voc", "49.5", unit="V")
-    todo = plan([analysis(done, "to_be_verified"), empty(missing)], [done, missing], EXECUTION)
-    assert (todo.order, todo.retract) == ((), ())
-    assert [result for result, _ in todo.submit] == [missing]
-
-
-def test_a_result_that_was_written_but_not_submitted_is_not_in_effect():
-    assert plan([analysis(wanted(), "unassigned")], [wanted()], EXECUTION).submit
+def test_a_remark_of_ours_proves_nothing_when_the_value_is_another():
+    typed = analysis("Pmax", "to_be_verified", result=PMAX, getResult="5")
+    assert [found["uid"] for found in plan([typed], [PMAX], "7").retract] == ["Pmax-to_be_verified"]
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"value": "388.5"},
-        {"fields": {"Result": "412.357", "Uncertainty": "1.3"}},
-        {"remarks": "FAIL, Ada Volt"},
-        {"unit": "kW"},
+        Wanted("Pmax", {"Result": "400", "Uncertainty": "1.2"}, "W", PMAX.remarks),
+        Wanted("Pmax", {"Result": "412.357", "Uncertainty": "2"}, "W", PMAX.remarks),
+        Wanted("Pmax", {"Result": "412.357"}, "W", PMAX.remarks),
+        Wanted("Pmax", dict(PMAX.fields), "W", "FAIL, 2025-11-12T10:15:00Z, Ada Volt"),
     ],
 )
-def test_whatever_has_changed_the_earlier_version_is_retracted(changed):
-    old = analysis(wanted(), "to_be_verified")
-    assert plan([old], [wanted(**changed)], EXECUTION).retract == (old,)
+def test_only_what_has_changed_is_retracted(changed):
+    there = [analysis("Pmax", "to_be_verified", result=PMAX), analysis("Voc", "to_be_verified", "V", result=VOC)]
+    todo = plan(there, [changed, VOC], "7")
+    assert [found["uid"] for found in todo.retract] == ["Pmax-to_be_verified"]
+    assert not todo.submit
 
 
-def test_the_open_copy_of_a_retracted_analysis_takes_the_new_version():
-    old, new = wanted(), wanted(value="388.5")
-    copy = analysis(old, "unassigned", getResult="")
-    todo = plan([analysis(old, "retracted"), copy], [new], EXECUTION)
-    assert todo == Plan((), (), ((new, copy),))
+def test_a_quantity_that_the_new_version_lacks_is_retracted():
+    there = [analysis("Pmax", "to_be_verified", result=PMAX), analysis("Voc", "to_be_verified", "V", result=VOC)]
+    assert [found["uid"] for found in plan(there, [PMAX], "7").retract] == ["Voc-to_be_verified"]
 
 
-def test_the_remarks_of_a_retracted_analysis_prove_nothing():
-    copy = analysis(wanted(), "unassigned", getResult="")
-    assert not plan([analysis(wanted(), "retracted"), copy], [wanted()], EXECUTION).done
-
-
-def test_a_quantity_that_a_new_version_no_longer_has_is_retracted():
-    kept, dropped = wanted("PVTP001_Pmax"), wanted("PVTP001_Voc", "49.5")
-    left = analysis(dropped, "to_be_verified")
-    assert plan([analysis(kept, "to_be_verified"), left], [kept], EXECUTION) == Plan((), (left,), ())
-
-
-def test_results_of_other_executions_are_left_alone():
-    other = analysis(wanted("PVTP001_Voc", "49.5"), "to_be_verified", execution="56789")
-    assert plan([analysis(wanted(), "verified"), other], [wanted()], EXECUTION).done
+def test_another_execution_of_the_sample_is_not_touched():
+    there = [analysis("Pmax", "unassigned"), analysis("Voc", "to_be_verified", "V", result=VOC, execution="8")]
+    assert not plan(there, [PMAX], "7").retract
 
 
 @pytest.mark.parametrize(
-    ("analyses", "code"),
+    ("there", "code"),
     [
-        ([analysis(wanted(), "to_be_verified", execution="1")], "OCCUPIED"),
-        ([analysis(wanted(), "to_be_verified", getRemarks="by hand")], "OCCUPIED"),
-        ([empty(wanted()), empty(wanted(), "assigned")], "OCCUPIED"),
-        ([analysis(wanted(value="1"), "verified")], "VERIFIED"),
-        ([empty(wanted(), "registered")], "NOT_RECEIVED"),
-        ([empty(wanted(), "rejected")], "ANALYSIS_REJECTED"),
-        ([empty(wanted(), getUnit="kW")], "UNIT_DIFFERS"),
+        ([analysis("Pmax", "registered")], "NOT_RECEIVED"),
+        ([analysis("Pmax", "to_be_verified", result=PMAX, execution="8")], "OCCUPIED"),
+        ([analysis("Pmax", "to_be_verified", getResult="5", getRemarks="typed in")], "OCCUPIED"),
+        ([analysis("Pmax", "verified", result=PMAX, getResult="5")], "VERIFIED"),
+        ([analysis("Pmax", "rejected")], "ANALYSIS_REJECTED"),
+        ([analysis("Pmax", "unassigned"), analysis("Pmax", "assigned")], "OCCUPIED"),
+        ([analysis("Pmax", "unassigned", "kW")], "UNIT_DIFFERS"),
+        ([analysis("Pmax", "unassigned", "")], "UNIT_DIFFERS"),
     ],
 )
-def test_what_is_not_ours_to_replace_waits_for_a_person(analyses, code):
-    with pytest.raises(Conflict) as caught:
-        plan(analyses, [wanted()], EXECUTION)
-    assert caught.value.code == code
+def test_what_is_not_ours_to_decide_is_left_to_a_person(there, code):
+    with pytest.raises(Conflict) as refused:
+        plan(there, [PMAX], "7")
+    assert refused.value.code == code
 
 
-def test_an_execution_whose_number_begins_with_ours_is_another():
-    with pytest.raises(Conflict):
-        plan([analysis(wanted(), "to_be_verified", execution=f"{EXECUTION}9")], [wanted()], EXECUTION)
+def test_an_execution_id_may_have_any_form():
+    name = "LIM-1/PVTP-001/2025-11-12, revision 3 [x]"
+    held = analysis("Pmax", "to_be_verified", result=PMAX, execution=name)
+    assert plan([held], [PMAX], name).done

@@ -57,10 +57,18 @@ class Analyses:
         if not missing:
             return
         there = {str(analysis["getServiceUID"]) for analysis in await self.of(sample)}
-        services = sorted(there | set(await self._setup.services(missing)))
-        listed = [{"uid": service} for service in services]
-        await self._provider.write("order_analyses", key, id=sample, Analyses=listed)
+        listed = [{"uid": service} for service in sorted(there | set(await self._setup.services(missing)))]
+        try:
+            await self._provider.write("order_analyses", key, id=sample, Analyses=listed)
+        except Conflict as error:
+            raise _not_ordered(missing, key) from error
         refused = await self.missing(sample, missing)
         if refused:
-            message = f"SENAITE did not order {', '.join(refused)} for the sample"
-            raise Conflict(message, key=key, code="NOT_ORDERED")
+            raise _not_ordered(refused, key)
+
+
+def _not_ordered(keywords: Iterable[str], key: str) -> Conflict:
+    message = (
+        f"the sample takes no further analyses from this user; order {', '.join(keywords)} in SENAITE, then release"
+    )
+    return Conflict(message, key=key, code="NOT_ORDERED")

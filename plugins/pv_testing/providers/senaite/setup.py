@@ -71,7 +71,7 @@ class Setup:
         if known is None:
             found = only(await self._provider.search(listing, title=title), title=title)
             if len(found) != 1:
-                number = f"{len(found)} of them" if found else "none"
+                number = f"{len(found)} of them" if found else "none, or this user may not see it"
                 raise Rejected(f"SENAITE must have one {what} called {title!r} and has {number}", code=code)
             known = self._known[listing, title] = str(found[0]["uid"])
         return known
