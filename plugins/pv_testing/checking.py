@@ -10,7 +10,7 @@ from pv_testing.config import Config, SystemConfig, config_path, load_config
 from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.places import contract_names
 from pv_testing.contracts.units import is_known
-from pv_testing.errors import IntegrationError, redact
+from pv_testing.errors import ConfigError, IntegrationError, redact
 
 _FIELD_MAPPINGS = "field_mappings"
 
@@ -101,4 +101,6 @@ def _called(system: SystemConfig, *, offline: bool) -> Outcome:
 
 
 def _failed(what: str, error: IntegrationError) -> Outcome:
-    return Outcome(what, redact(str(error), limit=4000), passed=False, label="FAILED")
+    # What is wrong with a file is said in our own words, in which "password: is missing" is no secret to blot out.
+    said = str(error) if isinstance(error, ConfigError) else redact(str(error), limit=4000)
+    return Outcome(what, said, passed=False, label="FAILED")

@@ -53,7 +53,7 @@ class SystemConfig:
         base_url: its address.
         auth_type: how it knows us: ``none``, ``api_key``, ``basic``, ``bearer``, ``jwt``, ``oauth2`` or ``mtls``.
         api_key: for ``api_key``.
-        api_key_header: the header that carries it.
+        api_key_header: the header that carries it; empty for the one that the contract says.
         username: for ``basic`` and ``jwt``.
         password: for ``basic`` and ``jwt``.
         token: for ``bearer``.
@@ -81,7 +81,7 @@ class SystemConfig:
     base_url: str = ""
     auth_type: str = ""
     api_key: str = Secret()
-    api_key_header: str = "X-API-Key"
+    api_key_header: str = ""
     username: str = ""
     password: str = Secret()
     token: str = Secret()

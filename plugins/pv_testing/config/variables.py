@@ -34,5 +34,5 @@ def expand(text: str, env: Mapping[str, str]) -> str:
 
 
 def _close(name: str, env: Mapping[str, str]) -> str:
-    hint = allowed(name, [known for known in env if "_" in known]).partition("allowed:")[0].strip()
+    hint = allowed(name, [known for known in env if "_" in known and known != name]).partition("allowed:")[0].strip()
     return hint or "set it, or use an Airflow connection"

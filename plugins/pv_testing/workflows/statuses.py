@@ -60,9 +60,10 @@ async def pull_statuses(
     """Move a service request to its state after receipt when the LIMS waits for none of its samples any more.
 
     A request that is in that state or beyond it already is left alone. The LIMS is asked for one listing, of
-    the samples that it still waits for, however many service requests there are.
+    the samples that it still waits for, however many service requests there are. Where its configuration says
+    ``bidirectional: false``, nothing comes back from it.
     """
-    requests, _ = await framework.aservice_requests(sr_ids)
+    requests, _ = await framework.aservice_requests(sr_ids if lims.config.bidirectional else ())
     words = lims.contract.vocabularies["receipt"]
     after = words.to_internal[words.to_external["RECEIVED"]]
     awaited = {_key(sample) for sample in await lims.asamples(status=words.to_external["AWAITED"])}
@@ -73,6 +74,8 @@ async def pull_statuses(
     report = await framework.aexchange("set_service_request_status", records, replay=replay, dry_run=dry_run)
     if len(received) > len(due):
         report.notes.append(f"{len(received) - len(due)} received service requests are at {after} or beyond it already")
+    if not lims.config.bidirectional:
+        report.notes.append("nothing comes back from the LIMS; its configuration says bidirectional: false")
     return report
 
 
