@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 LAST_LINES = 15
 POLL = 0.1
 PORTS_TRIED = 50
-GRACE = ((signal.SIGINT, 20.0), (signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0))
+GRACE = ((signal.SIGINT, 10.0), (signal.SIGTERM, 4.0), (signal.SIGKILL, 4.0))
 
 T = TypeVar("T")
 

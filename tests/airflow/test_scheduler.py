@@ -105,6 +105,30 @@ def test_a_dry_run_of_one_request_changes_nothing_and_the_real_one_only_that_req
     assert told.lab.samples(other) == []
 
 
+def test_a_record_that_waits_for_a_person_fails_its_task_at_once_and_the_others_are_done(told: Story) -> None:
+    told.lab.seed(SeedPlan(requests=0, messy=True))
+    request, serials = doubled(told.lab)
+    told.api.trigger("pv_intake", "messy-1", {"sr": request["sr_number"]})
+    state = told.components.wait_for("The run", lambda: told.api.finished("pv_intake", "messy-1"), seconds=120)
+    (task,) = [task for task in told.api.tasks("pv_intake", "messy-1") if task.task_id == "create_samples"]
+    assert (state, task.state, task.attempt) == ("failed", "failed", 1)
+    report = told.api.result("pv_intake", "messy-1", task)
+    once = {serial for serial in serials if serials.count(serial) == 1}
+    assert {sample["external_id"] for sample in told.lab.samples(request["sr_number"])} == once
+    assert report["counts"]["created"] == len(once)
+    assert report["counts"]["quarantined"] == len(report["not_in_effect"]) == len(set(serials) - once)
+    log = "\n".join(told.api.log("pv_intake", "messy-1", task))
+    assert all(f"{key}  quarantined  SERIAL_DUPLICATE" in log for key in report["not_in_effect"])
+
+
+def doubled(lab: Lab) -> tuple[dict[str, object], list[str]]:
+    for request in lab.service_requests():
+        serials = request["module"].get("serial_numbers") or []
+        if len(set(serials)) < len(serials):
+            return request, serials
+    raise AssertionError("no request has a serial number twice")
+
+
 def test_a_wait_is_left_to_the_triggerer_and_ends_when_the_samples_arrive(told: Story) -> None:
     known = {row["service_request"] for row in told.lab.summary()}
     told.lab.seed(SeedPlan(requests=1, modules=MODULES, protocols=1, seed=11))
