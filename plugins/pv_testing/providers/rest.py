@@ -188,20 +188,28 @@ class RestOperation:
 
     async def _find(self, group: Sequence[Prepared], find: Find) -> dict[str, Found]:
         request = find.request([item.payload for item in group], context(group[0]))
+        by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
+        for item in await self._looked_up(request, find, group[0].key):
+            by_key[find.key_of_found(item)].append(item)
+        matches = {item.key: by_key.get(find.key_of_sent(item.payload, context(item)), []) for item in group}
+        return {item.key: self._found(item, matches[item.key], find) for item in group if matches[item.key]}
+
+    async def _looked_up(self, request: Request, find: Find, key: str) -> Sequence[Mapping[str, Any]]:
+        operation = f"{self.name} (look-up)"
+        if find.pagination.style != "none" and request.body is None:
+            style = page_style(find.pagination)
+            pages = pagination.items(self._session, request.path, style, request.params, operation=operation, key=key)
+            return [item async for item in pages]
         response = await self._session.request(
             request.method,
             request.path,
             params=request.params,
             json=request.body,
-            operation=f"{self.name} (look-up)",
-            key=group[0].key,
+            operation=operation,
+            key=key,
             repeatable=True,
         )
-        by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
-        for item in find.items(response.json()):
-            by_key[find.key_of_found(item)].append(item)
-        matches = {item.key: by_key.get(find.key_of_sent(item.payload, context(item)), []) for item in group}
-        return {item.key: self._found(item, matches[item.key], find) for item in group if matches[item.key]}
+        return find.items(response.json())
 
     def _found(self, item: Prepared, matches: Iterable[Mapping[str, Any]], find: Find) -> Found:
         """Tell copies of one version, which nobody wants, from versions, of which there may be many."""

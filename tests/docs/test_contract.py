@@ -1,0 +1,204 @@
+"""The fragments of docs/contracts.md are a contract, and a LIMS that is as they say is spoken to without any Python.
+
+What the page says of units, words, types and YAML is held against the code that reads contracts.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pv_testing.contracts import load_contract
+from pv_testing.contracts.schema import validator
+from pv_testing.contracts.yaml_file import parse_yaml
+from pv_testing.errors import AuthenticationError, ConfigError, MappingError, Rejected
+from pv_testing.integrations import LIMSClient
+from pv_testing.ledger import Ledger
+from sandbox.proxy import serve_proxy
+from tests.docs import sunlab
+from tests.docs.pages import PROJECT, blocks, prose
+
+PAGE = PROJECT / "docs" / "contracts.md"
+RESULTS = {
+    "execution_id": "5678",
+    "test_id": "PVTP-001",
+    "test_date": "2025-11-12T15:30:00+01:00",
+    "operator": "Ada Volt",
+    "results": [{"analyte": "Pmax", "value": 0.4025, "unit": "kW", "uncertainty": 0.002, "status": "PASS"}],
+}
+
+
+@pytest.fixture(scope="module")
+def contract(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("contract") / "lims_sunlab.yaml"
+    path.write_text("\n".join(block.lstrip() for block in blocks(PAGE, "yaml")), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def server() -> Iterator[sunlab.Sunlab]:
+    with sunlab.serve() as running:
+        yield running
+
+
+@pytest.fixture
+def lims(contract: Path, server: sunlab.Sunlab) -> Iterator[LIMSClient]:
+    with LIMSClient(server.url, contract=str(contract), api_key=sunlab.KEY) as client:
+        yield client
+
+
+def sample(lims: LIMSClient, **other: Any) -> dict[str, Any]:
+    given = {"external_id": "SN1", "project_id": "SR-1", "sample_type": "PV Module", "customer": "Helios"}
+    return lims.create_sample(**{**given, "metadata": {"model": "M400"}, **other})
+
+
+def test_the_credentials_are_checked_by_the_identity(lims: LIMSClient, contract: Path, server: sunlab.Sunlab) -> None:
+    assert lims.identity() == "integration"
+    with (
+        LIMSClient(server.url, contract=str(contract), api_key="wrong") as stranger,
+        pytest.raises(AuthenticationError),
+    ):
+        stranger.identity()
+
+
+def test_a_sample_arrives_as_the_map_says_and_only_once(lims: LIMSClient, server: sunlab.Sunlab) -> None:
+    assert sample(lims)["id"] == sample(lims)["id"] == "0"
+    (stored,) = server.samples
+    assert stored == {
+        "Id": 0,
+        "SampleNo": "SN1",
+        "Order": "SR-1",
+        "Type": "PV Module",
+        "Client": "Helios",
+        "Origin": "PV framework",
+        "Details": {"model": "M400"},
+        "State": "EXPECTED",
+    }
+
+
+def test_a_changed_sample_is_updated(lims: LIMSClient, server: sunlab.Sunlab) -> None:
+    sample(lims)
+    sample(lims, customer="Fjord")
+    assert [stored["Client"] for stored in server.samples] == ["Fjord"]
+
+
+def test_a_lost_answer_is_looked_up(contract: Path, server: sunlab.Sunlab) -> None:
+    with serve_proxy(server.url.removesuffix("/rest")) as proxy:
+        proxy.faults({"route": "POST *", "kind": "drop_after", "times": 1})
+        with LIMSClient(f"{proxy.url}/rest", contract=str(contract), api_key=sunlab.KEY, ledger=Ledger()) as lims:
+            report = lims.create_samples([{"external_id": "SN1", "project_id": "SR-1", "customer": "Helios"}])
+            lims.ledger.close()
+    assert report.counts()["adopted"] == len(server.samples) == 1
+
+
+def test_a_look_up_goes_through_all_pages(contract: Path, server: sunlab.Sunlab, tmp_path: Path) -> None:
+    smaller = tmp_path / "lims_sunlab.yaml"
+    smaller.write_text(contract.read_text(encoding="utf-8").replace("page_size: 200", "page_size: 2"), encoding="utf-8")
+    with LIMSClient(server.url, contract=str(smaller), api_key=sunlab.KEY, ledger=Ledger()) as lims:
+        for request in ("SR-1", "SR-2", "SR-3", "SR-4", "SR-5"):
+            sample(lims, project_id=request)
+        lims.ledger.close()
+    with serve_proxy(server.url.removesuffix("/rest")) as proxy:
+        proxy.faults({"route": "POST *", "kind": "drop_after", "times": 1})
+        with LIMSClient(f"{proxy.url}/rest", contract=str(smaller), api_key=sunlab.KEY) as lims:
+            assert sample(lims, project_id="SR-6")["id"] == "5"
+    assert len(server.samples) == 6
+
+
+def test_rules_tell_busy_from_no(lims: LIMSClient, server: sunlab.Sunlab) -> None:
+    server.busy = 1
+    sample(lims)
+    with pytest.raises(Rejected, match="no such client") as refused:
+        sample(lims, external_id="SN2", customer="Nobody")
+    assert refused.value.code == "CLIENT_UNKNOWN"
+
+
+def test_results_are_converted_and_amended(lims: LIMSClient, server: sunlab.Sunlab) -> None:
+    sample_id = sample(lims)["id"]
+    lims.upload_results(sample_id, RESULTS)
+    corrected = {**RESULTS, "results": [{**RESULTS["results"][0], "value": 0.41}]}  # type: ignore[index]
+    lims.upload_results(sample_id, corrected)
+    lims.upload_results(sample_id, corrected)
+    assert [(row["Version"], row["Values"][0]["Value"]) for row in server.results] == [(1, "402.5"), (2, "410.0")]
+    assert server.results[0]["At"] == "2025-11-12T14:30:00Z"
+    assert server.results[0]["Values"][0] == {
+        "Analyte": "Pmax", "Value": "402.5", "Unit": "W", "U": 2.0, "Verdict": "P",
+    }  # fmt: skip
+
+
+def test_a_status_only_moves_forward(lims: LIMSClient, server: sunlab.Sunlab) -> None:
+    sample_id = sample(lims)["id"]
+    lims.update_sample_status(sample_id, "TEST")
+    assert [found["SampleNo"] for found in lims.get_samples_by_status("TEST")] == ["SN1"]
+    with pytest.raises(Rejected) as refused:
+        lims.update_sample_status(sample_id, "HERE")
+    assert refused.value.code == "INVALID_TRANSITION"
+
+
+def test_vocabularies_work_both_ways_and_guess_nothing(contract: Path) -> None:
+    loaded = load_contract(contract)
+    assert loaded.vocabularies["sample_status"].write("testing_complete") == "DONE"
+    assert loaded.vocabularies["receipt"].read("here") == "PENDING_INSPECTION"
+    with pytest.raises(MappingError) as refused:
+        loaded.vocabularies["verdict"].write("SUPER")
+    assert refused.value.code == "STATUS_UNKNOWN"
+
+
+def test_names_are_set_by_a_site(contract: Path) -> None:
+    assert load_contract(contract, {"sample_number_field": "No"}).maps["sample"].mapping["serial_number"] == "No"
+
+
+def test_the_default_limits_are_those_of_the_page(tmp_path: Path) -> None:
+    path = tmp_path / "least.yaml"
+    path.write_text("{contract: 1, system: lims, provider: X, title: X, operations: {read: {path: /x}}}")
+    limits = load_contract(path).limits
+    assert (limits.concurrency, limits.attempt_timeout, limits.total_timeout, limits.horizon) == (8, 30, 120, 2)
+    assert (limits.rate, limits.response_bytes) == (None, 32 * 2**20)
+
+
+def test_every_key_of_the_schema_is_on_the_page() -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert {key for key in keys(validator("contract").schema) if not re.search(rf"\b{key}\b", page)} == set()
+
+
+def keys(schema: Any) -> Iterator[str]:
+    """Give the names of all properties of a schema."""
+    if isinstance(schema, dict):
+        for name, inner in schema.items():
+            if name == "properties":
+                yield from inner
+            yield from keys(inner)
+    elif isinstance(schema, list):
+        for inner in schema:
+            yield from keys(inner)
+
+
+def traps() -> list[str]:
+    """Return what the page says is refused in YAML."""
+    table = prose(PAGE).split("## YAML")[1]
+    first = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    return [trap for cell in first for trap in re.findall(r"`([^`]+)`", cell)]
+
+
+@pytest.mark.parametrize("written", traps())
+def test_a_yaml_trap_is_refused(written: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_yaml(f"key: {written}\n".encode(), "file")
+
+
+@pytest.mark.parametrize(
+    "written", ["a: 1\na: 2", "a: &x {b: 1}\nc: {<<: *x}", "a: !!python/object x", "a: 1\n---\nb: 2", "a: [" * 40]
+)
+def test_what_hides_content_is_refused(written: str) -> None:
+    with pytest.raises(ConfigError):
+        parse_yaml(f"{written}\n".encode(), "file")
+
+
+@pytest.mark.parametrize("written", ['"NO"', "true", '"012"', "10", '"12:30:45"', "1000", "0.5", "5.0", '"2025-11-12"'])
+def test_the_remedies_are_accepted(written: str) -> None:
+    assert parse_yaml(f"key: {written}\n".encode(), "file").value["key"] is not None
+    assert f"`{written}`" in prose(PAGE)
