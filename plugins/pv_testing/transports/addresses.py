@@ -40,7 +40,8 @@ class Addresses:
 
     def is_own(self, url: URL) -> bool:
         """Whether an address is the system's own."""
-        return url.origin() == self._base.origin()
+        base = self._base
+        return (url.scheme, url.host, url.port) == (base.scheme, base.host, base.port)
 
     def next_of(self, url: URL, reference: str) -> URL:
         """Return where an answer from an address of the system points to.
@@ -48,10 +49,7 @@ class Addresses:
         Raises:
             SecurityError: to another origin, or nowhere.
         """
-        try:
-            return self._own(url.join(URL(reference)))
-        except ValueError as error:
-            raise SecurityError("the system points to an address that is none", excerpt=reference) from error
+        return self._own(reference, url)
 
     def anywhere(self, path: str) -> URL:
         """Return the full address of a path or of another system, such as one that hands out tokens."""
@@ -64,14 +62,19 @@ class Addresses:
             SecurityError: the path leads to another origin or climbs out of the base address.
         """
         if _ABSOLUTE.match(path):
-            return self._own(URL(path))
+            return self._own(path, self._base)
         if {".", ".."} & set(re.split(r"[/\\]", re.split(r"[?#]", path, maxsplit=1)[0])):
             raise SecurityError(f"the path {path[:80]!r} climbs out of the base address")
         base = self._base.path.rstrip("/")
         joined = path if base and path.startswith(base + "/") else f"{base}/{path.lstrip('/')}"
         return self._base.join(URL(quote(joined, safe=_AS_IT_IS), encoded=True))
 
-    def _own(self, url: URL) -> URL:
+    def _own(self, reference: str, place: URL) -> URL:
+        """Return what a reference means at a place, if that is the system's own."""
+        try:
+            url = place.join(URL(reference))
+        except ValueError as error:
+            raise SecurityError("the system points to an address that is none", excerpt=reference) from error
         if url.user is not None or url.password is not None:
             raise SecurityError("the address carries credentials")
         if not self.is_own(url):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession
 
 _LINK = re.compile(r'<([^>]*)>((?:\s*;\s*[^=;,\s]+\s*=\s*(?:"[^"]*"|[^",;\s]*))*)')
-_RELATION = re.compile(r'(?i);\s*rel\s*=\s*"?([^";,]*)')
+_PARAMETER = re.compile(r';\s*([^=;,\s]+)\s*=\s*(?:"([^"]*)"|([^",;\s]*))')
 _ADDRESS = re.compile(r"https?://|/.*\?", re.IGNORECASE)
 
 
@@ -90,9 +90,9 @@ async def items(
 def _next_link(header: str) -> str | None:
     """Return the address that a ``Link`` header (RFC 8288) gives for the next page."""
     for address, parameters in _LINK.findall(header):
-        relation = _RELATION.search(parameters)
-        if relation and "next" in relation[1].lower().split():
-            return str(address)
+        for name, quoted, plain in _PARAMETER.findall(parameters):
+            if name.lower() == "rel" and "next" in (quoted or plain).lower().split():
+                return str(address)
     return None
 
 

@@ -8,8 +8,12 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from aiohttp import web
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 Answer = web.StreamResponse | Callable[[web.Request], Awaitable[web.StreamResponse]]
 Talk = Callable[[asyncio.StreamWriter], Awaitable[None]]
@@ -31,7 +35,34 @@ class Seen:
     body: bytes = field(repr=False)
 
 
-class WebServer:
+class Server:
+    """Keeps what came.
+
+    Attributes:
+        seen: the requests in the order in which they came.
+        address: where they come to.
+    """
+
+    def __init__(self) -> None:
+        self.seen: list[Seen] = []
+        self.address = ""
+        self._came = asyncio.Event()
+
+    def paths(self) -> list[str]:
+        return [request.path for request in self.seen]
+
+    def note(self, request: Seen) -> None:
+        self.seen.append(request)
+        self._came.set()
+
+    async def arrival(self, number: int = 1) -> None:
+        """Wait until so many requests have come."""
+        while len(self.seen) < number:
+            self._came.clear()
+            await self._came.wait()
+
+
+class WebServer(Server):
     """An HTTP server; it gives its answers in turn and repeats the last one.
 
     Args:
@@ -40,20 +71,16 @@ class WebServer:
     """
 
     def __init__(self, answers: Sequence[Answer], tls: ssl.SSLContext | None = None) -> None:
+        super().__init__()
         self._answers = list(answers)
         self._tls = tls
-        self.seen: list[Seen] = []
-        self.address = ""
 
-    def paths(self) -> list[str]:
-        return [request.path for request in self.seen]
-
-    async def __aenter__(self) -> WebServer:
+    async def __aenter__(self) -> Self:
         application = web.Application(client_max_size=2**30)
         application.router.add_route("*", "/{path:.*}", self._handle)
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.01)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls, shutdown_timeout=0.01).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self._tls).start()
         scheme = "http" if self._tls is None else "https"
         self.address = f"{scheme}://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
@@ -63,7 +90,7 @@ class WebServer:
 
     async def _handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        self.seen.append(Seen(time.time(), request.method, request.path, request.query, request.headers, body))
+        self.note(Seen(time.time(), request.method, request.path, request.query, request.headers, body))
         answer = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
         if callable(answer):
             return await answer(request)
@@ -71,7 +98,7 @@ class WebServer:
         return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
 
 
-class RawServer:
+class RawServer(Server):
     """A server that takes requests whole and then says what it is told to; it repeats its last talk.
 
     Args:
@@ -79,18 +106,17 @@ class RawServer:
     """
 
     def __init__(self, talks: Sequence[Talk]) -> None:
+        super().__init__()
         self._talks = list(talks)
-        self.seen: list[Seen] = []
         self._connections: set[asyncio.StreamWriter] = set()
         self._port = 0
-        self.address = ""
 
-    def at(self, port: int) -> RawServer:
+    def at(self, port: int) -> Self:
         """Choose the port."""
         self._port = port
         return self
 
-    async def __aenter__(self) -> RawServer:
+    async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
         self.address = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         return self
@@ -106,7 +132,7 @@ class RawServer:
         self._connections.add(writer)
         try:
             while True:
-                self.seen.append(await _request(reader))
+                self.note(await _request(reader))
                 talk = self._talks.pop(0) if len(self._talks) > 1 else self._talks[0]
                 await talk(writer)
                 await writer.drain()

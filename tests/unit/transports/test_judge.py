@@ -32,11 +32,14 @@ def expected(status: int, *, repeatable: bool) -> Verdict:
 def test_every_status_has_its_meaning(repeatable):
     found = {status: judged(status, repeatable=repeatable) for status in range(100, 600)}
     assert {s: j.verdict for s, j in found.items()} == {s: expected(s, repeatable=repeatable) for s in found}
-    assert all(judgement.code == f"HTTP_{status}" for status, judgement in found.items() if status not in range(200, 300))
+    assert all(
+        judgement.code == f"HTTP_{status}" for status, judgement in found.items() if status not in range(200, 300)
+    )
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(403, PermissionDenied), (404, NotFound), (409, Conflict), (412, Conflict), (307, SecurityError)]
+    ("status", "error"),
+    [(403, PermissionDenied), (404, NotFound), (409, Conflict), (412, Conflict), (307, SecurityError)],
 )
 def test_a_refusal_is_said_by_the_error_that_fits(status, error):
     assert judged(status, repeatable=False).error is error

@@ -1,4 +1,4 @@
-"""Shows that a request which must not be repeated is sent once, whatever the network does, and that a read is repeated."""
+"""Shows that what must not be repeated is sent once, whatever the network does, and that a read is repeated."""
 
 from __future__ import annotations
 
@@ -8,7 +8,15 @@ import socket
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import AmbiguousOutcome, Conflict, NetworkError, NotFound, Rejected, ResponseError, ServerUnavailable
+from pv_testing.errors import (
+    AmbiguousOutcome,
+    Conflict,
+    NetworkError,
+    NotFound,
+    Rejected,
+    ResponseError,
+    ServerUnavailable,
+)
 from pv_testing.exchange.types import Verdict
 from pv_testing.transports.judge import OK as GOOD
 from pv_testing.transports.judge import Judgement
@@ -42,7 +50,7 @@ async def test_what_must_not_be_repeated_is_sent_once_and_its_fate_is_unclear(
     serve_raw, open_session, what, method, repeatable
 ):
     server = await serve_raw(BROKEN[what], OK)
-    session = open_session(server.address, attempt_timeout=0.2)
+    session = open_session(server.address, attempt_timeout=0.15)
     with pytest.raises(AmbiguousOutcome) as raised:
         await session.request(method, "/samples", json={"a": 1}, repeatable=repeatable, operation="create", key="SR/1")
     assert len(server.seen) == 1
@@ -53,7 +61,7 @@ async def test_what_must_not_be_repeated_is_sent_once_and_its_fate_is_unclear(
 @pytest.mark.parametrize(("method", "repeatable"), [("GET", None), ("PUT", None), ("POST", True)])
 async def test_what_may_be_repeated_is(serve_raw, open_session, what, method, repeatable):
     server = await serve_raw(BROKEN[what], BROKEN[what], OK)
-    session = open_session(server.address, attempt_timeout=0.2)
+    session = open_session(server.address, attempt_timeout=0.15)
     response = await session.request(method, "/samples", repeatable=repeatable)
     assert response.json() == {"id": "LIM-000001"}
     assert len(server.seen) == 3
@@ -170,7 +178,7 @@ async def test_an_unavailable_system_is_given_up_after_the_attempts(serve, open_
 async def test_a_refusal_is_final_and_told_in_the_systems_words(serve, open_session, status, error):
     said = {"error": {"code": "X", "message": "no such type", "details": [{"field": "sample_type"}]}}
     server = await serve(json(said, status))
-    with pytest.raises(error, match="no such type.*sample_type"):
+    with pytest.raises(error, match=r"no such type.*sample_type"):
         await open_session(server.address).request("POST", "/samples", json={})
     assert len(server.seen) == 1
 
@@ -199,8 +207,7 @@ async def test_a_cancelled_request_stays_cancelled(serve_raw, open_session):
     server = await serve_raw(is_silent)
     session = open_session(server.address)
     sending = asyncio.ensure_future(session.request("POST", "/samples", json={}))
-    while not server.seen:
-        await asyncio.sleep(0.01)
+    await server.arrival()
     sending.cancel()
     with pytest.raises(asyncio.CancelledError):
         await sending

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from email.utils import format_datetime
 from datetime import datetime, timezone
+from email.utils import format_datetime
 
 import pytest
 
@@ -51,13 +51,16 @@ def test_a_date_is_measured_against_our_clock_where_the_systems_is_unknown():
 
 
 @pytest.mark.parametrize(
-    "body", [b'{"retry_after": 4}', b'{"error": {"code": "RATE_LIMIT_EXCEEDED", "retry_after": 4}}', b'{"retry_after": "4"}']
+    "body",
+    [b'{"retry_after": 4}', b'{"error": {"code": "RATE_LIMIT_EXCEEDED", "retry_after": 4}}', b'{"retry_after": "4"}'],
 )
 def test_the_body_may_say_it(body):
     assert asked(body) == 4.0
 
 
-@pytest.mark.parametrize("body", [b"[4]", b"<html>4</html>", b'{"retry_after": true}', b'{"error": "4"}', b'{"retry_after": null}'])
+@pytest.mark.parametrize(
+    "body", [b"[4]", b"<html>4</html>", b'{"retry_after": true}', b'{"error": "4"}', b'{"retry_after": null}']
+)
 def test_a_body_may_say_nothing(body):
     assert asked(body) is None
 
