@@ -15,7 +15,8 @@ def senaite() -> Iterator[Server]:
     server = Server()
     try:
         server.start()
+        yield server
     except Missing as missing:
         pytest.skip(str(missing))
-    yield server
-    server.stop()
+    finally:
+        server.stop()

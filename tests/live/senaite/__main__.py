@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 
 from tests.live.senaite import plan
-from tests.live.senaite.server import Missing, Server, announcement
+from tests.live.senaite.server import Server, announcement
 
 
 def main() -> int:
-    """Serve until interrupted; return 0, or 2 where SENAITE can't run."""
+    """Serve until interrupted or ended; return 0, or 2 where SENAITE can't run."""
     server = Server()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         server.start(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
         users = {
@@ -22,8 +24,8 @@ def main() -> int:
         print(json.dumps({**announcement(server), "users": users}), flush=True)
         assert server.process is not None
         server.process.wait()
-    except Missing as missing:
-        print(missing, file=sys.stderr)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         pass

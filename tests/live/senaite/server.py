@@ -5,6 +5,7 @@ SENAITE 2.6 runs on Python 2.7 and nothing later. A first start takes minutes an
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -15,6 +16,7 @@ import subprocess
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import requests
 
@@ -42,7 +44,10 @@ def python27() -> Path:
         Missing: there is none.
     """
     for candidate in _pythons():
-        answer = subprocess.run([candidate, "-V"], capture_output=True, text=True, check=False)
+        try:
+            answer = subprocess.run([candidate, "-V"], capture_output=True, text=True, check=False)
+        except OSError:
+            continue
         if (answer.stdout + answer.stderr).startswith("Python 2.7"):
             return candidate
     raise Missing("SENAITE 2.6 needs a Python 2.7: install one (`pyenv install 2.7.18`) or name it in LIVE_PYTHON27")
@@ -73,6 +78,7 @@ class Server:
         self.seeded = self.place / "seeded" / "Data.fs"
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self._lock: TextIO | None = None
 
     @property
     def origin(self) -> str:
@@ -91,6 +97,7 @@ class Server:
             Missing: there is no Python 2.7.
             RuntimeError: something failed; the message names the log.
         """
+        self._take()
         self._install()
         self._seed()
         for name in ("Data.fs", "Data.fs.index"):
@@ -108,13 +115,12 @@ class Server:
                 start_new_session=True,
                 env={**os.environ, **QUIET},
             )
+        (self.place / "server.pid").write_text(str(self.process.pid), encoding="utf-8")
         self._await()
 
     def stop(self) -> None:
         """Stop the server that was started here, and only that."""
-        if self.process is None:
-            return
-        if self.process.poll() is None:
+        if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGTERM)
             try:
                 self.process.wait(20)
@@ -122,6 +128,27 @@ class Server:
                 os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
         self.process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def _take(self) -> None:
+        """Keep others off the installation, and end the server that a killed run has left on it."""
+        self.place.mkdir(parents=True, exist_ok=True)
+        lock = (self.place / "lock").open("w", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise RuntimeError(f"another run uses {self.place}; wait for it, or set LIVE_HOME") from error
+        self._lock = lock
+        left = self.place / "server.pid"
+        if left.exists():
+            pid = left.read_text(encoding="utf-8")
+            said = subprocess.run(["ps", "-o", "command=", "-p", pid], capture_output=True, text=True, check=False)
+            if str(self._bin("runwsgi")) in said.stdout:
+                os.killpg(int(pid), signal.SIGKILL)
+            left.unlink()
 
     def _bin(self, name: str) -> Path:
         return self.place / "venv" / "bin" / name
