@@ -106,8 +106,9 @@ class Attack:
         started = time.monotonic()
         give_up = started + self.storm.deadline
         self.lab.faults("lims", *FAULTS)
-        for threshold in self._moments():
-            self._attempt(give_up, kill_at=threshold)
+        for number, threshold in enumerate(self._moments(), start=1):
+            while self.killed < number and self._attempt(give_up, kill_at=threshold):
+                pass
         while self._attempt(give_up):
             pass
         lost = sum(rule["hits"] for rule in self.lab.fault_report("lims") if rule["kind"] == "drop_after")

@@ -31,14 +31,19 @@ async def push_statuses(
 ) -> Report:
     """Give every sample of the service requests the status that the contract maps the request's status to.
 
-    A status that the contract doesn't map changes nothing in the LIMS.
+    A status that the contract doesn't map changes nothing in the LIMS. A sample that the LIMS still waits for is left
+    out and noted, for it would refuse the status; it follows once the sample has been received.
     """
     requests, deleted = await framework.aservice_requests(sr_ids)
     words: Mapping[str, str] = lims.contract.vocabularies["sample_status"].to_external
     due = [request for request in requests if request.status in words]
     sample_ids = await lims.asample_ids({key for request in due for key in _keys(request)})
-    records = [record for request in due for record in _status_records(request, words[request.status], sample_ids)]
+    awaited = await _awaited(lims) if sample_ids else set()
+    arrived = {key: sample_id for key, sample_id in sample_ids.items() if key not in awaited}
+    records = [record for request in due for record in _status_records(request, words[request.status], arrived)]
     report = await lims.aexchange("update_sample_status", records, replay=replay, dry_run=dry_run)
+    if len(arrived) < len(sample_ids):
+        report.notes.append(f"{len(sample_ids) - len(arrived)} samples aren't received yet; their status follows")
     report.notes += deletions(deleted)
     return report
 
@@ -47,6 +52,12 @@ def _status_records(request: ServiceRequest, status: str, sample_ids: Mapping[st
     for key in _keys(request):
         if key in sample_ids:
             yield Record(key, {"lims_sample_id": sample_ids[key], "lims_status": status, "notes": NOTES})
+
+
+async def _awaited(lims: LIMSClient) -> set[str]:
+    """Return the keys of the samples that the LIMS still waits for."""
+    word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
+    return {_key(sample) for sample in await lims.asamples(status=word)}
 
 
 async def pull_statuses(
@@ -66,7 +77,7 @@ async def pull_statuses(
     requests, _ = await framework.aservice_requests(sr_ids if lims.config.bidirectional else ())
     words = lims.contract.vocabularies["receipt"]
     after = words.to_internal[words.to_external["RECEIVED"]]
-    awaited = {_key(sample) for sample in await lims.asamples(status=words.to_external["AWAITED"])}
+    awaited = await _awaited(lims)
     known = await lims.asample_ids({key for request in requests for key in _keys(request)})
     received = [request for request in requests if _received(request, awaited, known)]
     due = [request for request in received if rank(request.status) < rank(after)]
