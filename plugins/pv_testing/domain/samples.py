@@ -34,6 +34,7 @@ def _record(request: ServiceRequest, module: Module, place: int, times: Counter[
         "customer": request.customer,
         "customer_name": request.customer.get("name"),
         "module": module.details,
+        "protocols": list(request.protocols),
     }
     if not serial:
         problem = DataError(f"module {place} has no serial number; enter it in the framework", code="SERIAL_MISSING")

@@ -46,3 +46,10 @@ def test_fewer_serial_numbers_than_modules_is_said():
     assert shortfalls([request(["A1", "A2"], quantity=1)]) == [
         "SR-2025-0001: 2 of 1 serial numbers known; more than announced"
     ]
+
+
+def test_a_sample_says_which_protocols_are_to_be_run_on_it():
+    asked = read_service_request(
+        {"id": 1, "sr_number": "SR-1", "module": {"serial_numbers": ["A1"]}, "protocols": [{"protocol_id": "PVTP-001"}]}
+    )
+    assert sample_records(asked)[0].data["protocols"] == ["PVTP-001"]
