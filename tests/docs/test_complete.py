@@ -1,0 +1,189 @@
+"""Nothing that a reader meets is left out of the documentation, and nothing is named there that doesn't exist."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from hooks.provider_info import get_provider_info
+from pv_testing.__main__ import _parser
+from pv_testing.contracts.schema import validator
+from pv_testing.contracts.yaml_file import read_yaml
+from pv_testing.domain.status import STATES
+from pv_testing.errors import IntegrationError
+from pv_testing.integrations import FrameworkClient, LIMSClient
+from pv_testing.integrations.client import SystemClient
+from pv_testing.ledger import Ledger
+from tests.docs.pages import PAGES, PROJECT, prose, text
+
+DOCS = PROJECT / "docs"
+ALL = "\n".join(text(page) for page in PAGES)
+PLUGINS = sorted((PROJECT / "plugins").rglob("*.py"))
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
+PATH = re.compile(r"`((?:config|dags|demo|docs|include|plugins|sandbox|tests)/[\w./-]*)`")
+# What only the workflows call.
+WITHIN = {"asamples", "asample_ids", "aservice_request", "aservice_requests", "awith_results", "ausers", "aprotocols"}
+NO_CODES = {*STATES, "AIRFLOW_HOME", "PV_CONFIG", "PV_SYNC_INTERVAL", "READ_WRITE", "REPEATABLE_READ"}
+
+
+def anchors(page: Path) -> set[str]:
+    """Return what a link may point to within a page, as GitHub names headings."""
+    headings = re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def named(word: str, where: str = ALL) -> bool:
+    """Say whether a word stands somewhere by itself."""
+    return re.search(rf"(?<![\w-]){re.escape(word)}(?![\w-])", where) is not None
+
+
+def unnamed(words: Any, where: str = ALL) -> list[str]:
+    """Return the words that stand nowhere, and make sure that there are words at all."""
+    wanted = sorted(set(words))
+    assert wanted
+    return [word for word in wanted if not named(word, where)]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_link_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(text(page)):
+        if target.startswith(("http://", "https://")):
+            continue
+        file, _, anchor = target.partition("#")
+        path = (page.parent / file).resolve() if file else page
+        assert path.exists(), target
+        assert not anchor or anchor in anchors(path), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_every_file_that_is_named_exists(page: Path) -> None:
+    imaginary = {"include/mappings/lims_sunlab.yaml"}
+    assert [name for name in PATH.findall(text(page)) if name not in imaginary and not (PROJECT / name).exists()] == []
+
+
+def test_every_page_is_reached_from_the_readme() -> None:
+    seen: set[Path] = set()
+    left = [PROJECT / "README.md"]
+    while left:
+        page = left.pop()
+        if page not in seen:
+            seen.add(page)
+            links = [(page.parent / target.partition("#")[0]).resolve() for target in LINK.findall(text(page))]
+            left += [link for link in links if link.suffix == ".md"]
+    assert set(PAGES) <= seen
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", text(PROJECT / "Makefile"), re.MULTILINE))
+    mentioned = set(re.findall(r"(?:^|`)make ([a-z]+)", ALL, re.MULTILINE))
+    assert mentioned >= {"demo", "test", "help"}
+    assert mentioned <= targets
+
+
+def test_every_key_of_the_configuration_is_described() -> None:
+    schema = validator("integrations").schema
+    keys = {
+        *schema["properties"],
+        *schema["$defs"]["system"]["properties"],
+        *schema["properties"]["lab"]["properties"],
+        *schema["properties"]["ledger"]["properties"],
+        *schema["$defs"]["system"]["properties"]["auth_type"]["enum"],
+    }
+    page = text(DOCS / "configuration.md")
+    assert [key for key in sorted(keys) if not re.search(rf"`{key}[`:]", page)] == []
+
+
+def test_every_field_of_the_connection_forms_is_described() -> None:
+    page = text(DOCS / "configuration.md")
+    for kind in get_provider_info()["connection-types"]:
+        assert named(f"`{kind['connection-type']}`", page)
+        assert kind["hook-name"] in ALL
+        fields = kind["conn-fields"]
+        assert [name for name in fields if f"(`{name}`)" not in page] == []
+        assert [field["label"] for field in fields.values() if field["label"] not in page] == []
+        assert [label for label in kind["ui-field-behaviour"]["relabeling"].values() if label not in page] == []
+
+
+def test_every_environment_variable_is_described() -> None:
+    read = {name for path in PLUGINS for name in re.findall(r'environ\.get\("(\w+)"', text(path))}
+    assert unnamed(read, text(DOCS / "configuration.md")) == []
+
+
+def test_every_command_and_option_is_described() -> None:
+    (commands,) = (each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction))
+    assert [name for name in commands.choices if f"pv_testing {name}" not in ALL and f"`{name}`" not in ALL] == []
+    options = {name for parser in commands.choices.values() for name in parser._option_string_actions}
+    assert [name for name in options - {"-h", "--help"} if not re.search(rf"(?<!\S|-)`?{name}\b", ALL)] == []
+
+
+def public_classes(folder: str) -> Iterator[str]:
+    """Give the classes that a folder of the plugins defines."""
+    for path in sorted((PROJECT / "plugins" / folder).glob("*.py")):
+        for node in ast.parse(text(path)).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                yield node.name
+
+
+@pytest.mark.parametrize("folder", ["hooks", "operators", "sensors", "triggers"])
+def test_every_class_on_the_side_of_airflow_is_described(folder: str) -> None:
+    assert unnamed(public_classes(folder), text(DOCS / "airflow.md")) == []
+
+
+def test_every_dag_and_its_parameters_are_described() -> None:
+    from operators.wiring import PARAMS
+
+    assert unnamed((path.stem for path in (PROJECT / "dags").glob("*.py")), text(DOCS / "airflow.md")) == []
+    assert unnamed(PARAMS, text(DOCS / "airflow.md")) == []
+
+
+@pytest.mark.parametrize("kind", [SystemClient, LIMSClient, FrameworkClient, Ledger])
+def test_every_method_of_a_client_is_described(kind: type) -> None:
+    methods = [name for name in vars(kind) if not name.startswith("_") and callable(getattr(kind, name))]
+    inner = {
+        "asamples",
+        "asample_ids",
+        "aservice_request",
+        "aservice_requests",
+        "awith_results",
+        "ausers",
+        "aprotocols",
+    }
+    assert unnamed(set(methods) - inner, text(DOCS / "clients.md")) == []
+
+
+def codes(path: Path) -> Iterator[str]:
+    """Give the reason codes of a module: arguments called ``code``, class defaults, and words that look like one."""
+    for node in ast.walk(ast.parse(text(path))):
+        if isinstance(node, ast.keyword) and node.arg == "code" and isinstance(node.value, ast.Constant):
+            yield str(node.value.value)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and CODE.fullmatch(node.value):
+            yield node.value
+        elif isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "default_code":
+            yield str(getattr(node.value, "value", ""))
+
+
+def test_every_reason_code_is_explained() -> None:
+    said = {code for path in PLUGINS for code in codes(path) if code} - NO_CODES
+    for path in (PROJECT / "include" / "mappings").glob("*.yaml"):
+        rules = read_yaml(path).value.get("errors", {}).get("rules", [])
+        said |= {rule["code"] for rule in rules if "code" in rule}
+    assert {"SERIAL_MISSING", "UNIT_MISMATCH", "NO_LOOKUP", "DUPLICATE_IN_SYSTEM", "NETWORK"} <= said
+    assert [code for code in sorted(said) if f"`{code}`" not in ALL] == []
+
+
+def test_every_error_is_in_the_tree_that_the_pages_point_to() -> None:
+    def below(kind: type[IntegrationError]) -> Iterator[type[IntegrationError]]:
+        yield kind
+        for inner in kind.__subclasses__():
+            yield from below(inner)
+
+    tree = importlib.import_module("pv_testing.errors").__doc__ or ""
+    assert unnamed((kind.__name__ for kind in below(IntegrationError)), tree) == []
