@@ -31,7 +31,15 @@ CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 PATH = re.compile(r"`((?:config|dags|demo|docs|include|plugins|sandbox|tests)/[\w./-]*)`")
 # What only the workflows call.
 WITHIN = {"asamples", "asample_ids", "aservice_request", "aservice_requests", "awith_results", "ausers", "aprotocols"}
-NO_CODES = {*STATES, "AIRFLOW_HOME", "PV_CONFIG", "PV_SYNC_INTERVAL", "READ_WRITE", "REPEATABLE_READ"}
+NO_CODES = {
+    *STATES,
+    "AIRFLOW_HOME",
+    "PV_CONFIG",
+    "PV_SYNC_INTERVAL",
+    "READ_WRITE",
+    "REPEATABLE_READ",
+    "WRONG_VERSION_NUMBER",
+}
 
 
 def anchors(page: Path) -> set[str]:
