@@ -13,11 +13,15 @@ from typing import Any
 import pytest
 
 from pv_testing.contracts import load_contract
+from pv_testing.contracts.fields import Shared, compile_map
 from pv_testing.contracts.schema import validator
+from pv_testing.contracts.units import is_known
 from pv_testing.contracts.yaml_file import parse_yaml
 from pv_testing.errors import AuthenticationError, ConfigError, MappingError, Rejected
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
+from pv_testing.transports.judge import judge_http
+from pv_testing.transports.response import Response
 from sandbox.proxy import serve_proxy
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks, prose
@@ -175,6 +179,55 @@ def keys(schema: Any) -> Iterator[str]:
     elif isinstance(schema, list):
         for inner in schema:
             yield from keys(inner)
+
+
+@pytest.mark.parametrize(
+    ("status", "repeatable", "other"),
+    [
+        (201, "ok", "ok"),
+        (425, "retryable", "retryable"),
+        (429, "retryable", "retryable"),
+        (503, "retryable", "retryable"),
+        (408, "retryable", "ambiguous"),
+        (500, "retryable", "ambiguous"),
+        (504, "retryable", "ambiguous"),
+        (302, "SecurityError", "ambiguous"),
+        (301, "SecurityError", "SecurityError"),
+        (403, "PermissionDenied", "PermissionDenied"),
+        (404, "NotFound", "NotFound"),
+        (409, "Conflict", "Conflict"),
+        (412, "Conflict", "Conflict"),
+        (422, "rejected", "rejected"),
+    ],
+)
+def test_http_decides_as_the_table_says(status: int, repeatable: str, other: str) -> None:
+    for may_repeat, expected in ((True, repeatable), (False, other)):
+        found = judge_http(Response(status, {}, b""), may_repeat)
+        assert (found.error.__name__ if found.error else found.verdict.value) == expected
+
+
+def test_the_units_of_the_page_are_known(contract: Path) -> None:
+    assert all(is_known(unit) for unit in load_contract(contract).units["analytes"].values())
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "code"),
+    [
+        ("x", "number", "NOT_A_NUMBER"),
+        (float("nan"), "number", "NOT_A_NUMBER"),
+        (1.5, "integer", "NOT_WHOLE"),
+        (True, "string", "NOT_TEXT"),
+        ("yesterday", "datetime", "NOT_A_TIME"),
+        ("12.11.2025", "date", "NOT_A_DATE"),
+        ("maybe", "boolean", "NOT_A_TRUTH_VALUE"),
+        ("x", "list", "NOT_A_LIST"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(value: Any, kind: str, code: str) -> None:
+    with pytest.raises(MappingError) as refused:
+        compile_map("record", {"field": {"type": kind}}, Shared()).out({"field": value})
+    assert refused.value.code == code
+    assert f"`{code}`" in prose(PAGE)
 
 
 def traps() -> list[str]:
