@@ -119,7 +119,7 @@ def test_a_status_that_the_samples_have_already_writes_nothing(trip, eyes):
 
 def test_each_result_is_in_its_analysis_once(trip, eyes):
     trip.lab.run_executions(1)
-    trip.proxy.faults(*storm(0.06))
+    trip.proxy.faults(*storm(0.03))
     assert trip.step("results", kill_after=[20, 250]) >= 3
     struck = {rule["kind"]: rule["hits"] for rule in trip.proxy.read_faults("proxy")}
     trip.proxy.faults()

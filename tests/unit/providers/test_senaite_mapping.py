@@ -109,6 +109,11 @@ def test_a_sample_is_described_as_every_lims_contract_does():
     assert found == ("u", "PVM-0001", "SR/1", "SN/1", "sample_due")
 
 
+@pytest.mark.parametrize("state", ["sample_registered", "to_be_sampled", "sample_due"])
+def test_every_state_before_receipt_counts_as_awaited(state):
+    assert described({"uid": "u", "review_state": state})["status"] == "sample_due"
+
+
 def test_something_else_than_a_sample_is_noticed():
     with pytest.raises(ResponseError):
         described({"uid": "u"})

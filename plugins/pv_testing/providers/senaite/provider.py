@@ -12,6 +12,9 @@ from pv_testing.providers.rest import RestOperation, RestProvider, page_style
 from pv_testing.transports import pagination
 
 FIELD_LOCKED = "Not allowed to set the field"
+DUE = "sample_due"
+# A site that plans sampling or preserves samples has more states before receipt; for everybody else they are one.
+AWAITED = frozenset({"sample_registered", "to_be_sampled", "scheduled_sampling", "to_be_preserved", DUE})
 
 
 class SenaiteProvider(RestProvider):
@@ -98,9 +101,11 @@ class SenaiteProvider(RestProvider):
             raise PermissionDenied(message, key=key, excerpt=error.excerpt) from error
 
 
-def _indexed(wanted: Mapping[str, str]) -> dict[str, str]:
+def _indexed(wanted: Mapping[str, str]) -> dict[str, Any]:
     """Return what SENAITE can filter by; the rest is compared afterwards."""
-    filters = {"status": wanted["status"]} if "status" in wanted else {}
+    filters: dict[str, Any] = {}
+    if "status" in wanted:
+        filters["status"] = sorted(AWAITED) if wanted["status"] == DUE else wanted["status"]
     if "project_id" in wanted and "external_id" in wanted:
         filters["key"] = f"{wanted['project_id']}/{wanted['external_id']}"
     elif "project_id" in wanted:
@@ -123,7 +128,7 @@ def described(item: Mapping[str, Any]) -> dict[str, Any]:
         "sample_id": item.get("getId") or item.get("id"),
         "project_id": project,
         "external_id": key[len(project) + 1 :] if key.startswith(f"{project}/") else key,
-        "status": item["review_state"],
+        "status": DUE if item["review_state"] in AWAITED else item["review_state"],
     }
 
 

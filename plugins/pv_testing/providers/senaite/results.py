@@ -11,12 +11,10 @@ from pv_testing.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers.rest import RestOperation
 from pv_testing.providers.senaite.analyses import Analyses
-from pv_testing.providers.senaite.provider import SenaiteProvider
+from pv_testing.providers.senaite.provider import AWAITED, SenaiteProvider
 from pv_testing.providers.senaite.samples import INACTIVE
 from pv_testing.providers.senaite.setup import Setup
 from pv_testing.providers.senaite.versions import HELD, Wanted, plan
-
-AWAITED = frozenset({"sample_registered", "to_be_sampled", "scheduled_sampling", "to_be_preserved", "sample_due"})
 
 
 class ResultOperation(RestOperation):
