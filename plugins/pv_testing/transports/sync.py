@@ -13,6 +13,8 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+GRACE = 5.0
+"""Seconds that interrupted work has to clean up, such as to settle what it has claimed."""
 
 
 class _Background:
@@ -45,7 +47,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in the background loop and wait for it.
 
     Args:
-        work: what to do; it is cancelled when the caller is interrupted while it waits.
+        work: what to do; it is cancelled when the caller is interrupted while it waits, and has a while to clean up.
 
     Returns:
         What the coroutine returns.
@@ -57,12 +59,21 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     if _running() is loop:
         work.close()
         raise RuntimeError("run() was called within the background loop; await the coroutine instead")
-    future = asyncio.run_coroutine_threadsafe(work, loop)
+    ended = threading.Event()
+    future = asyncio.run_coroutine_threadsafe(_announced(work, ended), loop)
     try:
         return future.result()
     except BaseException:
-        future.cancel()
+        if future.cancel():
+            ended.wait(GRACE)
         raise
+
+
+async def _announced(work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
+    try:
+        return await work
+    finally:
+        ended.set()
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

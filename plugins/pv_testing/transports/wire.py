@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import ssl
 from collections.abc import Mapping
 
 import aiohttp
@@ -77,6 +76,8 @@ class Wire:
         except aiohttp.ClientConnectorCertificateError as error:
             message = "the system's certificate is not trusted; set ca_cert to the authority that issued it"
             raise SecurityError(message, code="CERTIFICATE_UNTRUSTED", excerpt=str(error)) from error
+        except aiohttp.ClientConnectorSSLError as error:
+            raise _no_tls(error) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Again(NetworkError(f"the system can't be reached: {_short(error)}")) from error
         except SecurityError as error:
@@ -109,9 +110,6 @@ class Wire:
 
 def _broken(error: Exception, call: Call) -> Exception:
     """Return what to raise for a request that was sent and has no readable answer."""
-    if _wants_certificate(error):
-        message = "the system doesn't accept our certificate; check client_cert and client_key"
-        return SecurityError(message, code="CERTIFICATE_REFUSED", excerpt=str(error))
     timed_out = isinstance(error, asyncio.TimeoutError)
     what = "the answer did not come in time" if timed_out else f"the answer broke off: {_short(error)}"
     if not call.repeatable:
@@ -119,11 +117,15 @@ def _broken(error: Exception, call: Call) -> Exception:
     return Again(DeadlineExceeded(what) if timed_out else NetworkError(what))
 
 
-def _wants_certificate(error: BaseException | None) -> bool:
-    """Whether TLS 1.3 has told, after the handshake and before reading anything, that it doesn't know us."""
-    while error is not None and not isinstance(error, ssl.SSLError):
-        error = error.__cause__
-    return error is not None and "ALERT" in (error.reason or "") and "CERTIFICATE" in (error.reason or "")
+def _no_tls(error: aiohttp.ClientConnectorSSLError) -> Exception:
+    """Return what to raise for a handshake that failed: the other side's word against it is final."""
+    reason = str(getattr(error.os_error, "reason", ""))
+    if "ALERT" in reason:
+        message = "the system ends the TLS handshake; if it wants a certificate, check client_cert and client_key"
+        return SecurityError(message, code="CERTIFICATE_REFUSED", excerpt=reason)
+    if reason == "WRONG_VERSION_NUMBER":
+        return SecurityError("the system doesn't speak TLS at this address; check base_url", code="NO_TLS")
+    return Again(NetworkError(f"the system can't be reached: {_short(error)}"))
 
 
 def _doubtful(what: str, code: str = "") -> AmbiguousOutcome:

@@ -1,0 +1,135 @@
+"""Shows that asynchronous work runs from synchronous code, beside other loops and in forks, and can be stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from pv_testing.transports.sync import run
+
+PLUGINS = str(Path(__file__).parents[3] / "plugins")
+
+
+async def whose() -> str:
+    await asyncio.sleep(0)
+    return threading.current_thread().name
+
+
+def python(code: str, *lines: str) -> subprocess.Popen[str]:
+    program = "\n".join(["import asyncio, os, sys", "from pv_testing.transports.sync import run", code, *lines])
+    environment = {**os.environ, "PYTHONPATH": PLUGINS}
+    return subprocess.Popen(
+        [sys.executable, "-W", "ignore", "-c", program], env=environment, stdout=subprocess.PIPE, text=True
+    )
+
+
+def test_work_runs_in_one_thread_of_its_own():
+    assert {run(whose()) for _ in range(3)} == {"pv-testing-loop"}
+
+
+def test_what_work_raises_is_raised():
+    async def fail() -> None:
+        raise LookupError("here")
+
+    with pytest.raises(LookupError, match="here"):
+        run(fail())
+
+
+def test_work_runs_while_another_loop_runs_in_this_thread():
+    async def main() -> str:
+        return run(whose())
+
+    assert asyncio.run(main()) == "pv-testing-loop"
+
+
+def test_work_of_many_threads_runs_at_a_time():
+    together = threading.Barrier(3)
+
+    async def meet() -> int:
+        return await asyncio.to_thread(together.wait, 5)
+
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(run(meet()))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(5)
+    assert sorted(found) == [0, 1, 2]
+
+
+def test_work_that_would_wait_for_itself_is_refused():
+    async def inner() -> str:
+        return run(whose())
+
+    with pytest.raises(RuntimeError, match="await"):
+        run(inner())
+    assert run(whose()) == "pv-testing-loop"
+
+
+def test_a_forked_process_has_a_loop_of_its_own():
+    code = """
+async def here(): return os.getpid()
+assert run(here()) == os.getpid()
+child = os.fork()
+if child == 0:
+    os._exit(0 if run(here()) == os.getpid() else 1)
+_, status = os.waitpid(child, 0)
+assert run(here()) == os.getpid()
+print(os.waitstatus_to_exitcode(status))
+"""
+    process = python(code)
+    assert process.communicate(timeout=10)[0].strip() == "0"
+    assert process.returncode == 0
+
+
+def test_an_interruption_cancels_the_work_and_lets_it_clean_up():
+    code = """
+async def work():
+    print("begun", flush=True)
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0.05)
+        print("cleaned up", flush=True)
+try:
+    run(work())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = python(code)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10)[0].split("\n")[:2] == ["cleaned up", "interrupted"]
+    assert process.returncode == 0
+
+
+def test_work_that_refuses_to_end_does_not_hold_up_an_interruption_for_ever():
+    code = """
+from pv_testing.transports import sync
+sync.GRACE = 0.2
+async def work():
+    print("begun", flush=True)
+    while True:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            pass
+try:
+    run(work())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+    os._exit(0)
+"""
+    process = python(code)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "begun\n"
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10)[0] == "interrupted\n"
