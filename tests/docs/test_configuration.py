@@ -13,9 +13,12 @@ import pytest
 import sandbox
 from pv_testing.__main__ import main
 from pv_testing.config import load_config, system_config
+from pv_testing.contracts import load_contract
 from pv_testing.integrations import FrameworkClient, LIMSClient
 from pv_testing.ledger import Ledger
+from pv_testing.providers.session import open_session
 from pv_testing.transports.sync import run
+from pv_testing.transports.tls import Tls
 from pv_testing.workflows.intake import create_samples
 from pv_testing.workflows.statuses import pull_statuses
 from sandbox.seed import SeedPlan
@@ -118,6 +121,23 @@ def test_the_way_of_authenticating_follows_from_what_is_there(
 ) -> None:
     assert system_config(system, "https://lims.company.com", **given).auth_type == auth_type
     assert f"`{auth_type}`" in text(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"auth_type": "mtls"}, "Auth"),
+        ({"auth_type": "mtls", "client_id": "i", "client_secret": "s"}, "ClientCredentials"),
+        ({"auth_type": "oauth2", "client_id": "i", "client_secret": "s"}, "ClientCredentials"),
+        ({"auth_type": "api_key", "api_key": "k"}, "FixedHeader"),
+    ],
+)
+def test_a_client_certificate_goes_along_with_any_way(given: dict[str, Any], expected: str) -> None:
+    files = {"client_cert": "/certs/client.crt", "client_key": "/certs/client.key"}
+    config = system_config("lims", "https://lims.company.com", **files, **given)
+    session = open_session(config, load_contract("lims_custom"), Ledger())
+    assert type(session.auth).__name__ == expected
+    assert session.settings.tls == Tls("", "/certs/client.crt", "/certs/client.key")
 
 
 def connections() -> dict[str, str]:
