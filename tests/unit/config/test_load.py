@@ -229,3 +229,18 @@ def test_the_ledger_is_a_file_in_the_airflow_home_unless_said(tmp_path: Path, mo
 )
 def test_the_provider_chooses_the_contract(system: str, provider: str, contract: str) -> None:
     assert default_contract(system, provider) == contract
+
+
+@pytest.mark.parametrize("address", ["https://lims.company.com/senaite/@@API/senaite/v1", "http://127.0.0.1:8080"])
+def test_an_address_may_have_any_path(tmp_path: Path, address: str) -> None:
+    path = tmp_path / "integrations.yaml"
+    path.write_text(f"lims:\n  base_url: {address}\n  auth_type: none\n", encoding="utf-8")
+    assert load_config(path).systems["lims"].base_url == address
+
+
+@pytest.mark.parametrize("address", ["https://user:word@lims.company.com/api", "lims.company.com", "https://x/?a=b"])
+def test_an_address_carries_no_credentials_and_no_query(tmp_path: Path, address: str) -> None:
+    path = tmp_path / "integrations.yaml"
+    path.write_text(f"lims:\n  base_url: {address}\n  auth_type: none\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="base_url"):
+        load_config(path)
