@@ -17,6 +17,9 @@ from pv_testing.contracts.fields import Shared, compile_map
 from pv_testing.contracts.schema import validator
 from pv_testing.contracts.units import is_known
 from pv_testing.contracts.yaml_file import parse_yaml
+from pv_testing.domain.records import Execution, Measurement, Module, ServiceRequest
+from pv_testing.domain.results import result_record
+from pv_testing.domain.samples import sample_records
 from pv_testing.errors import AuthenticationError, ConfigError, MappingError, Rejected
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
@@ -228,6 +231,18 @@ def test_a_value_of_the_wrong_type_is_refused(value: Any, kind: str, code: str) 
         compile_map("record", {"field": {"type": kind}}, Shared()).out({"field": value})
     assert refused.value.code == code
     assert f"`{code}`" in prose(PAGE)
+
+
+def test_the_fields_of_our_records_are_those_of_the_page() -> None:
+    request = ServiceRequest(1, "SR-1", "TESTING_COMPLETE", {}, (Module("SN1", {"model": "M"}),), 1, ("PVTP-001",))
+    measured = (Measurement("Pmax", 1, "W", qc_status="PASS"),)
+    execution = Execution("5", "PVTP-001", "SN1", 1, "COMPLETE", "PASS", "", "", {}, (), measured, ())
+    record = result_record(execution, {"protocol_id": "PVTP-001"}, "SR-1", "LIM-1")
+    given = {"sample": sample_records(request)[0].data, "result set": record.data}
+    given["measurement"] = record.data["measurements"][0]
+    for kind, data in given.items():
+        (row,) = re.findall(rf"^\| {kind} \| (.*) \|$", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+        assert [name for name in data if f"`{name}`" not in row] == []
 
 
 def traps() -> list[str]:
