@@ -11,7 +11,14 @@ import traceback
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import AuthenticationError, ConfigError, DeadlineExceeded, NetworkError, PermissionDenied
+from pv_testing.errors import (
+    AuthenticationError,
+    ConfigError,
+    DeadlineExceeded,
+    NetworkError,
+    PermissionDenied,
+    RateLimited,
+)
 from pv_testing.transports.auth import SKEW, Auth, ClientCredentials, JwtLogin, TokenAuth, api_key, basic, bearer
 from pv_testing.transports.limits import Rate
 from tests.unit.transports.servers import json
@@ -201,7 +208,7 @@ async def test_refused_credentials_are_asked_about_once_and_the_secret_is_nowher
     ("answer", "error"),
     [
         (json({"message": f"{SECRET}?"}, 500), NetworkError),
-        (json({"message": f"{SECRET}?"}, 429), Exception),
+        (json({"message": f"{SECRET}?"}, 429), RateLimited),
         (web.Response(body=f"<html>{SECRET}</html>".encode()), AuthenticationError),
         (json({"token": SECRET}), AuthenticationError),
         (json({"access_token": {"a": SECRET}}), AuthenticationError),
@@ -250,13 +257,14 @@ async def test_a_token_is_renewed_before_it_expires(serve, open_session, lab, li
 
 
 async def test_a_short_lived_token_is_renewed_without_a_refusal(serve, open_session, lab):
-    lab.lifetime = 0.2
+    lab.lifetime = 0.5
     server = await serve(lab)
-    session = open_session(server.address, oauth(server.address))
+    auth = oauth(server.address)
+    session = open_session(server.address, auth)
     await session.request("GET", "/samples")
     await session.request("GET", "/samples")
     assert len(lab.asked) == 1
-    await asyncio.sleep(0.17)
+    await asyncio.sleep(auth._renew_at - time.monotonic() + 0.01)
     await session.request("GET", "/samples")
     assert server.paths() == ["/oauth/token", "/samples", "/samples", "/oauth/token", "/samples"]
 
