@@ -58,13 +58,13 @@ class LedgerHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Open the ledger and count what waits in it; the Test button of the connection's form calls this."""
-        from pv_testing.errors import redact
+        from pv_testing.errors import IntegrationError, redact
 
         try:
             with self.get_conn() as ledger:
                 waiting = len(ledger.waiting())
         except Exception as error:  # noqa: BLE001 - whatever is wrong belongs on the form
-            return False, redact(str(error))
+            return False, str(error) if isinstance(error, IntegrationError) else redact(str(error))
         return True, f"The ledger can be read; {waiting} records wait for a person."
 
 

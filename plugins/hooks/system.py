@@ -10,8 +10,8 @@ from airflow.sdk import BaseHook
 if TYPE_CHECKING:
     from airflow.providers.http.hooks.http import HttpHook
     from airflow.sdk import Connection
-    from pv_testing.config import SystemConfig
 
+    from pv_testing.config import SystemConfig
     from pv_testing.integrations.client import SystemClient
     from pv_testing.ledger import Ledger
 
@@ -85,13 +85,13 @@ class SystemHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the system who we are; the Test button of the connection's form calls this."""
-        from pv_testing.errors import redact
+        from pv_testing.errors import IntegrationError, redact
 
         try:
             with self.get_client() as client:
                 identity = client.identity()
         except Exception as error:  # noqa: BLE001 - whatever is wrong belongs on the form
-            return False, redact(str(error))
+            return False, str(error) if isinstance(error, IntegrationError) else redact(str(error))
         return True, f"{self.system} answers and knows us as {identity}."
 
 

@@ -160,6 +160,9 @@ def _operation_problems(document: Document, name: str, spec: Mapping[str, Any]) 
             "a write that can't be looked up nor repeated leaves lost answers to a person; add find or `person: true`"
         )
         yield document.problem(("operations", name), text)
+    if spec.get("kind") and not any(spec.get(key) for key in ("update", "on_change")):
+        text = "doesn't say what becomes of a changed record; set on_change to update, amend or ignore"
+        yield document.problem(("operations", name), text)
 
 
 def _field_references(document: Document, place: Place, fields: Mapping[str, Any]) -> Iterator[Problem]:

@@ -77,6 +77,7 @@ def test_an_unknown_key_names_line_and_what_was_meant(tmp_path: Path) -> None:
             "did you mean 'sample'?",
         ),
         ({"operations": {"a": {"path": "/", "kind": "sample"}}}, "add find or `person: true`"),
+        ({"operations": {"a": {"path": "/", "kind": "sample", "person": True}}}, "set on_change to update, amend or"),
         ({"maps": {"m": {"a": {"vocabulary": "verdct"}}}, "vocabularies": {"verdict": {"A": "B"}}}, "'verdict'?"),
         ({"maps": {"m": {"a": {"each": "inner"}}}}, "maps.m.a.each: there is nothing called 'inner' in maps"),
         ({"maps": {"m": {"a": {"each": "inner"}}, "inner": {"b": {"each": "m"}}}}, "contains itself"),
@@ -138,6 +139,7 @@ def test_a_deployment_calls_fields_otherwise(tmp_path: Path) -> None:
             "in_effect": {"$status_field": "$status_field"},
         },
         "kind": "sample",
+        "on_change": "ignore",
         "query": {"status": {"to": "filter[$status_field]"}},
     }
     names = {"sample_id_field": "id", "status_field": "status"}
