@@ -7,12 +7,16 @@ caller's thread, such as a notebook. A forked process gets a loop of its own.
 from __future__ import annotations
 
 import asyncio
+import atexit
+import concurrent.futures
 import os
 import threading
-from collections.abc import Coroutine
+import weakref
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+Close = Callable[[], Coroutine[Any, Any, None]]
 GRACE = 5.0
 """Seconds that interrupted work has to clean up, such as to settle what it has claimed."""
 
@@ -23,6 +27,8 @@ class _Background:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._open: list[weakref.finalize[..., Any]] = []
+        self._closing: set[concurrent.futures.Future[None]] = set()
 
     def loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
@@ -30,6 +36,28 @@ class _Background:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="pv-testing-loop", daemon=True).start()
             return self._loop
+
+    def owns(self, loop: asyncio.AbstractEventLoop | None) -> bool:
+        return loop is not None and loop is self._loop
+
+    def close_with(self, owner: object, close: Close) -> None:
+        end = weakref.finalize(owner, self._close, close)
+        end.atexit = False
+        self._open = [*(other for other in self._open if other.alive), end]
+
+    def _close(self, close: Close) -> None:
+        if self is not _background or self._loop is None:
+            return
+        closing = asyncio.run_coroutine_threadsafe(close(), self._loop)
+        self._closing.add(closing)
+        closing.add_done_callback(self._closing.discard)
+
+    def end(self) -> None:
+        for end in self._open:
+            still = end.detach()
+            if still is not None:
+                self._close(*still[2])
+        concurrent.futures.wait(list(self._closing), GRACE)
 
 
 _background = _Background()
@@ -41,6 +69,11 @@ def _forget() -> None:
 
 
 os.register_at_fork(after_in_child=_forget)
+
+
+@atexit.register
+def _end() -> None:
+    _background.end()
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -67,6 +100,19 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         if future.cancel():
             ended.wait(GRACE)
         raise
+
+
+def close_with(owner: object, close: Close) -> None:
+    """Close something when its owner is forgotten or the interpreter ends, if it lives in the background loop.
+
+    Synchronous callers, such as the guide's samples, seldom close what they open; asynchronous ones must.
+
+    Args:
+        owner: whose end it is closed with.
+        close: closes it, once or many times; must not refer to the owner.
+    """
+    if _background.owns(_running()):
+        _background.close_with(owner, close)
 
 
 async def _announced(work: Coroutine[Any, Any, T], ended: threading.Event) -> T:

@@ -13,6 +13,7 @@ from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, 
 from pv_testing.transports.call import Again, Call
 from pv_testing.transports.response import Response, read_bounded
 from pv_testing.transports.settings import RestSettings
+from pv_testing.transports.sync import close_with
 from pv_testing.transports.tls import Tls
 
 
@@ -100,6 +101,7 @@ class Wire:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
+        close_with(self, self._session.close)
         return self._session
 
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:

@@ -22,12 +22,11 @@ async def whose() -> str:
     return threading.current_thread().name
 
 
-def python(code: str, *lines: str) -> subprocess.Popen[str]:
+def python(code: str, *lines: str, stderr: int | None = None) -> subprocess.Popen[str]:
     program = "\n".join(["import asyncio, os, sys", "from pv_testing.transports.sync import run", code, *lines])
     environment = {**os.environ, "PYTHONPATH": PLUGINS}
-    return subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", program], env=environment, stdout=subprocess.PIPE, text=True
-    )
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 def test_work_runs_in_one_thread_of_its_own():
@@ -133,3 +132,25 @@ except KeyboardInterrupt:
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=10)[0] == "interrupted\n"
+
+
+@pytest.mark.parametrize("fate", ["", "del session; import gc; gc.collect()"])
+def test_a_session_that_nobody_closes_is_closed_when_it_is_forgotten_or_all_ends(fate):
+    code = """
+import socket, weakref
+keeps_python_from_ending_us_first = weakref.finalize(run, int)
+from pv_testing.errors import AmbiguousOutcome
+from pv_testing.transports.rest import RestSession, RestSettings
+server = socket.create_server(("127.0.0.1", 0))
+async def connect():
+    session = RestSession(RestSettings("http://127.0.0.1:%d" % server.getsockname()[1]))
+    asking = asyncio.ensure_future(session.request("POST", "/samples", json={}))
+    talk, _ = await asyncio.to_thread(server.accept)
+    talk.sendall(b"HTTP/1.1 200 OK\\r\\nContent-Length: 2\\r\\n\\r\\n{}")
+    await asking
+    return session, talk
+session, talk = run(connect())
+"""
+    process = python(code, fate, stderr=subprocess.STDOUT)
+    assert process.communicate(timeout=10)[0] == ""
+    assert process.returncode == 0
