@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pv_testing.config import system_config
 from pv_testing.errors import ConfigError
+from pv_testing.integrations import LIMSClient
 
 
 @pytest.fixture(autouse=True)
@@ -66,3 +68,58 @@ def test_what_is_wrong_with_the_arguments(arguments: dict[str, str], expected: s
     with pytest.raises(ConfigError) as caught:
         system_config("lims", **arguments)
     assert expected in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ({"allow_http": "false"}, "allow_http must be True or False, not str"),
+        ({"allow_http": 1}, "allow_http must be True or False, not int"),
+        ({"bidirectional": "false"}, "bidirectional must be True or False, not str"),
+        ({"sync_interval": "often"}, "sync_interval must be a number of seconds, not str"),
+        ({"sync_interval": True}, "sync_interval must be a number of seconds, not bool"),
+        ({"sync_interval": float("nan")}, "sync_interval must be a number of seconds"),
+        ({"sync_interval": -1}, "sync_interval must be a number of seconds"),
+        ({"mappings": "status_field"}, "mappings must be a mapping of names to names, not str"),
+        ({"mappings": {"status_field": 5}}, "mappings must be a mapping of names to names"),
+        ({"options": {"client": ["a"]}}, "options must be a mapping of names to text, numbers or truth values"),
+        ({"scopes": 5}, "scopes must be text or a list of text, not int"),
+        ({"scopes": [5]}, "scopes must be text or a list of text"),
+        ({"api_key": b"secret"}, "api_key must be text, not bytes"),
+        ({"api_token": 12345}, "api_token must be text, not int"),
+        ({"ca_cert": b"secret"}, "ca_cert must be text or a path, not bytes"),
+        ({"base_url": 5}, "base_url must be text, not int"),
+    ],
+)
+def test_an_argument_of_the_wrong_type_is_refused_and_not_shown(arguments: dict[str, Any], expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        system_config("lims", **{"base_url": "https://x", "api_key": "k", **arguments})
+    assert expected in str(caught.value)
+    assert "secret" not in str(caught.value)
+    assert "12345" not in str(caught.value)
+
+
+def test_arguments_of_every_type_are_accepted(tmp_path: Path) -> None:
+    config = system_config(
+        "lims",
+        base_url="http://lims.company.com/api",
+        api_key="k",
+        allow_http=True,
+        bidirectional=False,
+        sync_interval=0.5,
+        scopes=("read:samples", "write:samples"),
+        ca_cert=tmp_path / "ca.crt",
+        contract=tmp_path / "own.yaml",
+        mappings={"status_field": "TestStatus"},
+        options={"client": "PV", "pages": 3, "strict": True},
+    )
+    assert (config.allow_http, config.bidirectional, config.sync_interval) == (True, False, 0.5)
+    assert (config.ca_cert, config.contract) == (str(tmp_path / "ca.crt"), str(tmp_path / "own.yaml"))
+    assert config.scopes == ("read:samples", "write:samples")
+    assert config.mappings == {"status_field": "TestStatus"}
+    assert config.options == {"client": "PV", "pages": 3, "strict": True}
+
+
+def test_an_address_without_tls_stays_refused_whatever_text_allows_it() -> None:
+    with pytest.raises(ConfigError), LIMSClient("http://lims.company.com/api", api_key="k", allow_http="false"):
+        pytest.fail("the text was taken for a yes")
