@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
+from pv_testing.config.kinds import wanted
 from pv_testing.config.load import kept, scope_names
 from pv_testing.config.model import NEEDED, SystemConfig, default_contract, refuse_unknown_way
 from pv_testing.contracts.problems import Problem, allowed
@@ -94,15 +95,15 @@ def _settings(connection: ConnectionLike) -> dict[str, Any]:
 
 
 def _read(conn_id: str, name: str, value: Any) -> Any:
-    if name == "scopes" and isinstance(value, (str, list)):
+    if name == "allow_http" and isinstance(value, str):
+        value = {"true": True, "false": False}.get(value.lower(), value)  # a form field is text
+    kind = wanted(name, value)
+    if kind:
+        text = f"the extra field {name!r} has a value of the wrong type; it must be {kind}"
+        raise ConfigError(f"connection {conn_id}: {text}")
+    if name == "scopes":
         return scope_names(value)
-    if name == "allow_http" and str(value).lower() in {"true", "false"}:
-        return str(value).lower() == "true"
-    if name in {"mappings", "options"} and isinstance(value, Mapping):
-        return dict(value)
-    if name in TEXTS and isinstance(value, str):
-        return value
-    raise ConfigError(f"connection {conn_id}: the extra field {name!r} has a value of the wrong type")
+    return dict(value) if isinstance(value, Mapping) else value
 
 
 def _address(connection: ConnectionLike) -> str:
