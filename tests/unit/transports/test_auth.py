@@ -34,6 +34,10 @@ class Lab:
         asked: path and body of every request for a token.
         lifetime: what ``expires_in`` says.
         denied: paths of token endpoints that refuse.
+        good: the token that is accepted.
+        slow: seconds that a token takes.
+        lag: seconds that a refusal of the first sample takes.
+        revoked: whether no token is accepted.
     """
 
     def __init__(self) -> None:
@@ -42,12 +46,14 @@ class Lab:
         self.denied: set[str] = set()
         self.good = ""
         self.slow = 0.0
+        self.lag = 0.0
         self.revoked = False
 
     async def __call__(self, request: web.Request) -> web.Response:
         if request.path in {"/oauth/token", "/auth/login", "/auth/refresh"}:
             return await self._token(request)
         if request.headers.get("Authorization") != f"Bearer {self.good}" or self.revoked:
+            await asyncio.sleep(self.lag if request.path == "/samples/0" else 0)
             return json({"error": {"message": "token expired"}}, 401)
         return json({"id": 1})
 
@@ -127,8 +133,8 @@ def test_a_key_that_no_header_can_say_is_a_mistake_in_the_configuration(key):
 
 
 async def test_a_cookie_is_not_kept(serve, open_session):
-    server = await serve(json({}, Set_Cookie="session=1"), json({}))
-    session = open_session(server.address)
+    server = await serve(json({}, Set_Cookie="session=1; Path=/"), json({}))
+    session = open_session(server.address.replace("127.0.0.1", "localhost"))
     await session.request("GET", "/a")
     await session.request("GET", "/b")
     assert "Cookie" not in server.seen[1].headers
@@ -146,6 +152,15 @@ async def test_concurrent_calls_fetch_one_token_and_renew_it_once(serve, open_se
     assert {response.status for response in await many(session)} == {200}
     assert len(lab.asked) == 2
     assert [token for token in tokens if token.startswith("token")] == ["token-1", "token-2"]
+
+
+async def test_a_refusal_that_comes_after_the_renewal_needs_no_other_one(serve, open_session, lab):
+    server = await serve(lab)
+    session = open_session(server.address, oauth(server.address))
+    await session.request("GET", "/samples")
+    lab.good, lab.lag = "another", 0.1
+    assert {response.status for response in await many(session)} == {200}
+    assert len(lab.asked) == 2
 
 
 async def test_oauth_sends_grant_scopes_and_secret_as_the_standard_says(serve, open_session, lab):
@@ -277,6 +292,14 @@ async def test_fetching_a_token_takes_no_longer_than_the_call_has(serve, open_se
     with pytest.raises(DeadlineExceeded, match="token"):
         await session.request("POST", "/samples", json={}, timeout=0.2)
     assert time.monotonic() - started < 0.5
+    assert server.paths() == ["/oauth/token"]
+
+
+async def test_a_token_that_comes_late_is_not_used_in_haste(serve, open_session, lab):
+    lab.slow = 0.38
+    server = await serve(lab)
+    with pytest.raises(DeadlineExceeded, match="nothing was sent"):
+        await open_session(server.address, oauth(server.address)).request("POST", "/samples", json={}, timeout=0.4)
     assert server.paths() == ["/oauth/token"]
 
 

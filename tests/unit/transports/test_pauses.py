@@ -8,7 +8,7 @@ import time
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import CircuitOpen, DeadlineExceeded, NetworkError, RateLimited
+from pv_testing.errors import AmbiguousOutcome, CircuitOpen, DeadlineExceeded, NetworkError, RateLimited, Rejected
 from pv_testing.transports.limits import Rate
 from tests.unit.transports.servers import OK, hangs_up, is_silent, json
 
@@ -75,6 +75,13 @@ async def test_a_wish_beyond_the_deadline_is_raised_at_once_with_the_time_that_r
     assert started + 30 <= told[0] <= started + 32
 
 
+async def test_who_has_no_attempt_left_is_told_how_long_to_wait(serve, open_session):
+    server = await serve(json({}, 503, Retry_After="1"))
+    with pytest.raises(RateLimited) as raised:
+        await open_session(server.address, attempts=1).request("POST", "/samples", json={})
+    assert raised.value.retry_after == 1
+
+
 async def test_a_billion_seconds_are_a_day(serve, open_session):
     told: list[float] = []
     server = await serve(json({}, 429, Retry_After="1000000000"))
@@ -112,15 +119,31 @@ async def test_no_period_holds_more_than_the_quota_at_the_server(serve, open_ses
     assert times[-1] - times[0] < 3
 
 
-async def test_a_quota_that_leaves_no_time_sends_nothing(serve, open_session):
+async def test_a_quota_that_leaves_no_time_sends_nothing_and_takes_nobodys_slot(serve, open_session):
     server = await serve(json({"id": 1}))
-    session = open_session(server.address, rate=Rate(1, 60), total_timeout=1)
+    session = open_session(server.address, rate=Rate(1, 0.5), concurrency=1)
     await session.request("POST", "/samples", json={})
     started = time.monotonic()
     with pytest.raises(DeadlineExceeded, match="nothing was sent"):
-        await session.request("POST", "/samples", json={})
-    assert time.monotonic() - started < 0.5
-    assert len(server.seen) == 1
+        await session.request("POST", "/samples", json={}, timeout=0.3)
+    waiting = asyncio.ensure_future(session.request("POST", "/samples", json={}))
+    await asyncio.sleep(0)
+    assert time.monotonic() - started < 0.2
+    waiting.cancel()
+    await session.request("POST", "/samples", json={}, timeout=2)
+    assert len(server.seen) == 2
+
+
+async def test_who_has_no_time_for_a_wish_does_not_wait_in_line_for_those_who_have(serve, open_session):
+    server = await serve(json({"id": 1}))
+    session = open_session(server.address, concurrency=1, not_before=time.time() + 0.5)
+    patient = asyncio.ensure_future(session.request("POST", "/samples", json={}))
+    await asyncio.sleep(0)
+    started = time.monotonic()
+    with pytest.raises(RateLimited):
+        await session.request("POST", "/samples", json={}, timeout=0.3)
+    assert time.monotonic() - started < 0.1
+    assert (await patient).status == 200
 
 
 async def test_no_more_requests_at_a_time_than_allowed(serve, open_session):
@@ -183,12 +206,19 @@ async def test_a_try_that_fails_leaves_the_system_alone_once_more(serve_raw, ope
 
 
 async def test_refusals_are_answers_and_open_no_breaker(serve, open_session):
-    server = await serve(json({"message": "no"}, 422))
+    server = await serve(*[json({}, 500), json({"message": "no"}, 422)] * 4)
     session = open_session(server.address, breaker_failures=2, breaker_reset=60, attempts=1)
-    for _ in range(5):
-        with pytest.raises(Exception, match="no"):
+    for _ in range(4):
+        with pytest.raises(AmbiguousOutcome):
             await session.request("POST", "/samples", json={})
-    assert len(server.seen) == 5
+        with pytest.raises(Rejected, match="no"):
+            await session.request("POST", "/samples", json={})
+
+
+async def test_a_wish_is_an_answer_and_opens_no_breaker(serve, open_session):
+    server = await serve(*[json({}, 429)] * 3, json({"id": 1}))
+    session = open_session(server.address, breaker_failures=2, breaker_reset=60)
+    assert (await session.request("POST", "/samples", json={})).status == 200
 
 
 @pytest.mark.parametrize("ending", ["cancelled", "too large", "refused"])
