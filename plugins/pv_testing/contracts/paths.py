@@ -43,7 +43,7 @@ def _one(name: str) -> Getter:
     place = int(name) if name.isdigit() else None
 
     def get(data: Any) -> Any:
-        if isinstance(data, Mapping):
+        if type(data) is dict or isinstance(data, Mapping):
             return data.get(name)
         if place is not None and isinstance(data, list) and place < len(data):
             return data[place]
@@ -54,8 +54,8 @@ def _one(name: str) -> Getter:
 
 def _two(outer: str, inner: str) -> Getter:
     def get(data: Any) -> Any:
-        value = data.get(outer) if isinstance(data, Mapping) else None
-        return value.get(inner) if isinstance(value, Mapping) else None
+        value = data.get(outer) if type(data) is dict or isinstance(data, Mapping) else None
+        return value.get(inner) if type(value) is dict or isinstance(value, Mapping) else None
 
     return get
 

@@ -40,7 +40,7 @@ def plain(value: Any) -> Any:
         return value
     if kind is int or kind is float:
         return number(value)
-    if isinstance(value, Mapping):
+    if kind is dict or isinstance(value, Mapping):
         return {str(name): None if inner is None else plain(inner) for name, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [None if inner is None else plain(inner) for inner in value]

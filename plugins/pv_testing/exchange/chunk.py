@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing.errors import Action, IntegrationError
-from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.settling import Settling
 from pv_testing.exchange.together import together
@@ -121,11 +120,7 @@ class Chunk:
 
     def _take(self, claim: Claimed) -> Prepared:
         item = self.items[claim.key]
-        operation = self.operation
         item.external_id, item.revision = claim.external_id, claim.revision
-        item.idempotency_key = idempotency_key(
-            operation.system, operation.kind, item.key, item.fingerprint, item.revision
-        )
         return item
 
     async def _send(self, items: Sequence[Prepared], rounds: int) -> None:

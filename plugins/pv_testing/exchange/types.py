@@ -35,7 +35,6 @@ class Prepared:
         fingerprint: SHA-256 of the payload, so that an unchanged record is known without asking the system.
         external_id: the record's id in the system, where the ledger knows it.
         revision: 1 for the first version that takes effect, one more for each amendment.
-        idempotency_key: the same for every attempt to bring this version of the record into effect.
         data: the record as it was before mapping, for operations that need more than the payload.
     """
 
@@ -44,7 +43,6 @@ class Prepared:
     fingerprint: str
     external_id: str = ""
     revision: int = 1
-    idempotency_key: str = ""
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Pagination, Request
 from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError
+from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.transports import pagination
@@ -121,6 +122,8 @@ class RestOperation:
         self._judge_bulk = contract.judge(replace(spec, success=frozenset()))
         self._judge_item = contract.judge_item(spec) if spec.bulk else None
         self._idempotency_header = contract.idempotency_header
+        calls = [spec.call, *([spec.bulk.call] if spec.bulk else []), *([spec.update] if spec.update else [])]
+        self._stamps_idempotency = any(name == "idempotency_key" for call in calls for _, name in call.stamps)
         self.name, self.kind = spec.name, spec.kind
         self.system, self.provider = contract.system, contract.provider
         size = spec.bulk.size if spec.bulk else 1
@@ -147,14 +150,14 @@ class RestOperation:
     async def _send_one(self, item: Prepared) -> Reply:
         changes = bool(item.external_id and self._spec.update and self._spec.on_change == "update")
         call = self._spec.update if changes and self._spec.update else self._spec.call
-        request = call.request(item.payload, context(item))
-        headers = {self._idempotency_header: item.idempotency_key} if self._idempotency_header else None
+        request = call.request(item.payload, self._context(item))
+        headers = {self._idempotency_header: self._idempotency_key(item)} if self._idempotency_header else None
         response = await self._exchange(request, item.key, self._judge, headers)
         said = response.json() if response.body else None
         return Reply(Verdict.OK, text(self._spec.reply_id(said)), body=said if isinstance(said, Mapping) else {})
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
-        bodies = [bulk.call.body(item.payload, context(item)) for item in batch]
+        bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
         speaking_of = f"{batch[0].key} and {len(batch) - 1} more"
         response = await self._exchange(bulk.request(bodies), speaking_of, self._judge_bulk)
         answers = bulk.items(response.json())
@@ -187,11 +190,11 @@ class RestOperation:
         return found
 
     async def _find(self, group: Sequence[Prepared], find: Find) -> dict[str, Found]:
-        request = find.request([item.payload for item in group], context(group[0]))
+        request = find.request([item.payload for item in group], self._context(group[0]))
         by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
         for item in await self._looked_up(request, find, group[0].key):
             by_key[find.key_of_found(item)].append(item)
-        matches = {item.key: by_key.get(find.key_of_sent(item.payload, context(item)), []) for item in group}
+        matches = {item.key: by_key.get(find.key_of_sent(item.payload, self._context(item)), []) for item in group}
         return {item.key: self._found(item, matches[item.key], find) for item in group if matches[item.key]}
 
     async def _looked_up(self, request: Request, find: Find, key: str) -> Sequence[Mapping[str, Any]]:
@@ -214,10 +217,21 @@ class RestOperation:
     def _found(self, item: Prepared, matches: Iterable[Mapping[str, Any]], find: Find) -> Found:
         """Tell copies of one version, which nobody wants, from versions, of which there may be many."""
         matches = list(matches)
-        wanted = self._spec.call.body(item.payload, context(item))
+        wanted = self._spec.call.body(item.payload, self._context(item))
         same = [match for match in matches if find.same(match, wanted)]
         newest = (same or matches)[-1]
         return Found(text(find.id(newest)), in_effect=bool(same), body=newest, copies=max(1, len(same)))
+
+    def _context(self, item: Prepared) -> dict[str, Any]:
+        """Return what a request may take from a record besides its payload."""
+        known = {"id": item.external_id, "key": item.key, "revision": item.revision}
+        if self._stamps_idempotency:
+            known["idempotency_key"] = self._idempotency_key(item)
+        return known
+
+    def _idempotency_key(self, item: Prepared) -> str:
+        """Return a key that is the same for every attempt to bring this version of the record into effect."""
+        return idempotency_key(self.system, self.kind, item.key, item.fingerprint, item.revision)
 
     async def _exchange(
         self, request: Request, key: str, judge: Judge, headers: Mapping[str, str] | None = None
@@ -234,16 +248,6 @@ class RestOperation:
             judge=judge,
             decode=self._spec.answer == "json",
         )
-
-
-def context(item: Prepared) -> dict[str, Any]:
-    """Return what a request may take from a record besides its payload."""
-    return {
-        "id": item.external_id,
-        "key": item.key,
-        "revision": item.revision,
-        "idempotency_key": item.idempotency_key,
-    }
 
 
 def page_style(pages: Pagination) -> PageStyle:
