@@ -1,4 +1,4 @@
-"""Prints what a request costs through our session beside bare aiohttp, in one run: ``python -m tests.bench.transport``."""
+"""Prints what a request costs through our session beside bare aiohttp: ``python -m tests.bench.transport``."""
 
 from __future__ import annotations
 
