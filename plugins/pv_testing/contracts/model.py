@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.paths import Getter, Putter, Template
@@ -76,8 +76,7 @@ class Pagination:
     next: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request, ready for the session.
 
     Attributes:
@@ -89,7 +88,7 @@ class Request:
 
     method: str
     path: str
-    params: dict[str, str] = field(default_factory=dict)
+    params: Mapping[str, str] = NOTHING
     body: Any = None
 
 

@@ -27,17 +27,28 @@ log = logging.getLogger(__name__)
 class Run:
     """What the chunks of one exchange share.
 
+    Args:
+        operation: what is done.
+        ledger: where it is kept.
+        owner: who acts.
+        replay: whether records that wait for a person are tried again.
+        patience: seconds to wait for records that another attempt holds.
+        width: how many chunks are carried at a time.
+
     Attributes:
+        workers: how many batches a chunk may send at a time.
         stopped: what made the exchange stop before its end; no chunk sends anything from then on.
     """
 
-    def __init__(self, operation: Operation, ledger: Ledger, owner: str, replay: bool, patience: float) -> None:  # noqa: FBT001
+    def __init__(
+        self, operation: Operation, ledger: Ledger, *, owner: str, replay: bool, patience: float, width: int
+    ) -> None:
         self.operation = operation
         self.ledger = ledger
         self.owner = owner
         self.replay = replay
         self.patience = patience
-        self.gate = asyncio.Semaphore(operation.limits.concurrency)
+        self.workers = max(1, operation.limits.concurrency // width)
         self.stopped: IntegrationError | None = None
 
 
@@ -132,9 +143,7 @@ class Chunk:
             for batch in left:
                 await self._deliver(batch, rounds)
 
-        limits = self.operation.limits
-        workers = min(limits.concurrency, len(batches))
-        await together(*(work() for _ in range(workers)))
+        await together(*(work() for _ in range(min(self.shared.workers, len(batches)))))
 
     def _batches(self, items: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
         """Cut into batches; first versions and later ones are different requests and never share one."""
@@ -150,17 +159,27 @@ class Chunk:
         if self.shared.stopped is not None:
             self.settling.not_sent(batch, self.shared.stopped)
             return
-        batch = await self.settling.renew(batch)
-        if not batch:
-            return
+        if self.settling.expiring():
+            batch = await self.settling.renew(batch)
+            if not batch:
+                return
         try:
-            async with self.shared.gate:
-                replies = await self.operation.send(batch)
+            replies = await self.operation.send(batch)
         except IntegrationError as error:
             await self._failed(batch, error, rounds)
             return
-        again: list[Prepared] = []
+        unclear, again = self._settle(batch, replies)
+        if self.settling.due():
+            await self.settling.commit()
+        if unclear:
+            await self._clarify(unclear, rounds)
+        if again:
+            await self._repeat(again, replies, rounds)
+
+    def _settle(self, batch: Sequence[Prepared], replies: Sequence[Reply]) -> tuple[list[Prepared], list[Prepared]]:
+        """Settle what the replies decide; return what is ambiguous, and what may be sent again."""
         unclear: list[Prepared] = []
+        again: list[Prepared] = []
         for item, reply in zip(batch, replies, strict=True):
             if reply.verdict is Verdict.OK:
                 self.settling.done(item, reply.external_id or item.external_id, reply.body)
@@ -168,11 +187,7 @@ class Chunk:
                 self.settling.refuse(item, reply.code or "REJECTED", reply.reason)
             else:
                 (unclear if reply.verdict is Verdict.AMBIGUOUS else again).append(item)
-        await self.settling.flush()
-        if unclear:
-            await self._clarify(unclear, rounds)
-        if again:
-            await self._repeat(again, replies, rounds)
+        return unclear, again
 
     async def _repeat(self, items: Sequence[Prepared], replies: Sequence[Reply], rounds: int) -> None:
         """Send again what the system has said it did not take, after the wait that it asks for."""

@@ -79,16 +79,20 @@ class Exchange:
     async def arun(self, records: Sequence[Record]) -> Report:
         """Do what :meth:`run` does, in the caller's event loop."""
         report = Report(self.operation.name, self.operation.system, self.operation.provider)
-        shared = Run(self.operation, self.ledger, self.owner, self.replay, self.patience)
         distinct, contradictory = separate(records)
-        chunks = self._chunks(distinct)
+        chunks = list(self._chunks(distinct))
+        width = max(1, min(PIPELINE, self.operation.limits.concurrency, len(chunks)))
+        shared = Run(
+            self.operation, self.ledger, owner=self.owner, replay=self.replay, patience=self.patience, width=width
+        )
+        left = iter(chunks)
 
         async def work() -> None:
-            for chunk in chunks:
+            for chunk in left:
                 report.add(await self._carry(chunk, shared, contradictory))
                 self._progress(report, len(distinct))
 
-        await together(*(work() for _ in range(PIPELINE)))
+        await together(*(work() for _ in range(width)))
         report.error = shared.stopped
         report.close()
         return report

@@ -49,12 +49,14 @@ class Settling:
         """Whether the record is claimed and not settled yet."""
         return key in self._held
 
+    def expiring(self) -> bool:
+        """Whether the lease may end before a request that is sent now does."""
+        return time.monotonic() >= self._renew_at
+
     async def renew(self, batch: Sequence[Prepared]) -> Sequence[Prepared]:
         """Make sure that the lease outlives the request about to be sent; leave out what is no longer ours."""
-        if time.monotonic() < self._renew_at:
-            return batch
         async with self._lock:
-            if time.monotonic() >= self._renew_at:
+            if self.expiring():
                 await self._renew_all()
         return [item for item in batch if item.key in self._held]
 
@@ -156,10 +158,9 @@ class Settling:
             outcome = Outcome(item.key, result, external_id, code, reason, body or {})
             self._group.append((Settlement(claim, result, external_id, code, reason), outcome))
 
-    async def flush(self) -> None:
-        """Commit the group when it has waited long enough."""
-        if time.monotonic() - self._committed > GROUP_SECONDS:
-            await self.commit()
+    def due(self) -> bool:
+        """Whether the group has waited long enough to be committed."""
+        return time.monotonic() - self._committed > GROUP_SECONDS
 
     async def commit(self) -> None:
         """Settle the group in one transaction; what another attempt has taken over meanwhile is deferred to it."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 Payload = dict[str, Any]
+NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +57,7 @@ class Verdict(str, Enum):
     AMBIGUOUS = "ambiguous"
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(NamedTuple):
     """What a system said about one record.
 
     Attributes:
@@ -72,12 +73,11 @@ class Reply:
     external_id: str = ""
     reason: str = ""
     code: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = NOTHING
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(NamedTuple):
     """What a look-up by business key found in a system.
 
     Attributes:
@@ -89,7 +89,7 @@ class Found:
 
     external_id: str
     in_effect: bool = True
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = NOTHING
     copies: int = 1
 
 
@@ -113,8 +113,7 @@ class Result(str, Enum):
 _IN_EFFECT = frozenset({Result.CREATED, Result.UPDATED, Result.UNCHANGED, Result.ADOPTED})
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of one record, and why.
 
     Attributes:
@@ -131,4 +130,4 @@ class Outcome:
     external_id: str = ""
     code: str = ""
     reason: str = ""
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] = NOTHING

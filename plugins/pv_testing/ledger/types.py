@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, NamedTuple
 
 from pv_testing.exchange.types import Result
 
@@ -45,8 +45,7 @@ class Decision(str, Enum):
 _HELD = frozenset({Decision.NEW, Decision.CHANGED, Decision.RESOLVE})
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A wish to bring one version of a record into effect.
 
     Attributes:
@@ -95,8 +94,7 @@ class Claimed:
     lease_until: float
 
 
-@dataclass(frozen=True, slots=True)
-class Settlement:
+class Settlement(NamedTuple):
     """What became of a claimed record.
 
     Attributes:
