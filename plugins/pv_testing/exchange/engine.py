@@ -81,7 +81,7 @@ class Exchange:
         report = Report(self.operation.name, self.operation.system, self.operation.provider)
         distinct, contradictory = separate(records)
         chunks = list(self._chunks(distinct))
-        width = max(1, min(PIPELINE, self.operation.limits.concurrency, len(chunks)))
+        width = self._width(len(chunks))
         shared = Run(
             self.operation, self.ledger, owner=self.owner, replay=self.replay, patience=self.patience, width=width
         )
@@ -113,6 +113,15 @@ class Exchange:
             report.add(Outcome(a.key, _PLANNED[a.decision], a.external_id, a.code, a.reason) for a in answers)
         report.close()
         return report
+
+    def _width(self, chunks: int) -> int:
+        """Return how many chunks to carry at a time.
+
+        Two in bulk, so that the ledger works on one while the system works on the other. Single records keep this
+        process itself busy, and a second chunk would only take turns with the first.
+        """
+        limits = self.operation.limits
+        return 1 if limits.batch_size == 1 else max(1, min(PIPELINE, limits.concurrency, chunks))
 
     def _chunks(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         limits = self.operation.limits
