@@ -50,7 +50,7 @@ async def test_what_must_not_be_repeated_is_sent_once_and_its_fate_is_unclear(
     serve_raw, open_session, what, method, repeatable
 ):
     server = await serve_raw(BROKEN[what], OK)
-    session = open_session(server.address, attempt_timeout=0.15)
+    session = open_session(server.address, attempt_timeout=0.1)
     with pytest.raises(AmbiguousOutcome) as raised:
         await session.request(method, "/samples", json={"a": 1}, repeatable=repeatable, operation="create", key="SR/1")
     assert len(server.seen) == 1
@@ -61,7 +61,7 @@ async def test_what_must_not_be_repeated_is_sent_once_and_its_fate_is_unclear(
 @pytest.mark.parametrize(("method", "repeatable"), [("GET", None), ("PUT", None), ("POST", True)])
 async def test_what_may_be_repeated_is(serve_raw, open_session, what, method, repeatable):
     server = await serve_raw(BROKEN[what], BROKEN[what], OK)
-    session = open_session(server.address, attempt_timeout=0.15)
+    session = open_session(server.address, attempt_timeout=0.1)
     response = await session.request(method, "/samples", repeatable=repeatable)
     assert response.json() == {"id": "LIM-000001"}
     assert len(server.seen) == 3
