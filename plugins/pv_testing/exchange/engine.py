@@ -21,7 +21,7 @@ from pv_testing.exchange.types import Outcome, Prepared, Record, Result
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal
 from pv_testing.transports.sync import run
 
-CHUNK = 500
+CHUNK = 1_000
 PIPELINE = 2
 
 _PLANNED = {
