@@ -38,6 +38,11 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--system", required=True)
     release.add_argument("--kind", required=True, help="such as sample, result or sample_status")
     release.add_argument("--absent", action="store_true", help="you have looked: the system doesn't have them")
+    confirm = _ledger(_command(commands, "confirm", _confirm, "say that you have seen a waiting record in the system"))
+    confirm.add_argument("--system", required=True)
+    confirm.add_argument("--kind", required=True, help="such as sample, result or sample_status")
+    confirm.add_argument("key", metavar="KEY", help="such as SR-2025-0123/SN001")
+    confirm.add_argument("external_id", metavar="ID", help="its id in the system")
     release.add_argument("keys", nargs="+", metavar="KEY", help="such as SR-2025-0123/SN001")
     return parser
 
@@ -102,6 +107,15 @@ def _release(options: argparse.Namespace) -> int:
         )
     print(f"{released} of {len(options.keys)} released; the next run tries them again")
     return 0 if released == len(options.keys) else 1
+
+
+def _confirm(options: argparse.Namespace) -> int:
+    from pv_testing.ledger import Ledger
+
+    with Ledger(_ledger_url(options)) as ledger:
+        ledger.confirm(options.system, options.kind, options.key, options.external_id, owner=getpass.getuser())
+    print(f"{options.key} is in effect as {options.external_id}; nothing will be sent for it")
+    return 0
 
 
 if __name__ == "__main__":

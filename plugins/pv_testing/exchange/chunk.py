@@ -76,7 +76,7 @@ class Chunk:
             LedgerError: the ledger can't be read or written.
         """
         if self.shared.replay:
-            await self._ledger(self.shared.ledger.release, list(self.items))
+            await self._ledger(self.shared.ledger.release, list(self.items), owner=self.shared.owner)
         give_up = time.monotonic() + self.shared.patience
         busy = await self._attempt(list(self.items.values()))
         overtaken = await self.settling.overtaken()
@@ -123,9 +123,12 @@ class Chunk:
         if limits.look_first:
             new = await self._adopt(new)
         if unclear:
-            older = [item for item in unclear if self.settling.doubts_another(item)]
+            older: list[Prepared] = []
+            same: list[Prepared] = []
+            for item in unclear:
+                (older if self.settling.doubts_another(item) else same).append(item)
             await self._settle_older(older)
-            await self._clarify([item for item in unclear if item not in older], ROUNDS)
+            await self._clarify(same, ROUNDS)
         if new or changed:
             await self._send([*new, *changed], ROUNDS)
 
@@ -251,9 +254,8 @@ class Chunk:
             return []
         if found is None:
             for item in items:
-                self.settling.quarantine(
-                    item, "NO_LOOKUP", "the system offers no look-up: see there whether it took effect, then release it"
-                )
+                reason = "the system offers no look-up: see there; confirm it if it took effect, else release it"
+                self.settling.quarantine(item, "NO_LOOKUP", reason)
             return []
         return [item for item in items if not self._settle_found(item, found.get(item.key))]
 

@@ -10,7 +10,7 @@ import pytest
 
 from pv_testing.__main__ import main
 from pv_testing.exchange.types import Result
-from pv_testing.ledger import Claim, Ledger, Refusal, Settlement
+from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement
 from sandbox import Lab, serve
 
 CONFIGURATION = """
@@ -124,6 +124,20 @@ def test_waiting_records_are_listed_and_released(
     assert main(["release", "--system", "lims", "--kind", "sample", "SR-1/SN1"]) == 0
     assert main(["release", "--system", "lims", "--kind", "sample", "SR-1/SN1"]) == 1
     assert [entry.key for entry in ledger.waiting()] == ["5678"]
+
+
+def test_a_record_that_a_person_has_seen_in_the_system_is_confirmed_and_never_sent(
+    configuration: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claim = Claim("SR-1/SN1", "f" * 64)
+    (claimed,) = ledger.claim("lims", "sample", [claim], owner="test", lease=60)
+    lost = Settlement(claimed, Result.QUARANTINED, code="NO_LOOKUP", reason="the system offers no look-up")
+    ledger.settle([lost], owner="test")
+    assert main(["confirm", "--system", "lims", "--kind", "sample", "SR-1/SN1", "LIM-000123"]) == 0
+    assert "nothing will be sent" in capsys.readouterr().out
+    (again,) = ledger.claim("lims", "sample", [claim], owner="test", lease=60)
+    assert (again.decision, again.external_id) == (Decision.UNCHANGED, "LIM-000123")
+    assert main(["confirm", "--system", "lims", "--kind", "sample", "SR-1/SN1", "LIM-000123"]) == 2
 
 
 def test_a_ledger_that_can_not_be_opened_is_said_and_not_thrown(

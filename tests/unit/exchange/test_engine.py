@@ -92,8 +92,9 @@ def test_a_refused_record_waits_for_a_person_until_it_is_replayed(ledger, target
     waiting = Exchange(target, ledger).run(records(1))
     assert waiting.counts()["quarantined"] == 1
     assert len(target.sent) == 1
-    replayed = Exchange(target, ledger, replay=True).run(records(1))
+    replayed = Exchange(target, ledger, owner="pv_intake/run try 1", replay=True).run(records(1))
     assert replayed.counts()["created"] == 1
+    assert [event.owner for event in ledger.events() if event.action == "release"] == ["pv_intake/run try 1"]
 
 
 def test_a_batch_refused_as_a_whole_is_split_until_the_culprit_is_found(ledger, target):
