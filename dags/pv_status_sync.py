@@ -19,7 +19,7 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.statuses import PullStatusOperator, PushStatusOperator
-from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, SAMPLES, START, STATUSES, schedule
+from operators.wiring import DEFAULT_ARGS, FLAGS, PARAMS, RUN_TIMEOUT, SAMPLES, START, STATUSES, schedule
 
 with DAG(
     dag_id="pv_status_sync",
@@ -34,10 +34,5 @@ with DAG(
     params=PARAMS,
     tags=["pv", "lims"],
 ):
-    flags = {
-        "service_request": "{{ params.sr }}",
-        "rehearse": "{{ params.dry_run }}",
-        "replay": "{{ params.replay }}",
-    }
-    PullStatusOperator(task_id="pull_statuses", outlets=[STATUSES], **flags)
-    PushStatusOperator(task_id="push_statuses", outlets=[SAMPLES], **flags)
+    PullStatusOperator(task_id="pull_statuses", outlets=[STATUSES], **FLAGS)
+    PushStatusOperator(task_id="push_statuses", outlets=[SAMPLES], **FLAGS)

@@ -7,11 +7,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from demo.airflow import PROJECT, plain_environment
 from demo.processes import Component, Components
-from sandbox import FRAMEWORK, LIMS, Credentials, Lab, Settings
+from sandbox import Credentials, Lab, Settings, ports_of
 
 START_SECONDS = 60.0
 
@@ -27,11 +26,7 @@ def start(data: Path, components: Components, *arguments: str) -> Lab:
     command = [sys.executable, "-m", "sandbox", "--data", str(data), *arguments]
     process = components.start("sandbox", command, plain_environment(), PROJECT)
     said = components.wait_for("Starting the sandbox", lambda: _announcement(process), seconds=START_SECONDS)
-    ports = {
-        FRAMEWORK: int(urlsplit(said["framework_url"]).port or 0),
-        LIMS: int(urlsplit(said["lims_url"]).port or 0),
-    }
-    return Lab(Settings(data), Credentials.kept(data), ports)
+    return Lab(Settings(data), Credentials.kept(data), ports_of(said))
 
 
 def _announcement(process: Component) -> Mapping[str, Any] | None:

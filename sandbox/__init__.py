@@ -6,8 +6,20 @@ They share no code with the product, so that they can judge it.
 from __future__ import annotations
 
 from sandbox.judge import Judge
-from sandbox.lab import FRAMEWORK, LIMS, Lab, serve, spawn
+from sandbox.lab import FRAMEWORK, LIMS, SYSTEMS, Lab, ports_of, serve, spawn
 from sandbox.seed import SeedPlan
 from sandbox.settings import Credentials, Settings
 
-__all__ = ["FRAMEWORK", "LIMS", "Credentials", "Judge", "Lab", "SeedPlan", "Settings", "serve", "spawn"]
+__all__ = [
+    "FRAMEWORK",
+    "LIMS",
+    "SYSTEMS",
+    "Credentials",
+    "Judge",
+    "Lab",
+    "SeedPlan",
+    "Settings",
+    "ports_of",
+    "serve",
+    "spawn",
+]

@@ -51,8 +51,8 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     _add_data(parser)
-    parser.add_argument("--framework-port", type=int, default=0, help="0 for any free one")
-    parser.add_argument("--lims-port", type=int, default=0, help="0 for any free one")
+    for system in systems.SYSTEMS:
+        parser.add_argument(f"--{system}-port", type=int, default=0, help="0 for any free one")
     parser.add_argument("--token-lifetime", type=float, default=3600.0, help="seconds for which a token is valid")
     parser.add_argument("--idempotency", action="store_true", help="let the LIMS honour Idempotency-Key")
     parser.add_argument("--rate-limit", type=int, default=1_000_000, help="framework requests an hour; 0 for no limit")
@@ -76,13 +76,14 @@ def _plan(options: argparse.Namespace) -> SeedPlan:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    names = ("data", "framework_port", "lims_port", "token_lifetime", "idempotency", "rate_limit")
+    ports = [f"{system}_port" for system in systems.SYSTEMS]
+    names = ("data", *ports, "token_lifetime", "idempotency", "rate_limit")
     settings = Settings(**{name: getattr(options, name) for name in names})
     credentials = Credentials.kept(settings.data)
-    if options.seed_on_start and is_empty(settings.framework_database):
-        seed(settings.framework_database, _plan(options))
+    if options.seed_on_start and is_empty(settings.database("framework")):
+        seed(settings.database("framework"), _plan(options))
     return _run(
-        lambda: systems.both(settings, credentials),
+        lambda: systems.every(settings, credentials),
         lambda running: Lab(settings, credentials, running.ports).announcement(),
     )
 
@@ -121,18 +122,17 @@ def _proxy(options: argparse.Namespace) -> int:
 
 
 def _seed(options: argparse.Namespace) -> int:
-    added = seed(Settings(options.data).framework_database, _plan(options))
+    added = seed(Settings(options.data).database("framework"), _plan(options))
     _say("added " + ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in added.items()))
     return 0
 
 
 def _table(options: argparse.Namespace) -> int:
     settings = Settings(options.data)
-    if not (settings.framework_database.exists() and settings.lims_database.exists()):
+    if not all(settings.database(system).exists() for system in systems.SYSTEMS):
         _say(f"There is no sandbox in {options.data}", sys.stderr)
         return 1
-    judge = Judge(settings.framework_database, settings.lims_database)
-    rows = judge.summary()
+    rows = Judge(settings).summary()
     _say(json.dumps(rows) if options.json else table(rows))
     return 0
 

@@ -7,6 +7,8 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from sandbox.settings import Settings
+
 _SAMPLES = "SELECT project_id, count(*) AS rows, count(DISTINCT external_id) AS keys FROM samples GROUP BY 1"
 _RESULTS = (
     "SELECT project_id, count(*) AS rows, count(DISTINCT results.external_id || '/' || revision) AS keys"
@@ -19,21 +21,23 @@ class Judge:
     """The databases of a sandbox, read only.
 
     Args:
-        framework: the framework's SQLite file.
-        lims: the LIMS's SQLite file.
+        settings: where they are.
     """
 
-    def __init__(self, framework: Path, lims: Path) -> None:
-        self.framework_database = framework
-        self.lims_database = lims
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    def rows(self, system: str, sql: str, *parameters: object) -> list[dict[str, Any]]:
+        """Ask a system's database."""
+        return _rows(self.settings.database(system), sql, parameters)
 
     def lims_rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Ask the LIMS's database."""
-        return _rows(self.lims_database, sql, parameters)
+        return self.rows("lims", sql, *parameters)
 
     def framework_rows(self, sql: str, *parameters: object) -> list[dict[str, Any]]:
         """Ask the framework's database."""
-        return _rows(self.framework_database, sql, parameters)
+        return self.rows("framework", sql, *parameters)
 
     def samples(self, project_id: str | None = None) -> list[dict[str, Any]]:
         """Return the LIMS's samples, oldest first."""

@@ -21,6 +21,7 @@ from sandbox.settings import Credentials, Settings
 
 FRAMEWORK = "framework"
 LIMS = "lims"
+SYSTEMS = tuple(systems.SYSTEMS)
 
 
 class Lab(Remote, Judge):
@@ -34,8 +35,7 @@ class Lab(Remote, Judge):
 
     def __init__(self, settings: Settings, credentials: Credentials, ports: Mapping[str, int]) -> None:
         Remote.__init__(self, credentials.sandbox_key, ports)
-        Judge.__init__(self, settings.framework_database, settings.lims_database)
-        self.settings = settings
+        Judge.__init__(self, settings)
         self.credentials = credentials
 
     @property
@@ -48,10 +48,15 @@ class Lab(Remote, Judge):
         """Base address of the LIMS's API."""
         return f"{self.origins[LIMS]}/api/v2"
 
+    def url(self, system: str) -> str:
+        """Return the base address of a system's API."""
+        own = {FRAMEWORK: self.framework_url, LIMS: self.lims_url}
+        return own[system] if system in own else f"{self.origins[system]}/api"
+
     def announcement(self) -> dict[str, Any]:
         """Return addresses and credentials as ``python -m sandbox`` prints them."""
-        addresses = {"framework_url": self.framework_url, "lims_url": self.lims_url, "data": str(self.settings.data)}
-        return {**addresses, **asdict(self.credentials)}
+        addresses = {f"{system}_url": self.url(system) for system in self.origins}
+        return {**addresses, "data": str(self.settings.data), **asdict(self.credentials)}
 
     def faults(self, system: str, *rules: Mapping[str, Any]) -> None:
         """Put these fault rules in the place of all others; none given: remove them."""
@@ -94,7 +99,12 @@ class Lab(Remote, Judge):
 
     def seed(self, wanted: SeedPlan) -> dict[str, int]:
         """Add a laboratory to the framework and return what was added."""
-        return seed(self.framework_database, wanted)
+        return seed(self.settings.database(FRAMEWORK), wanted)
+
+
+def ports_of(announcement: Mapping[str, Any]) -> dict[str, int]:
+    """Return the systems' ports, as ``python -m sandbox`` announced their addresses."""
+    return {system: urlsplit(announcement[f"{system}_url"]).port or 0 for system in SYSTEMS}
 
 
 @contextmanager
@@ -120,8 +130,8 @@ def serve(
         chosen = Settings(data or Path(temporary), **settings)
         known = credentials or Credentials.kept(chosen.data)
         if seed_plan:
-            seed(chosen.framework_database, seed_plan)
-        with server.in_thread(lambda: systems.both(chosen, known)) as running:
+            seed(chosen.database(FRAMEWORK), seed_plan)
+        with server.in_thread(lambda: systems.every(chosen, known)) as running:
             yield Lab(chosen, known, running.ports)
 
 
@@ -148,7 +158,6 @@ def spawn(data: Path, *arguments: str) -> Iterator[Lab]:
             if not line:
                 raise RuntimeError(f"The sandbox didn't start; it ended with status {process.wait()}")
             said = json.loads(line)
-            ports = {name: urlsplit(said[f"{name}_url"]).port or 0 for name in (FRAMEWORK, LIMS)}
-            yield Lab(Settings(data), Credentials.kept(data), ports)
+            yield Lab(Settings(data), Credentials.kept(data), ports_of(said))
         finally:
             process.terminate()

@@ -23,6 +23,11 @@ class Credentials:
         lims_reader_key: reading only.
         lims_username: for HTTP basic authentication, all scopes.
         lims_client_id: for OAuth 2.0 client credentials, all scopes.
+        qms_username: for HTTP basic authentication, all scopes.
+        qms_client_id: for OAuth 2.0 client credentials, all scopes.
+        pm_token: all scopes, as a bearer token.
+        pm_reader_token: reading only.
+        erp_client_id: for OAuth 2.0 client credentials, all scopes.
         sandbox_key: for ``X-Sandbox-Key``.
     """
 
@@ -36,6 +41,14 @@ class Credentials:
     lims_password: str = field(default_factory=_secret)
     lims_client_id: str = "pv-testing"
     lims_client_secret: str = field(default_factory=_secret)
+    qms_username: str = "integration_user"
+    qms_password: str = field(default_factory=_secret)
+    qms_client_id: str = "pv-testing"
+    qms_client_secret: str = field(default_factory=_secret)
+    pm_token: str = field(default_factory=_secret)
+    pm_reader_token: str = field(default_factory=_secret)
+    erp_client_id: str = "pv-testing"
+    erp_client_secret: str = field(default_factory=_secret)
     sandbox_key: str = field(default_factory=_secret)
 
     @classmethod
@@ -57,8 +70,7 @@ class Settings:
 
     Attributes:
         data: directory of its databases and credentials.
-        framework_port: 0 for any free one.
-        lims_port: 0 for any free one.
+        framework_port: 0 for any free one; the same for the other systems' ports.
         token_lifetime: seconds for which a token is valid.
         idempotency: whether the LIMS honours ``Idempotency-Key``.
         rate_limit: requests an hour that the framework grants each user; 0 for no limit.
@@ -67,16 +79,13 @@ class Settings:
     data: Path
     framework_port: int = 0
     lims_port: int = 0
+    qms_port: int = 0
+    pm_port: int = 0
+    erp_port: int = 0
     token_lifetime: float = 3600.0
     idempotency: bool = False
     rate_limit: int = 1_000_000
 
-    @property
-    def framework_database(self) -> Path:
-        """The framework's SQLite file."""
-        return self.data / "framework.sqlite"
-
-    @property
-    def lims_database(self) -> Path:
-        """The LIMS's SQLite file."""
-        return self.data / "lims.sqlite"
+    def database(self, system: str) -> Path:
+        """Return a system's SQLite file."""
+        return self.data / f"{system}.sqlite"

@@ -51,7 +51,7 @@ class System:
     """One stand-in at work.
 
     Args:
-        name: ``framework`` or ``lims``.
+        name: such as ``lims``.
         store: its database.
         authenticator: its callers.
         business_keys: for each table, the columns that tell its records apart for a person.

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
 SAMPLES = "pv://lims/samples"
 RESULTS = "pv://lims/results"
 STATUSES = "pv://framework/statuses"
+NON_CONFORMANCES = "pv://qms/non_conformances"
+CAPAS = "pv://qms/capas"
+TASKS = "pv://pm/tasks"
+INVOICES = "pv://erp/invoices"
 
 
 def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:  # noqa: ARG001 - Airflow's signature

@@ -11,6 +11,14 @@ from typing import Any
 
 Field = dict[str, Any]
 
+HOOKS = {
+    "framework": "hooks.framework.FrameworkHook",
+    "lims": "hooks.lims.LIMSHook",
+    "qms": "hooks.qms.QMSHook",
+    "pm": "hooks.pm.PMHook",
+    "erp": "hooks.erp.ERPHook",
+}
+
 
 def get_provider_info() -> dict[str, Any]:
     """Return the provider information, as Airflow's ``provider_info.schema.json`` describes it."""
@@ -19,11 +27,16 @@ def get_provider_info() -> dict[str, Any]:
         "name": "PV testing",
         "description": "Carries the records of photovoltaic test laboratories between their systems.",
         "connection-types": [
-            _system("pv_framework", "PV Testing Framework", "hooks.framework.FrameworkHook", _FRAMEWORK),
-            _system("pv_lims", "PV Testing LIMS", "hooks.lims.LIMSHook", _LIMS),
+            _system("framework", "PV Testing Framework", "https://api.test-protocols.io/api/v1", _FRAMEWORK),
+            _system("lims", "PV Testing LIMS", "https://lims.company.com/api/v2", _LIMS),
+            _system("qms", "PV Testing QMS", "https://qms.company.com/api", _QMS),
+            _system("pm", "PV Testing PM", "https://pm.company.com/api", _PM),
+            _system("erp", "PV Testing ERP", "https://erp.company.com/api", _ERP),
             _LEDGER,
         ],
-        "extra-links": ["operators.links.SampleLink"],
+        "extra-links": [
+            f"operators.links.{link}" for link in ("SampleLink", "NonConformanceLink", "TaskLink", "InvoiceLink")
+        ],
         "asset-uris": [
             {"schemes": ["pv"], "handler": None, "to_openlineage_converter": "hooks.assets.to_openlineage"},
         ],
@@ -51,7 +64,7 @@ _AUTHENTICATION: dict[str, Field] = {
     "ca_cert": _text("CA certificate", "Path of the PEM file that the server is verified with."),
 }
 _PRODUCT: dict[str, Field] = {
-    "provider": _text("Provider", "The product: LabWare, StarLIMS, LabVantage, SENAITE or Custom; else the file's."),
+    "provider": _text("Provider", "The product, such as SENAITE, Redmine, Tryton or Custom; else the file's."),
     "contract": _text("Contract", "A contract in include/mappings, without its ending; else the provider's own."),
 }
 _FRAMEWORK: dict[str, Field] = {
@@ -61,27 +74,34 @@ _FRAMEWORK: dict[str, Field] = {
     "contract": _PRODUCT["contract"],
     **_AUTHENTICATION,
 }
-_LIMS: dict[str, Field] = {
-    "auth_type": _text(
-        "Authentication", "How the LIMS knows us.", enum=["api_key", "oauth2", "basic", "bearer", "jwt", "mtls"]
-    ),
-    **_PRODUCT,
-    **_AUTHENTICATION,
-    "sample_url": _text(
-        "Sample page", "Where a person sees a sample, for links: https://lims.company.com/samples/{id}.", format="url"
-    ),
-}
 
 
-def _system(conn_type: str, title: str, hook: str, fields: dict[str, Field]) -> dict[str, Any]:
+def _fields(system: str, page: str, title: str, example: str) -> dict[str, Field]:
+    """Return the form of a system whose product can be chosen, with the page where a person sees a record."""
+    ways = ["api_key", "oauth2", "basic", "bearer", "jwt", "mtls"]
     return {
-        "connection-type": conn_type,
+        "auth_type": _text("Authentication", f"How the {system} knows us.", enum=ways),
+        **_PRODUCT,
+        **_AUTHENTICATION,
+        page: _text(title, f"Where a person sees it, for links: {example}.", format="url"),
+    }
+
+
+_LIMS = _fields("LIMS", "sample_url", "Sample page", "https://lims.company.com/samples/{id}")
+_QMS = _fields("QMS", "nc_url", "Non-conformance page", "https://qms.company.com/nc/{id}")
+_PM = _fields("project management", "task_url", "Task page", "https://pm.company.com/tasks/{id}")
+_ERP = _fields("ERP", "invoice_url", "Invoice page", "https://erp.company.com/invoices/{id}")
+
+
+def _system(system: str, title: str, example: str, fields: dict[str, Field]) -> dict[str, Any]:
+    return {
+        "connection-type": f"pv_{system}",
         "hook-name": title,
-        "hook-class-name": hook,
+        "hook-class-name": HOOKS[system],
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port"],
             "relabeling": {"host": "Base URL", "login": "User", "password": "Password"},
-            "placeholders": {"host": "https://lims.company.com/api/v2"},
+            "placeholders": {"host": example},
         },
         "conn-fields": fields,
     }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from airflow.sdk import BaseHook
 
@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from pv_testing.ledger import Ledger
 
 
-class SystemHook(BaseHook):
+Client = TypeVar("Client", bound="SystemClient")
+
+
+class SystemHook(BaseHook, Generic[Client]):
     """Makes the client of one system.
 
     The file ``config/integrations.yaml`` says how the system is spoken to, the connection gives address and secrets and
@@ -27,17 +30,20 @@ class SystemHook(BaseHook):
     """
 
     system: ClassVar[str]
+    page_field: ClassVar[str] = ""
 
     def __init__(self, conn_id: str) -> None:
         super().__init__()
         self.conn_id = conn_id
 
     @classmethod
-    def client_class(cls) -> type[SystemClient]:
+    def client_class(cls) -> type[Client]:
         """Return the class of the system's client; imported when it is needed and not before."""
-        raise NotImplementedError
+        from pv_testing.integrations.connecting import CLIENTS
 
-    def get_client(self, ledger: Ledger | None = None, owner: str = "") -> SystemClient:
+        return cast("type[Client]", CLIENTS[cls.system])
+
+    def get_client(self, ledger: Ledger | None = None, owner: str = "") -> Client:
         """Return a client of the system; whoever takes it closes it, best by ``with``.
 
         Args:
@@ -53,7 +59,7 @@ class SystemHook(BaseHook):
         config = self.configuration(self.get_connection(self.conn_id))
         return self.client_class()(config=config, ledger=ledger, owner=owner, on_token=mask_secret)
 
-    async def aget_client(self) -> SystemClient:
+    async def aget_client(self) -> Client:
         """Return a client for reading within the running event loop, such as a trigger's; for ``async with``."""
         config = self.configuration(await self.aget_connection(self.conn_id))
         return self.client_class()(config=config, on_token=_mask_soon)
@@ -69,9 +75,20 @@ class SystemHook(BaseHook):
 
         return load_config().systems[cls.system].with_connection(connection)
 
-    def get_conn(self) -> SystemClient:
+    def get_conn(self) -> Client:
         """Return a client without a ledger of its own, for reading."""
         return self.get_client()
+
+    def record_page(self, record_id: str, key: str) -> str:
+        """Return where a person sees a record in the system, or nothing where the connection doesn't say.
+
+        Args:
+            record_id: its id there.
+            key: its business key; what stands before the first slash is the service request's number.
+        """
+        page = self.get_connection(self.conn_id).extra_dejson.get(self.page_field) or ""
+        filled = str(page).replace("{id}", record_id).replace("{key}", key)
+        return filled.replace("{project_id}", key.partition("/")[0])
 
     def http(self, method: str = "GET") -> HttpHook:
         """Return Airflow's HTTP hook on the same connection, for a one-off call that the client has no method for.

@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.links import SampleLink
 from operators.retry_policy import ErrorTreeRetryPolicy
 
-Workflow = Callable[..., Coroutine[Any, Any, "Report"]]
+Workflow = Callable[..., Coroutine[Any, Any, "Report | Sequence[Report]"]]
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from hooks.lims import LIMSHook
+    from hooks.system import SystemHook
     from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient
+    from pv_testing.integrations.client import SystemClient
 
 KEYS_SHOWN = 50
 
 
 class ExchangeOperator(BaseOperator):
-    """Runs one step of the round trip over service requests, each record exactly once.
+    """Runs one step of a workflow over service requests, each record exactly once.
 
-    The task fails at its end when a record is not in effect, and only then; another try sends only what is missing.
+    The task fails at its end when a record is not in effect, and only then; another try sends only what is missing. It
+    is skipped when the configuration disables a system that it needs.
 
     Args:
         service_requests: the framework's ids; without them the step chooses those that it is about.
@@ -35,8 +39,14 @@ class ExchangeOperator(BaseOperator):
         replay: try records again that wait for a person.
         framework_conn_id: the connection of the framework.
         lims_conn_id: the connection of the LIMS.
+        qms_conn_id: the connection of the QMS.
+        pm_conn_id: the connection of the project management system.
+        erp_conn_id: the connection of the ERP.
         ledger_conn_id: the connection of the ledger.
     """
+
+    systems: ClassVar[Sequence[str]] = ("lims",)
+    states: ClassVar[Sequence[str]] = ()
 
     template_fields: Sequence[str] = (
         "service_requests",
@@ -46,6 +56,9 @@ class ExchangeOperator(BaseOperator):
         "replay",
         "framework_conn_id",
         "lims_conn_id",
+        "qms_conn_id",
+        "pm_conn_id",
+        "erp_conn_id",
         "ledger_conn_id",
     )
     operator_extra_links = (SampleLink(),)
@@ -61,6 +74,9 @@ class ExchangeOperator(BaseOperator):
         replay: bool | str = False,
         framework_conn_id: str = "pv_framework",
         lims_conn_id: str = "pv_lims",
+        qms_conn_id: str = "pv_qms",
+        pm_conn_id: str = "pv_pm",
+        erp_conn_id: str = "pv_erp",
         ledger_conn_id: str = "pv_ledger",
         **kwargs: Any,
     ) -> None:
@@ -73,11 +89,17 @@ class ExchangeOperator(BaseOperator):
         self.replay = replay
         self.framework_conn_id = framework_conn_id
         self.lims_conn_id = lims_conn_id
+        self.qms_conn_id = qms_conn_id
+        self.pm_conn_id = pm_conn_id
+        self.erp_conn_id = erp_conn_id
         self.ledger_conn_id = ledger_conn_id
-        self.sample_page = ""
+        self.record_page = ""
 
     def workflow(self) -> Workflow:
-        """Return the step itself, a function of ``pv_testing.workflows``; imported when it is needed and not before."""
+        """Return the step itself, a function of ``pv_testing.workflows``; imported when it is needed and not before.
+
+        It takes the clients of the framework and of ``systems`` in their order, then the ids of the service requests.
+        """
         raise NotImplementedError
 
     def chosen(self, framework: FrameworkClient) -> list[int]:
@@ -88,7 +110,7 @@ class ExchangeOperator(BaseOperator):
         """
         from operators.service_requests import OPEN, choose
 
-        return list(choose(framework, OPEN, str(self.service_request or "").strip()).values())
+        return list(choose(framework, self.states or OPEN, str(self.service_request or "").strip()).values())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the exchange and return what became of the records, in numbers.
@@ -96,34 +118,77 @@ class ExchangeOperator(BaseOperator):
         Raises:
             ExchangeIncomplete: some records are not in effect; the log names each of them with its reason.
             IntegrationError: what stopped the exchange.
+            AirflowSkipException: a system that the step needs is disabled.
         """
-        report = self._exchange(owner_of(context))
-        self.log.info("%s", report.table())
-        summary = summarise(report)
+        reports = self._exchange(owner_of(context))
+        for report in reports:
+            self.log.info("%s", report.table())
+        summary = summarise(reports)
         for asset in self.outlets:
             context["outlet_events"][asset].extra.update(summary["counts"])
-        if report.error is not None or report.not_in_effect():
+        if any(report.error is not None or report.not_in_effect() for report in reports):
             context["ti"].xcom_push(key="return_value", value=summary)
-        report.raise_for_waiting()
+        for report in reports:
+            report.raise_for_waiting()
         return summary
 
-    def _exchange(self, owner: str) -> Report:
-        from hooks.framework import FrameworkHook
-        from hooks.ledger import LedgerHook
-        from hooks.lims import LIMSHook
+    def _exchange(self, owner: str) -> list[Report]:
         from pv_testing.transports.sync import run
 
-        lims_hook = LIMSHook(self.lims_conn_id)
-        with (
-            LedgerHook(self.ledger_conn_id).get_conn() as ledger,
-            FrameworkHook(self.framework_conn_id).get_client(ledger, owner) as framework,
-            lims_hook.get_client(ledger, owner) as lims,
-        ):
+        hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
+        with open_clients(hooks, self.ledger_conn_id, owner) as (framework, *clients):
             ids = self.chosen(framework) if self.service_requests is None else [int(i) for i in self.service_requests]
-            step = self.workflow()(framework, lims, ids, replay=truth(self.replay), dry_run=truth(self.rehearse))
-            report: Report = run(step)
-            self.sample_page = page_of(lims_hook, report)
-        return report
+            flags = {"replay": truth(self.replay), "dry_run": truth(self.rehearse)}
+            made = run(self.workflow()(framework, *clients, ids, **flags))
+            reports = list(made) if isinstance(made, (list, tuple)) else [made]
+            self.record_page = page_of(hooks, reports)
+        return reports
+
+    def hook(self, system: str) -> SystemHook[Any]:
+        """Return the hook of a system on the connection that the step was given.
+
+        Args:
+            system: such as ``qms``.
+        """
+        return hook_of(system, getattr(self, f"{system}_conn_id"))
+
+
+def hook_of(system: str, conn_id: str) -> SystemHook[Any]:
+    """Return the hook of a system; imported when it is needed and not before."""
+    from airflow.sdk.module_loading import import_string
+
+    from hooks.provider_info import HOOKS
+
+    hook: SystemHook[Any] = import_string(HOOKS[system])(conn_id)
+    return hook
+
+
+@contextmanager
+def open_clients(hooks: dict[str, SystemHook[Any]], ledger_conn_id: str, owner: str) -> Iterator[list[Any]]:
+    """Open the ledger and a client of each hook's system, and close them all at the end.
+
+    Args:
+        hooks: by system.
+        ledger_conn_id: the connection of the ledger.
+        owner: who acts.
+
+    Raises:
+        AirflowSkipException: a system is disabled.
+    """
+    from hooks.ledger import LedgerHook
+    from pv_testing.errors import ConfigError
+
+    with ExitStack() as stack:
+        ledger = stack.enter_context(LedgerHook(ledger_conn_id).get_conn())
+        clients: list[SystemClient] = []
+        for hook in hooks.values():
+            try:
+                clients.append(stack.enter_context(hook.get_client(ledger, owner)))
+            except ConfigError as error:
+                if error.code == "DISABLED":
+                    raise AirflowSkipException(str(error)) from None
+                raise
+        yield clients
 
 
 def owner_of(context: Context) -> str:
@@ -133,17 +198,25 @@ def owner_of(context: Context) -> str:
     return f"{ti.dag_id}/{ti.run_id}/{ti.task_id}{mapped} try {ti.try_number}"
 
 
-def summarise(report: Report) -> dict[str, Any]:
-    """Return what the next step and the UI see of a report: numbers and keys, never a payload."""
+def summarise(reports: Sequence[Report]) -> dict[str, Any]:
+    """Return what the next step and the UI see of reports: numbers and keys, never a payload."""
+    counts: dict[str, int] = {}
+    for report in reports:
+        for name, number in report.counts().items():
+            counts[name] = counts.get(name, 0) + number
+    notes = [note for report in reports for note in report.notes]
+    waiting = [outcome.key for report in reports for outcome in report.not_in_effect()]
     return {
-        "operation": report.operation,
-        "system": report.system,
-        "provider": report.provider,
-        "counts": report.counts(),
-        "notes": report.notes[:KEYS_SHOWN],
-        "not_in_effect": [outcome.key for outcome in report.not_in_effect()[:KEYS_SHOWN]],
-        "seconds": round(report.seconds, 3),
+        "operations": {f"{report.system}.{report.operation}": _done(report) for report in reports},
+        "counts": counts,
+        "notes": notes[:KEYS_SHOWN],
+        "not_in_effect": waiting[:KEYS_SHOWN],
+        "seconds": round(sum(report.seconds for report in reports), 3),
     }
+
+
+def _done(report: Report) -> dict[str, int]:
+    return {name: number for name, number in report.counts().items() if number}
 
 
 def truth(value: object) -> bool:
@@ -151,9 +224,10 @@ def truth(value: object) -> bool:
     return str(value).strip().lower() in {"true", "1", "yes", "on"}
 
 
-def page_of(hook: LIMSHook, report: Report) -> str:
-    """Return where a person sees the report's first sample in the LIMS, or nothing."""
-    for outcome in report.outcomes:
-        if outcome.result.in_effect and outcome.external_id:
-            return hook.sample_page(outcome.external_id, outcome.key.rpartition("/")[0])
+def page_of(hooks: dict[str, SystemHook[Any]], reports: Sequence[Report]) -> str:
+    """Return where a person sees the first record that is in effect, or nothing."""
+    for report in reports:
+        for outcome in report.outcomes:
+            if outcome.result.in_effect and outcome.external_id and hooks[report.system].page_field:
+                return hooks[report.system].record_page(outcome.external_id, outcome.key)
     return ""

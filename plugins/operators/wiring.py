@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from airflow.sdk import Asset, Param
+from airflow.sdk import Asset, AssetAny, AssetOrTimeSchedule, DeltaTriggerTimetable, Param
 
 from hooks import assets
 from operators.retry_policy import ErrorTreeRetryPolicy
@@ -29,6 +29,10 @@ RUN_TIMEOUT = timedelta(hours=4)
 SAMPLES = Asset(name="lims_samples", uri=assets.SAMPLES, group="pv")
 RESULTS = Asset(name="lims_results", uri=assets.RESULTS, group="pv")
 STATUSES = Asset(name="framework_statuses", uri=assets.STATUSES, group="pv")
+NON_CONFORMANCES = Asset(name="qms_non_conformances", uri=assets.NON_CONFORMANCES, group="pv")
+CAPAS = Asset(name="qms_capas", uri=assets.CAPAS, group="pv")
+TASKS = Asset(name="pm_tasks", uri=assets.TASKS, group="pv")
+INVOICES = Asset(name="erp_invoices", uri=assets.INVOICES, group="pv")
 
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "laboratory",
@@ -48,6 +52,27 @@ PARAMS: dict[str, Param] = {
         default=False, type="boolean", title="Replay", description="Try records again that wait for a person."
     ),
 }
+
+
+FLAGS = {
+    "service_request": "{{ params.sr }}",
+    "rehearse": "{{ params.dry_run }}",
+    "replay": "{{ params.replay }}",
+}
+
+
+def schedule_on(*assets: Asset, system: str) -> AssetOrTimeSchedule | AssetAny:
+    """Return a schedule that runs on any of some assets, and every so often in case one of their events is missed.
+
+    Args:
+        assets: what the DAG works on.
+        system: whose ``sync_interval`` is the safety net; with 0 the DAG runs on the assets alone.
+    """
+    interval = schedule(system)
+    on_data = AssetAny(*assets)
+    if interval is None:
+        return on_data
+    return AssetOrTimeSchedule(timetable=DeltaTriggerTimetable(interval), assets=on_data)
 
 
 def schedule(system: str = "lims") -> timedelta | None:

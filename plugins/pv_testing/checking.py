@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pv_testing.config import Config, SystemConfig, config_path, load_config
+from pv_testing.config.policy import POLICIES, read_policy
 from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.places import contract_names
 from pv_testing.contracts.units import is_known
@@ -44,6 +45,7 @@ def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[
         offline: leave the systems alone.
     """
     yield from _contracts()
+    yield from _policies(config_path(path).parent)
     file = str(config_path(path))
     try:
         config = load_config(path)
@@ -64,6 +66,18 @@ def _contracts() -> Iterator[Outcome]:
                 yield _contract(load_contract(name))
         except IntegrationError as error:
             yield _failed(f"contract {name}", error)
+
+
+def _policies(folder: Path) -> Iterator[Outcome]:
+    for name in POLICIES:
+        file = folder / f"{name}.yaml"
+        if not file.exists():
+            continue
+        try:
+            read_policy(name, file)
+            yield Outcome(str(file), "can be read")
+        except IntegrationError as error:
+            yield _failed(str(file), error)
 
 
 def _contract(contract: Contract) -> Outcome:

@@ -55,6 +55,13 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
         modules=modules,
         quantity=quantity if isinstance(quantity, int) else len(modules),
         protocols=tuple(dict.fromkeys(_protocols(data))),
+        assigned=bool(data.get("protocols") or data.get("assigned_protocols")),
+        project_id=text(first(data, "pm_project_id", "metadata.project_code")),
+        purchase_order=text(first(data, "purchase_order", "metadata.purchase_order")),
+        priority=text(first(data, "testing.priority", "priority")),
+        manager=data.get("assigned_pm") or {},
+        created_at=text(data.get("created_at")),
+        delivery_date=text(first(data, "requested_delivery_date", "testing.requested_delivery_date", "delivery_date")),
         raw=data,
     )
 

@@ -32,6 +32,13 @@ class ServiceRequest:
         modules: one for each place in the list of serial numbers, also where the number is missing.
         quantity: how many modules the customer has announced.
         protocols: identifiers of the assigned protocols, or the requested ones until they are assigned.
+        assigned: whether the protocols have been assigned.
+        project_id: of the project that it belongs to in project management; empty where none is known.
+        purchase_order: the customer's number of the order; empty where none is known.
+        priority: such as ``normal`` or ``urgent``.
+        manager: id, name and e-mail of the project manager, as far as known.
+        created_at: as given.
+        delivery_date: the day by which the customer wants the reports, as given.
         raw: everything that the framework said.
     """
 
@@ -42,6 +49,13 @@ class ServiceRequest:
     modules: tuple[Module, ...]
     quantity: int
     protocols: tuple[str, ...]
+    assigned: bool = False
+    project_id: str = ""
+    purchase_order: str = ""
+    priority: str = ""
+    manager: Mapping[str, Any] = field(default_factory=dict)
+    created_at: str = ""
+    delivery_date: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -7,14 +7,19 @@ from typing import TYPE_CHECKING
 
 from pv_testing.errors import ConfigError
 from pv_testing.integrations.client import SystemClient
+from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
+from pv_testing.integrations.pm import PMClient
+from pv_testing.integrations.qms import QMSClient
 from pv_testing.ledger import Ledger
 
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
 
-CLIENTS: dict[str, type[SystemClient]] = {client.system: client for client in (FrameworkClient, LIMSClient)}
+CLIENTS: dict[str, type[SystemClient]] = {
+    client.system: client for client in (FrameworkClient, LIMSClient, QMSClient, PMClient, ERPClient)
+}
 
 
 def connect(

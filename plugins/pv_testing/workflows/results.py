@@ -36,7 +36,8 @@ async def upload_results(
         dry_run: say what would happen, and change nothing anywhere.
     """
     requests, deleted = await framework.aservice_requests(sr_ids)
-    memory = [Settled(lims.ledger, request.sr_number, "" if replay else lims.contract.digest) for request in requests]
+    contract = "" if replay else lims.contract.digest
+    memory = [Settled(lims.ledger, f"lims/result/{request.sr_number}", contract) for request in requests]
     protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
     work = zip(requests, memory, strict=True)
     read = await gather_bounded([_executions(framework, request, settled) for request, settled in work], limit=2)

@@ -1,4 +1,4 @@
-"""Which executions are settled in the LIMS, so that their results need not be read from the framework again.
+"""Which executions are settled in a system, so that their results need not be read from the framework again.
 
 A sweep every five minutes that reads 144 result sets would use up a quota of 1,000 requests an hour. Therefore the
 ledger remembers, for each service request, the listing's row of every execution whose results are in effect. A row that
@@ -25,13 +25,13 @@ class Settled:
 
     Args:
         ledger: where it is remembered.
-        sr_number: the service request.
-        contract: digest of the LIMS's contract; under another one everything is read anew.
+        name: system, kind and service request, such as ``lims/result/SR-2025-0123``.
+        contract: digest of the system's contract; under another one everything is read anew.
     """
 
-    def __init__(self, ledger: Ledger, sr_number: str, contract: str) -> None:
+    def __init__(self, ledger: Ledger, name: str, contract: str) -> None:
         self._ledger = ledger
-        self._name = f"lims/result/{sr_number}"
+        self._name = name
         kept = ledger.watermark(self._name)
         self._kept: dict[str, Any] = orjson.loads(kept) if kept else {}
         if self._kept.get("contract") != contract or self._kept.get("until", 0.0) < time.time():

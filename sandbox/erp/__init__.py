@@ -1,0 +1,1 @@
+"""The enterprise resource planning system: customers, invoices, credit notes and stock movements."""

@@ -1,0 +1,1 @@
+"""The project management system: tasks, progress, hours and resource usage."""
