@@ -21,14 +21,17 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_every_type_has_a_hook_that_can_be_imported(found: dict[str, Any]) -> None:
     assert found["hooks"] == {
+        "pv_erp": "PV Testing ERP",
         "pv_framework": "PV Testing Framework",
         "pv_ledger": "PV Testing ledger",
         "pv_lims": "PV Testing LIMS",
+        "pv_pm": "PV Testing PM",
+        "pv_qms": "PV Testing QMS",
     }
 
 
 def test_the_form_asks_for_what_authentication_needs_and_hides_secrets(found: dict[str, Any]) -> None:
-    for name in ("pv_framework", "pv_lims"):
+    for name in ("pv_framework", "pv_lims", "pv_qms", "pv_pm", "pv_erp"):
         fields = found["types"][name]["extra_fields"]
         assert {"auth_type", "api_key", "api_key_header", "token_url", "scopes", "client_cert", "ca_cert"} <= set(
             fields

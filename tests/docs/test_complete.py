@@ -14,6 +14,7 @@ import pytest
 
 from hooks.provider_info import get_provider_info
 from pv_testing.__main__ import _parser
+from pv_testing.config.policy import POLICIES, read_policy
 from pv_testing.contracts.schema import validator
 from pv_testing.contracts.yaml_file import read_yaml
 from pv_testing.domain.status import STATES
@@ -107,6 +108,39 @@ def test_every_key_of_the_configuration_is_described() -> None:
     }
     page = text(DOCS / "configuration.md")
     assert [key for key in sorted(keys) if not re.search(rf"`{key}[`:]", page)] == []
+
+
+POLICY_PAGES = {
+    "quality": "quality.md",
+    "capa": "capa.md",
+    "projects": "projects.md",
+    "billing": "billing.md",
+    "prices": "billing.md",
+    "inventory": "erp.md",
+}
+
+
+def keys_of(schema: Any) -> set[str]:
+    """Return every key that a schema names, at any depth."""
+    if isinstance(schema, list):
+        return {key for each in schema for key in keys_of(each)}
+    if not isinstance(schema, dict):
+        return set()
+    own = set(schema["properties"]) if isinstance(schema.get("properties"), dict) else set()
+    return own | {key for each in schema.values() for key in keys_of(each)}
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_key_of_a_policy_is_described(policy: str) -> None:
+    page = text(DOCS / POLICY_PAGES[policy])
+    keys = keys_of(validator(policy).schema)
+    assert keys
+    assert [key for key in sorted(keys) if not re.search(rf"\b{key}[`:]", page)] == []
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_every_shipped_policy_is_in_order(policy: str) -> None:
+    assert read_policy(policy, PROJECT / "config" / f"{policy}.yaml")
 
 
 def test_every_field_of_the_connection_forms_is_described() -> None:

@@ -182,7 +182,7 @@ def test_the_extra_field_takes_exactly_what_the_page_lists() -> None:
 
     (sentence,) = re.findall(r"As JSON, the extra field also takes (.*?)\.", text(PAGE))
     also = set(re.findall(r"`(\w+)`", sentence))
-    table = text(PAGE).partition("| form field | of `pv_framework`")[2].partition("\n\n")[0]
+    table = text(PAGE).partition("| form field | says | key of the file |")[2].partition("\n\n")[0]
     listed = set(re.findall(r"\(`(\w+)`\)", table)) - {"host", "login", "password"}
     assert listed | also == {*TEXTS, *OTHERS, *ELSEWHERE}
 

@@ -29,7 +29,7 @@ TEXTS = (
     "ca_cert",
 )
 OTHERS = ("scopes", "mappings", "options", "allow_http")
-ELSEWHERE = ("sample_url",)
+ELSEWHERE = ("sample_url", "nc_url", "task_url", "invoice_url")
 
 _LOGIN = {"basic": "username", "jwt": "username", "oauth2": "client_id", "mtls": "client_id"}
 _PASSWORD = {

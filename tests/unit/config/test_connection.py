@@ -134,9 +134,12 @@ def test_an_extra_field_that_can_not_be_meant_is_refused(extra: dict[str, Any], 
     assert "s3cret" not in str(caught.value)
 
 
-def test_a_disabled_system_stays_disabled() -> None:
+def test_a_disabled_system_stays_disabled(tmp_path: Path) -> None:
+    path = tmp_path / "integrations.yaml"
+    path.write_text("qms: {enabled: false, connection: pv_qms}")
+    qms = load_config(path, {}).systems["qms"]
     with pytest.raises(ConfigError, match="qms: the system is disabled"):
-        shipped("qms").with_connection(Connection("pv_qms", host=HOST, login="a", password="b"))
+        qms.with_connection(Connection("pv_qms", host=HOST, login="a", password="b"))
 
 
 def test_the_file_itself_is_not_changed(tmp_path: Path) -> None:
