@@ -65,13 +65,14 @@ def _add_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--modules", type=int, default=12, help="modules of each")
     parser.add_argument("--protocols", type=int, default=12, help="protocols of each")
     parser.add_argument("--failures", type=float, default=0.07, help="share of executions that fail")
+    parser.add_argument("--weak", default="", help="a protocol that more than half of the modules fail besides")
     parser.add_argument("--seed", type=int, default=1, help="of all random numbers")
     parser.add_argument("--state", choices=("new", "complete"), default="new", help="whether the tests are done")
     parser.add_argument("--messy", action="store_true", help="add requests with bad data")
 
 
 def _plan(options: argparse.Namespace) -> SeedPlan:
-    names = ("requests", "modules", "protocols", "failures", "seed", "state", "messy")
+    names = ("requests", "modules", "protocols", "failures", "weak", "seed", "state", "messy")
     return SeedPlan(**{name: getattr(options, name) for name in names})
 
 

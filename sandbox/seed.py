@@ -29,6 +29,7 @@ class SeedPlan:
         modules: modules of each.
         protocols: protocols of each; those of the framework's example request first.
         failures: the share of executions that fail.
+        weak: a protocol that more than half of the modules fail besides, as after a change in their production.
         seed: of all random numbers.
         state: ``new``: nothing has happened yet, the laboratory's work is planned; ``complete``: all tests are done.
         messy: whether requests with bad data are added.
@@ -38,6 +39,7 @@ class SeedPlan:
     modules: int = 12
     protocols: int = 12
     failures: float = 0.07
+    weak: str = ""
     seed: int = 1
     state: Literal["new", "complete"] = "new"
     messy: bool = False
@@ -69,7 +71,7 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
 
 def _plan(records: Records, sr_id: int, wanted: SeedPlan) -> int:
     completed_from = DONE if wanted.state == "complete" else None
-    return plan(records, sr_id, Plan(wanted.failures, wanted.seed, completed_from))
+    return plan(records, sr_id, Plan(wanted.failures, wanted.seed, completed_from, wanted.weak))
 
 
 def request(records: Records, wanted: SeedPlan, number: int) -> dict[str, Any]:

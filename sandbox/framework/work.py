@@ -28,6 +28,7 @@ _STATE = (
     "SELECT count(*) AS every, sum(status != 'PLANNED') AS begun, sum(status = 'COMPLETE') AS complete"
     " FROM executions WHERE sr_id = ?"
 )
+_WEAKNESS = 0.6
 BENCHES = {"tracer": "IVT-001", "simulator": "SIM-001", "chamber": "TC-001", "meter": "DMM-001"}
 
 
@@ -39,11 +40,13 @@ class Plan:
         failures: the share of executions that fail.
         seed: of all random numbers.
         completed_from: when given, all executions are complete, the first at this instant and one more each minute.
+        weak: a protocol that more than half of the modules fail besides.
     """
 
     failures: float = 0.07
     seed: int = 1
     completed_from: datetime | None = None
+    weak: str = ""
 
 
 def plan(records: Records, sr_id: int, how: Plan) -> int:
@@ -71,6 +74,9 @@ def _executions(sr_id: int, serials: list[str], chosen: list[str], first: int, h
     random = chance(how.seed, sr_id)
     total = len(serials) * len(chosen)
     failing = set(random.sample(range(total), round(total * how.failures)))
+    if how.weak in chosen:
+        places = random.sample(range(len(serials)), round(len(serials) * _WEAKNESS))
+        failing |= {place * len(chosen) + chosen.index(how.weak) for place in places}
     known = catalogue.protocols()
     at = now()
     for place, serial in enumerate(serials):

@@ -140,3 +140,9 @@ def entered(lab: Lab, anyone: Any) -> Any:
     body = {"username": known.framework_username, "password": known.framework_password}
     token = anyone(lab.framework_url).post("/auth/login", json=body).json()["access_token"]
     return anyone(lab.framework_url, {"Authorization": f"Bearer {token}"})
+
+
+def test_a_weak_protocol_fails_more_than_half_of_the_modules(tmp_path: Path) -> None:
+    with serve(tmp_path, seed_plan=SeedPlan(failures=0.0, weak="PVTP-018", state="complete")) as lab:
+        failed = [each["protocol_id"] for each in lab.executions() if each["qc_status"] == "FAIL"]
+    assert failed == ["PVTP-018"] * 7
