@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from pv_testing.contracts.fields import Shared
-from pv_testing.contracts.model import Bulk, Call, Find, Identity, OperationSpec, Pagination, Parameter, Values
+from pv_testing.contracts.model import Bulk, Call, Find, Identity, OperationSpec, Parameter, Values
 from pv_testing.contracts.paths import Getter, Template, first, getter, putter
+from pv_testing.transports.pages import Pagination
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from pv_testing.contracts.calls import compile_identity, compile_operation
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
-from pv_testing.contracts.model import Contract, Limits, Pagination, Rate
+from pv_testing.contracts.model import Contract, Limits, Rate
 from pv_testing.contracts.problems import Problem, allowed, refuse
 from pv_testing.contracts.rules import compile_rules
 from pv_testing.contracts.words import Vocabulary, two_way
 from pv_testing.contracts.yaml_file import Document, Place
+from pv_testing.transports.pages import Pagination
 
 _NAME = re.compile(r"\$([a-z_]+)")
 

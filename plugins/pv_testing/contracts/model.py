@@ -10,6 +10,7 @@ from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.paths import Getter, Putter, Template
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.errors import MappingError
+from pv_testing.transports.pages import Pagination
 
 if TYPE_CHECKING:
     from pv_testing.contracts.rules import Rules
@@ -46,34 +47,6 @@ class Limits:
     horizon: float = 2.0
     rate: Rate | None = None
     response_bytes: int = 32 * 2**20
-
-
-@dataclass(frozen=True, slots=True)
-class Pagination:
-    """How a listing comes in pages.
-
-    Attributes:
-        style: ``page`` counts pages, ``offset`` items; ``cursor`` hands on a token or an address from the body,
-            ``link`` an address from the ``Link`` header; ``none`` answers all at once.
-        page: the query parameter that says which page, offset or cursor.
-        size: the query parameter that says how many items; empty where there is none.
-        page_size: how many items to ask for.
-        start: the number of the first page.
-        items: where the items are in the body.
-        total: where the body says how many items there are in all; empty where it doesn't.
-        pages: where it says how many pages; empty where it doesn't.
-        next: where it says the next cursor or address.
-    """
-
-    style: Literal["page", "offset", "cursor", "link", "none"] = "none"
-    page: str = "page"
-    size: str = ""
-    page_size: int = 100
-    start: int = 1
-    items: str = ""
-    total: str = ""
-    pages: str = ""
-    next: str = ""
 
 
 class Request(NamedTuple):

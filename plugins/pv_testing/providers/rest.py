@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Pagination, Request
+from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Request
 from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError
 from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.transports import pagination
 from pv_testing.transports.judge import Judge
-from pv_testing.transports.pagination import PageStyle
 from pv_testing.transports.response import Response
 from pv_testing.transports.rest import RestSession
 
@@ -61,10 +60,10 @@ class RestProvider:
         """Give every item of a listing, page by page."""
         spec = self.contract.operation(name)
         request = spec.call.request({name: value for name, value in criteria.items() if value is not None})
-        style = page_style(spec.pagination or self.contract.pagination)
+        pages = spec.pagination or self.contract.pagination
         judge = self.contract.judge(spec)
         async for item in pagination.items(
-            self.session, request.path, style, request.params, operation=name, judge=judge
+            self.session, request.path, pages, request.params, operation=name, judge=judge
         ):
             yield item
 
@@ -200,9 +199,10 @@ class RestOperation:
     async def _looked_up(self, request: Request, find: Find, key: str) -> Sequence[Mapping[str, Any]]:
         operation = f"{self.name} (look-up)"
         if find.pagination.style != "none" and request.body is None:
-            style = page_style(find.pagination)
-            pages = pagination.items(self._session, request.path, style, request.params, operation=operation, key=key)
-            return [item async for item in pages]
+            items = pagination.items(
+                self._session, request.path, find.pagination, request.params, operation=operation, key=key
+            )
+            return [item async for item in items]
         response = await self._session.request(
             request.method,
             request.path,
@@ -248,21 +248,6 @@ class RestOperation:
             judge=judge,
             decode=self._spec.answer == "json",
         )
-
-
-def page_style(pages: Pagination) -> PageStyle:
-    """Return a contract's pagination as the transport knows it."""
-    return PageStyle(
-        style="single" if pages.style == "none" else pages.style,
-        position=pages.page,
-        size=pages.size,
-        page_size=pages.page_size,
-        start=pages.start,
-        items=pages.items,
-        pages=pages.pages,
-        total=pages.total,
-        cursor=pages.next,
-    )
 
 
 def text(value: Any) -> str:

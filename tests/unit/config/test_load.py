@@ -80,7 +80,13 @@ def test_the_guides_sections_nested_under_integrations(tmp_path: Path) -> None:
 
 def test_the_shipped_file_needs_no_variables_to_be_read_and_names_them_when_used() -> None:
     config = load_config(project_root() / "config" / "integrations.yaml", {})
-    assert [name for name, system in config.systems.items() if system.enabled] == ["framework", "lims", "qms", "pm", "erp"]
+    assert [name for name, system in config.systems.items() if system.enabled] == [
+        "framework",
+        "lims",
+        "qms",
+        "pm",
+        "erp",
+    ]
     assert config.lab.zone.key == "UTC"
     with pytest.raises(ConfigError) as caught:
         config.systems["lims"].ready()

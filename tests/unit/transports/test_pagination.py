@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from aiohttp import web
@@ -10,14 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pv_testing.errors import PaginationLoop, ResponseError, SecurityError
-from pv_testing.transports.pagination import PageStyle, _next_link, dig, items
+from pv_testing.transports.pages import Pagination
+from pv_testing.transports.pagination import _next_link, dig, items
 from tests.unit.transports.servers import json
 
 pytestmark = pytest.mark.anyio
+PAGED = Pagination("page", size="limit", items="data", pages="pages", total="total")
 ALL = [{"id": number} for number in range(23)]
 
 
-async def read(session, style: PageStyle, path: str = "/samples", **options) -> list:
+async def read(session, style: Pagination, path: str = "/samples", **options) -> list:
     return [item async for item in items(session, path, style, **options)]
 
 
@@ -37,7 +40,7 @@ def pages(*, named: bool, extra: bool):
 @pytest.mark.parametrize(("named", "extra", "requests"), [(True, True, 3), (False, True, 3), (False, False, 4)])
 async def test_pages_by_number(serve, open_session, named, extra, requests):
     server = await serve(pages(named=named, extra=extra))
-    found = await read(open_session(server.address), PageStyle(page_size=100), params={"status": "Received"})
+    found = await read(open_session(server.address), PAGED, params={"status": "Received"})
     assert found == ALL
     assert len(server.seen) == requests
     assert [request.query["page"] for request in server.seen] == [str(number + 1) for number in range(requests)]
@@ -50,7 +53,7 @@ async def test_pages_may_begin_with_zero(serve, open_session):
         return json({"data": ALL[number * 10 : number * 10 + 10], "pages": 3})
 
     server = await serve(handle)
-    assert await read(open_session(server.address), PageStyle(start=0)) == ALL
+    assert await read(open_session(server.address), replace(PAGED, start=0)) == ALL
 
 
 @pytest.mark.parametrize("told", [True, False])
@@ -60,7 +63,7 @@ async def test_pages_by_offset(serve, open_session, told):
         return json({"value": {"rows": ALL[start : start + size]}, **({"total": len(ALL)} if told else {})})
 
     server = await serve(handle)
-    style = PageStyle("offset", position="skip", size="top", page_size=7, items="value.rows")
+    style = replace(PAGED, style="offset", page="skip", size="top", page_size=7, items="value.rows", total="total")
     assert await read(open_session(server.address), style) == ALL
     assert [request.query["skip"] for request in server.seen] == ["0", "7", "14", "21"] + ([] if told else ["23"])
 
@@ -72,7 +75,7 @@ async def test_pages_by_cursor(serve, open_session):
         return json({"data": ALL[start : start + 10], "meta": {"next": f"/{start + 10}=" if more else None}})
 
     server = await serve(handle)
-    style = PageStyle("cursor", position="after", cursor="meta.next")
+    style = replace(PAGED, style="cursor", page="after", next="meta.next")
     assert await read(open_session(server.address), style) == ALL
     assert [request.query.get("after") for request in server.seen] == [None, "/10=", "/20="]
 
@@ -85,7 +88,7 @@ async def test_the_cursor_may_be_an_address(serve, open_session, form):
         return json({"data": ALL[start : start + 10], "next": following})
 
     server = await serve(handle)
-    assert await read(open_session(server.address + "/api"), PageStyle("cursor", cursor="next")) == ALL
+    assert await read(open_session(server.address + "/api"), replace(PAGED, style="cursor", next="next")) == ALL
     assert set(server.paths()) == {"/api/samples"}
 
 
@@ -98,13 +101,13 @@ async def test_pages_by_link(serve, open_session, form):
         return json(ALL[start : start + 10], Link=link)
 
     server = await serve(handle)
-    assert await read(open_session(server.address), PageStyle("link", items="")) == ALL
+    assert await read(open_session(server.address), replace(PAGED, style="link", items="")) == ALL
     assert len(server.seen) == 3
 
 
 async def test_everything_at_once(serve, open_session):
     server = await serve(json({"items": ALL, "next": "/more?x", "pages": 9}))
-    assert await read(open_session(server.address), PageStyle("single", items="items")) == ALL
+    assert await read(open_session(server.address), replace(PAGED, style="none", items="items")) == ALL
     assert len(server.seen) == 1
     assert server.seen[0].query == {}
 
@@ -112,12 +115,13 @@ async def test_everything_at_once(serve, open_session):
 async def test_an_empty_listing_is_empty(serve, open_session):
     for said in ({"data": [], "pages": 0, "total": 0}, {"data": [], "pages": 1}, {"data": []}):
         server = await serve(json(said))
-        assert await read(open_session(server.address), PageStyle()) == []
+        assert await read(open_session(server.address), PAGED) == []
         assert len(server.seen) == 1
 
 
 @pytest.mark.parametrize(
-    "style", [PageStyle(), PageStyle("offset"), PageStyle("cursor", cursor="next"), PageStyle("link")]
+    "style",
+    [PAGED, replace(PAGED, style="offset"), replace(PAGED, style="cursor", next="next"), replace(PAGED, style="link")],
 )
 async def test_a_page_that_comes_again_is_a_loop(serve, open_session, style):
     server = await serve(json({"data": ALL, "next": "again"}, Link='</samples>; rel="next"'))
@@ -133,7 +137,7 @@ async def test_a_circle_of_pages_is_a_loop(serve, open_session):
 
     server = await serve(handle)
     with pytest.raises(PaginationLoop, match="page 4"):
-        await read(open_session(server.address), PageStyle())
+        await read(open_session(server.address), PAGED)
 
 
 async def test_a_listing_without_end_is_given_up(serve, open_session):
@@ -142,26 +146,26 @@ async def test_a_listing_without_end_is_given_up(serve, open_session):
 
     server = await serve(handle)
     with pytest.raises(PaginationLoop, match="no end"):
-        await read(open_session(server.address), PageStyle(most=20))
+        await read(open_session(server.address), replace(PAGED, most=20))
     assert len(server.seen) == 20
 
 
 async def test_empty_pages_without_end_are_given_up(serve, open_session):
     server = await serve(json({"data": [], "next": "more"}))
     with pytest.raises(PaginationLoop, match="no end"):
-        await read(open_session(server.address), PageStyle("cursor", cursor="next", most=20))
+        await read(open_session(server.address), replace(PAGED, style="cursor", next="next", most=20))
 
 
 @pytest.mark.parametrize("said", [{}, {"data": None}, {"data": {"id": 1}}, {"items": []}, [], "x", None])
 async def test_an_answer_without_a_list_is_an_error_and_not_an_empty_listing(serve, open_session, said):
     server = await serve(json(said))
     with pytest.raises(ResponseError, match="no list at data"):
-        await read(open_session(server.address), PageStyle())
+        await read(open_session(server.address), PAGED)
 
 
 async def test_the_next_page_is_never_fetched_elsewhere(serve, open_session):
     elsewhere = await serve(json({"data": ALL}))
-    for style in (PageStyle("cursor", cursor="next"), PageStyle("link")):
+    for style in (replace(PAGED, style="cursor", next="next"), replace(PAGED, style="link")):
         server = await serve(json({"data": ALL, "next": elsewhere.address}, Link=f'<{elsewhere.address}>; rel="next"'))
         with pytest.raises(SecurityError):
             await read(open_session(server.address), style)

@@ -8,7 +8,7 @@ from typing import Any
 
 from pv_testing.errors import AuthenticationError, Conflict, PermissionDenied, ResponseError
 from pv_testing.exchange.operation import Operation
-from pv_testing.providers.rest import RestOperation, RestProvider, page_style
+from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.transports import pagination
 
 FIELD_LOCKED = "Not allowed to set the field"
@@ -52,7 +52,7 @@ class SenaiteProvider(RestProvider):
             async for item in pagination.items(
                 self.session,
                 request.path,
-                page_style(spec.pagination or self.contract.pagination),
+                spec.pagination or self.contract.pagination,
                 {**request.params, **filters},
                 operation=name,
                 judge=self.contract.judge(spec),
