@@ -51,6 +51,10 @@ def test_settled_results_are_not_read_again(laboratory):
     assert not [request for request in since if request["path"].endswith("/results")]
     assert len(since) <= 8
     assert trip.results(replay=True).counts()["unchanged"] == 144
+    before = len(trip.lab.requests("framework"))
+    assert trip.results().counts()["unchanged"] == 144
+    since = trip.lab.requests("framework")[before:]
+    assert not [request for request in since if request["path"].endswith("/results")]
 
 
 def test_results_wait_for_their_sample(laboratory):

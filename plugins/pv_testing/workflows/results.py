@@ -36,8 +36,9 @@ async def upload_results(
         dry_run: say what would happen, and change nothing anywhere.
     """
     requests, deleted = await framework.aservice_requests(sr_ids)
-    contract = "" if replay else lims.contract.digest
-    memory = [Settled(lims.ledger, f"lims/result/{request.sr_number}", contract) for request in requests]
+    contract = lims.contract.digest
+    names = [f"lims/result/{request.sr_number}" for request in requests]
+    memory = [Settled(lims.ledger, name, contract, anew=replay) for name in names]
     protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
     work = zip(requests, memory, strict=True)
     read = await gather_bounded([_executions(framework, request, settled) for request, settled in work], limit=2)

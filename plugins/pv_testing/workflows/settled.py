@@ -27,14 +27,15 @@ class Settled:
         ledger: where it is remembered.
         name: system, kind and service request, such as ``lims/result/SR-2025-0123``.
         contract: digest of the system's contract; under another one everything is read anew.
+        anew: read everything this time, as a replay does.
     """
 
-    def __init__(self, ledger: Ledger, name: str, contract: str) -> None:
+    def __init__(self, ledger: Ledger, name: str, contract: str, *, anew: bool = False) -> None:
         self._ledger = ledger
         self._name = name
         kept = ledger.watermark(self._name)
         self._kept: dict[str, Any] = orjson.loads(kept) if kept else {}
-        if self._kept.get("contract") != contract or self._kept.get("until", 0.0) < time.time():
+        if anew or self._kept.get("contract") != contract or self._kept.get("until", 0.0) < time.time():
             self._kept = {"contract": contract, "until": time.time() + DAY, "rows": {}}
         self._rows: dict[str, str] = {}
 
