@@ -25,7 +25,7 @@ COMPONENTS = {
     "dag-processor": ("dag-processor",),
     "triggerer": ("triggerer", "--skip-serve-logs"),
 }
-FOREIGN = ("AIRFLOW", "PYTHONPATH", "PYTHONHOME", "PV_", "LIMS_", "FRAMEWORK_")
+FOREIGN = ("AIRFLOW", "PYTHONPATH", "PYTHONHOME", "PV_", "LAB_", "FRAMEWORK_", "LIMS_", "QMS_", "PM_", "ERP_")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import requests
 
 TIMEOUT = 30.0
 PARTS = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+MOST_RUNS = 100
 FINAL = frozenset({"success", "failed"})
 
 
@@ -32,6 +33,23 @@ class TaskRun:
     map_index: int
     state: str
     attempt: int
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a DAG.
+
+    Attributes:
+        dag_id: the DAG.
+        run_id: its id.
+        kind: what started it, such as ``manual`` or ``asset_triggered``.
+        state: how far it is.
+    """
+
+    dag_id: str
+    run_id: str
+    kind: str
+    state: str
 
 
 class Api:
@@ -77,6 +95,26 @@ class Api:
         """Return the run's final state, or ``None`` while it has none."""
         state = self.get(_run(dag_id, run_id))["state"]
         return state if state in FINAL else None
+
+    def runs(self) -> list[Run]:
+        """Return the latest runs of all DAGs, oldest first."""
+        found = self.get("dags/~/dagRuns", order_by="-id", limit=MOST_RUNS)["dag_runs"]
+        return [Run(run["dag_id"], run["dag_run_id"], run["run_type"], run["state"]) for run in reversed(found)]
+
+    def queued(self, dag_id: str) -> int:
+        """Return how many changes of data a DAG has still to take in with a run."""
+        return int(self.get(f"dags/{quote(dag_id)}/assets/queuedEvents")["total_entries"])
+
+    def questions(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
+        """Return the questions of a run that wait for a person."""
+        asked = self.get(f"{_run(dag_id, run_id)}/hitlDetails")["hitl_details"]
+        return [each for each in asked if not each["response_received"]]
+
+    def answer(self, dag_id: str, run_id: str, question: Mapping[str, Any], option: str) -> None:
+        """Answer a question as the local administrator."""
+        task = question["task_instance"]
+        path = f"{_run(dag_id, run_id)}/taskInstances/{quote(task['task_id'])}/{task['map_index']}/hitlDetails"
+        self._call("PATCH", path, {"chosen_options": [option]})
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskRun]:
         """Return the run's task instances."""

@@ -57,4 +57,24 @@ def connections(lab: Lab) -> dict[str, dict[str, Any]]:
                 "sample_url": f"{lab.lims_url}/samples/{{id}}",
             },
         },
+        "pv_qms": {
+            "conn_type": "pv_qms",
+            "host": lab.url("qms"),
+            "login": known.qms_client_id,
+            "password": known.qms_client_secret,
+            "extra": {"auth_type": "oauth2", "nc_url": f"{lab.url('qms')}/nc-reports/{{id}}"},
+        },
+        "pv_pm": {
+            "conn_type": "pv_pm",
+            "host": lab.url("pm"),
+            "password": known.pm_token,
+            "extra": {"auth_type": "bearer", "task_url": f"{lab.url('pm')}/tasks/{{id}}"},
+        },
+        "pv_erp": {
+            "conn_type": "pv_erp",
+            "host": lab.url("erp"),
+            "login": known.erp_client_id,
+            "password": known.erp_client_secret,
+            "extra": {"auth_type": "oauth2", "invoice_url": f"{lab.url('erp')}/invoices/{{id}}"},
+        },
     }

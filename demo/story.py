@@ -1,4 +1,4 @@
-"""One service request on its way: from the framework through the laboratory to approved samples in the LIMS."""
+"""One service request on its way: from the framework through the laboratory to the posted invoice."""
 
 from __future__ import annotations
 
@@ -6,12 +6,24 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from demo.api import Api, TaskRun
+from demo.api import FINAL, Api, TaskRun
 from demo.processes import Components, DemoError
 from sandbox import Lab
 from sandbox.judge import table
 
-DAGS = ("pv_intake", "pv_results", "pv_status_sync")
+DAGS = (
+    "pv_intake",
+    "pv_status_sync",
+    "pv_results",
+    "pv_quality",
+    "pv_projects",
+    "pv_invoicing",
+    "pv_capa",
+    "pv_audit_sync",
+)
+ON_DATA = ("pv_quality", "pv_projects", "pv_invoicing")
+APPROVE = "Approve"
+SILENT = frozenset({"choose", "find_findings", "approve"})
 PARSE_SECONDS = 120.0
 RUN_SECONDS = 300.0
 LOG_LINES = 25
@@ -31,7 +43,8 @@ class Story:
         self.lab = lab
         self.api = api
         self.components = components
-        self.runs = 0
+        self.count = 0
+        self.told: set[str] = set()
 
     def wait_for_dags(self) -> None:
         """Wait until Airflow has read the DAG files.
@@ -48,7 +61,7 @@ class Story:
         self.components.wait_for("Reading the DAG files", read, seconds=PARSE_SECONDS, poll=0.5)
 
     def tell(self) -> None:
-        """Carry the laboratory's open service requests from their arrival to approved samples."""
+        """Carry the laboratory's open service requests from their arrival to their invoice."""
         requests = {request["sr_number"]: request["id"] for request in self.lab.service_requests()}
         self.run("pv_intake", "service requests become samples")
         say(f"     the laboratory receives {len(self.lab.receive())} samples")
@@ -58,8 +71,10 @@ class Story:
         self.run("pv_status_sync", "the LIMS hears of the testing")
         self._work(requests.values(), fraction=1.0)
         self.run("pv_results", "the second half of the results")
+        self.run("pv_capa", "are there more failures than there should be?")
         self._advance(requests.values(), "REPORTS_APPROVED")
         self.run("pv_status_sync", "the LIMS hears of the approval")
+        self.run("pv_audit_sync", "the QMS hears of all that was done")
 
     def repeat(self) -> list[dict[str, Any]]:
         """Run everything once more and return the requests that would have changed something."""
@@ -83,24 +98,50 @@ class Story:
         Raises:
             DemoError: the run failed or took too long.
         """
-        self.runs += 1
+        self.count += 1
         started = time.monotonic()
-        run_id = f"demo-{self.runs:02}-{int(time.time())}"
+        run_id = f"demo-{self.count:02}-{int(time.time())}"
         self.api.trigger(dag_id, run_id, conf)
-        state = self.components.wait_for(
-            f"The run {run_id} of {dag_id}", lambda: self.api.finished(dag_id, run_id), seconds=RUN_SECONDS, poll=0.25
-        )
-        tasks = self.api.tasks(dag_id, run_id)
+        self._wait_for(dag_id, run_id)
+        reports = self._report(dag_id, run_id, f"{self.count:>3}", f"{why} ({time.monotonic() - started:.1f} s)")
+        self._settle()
+        return reports
+
+    def _wait_for(self, dag_id: str, run_id: str) -> None:
+        def ended() -> str | None:
+            for question in self.api.questions(dag_id, run_id):
+                say(f"     the quality manager is asked: {question['subject']} She approves.")
+                self.api.answer(dag_id, run_id, question, APPROVE)
+            return self.api.finished(dag_id, run_id)
+
+        what = f"The run {run_id} of {dag_id}"
+        state = self.components.wait_for(what, ended, seconds=RUN_SECONDS, poll=0.25)
         if state != "success":
-            raise DemoError(self._failure(dag_id, run_id, tasks))
-        reports = [
-            (task, self.api.result(dag_id, run_id, task))
-            for task in tasks
-            if task.state == "success" and reports_on(task)
-        ]
-        say(f"{self.runs:>3}  {dag_id:<15} {why} ({time.monotonic() - started:.1f} s)")
+            raise DemoError(self._failure(dag_id, run_id, self.api.tasks(dag_id, run_id)))
+        self.told.add(run_id)
+
+    def _settle(self) -> None:
+        """Wait until every run that changed data has set off has ended, and say what those did."""
+        self.components.wait_for("What new data sets off", self._settled, seconds=RUN_SECONDS, poll=0.25)
+        for run in self.api.runs():
+            if run.run_id not in self.told:
+                self._wait_for(run.dag_id, run.run_id)
+                self._report(run.dag_id, run.run_id, "   ", "set off by new data")
+
+    def _settled(self) -> bool | None:
+        if any(self.api.queued(dag_id) for dag_id in ON_DATA):
+            return None
+        return True if all(run.state in FINAL for run in self.api.runs()) else None
+
+    def _report(self, dag_id: str, run_id: str, mark: str, why: str) -> list[Any]:
+        tasks = [task for task in self.api.tasks(dag_id, run_id) if task.state == "success" and reports_on(task)]
+        reports = [(task, self.api.result(dag_id, run_id, task)) for task in tasks]
+        say(f"{mark}  {dag_id:<15} {why}")
         for task, report in reports:
-            say(f"       {task.name}: {numbers(report['counts'])}" + "".join(f"; {note}" for note in report["notes"]))
+            for operation, counts in report["operations"].items():
+                say(f"       {task.name}: {operation} {numbers(counts)}")
+            for note in report["notes"]:
+                say(f"         {note}")
         return [report for _, report in reports]
 
     def _work(self, sr_ids: Sequence[int] | Any, fraction: float) -> None:
@@ -136,7 +177,7 @@ class Story:
 
 def reports_on(task: TaskRun) -> bool:
     """Whether the task returns what became of records."""
-    return task.task_id != "choose"
+    return task.task_id not in SILENT
 
 
 def numbers(counts: Mapping[str, int]) -> str:
