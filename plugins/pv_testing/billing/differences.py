@@ -1,0 +1,42 @@
+"""What the ERP has computed otherwise than we have, in words and to the cent."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from pv_testing.billing.invoice import Invoice
+from pv_testing.billing.money import exact
+
+Amount = str | int | Decimal | None
+
+
+def differences(invoice: Invoice, erp_subtotal: Amount, erp_tax: Amount, erp_total: Amount) -> list[str]:
+    """Say where the ERP's amounts differ from ours; nothing where all are equal.
+
+    Args:
+        invoice: as we have computed it.
+        erp_subtotal: as the ERP has; an amount that is missing, no number or a ``float`` is a difference.
+        erp_tax: likewise.
+        erp_total: likewise.
+    """
+    pairs = (
+        ("subtotal", invoice.subtotal, erp_subtotal),
+        ("tax", invoice.tax_amount, erp_tax),
+        ("total", invoice.total, erp_total),
+    )
+    said = (_difference(invoice, name, ours, theirs) for name, ours, theirs in pairs)
+    return [each for each in said if each]
+
+
+def _difference(invoice: Invoice, name: str, ours: Decimal, theirs: Amount) -> str:
+    known = f"{name}: ours is {invoice.money(ours)} {invoice.currency}"
+    if theirs is None or theirs == "":
+        return f"{known}, the ERP gives none"
+    try:
+        amount = exact(theirs)
+    except (TypeError, ValueError):
+        return f"{known}, the ERP's {str(theirs)[:40]!r} is no decimal number"
+    if amount == ours:
+        return ""
+    gap = f"{invoice.money(abs(amount - ours))} {'less' if amount < ours else 'more'}"
+    return f"{known}, the ERP's {invoice.money(amount)} {invoice.currency}, {gap}"

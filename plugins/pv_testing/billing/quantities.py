@@ -1,0 +1,93 @@
+"""What was done for a service request: which modules were tested in which protocol, and what isn't billed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, tzinfo
+
+from pv_testing.billing.policy import PASSED
+from pv_testing.contracts.values import instant
+from pv_testing.domain.reading import text
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.verdict import QualityStatus, read_status
+from pv_testing.errors import DataError
+
+COMPLETE = "COMPLETE"
+WITHDRAWN = "WITHDRAWN"
+LISTED = 20
+
+
+@dataclass(frozen=True)
+class Work:
+    """What was done.
+
+    Attributes:
+        modules: the serial numbers that were tested, by protocol; a module that was tested again counts once.
+        left_out: executions that aren't billed, by protocol and number.
+        done_on: the day of the last billed execution; ``None`` where no time is known.
+    """
+
+    modules: Mapping[str, frozenset[str]]
+    left_out: tuple[Execution, ...]
+    done_on: date | None
+
+    def tested(self, protocol: str) -> int:
+        """Return how many modules were tested in a protocol."""
+        return len(self.modules.get(protocol, ()))
+
+    def notes(self) -> list[str]:
+        """Say which executions aren't billed; no more than twenty by name."""
+        said = [_left_out(execution) for execution in self.left_out[:LISTED]]
+        more = len(self.left_out) - LISTED
+        return [*said, f"not billed: {more} more executions"] if more > 0 else said
+
+
+def work_of(executions: Iterable[Execution], billed: str, zone: tzinfo) -> Work:
+    """Return what the executions of one service request amount to.
+
+    Args:
+        executions: all of them, in any order.
+        billed: ``completed``, or ``passed`` to bill only those.
+        zone: the laboratory's time zone.
+
+    Raises:
+        DataError: only passed ones are billed, and no one has said what a verdict means (``STATUS_UNKNOWN``).
+    """
+    modules: dict[str, set[str]] = {}
+    left_out = []
+    days = []
+    for execution in executions:
+        if _is_billed(execution, billed):
+            modules.setdefault(execution.protocol_id, set()).add(execution.serial_number)
+            days.append(_day(execution.completed_at, zone))
+        else:
+            left_out.append(execution)
+    left_out.sort(key=lambda each: (each.protocol_id, each.serial_number, each.execution_id))
+    known = {protocol: frozenset(serials) for protocol, serials in modules.items()}
+    return Work(known, tuple(left_out), max((day for day in days if day), default=None))
+
+
+def withdrawn_protocols(request: ServiceRequest) -> frozenset[str]:
+    """Return the protocols that the request lists as withdrawn."""
+    listed = [item for item in request.raw.get("protocols") or () if isinstance(item, Mapping)]
+    return frozenset(text(item.get("protocol_id")) for item in listed if text(item.get("status")).upper() == WITHDRAWN)
+
+
+def _is_billed(execution: Execution, billed: str) -> bool:
+    if execution.status != COMPLETE or not execution.serial_number:
+        return False
+    return billed != PASSED or read_status(execution.qc_status) is QualityStatus.PASS
+
+
+def _left_out(execution: Execution) -> str:
+    why = execution.status if execution.status != COMPLETE else f"COMPLETE {execution.qc_status}".strip()
+    module = execution.serial_number or "an unnamed module"
+    return f"not billed: execution {execution.execution_id}, {execution.protocol_id} on {module}, {why}"
+
+
+def _day(completed_at: str, zone: tzinfo) -> date | None:
+    try:
+        return datetime.fromisoformat(instant(completed_at).replace("Z", "+00:00")).astimezone(zone).date()
+    except DataError:
+        return None
