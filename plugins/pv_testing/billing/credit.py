@@ -53,7 +53,7 @@ def credit_note_of(
         total=total,
         notes=f"Credit note for invoice {number}: {reason}",
         holds=(),
-        credit=Credit(invoice_id, number, reason),
+        credit=Credit(invoice_id, number, invoice.invoice_date, reason),
     ).check()
 
 

@@ -82,7 +82,7 @@ def invoice_of(
         total=total,
         po_number=request.purchase_order,
         notes="\n".join([_headline(request), *work.notes()]),
-        delivered_on=work.done_on,
+        delivered_on=work.done_on or day,
         holds=tuple(_mismatches(ordered, work, quantities)),
     ).check()
 

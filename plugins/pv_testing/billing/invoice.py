@@ -57,11 +57,13 @@ class Credit(NamedTuple):
     Attributes:
         invoice_id: the invoice's id in the ERP.
         number: the invoice's number as the customer knows it.
+        dated: the invoice's date.
         reason: in words.
     """
 
     invoice_id: str
     number: str
+    dated: date
     reason: str
 
 
@@ -82,9 +84,9 @@ class Invoice:
         tax: rate, category and reason.
         tax_amount: on the subtotal, rounded half-up.
         total: subtotal and tax.
+        delivered_on: the day of the last billed execution; that of the approval where no time is known.
         po_number: the customer's number of the order; empty where none is known.
         notes: what the customer is told besides.
-        delivered_on: the day of the last execution; ``None`` where it isn't known.
         holds: why it stays a draft.
         credit: of a credit note.
     """
@@ -101,9 +103,9 @@ class Invoice:
     tax: Tax
     tax_amount: Decimal
     total: Decimal
+    delivered_on: date
     po_number: str = ""
     notes: str = ""
-    delivered_on: date | None = None
     holds: tuple[Hold, ...] = ()
     credit: Credit | None = None
 

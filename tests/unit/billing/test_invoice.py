@@ -220,9 +220,10 @@ def test_a_withdrawn_protocol_is_billed_no_longer_but_can_be_computed_once_more(
     assert len(bill(request, rules(), done, withdrawn=()).lines) == 2
 
 
-def test_the_day_of_the_last_test_is_known() -> None:
-    done = [run(1, completed_at="2025-11-12T23:30:00Z"), run(2, completed_at="later"), run(3, completed_at="")]
-    assert bill(order(quantity=1), rules(), done).delivered_on == date(2025, 11, 13)
+def test_the_day_of_delivery_is_that_of_the_last_test_else_of_the_approval() -> None:
+    done = [run(1, completed_at="2025-11-10T23:30:00Z"), run(2, completed_at="later"), run(3, completed_at="")]
+    assert bill(order(quantity=1), rules(), done).delivered_on == date(2025, 11, 11)
+    assert bill(order(quantity=1), rules(), done[1:]).delivered_on == date(2025, 11, 13)
 
 
 @pytest.mark.parametrize(
