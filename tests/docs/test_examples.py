@@ -23,7 +23,7 @@ def lab() -> Iterator[sandbox.Lab]:
 
 
 def test_the_pages_with_examples_are_known() -> None:
-    assert [page.name for page in WITH_EXAMPLES] == ["README.md", "clients.md"]
+    assert [page.name for page in WITH_EXAMPLES] == ["README.md", "billing.md", "clients.md"]
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)
@@ -35,6 +35,7 @@ def test_the_examples_of_a_page_run_as_they_stand(lab: sandbox.Lab, tmp_path: Pa
         "FRAMEWORK_USERNAME": lab.credentials.framework_username,
         "FRAMEWORK_PASSWORD": lab.credentials.framework_password,
         "LEDGER_URL": f"sqlite:///{tmp_path / 'ledger.sqlite'}",
+        "FOLDER": tmp_path,
     }
     for block in blocks(page, "python"):
         exec(compile(block, str(page), "exec"), names)

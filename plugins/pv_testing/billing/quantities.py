@@ -70,7 +70,8 @@ def work_of(executions: Iterable[Execution], billed: str, zone: tzinfo) -> Work:
 
 def withdrawn_protocols(request: ServiceRequest) -> frozenset[str]:
     """Return the protocols that the request lists as withdrawn."""
-    listed = [item for item in request.raw.get("protocols") or () if isinstance(item, Mapping)]
+    assigned = request.raw.get("protocols") or request.raw.get("assigned_protocols") or ()
+    listed = [item for item in assigned if isinstance(item, Mapping)]
     return frozenset(text(item.get("protocol_id")) for item in listed if text(item.get("status")).upper() == WITHDRAWN)
 
 
