@@ -1,4 +1,4 @@
-"""What docs/billing.md prints is what happens: its files can be read, its prices, reasons and codes are the real ones."""
+"""What docs/billing.md prints is what happens: its files are read, its prices, reasons and codes are the real ones."""
 
 from __future__ import annotations
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import tempfile
 from pathlib import Path
+from uuid import uuid4
 
 from pv_testing.billing.cii import document
 from pv_testing.billing.invoice import Invoice
@@ -57,13 +56,12 @@ def write(invoice: Invoice, folder: str | Path, number: str = "") -> Path:
     xml = einvoice(invoice, number)
     target = Path(folder) / f"{_file_name(_number(invoice))}.xml"
     target.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=target.parent, prefix=".", suffix=".part")
+    beside = target.with_name(f".{uuid4().hex}.part")
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(xml)
-        Path(beside).replace(target)
+        beside.write_bytes(xml)
+        beside.replace(target)
     finally:
-        Path(beside).unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
     return target
 
 

@@ -210,6 +210,12 @@ def test_the_file_is_named_by_the_service_request(tmp_path: Path) -> None:
     assert (folder / "SR-2025-0123.xml").read_bytes() == before
 
 
+def test_others_may_read_the_file_as_far_as_the_umask_lets_them(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.touch()
+    assert write(NORMAL, tmp_path).stat().st_mode == plain.stat().st_mode
+
+
 @pytest.mark.parametrize("number", ["../../etc/passwd", "SR/1", "SR 1", "..", "Ünïcode", "x" * 300])
 def test_no_number_leads_out_of_the_folder(tmp_path: Path, number: str) -> None:
     folder = tmp_path / "here"
