@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     _ledger(_command(commands, "verify-audit", _verify, "find the first record of the audit trail that was altered"))
     waiting = _ledger(_command(commands, "waiting", _waiting, "list the records that wait for a person"))
     waiting.add_argument("--system", help="only this system's")
+    waiting.add_argument("--output", metavar="FILE", default="", help="a table in a file, .xlsx or .csv")
     release = _ledger(_command(commands, "release", _release, "let records that wait be tried again"))
     release.add_argument("--system", required=True)
     release.add_argument("--kind", required=True, help="such as sample, result or sample_status")
@@ -88,14 +89,9 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _waiting(options: argparse.Namespace) -> int:
-    from pv_testing.ledger import Ledger
+    from pv_testing.ledger.cli import show_waiting
 
-    with Ledger(_ledger_url(options)) as ledger:
-        entries = ledger.waiting(options.system)
-    for entry in entries:
-        print(f"{entry.state.value:<12} {entry.system} {entry.kind} {entry.key}  {entry.reason} [{entry.code}]")
-    print(f"{len(entries):,} records wait for a person" if entries else "nothing waits for a person")
-    return 0
+    return show_waiting(_ledger_url(options), options.system, options.output)
 
 
 def _release(options: argparse.Namespace) -> int:

@@ -1,9 +1,22 @@
-"""What ``python -m pv_testing verify-audit`` says."""
+"""What ``python -m pv_testing verify-audit`` and ``waiting`` say."""
 
 from __future__ import annotations
 
-from pv_testing.errors import AuditBroken, IntegrationError
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pv_testing.errors import AuditBroken, ConfigError, IntegrationError, redact
+from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.ledger import Ledger
+from pv_testing.ledger.types import Entry
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+WAITING = ("state", "system", "kind", "key", "id", "code", "reason", "since", "owner")
+FORMATS = (".csv", ".xlsx")
 
 
 def verify_audit(url: str) -> int:
@@ -30,3 +43,54 @@ def verify_audit(url: str) -> int:
     print(f"WHOLE   {summary.count:,} records from {summary.first_at} to {summary.last_at}")
     print(f"        head {summary.head}")
     return 0
+
+
+def show_waiting(url: str, system: str | None = None, output: str = "") -> int:
+    """Print the records that wait for a person, or write them as a table to hand around.
+
+    Args:
+        url: of the ledger, in SQLAlchemy's form.
+        system: only this system's.
+        output: a file that ends in ``.csv`` or ``.xlsx``; without it they are printed.
+
+    Returns:
+        0.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+        ConfigError: the file ends otherwise or can't be written.
+    """
+    if output and Path(output).suffix.lower() not in FORMATS:
+        raise ConfigError(f"{output}: must end in {' or '.join(FORMATS)}", code="FILE_UNWRITABLE")
+    with Ledger(url) as ledger:
+        entries = list(ledger.waiting(system))
+    said = f"{len(entries):,} records wait for a person" if entries else "nothing waits for a person"
+    if output:
+        said += f": {_write(entries, Path(output))}"
+    else:
+        for entry in entries:
+            print(f"{entry.state.value:<12} {entry.system} {entry.kind} {entry.key}  {entry.reason} [{entry.code}]")
+    print(said)
+    return 0
+
+
+def _write(entries: Sequence[Entry], target: Path) -> Path:
+    from pv_testing.exporters.files import write_whole
+    from pv_testing.exporters.tables import csv, workbook
+
+    frame = _table(entries)
+    is_csv = target.suffix.lower() == ".csv"
+    return write_whole(target, csv(frame, for_people=True) if is_csv else workbook({"Waiting": frame}))
+
+
+def _table(entries: Sequence[Entry]) -> DataFrame:
+    from pv_testing.exporters.tables import table
+
+    return table(WAITING, [_row(entry) for entry in entries])
+
+
+def _row(entry: Entry) -> dict[str, str]:
+    since = datetime.fromtimestamp(entry.changed_at, timezone.utc).isoformat(timespec="seconds")
+    said = (entry.state.value, entry.system, entry.kind, entry.key, entry.external_id, entry.code)
+    texts = (*said, redact(entry.reason, REASON_LIMIT), since.replace("+00:00", "Z"), entry.owner)
+    return dict(zip(WAITING, texts, strict=True))

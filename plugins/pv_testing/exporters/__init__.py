@@ -1,0 +1,1 @@
+"""The laboratory's records as files: CSV, Excel workbooks and XML."""

@@ -1,0 +1,48 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from pathlib import Path
+from uuid import uuid4
+
+from pv_testing.errors import ConfigError
+
+NAME_LIMIT = 100
+
+
+def write_whole(target: Path, content: bytes) -> Path:
+    """Write a file beside its place and rename it there, so that no reader ever sees half of it.
+
+    Args:
+        target: the file; what is there already is replaced, and its folder is made where it doesn't exist.
+        content: all of it.
+
+    Returns:
+        The file.
+
+    Raises:
+        ConfigError: it can't be written there.
+    """
+    beside = target.with_name(f".{uuid4().hex}.part")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        beside.write_bytes(content)
+        beside.replace(target)
+    except OSError as error:
+        raise ConfigError(f"{target}: can't be written: {error.strerror or error}", code="FILE_UNWRITABLE") from error
+    finally:
+        if beside.exists():
+            beside.unlink()
+    return target
+
+
+def file_name(text: str) -> str:
+    """Return a name of letters, digits, dots, ``_`` and ``-``; two texts never get the same one.
+
+    Args:
+        text: such as a service request's number, which may hold anything.
+    """
+    safe = re.sub(r"[^A-Za-z0-9._-]", "_", text).lstrip(".")[:NAME_LIMIT]
+    return safe if safe == text else f"{safe}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
