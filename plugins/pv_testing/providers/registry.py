@@ -14,7 +14,10 @@ from pv_testing.providers.session import open_session
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
 
-PROVIDERS = {"senaite": "pv_testing.providers.senaite:SenaiteProvider"}
+PROVIDERS = {
+    "redmine": "pv_testing.providers.redmine:RedmineProvider",
+    "senaite": "pv_testing.providers.senaite:SenaiteProvider",
+}
 
 
 def open_provider(

@@ -1,7 +1,7 @@
 """Installs Redmine 5 once, seeds it once, and starts it from the seeded database each time.
 
-Debian has Redmine and the Ruby libraries that it stands on. The libraries are installed by apt; Redmine itself is unpacked
-into the clone, where its database, files and logs stay too. Nothing of Debian's own Redmine instance is made or touched.
+Debian has Redmine and the Ruby libraries that it stands on. The libraries are installed by apt; Redmine itself is
+unpacked into the clone, where its database, files and logs stay too. Debian's own instance is neither made nor touched.
 """
 
 from __future__ import annotations
@@ -282,6 +282,6 @@ def _installed(package: str) -> bool:
 
 def _working_directory(pid: int) -> Path | None:
     try:
-        return Path(os.readlink(f"/proc/{pid}/cwd"))
+        return Path(f"/proc/{pid}/cwd").readlink()
     except OSError:
         return None
