@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,8 +11,8 @@ import yaml
 
 import sandbox
 from pv_testing.ledger import Ledger
+from tests.chaos.siege import PROJECT, Siege
 
-PROJECT = Path(__file__).parents[2]
 FAULTS = (
     {"route": "POST /api/v2/samples*", "kind": "drop_after", "rate": 0.10, "seed": 1},
     {"route": "POST /api/v2/samples*", "kind": "rate_limit", "rate": 0.01, "burst": 3, "retry_after": 0.4, "seed": 2},
@@ -83,7 +77,7 @@ class Verdict:
         return exact and self.early_requests == 0 and self.sent_again == 0
 
 
-class Attack:
+class Attack(Siege):
     """Runs one storm against a sandbox laboratory.
 
     Args:
@@ -94,64 +88,39 @@ class Attack:
     """
 
     def __init__(self, storm: Storm, lab: sandbox.Lab, ledger: str, directory: Path) -> None:
+        super().__init__(directory, storm.deadline)
         self.storm = storm
         self.lab = lab
         self.ledger = ledger
-        self.directory = directory
-        self.attempts = 0
-        self.killed = 0
 
     def run(self) -> Verdict:
         """Kill, retry and at last leave in peace; then judge."""
         started = time.monotonic()
-        give_up = started + self.storm.deadline
         self.lab.faults("lims", *FAULTS)
-        for number, threshold in enumerate(self._moments(), start=1):
-            while self.killed < number and self._attempt(give_up, kill_at=threshold):
-                pass
-        while self._attempt(give_up):
-            pass
+        self.kill_at(self._moments())
+        self.leave_in_peace()
         lost = sum(rule["hits"] for rule in self.lab.fault_report("lims") if rule["kind"] == "drop_after")
         writes = self._writes()
-        self._attempt(give_up)
+        self.attempt()
         return self._judge(lost, self._writes() - writes, time.monotonic() - started)
 
     def _moments(self) -> list[int]:
         total = self.storm.requests * self.storm.modules
         return sorted(random.Random(self.storm.seed).sample(range(1, total), self.storm.kills))
 
-    def _attempt(self, give_up: float, kill_at: int | None = None) -> int:
-        """Run one attempt, kill it when so many samples have arrived; return its exit status."""
-        self.attempts += 1
-        with self._process() as process:
-            while process.poll() is None:
-                if time.monotonic() > give_up:
-                    process.kill()
-                    raise TimeoutError(f"the storm did not end in {self.storm.deadline:.0f} s; see {self.directory}")
-                if kill_at is not None and self._arrived() >= kill_at:
-                    process.send_signal(signal.SIGKILL)
-                    self.killed += 1
-                    kill_at = None
-                time.sleep(0.002)
-            return process.returncode
-
-    @contextmanager
-    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
+    def command(self) -> list[str]:
+        """Return the worker that creates samples."""
         credentials = self.lab.credentials
-        command = [
-            *(sys.executable, "-m", "tests.chaos.worker", "--ledger", self.ledger, "--contract", str(self._contract())),
+        return [
+            *("tests.chaos.worker", "--ledger", self.ledger, "--contract", str(self._contract())),
             *("--framework", self.lab.framework_url, "--lims", self.lab.lims_url, "--owner", f"try {self.attempts}"),
             *("--username", credentials.framework_username, "--password", credentials.framework_password),
             *("--api-key", credentials.lims_api_key),
         ]
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)])}
-        with (self.directory / f"try-{self.attempts:03}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-            try:
-                yield process
-            finally:
-                process.kill()
-                process.wait()
+
+    def arrived(self) -> int:
+        """Return how many samples the LIMS has."""
+        return int(self.lab.lims_rows("SELECT count(*) AS n FROM samples")[0]["n"])
 
     def _contract(self) -> Path:
         """The generic contract with short deadlines, so that a killed attempt's leases end soon."""
@@ -166,9 +135,6 @@ class Attack:
                 create["bulk"]["size"] = self.storm.bulk
             path.write_text(yaml.safe_dump(contract, allow_unicode=True, sort_keys=False), encoding="utf-8")
         return path
-
-    def _arrived(self) -> int:
-        return int(self.lab.lims_rows("SELECT count(*) AS n FROM samples")[0]["n"])
 
     def _writes(self) -> int:
         routes = ("/api/v2/samples", "/api/v2/samples/bulk")

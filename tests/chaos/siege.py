@@ -1,0 +1,80 @@
+"""Attempts of a task that are killed with SIGKILL again and again, until one is left in peace."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+
+
+class Siege(ABC):
+    """Runs a worker process until it ends well, and kills it on the way.
+
+    Args:
+        directory: for the logs.
+        deadline: seconds after which all is given up.
+    """
+
+    def __init__(self, directory: Path, deadline: float) -> None:
+        self.directory = directory
+        self.give_up = time.monotonic() + deadline
+        self.attempts = 0
+        self.killed = 0
+
+    @abstractmethod
+    def command(self) -> Sequence[str]:
+        """Return the module that is the worker, and its arguments."""
+
+    @abstractmethod
+    def arrived(self) -> int:
+        """Return how many records have arrived so far."""
+
+    def kill_at(self, moments: Iterable[int]) -> None:
+        """Kill an attempt each time when so many records have arrived.
+
+        Args:
+            moments: the numbers, rising.
+        """
+        for number, moment in enumerate(moments, start=1):
+            while self.killed < number and self.attempt(moment):
+                pass
+
+    def leave_in_peace(self) -> None:
+        """Run attempts until one ends well."""
+        while self.attempt():
+            pass
+
+    def attempt(self, kill_at: int | None = None) -> int:
+        """Run one attempt, kill it when so many records have arrived; return its exit status."""
+        self.attempts += 1
+        with self._process() as process:
+            while process.poll() is None:
+                if time.monotonic() > self.give_up:
+                    process.kill()
+                    raise TimeoutError(f"the storm did not end in time; see {self.directory}")
+                if kill_at is not None and self.arrived() >= kill_at:
+                    process.send_signal(signal.SIGKILL)
+                    self.killed += 1
+                    kill_at = None
+                time.sleep(0.002)
+            return process.returncode
+
+    @contextmanager
+    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)])}
+        command = [sys.executable, "-m", *self.command()]
+        with (self.directory / f"try-{self.attempts:03}.log").open("wb") as log:
+            process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT)
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
