@@ -23,7 +23,7 @@ def lab() -> Iterator[sandbox.Lab]:
 
 
 def test_the_pages_with_examples_are_known() -> None:
-    assert [page.name for page in WITH_EXAMPLES] == ["README.md", "billing.md", "clients.md"]
+    assert [page.name for page in WITH_EXAMPLES] == ["README.md", "billing.md", "clients.md", "files.md"]
 
 
 @pytest.mark.parametrize("page", WITH_EXAMPLES, ids=lambda page: page.name)

@@ -56,6 +56,11 @@ class RestProvider:
             return response.json()
         return response.body if spec.answer == "bytes" else None
 
+    async def body(self, name: str, **arguments: Any) -> bytes:
+        """Make one call and return the answer as it came, for callers to whom each digit of a number matters."""
+        spec = self.contract.operation(name)
+        return (await self._request(spec, spec.call.request(arguments))).body
+
     async def listing(self, name: str, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing, page by page."""
         spec = self.contract.operation(name)

@@ -1,0 +1,158 @@
+"""What the tables of an export hold, by the names that ``sheets`` calls them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from pv_testing.contracts.problems import allowed
+from pv_testing.contracts.values import instant
+from pv_testing.domain.records import Execution, Measurement
+from pv_testing.domain.results import operator_name
+from pv_testing.domain.verdict import QualityStatus, read_status, verdicts
+from pv_testing.errors import ConfigError, DataError
+from pv_testing.exporters.reading import COMPLETE, Dossier
+from pv_testing.exporters.tables import table
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+RAW = "raw_data"
+Rows = Iterator[dict[str, Any]]
+
+
+def content(name: str, dossier: Dossier) -> DataFrame:
+    """Return a table.
+
+    Args:
+        name: one of :data:`CONTENTS`.
+        dossier: what was tested.
+
+    Raises:
+        ConfigError: there is no such table (``SHEET_UNUSABLE``).
+    """
+    if name not in CONTENTS:
+        raise ConfigError(f"there is no table {name!r}; {allowed(str(name), list(CONTENTS))}", code="SHEET_UNUSABLE")
+    columns, rows = CONTENTS[name]
+    return table(columns.split(), list(rows(dossier)))
+
+
+def verdict(execution: Execution, measurement: Measurement | None = None) -> QualityStatus:
+    """Return the verdict on a measurement or on the whole execution; what nobody has explained is undecided.
+
+    Args:
+        execution: the execution.
+        measurement: one of its measurements.
+    """
+    try:
+        if measurement is None:
+            return read_status(execution.qc_status)
+        decided, _ = verdicts(replace(execution, measurements=(measurement,)))
+    except DataError:
+        return QualityStatus.UNDECIDED
+    return decided[measurement.parameter]
+
+
+def when(said: str, execution: Execution) -> str:
+    """Return a point in time in UTC; empty where there is none.
+
+    Raises:
+        DataError: it is none.
+    """
+    try:
+        return instant(said) if said else ""
+    except DataError as error:
+        raise error.about(system="framework", key=execution.execution_id) from None
+
+
+def _summary(dossier: Dossier) -> Rows:
+    request, executions = dossier.request, dossier.executions
+    complete = [each for each in executions if each.status == COMPLETE]
+    judged = Counter(verdict(each) for each in complete)
+    facts = {
+        "service request": request.sr_number,
+        "status": request.status,
+        "customer": request.customer.get("name"),
+        "contact": request.customer.get("contact_person"),
+        "purchase order": request.purchase_order,
+        "created": request.created_at,
+        "delivery date": request.delivery_date,
+        "modules": request.quantity,
+        "serial numbers": ", ".join(module.serial_number for module in request.modules),
+        "protocols": ", ".join(request.protocols),
+        "executions begun": len(executions),
+        "executions complete": len(complete),
+        **{f"verdict {status.value}": judged[status] for status in QualityStatus},
+    }
+    yield from ({"field": name, "value": value} for name, value in facts.items())
+
+
+def _about(dossier: Dossier, execution: Execution) -> dict[str, Any]:
+    return {
+        "sr_number": dossier.request.sr_number,
+        "execution_id": execution.execution_id,
+        "protocol_id": execution.protocol_id,
+        "protocol_name": dossier.protocol_name(execution),
+        "serial_number": execution.serial_number,
+        "completed_at": when(execution.completed_at, execution),
+        "operator": operator_name(execution.operator),
+    }
+
+
+def _executions(dossier: Dossier) -> Rows:
+    for execution in dossier.executions:
+        yield {
+            **_about(dossier, execution),
+            "status": execution.status,
+            "qc_status": verdict(execution).value if execution.status == COMPLETE else "",
+            "started_at": when(execution.started_at, execution),
+            "equipment": list(execution.equipment),
+        }
+
+
+def _measurements(dossier: Dossier) -> Rows:
+    for execution in dossier.executions:
+        about = _about(dossier, execution)
+        for each in execution.measurements:
+            yield {
+                **about,
+                "parameter": each.parameter,
+                "value": each.value,
+                "unit": each.unit,
+                "uncertainty": each.uncertainty,
+                "qc_status": verdict(execution, each).value,
+            }
+
+
+def _criteria(dossier: Dossier) -> Rows:
+    for execution in dossier.executions:
+        if execution.status != COMPLETE:
+            continue
+        judged = {**_about(dossier, execution), "qc_status": verdict(execution).value, "said": execution.qc_status}
+        for each in execution.criteria:
+            found = {name: each.raw.get(name) for name in ("expected", "tolerance", "measured")}
+            yield {**judged, "parameter": each.parameter, "result": each.result, **found}
+        if not execution.criteria:
+            yield judged
+
+
+def _points(dossier: Dossier) -> Rows:
+    for execution in dossier.executions:
+        about = _about(dossier, execution)
+        for point in dossier.points.get(execution.execution_id, ()):
+            yield {**about, **point._asdict()}
+
+
+_TEST = "sr_number execution_id protocol_id protocol_name serial_number"
+CONTENTS: Mapping[str, tuple[str, Callable[[Dossier], Rows]]] = {
+    "summary_data": ("field value", _summary),
+    "measurement_data": (
+        f"{_TEST} completed_at operator parameter value unit uncertainty qc_status",
+        _measurements,
+    ),
+    "qc_data": (f"{_TEST} completed_at qc_status said parameter result expected tolerance measured", _criteria),
+    "execution_data": (f"{_TEST} status qc_status started_at completed_at operator equipment", _executions),
+    RAW: (f"{_TEST} series number quantity value unit timestamp", _points),
+}

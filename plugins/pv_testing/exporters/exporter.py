@@ -1,0 +1,111 @@
+"""What was tested of a service request, as a file for a system that reads files or for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from pv_testing.contracts.problems import allowed
+from pv_testing.errors import ConfigError
+from pv_testing.exporters.contents import RAW, content
+from pv_testing.exporters.files import file_name, write_whole
+from pv_testing.exporters.lims_xml import lims_v2
+from pv_testing.exporters.reading import Dossier, read
+from pv_testing.exporters.tables import csv, workbook
+from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.transports.sync import run
+
+SHEETS = {"Summary": "summary_data", "Measurements": "measurement_data", "QC Results": "qc_data"}
+SCHEMAS = {"lims_v2": lims_v2}
+
+
+class DataExporter:
+    """Writes what was tested of a service request into files, each of which appears whole or not at all.
+
+    Args:
+        framework: where the tests are read; without it, the configuration file says it.
+
+    Example:
+        >>> DataExporter().export_csv(123, "/exports")  # doctest: +SKIP
+        PosixPath('/exports/SR-2025-0123_results.csv')
+    """
+
+    def __init__(self, framework: FrameworkClient | None = None) -> None:
+        self._framework = framework
+
+    def export_csv(self, sr_id: int | str, output_path: str | Path, include_raw_data: bool = False) -> Path:  # noqa: FBT001, FBT002 - the guide's signature
+        """Write every measurement as CSV (RFC 4180, UTF-8), one in each row.
+
+        Args:
+            sr_id: the framework's id of the service request, or its number.
+            output_path: the file; within a folder it is named by the service request's number.
+            include_raw_data: write the points of curves and time series into a second file, whose name ends in
+                ``_raw.csv``.
+
+        Returns:
+            The file.
+
+        Raises:
+            DataError: there is no such request.
+            ConfigError: the file can't be written.
+        """
+        dossier = self._read(sr_id, raw=include_raw_data)
+        target = _target(output_path, dossier, ".csv")
+        if include_raw_data:
+            write_whole(target.with_name(f"{target.stem}_raw.csv"), csv(content(RAW, dossier)))
+        return write_whole(target, csv(content("measurement_data", dossier)))
+
+    def export_excel(self, sr_id: int | str, output_path: str | Path, sheets: Mapping[str, str] | None = None) -> Path:
+        """Write an Excel workbook.
+
+        Args:
+            sr_id: the framework's id of the service request, or its number.
+            output_path: the file; within a folder it is named by the service request's number.
+            sheets: the name of each sheet, and its table: ``summary_data``, ``measurement_data``, ``qc_data``,
+                ``execution_data`` or ``raw_data``; the first three without it.
+
+        Returns:
+            The file.
+
+        Raises:
+            DataError: there is no such request, or a table is too large for Excel.
+            ConfigError: there is no such table, no sheet can be called so, or the file can't be written.
+        """
+        wanted = SHEETS if sheets is None else sheets
+        dossier = self._read(sr_id, raw=RAW in wanted.values())
+        written = workbook({name: content(source, dossier) for name, source in wanted.items()})
+        return write_whole(_target(output_path, dossier, ".xlsx"), written)
+
+    def export_xml(
+        self, sr_id: int | str, output_path: str | Path, schema: str = "lims_v2", *, include_raw_data: bool = False
+    ) -> Path:
+        """Write XML that is valid against a schema of the project.
+
+        Args:
+            sr_id: the framework's id of the service request, or its number.
+            output_path: the file; within a folder it is named by the service request's number.
+            schema: ``lims_v2``, which is ``include/schemas/lims_v2.xsd``.
+            include_raw_data: write the points of curves and time series as well.
+
+        Returns:
+            The file.
+
+        Raises:
+            DataError: there is no such request, or the schema can't hold what was tested.
+            ConfigError: there is no such schema, or the file can't be written.
+        """
+        if schema not in SCHEMAS:
+            raise ConfigError(f"there is no schema {schema!r}; {allowed(schema, list(SCHEMAS))}", code="NO_SCHEMA")
+        dossier = self._read(sr_id, raw=include_raw_data)
+        return write_whole(_target(output_path, dossier, ".xml"), SCHEMAS[schema](dossier))
+
+    def _read(self, sr_id: int | str, *, raw: bool) -> Dossier:
+        if self._framework is not None:
+            return run(read(self._framework, sr_id, raw=raw))
+        with FrameworkClient() as framework:
+            return run(read(framework, sr_id, raw=raw))
+
+
+def _target(output_path: str | Path, dossier: Dossier, ending: str) -> Path:
+    path = Path(output_path)
+    return path / f"{file_name(dossier.request.sr_number)}_results{ending}" if path.is_dir() else path

@@ -1,0 +1,90 @@
+"""Reads what was tested of a service request from the framework, with the digits of every number as they came."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from pv_testing.domain.reading import read_execution
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.errors import DataError
+from pv_testing.exporters.raw import Point, points
+from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.workflows.results import named
+
+COMPLETE = "COMPLETE"
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """A service request with its executions.
+
+    Attributes:
+        request: the service request.
+        executions: all that have begun, by their ids; those that are complete with their results.
+        protocols: the framework's protocols by identifier.
+        points: the raw data by execution; empty where none were asked for.
+    """
+
+    request: ServiceRequest
+    executions: tuple[Execution, ...]
+    protocols: Mapping[str, Mapping[str, Any]]
+    points: Mapping[str, tuple[Point, ...]]
+
+    def protocol_name(self, execution: Execution) -> str:
+        """Return the name of an execution's protocol; empty where the framework knows none."""
+        return str(self.protocols.get(execution.protocol_id, {}).get("name") or "")
+
+
+async def read(framework: FrameworkClient, sr_id: int | str, *, raw: bool = False) -> Dossier:
+    """Read a service request with its executions and their results.
+
+    Args:
+        framework: where they are.
+        sr_id: the framework's id of the request, or its number.
+        raw: read curves and time series as well.
+
+    Raises:
+        DataError: there is no such request (``SR_UNKNOWN``).
+    """
+    request = await _request(framework, sr_id)
+    protocols, users = await framework.aprotocols(), await framework.ausers()
+    listed = await framework.alist("list_executions", sr_id=request.id)
+    rows = sorted(listed, key=lambda row: (len(str(row["execution_id"])), str(row["execution_id"])))
+    executions = await gather_bounded([_execution(framework, row) for row in rows])
+    series = await gather_bounded([_points(framework, each) for each in executions]) if raw else []
+    by_id = {each.execution_id: found for each, found in zip(executions, series, strict=False)}
+    return Dossier(request, tuple(named(each, users) for each in executions), protocols, by_id)
+
+
+async def _request(framework: FrameworkClient, sr_id: int | str) -> ServiceRequest:
+    wanted = str(sr_id).strip()
+    if not wanted.isdigit():
+        listed = await framework.alist("list_service_requests")
+        wanted = next((str(each["id"]) for each in listed if each["sr_number"] == wanted), "")
+    found = await framework.aservice_request(int(wanted)) if wanted else None
+    if found is None:
+        message = "no such service request; check its number"
+        raise DataError(message, system="framework", key=str(sr_id), code="SR_UNKNOWN")
+    return found
+
+
+async def _execution(framework: FrameworkClient, row: Mapping[str, Any]) -> Execution:
+    if row.get("status") != COMPLETE:
+        return read_execution(row)
+    return read_execution(row, await _exactly(framework, "get_execution_results", row["execution_id"]))
+
+
+async def _points(framework: FrameworkClient, execution: Execution) -> tuple[Point, ...]:
+    said = await _exactly(framework, "get_execution", execution.raw["execution_id"])
+    return tuple(points({**said, **execution.raw, "measurements": said.get("measurements")}))
+
+
+async def _exactly(framework: FrameworkClient, operation: str, execution_id: Any) -> dict[str, Any]:
+    """Return what the framework says of an execution; ``398.50`` stays what it is."""
+    body = await (await framework.provider()).body(operation, execution_id=execution_id)
+    said = json.loads(body, parse_float=Decimal, parse_constant=str)
+    return said if isinstance(said, dict) else {}
