@@ -1,4 +1,4 @@
-"""A running SENAITE for the whole session; without Python 2.7 the live tests are skipped with a clear word."""
+"""A running server of each product for the whole session; what this machine can't run is skipped with a clear word."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.live.redmine.server import Server as Redmine
 from tests.live.senaite.server import Missing, Server
 
 
@@ -13,6 +14,19 @@ from tests.live.senaite.server import Missing, Server
 def senaite() -> Iterator[Server]:
     """Serve the seeded SENAITE."""
     server = Server()
+    try:
+        server.start()
+        yield server
+    except Missing as missing:
+        pytest.skip(str(missing))
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def redmine() -> Iterator[Redmine]:
+    """Serve the seeded Redmine."""
+    server = Redmine()
     try:
         server.start()
         yield server
