@@ -201,6 +201,18 @@ def test_what_redmine_does_not_know_is_left_out_silently(lab, key):
     assert [field["value"] for field in issue["custom_fields"]] == [None]
 
 
+def test_a_start_is_invented_and_a_due_date_before_it_refused(lab, key):
+    body = lab.body(key, due_date="2025-12-01")
+    assert lab.write("/issues.json", body).status_code == 422
+    body["issue"]["start_date"] = ""
+    assert lab.write("/issues.json", body).json()["issue"]["start_date"] is None
+
+
+def test_lines_of_a_description_end_otherwise_when_they_come_back(lab, key):
+    number = lab.make(key, description="one\ntwo")["id"]
+    assert lab.issue(number)["description"] == "one\r\ntwo"
+
+
 def test_a_status_that_the_workflow_forbids_is_ignored_with_204(lab, key):
     number = lab.make(key)["id"]
     answer = lab.change(f"/issues/{number}.json", {"issue": {"status_id": lab.statuses["Rejected"]}})

@@ -56,6 +56,8 @@ class IssueOperation(SteppedOperation):
         payload = item.payload
         project = await self.redmine.setup.project(payload["project"], self.name)
         body = {
+            # Without one Redmine takes today, and refuses a due date before that.
+            "start_date": "",
             **await self._fields(payload),
             "project_id": project.id,
             "tracker_id": project.tracker(payload["tracker"]),
