@@ -1,0 +1,156 @@
+"""A third party's server on this machine: installed once, seeded once, started from the seeded data each time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TextIO
+
+import requests
+
+from tests.live.senaite.server import Missing, free_port, home
+
+__all__ = ["LiveServer", "Missing"]
+
+STOP_WITHIN = 20.0
+QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
+
+
+class LiveServer:
+    """A server that belongs to the live tests.
+
+    Args:
+        place: the directory of the installation and its data; under ``$LIVE_HOME``, else in the clone, by default.
+    """
+
+    name = ""
+    ready_within = 120.0
+
+    def __init__(self, place: Path | None = None) -> None:
+        self.place = place or home() / self.name.lower()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        self._lock: TextIO | None = None
+
+    @property
+    def origin(self) -> str:
+        """The server's address without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def prepare(self) -> None:
+        """Install and seed what isn't there yet, and put the seeded data in the place of any other.
+
+        Raises:
+            Missing: this machine can't run it.
+            RuntimeError: something failed; the message names the log.
+        """
+        raise NotImplementedError
+
+    def command(self) -> Sequence[str | Path]:
+        """Return what serves in the foreground at the chosen port."""
+        raise NotImplementedError
+
+    def answers(self) -> bool:
+        """Say whether the server is ready."""
+        raise NotImplementedError
+
+    def start(self, port: int = 0) -> None:
+        """Serve on a free port unless one is named.
+
+        Raises:
+            Missing: this machine can't run it.
+            RuntimeError: something failed; the message names the log.
+        """
+        self._take()
+        self.prepare()
+        self.port = port or free_port()
+        command = self.command()
+        with (self.place / "server.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                command,
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, **QUIET},
+            )
+        (self.place / "server.pid").write_text(str(self.process.pid), encoding="utf-8")
+        self._await()
+
+    def stop(self) -> None:
+        """Stop the server that was started here, and only that."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGTERM)
+            try:
+                self.process.wait(STOP_WITHIN)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        self.process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def run(self, command: Sequence[str | Path], within: float = 600.0, **environment: str) -> str:
+        """Run a command to its end and return what it printed; everything goes into the log.
+
+        Raises:
+            RuntimeError: it failed or took too long.
+        """
+        log = self.place / "install.log"
+        variables: Mapping[str, str] = {**os.environ, **QUIET, **environment}
+        with log.open("ab") as file:
+            try:
+                done = subprocess.run(
+                    command,
+                    stdout=subprocess.PIPE,
+                    stderr=file,
+                    stdin=subprocess.DEVNULL,
+                    timeout=within,
+                    env=variables,
+                    check=True,
+                )
+            except subprocess.TimeoutExpired as error:
+                raise RuntimeError(f"{command[0]} did not end in {within:g} s; see {log}") from error
+            except subprocess.CalledProcessError as error:
+                raise RuntimeError(f"{command[0]} failed; see {log}") from error
+            file.write(done.stdout)
+        return done.stdout.decode()
+
+    def _take(self) -> None:
+        """Keep others off the installation, and end the server that a killed run has left on it."""
+        self.place.mkdir(parents=True, exist_ok=True)
+        lock = (self.place / "lock").open("w", encoding="utf-8")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise RuntimeError(f"another run uses {self.place}; wait for it, or set LIVE_HOME") from error
+        self._lock = lock
+        left = self.place / "server.pid"
+        if left.exists():
+            pid = left.read_text(encoding="utf-8")
+            said = subprocess.run(["ps", "-o", "command=", "-p", pid], capture_output=True, text=True, check=False)
+            if str(self.place) in said.stdout:
+                os.killpg(int(pid), signal.SIGKILL)
+            left.unlink()
+
+    def _await(self) -> None:
+        assert self.process is not None
+        log = self.place / "server.log"
+        give_up = time.monotonic() + self.ready_within
+        while time.monotonic() < give_up:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} did not start; see {log}")
+            try:
+                if self.answers():
+                    return
+            except requests.ConnectionError:
+                time.sleep(0.2)
+        self.stop()
+        raise RuntimeError(f"{self.name} did not answer within {self.ready_within:g} s; see {log}")
