@@ -1,8 +1,149 @@
-"""The ERP's records in its own SQLite file."""
+"""The ERP's records in its own SQLite file, and the sums that it makes itself."""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
-SCHEMA = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
-BUSINESS_KEYS: dict[str, tuple[str, ...]] = {}
+from sandbox.erp.models import CreditNoteIn, InvoiceIn, LineIn, MovementIn
+from sandbox.problems import Problem
+from sandbox.register import Register, table
+from sandbox.store import Store
+from sandbox.times import now
+
+_TABLES = ("customers", "invoices", "credit_notes", "stock_movements", "consumables")
+SCHEMA = "".join(table(name) for name in _TABLES)
+BUSINESS_KEYS: dict[str, tuple[str, ...]] = {name: ("external_id",) for name in _TABLES}
+CENT = Decimal("0.01")
+DRAFT, POSTED, PAID = "DRAFT", "POSTED", "PAID"
+# What may follow what: a module is received once, and leaves once.
+FOLLOWS = {
+    "RECEIVED": (None,),
+    "STORED": ("RECEIVED",),
+    "RETURNED": ("RECEIVED", "STORED"),
+    "SCRAPPED": ("RECEIVED", "STORED"),
+}
+
+
+class Records:
+    """The ERP's records.
+
+    Args:
+        store: its database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.customers = Register(store, "customers", "CUST", "Customer")
+        self.invoices = Register(store, "invoices", "INV", "Invoice")
+        self.credit_notes = Register(store, "credit_notes", "CRN", "Credit note")
+        self.movements = Register(store, "stock_movements", "MOV", "Stock movement")
+        self.consumables = Register(store, "consumables", "CON", "Consumable")
+
+    def create_invoice(self, invoice: InvoiceIn) -> dict[str, Any]:
+        """Keep an invoice as a draft, with the sums that the ERP makes of its lines."""
+        return self.invoices.get(self.invoices.add(invoice.reference, self._invoice(invoice), DRAFT))
+
+    def change_invoice(self, identity: str, invoice: InvoiceIn) -> dict[str, Any]:
+        """Put another content in the place of a draft's.
+
+        Raises:
+            Problem: it is no draft any more.
+        """
+        self._require(identity, DRAFT, "can't be changed any more")
+        return self.invoices.change(identity, self._invoice(invoice))
+
+    def post_invoice(self, identity: str, total: str) -> dict[str, Any]:
+        """Post a draft, if its total is the expected one; it is immutable then.
+
+        Raises:
+            Problem: it is no draft, or its total is another.
+        """
+        invoice = self._require(identity, DRAFT, "can't be posted")
+        if Decimal(invoice["total"]) != Decimal(total):
+            message = f"Invoice {identity} comes to {invoice['total']}, not to {total}"
+            raise Problem(409, "AMOUNT_MISMATCH", message)
+        return self.invoices.change(identity, {"posted_at": now()}, POSTED)
+
+    def pay_invoice(self, identity: str, at: str) -> dict[str, Any]:
+        """Note the payment of a posted invoice."""
+        self._require(identity, POSTED, "can't be paid")
+        return self.invoices.change(identity, {"paid_at": at}, PAID)
+
+    def create_credit_note(self, note: CreditNoteIn) -> dict[str, Any]:
+        """Post a credit note on a posted invoice.
+
+        Raises:
+            Problem: the invoice isn't posted, or less was billed than is to be given back.
+        """
+        invoice = self.invoices.get(note.invoice_id)
+        if invoice["status"] == DRAFT:
+            raise Problem(409, "INVALID_TRANSITION", f"Invoice {note.invoice_id} is a draft; change it instead")
+        sums = sums_of(note.line_items, note.tax_rate)
+        others = self.credit_notes.listing(_all(), invoice_id=note.invoice_id)["data"]
+        credited = sum(
+            (Decimal(each["total"]) for each in others if each["external_id"] != note.external_id), Decimal(0)
+        )
+        if credited + Decimal(sums["total"]) > Decimal(invoice["total"]):
+            raise Problem(409, "CREDIT_TOO_HIGH", f"Invoice {note.invoice_id} was billed with {invoice['total']} only")
+        body = {**note.model_dump(exclude={"external_id"}), **sums}
+        return self.credit_notes.get(self.credit_notes.add(note.external_id, body, POSTED))
+
+    def move(self, movement: MovementIn) -> dict[str, Any]:
+        """Keep a stock movement of one module.
+
+        Raises:
+            Problem: it can't follow the module's last one.
+        """
+        past = self.movements.listing(_all(), serial_number=movement.serial_number)["data"]
+        mine = [each for each in past if each["sr_number"] == movement.sr_number]
+        last = mine[-1]["movement"] if mine else None
+        if last not in FOLLOWS[movement.movement]:
+            message = f"Module {movement.serial_number} can't be {movement.movement}; it is {last or 'not here'}"
+            raise Problem(409, "INVALID_TRANSITION", message)
+        body = movement.model_dump(exclude={"external_id"})
+        return self.movements.get(self.movements.add(movement.external_id, body, movement.movement))
+
+    def _invoice(self, invoice: InvoiceIn) -> dict[str, Any]:
+        self.customers.get(invoice.customer_id)
+        if invoice.due_date < invoice.invoice_date:
+            raise _invalid("due_date", "is before invoice_date")
+        sums = sums_of(invoice.line_items, invoice.tax_rate)
+        for name, value in sums.items():
+            given = getattr(invoice, name)
+            if given is not None and Decimal(given) != Decimal(value):
+                raise _invalid(name, f"is {value}, not {given}")
+        return {**invoice.model_dump(), **sums}
+
+    def _require(self, identity: str, status: str, why: str) -> dict[str, Any]:
+        invoice = self.invoices.get(identity)
+        if invoice["status"] != status:
+            raise Problem(409, "INVALID_TRANSITION", f"Invoice {identity} is {invoice['status']} and {why}")
+        return invoice
+
+
+def sums_of(lines: Sequence[LineIn], rate: str) -> dict[str, str]:
+    """Return subtotal, tax and total, each line and the tax rounded half up to the cent.
+
+    Raises:
+        Problem: a line's own total is another.
+    """
+    subtotal = Decimal(0)
+    for place, line in enumerate(lines):
+        total = (Decimal(line.quantity) * Decimal(line.unit_price)).quantize(CENT, ROUND_HALF_UP)
+        if total != Decimal(line.total):
+            raise _invalid(f"line_items.{place}.total", f"is {total}, not {line.total}")
+        subtotal += total
+    tax = (subtotal * Decimal(rate) / 100).quantize(CENT, ROUND_HALF_UP)
+    return {"subtotal": str(subtotal), "tax": str(tax), "total": str(subtotal + tax)}
+
+
+def _invalid(field: str, message: str) -> Problem:
+    return Problem(422, "VALIDATION_ERROR", "The request is not valid", details=[{"field": field, "message": message}])
+
+
+def _all() -> Any:
+    from sandbox.paging import Page
+
+    return Page.model_construct(page=1, limit=1000)

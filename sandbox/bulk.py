@@ -1,0 +1,51 @@
+"""Many records in one request, each of which succeeds or fails on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sandbox.problems import Problem, details_of
+
+MOST = 500
+Item = TypeVar("Item", bound=BaseModel)
+
+
+class Many(BaseModel):
+    """The body of a bulk request; each item is judged by itself."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[Any] = Field(min_length=1, max_length=MOST)
+
+
+class Keys(BaseModel):
+    """Business keys to look up."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    external_ids: list[str] = Field(min_length=1, max_length=MOST)
+
+
+def each(items: Sequence[Any], model: type[Item], work: Callable[[Item], dict[str, Any]]) -> list[dict[str, Any]]:
+    """Do the work for each valid item and return one answer an item, in their order.
+
+    Args:
+        items: as they came.
+        model: what a valid one looks like.
+        work: does it and returns the answer; a :class:`Problem` becomes the item's own refusal.
+    """
+    return [_one(item, model, work) for item in items]
+
+
+def _one(item: Any, model: type[Item], work: Callable[[Item], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return {"status": 201, **work(model.model_validate(item))}
+    except ValidationError as error:
+        details = details_of(error.errors())
+        problem = Problem(422, "VALIDATION_ERROR", "The item is not valid", details=details)
+    except Problem as refused:
+        problem = refused
+    return {"status": problem.status, **problem.envelope()}

@@ -1,0 +1,93 @@
+"""Numbered documents of one kind in a system's database, such as its invoices: made, found, read and changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from sqlite3 import Row
+from typing import Any
+
+import orjson
+
+from sandbox.paging import Page, listing
+from sandbox.problems import not_found
+from sandbox.store import Store
+from sandbox.times import now
+
+_FIND = "SELECT * FROM {table} WHERE external_id IN (SELECT value FROM json_each(?)) ORDER BY number"
+
+
+class Register:
+    """One kind of document. A second one with the same ``external_id`` is taken, so that a double shows.
+
+    Args:
+        store: the system's database, which has a table made by :func:`table`.
+        name: of the table.
+        prefix: of the documents' ids, such as ``INV``.
+        what: what a document is called when there is none.
+    """
+
+    def __init__(self, store: Store, name: str, prefix: str, what: str) -> None:
+        self.store = store
+        self.name = name
+        self.prefix = prefix
+        self.what = what
+
+    def identity(self, number: int) -> str:
+        """Return the id of a document."""
+        return f"{self.prefix}-{number:06d}"
+
+    def add(self, external_id: str, body: Mapping[str, Any], status: str = "") -> str:
+        """Keep a document and return its id."""
+        sql = f"INSERT INTO {self.name} (external_id, status, body, created_at) VALUES (?,?,?,?) RETURNING number"  # noqa: S608
+        values = (external_id, status, orjson.dumps(body).decode(), now())
+        return self.identity(int(self.store.value(sql, values)))
+
+    def view(self, row: Row) -> dict[str, Any]:
+        """Return a document as the API shows it."""
+        known = {"id": self.identity(row["number"]), "external_id": row["external_id"], "status": row["status"]}
+        return {**known, **orjson.loads(row["body"]), "created_at": row["created_at"]}
+
+    def get(self, identity: str) -> dict[str, Any]:
+        """Return a document.
+
+        Raises:
+            Problem: there is none.
+        """
+        head, _, digits = identity.partition("-")
+        sql = f"SELECT * FROM {self.name} WHERE number = ?"  # noqa: S608
+        row = self.store.row(sql, (int(digits),)) if head == self.prefix and digits.isdigit() else None
+        if row is None:
+            raise not_found(self.what, identity)
+        return self.view(row)
+
+    def find(self, external_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Return the documents with these business keys, oldest first."""
+        rows = self.store.rows(_FIND.format(table=self.name), (orjson.dumps(list(external_ids)).decode(),))
+        return [self.view(row) for row in rows]
+
+    def change(self, identity: str, fields: Mapping[str, Any], status: str | None = None) -> dict[str, Any]:
+        """Change some fields of a document, or its status, and return it."""
+        kept = self.get(identity)
+        own = {name: value for name, value in kept.items() if name not in {"id", "external_id", "status", "created_at"}}
+        sql = f"UPDATE {self.name} SET body = ?, status = ? WHERE number = ?"  # noqa: S608
+        body = orjson.dumps({**own, **fields}).decode()
+        self.store.execute(sql, (body, kept["status"] if status is None else status, int(identity.partition("-")[2])))
+        return self.get(identity)
+
+    def listing(self, page: Page, **criteria: str | None) -> dict[str, Any]:
+        """Return one page of the documents whose fields have these values; those that are None don't count."""
+        columns = {"external_id", "status"}
+        conditions = [
+            (f"{name} = ?" if name in columns else f"json_extract(body, '$.{name}') = ?", value)
+            for name, value in criteria.items()
+        ]
+        return listing(self.store, "*", self.name, conditions, page, self.view)
+
+
+def table(name: str) -> str:
+    """Return the SQL that makes a register's table."""
+    return (
+        f"CREATE TABLE IF NOT EXISTS {name} (number INTEGER PRIMARY KEY, external_id TEXT NOT NULL,"
+        " status TEXT NOT NULL, body TEXT NOT NULL, created_at TEXT NOT NULL);\n"
+        f"CREATE INDEX IF NOT EXISTS {name}_key ON {name} (external_id);\n"
+    )
