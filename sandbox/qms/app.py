@@ -6,7 +6,8 @@ from fastapi import FastAPI
 
 from sandbox import control, oauth, problems
 from sandbox.gate import Gate
-from sandbox.qms import api
+from sandbox.qms import api, lab
+from sandbox.qms.records import Records
 from sandbox.system import System
 
 
@@ -18,7 +19,8 @@ def build(system: System) -> Gate:
     """
     app = FastAPI(title="Sandbox QMS", version="1.0.0", openapi_url="/api/openapi.json")
     app.state.system = system
+    app.state.records = Records(system.store)
     problems.install(app)
-    for each in (oauth.router, api.router, control.router):
+    for each in (oauth.router, api.router, control.router, lab.router):
         app.include_router(each)
     return Gate(app, system)
