@@ -1,13 +1,262 @@
-"""The quality management system: non-conformances, CAPAs and the audit trail."""
+"""The quality management system: non-conformances, CAPAs, their files and the audit trail."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+import asyncio
+import base64
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
 
+from pv_testing.errors import MappingError
+from pv_testing.exchange.fingerprint import fingerprint
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
+from pv_testing.transports.sync import run
+
+_KEY_LENGTH = 16
 
 
 class QMSClient(SystemClient):
-    """Speaks with the QMS in the words of the integration guide."""
+    """Speaks with the QMS in the words of the integration guide.
+
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
+    ``ledger`` that lasts as long as the client; with one it lasts for good.
+
+    Example:
+        >>> qms = QMSClient("https://qms.company.com/api", username="integration_user", password="…")  # doctest: +SKIP
+        >>> qms.find_nc_report("5678")["status"]  # doctest: +SKIP
+        'open'
+    """
 
     system: ClassVar[str] = "qms"
+
+    def create_nc_report(
+        self,
+        title: str,
+        description: str = "",
+        severity: str = "Minor",
+        source: str = "Testing",
+        detection_date: Any = None,
+        related_documents: Sequence[str] = (),
+        affected_items: Sequence[Mapping[str, Any]] = (),
+        root_cause_analysis: Mapping[str, Any] | None = None,
+        proposed_corrective_action: str = "",
+        **about: Any,
+    ) -> dict[str, Any]:
+        """Report a non-conformance, or return the one that is there.
+
+        Args:
+            title: in one line.
+            description: what was found.
+            severity: ``Minor``, ``Major`` or ``Critical``.
+            source: where it came to light.
+            detection_date: a ``datetime`` or RFC 3339 text; without a zone it is taken as UTC.
+            related_documents: such as the service request's number.
+            affected_items: each with ``type``, ``id`` and ``quantity``.
+            root_cause_analysis: ``immediate_cause``, and ``contributing_factors`` as text or a list.
+            proposed_corrective_action: what is to be done.
+            **about: ``execution_id`` (or ``external_id``) is the business key; without it, title, affected items and
+                detection date make one. Further ``sr_number``, ``serial_number``, ``protocol_id``, ``protocol_name``
+                and ``earlier_nc``, the id of the report on an earlier test of the same module.
+
+        Returns:
+            What the QMS says of the report; ``nc_id``, ``nc_report_id`` and ``id`` are its id there.
+
+        Raises:
+            Rejected: the QMS refuses the report.
+            MappingError: a field is missing or can't be mapped.
+        """
+        given = {
+            "title": title,
+            "description": description,
+            "severity": severity,
+            "source": source,
+            "detection_date": detection_date,
+            "related_documents": related_documents,
+            "affected_items": affected_items,
+            "root_cause_analysis": root_cause_analysis or {},
+            "proposed_corrective_action": proposed_corrective_action,
+        }
+        said = self.one(self.create_nc_reports([{**given, **about}]))
+        return {**said, "nc_id": said["id"], "nc_report_id": said["id"]}
+
+    def create_nc_reports(self, reports: Sequence[Mapping[str, Any]]) -> Report:
+        """Report many non-conformances, each with the arguments of :meth:`create_nc_report` as a mapping."""
+        return self.exchange("create_nc_report", [nc_record(report) for report in reports])
+
+    def create_capa(
+        self,
+        title: str,
+        problem_statement: str = "",
+        root_cause: str = "",
+        corrective_action: Mapping[str, Any] | None = None,
+        preventive_action: Mapping[str, Any] | None = None,
+        effectiveness_criteria: str = "",
+        **about: Any,
+    ) -> dict[str, Any]:
+        """Raise a CAPA, or return the one that is there.
+
+        Args:
+            title: in one line.
+            problem_statement: what keeps happening.
+            root_cause: why, as far as known.
+            corrective_action: ``description``, ``responsible`` and ``target_date``.
+            preventive_action: the same.
+            effectiveness_criteria: how it is seen that the actions help.
+            **about: ``capa_key`` (or ``external_id``) is the business key; without it, the title and the corrective
+                action's target date make one. Further ``scope``, ``protocol_id``, ``related_ncs`` and ``approved_by``.
+
+        Returns:
+            What the QMS says of the CAPA; ``capa_id`` and ``id`` are its id there.
+
+        Raises:
+            Rejected: the QMS refuses the CAPA.
+            MappingError: a field is missing or can't be mapped.
+        """
+        given = {
+            "title": title,
+            "problem_statement": problem_statement,
+            "root_cause": root_cause,
+            "corrective_action": corrective_action,
+            "preventive_action": preventive_action,
+            "effectiveness_criteria": effectiveness_criteria,
+        }
+        said = self.one(self.create_capas([{**given, **about}]))
+        return {**said, "capa_id": said["id"]}
+
+    def create_capas(self, capas: Sequence[Mapping[str, Any]]) -> Report:
+        """Raise many CAPAs, each with the arguments of :meth:`create_capa` as a mapping."""
+        return self.exchange("create_capa", [capa_record(capa) for capa in capas])
+
+    def attach_file(
+        self, capa_id: str, filename: str, content: bytes, content_type: str = "application/octet-stream"
+    ) -> dict[str, Any]:
+        """Attach a file to a CAPA, once; another content under the same name is a further file.
+
+        Args:
+            capa_id: the CAPA's id in the QMS.
+            filename: without a folder.
+            content: the file's bytes.
+            content_type: such as ``image/png``.
+
+        Raises:
+            Rejected: the QMS refuses the file, or has no such CAPA.
+        """
+        return self.one(self.exchange("attach_file", [attachment_record(capa_id, filename, content, content_type)]))
+
+    def log_audit_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one event of an audit trail to the QMS.
+
+        Args:
+            event: ``timestamp``, ``user``, ``action``, ``resource_type``, ``resource_id``, ``changes``, ``ip_address``
+                and ``session_id``; see :func:`audit_event_record` for its business key.
+
+        Raises:
+            Rejected: the QMS refuses the event.
+            MappingError: a field is missing or can't be mapped.
+        """
+        return self.one(self.log_audit_events([event]))
+
+    def log_audit_events(self, events: Sequence[Mapping[str, Any]]) -> Report:
+        """Send many events of an audit trail, each as :meth:`log_audit_event` takes it."""
+        return self.exchange("log_audit_event", [audit_event_record(event) for event in events])
+
+    def find_nc_report(self, execution_id: str) -> dict[str, Any] | None:
+        """Return the report on an execution, or ``None``."""
+        return self._find("get_nc_reports", execution_id)
+
+    def find_capa(self, capa_key: str) -> dict[str, Any] | None:
+        """Return the CAPA with a business key, or ``None``."""
+        return self._find("get_capas", capa_key)
+
+    def get_nc_status(self, nc_id: str) -> str:
+        """Return ``OPEN`` or ``CLOSED``, or another of our words that the contract has for the status of a report."""
+        return self._status("nc_status", self.call("get_nc_report", nc_id=nc_id))
+
+    def get_capa_status(self, capa_id: str) -> str:
+        """Return ``OPEN`` or ``CLOSED``, or another of our words that the contract has for the status of a CAPA."""
+        return self._status("capa_status", self.call("get_capa", capa_id=capa_id))
+
+    async def anc_ids(self, execution_ids: Iterable[str]) -> dict[str, str]:
+        """Return the QMS ids of those reports that the ledger knows, by execution."""
+        return await asyncio.to_thread(self.ledger.external_ids, self.system, "nc", sorted(execution_ids))
+
+    def _find(self, listing: str, key: str) -> dict[str, Any] | None:
+        found = run(self.alist(listing, external_id=key))
+        return found[0] if found else None
+
+    def _status(self, vocabulary: str, said: Mapping[str, Any]) -> str:
+        return self.contract.vocabularies[vocabulary].read(str(said.get("status")))
+
+
+def nc_record(report: Mapping[str, Any]) -> Record:
+    """Return the record of a non-conformance that is given in the guide's words."""
+    causes = report.get("root_cause_analysis") or {}
+    detected = report.get("detection_date")
+    items = [dict(item) for item in report.get("affected_items") or ()]
+    own = {"title": report.get("title"), "affected_items": items, "detected": str(detected or "")}
+    key = str(report.get("execution_id") or report.get("external_id") or _made("NC", own))
+    optional = ("sr_number", "serial_number", "protocol_id", "protocol_name", "earlier_nc")
+    data = {
+        "execution_id": key,
+        "title": report.get("title"),
+        "description": report.get("description"),
+        "severity": report.get("severity"),
+        "source": report.get("source"),
+        "detected_at": detected,
+        "related_documents": [str(document) for document in report.get("related_documents") or ()],
+        "affected_items": items,
+        "immediate_cause": causes.get("immediate_cause"),
+        "contributing_factors": _listed(causes.get("contributing_factors")),
+        "proposed_corrective_action": report.get("proposed_corrective_action"),
+        **{name: report[name] for name in optional if report.get(name)},
+    }
+    return Record(key, data)
+
+
+def capa_record(capa: Mapping[str, Any]) -> Record:
+    """Return the record of a CAPA that is given in the guide's words."""
+    action = capa.get("corrective_action") or {}
+    own = {"title": capa.get("title"), "target_date": str(action.get("target_date") or "")}
+    key = str(capa.get("capa_key") or capa.get("external_id") or _made("CAPA", own))
+    given = {name: value for name, value in capa.items() if name not in {"capa_key", "external_id"}}
+    return Record(key, {**given, "capa_key": key})
+
+
+def attachment_record(capa_id: str, filename: str, content: bytes, content_type: str) -> Record:
+    """Return the record of a file of a CAPA; its content is known by its digest."""
+    problem = None if content else MappingError("the file is empty", code="FIELD_MISSING")
+    data = {
+        "capa_id": capa_id,
+        "filename": filename,
+        "content_type": content_type,
+        "content": base64.b64encode(content).decode(),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    return Record(f"{capa_id}/{filename}", data, problem)
+
+
+def audit_event_record(event: Mapping[str, Any]) -> Record:
+    """Return the record of an audit event.
+
+    Args:
+        event: in the guide's words. Its business key is ``event_key`` (or ``external_id``), else ``source`` and
+            ``position`` (the place in that source's order), else a digest of the whole event.
+    """
+    given = {name: value for name, value in event.items() if name not in {"event_key", "external_id"}}
+    place = f"{given['source']}/{given['position']}" if given.get("source") and "position" in given else ""
+    key = str(event.get("event_key") or event.get("external_id") or place or _made("EVENT", given))
+    return Record(key, {**given, "event_key": key})
+
+
+def _made(prefix: str, content: dict[str, Any]) -> str:
+    """Return a business key that is always the same for the same content."""
+    return f"{prefix}-{fingerprint(content)[:_KEY_LENGTH]}"
+
+
+def _listed(said: Any) -> list[str]:
+    if isinstance(said, str):
+        return [said] if said else []
+    return [str(each) for each in said or ()]
