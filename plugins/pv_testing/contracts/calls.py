@@ -18,7 +18,7 @@ def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET"
     """Compile a request.
 
     Args:
-        written: its ``method``, ``path``, ``query``, ``fields`` and ``stamps``.
+        written: its ``method``, ``path`` (or ``soap``), ``query``, ``fields`` and ``stamps``.
         shared: what it refers to.
         method: the method where it says none.
     """
@@ -27,7 +27,7 @@ def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET"
     constants = {ours: spec for ours, spec in query.items() if isinstance(spec, Mapping) and "const" in spec}
     return Call(
         method=method,
-        path=Template.of(written["path"]),
+        path=Template.of(written["soap"] if "soap" in written else written["path"]),
         query={ours: _parameter(ours, spec, shared) for ours, spec in query.items() if ours not in constants},
         constants={spec.get("to", ours): Parameter(ours).write(spec["const"]) for ours, spec in constants.items()},
         fields=tuple(written["fields"]) if "fields" in written else None,
@@ -63,7 +63,7 @@ def compile_operation(name: str, written: Mapping[str, Any], shared: Shared, pag
         shared: vocabularies and maps of the contract.
         pagination: how listings come in pages unless the operation says otherwise.
     """
-    call = compile_call(written, shared)
+    call = compile_call(written, shared, "POST" if "soap" in written and "list" not in written else "GET")
     update = written.get("update")
     return OperationSpec(
         name=name,

@@ -16,6 +16,7 @@ from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
 from pv_testing.contracts.model import Contract, Limits, Rate
 from pv_testing.contracts.problems import Problem, allowed, refuse
 from pv_testing.contracts.rules import compile_rules
+from pv_testing.contracts.soap import compile_soap
 from pv_testing.contracts.words import Vocabulary, two_way
 from pv_testing.contracts.yaml_file import Document, Place
 from pv_testing.transports.pages import Pagination
@@ -37,6 +38,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
     named = replace(document, value=_substitute(document.value, names))
     written = named.value
     refuse(_references(named))
+    soap = compile_soap(named)
     maps = compile_maps(written.get("maps", {}), Shared(vocabularies(written), written.get("units", {})))
     pagination = Pagination(**written.get("pagination", {}))
     shared = Shared(vocabularies(written), written.get("units", {}), maps)
@@ -59,6 +61,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         units=shared.units,
         names=names,
         rules=compile_rules(written.get("errors", {})),
+        soap=soap,
     )
 
 

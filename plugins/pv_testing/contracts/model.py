@@ -15,6 +15,7 @@ from pv_testing.transports.pages import Pagination
 if TYPE_CHECKING:
     from pv_testing.contracts.rules import Rules
     from pv_testing.transports.judge import Judge, Judgement
+    from pv_testing.transports.wsdl import Port
 
 Values = Mapping[str, Any]
 NOTHING: Values = {}
@@ -326,6 +327,8 @@ class Contract:
         operations: by name.
         units: tables of the units that the system wants, by quantity.
         names: what a deployment may call otherwise, with the names in effect.
+        rules: what answers mean.
+        soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
     """
 
     name: str
@@ -345,6 +348,7 @@ class Contract:
     units: Mapping[str, Mapping[str, str]]
     names: Mapping[str, str]
     rules: Rules = field(repr=False)
+    soap: Port | None = field(default=None, repr=False)
 
     def operation(self, name: str) -> OperationSpec:
         """Return an operation.

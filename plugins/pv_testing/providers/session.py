@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -12,6 +13,7 @@ from pv_testing.ledger import Ledger
 from pv_testing.transports.auth import Auth, ClientCredentials, JwtLogin, api_key, basic, bearer
 from pv_testing.transports.limits import Rate
 from pv_testing.transports.rest import RestSession, RestSettings
+from pv_testing.transports.soap import SoapSession
 from pv_testing.transports.tls import Tls
 
 if TYPE_CHECKING:
@@ -45,7 +47,8 @@ def open_session(
         tls=Tls(config.ca_cert, config.client_cert, config.client_key),
         allow_http=config.allow_http,
     )
-    return RestSession(
+    kind = RestSession if contract.soap is None else partial(SoapSession, contract.soap)
+    return kind(
         settings,
         make_auth(config, contract, on_token),
         on_pause=lambda until: ledger.pause(config.system, until),

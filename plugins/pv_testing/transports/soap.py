@@ -1,0 +1,150 @@
+"""SOAP over the session of REST: the same deadlines, retries, limits, certificates and credentials.
+
+To those who use it, an operation of the WSDL is a path, its arguments are the query and the body, and the answer is
+JSON. A fault of the caller's side has the status 400, one of the system's side 500, whatever HTTP said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from pv_testing.errors import IntegrationError, ResponseError
+from pv_testing.exchange.types import Verdict
+from pv_testing.transports.auth import Auth
+from pv_testing.transports.fault import Fault
+from pv_testing.transports.judge import Judge, Judgement, judge_http
+from pv_testing.transports.response import Response
+from pv_testing.transports.rest import REPEATABLE, RestSession
+from pv_testing.transports.settings import RestSettings
+from pv_testing.transports.wsdl import Message, Port
+
+_BY_FAULT = frozenset({400, 500})
+
+
+class SoapSession(RestSession):
+    """One session with one SOAP service, for one event loop; an asynchronous context manager.
+
+    Args:
+        port: the operations that the service has.
+        settings: how the system is reached; every request goes to ``base_url`` itself.
+        auth: who asks.
+        on_pause: called with the epoch seconds until which the system wants to be left alone.
+        not_before: epoch seconds of such a wish that an earlier process was told.
+    """
+
+    def __init__(
+        self,
+        port: Port,
+        settings: RestSettings,
+        auth: Auth | None = None,
+        *,
+        on_pause: Callable[[float], None] | None = None,
+        not_before: float = 0.0,
+    ) -> None:
+        super().__init__(settings, auth, on_pause=on_pause, not_before=not_before)
+        self._port = port
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        data: Any = None,
+        headers: Mapping[str, str] | None = None,
+        operation: str = "",
+        key: str = "",
+        repeatable: bool | None = None,
+        timeout: float | None = None,
+        judge: Judge | None = None,
+        decode: bool = True,
+    ) -> Response:
+        """Call an operation until its outcome is known, or say that it isn't.
+
+        Args:
+            method: ``GET`` for what only reads and may be repeated, ``POST`` for the rest; SOAP itself knows no other.
+            path: the operation's name in the WSDL.
+            params: arguments.
+            json: further ones.
+            data: nothing; SOAP has its own body.
+            headers: besides those of SOAP.
+            operation: its name in errors.
+            key: the record's business key, in errors.
+            repeatable: whether it may be sent twice without harm; by default reads may.
+            timeout: seconds for all attempts together.
+            judge: says what an answer means; by default its status does.
+            decode: nothing; every answer is decoded.
+
+        Returns:
+            An answer that the judge calls ``ok``, as JSON.
+
+        Raises:
+            MappingError: the arguments aren't what the WSDL asks for; nothing was sent.
+            IntegrationError: as :meth:`RestSession.request`.
+        """
+        del data, decode
+        message = self._message(path, {**(params or {}), **(json or {})}, operation, key)
+        reading = _Reading(self._port, path, judge or judge_http)
+        await super().request(
+            "POST",
+            self.settings.base_url,
+            data=message.body,
+            headers={"Accept": "text/xml, application/soap+xml", **message.headers, **(headers or {})},
+            operation=operation,
+            key=key,
+            repeatable=method in REPEATABLE if repeatable is None else repeatable,
+            timeout=timeout,
+            judge=reading.judge,
+            decode=False,
+        )
+        return reading.answer
+
+    def _message(self, name: str, arguments: Mapping[str, Any], operation: str, key: str) -> Message:
+        try:
+            return self._port.message(name, arguments)
+        except IntegrationError as error:
+            known = self.settings
+            raise error.about(system=known.system, provider=known.provider, operation=operation, key=key) from None
+
+
+class _Reading:
+    """Reads the answers to one request, the last of which counts.
+
+    Args:
+        port: what the answer may be.
+        operation: its name in the WSDL.
+        judge: says what an answer means.
+
+    Attributes:
+        answer: the last one that was read.
+    """
+
+    def __init__(self, port: Port, operation: str, judge: Judge) -> None:
+        self._port = port
+        self._operation = operation
+        self._judge = judge
+        self.answer: Response
+
+    def judge(self, response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+        """Decode an answer and say what it means; a success that can't be read may have taken effect."""
+        try:
+            self.answer = self._decoded(response)
+        except ResponseError as error:
+            found = self._judge(response, repeatable)
+            if found.verdict is not Verdict.OK:
+                return found
+            return Judgement(Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS, error.code, error.message)
+        return self._judge(self.answer, repeatable)
+
+    def _decoded(self, response: Response) -> Response:
+        said = self._port.answer(self._operation, response.body)
+        status = response.status
+        if isinstance(said, Fault):
+            if 200 <= status < 300 or status in _BY_FAULT:
+                status = 400 if said.is_callers else 500
+            said = said.as_json()
+        return Response(status, response.headers, orjson.dumps(said), response.url)
