@@ -21,6 +21,7 @@ from sandbox.settings import Credentials, Settings
 
 FRAMEWORK = "framework"
 LIMS = "lims"
+ERP = "erp"
 SYSTEMS = tuple(systems.SYSTEMS)
 
 
@@ -93,9 +94,22 @@ class Lab(Remote, Judge):
         """Put re-analysed measurements in the place of an execution's earlier ones."""
         self.control(FRAMEWORK, "POST", f"executions/{execution_id}/correct", {"measurements": measurements})
 
+    def decide(self, execution_id: int, qc_status: str, overall: str | None = None, **criteria: Any) -> None:
+        """Put other verdicts in the place of an execution's earlier ones; ``overall`` is the same if it isn't given."""
+        body = {"qc_status": qc_status, "overall": overall, **criteria}
+        self.control(FRAMEWORK, "POST", f"executions/{execution_id}/decide", body)
+
+    def close(self, system: str, register: str, identity: str, closed_at: str | None = None) -> dict[str, Any]:
+        """Close a document as people do, such as a report in the QMS's register ``nc-reports``."""
+        return dict(self.control(system, "POST", f"{register}/{identity}/close", {"closed_at": closed_at}))
+
     def vanish(self, sr_id: int) -> None:
         """Delete a service request half-way: listed, but not to be read."""
         self.control(FRAMEWORK, "POST", f"service_requests/{sr_id}/vanish")
+
+    def know_customer(self, name: str) -> str:
+        """Let the ERP know a customer, and return its id there."""
+        return str(self.control(ERP, "POST", "customers", {"name": name})["id"])
 
     def seed(self, wanted: SeedPlan) -> dict[str, int]:
         """Add a laboratory to the framework and return what was added."""

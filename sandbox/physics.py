@@ -12,6 +12,7 @@ from sandbox.chance import chance
 
 NAMEPLATE = 400.0
 AREA = 1.98
+_DAMP, _DRIFT = 53.0, 38.0
 Outcome = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
@@ -233,7 +234,11 @@ def _analysis(measurements: dict[str, Any]) -> dict[str, float]:
 
 
 def _conditions(random: Random) -> dict[str, Any]:
+    """Return the conditions of a test; on a damp day, one in ten, the lamp drifts."""
     irradiance, temperature = round(random.gauss(1000, 4), 1), round(random.gauss(25, 0.4), 1)
+    humidity = round(random.uniform(35, 55), 1)
+    if humidity > _DAMP:
+        irradiance = round(irradiance + _DRIFT, 1)
     return {
         "irradiance": {
             "target": 1000,
@@ -249,5 +254,5 @@ def _conditions(random: Random) -> dict[str, Any]:
             "tolerance": "±2 °C",
             "compliant": abs(temperature - 25) <= 2,
         },
-        "relative_humidity": {"actual": round(random.uniform(35, 55), 1), "unit": "%"},
+        "relative_humidity": {"actual": humidity, "unit": "%"},
     }

@@ -45,5 +45,12 @@ async def correct(execution_id: int, body: models.Correction, records: Rec) -> R
     return Response(status_code=204)
 
 
+@router.post("/executions/{execution_id}/decide")
+async def decide(execution_id: int, body: models.Decision, records: Rec) -> Response:
+    """Put other verdicts in the place of an execution's earlier ones."""
+    work.decide(records, execution_id, body)
+    return Response(status_code=204)
+
+
 def _every(records: Rec) -> list[int]:
     return [row["id"] for row in records.store.rows("SELECT id FROM service_requests WHERE NOT gone ORDER BY 1")]

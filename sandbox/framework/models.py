@@ -231,3 +231,11 @@ class Correction(Strict):
     """A re-analysis: measurements that take the place of earlier ones."""
 
     measurements: dict[str, dict[str, Any]] = Field(min_length=1)
+
+
+class Decision(Strict):
+    """What the laboratory says of an execution now; ``qc_status`` and ``overall`` may contradict each other."""
+
+    qc_status: str
+    overall: str | None = None
+    criteria: list[dict[str, Any]] | None = None

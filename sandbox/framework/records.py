@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from sandbox import catalogue
+from sandbox.framework.equipment import described
 from sandbox.framework.models import SR_STATUSES
 from sandbox.problems import Problem, not_found
 from sandbox.store import Store, placeholders
@@ -58,6 +59,7 @@ def request_view(row: sqlite3.Row) -> dict[str, Any]:
 
 def execution_view(row: sqlite3.Row) -> dict[str, Any]:
     """Return an execution as listings show it: without its measurements."""
+    equipment = load(row, "equipment")
     return {
         "execution_id": row["execution_id"],
         "protocol_id": row["protocol_id"],
@@ -65,7 +67,7 @@ def execution_view(row: sqlite3.Row) -> dict[str, Any]:
         "sr_number": row["sr_number"],
         "module_id": row["module_id"],
         "operator_id": row["operator_id"],
-        "equipment": load(row, "equipment"),
+        "equipment": described(equipment, row["completed_at"]) if row["status"] == "COMPLETE" else equipment,
         "status": row["status"],
         "progress": row["progress"],
         "qc_status": row["qc_status"] if row["status"] == "COMPLETE" else None,

@@ -11,6 +11,7 @@ import orjson
 
 from sandbox import catalogue, physics
 from sandbox.chance import chance
+from sandbox.framework.models import Decision
 from sandbox.framework.records import EXECUTION_COLUMNS, PLANNED, Records, load
 from sandbox.store import placeholders
 from sandbox.times import now, parse, stamp
@@ -178,3 +179,13 @@ def correct(records: Records, execution_id: int, measurements: dict[str, Any]) -
     results["measurements"].update(measurements)
     sql = "UPDATE executions SET results = ?, updated_at = ? WHERE execution_id = ?"
     records.store.execute(sql, (orjson.dumps(results).decode(), now(), execution_id))
+
+
+def decide(records: Records, execution_id: int, decision: Decision) -> None:
+    """Put other verdicts, and other criteria if any are given, in the place of an execution's earlier ones."""
+    results = load(records.execution(execution_id), "results")
+    overall = decision.qc_status if decision.overall is None else decision.overall
+    criteria = results["pass_fail"]["criteria"] if decision.criteria is None else decision.criteria
+    results |= {"qc_status": decision.qc_status, "pass_fail": {"overall": overall, "criteria": criteria}}
+    sql = "UPDATE executions SET results = ?, qc_status = ?, updated_at = ? WHERE execution_id = ?"
+    records.store.execute(sql, (orjson.dumps(results).decode(), decision.qc_status, now(), execution_id))
