@@ -14,7 +14,7 @@ from pv_testing.domain.verdict import QualityStatus, read_status
 from pv_testing.errors import DataError
 
 COMPLETE = "COMPLETE"
-WITHDRAWN = "WITHDRAWN"
+WITHDRAWN = ("WITHDRAWN", "CANCELLED")
 LISTED = 20
 
 
@@ -72,7 +72,7 @@ def withdrawn_protocols(request: ServiceRequest) -> frozenset[str]:
     """Return the protocols that the request lists as withdrawn."""
     assigned = request.raw.get("protocols") or request.raw.get("assigned_protocols") or ()
     listed = [item for item in assigned if isinstance(item, Mapping)]
-    return frozenset(text(item.get("protocol_id")) for item in listed if text(item.get("status")).upper() == WITHDRAWN)
+    return frozenset(text(item.get("protocol_id")) for item in listed if text(item.get("status")).upper() in WITHDRAWN)
 
 
 def _is_billed(execution: Execution, billed: str) -> bool:

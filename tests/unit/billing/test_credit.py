@@ -25,6 +25,7 @@ def test_the_record_has_the_shape_that_contracts_read() -> None:
     record = credit_note_record(credit())
     assert record.key == "SR-2025-0123/PVTP-001"
     assert record.data == {
+        "credit_note_key": "SR-2025-0123/PVTP-001",
         "sr_number": "SR-2025-0123",
         "protocol_id": "PVTP-001",
         "customer_id": "17",
