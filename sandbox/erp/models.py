@@ -52,9 +52,10 @@ class InvoiceIn(Strict):
 
 
 class PostIn(Strict):
-    """The total that the caller expects."""
+    """The total that the caller expects, and the status that is the only one to ask for."""
 
     total: Amount
+    status: Literal["POSTED"] = "POSTED"
 
 
 class PayIn(Strict):

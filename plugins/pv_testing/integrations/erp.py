@@ -2,12 +2,209 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
+from pv_testing.errors import Conflict
+from pv_testing.exchange.report import Report
+from pv_testing.integrations import erp_records as records
 from pv_testing.integrations.client import SystemClient
+from pv_testing.transports.sync import run
+
+AMOUNTS = ("subtotal", "tax", "total")
 
 
 class ERPClient(SystemClient):
-    """Speaks with the ERP in the words of the integration guide."""
+    """Speaks with the ERP in the words of the integration guide.
+
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
+    ``ledger`` that lasts as long as the client; with one it lasts for good.
+
+    Example:
+        >>> erp = ERPClient("https://erp.company.com/api", client_id="…", client_secret="…")  # doctest: +SKIP
+        >>> erp.find_invoice("SR-2025-0123")["status"]  # doctest: +SKIP
+        'DRAFT'
+    """
 
     system: ClassVar[str] = "erp"
+
+    def create_invoice(
+        self,
+        customer_id: str,
+        invoice_date: Any,
+        due_date: Any,
+        reference: str,
+        line_items: Sequence[Mapping[str, Any]],
+        notes: str = "",
+        **terms: Any,
+    ) -> dict[str, Any]:
+        """Create an invoice as a draft, or return the one that is there; a changed one changes the draft.
+
+        Args:
+            customer_id: the customer's id in the ERP.
+            invoice_date: a ``date``, a ``datetime`` (its day as it stands) or ``YYYY-MM-DD``.
+            due_date: likewise.
+            reference: the business key, such as the service request's number.
+            line_items: each with ``description``, ``quantity``, ``unit_price`` and, where wanted, ``total`` and
+                ``protocol_id``. Amounts are text, decimals or numbers; a total is quantity × price, rounded half-up,
+                and one that is given must not differ by more than the smallest unit.
+            notes: what the customer is told besides.
+            **terms: ``currency`` (ISO 4217; the ERP's own without it, with two decimals), ``tax_rate`` in per cent,
+                ``tax`` as an amount, which is only compared, and ``po_number``.
+
+        Returns:
+            What the ERP says of the invoice; ``invoice_id`` and ``id`` are its id there.
+
+        Raises:
+            Rejected: the ERP refuses the invoice.
+            MappingError: a field is missing, or an amount is no number or is wrong.
+        """
+        given = {"customer_id": customer_id, "invoice_date": invoice_date, "due_date": due_date, "notes": notes}
+        report = self.create_invoices([{**given, "reference": reference, "line_items": line_items, **terms}])
+        said = self.one(report)
+        return {**said, "invoice_id": said["id"]}
+
+    def create_invoices(self, invoices: Sequence[Mapping[str, Any]]) -> Report:
+        """Create many invoices, each with the arguments of :meth:`create_invoice` as a mapping."""
+        return self.exchange("create_invoice", [records.invoice(invoice) for invoice in invoices])
+
+    def post_invoice(self, invoice_id: str, total: Any) -> dict[str, Any]:
+        """Post a draft; it can't be changed from then on.
+
+        Args:
+            invoice_id: the invoice's id in the ERP.
+            total: what it must come to, tax included; the ERP posts no other.
+
+        Raises:
+            Rejected: it is no draft, or comes to something else.
+        """
+        keys = self.ledger.find_by_external_id(self.system, "invoice", [invoice_id])
+        posting = records.posting(keys.get(invoice_id, invoice_id), invoice_id, total)
+        said = self.one(self.exchange("post_invoice", [posting]))
+        return {**said, "invoice_id": invoice_id}
+
+    def create_credit_note(
+        self,
+        invoice_id: str,
+        reference: str,
+        invoice_date: Any,
+        line_items: Sequence[Mapping[str, Any]],
+        reason: str,
+        currency: str,
+        **terms: Any,
+    ) -> dict[str, Any]:
+        """Give back what was billed, or return the credit note that is there.
+
+        Args:
+            invoice_id: the posted invoice's id in the ERP.
+            reference: the business key, such as ``SR-2025-0123/PVTP-018``.
+            invoice_date: of the credit note.
+            line_items: as for :meth:`create_invoice`, with positive amounts.
+            reason: in words.
+            currency: its ISO 4217 code.
+            **terms: ``tax_rate`` in per cent, ``tax``, and ``customer_id`` where the ERP wants it.
+
+        Raises:
+            Rejected: the invoice isn't posted, or less was billed.
+            MappingError: a field is missing, or an amount is no number or is wrong.
+        """
+        given = {"invoice_id": invoice_id, "reference": reference, "invoice_date": invoice_date, "reason": reason}
+        note = records.credit_note({**given, "line_items": line_items, "currency": currency, **terms})
+        return self.one(self.exchange("create_credit_note", [note]))
+
+    def create_customer(self, name: str, **contact: Any) -> dict[str, Any]:
+        """Create a customer, or return the one of that name that is there, unchanged.
+
+        Args:
+            name: the business key.
+            **contact: ``contact_person``, ``email``, ``phone`` and ``address``.
+
+        Returns:
+            What the ERP says of the customer; ``id`` is its id there.
+        """
+        return self.one(self.exchange("create_customer", [records.customer({"name": name, **contact})]))
+
+    def record_stock_movement(self, **movement: Any) -> dict[str, Any]:
+        """Book that a module came, was put away or left.
+
+        Args:
+            **movement: ``sr_number``, ``serial_number``, ``movement`` (``RECEIVED``, ``STORED``, ``RETURNED`` or
+                ``SCRAPPED``) and ``date``; further ``product`` and ``customer_id``.
+
+        Raises:
+            Rejected: it can't follow the module's last movement.
+        """
+        return self.one(self.record_stock_movements([movement]))
+
+    def record_stock_movements(self, movements: Sequence[Mapping[str, Any]]) -> Report:
+        """Book many movements, each with the arguments of :meth:`record_stock_movement` as a mapping."""
+        return self.exchange("record_stock_movement", [records.stock_movement(movement) for movement in movements])
+
+    def draw_consumable(self, **draw: Any) -> dict[str, Any]:
+        """Book what an execution has used up.
+
+        Args:
+            **draw: ``execution_id``, ``item``, ``quantity``, ``unit`` and ``date``.
+        """
+        return self.one(self.draw_consumables([draw]))
+
+    def draw_consumables(self, draws: Sequence[Mapping[str, Any]]) -> Report:
+        """Book many draws, each with the arguments of :meth:`draw_consumable` as a mapping."""
+        return self.exchange("draw_consumable", [records.consumable(draw) for draw in draws])
+
+    def find_customer(self, name: str) -> dict[str, Any] | None:
+        """Return the customer of exactly this name, or ``None``.
+
+        Raises:
+            Conflict: the ERP has several (``CUSTOMER_AMBIGUOUS``).
+        """
+        return run(self.acustomer(name))
+
+    async def acustomer(self, name: str) -> dict[str, Any] | None:
+        """Do what :meth:`find_customer` does, in the caller's event loop."""
+        found = [each for each in await self.alist("get_customers", name=name) if each.get("name") == name]
+        if len(found) > 1:
+            raise self._several(len(found), f"customers are called {name}", name, "CUSTOMER_AMBIGUOUS")
+        return found[0] if found else None
+
+    def find_invoice(self, reference: str) -> dict[str, Any] | None:
+        """Return the invoice with a reference, as :meth:`get_invoice` does, or ``None``.
+
+        Raises:
+            Conflict: the ERP has several (``DUPLICATE_IN_SYSTEM``).
+        """
+        found = self.list("get_invoices", reference=reference)
+        if len(found) > 1:
+            raise self._several(len(found), "invoices have this reference", reference, "DUPLICATE_IN_SYSTEM")
+        return self._read(found[0]) if found else None
+
+    def get_invoice(self, invoice_id: str) -> dict[str, Any]:
+        """Return an invoice: ``invoice_id``, ``status`` in our words, ``subtotal``, ``tax`` and ``total`` as text.
+
+        Raises:
+            NotFound: there is none.
+        """
+        return run(self.ainvoice(invoice_id))
+
+    async def ainvoice(self, invoice_id: str) -> dict[str, Any]:
+        """Do what :meth:`get_invoice` does, in the caller's event loop."""
+        return self._read(await self.acall("get_invoice", invoice_id=invoice_id))
+
+    def get_invoice_status(self, invoice_id: str) -> str:
+        """Return ``DRAFT``, ``POSTED``, ``PAID`` or ``CANCELLED``."""
+        return str(self.get_invoice(invoice_id)["status"])
+
+    async def aopen_invoices(self) -> list[dict[str, Any]]:
+        """Return the invoices that are posted and not paid, as :meth:`get_invoice` does."""
+        return [self._read(said) for said in await self.alist("get_invoices", status="POSTED")]
+
+    def _read(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        status = self.contract.vocabularies["invoice_status"].read(str(said.get("status") or ""))
+        amounts = {name: records.plain(records.amount(said[name])) for name in AMOUNTS if said.get(name) is not None}
+        invoice_id = str(said.get("invoice_id") or said.get("id") or "")
+        number = str(said.get("number") or invoice_id)
+        return {**said, **amounts, "invoice_id": invoice_id, "number": number, "status": status}
+
+    def _several(self, count: int, what: str, key: str, code: str) -> Conflict:
+        message = f"{count} {what}; only a person can tell which one is meant"
+        return Conflict(message, system=self.system, provider=self.config.provider, key=key, code=code)
