@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from sandbox import control, problems
 from sandbox.gate import Gate
 from sandbox.pm import api
+from sandbox.pm.records import Records
 from sandbox.system import System
 
 
@@ -18,6 +19,7 @@ def build(system: System) -> Gate:
     """
     app = FastAPI(title="Sandbox PM", version="1.0.0", openapi_url="/api/openapi.json")
     app.state.system = system
+    app.state.records = Records(system.store)
     problems.install(app)
     for each in (api.router, control.router):
         app.include_router(each)
