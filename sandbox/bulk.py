@@ -42,7 +42,7 @@ def each(items: Sequence[Any], model: type[Item], work: Callable[[Item], dict[st
 
 def _one(item: Any, model: type[Item], work: Callable[[Item], dict[str, Any]]) -> dict[str, Any]:
     try:
-        return {"status": 201, **work(model.model_validate(item))}
+        return {**work(model.model_validate(item)), "status": 201}
     except ValidationError as error:
         details = details_of(error.errors())
         problem = Problem(422, "VALIDATION_ERROR", "The item is not valid", details=details)
