@@ -173,6 +173,26 @@ def test_entities_that_multiply_are_not_followed(port):
         port.answer("WhoAmI", bomb)
 
 
+def test_a_schema_beside_the_wsdl_is_read_and_one_that_a_link_leads_to_is_not(tmp_path):
+    folder, types = tmp_path / "mappings", tmp_path / "types.xsd"
+    folder.mkdir()
+    types.write_text(
+        '<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="urn:u">'
+        '<xs:simpleType name="Number"><xs:restriction base="xs:string"/></xs:simpleType></xs:schema>'
+    )
+    imported = (
+        '<wsdl:types><xs:schema><xs:import namespace="urn:u" schemaLocation="types.xsd"/></xs:schema></wsdl:types>'
+    )
+    asked = '<wsdl:message name="Asked">'
+    wsdl = folder / "service.wsdl"
+    wsdl.write_text(RPC.replace(asked, imported + asked).replace('"xs:string"', '"u:Number" xmlns:u="urn:u"'))
+    (folder / "types.xsd").symlink_to(types)
+    with pytest.raises(ConfigError, match="in a file beside it"):
+        load_port(wsdl)
+    types.replace(folder / "types.xsd")
+    assert b"SN1" in load_port(wsdl).message("Rate", {"number": "SN1"}).body
+
+
 def test_a_port_that_is_not_soap_is_refused(make):
     with pytest.raises(ConfigError) as refused:
         make(
