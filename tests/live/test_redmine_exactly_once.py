@@ -92,7 +92,7 @@ def configuration(url: str, lab: Laboratory, directory: Path) -> dict[str, Any]:
 
 
 def storm(rate: float) -> list[dict[str, Any]]:
-    """Return the faults that hit writes: lost answers, requests that never arrive, errors on either side of the commit."""
+    """Return the faults that hit writes: lost answers, lost requests, errors before and after a commit."""
     kinds: list[tuple[str, float, dict[str, Any]]] = [
         ("drop_after", rate, {}),
         ("drop_before", rate / 4, {}),
