@@ -14,10 +14,11 @@ from pv_testing.errors import AuthenticationError, ConfigError
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations import PMClient, QMSClient
 from pv_testing.integrations.client import SystemClient
+from pv_testing.ledger import Ledger
 from sandbox.proxy import serve_proxy
 from tests.live.redmine import plan
 from tests.live.redmine.server import Server
-from tests.live.test_redmine_facts import STRANGER_KEY, Laboratory, setting
+from tests.live.test_redmine_facts import STRANGER_KEY, Caller, Laboratory, setting
 
 pytestmark = pytest.mark.live
 
@@ -174,6 +175,34 @@ def test_a_changed_task_is_changed_in_place_and_leaves_the_assignee_to_redmine(p
     issue = lab.issue(number)
     assert issue["due_date"] == "2025-12-24"
     assert "assigned_to" not in issue
+
+
+def test_a_task_that_was_deleted_goes_on_in_the_one_that_a_person_makes(redmine, connect, lab, sr, tmp_path):
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+        pm = connect(ledger=ledger)
+        number = task(pm, sr).external_id
+        with Caller(redmine, plan.ADMIN_KEY) as admin:
+            assert admin.delete(f"{redmine.url}/issues/{number}.json", timeout=60).status_code == 204
+        assert task(pm, sr, due_date="2025-12-24").code == "ISSUE_GONE"
+        substitute = str(lab.make(sr)["id"])
+        ledger.confirm("pm", "task", sr, substitute, owner="ada")
+        changed = task(pm, sr, due_date="2025-12-31")
+    assert (changed.result, changed.external_id) == (Result.UPDATED, substitute)
+    assert lab.issue(int(substitute))["due_date"] == "2025-12-31"
+
+
+def test_hours_that_were_deleted_go_on_in_those_that_a_person_enters(redmine, connect, lab, sr, tmp_path):
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+        pm = connect(ledger=ledger)
+        main, execution = task(pm, sr).external_id, fresh()
+        number = hours(pm, execution, main).external_id
+        with Caller(redmine, plan.ADMIN_KEY) as admin:
+            assert admin.delete(f"{redmine.url}/time_entries/{number}.json", timeout=60).status_code == 204
+        assert hours(pm, execution, main, 2).code == "ENTRY_GONE"
+        substitute = str(lab.entry(execution, 1, issue_id=int(main)).json()["time_entry"]["id"])
+        ledger.confirm("pm", "time_entry", execution, substitute, owner="ada")
+        assert hours(pm, execution, main, 3).result is Result.UPDATED
+    assert [entry["hours"] for entry in lab.entries(execution)] == [3]
 
 
 def test_a_key_that_two_issues_carry_waits_for_a_person(connect, lab, sr):
@@ -391,6 +420,24 @@ def test_non_conformances_are_open_until_redmine_says_that_their_status_closes(q
     assert qms.call("get_nc_report", nc_id=number)["status"] == "closed"
     assert [item["id"] for item in qms.list("get_nc_reports", external_id=execution, status="CLOSED")] == [number]
     assert qms.list("get_nc_reports", external_id=execution, status="OPEN") == []
+
+
+def test_the_guides_words_are_understood(qms, lab):
+    made = qms.create_nc_report(
+        title="Thermal cycling failed",
+        description="Pmax fell by 7.1 %",
+        severity="Major",
+        detection_date="2025-11-20T10:15:00+01:00",
+        affected_items=[{"type": "PV Module", "id": "SN001", "quantity": 1}],
+        root_cause_analysis={"immediate_cause": "solder", "contributing_factors": "ramp"},
+        execution_id=fresh(),
+    )
+    assert qms.get_nc_status(made["nc_id"]) == "OPEN"
+    assert "* Affected items: type PV Module, id SN001, quantity 1" in lab.issue(int(made["nc_id"]))["description"]
+    action = {"description": "Check the ramp", "responsible": "Eve", "target_date": "2026-01-31"}
+    capa_id = qms.create_capa(title=f"CAPA {fresh()}", problem_statement="Six failed", corrective_action=action)["id"]
+    qms.attach_file(capa_id, "pareto.png", CHART, "image/png")
+    assert qms.get_capa_status(capa_id) == "OPEN"
 
 
 def test_a_capa_says_who_does_what_until_when(qms, lab):

@@ -93,7 +93,10 @@ class HoursOperation(SteppedOperation):
             await self.redmine.put(path, {"time_entry": body}, operation=self.name, key=item.key)
             entry: Item = await self.redmine.ask("GET", path, "time_entry", operation=self.name, key=item.key)
         except NotFound as error:
-            message = f"time entry {item.external_id} has been deleted in Redmine; forget the record to enter it anew"
+            message = (
+                f"time entry {item.external_id} has been deleted in Redmine; enter one there with the key {item.key!r} "
+                "and confirm the record with its number"
+            )
             raise Conflict(message, key=item.key, code="ENTRY_GONE") from error
         if not self._same(item.payload, entry):
             message = f"Redmine answered yes, but time entry {item.external_id} stays as it was"

@@ -93,7 +93,10 @@ class IssueOperation(SteppedOperation):
         try:
             issue = await self.redmine.issue(item.external_id, self.name, key=item.key)
         except NotFound as error:
-            message = f"#{item.external_id} has been deleted in Redmine; forget the record to have it made anew"
+            message = (
+                f"#{item.external_id} has been deleted in Redmine; make an issue there with the key {item.key!r} and "
+                "confirm the record with its number"
+            )
             raise Conflict(message, key=item.key, code="ISSUE_GONE") from error
         different = differences(item.payload, issue)
         if not different:

@@ -1,19 +1,14 @@
-"""An operation of several requests, each record within the time that its lease allows for."""
+"""An operation of several requests to Redmine."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-
 from pv_testing.contracts.model import OperationSpec
-from pv_testing.errors import AmbiguousOutcome
-from pv_testing.exchange.types import Prepared, Reply
+from pv_testing.providers import stepped
 from pv_testing.providers.redmine.provider import RedmineProvider
-from pv_testing.providers.rest import RestOperation
 
 
-class SteppedOperation(RestOperation):
-    """Brings records into effect step by step.
+class SteppedOperation(stepped.SteppedOperation):
+    """Brings records into effect in Redmine, step by step.
 
     Args:
         provider: who speaks to Redmine.
@@ -23,18 +18,3 @@ class SteppedOperation(RestOperation):
     def __init__(self, provider: RedmineProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
         self.redmine = provider
-
-    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
-        """Bring records into effect, one after the other."""
-        return [await self._in_time(item) for item in batch]
-
-    async def bring(self, item: Prepared) -> Reply:
-        """Bring one record into effect."""
-        raise NotImplementedError
-
-    async def _in_time(self, item: Prepared) -> Reply:
-        try:
-            return await asyncio.wait_for(self.bring(item), self.limits.timeout)
-        except asyncio.TimeoutError as error:
-            message = f"the steps took longer than {self.limits.timeout:g} s; some may have taken effect in Redmine"
-            raise AmbiguousOutcome(message, key=item.key) from error
