@@ -33,19 +33,19 @@ class FaultRule(BaseModel):
 
     Attributes:
         route: glob on ``"METHOD /path"``, such as ``"POST /api/v2/samples*"``.
-        kind: what goes wrong. ``rate_limit``: 429. ``error``: ``status``. ``delay``: ``seconds`` of waiting, ``when``
-            says whether before or after the work is done; it is done even if the client has gone. ``drop_before`` and
-            ``drop_after``: the connection is closed without an answer, before or after the work. ``truncate``: the work
-            is done and half of the answer's body is sent. ``html``: the work is done and the answer is status 200 with
-            an HTML page. ``duplicate``: the work is done twice, as when a network delivers a request twice.
-            ``expired_token``: the token that came with the request expires first. ``repeat_page``: whatever page of a
-            listing is asked for, the answer is page 1.
+        kind: what goes wrong. ``rate_limit``: 429. ``error``: ``status``, ``when`` says whether nothing is done or all
+            of the work. ``delay``: ``seconds`` of waiting, ``when`` says whether before or after the work is done; it
+            is done even if the client has gone. ``drop_before`` and ``drop_after``: the connection is closed without an
+            answer, before or after the work. ``truncate``: the work is done and half of the answer's body is sent.
+            ``html``: the work is done and the answer is status 200 with an HTML page. ``duplicate``: the work is done
+            twice, as when a network delivers a request twice. ``expired_token``: the token that came with the request
+            expires first. ``repeat_page``: whatever page of a listing is asked for, the answer is page 1.
         rate: the share of matching requests that is hit, 0 to 1.
         times: how many requests are hit at most.
         retry_after: seconds, ``"date:5"`` for an HTTP date in five seconds, or any text sent as it stands.
         status: the status of ``error``.
         seconds: the length of ``delay``.
-        when: when ``delay`` waits.
+        when: whether ``delay`` waits, or ``error`` comes, before the work or after it.
         burst: how many matching requests in a row are hit each time the rule strikes.
         seed: of the random numbers that ``rate`` needs.
     """

@@ -119,7 +119,7 @@ class Gate:
             await self._work(scope, body, seen)
         if rule.kind == "delay" and rule.when == "after":
             await asyncio.sleep(rule.seconds)
-        return answer
+        return Answer.of_problem(_failure(rule)) if rule.kind == "error" else answer
 
     def _quota(self, client: str) -> Problem | None:
         limiter = self._system.limiter
@@ -174,11 +174,13 @@ def _refusal(rule: FaultRule | None) -> Problem | None:
         return None
     if rule.kind == "rate_limit":
         return rate_limited(rule.retry_after_header())
-    if rule.kind == "error":
-        retry_after = rule.retry_after_header()
-        headers = {"Retry-After": retry_after} if retry_after else {}
-        return Problem(rule.status, "SERVER_ERROR", "Something went wrong on this side", headers=headers)
-    return None
+    return _failure(rule) if rule.kind == "error" and rule.when == "before" else None
+
+
+def _failure(rule: FaultRule) -> Problem:
+    retry_after = rule.retry_after_header()
+    headers = {"Retry-After": retry_after} if retry_after else {}
+    return Problem(rule.status, "SERVER_ERROR", "Something went wrong on this side", headers=headers)
 
 
 async def _read(receive: Receive) -> bytes | None:

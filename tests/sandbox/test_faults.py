@@ -73,6 +73,12 @@ def test_an_error_has_the_chosen_status_and_does_nothing(lims: Any, lab: Lab, sa
     assert held(lab, sample) == 0
 
 
+def test_an_error_can_come_after_the_work(lims: Any, lab: Lab, sample: dict[str, Any]) -> None:
+    lab.faults(LIMS, {"route": POST, "kind": "error", "status": 500, "when": "after", "times": 1})
+    assert lims.post("/samples", json=sample).status_code == 500
+    assert held(lab, sample) == 1
+
+
 @pytest.mark.parametrize(("kind", "kept"), [("drop_before", 0), ("drop_after", 1)])
 def test_a_dropped_connection(lims: Any, lab: Lab, sample: dict[str, Any], kind: str, kept: int) -> None:
     lab.faults(LIMS, {"route": POST, "kind": kind, "times": 1})
