@@ -1,0 +1,64 @@
+"""The calendar days of stock movements, from what the framework says, so that another run comes to the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, tzinfo
+
+from pv_testing.contracts.values import instant
+from pv_testing.domain.reading import first
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.errors import DataError
+from pv_testing.inventory.policy import STEPS
+
+
+def day_in(moment: str, zone: tzinfo) -> date | None:
+    """Return the laboratory's day of a point in time; ``None`` where it is none."""
+    found = _moment(moment)
+    return found.astimezone(zone).date() if found else None
+
+
+def step_days(
+    request: ServiceRequest,
+    executions: Iterable[Execution],
+    steps: Sequence[str],
+    known: Mapping[str, date],
+    now: datetime,
+) -> dict[str, date]:
+    """Return the day of each step that a service request has reached.
+
+    The framework doesn't say when a request came to a state, only when it was changed last. Therefore the modules were
+    received no later than that and no later than the first execution began, they were stored when the last one ended,
+    and they left when the request was changed last. None of them was received before the request was made, nor makes a
+    step before the one before it. A day that is known stays, whatever changes later.
+
+    Args:
+        request: the service request.
+        executions: all that have begun on its modules.
+        steps: those that are reached, in their order.
+        known: the days from earlier runs.
+        now: when it is seen, in the laboratory's time zone; counts where the framework says nothing.
+    """
+    done = list(executions)
+    changed = _moment(first(request.raw, "updated_at")) or now
+    begun = [moment for each in done if (moment := _moment(each.started_at))]
+    ended = [moment for each in done if (moment := _moment(each.completed_at))]
+    there = min([changed, *begun])
+    moments = {
+        "received": max(there, _moment(request.created_at) or there),
+        "stored": max(ended, default=changed),
+        "leaving": changed,
+    }
+    days: dict[str, date] = {}
+    before = date.min
+    for step in STEPS:
+        if step in steps:
+            before = days[step] = known.get(step) or max(before, moments[step].astimezone(now.tzinfo).date())
+    return days
+
+
+def _moment(said: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(instant(said).replace("Z", "+00:00"))
+    except DataError:
+        return None
