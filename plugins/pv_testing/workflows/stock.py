@@ -1,0 +1,181 @@
+"""The ERP's stock follows the laboratory: where customers' modules are, and what tests have used up."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime, timezone, tzinfo
+
+import orjson
+
+from pv_testing.domain.reading import read_execution
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import STATES, TESTED
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.integrations.erp import ERPClient
+from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.inventory.consumables import draw_records
+from pv_testing.inventory.days import step_days
+from pv_testing.inventory.policy import STEPS, InventoryPolicy
+from pv_testing.inventory.stay import Stay, movement_keys
+from pv_testing.ledger import Claim, Decision
+from pv_testing.workflows.intake import deletions
+from pv_testing.workflows.unfinished import Unfinished
+
+MOVE = "record_stock_movement"
+DRAW = "draw_consumable"
+STOCK = "erp/stock"
+DRAWN = "erp/consumables"
+
+
+async def move_stock(
+    framework: FrameworkClient,
+    erp: ERPClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+    policy: InventoryPolicy | None = None,
+    zone: tzinfo | None = None,
+) -> Report:
+    """Book the movements of the service requests' modules: received, stored, then returned or scrapped.
+
+    Each step is sent by itself, and only for modules whose step before is in effect. A movement that is in effect stays
+    as it is, whatever the rules say later.
+
+    Args:
+        framework: where the requests are.
+        erp: where the movements are to be.
+        sr_ids: the framework's ids of the requests; one that has been deleted is noted, its modules stay booked.
+        replay: try records again that wait for a person.
+        dry_run: say what would happen, and change nothing anywhere.
+        policy: the laboratory's rules; ``inventory.yaml`` without it.
+        zone: the laboratory's time zone; the configuration's without it.
+    """
+    policy, zone = policy or InventoryPolicy.read(), zone or _zone()
+    report = Report(MOVE, erp.system, erp.config.provider, rehearsal=dry_run)
+    requests, deleted = await framework.aservice_requests(sr_ids if policy.states else ())
+    stays = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
+    for step in STEPS:
+        if report.error is None:
+            await _take_step(step, [stay for stay in stays if step in stay.steps], erp, report, replay=replay)
+    report.notes += [note for stay in stays for note in stay.notes()]
+    report.notes += deletions(deleted)
+    if not dry_run:
+        begun = [stay for stay in stays if stay.steps]
+        far = {stay.request.sr_number: (stay.request.id, stay.finished) for stay in begun}
+        await Unfinished(erp.ledger, STOCK, policy.closed_days).keep(far, deleted)
+    report.close()
+    return report
+
+
+async def _take_step(step: str, stays: Sequence[Stay], erp: ERPClient, report: Report, *, replay: bool) -> None:
+    records: list[Record] = []
+    for stay in stays:
+        due, others = stay.step(step)
+        records += due
+        report.add(others)
+    outcomes = await _send(erp, MOVE, records, report, replay=replay)
+    for stay in stays:
+        stay.book(outcomes)
+
+
+async def _stay(
+    framework: FrameworkClient,
+    erp: ERPClient,
+    request: ServiceRequest,
+    policy: InventoryPolicy,
+    zone: tzinfo,
+    *,
+    keep: bool,
+) -> Stay:
+    """Read what the ledger and, only where a step is new or the last one, the framework's executions say."""
+    fates = await _fates(erp, MOVE, movement_keys(request))
+    booked = [key for key, decision in fates.items() if decision is Decision.CHANGED]
+    begun = [key for key, decision in fates.items() if decision is not Decision.NEW]
+    stay = Stay(request, policy, booked, begun)
+    known = await _known_days(erp, request)
+    executions: list[Execution] = []
+    if STEPS[-1] in stay.steps or not known.keys() >= set(stay.steps):
+        executions = [read_execution(row) for row in await framework.alist("list_executions", sr_id=request.id)]
+    days = step_days(request, executions, stay.steps, known, datetime.now(timezone.utc).astimezone(zone))
+    stay.know(days, executions)
+    if keep and days.keys() - known.keys():
+        kept = orjson.dumps({**known, **days}).decode()
+        await asyncio.to_thread(erp.ledger.set_watermark, f"{STOCK}/{request.sr_number}", kept)
+    return stay
+
+
+async def _known_days(erp: ERPClient, request: ServiceRequest) -> dict[str, date]:
+    """Return the days that an earlier run has come to."""
+    kept = await asyncio.to_thread(erp.ledger.watermark, f"{STOCK}/{request.sr_number}")
+    said: Mapping[str, str] = orjson.loads(kept) if kept else {}
+    return {step: date.fromisoformat(day) for step, day in said.items()}
+
+
+async def draw_consumables(
+    framework: FrameworkClient,
+    erp: ERPClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+    policy: InventoryPolicy | None = None,
+    zone: tzinfo | None = None,
+) -> Report:
+    """Draw what the completed executions of the service requests have used up, once for each execution and item.
+
+    A draw that is in effect stays as it is, whatever the rules say later. The arguments are those of `move_stock`.
+    """
+    policy, zone = policy or InventoryPolicy.read(), zone or _zone()
+    report = Report(DRAW, erp.system, erp.config.provider, rehearsal=dry_run)
+    requests, deleted = await framework.aservice_requests(sr_ids if policy.consumables else ())
+    tested = [request for request in requests if request.status in TESTED]
+    listed = await gather_bounded(
+        [framework.alist("list_executions", sr_id=each.id, status="COMPLETE") for each in tested]
+    )
+    records = {
+        request.sr_number: draw_records(request.sr_number, map(read_execution, rows), policy, zone)
+        for request, rows in zip(tested, listed, strict=True)
+    }
+    every = [record for of in records.values() for record in of]
+    fates = await _fates(erp, DRAW, [record.key for record in every])
+    drawn = {key for key, decision in fates.items() if decision is Decision.CHANGED}
+    report.add(Outcome(key, Result.UNCHANGED) for key in drawn)
+    outcomes = await _send(erp, DRAW, [record for record in every if record.key not in drawn], report, replay=replay)
+    drawn |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
+    report.notes += deletions(deleted)
+    if not dry_run:
+        over = {each.sr_number for each in tested if each.status == STATES[-1]}
+        over -= {number for number, of in records.items() if not all(record.key in drawn for record in of)}
+        far = {each.sr_number: (each.id, each.sr_number in over) for each in tested}
+        await Unfinished(erp.ledger, DRAWN, policy.closed_days).keep(far, deleted)
+    report.close()
+    return report
+
+
+async def _send(
+    erp: ERPClient, operation: str, records: Sequence[Record], report: Report, *, replay: bool
+) -> Sequence[Outcome]:
+    """Send records, take what became of them into the report, and return it."""
+    if not records:
+        return ()
+    part = await erp.aexchange(operation, records, replay=replay, dry_run=report.rehearsal)
+    report.add(part.outcomes)
+    report.error = part.error
+    return part.outcomes
+
+
+async def _fates(erp: ERPClient, operation: str, keys: Sequence[str]) -> dict[str, Decision]:
+    """Say what the ledger knows of records: ``CHANGED`` is in effect, ``NEW`` is not, anything else is perhaps."""
+    kind = erp.contract.operation(operation).kind
+    of_no_version = [Claim(key, "") for key in keys]
+    answers = await asyncio.to_thread(erp.ledger.peek, erp.system, kind, of_no_version)
+    return {answer.key: answer.decision for answer in answers}
+
+
+def _zone() -> tzinfo:
+    from pv_testing.config import load_config
+
+    return load_config().lab.zone

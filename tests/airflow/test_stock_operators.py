@@ -1,0 +1,52 @@
+"""Shows which service requests the operators of inventory choose: open ones, and closed ones that aren't finished."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import pytest
+
+import sandbox
+from operators.stock import DrawConsumablesOperator, MoveStockOperator
+from pv_testing.integrations import FrameworkClient
+from pv_testing.ledger import Ledger
+from pv_testing.transports.sync import run
+from pv_testing.workflows.stock import DRAWN, STOCK
+from pv_testing.workflows.unfinished import Unfinished
+
+
+@pytest.fixture
+def lab(tmp_path):
+    with sandbox.serve(tmp_path / "lab", seed_plan=sandbox.SeedPlan(requests=3, modules=1, protocols=1)) as served:
+        yield served
+
+
+@pytest.fixture
+def framework(lab):
+    known = lab.credentials
+    user = {"username": known.framework_username, "password": known.framework_password}
+    with Ledger() as ledger, closing(FrameworkClient(lab.framework_url, ledger=ledger, **user)) as client:
+        yield client
+
+
+@pytest.mark.parametrize(("operator", "name"), [(MoveStockOperator, STOCK), (DrawConsumablesOperator, DRAWN)])
+def test_open_requests_are_chosen_and_closed_ones_until_they_are_finished(lab, framework, operator, name):
+    first, second, third = (request["id"] for request in framework.list_service_requests())
+    lab.run_executions(first)
+    for sr in (second, third):
+        lab.advance(sr, "CLOSED")
+    task = operator(task_id="step")
+    assert task.memory == name
+    assert task.chosen(framework) == [first]
+    memory = Unfinished(framework.ledger, name, 30)
+    run(memory.keep({"SR-2025-0001": (first, False), "SR-2025-0002": (second, False)}, []))
+    assert sorted(set(task.chosen(framework))) == [first, second]
+    run(memory.keep({"SR-2025-0002": (second, True)}, []))
+    assert set(task.chosen(framework)) == {first}
+
+
+def test_the_one_that_is_asked_for_is_chosen_whatever_its_state(lab, framework):
+    (first, second, _) = (request["id"] for request in framework.list_service_requests())
+    lab.advance(second, "CLOSED")
+    assert MoveStockOperator(task_id="step", service_request="SR-2025-0002").chosen(framework) == [second]
+    assert MoveStockOperator(task_id="step", service_request=str(first)).chosen(framework) == [first]
