@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PROVIDERS = {
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
+    "tryton": "pv_testing.providers.tryton:TrytonProvider",
 }
 
 
@@ -36,4 +37,6 @@ def open_provider(
     """
     module, _, name = PROVIDERS.get(contract.provider.lower(), "").partition(":")
     kind: type[RestProvider] = getattr(import_module(module), name) if module else RestProvider
-    return kind(config, contract, open_session(config, contract, ledger, on_token))
+    session = open_session(config, contract, ledger, on_token)
+    session.auth = kind.own_auth(config, on_token) or session.auth
+    return kind(config, contract, session)

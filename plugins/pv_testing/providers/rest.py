@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.transports import pagination
+from pv_testing.transports.auth import Auth
 from pv_testing.transports.judge import Judge
 from pv_testing.transports.response import Response
 from pv_testing.transports.rest import RestSession
@@ -35,6 +36,17 @@ class RestProvider:
         self.config = config
         self.contract = contract
         self.session = session
+
+    @staticmethod
+    def own_auth(config: SystemConfig, on_token: Callable[[str], None] | None) -> Auth | None:
+        """Return a way to say who asks that only this product has; ``None`` where the configured one is all.
+
+        Args:
+            config: the credentials.
+            on_token: called with every token that is fetched.
+        """
+        del config, on_token
+        return None
 
     def operation(self, name: str) -> Operation:
         """Return an operation for the exchange engine.

@@ -92,6 +92,8 @@ class TokenAuth(Auth):
         on_token: called with every token that is fetched, so that logs can mask it.
     """
 
+    scheme = "Bearer"
+
     def __init__(self, on_token: Callable[[str], None] | None = None) -> None:
         self._on_token = on_token or (lambda _: None)
         self._fetching: asyncio.Task[Mapping[str, str]] | None = None
@@ -127,7 +129,7 @@ class TokenAuth(Auth):
         said = await self._fetch(session)
         lifetime = _seconds(said.get("expires_in"))
         self._renew_at = time.monotonic() + lifetime - min(SKEW, lifetime / 5)
-        self._headers = {"Authorization": f"Bearer {said['access_token']}"}
+        self._headers = {"Authorization": f"{self.scheme} {said['access_token']}"}
         return self._headers
 
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:

@@ -1,0 +1,178 @@
+"""What is read from Tryton, in the words of every ERP contract."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from pv_testing.contracts.model import Contract
+from pv_testing.contracts.problems import allowed
+from pv_testing.errors import MappingError, NotFound
+
+if TYPE_CHECKING:
+    from pv_testing.providers.tryton.provider import Item, TrytonProvider
+
+CUSTOMER = ("code", "name", "email", "phone")
+INVOICE = (
+    "state",
+    "number",
+    "reference",
+    "party.code",
+    "party.name",
+    "invoice_date",
+    "payment_term_date",
+    "currency.code",
+    "description",
+    "comment",
+    "untaxed_amount",
+    "tax_amount",
+    "total_amount",
+)
+MOVEMENT = (
+    "state",
+    "effective_date",
+    "product.code",
+    "lot.number",
+    "from_location.code",
+    "to_location.code",
+)
+CRITERIA = {
+    "get_customers": ("name", "id"),
+    "get_invoices": ("reference", "status", "customer_id"),
+    "get_stock_movements": ("external_id", "sr_number", "serial_number"),
+}
+
+
+async def listed(provider: TrytonProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return a listing.
+
+    Args:
+        provider: who asks.
+        name: of the listing in the contract.
+        criteria: what its items must have.
+
+    Raises:
+        MappingError: a criterion is unknown.
+    """
+    provider.contract.operation(name)
+    for criterion in criteria:
+        if criterion not in CRITERIA[name]:
+            message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
+            raise MappingError(message, code="FIELD_UNKNOWN")
+    if name == "get_customers":
+        where = [[{"id": "code"}.get(field, field), "=", value] for field, value in criteria.items()]
+        return [customer(each) for each in await provider.search("party.party", where, CUSTOMER, operation=name)]
+    return await (_invoices if name == "get_invoices" else _movements)(provider, name, criteria)
+
+
+async def invoice(provider: TrytonProvider, invoice_id: Any) -> dict[str, Any]:
+    """Return one invoice.
+
+    Args:
+        provider: who asks.
+        invoice_id: its id in Tryton.
+
+    Raises:
+        NotFound: there is none.
+    """
+    found = await provider.search("account.invoice", [["id", "=", int(invoice_id)]], INVOICE, operation="get_invoice")
+    if not found:
+        raise NotFound(f"Tryton has no invoice {invoice_id}, or doesn't show it to this user", code="INVOICE_GONE")
+    return described(provider.contract, found[0])
+
+
+async def _invoices(provider: TrytonProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return invoices of customers without credit notes, whose amounts are negative in Tryton."""
+    company, _ = await provider.company(name)
+    where: list[Any] = [["type", "=", "out"], ["company", "=", company], ["untaxed_amount", ">=", Decimal(0)]]
+    if "reference" in criteria:
+        where.append(["reference", "=", criteria["reference"]])
+    if "customer_id" in criteria:
+        where.append(["party.code", "=", criteria["customer_id"]])
+    found = await provider.search("account.invoice", where, INVOICE, operation=name)
+    items = [described(provider.contract, each) for each in found]
+    return [item for item in items if criteria.get("status", item["status"]) == item["status"]]
+
+
+async def _movements(provider: TrytonProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:
+    company, _ = await provider.company(name)
+    where: list[Any] = [
+        ["state", "=", "done"],
+        ["company", "=", company],
+        ["product.code", "=", provider.contract.names["module_product"]],
+        ["to_location.code", "in", list(provider.contract.vocabularies["movement"].to_external.values())],
+    ]
+    if "external_id" in criteria:
+        where.append(["lot.number", "=", criteria["external_id"].rpartition("/")[0]])
+    if "sr_number" in criteria:
+        where.append(["lot.number", "like", f"{criteria['sr_number']}/%"])
+    if "serial_number" in criteria:
+        where.append(["lot.number", "like", f"%/{criteria['serial_number']}"])
+    found = await provider.search("stock.move", where, MOVEMENT, operation=name)
+    items = [moved(provider.contract, each) for each in found]
+    return [item for item in items if all(item[field] == value for field, value in criteria.items())]
+
+
+def customer(party: Item) -> dict[str, Any]:
+    """Return a party; its code is the customer's id."""
+    return {
+        "id": str(party["code"]),
+        "name": party["name"],
+        "email": party["email"] or "",
+        "phone": party["phone"] or "",
+    }
+
+
+def described(contract: Contract, found: Item) -> dict[str, Any]:
+    """Return an invoice, or a credit note with positive amounts.
+
+    Args:
+        contract: has the words.
+        found: with the fields of ``INVOICE``.
+    """
+    sign = -1 if found["untaxed_amount"] < 0 else 1
+    return {
+        "id": str(found["id"]),
+        "invoice_id": str(found["id"]),
+        "external_id": found["reference"] or "",
+        "reference": found["reference"] or "",
+        "number": found["number"] or "",
+        "status": contract.vocabularies["invoice_status"].read(found["state"]),
+        "customer_id": str(found["party."]["code"]),
+        "customer": found["party."]["name"],
+        "invoice_date": day(found["invoice_date"]),
+        "due_date": day(found["payment_term_date"]),
+        "currency": found["currency."]["code"],
+        "po_number": found["description"] or "",
+        "notes": found["comment"] or "",
+        "subtotal": format(sign * found["untaxed_amount"], "f"),
+        "tax": format(sign * found["tax_amount"], "f"),
+        "total": format(sign * found["total_amount"], "f"),
+    }
+
+
+def moved(contract: Contract, found: Item) -> dict[str, Any]:
+    """Return the movement of a module; the number of its lot is service request and serial number.
+
+    Args:
+        contract: has the words.
+        found: with the fields of ``MOVEMENT``.
+    """
+    lot = str((found.get("lot.") or {}).get("number") or "")
+    sr_number, _, serial_number = lot.partition("/")
+    movement = contract.vocabularies["movement"].read(str(found["to_location."]["code"]))
+    return {
+        "id": str(found["id"]),
+        "external_id": f"{lot}/{movement}",
+        "sr_number": sr_number,
+        "serial_number": serial_number,
+        "movement": movement,
+        "date": day(found["effective_date"]),
+        "status": found["state"].upper(),
+    }
+
+
+def day(found: Any) -> str:
+    """Return a date as text; empty where there is none."""
+    return found.isoformat() if found else ""

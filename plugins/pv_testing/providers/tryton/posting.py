@@ -1,0 +1,80 @@
+"""Posting: validated, compared to the cent, then posted; what differs stays where it is and waits for a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from pv_testing.errors import Conflict
+from pv_testing.exchange.types import Found, Prepared, Reply, Verdict
+from pv_testing.providers.tryton.drafts import MODEL, invoices
+from pv_testing.providers.tryton.invoices import one, require_draft
+from pv_testing.providers.tryton.listings import described
+from pv_testing.providers.tryton.provider import Item
+from pv_testing.providers.tryton.steps import SteppedOperation
+
+POSTED = frozenset({"posted", "paid"})
+
+
+class PostingOperation(SteppedOperation):
+    """Posts invoices; for good, as Tryton never lets go of a posted one."""
+
+    async def bring(self, item: Prepared) -> Reply:
+        """Post an invoice, unless it is posted."""
+        there = await posted(self, item, int(item.payload["invoice"]))
+        return Reply(Verdict.OK, str(there["id"]), body=described(self.tryton.contract, there))
+
+    async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
+        """Read the invoices that are to be posted."""
+        numbers = [int(item.payload["invoice"]) for item in batch]
+        there = {each["id"]: each for each in await invoices(self, [["id", "in", numbers]])}
+        pairs = ((item, there.get(int(item.payload["invoice"]))) for item in batch)
+        return {item.key: self._found_invoice(item, found) for item, found in pairs if found}
+
+    def _found_invoice(self, item: Prepared, there: Item) -> Found:
+        in_effect = there["state"] in POSTED and agrees(item, there)
+        return Found(str(there["id"]), in_effect=in_effect, body=described(self.tryton.contract, there))
+
+
+def agrees(item: Prepared, there: Item, sign: int = 1) -> bool:
+    """Say whether Tryton's total is ours."""
+    return bool(sign * there["total_amount"] == Decimal(item.payload["total"]))
+
+
+async def posted(operation: SteppedOperation, item: Prepared, number: int, sign: int = 1) -> dict[str, Any]:
+    """Post an invoice or a credit note whose total is ours, unless it is posted, and return it.
+
+    A validated invoice can't be changed, so that what is compared is what is posted.
+
+    Args:
+        operation: whose step it is.
+        item: the record; its payload has the ``total``.
+        number: the invoice's id in Tryton.
+        sign: -1 of a credit note.
+
+    Raises:
+        Conflict: the total differs, or the invoice has been cancelled.
+    """
+    there = await one(operation, item, number)
+    for step in ("validate_invoice", "post"):
+        if there["state"] in POSTED:
+            break
+        _require_total(item, there, sign)
+        if step == "validate_invoice" and there["state"] == "validated":
+            continue
+        if step == "validate_invoice":
+            require_draft(item, there)
+        await operation.change(item, MODEL, step, [number], seen=there)
+        there = await one(operation, item, number)
+    _require_total(item, there, sign)
+    return there
+
+
+def _require_total(item: Prepared, there: Item, sign: int) -> None:
+    if not agrees(item, there, sign):
+        theirs = f"{sign * there['total_amount']} {there['currency.']['code']}"
+        message = f"Tryton computes {theirs} where {item.payload['total']} is to be billed; it stays {there['state']}"
+        raise Conflict(
+            f"{message}: correct prices or taxes, then release the record", key=item.key, code="AMOUNT_DIFFERS"
+        )
