@@ -13,7 +13,7 @@ from starlette.responses import Response
 from sandbox import catalogue, physics
 from sandbox.auth import Authenticator, Principal, require
 from sandbox.framework import models
-from sandbox.framework.records import MANAGER, Records, execution_view, load, request_view
+from sandbox.framework.records import MANAGER, Records, event_view, execution_view, load, request_view
 from sandbox.framework.work import Plan, plan_one
 from sandbox.paging import listing
 from sandbox.problems import Problem, not_found, reply
@@ -38,6 +38,7 @@ Rec = Annotated[Records, Depends(records_of)]
 Callers = Annotated[Authenticator, Depends(authenticator_of)]
 Anyone = Annotated[Principal, Depends(require())]
 Planner = Annotated[Principal, Depends(require("create_service_requests"))]
+Auditor = Annotated[Principal, Depends(require("read_audit"))]
 Operator = Annotated[Principal, Depends(require("execute_protocols"))]
 
 
@@ -75,6 +76,7 @@ async def create_service_request(body: models.ServiceRequestIn, records: Rec, wh
     """Create a service request."""
     _known_protocols(body.testing.protocols)
     row = records.create_service_request(body.model_dump(exclude_none=True), who.name)
+    records.note(who.name, "data_create", "service_request", row["id"], None, row["sr_number"])
     names = ("id", "sr_number", "status", "created_at", "estimated_completion")
     return reply({**{name: row[name] for name in names}, "assigned_pm": MANAGER}, 201)
 
@@ -111,6 +113,7 @@ async def change_service_request(sr_id: int, body: models.ServiceRequestChange, 
             testing = orjson.dumps({**load(row, "testing"), **change}).decode()
             sql = "UPDATE service_requests SET testing = ?, updated_at = ? WHERE id = ?"
             records.store.execute(sql, (testing, now(), sr_id))
+            records.note(who.name, "data_update", "service_request", sr_id, row["testing"], testing)
         if body.status:
             records.move(sr_id, body.status, who.name)
     row = records.service_request(sr_id)
@@ -118,9 +121,10 @@ async def change_service_request(sr_id: int, body: models.ServiceRequestChange, 
 
 
 @router.delete("/service-requests/{sr_id}")
-async def delete_service_request(sr_id: int, records: Rec, _: Planner) -> Response:
+async def delete_service_request(sr_id: int, records: Rec, who: Planner) -> Response:
     """Delete a service request."""
-    records.service_request(sr_id)
+    row = records.service_request(sr_id)
+    records.note(who.name, "data_delete", "service_request", sr_id, row["sr_number"], None)
     records.store.execute("UPDATE service_requests SET gone = 2, updated_at = ? WHERE id = ?", (now(), sr_id))
     return Response(status_code=204)
 
@@ -160,7 +164,7 @@ async def read_template(protocol_id: str, _: Anyone) -> Response:
 
 
 @router.post("/protocols/{protocol_id}/execute")
-async def execute(protocol_id: str, body: models.Execute, records: Rec, _: Operator) -> Response:
+async def execute(protocol_id: str, body: models.Execute, records: Rec, who: Operator) -> Response:
     """Start an execution."""
     protocol = _protocol(protocol_id)
     serials = load(records.service_request(body.sr_id), "module").get("serial_numbers") or []
@@ -175,6 +179,7 @@ async def execute(protocol_id: str, body: models.Execute, records: Rec, _: Opera
     )
     equipment, parameters = (orjson.dumps(each).decode() for each in (body.equipment, body.parameters))
     records.store.execute(sql, (body.operator_id, equipment, parameters, started, started, identity))
+    records.note(who.name, "protocol_execute", "execution", identity, None, protocol_id)
     records.reach(body.sr_id, "TESTING_IN_PROGRESS", "system")
     estimate = stamp(parse(started) + timedelta(hours=protocol.duration_hours))
     answer = {"execution_id": identity, "protocol_id": protocol_id, "status": "RUNNING", "started_at": started}
@@ -237,6 +242,14 @@ async def read_results(execution_id: int, records: Rec, _: Anyone) -> Response:
             "results": orjson.Fragment(row["results"]),
         }
     )
+
+
+@router.get("/audit-events")
+async def list_audit_events(query: Annotated[models.AuditQuery, Query()], records: Rec, _: Auditor) -> Response:
+    """List audit events in the order of their ids."""
+    table = "audit_events LEFT JOIN users ON users.username = audit_events.username"
+    conditions = [("audit_events.id >= ?", query.from_id)]
+    return reply(listing(records.store, "audit_events.*, users.id AS user_id", table, conditions, query, event_view))
 
 
 @router.get("/users")

@@ -11,13 +11,15 @@ from sandbox.gate import Gate
 from sandbox.system import System
 
 _READ = frozenset({"view_reports"})
+_AUDIT = frozenset({"read_audit"})
 _WORK = _READ | {"execute_protocols"}
+_PLAN = _WORK | _AUDIT | {"create_service_requests"}
 PERMISSIONS: dict[str, frozenset[str]] = {
-    "viewer": _READ,
+    "viewer": _READ | _AUDIT,
     "operator": _WORK,
-    "engineer": _WORK | {"create_service_requests"},
-    "manager": _WORK | {"create_service_requests"},
-    "admin": _WORK | {"create_service_requests"},
+    "engineer": _PLAN,
+    "manager": _PLAN,
+    "admin": _PLAN,
 }
 INTEGRATION_USER = "integration"
 VIEWER = "auditor"

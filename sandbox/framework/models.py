@@ -207,6 +207,12 @@ class ExecutionQuery(Page):
     completed_from: Instant | None = None
 
 
+class AuditQuery(Page):
+    """From which audit event on to list."""
+
+    from_id: int | None = Field(default=None, ge=0)
+
+
 class UserQuery(Page):
     """Filters of the user listing."""
 

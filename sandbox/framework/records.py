@@ -25,9 +25,11 @@ BUSINESS_KEYS: dict[str, tuple[str, ...]] = {
     "reports": ("report_id",),
     "webhooks": ("url",),
     "integrations": ("id",),
+    "audit_events": ("id",),
 }
 MANAGER = {"id": 5, "name": "Priya Menon", "email": "priya.menon@lab.example"}
 PLANNED = "PLANNED"
+NAIVE = 5
 EXECUTION_COLUMNS = (
     "execution_id, protocol_id, sr_id, module_id, operator_id, equipment, status, progress, qc_status, hours,"
     " started_at, completed_at, updated_at, results"
@@ -75,6 +77,13 @@ def execution_view(row: sqlite3.Row) -> dict[str, Any]:
         "completed_at": row["completed_at"],
         "updated_at": row["updated_at"],
     }
+
+
+def event_view(row: sqlite3.Row) -> dict[str, Any]:
+    """Return an audit event as the listing shows it; what it doesn't have is left out."""
+    fields = {name: value for name, value in dict(row).items() if name not in {"username", "user_id"}}
+    known = {name: value for name, value in fields.items() if value is not None}
+    return {**known, "user": {"id": row["user_id"], "username": row["username"]}}
 
 
 class Records:
@@ -143,12 +152,25 @@ class Records:
         )
         sql = "INSERT INTO status_changes (sr_id, status, principal, at) VALUES (?,?,?,?)"
         self.store.execute(sql, (identity, status, principal, at))
+        self.note(principal, "data_update", "service_request", identity, before, status)
 
     def reach(self, identity: int, status: str, principal: str) -> None:
         """Move a service request forward to a status unless it is there or beyond."""
         before = self.service_request(identity)["status"]
         if before in SR_STATUSES and SR_STATUSES.index(before) < SR_STATUSES.index(status):
             self.move(identity, status, principal)
+
+    def note(
+        self, username: str, action: str, resource_type: str, resource_id: int, old: str | None, new: str | None
+    ) -> None:
+        """Add an audit event, as real ones are: some without a session, now and then with a time without a zone."""
+        identity = int(self.store.value("SELECT coalesce(max(id), 0) + 1 FROM audit_events"))
+        user = self.user_id(username)
+        address = f"192.0.2.{user}" if user else None
+        session = f"S-{user:04d}" if user and identity % 3 else None
+        at = now() if identity % NAIVE else now().removesuffix("Z")
+        values = (identity, username, action, resource_type, str(resource_id), old, new, address, session, at)
+        self.store.execute(f"INSERT INTO audit_events VALUES ({placeholders(len(values))})", values)  # noqa: S608
 
     def protocol_states(self, row: sqlite3.Row) -> list[dict[str, Any]]:
         """Return a request's assigned protocols and how far each has come; none before they are assigned."""

@@ -179,6 +179,7 @@ def correct(records: Records, execution_id: int, measurements: dict[str, Any]) -
     results["measurements"].update(measurements)
     sql = "UPDATE executions SET results = ?, updated_at = ? WHERE execution_id = ?"
     records.store.execute(sql, (orjson.dumps(results).decode(), now(), execution_id))
+    records.note("laboratory", "data_update", "execution", execution_id, None, ", ".join(measurements))
 
 
 def decide(records: Records, execution_id: int, decision: Decision) -> None:
