@@ -1,0 +1,67 @@
+"""Audit events of the ledger and of the framework go to the QMS."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from operators.exchange import ExchangeOperator, Workflow
+from pv_testing.errors import ConfigError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from pv_testing.exchange.report import Report
+    from pv_testing.integrations import FrameworkClient, QMSClient
+
+
+class SyncAuditTrailOperator(ExchangeOperator):
+    """Sends one source's new audit events to the QMS, in their order, each once.
+
+    It stops at the first batch with an event that is not in effect and fails; the next attempt goes on there. It is
+    skipped where the QMS takes no audit events. It isn't about service requests; of the arguments of
+    :class:`~operators.exchange.ExchangeOperator`, ``service_requests``, ``service_request`` and ``title`` do nothing.
+
+    Args:
+        source: whose events: the ``ledger``'s, or the ``framework``'s own.
+        kwargs: of :class:`~operators.exchange.ExchangeOperator`.
+    """
+
+    systems: ClassVar[Sequence[str]] = ("qms",)
+    operator_extra_links = ()
+
+    def __init__(self, *, source: Literal["ledger", "framework"] = "ledger", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+
+    def chosen(self, framework: FrameworkClient) -> list[int]:  # noqa: ARG002 - the base's signature
+        """Return nothing: a trail is of no service request."""
+        return []
+
+    def workflow(self) -> Workflow:
+        """Return the step itself."""
+        from pv_testing.workflows.audit_trail import send_framework_events, send_ledger_events
+
+        async def step(framework: FrameworkClient, qms: QMSClient, _: Sequence[int], **flags: bool) -> Report:
+            if self.source == "ledger":
+                return await send_ledger_events(qms, **flags)
+            return await send_framework_events(framework, qms, **flags)
+
+        return step
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Send the events and return what became of them, in numbers.
+
+        Raises:
+            ExchangeIncomplete: an event is not in effect, and those after its batch were not sent.
+            IntegrationError: what stopped the sync.
+            AirflowSkipException: the QMS takes no audit events, or is disabled.
+        """
+        try:
+            return super().execute(context)
+        except ConfigError as error:
+            if error.code == "NO_OPERATION":
+                raise AirflowSkipException(f"the trail stays in the ledger: {error}") from None
+            raise
