@@ -45,10 +45,15 @@ class Settled:
         self._rows[execution_id] = digest(row)
         return bool(self._kept["rows"].get(execution_id) == self._rows[execution_id])
 
-    def keep(self, outcomes: Iterable[Outcome]) -> None:
-        """Remember those executions that are in effect now, and forget the others."""
-        in_effect = {outcome.key for outcome in outcomes if outcome.result.in_effect}
-        rows = {execution_id: row for execution_id, row in self._rows.items() if execution_id in in_effect}
+    def keep(self, outcomes: Iterable[Outcome], also: Iterable[str] = ()) -> None:
+        """Remember those executions that are in effect now, and forget the others.
+
+        Args:
+            outcomes: what became of the records.
+            also: executions of which there is nothing to be carried, such as one that passes.
+        """
+        done = {outcome.key for outcome in outcomes if outcome.result.in_effect} | set(also)
+        rows = {execution_id: row for execution_id, row in self._rows.items() if execution_id in done}
         if rows != self._kept["rows"]:
             self._ledger.set_watermark(self._name, orjson.dumps({**self._kept, "rows": rows}).decode())
 

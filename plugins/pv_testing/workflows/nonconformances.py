@@ -1,0 +1,180 @@
+"""Failed executions of the framework become reports of non-conformance in the QMS, one for each."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pv_testing.domain.reading import read_execution
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.integrations.qms import QMSClient
+from pv_testing.quality.judgement import Judgement, judge
+from pv_testing.quality.nonconformance import nonconformance_record
+from pv_testing.quality.policy import QualityPolicy
+from pv_testing.quality.retests import EarlierReport, earlier_tests
+from pv_testing.workflows.intake import deletions
+from pv_testing.workflows.settled import Settled
+
+
+async def report_non_conformances(
+    framework: FrameworkClient,
+    qms: QMSClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+) -> Report:
+    """Report every completed execution of the service requests that failed; nothing here ever closes a report.
+
+    What is neither a clear PASS nor a FAIL is noted for a person. A report whose execution has changed is changed; one
+    whose execution passes after all stays, and is noted.
+
+    Args:
+        framework: where the executions are.
+        qms: where the reports are to be.
+        sr_ids: the framework's ids of the requests.
+        replay: try records again that wait for a person.
+        dry_run: say what would happen, and change nothing anywhere.
+    """
+    policy = QualityPolicy.read()
+    requests, deleted = await framework.aservice_requests(sr_ids)
+    rules = f"{qms.contract.digest}/{policy.digest}"
+    memory = [Settled(qms.ledger, f"qms/nc/{r.sr_number}", rules, anew=replay) for r in requests]
+    work = [_read(framework, request, settled) for request, settled in zip(requests, memory, strict=True)]
+    batches = await gather_bounded(work, limit=2)
+    known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
+    protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}
+    report = await _Reporting(qms, policy, protocols, batches, dict(known)).run(replay=replay, dry_run=dry_run)
+    report.notes += [note for batch in batches for note in _notes(batch, known)]
+    report.notes += deletions(deleted)
+    if not dry_run:
+        await asyncio.to_thread(_keep, qms, batches, report.outcomes)
+    report.add(outcome for batch in batches for outcome in batch.unchanged(known))
+    return report
+
+
+@dataclass
+class _Batch:
+    """The completed executions of one service request.
+
+    Attributes:
+        request: the service request.
+        settled: what the ledger remembers of them.
+        earlier: for each of them those before it of the same protocol on the same module, the latest first.
+        read: those that were read this time, with their judgements.
+        unlinked: retests whose earlier report isn't in effect yet, so that they can't refer to it.
+    """
+
+    request: ServiceRequest
+    settled: Settled
+    earlier: Mapping[str, Sequence[str]]
+    read: Mapping[str, tuple[Execution, Judgement]]
+    unlinked: set[str] = field(default_factory=set)
+
+    @property
+    def due(self) -> list[str]:
+        """Executions to be reported, or to wait because they can't be judged."""
+        return [name for name, (_, judgement) in self.read.items() if judgement.failed or judgement.problem]
+
+    @property
+    def passed(self) -> list[str]:
+        """Executions that were read and pass."""
+        return [name for name, (_, judgement) in self.read.items() if judgement.passes]
+
+    @property
+    def skipped(self) -> list[str]:
+        """Executions that weren't read because they are settled."""
+        return [execution_id for execution_id in self.earlier if execution_id not in self.read]
+
+    def unchanged(self, known: Mapping[str, str]) -> list[Outcome]:
+        """Return the outcomes of the reports that weren't looked at because they are settled."""
+        return [Outcome(name, Result.UNCHANGED, known[name]) for name in sorted(self.skipped) if name in known]
+
+
+async def _read(framework: FrameworkClient, request: ServiceRequest, settled: Settled) -> _Batch:
+    """Read the completed executions of a request but for those that are settled."""
+    listed = await framework.alist("list_executions", sr_id=request.id, status="COMPLETE")
+    unsettled = [row for row in listed if not settled.has(row)]
+    executions = await gather_bounded([framework.awith_results(row) for row in unsettled])
+    earlier = earlier_tests(read_execution(row) for row in listed)
+    return _Batch(request, settled, earlier, {each.execution_id: (each, judge(each)) for each in executions})
+
+
+@dataclass
+class _Reporting:
+    """Reports failed executions, each retest after the test that it refers to."""
+
+    qms: QMSClient
+    policy: QualityPolicy
+    protocols: Mapping[str, Mapping[str, Any]]
+    batches: Sequence[_Batch]
+    nc_ids: dict[str, str]
+
+    async def run(self, *, replay: bool, dry_run: bool) -> Report:
+        """Report round by round; all but retests are in the first one."""
+        rounds = self._rounds()
+        report = Report("create_nc_report", self.qms.system, self.qms.config.provider, rehearsal=dry_run)
+        for place in sorted(rounds) or [0]:
+            records = [self._record(batch, execution_id) for batch, execution_id in rounds[place]]
+            made = await self.qms.aexchange("create_nc_report", records, replay=replay, dry_run=dry_run)
+            report.add(made.outcomes)
+            report.error = made.error
+            if made.error is not None:
+                break
+            self.nc_ids |= {key: nc_id for key, nc_id in made.external_ids().items() if nc_id}
+        report.close()
+        return report
+
+    def _rounds(self) -> Mapping[int, list[tuple[_Batch, str]]]:
+        rounds: dict[int, list[tuple[_Batch, str]]] = defaultdict(list)
+        for batch in self.batches:
+            due = set(batch.due)
+            for execution_id in batch.due:
+                before = sum(name in due for name in batch.earlier.get(execution_id, ()))
+                rounds[before].append((batch, execution_id))
+        return rounds
+
+    def _record(self, batch: _Batch, execution_id: str) -> Record:
+        execution, judgement = batch.read[execution_id]
+        before = batch.earlier.get(execution_id, ())
+        reported = next((EarlierReport(name, self.nc_ids[name]) for name in before if name in self.nc_ids), None)
+        if any(name in batch.due and name not in self.nc_ids for name in before):
+            batch.unlinked.add(execution_id)
+        protocol = self.protocols.get(execution.protocol_id)
+        return nonconformance_record(execution, batch.request, protocol, judgement, self.policy, reported)
+
+
+def _notes(batch: _Batch, known: Mapping[str, str]) -> list[str]:
+    """Say what a person should look at."""
+    notes = []
+    for execution_id, (execution, judgement) in batch.read.items():
+        what = f"execution {execution_id} ({execution.protocol_id} on {execution.serial_number})"
+        if judgement.remark:
+            fate = "reported; correct one of them" if judgement.failed else "no non-conformance; please review"
+            notes.append(f"{what}: {judgement.remark}; {fate}")
+        elif judgement.passes:
+            notes += _still_open(batch, execution_id, what, known)
+    return notes
+
+
+def _still_open(batch: _Batch, execution_id: str, what: str, known: Mapping[str, str]) -> list[str]:
+    if execution_id in known:
+        return [f"{what} passes now; its non-conformance {known[execution_id]} stays until a person closes it"]
+    before = next((name for name in batch.earlier.get(execution_id, ()) if name in known), None)
+    if before is None:
+        return []
+    return [f"{what}, a retest, passes; the non-conformance {known[before]} of execution {before} stays as it is"]
+
+
+def _keep(qms: QMSClient, batches: Iterable[_Batch], outcomes: Sequence[Outcome]) -> None:
+    """Remember what is settled; what waited in quarantine and passes now waits no more."""
+    for batch in batches:
+        qms.ledger.release(qms.system, "nc", batch.passed, owner=qms.owner)
+        linked = [outcome for outcome in outcomes if outcome.key not in batch.unlinked]
+        batch.settled.keep(linked, also=[*batch.passed, *batch.skipped])
