@@ -116,7 +116,7 @@ POLICY_PAGES = {
     "projects": "projects.md",
     "billing": "billing.md",
     "prices": "billing.md",
-    "inventory": "erp.md",
+    "inventory": "inventory.md",
 }
 
 
