@@ -103,6 +103,14 @@ class Lab(Remote, Judge):
         """Close a document as people do, such as a report in the QMS's register ``nc-reports``."""
         return dict(self.control(system, "POST", f"{register}/{identity}/close", {"closed_at": closed_at}))
 
+    def withdraw(self, sr_id: int, protocol_id: str) -> None:
+        """Withdraw a protocol of a service request."""
+        self.control(FRAMEWORK, "POST", f"service_requests/{sr_id}/withdraw", {"protocol_id": protocol_id})
+
+    def pay(self, invoice_id: str, at: str = "2026-01-15T09:00:00Z") -> None:
+        """Let the money for a posted invoice come in."""
+        self.control(ERP, "POST", f"invoices/{invoice_id}/pay", {"at": at})
+
     def vanish(self, sr_id: int) -> None:
         """Delete a service request half-way: listed, but not to be read."""
         self.control(FRAMEWORK, "POST", f"service_requests/{sr_id}/vanish")

@@ -30,6 +30,13 @@ async def vanish(sr_id: int, records: Rec) -> Response:
     return Response(status_code=204)
 
 
+@router.post("/service_requests/{sr_id}/withdraw")
+async def withdraw(sr_id: int, body: models.Withdrawal, records: Rec) -> Response:
+    """Withdraw a protocol of a request."""
+    records.withdraw(sr_id, body.protocol_id)
+    return Response(status_code=204)
+
+
 @router.post("/run_executions")
 async def run_executions(body: models.Run, records: Rec) -> Response:
     """Run executions of one request, or of all."""

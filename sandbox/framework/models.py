@@ -225,6 +225,12 @@ class Advance(Strict):
     status: SrStatus
 
 
+class Withdrawal(Strict):
+    """The protocol that a request is to be rid of."""
+
+    protocol_id: Text
+
+
 class Run(Strict):
     """Which executions the laboratory runs: a share of all of a request's, or of every request's."""
 

@@ -182,7 +182,25 @@ class Records:
             " FROM executions WHERE sr_id = ? GROUP BY protocol_id"
         )
         states = {each["protocol_id"]: each for each in self.store.rows(sql, (row["id"],))}
-        return [_protocol_state(identity, states.get(identity)) for identity in load(row, "testing")["protocols"]]
+        withdrawn = self.store.rows("SELECT protocol_id, at FROM withdrawals WHERE sr_id = ?", (row["id"],))
+        gone = {each["protocol_id"]: {"status": "WITHDRAWN", "withdrawn_at": each["at"]} for each in withdrawn}
+        return [
+            {**_protocol_state(identity, states.get(identity)), **gone.get(identity, {})}
+            for identity in load(row, "testing")["protocols"]
+        ]
+
+    def withdraw(self, sr_id: int, protocol_id: str) -> None:
+        """Withdraw a protocol of a request.
+
+        Raises:
+            Problem: the request doesn't exist or has no such protocol.
+        """
+        if protocol_id not in load(self.service_request(sr_id), "testing")["protocols"]:
+            raise not_found("Protocol of the service request", protocol_id)
+        at = now()
+        with self.store.transaction():
+            self.store.execute("INSERT OR IGNORE INTO withdrawals VALUES (?,?,?)", (sr_id, protocol_id, at))
+            self.store.execute("UPDATE service_requests SET updated_at = ? WHERE id = ?", (at, sr_id))
 
     def execution(self, identity: int) -> sqlite3.Row:
         """Return an execution that has begun.

@@ -11,6 +11,8 @@ CREATE INDEX IF NOT EXISTS executions_request ON executions (sr_id, status);
 CREATE INDEX IF NOT EXISTS executions_completed ON executions (completed_at);
 CREATE TABLE IF NOT EXISTS status_changes (number INTEGER PRIMARY KEY, sr_id INTEGER NOT NULL, status TEXT NOT NULL,
   principal TEXT NOT NULL, at TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS withdrawals (sr_id INTEGER NOT NULL, protocol_id TEXT NOT NULL, at TEXT NOT NULL,
+  PRIMARY KEY (sr_id, protocol_id));
 CREATE TABLE IF NOT EXISTS audit_events (id INTEGER PRIMARY KEY, username TEXT NOT NULL, action TEXT NOT NULL,
   resource_type TEXT NOT NULL, resource_id TEXT NOT NULL, old_value TEXT, new_value TEXT, ip_address TEXT, session_id TEXT,
   timestamp TEXT NOT NULL);
