@@ -68,21 +68,31 @@ def test_every_task_is_retried_by_the_error_tree(described: dict[str, Any], name
 
 
 @pytest.mark.parametrize(
-    ("name", "task", "asset"),
+    ("name", "task", "asset", "link"),
     [
-        ("pv_intake", "create_samples", "pv://lims/samples"),
-        ("pv_results", "upload_results", "pv://lims/results"),
-        ("pv_status_sync", "push_statuses", "pv://lims/samples"),
-        ("pv_status_sync", "pull_statuses", "pv://framework/statuses"),
+        ("pv_intake", "create_samples", "pv://lims/samples", "Sample in the LIMS"),
+        ("pv_results", "upload_results", "pv://lims/results", "Sample in the LIMS"),
+        ("pv_status_sync", "push_statuses", "pv://lims/samples", "Sample in the LIMS"),
+        ("pv_status_sync", "pull_statuses", "pv://framework/statuses", "Sample in the LIMS"),
+        ("pv_quality", "report_non_conformances", "pv://qms/non_conformances", "Non-conformance in the QMS"),
     ],
 )
-def test_what_a_task_makes_is_an_asset_and_a_link(described: dict[str, Any], name: str, task: str, asset: str) -> None:
+def test_what_a_task_makes_is_an_asset_and_a_link(
+    described: dict[str, Any], name: str, task: str, asset: str, link: str
+) -> None:
     found = described[name]["tasks"][task]
     assert found["outlets"] == [asset]
-    assert found["links"] == ["Sample in the LIMS"]
+    assert found["links"] == [link]
 
 
-@pytest.mark.parametrize(("name", "task"), [("pv_intake", "create_samples"), ("pv_results", "upload_results")])
+@pytest.mark.parametrize(
+    ("name", "task"),
+    [
+        ("pv_intake", "create_samples"),
+        ("pv_results", "upload_results"),
+        ("pv_quality", "report_non_conformances"),
+    ],
+)
 def test_work_is_mapped_over_what_was_chosen_and_named(described: dict[str, Any], name: str, task: str) -> None:
     tasks = described[name]["tasks"]
     assert tasks["choose"]["downstream"] == [task]

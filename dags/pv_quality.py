@@ -1,0 +1,50 @@
+"""Failed executions become non-conformances in the QMS.
+
+When `pv_results` has uploaded results, and every `sync_interval` of the QMS as a safety net, the service requests under
+test are read, and one report is made for each of their executions that failed. It says what failed, under which
+conditions and with which equipment; the root cause is left to people. A retest refers to the earlier report, and
+nothing here closes one.
+
+| task | does |
+| --- | --- |
+| `choose` | finds the service requests: one mapped task each while they are few, balanced chunks of them beyond eight |
+| `report_non_conformances` | makes the reports and says in its log what became of every failed execution |
+
+The notes at the end of the log name what a person should look at: executions whose verdicts contradict each other or
+are neither PASS nor FAIL, and reports whose execution, or its retest, passes now.
+
+**A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
+them at their source and clear the task: only what is missing is sent. Without a QMS (`enabled: false`) the task is
+skipped. Parameters: one service request by number or id, a dry run that changes nothing, a replay of what waits for a
+person.
+"""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG
+
+from operators.nonconformances import ReportNonConformancesOperator
+from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
+from operators.wiring import DEFAULT_ARGS, NON_CONFORMANCES, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule_on
+
+with DAG(
+    dag_id="pv_quality",
+    description="Failed executions become non-conformances in the QMS",
+    doc_md=__doc__,
+    schedule=schedule_on(RESULTS, system="qms"),
+    start_date=START,
+    catchup=False,
+    max_active_runs=1,
+    dagrun_timeout=RUN_TIMEOUT,
+    default_args=DEFAULT_ARGS,
+    params=PARAMS,
+    tags=["pv", "qms"],
+):
+    choose = ChooseServiceRequestsOperator(task_id="choose", states=UNDER_TEST, service_request="{{ params.sr }}")
+    ReportNonConformancesOperator.partial(
+        task_id="report_non_conformances",
+        rehearse="{{ params.dry_run }}",
+        replay="{{ params.replay }}",
+        map_index_template="{{ task.title }}",
+        outlets=[NON_CONFORMANCES],
+    ).expand_kwargs(choose.output)
