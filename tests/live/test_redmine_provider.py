@@ -255,6 +255,20 @@ def test_tasks_are_listed_in_the_projects_words(pm, lab, sr):
     assert pm.list("get_tasks", external_id=sr, status="COMPLETE") == []
 
 
+def test_the_guides_words_are_understood_by_project_management(pm, lab, sr):
+    main = pm.create_task(project_id=plan.PROJECT, title=f"PV Testing - {sr}", due_date="2027-12-01")["id"]
+    sub = pm.create_subtask(parent_task_id=main, title="PVTP-018: Thermal cycling", estimated_hours=840)["id"]
+    pm.log_time_entry(task_id=sub, user=plan.OPERATOR_MAIL, date="2025-11-20", hours=2, description="set up")
+    pm.log_resource_usage(task_id=sub, resource_id="CH 01/b", usage_hours=840, date="2025-11-20")
+    pm.update_task(task_id=sub, status="COMPLETE", completion_date="2025-12-25", actual_hours=2, notes="passed")
+    pm.update_project_progress(plan.PROJECT, 99.9, task_id=main)
+    assert (pm.find_task(sr)["id"], pm.find_task(sr)["progress_percent"]) == (main, 99)
+    assert (pm.find_task(f"{sr}/PVTP-018")["parent_id"], lab.issue(int(sub))["done_ratio"]) == (main, 100)
+    (used,) = pm.list("get_resource_usage", task_id=sub)
+    assert (used["resource_type"], used["resource_id"], used["usage_hours"]) == ("Equipment", "CH 01/b", 840)
+    assert [entry["hours"] for entry in pm.list("get_time_entries", task_id=sub)] == [2]
+
+
 # Status and progress
 
 
@@ -422,7 +436,7 @@ def test_non_conformances_are_open_until_redmine_says_that_their_status_closes(q
     assert qms.list("get_nc_reports", external_id=execution, status="OPEN") == []
 
 
-def test_the_guides_words_are_understood(qms, lab):
+def test_the_guides_words_are_understood_by_quality_management(qms, lab):
     made = qms.create_nc_report(
         title="Thermal cycling failed",
         description="Pmax fell by 7.1 %",

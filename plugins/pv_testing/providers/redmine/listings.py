@@ -13,7 +13,7 @@ from pv_testing.providers.redmine.keys import ISSUES, TIME_ENTRIES, Item
 if TYPE_CHECKING:
     from pv_testing.providers.redmine.provider import RedmineProvider
 
-_TASK = re.compile(r"#(\d+) ")
+_USAGE = re.compile(r"#(\d+) (\S+) (.+)", re.DOTALL)
 TRACKERS = {"get_tasks": "task_tracker", "get_nc_reports": "nc_tracker", "get_capas": "capa_tracker"}
 ACTIVITIES = {"get_time_entries": "operator_activity", "get_resource_usage": "equipment_activity"}
 CRITERIA = {
@@ -133,7 +133,6 @@ def _report(issue: Item) -> dict[str, Any]:
 def _entry(provider: RedmineProvider, entry: Item) -> dict[str, Any]:
     key, comments = provider.time_entries.of(entry), str(entry.get("comments") or "")
     issue = _named(entry, "issue", "id")
-    task = _TASK.match(comments) if issue is None else None
     about = {
         "id": str(entry["id"]),
         "external_id": key,
@@ -143,8 +142,9 @@ def _entry(provider: RedmineProvider, entry: Item) -> dict[str, Any]:
     }
     if issue is not None:
         return {**about, "task_id": str(issue), "user": _named(entry, "user"), "hours": entry["hours"]}
-    used = {"resource_id": key.rpartition("/")[2], "usage_hours": entry["hours"]}
-    return {**about, "task_id": task[1] if task else "", **used}
+    used = _USAGE.fullmatch(comments)
+    task, kind, resource = used.groups() if used else ("", "", "")
+    return {**about, "task_id": task, "resource_type": kind, "resource_id": resource, "usage_hours": entry["hours"]}
 
 
 def _named(item: Item, field: str, part: str = "name") -> Any:
