@@ -2,12 +2,302 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+import asyncio
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, ClassVar
 
+from pv_testing.domain.days import local_day
+from pv_testing.errors import MappingError
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Record, Result
 from pv_testing.integrations.client import SystemClient
+from pv_testing.projects.records import EQUIPMENT, TITLE, subtask_key
+from pv_testing.transports.sync import run
+
+log = logging.getLogger(__name__)
+
+Given = Mapping[str, Any]
+
+_ENTRY = ("task_id", "user", "date", "hours", "description")
+_USAGE = ("task_id", "resource_type", "resource_id", "usage_hours", "date")
+_SAME = "was entered before and is not entered again; give execution_id to tell tests with equal hours apart"
 
 
 class PMClient(SystemClient):
-    """Speaks with the project management system in the words of the integration guide."""
+    """Speaks with project management in the words of the integration guide.
+
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
+    ``ledger`` that lasts as long as the client; with one it lasts for good. Where a date is wanted and a ``datetime``
+    is given, the day in the laboratory's time zone is taken.
+
+    Example:
+        >>> pm = PMClient(base_url="https://pm.company.com/api", api_token="…")  # doctest: +SKIP
+        >>> pm.create_task("PROJ-2025-001", "PV Testing - SR-2025-0123")["id"]  # doctest: +SKIP
+        'TASK-000001'
+    """
 
     system: ClassVar[str] = "pm"
+
+    def create_task(
+        self,
+        project_id: str = "",
+        title: str = "",
+        description: str = "",
+        start_date: date | str | None = None,
+        due_date: date | str | None = None,
+        assignee: str = "",
+        external_id: str = "",
+    ) -> dict[str, Any]:
+        """Create a main task, or return the one that is there.
+
+        Args:
+            project_id: the project's id in project management.
+            title: in one line.
+            description: what it is about.
+            start_date: when it begins.
+            due_date: when it is to be done.
+            assignee: somebody's e-mail address.
+            external_id: the service request's number. Without it, it is read from a title of the guide's form
+                ``PV Testing - SR-2025-0123``; of any other title, project and title together are the business key.
+
+        Returns:
+            What project management says of the task; ``id`` is its id there.
+
+        Raises:
+            Rejected: project management refuses the task.
+            MappingError: a field is missing or can't be mapped.
+        """
+        given = {"project_id": project_id, "title": title, "description": description, "assignee": assignee}
+        dates = {"start_date": start_date, "due_date": due_date}
+        return self.one(self.create_tasks([{**given, **dates, "external_id": external_id}]))
+
+    def create_tasks(self, tasks: Sequence[Given]) -> Report:
+        """Create many main tasks, each with the arguments of :meth:`create_task` as a mapping."""
+        return self.exchange("create_task", [self._task(task) for task in tasks])
+
+    def create_subtask(
+        self,
+        parent_task_id: str,
+        title: str = "",
+        estimated_hours: float | None = None,
+        assignee: str = "",
+        external_id: str = "",
+    ) -> dict[str, Any]:
+        """Create a subtask, or return the one that is there.
+
+        Args:
+            parent_task_id: the main task's id in project management.
+            title: the guide's form is ``PVTP-018: Thermal cycling``.
+            estimated_hours: how long it takes.
+            assignee: somebody's e-mail address.
+            external_id: ``SR-2025-0123/PVTP-018``. Without it, it is made of the main task's business key and what
+                stands before the colon of the title.
+
+        Raises:
+            Rejected: project management refuses the subtask.
+            MappingError: a field is missing or can't be mapped.
+        """
+        given = {"parent_task_id": parent_task_id, "title": title, "estimated_hours": estimated_hours}
+        return self.one(self.create_subtasks([{**given, "assignee": assignee, "external_id": external_id}]))
+
+    def create_subtasks(self, subtasks: Sequence[Given]) -> Report:
+        """Create many subtasks, each with the arguments of :meth:`create_subtask` as a mapping."""
+        ids = [str(subtask.get("parent_task_id") or "") for subtask in subtasks]
+        parents = self.ledger.find_by_external_id(self.system, "task", ids)
+        pairs = zip(ids, subtasks, strict=True)
+        return self.exchange("create_subtask", [_subtask(parents.get(id_, id_), subtask) for id_, subtask in pairs])
+
+    def update_task(
+        self,
+        task_id: str,
+        status: str,
+        completion_date: date | str | None = None,
+        actual_hours: float | None = None,
+        notes: str = "",
+    ) -> dict[str, Any]:
+        """Say how far a task or a subtask is.
+
+        Args:
+            task_id: its id in project management.
+            status: ``OPEN``, ``IN_PROGRESS`` or ``COMPLETE``.
+            completion_date: when it was done.
+            actual_hours: how long it has taken.
+            notes: for the reader there.
+
+        Raises:
+            Rejected: project management doesn't allow this status now, such as for open subtasks.
+        """
+        given = {"task_id": task_id, "status": status, "completion_date": completion_date}
+        return self.one(self.update_tasks([{**given, "actual_hours": actual_hours, "notes": notes}]))
+
+    def update_tasks(self, updates: Sequence[Given]) -> Report:
+        """Say how far many tasks are, each with the arguments of :meth:`update_task` as a mapping."""
+        keys = self._task_keys(updates)
+        pairs = zip(keys, updates, strict=True)
+        return self.exchange("update_task", [self._record(key, {"task_key": key, **update}) for key, update in pairs])
+
+    def update_project_progress(
+        self, project_id: str, progress_percent: float, task_id: str = "", external_id: str = ""
+    ) -> dict[str, Any]:
+        """Say how far a project is.
+
+        Args:
+            project_id: the project's id in project management.
+            progress_percent: from 0 to 100.
+            task_id: the main task that it is the progress of, where products keep it there, such as Redmine.
+            external_id: the service request's number; the main task's business key or the project's id without it.
+        """
+        given = {"project_id": project_id, "progress_percent": progress_percent, "task_id": task_id}
+        known = self._task_keys([given])[0]
+        key = external_id or known or project_id
+        return self.one(self.exchange("update_project_progress", [Record(key, {"progress_key": key, **given})]))
+
+    def log_time_entry(
+        self,
+        task_id: str,
+        user: str = "",
+        date: date | str | None = None,
+        hours: float | None = None,
+        description: str = "",
+        execution_id: str = "",
+    ) -> dict[str, Any]:
+        """Enter somebody's hours on a task.
+
+        Args:
+            task_id: the task's id in project management.
+            user: somebody's e-mail address.
+            date: the day that they are of.
+            hours: how many.
+            description: what was done.
+            execution_id: the business key; hours that change under it are corrected. Without it, all of the above
+                together is, so that the same call again enters nothing.
+
+        Raises:
+            Rejected: project management knows no such task or person.
+            MappingError: a field is missing or can't be mapped.
+        """
+        given = {"task_id": task_id, "user": user, "date": date, "hours": hours, "description": description}
+        return self.one(self.log_time_entries([{**given, "execution_id": execution_id}]))
+
+    def log_time_entries(self, entries: Sequence[Given]) -> Report:
+        """Enter many people's hours, each with the arguments of :meth:`log_time_entry` as a mapping."""
+        return self._warn(self.exchange("log_time_entry", [self._time_entry(entry) for entry in entries]), entries)
+
+    def log_resource_usage(
+        self,
+        task_id: str,
+        resource_type: str = EQUIPMENT,
+        resource_id: str = "",
+        usage_hours: float | None = None,
+        date: date | str | None = None,
+        execution_id: str = "",
+    ) -> dict[str, Any]:
+        """Enter the hours that a task used a resource.
+
+        Args:
+            task_id: the task's id in project management.
+            resource_type: such as ``Equipment``.
+            resource_id: which one.
+            usage_hours: how long.
+            date: the day on which it began.
+            execution_id: with the resource's id it is the business key; without it, all of the above together is.
+
+        Raises:
+            Rejected: project management knows no such task.
+            MappingError: a field is missing or can't be mapped.
+        """
+        given = {"task_id": task_id, "resource_type": resource_type, "resource_id": resource_id}
+        return self.one(
+            self.log_resource_usages(
+                [{**given, "usage_hours": usage_hours, "date": date, "execution_id": execution_id}]
+            )
+        )
+
+    def log_resource_usages(self, usages: Sequence[Given]) -> Report:
+        """Enter many usages, each with the arguments of :meth:`log_resource_usage` as a mapping."""
+        return self._warn(self.exchange("log_resource_usage", [self._usage(usage) for usage in usages]), usages)
+
+    def find_task(self, external_id: str) -> dict[str, Any] | None:
+        """Return the task or subtask with a business key, or ``None``."""
+        return self._first("get_tasks", external_id)
+
+    def find_time_entry(self, external_id: str) -> dict[str, Any] | None:
+        """Return the hours that were entered for an execution, or ``None``."""
+        return self._first("get_time_entries", external_id)
+
+    def find_resource_usage(self, external_id: str) -> dict[str, Any] | None:
+        """Return the usage with a business key such as ``5678/TC-001``, or ``None``."""
+        return self._first("get_resource_usage", external_id)
+
+    async def atask_ids(self, kind: str, keys: Iterable[str]) -> dict[str, str]:
+        """Return the ids of those tasks that the ledger knows, by business key.
+
+        Args:
+            kind: ``task`` or ``subtask``.
+            keys: their business keys.
+        """
+        return await asyncio.to_thread(self.ledger.external_ids, self.system, kind, sorted(keys))
+
+    def _first(self, listing: str, external_id: str) -> dict[str, Any] | None:
+        found = run(self.alist(listing, external_id=external_id))
+        return found[0] if found else None
+
+    def _task_keys(self, given: Sequence[Given]) -> list[str]:
+        """Return the business keys of the tasks that are spoken of; the id where the ledger doesn't know it."""
+        ids = [str(each.get("task_id") or "") for each in given]
+        known = self.ledger.find_by_external_id(self.system, "task", ids)
+        known |= self.ledger.find_by_external_id(self.system, "subtask", ids)
+        return [known.get(id_, id_) for id_ in ids]
+
+    def _task(self, task: Given) -> Record:
+        title, project = str(task.get("title") or ""), str(task.get("project_id") or "")
+        number = title.removeprefix(TITLE) if title.startswith(TITLE) else ""
+        key = str(task.get("external_id") or number or f"{project}/{title}")
+        return self._record(key, {**task, "task_key": key, "sr_number": key})
+
+    def _time_entry(self, entry: Given) -> Record:
+        key = str(entry.get("execution_id") or _known_by(entry, _ENTRY))
+        return self._record(key, {**entry, "execution_id": key})
+
+    def _usage(self, usage: Given) -> Record:
+        execution = str(usage.get("execution_id") or "")
+        key = f"{execution}/{usage.get('resource_id')}" if execution else _known_by(usage, _USAGE)
+        return self._record(key, {**usage, "usage_key": key})
+
+    def _warn(self, report: Report, given: Sequence[Given]) -> Report:
+        """Say which hours were taken for hours that are there already, where only the caller can tell."""
+        if any(outcome.result is Result.UNCHANGED for outcome in report.outcomes):
+            nameless = sum(1 for each in given if not each.get("execution_id"))
+            if nameless:
+                log.warning("%s: what is the same %s", report.operation, _SAME)
+        return report
+
+    def _record(self, key: str, data: Given) -> Record:
+        try:
+            return Record(key, {**data, **self._days(data)})
+        except MappingError as error:
+            return Record(key, {name: str(value) for name, value in data.items()}, error)
+
+    def _days(self, data: Given) -> dict[str, str]:
+        """Return the dates that were given as points in time, as the laboratory's calendar has them."""
+        from pv_testing.config import load_config
+
+        moments = {name: value for name, value in data.items() if isinstance(value, datetime)}
+        if not moments:
+            return {}
+        zone = load_config().lab.zone
+        return {name: local_day(value, zone) for name, value in moments.items()}
+
+
+def _subtask(parent: str, subtask: Given) -> Record:
+    protocol = str(subtask.get("title") or "").partition(":")[0].strip()
+    key = str(subtask.get("external_id") or "") or subtask_key(parent, protocol)
+    sr_number, _, last = key.rpartition("/")
+    return Record(key, {**subtask, "task_key": key, "sr_number": sr_number or key, "protocol_id": last})
+
+
+def _known_by(given: Given, names: Sequence[str]) -> str:
+    """Return a business key of everything that is said, where no execution is named."""
+    return "/".join(str(given[name]) for name in names if given.get(name) not in {None, ""})

@@ -1,0 +1,141 @@
+"""How far a service request is: of each protocol, which executions are expected, and how many of them are complete."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.verdict import QualityStatus, read_status
+from pv_testing.errors import DataError
+from pv_testing.projects.policy import DURATION
+
+COMPLETE = "COMPLETE"
+IN_PROGRESS = "IN_PROGRESS"
+OPEN = "OPEN"
+# They came to an end without results; what was expected of them still is.
+ENDED = frozenset({"STOPPED", "ABORTED", "SKIPPED", "FAILED", "CANCELLED"})
+HUNDRED, TENTH = Decimal(100), Decimal("0.1")
+NAMED = 20
+
+
+@dataclass(frozen=True)
+class ProtocolWork:
+    """What is done of one protocol of a service request.
+
+    Attributes:
+        protocol_id: such as ``PVTP-018``.
+        expected: how many executions are: one for each module with a serial number, and each that there is beyond.
+        complete: those that are complete.
+        ended: those that came to an end without results, such as stopped ones; another one is expected.
+        progress: per cent of all expected ones.
+        begun: whether there is any execution.
+    """
+
+    protocol_id: str
+    expected: int
+    complete: tuple[Execution, ...]
+    ended: tuple[Execution, ...]
+    progress: Decimal
+    begun: bool
+
+    @property
+    def status(self) -> str:
+        """``COMPLETE`` when every expected execution is, ``OPEN`` before the first has begun."""
+        if self.expected and len(self.complete) == self.expected:
+            return COMPLETE
+        return IN_PROGRESS if self.begun else OPEN
+
+    def notes(self) -> str:
+        """Return what a reader in project management wants to know: how many are done, with which verdicts."""
+        said = f"{len(self.complete)} of {self.expected} executions complete."
+        verdicts = Counter(_verdict(execution) for execution in self.complete)
+        if verdicts:
+            said += " QC Status: " + ", ".join(f"{verdicts[word]} {word}" for word in sorted(verdicts, reverse=True))
+        failed = sorted(each.serial_number for each in self.complete if _verdict(each) == QualityStatus.FAIL.value)
+        if failed:
+            more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
+            said += f". Failed: {', '.join(failed[:NAMED])}{more}"
+        return said + (f". Ended without results: {len(self.ended)}" if self.ended else "")
+
+
+def work_of(request: ServiceRequest, executions: Iterable[Execution]) -> list[ProtocolWork]:
+    """Return what is done of each protocol of a service request, in its order.
+
+    Args:
+        request: with its modules and protocols.
+        executions: all of them that the framework lists.
+    """
+    serials = list(dict.fromkeys(module.serial_number for module in request.modules if module.serial_number))
+    runs: dict[str, list[Execution]] = {protocol: [] for protocol in request.protocols}
+    for execution in executions:
+        if execution.protocol_id in runs:
+            runs[execution.protocol_id].append(execution)
+    return [_work(protocol, serials, runs[protocol]) for protocol in request.protocols]
+
+
+def _work(protocol_id: str, serials: Sequence[str], runs: Sequence[Execution]) -> ProtocolWork:
+    live = [run for run in runs if run.status not in ENDED]
+    absent = set(serials) - {run.serial_number for run in live}
+    expected = len(live) + len(absent)
+    done = sum((_percent(run) for run in live), Decimal(0))
+    return ProtocolWork(
+        protocol_id,
+        expected,
+        tuple(run for run in live if run.status == COMPLETE),
+        tuple(run for run in runs if run.status in ENDED),
+        done / expected if expected else Decimal(0),
+        bool(runs),
+    )
+
+
+def _percent(execution: Execution) -> Decimal:
+    if execution.status == COMPLETE:
+        return HUNDRED
+    try:
+        said = Decimal(str(execution.raw.get("progress") or 0))
+    except InvalidOperation:
+        return Decimal(0)
+    return min(max(said, Decimal(0)), HUNDRED) if said.is_finite() else Decimal(0)
+
+
+def _verdict(execution: Execution) -> str:
+    try:
+        return read_status(execution.qc_status).value
+    except DataError:
+        return execution.qc_status.upper()[:40]
+
+
+def progress_of(works: Sequence[ProtocolWork], weighting: str, hours: Mapping[str, Decimal]) -> Decimal:
+    """Return the progress of a service request in per cent, with one decimal.
+
+    It is 100 only when every protocol is complete, and may fall when more is expected than before.
+
+    Args:
+        works: of its protocols.
+        weighting: ``mean`` of the protocols, or by their ``duration``.
+        hours: how long each protocol takes; only for ``duration``.
+
+    Raises:
+        DataError: the duration of a protocol is unknown (``DURATION_UNKNOWN``).
+    """
+    weights = [_weight(work, weighting, hours) for work in works]
+    total = sum(weights, Decimal(0))
+    if not total:
+        return Decimal("0.0")
+    done = [HUNDRED if work.status == COMPLETE else work.progress for work in works]
+    mean = sum((each * weight for each, weight in zip(done, weights, strict=True)), Decimal(0)) / total
+    rounded = min(max(mean, Decimal(0)), HUNDRED).quantize(TENTH, ROUND_HALF_UP)
+    complete = all(work.status == COMPLETE for work in works)
+    return rounded if complete else min(rounded, HUNDRED - TENTH)
+
+
+def _weight(work: ProtocolWork, weighting: str, hours: Mapping[str, Decimal]) -> Decimal:
+    if weighting != DURATION:
+        return Decimal(1)
+    if work.protocol_id not in hours:
+        message = f"the framework doesn't say how long {work.protocol_id} takes, which the progress is weighted by"
+        raise DataError(message, code="DURATION_UNKNOWN")
+    return hours[work.protocol_id]
