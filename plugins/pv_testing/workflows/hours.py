@@ -1,0 +1,114 @@
+"""The hours that went into completed executions: the operators' as time entries, the equipment's as its usage."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import STATES
+from pv_testing.errors import DataError
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Record
+from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.integrations.pm import PMClient
+from pv_testing.projects import ProjectRules
+from pv_testing.projects.progress import COMPLETE, ENDED
+from pv_testing.projects.records import resource_usage, subtask_key, time_entry
+from pv_testing.workflows.intake import deletions
+from pv_testing.workflows.projects import under_test, unknown
+from pv_testing.workflows.unfinished import Unfinished
+
+SWEEP = "pm/hours"
+NAMED = 20
+
+Runs = Sequence[tuple[ServiceRequest, Sequence[Execution]]]
+
+
+@dataclass
+class _Hours:
+    """Hours on their way: records that can be entered, and those whose task isn't there yet."""
+
+    records: list[Record] = field(default_factory=list)
+    waiting: list[Outcome] = field(default_factory=list)
+
+    def take(self, record: Record, request: ServiceRequest, run: Execution, task_id: str) -> None:
+        if task_id:
+            self.records.append(record)
+        elif run.protocol_id in request.protocols:
+            self.waiting.append(unknown(record.key, f"the subtask {subtask_key(request.sr_number, run.protocol_id)}"))
+        else:
+            message = f"{run.protocol_id} was tested but isn't assigned to {request.sr_number}; assign it there"
+            problem = DataError(message, code="PROTOCOL_NOT_ASSIGNED")
+            self.records.append(Record(record.key, record.data, problem))
+
+
+async def log_hours(
+    framework: FrameworkClient,
+    pm: PMClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+    rules: ProjectRules | None = None,
+) -> list[Report]:
+    """Enter the hours of operators and of equipment for every completed execution.
+
+    Args:
+        framework: where the executions are.
+        pm: where the hours are to be.
+        sr_ids: the framework's ids of the service requests.
+        replay: try records again that wait for a person.
+        dry_run: say what would happen, and change nothing anywhere.
+        rules: the laboratory's; those of ``projects.yaml`` by default.
+    """
+    rules = rules or ProjectRules.read()
+    requests, deleted = await framework.aservice_requests(sr_ids)
+    listed = await under_test(framework, requests)
+    times, usages = await _hours(framework, pm, listed, rules)
+    reports = []
+    for operation, hours in (("log_time_entry", times), ("log_resource_usage", usages)):
+        report = await pm.aexchange(operation, hours.records, replay=replay, dry_run=dry_run)
+        report.add(hours.waiting)
+        reports.append(report)
+    reports[0].notes += [*deletions(deleted), *_ended(listed)]
+    if not dry_run:
+        await _remember(pm, listed, reports, deleted)
+    return reports
+
+
+async def _hours(framework: FrameworkClient, pm: PMClient, listed: Runs, rules: ProjectRules) -> tuple[_Hours, _Hours]:
+    times, usages = _Hours(), _Hours()
+    complete = [(request, run) for request, runs in listed for run in runs if run.status == COMPLETE]
+    if not complete:
+        return times, usages
+    protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
+    ids = await pm.atask_ids("subtask", {subtask_key(request.sr_number, run.protocol_id) for request, run in complete})
+    for request, run in complete:
+        task_id = ids.get(subtask_key(request.sr_number, run.protocol_id), "")
+        times.take(time_entry(run, task_id, protocols, users, rules), request, run, task_id)
+        for usage in resource_usage(run, task_id, rules):
+            usages.take(usage, request, run, task_id)
+    return times, usages
+
+
+def _ended(listed: Runs) -> list[str]:
+    ended = [run.execution_id for _, runs in listed for run in runs if run.status in ENDED]
+    if not ended:
+        return []
+    more = f" and {len(ended) - NAMED} more" if len(ended) > NAMED else ""
+    return [f"no hours are entered for executions that ended without results: {', '.join(ended[:NAMED])}{more}"]
+
+
+async def _remember(pm: PMClient, listed: Runs, reports: Iterable[Report], deleted: list[int]) -> None:
+    """Remember the service requests whose hours are entered, so that closed ones aren't read for ever."""
+    waiting = {outcome.key.partition("/")[0] for report in reports for outcome in report.not_in_effect()}
+    finished = {
+        request.sr_number: (
+            request.id,
+            request.status == STATES[-1] and not any(run.execution_id in waiting for run in runs),
+        )
+        for request, runs in listed
+    }
+    await Unfinished(pm.ledger, SWEEP, 0).keep(finished, deleted)

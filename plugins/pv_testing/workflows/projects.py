@@ -1,0 +1,109 @@
+"""Service requests of the framework as projects: a main task each, and a subtask for each assigned protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+
+from pv_testing.domain.reading import read_execution
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import TESTED
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.integrations.pm import PMClient
+from pv_testing.projects import ProjectRules
+from pv_testing.projects.records import main_task, subtask, subtask_key
+from pv_testing.workflows.assignees import Assignees
+from pv_testing.workflows.intake import deletions
+
+
+async def create_tasks(
+    framework: FrameworkClient,
+    pm: PMClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+    rules: ProjectRules | None = None,
+) -> list[Report]:
+    """Create the main task of each service request, and its subtasks once the protocols are assigned.
+
+    Args:
+        framework: where the requests are.
+        pm: where the tasks are to be.
+        sr_ids: the framework's ids of the requests; one that has been deleted is noted, nothing downstream is.
+        replay: try records again that wait for a person.
+        dry_run: say what would happen, and change nothing anywhere.
+        rules: the laboratory's; those of ``projects.yaml`` by default.
+    """
+    rules = rules or ProjectRules.read()
+    requests, deleted = await framework.aservice_requests(sr_ids)
+    tasks = [main_task(request, rules) for request in requests]
+    report = await pm.aexchange("create_task", tasks, replay=replay, dry_run=dry_run)
+    report.notes += deletions(deleted)
+    assigned = [request for request in requests if request.assigned]
+    parents = await pm.atask_ids("task", [request.sr_number for request in assigned])
+    records = await _subtasks(framework, pm, assigned, parents, rules, keep=not dry_run)
+    inner = await pm.aexchange("create_subtask", records, replay=replay, dry_run=dry_run)
+    inner.add(_orphans(assigned, parents, dry_run=dry_run))
+    nobody = sum(1 for record in records if not record.data["assignee"])
+    if nobody:
+        inner.notes.append(f"{nobody} subtasks are planned for nobody: no active user had one of the roles")
+    return [report, inner]
+
+
+async def _subtasks(
+    framework: FrameworkClient,
+    pm: PMClient,
+    assigned: Iterable[ServiceRequest],
+    parents: Mapping[str, str],
+    rules: ProjectRules,
+    *,
+    keep: bool,
+) -> list[Record]:
+    requests = [request for request in assigned if request.sr_number in parents]
+    if not requests:
+        return []
+    protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
+    assignees = await asyncio.to_thread(Assignees, pm.ledger, keep=keep)
+    records: list[Record] = []
+    for request in requests:
+        wanted = (request.sr_number, request.protocols, users.values(), rules.roles)
+        who = await asyncio.to_thread(assignees.assign, *wanted)
+        parent = parents[request.sr_number]
+        records += [subtask(request, each, protocols, parent, who[each], rules) for each in request.protocols]
+    return records
+
+
+def _orphans(requests: Iterable[ServiceRequest], parents: Mapping[str, str], *, dry_run: bool) -> Iterable[Outcome]:
+    """Give the subtasks whose main task isn't there; where that is only rehearsed, they would be created."""
+    for request in requests:
+        if request.sr_number not in parents:
+            for protocol in request.protocols:
+                key = subtask_key(request.sr_number, protocol)
+                yield Outcome(key, Result.CREATED) if dry_run else unknown(key, f"the main task {request.sr_number}")
+
+
+def unknown(key: str, task: str) -> Outcome:
+    """Return the outcome of a record whose task isn't there yet.
+
+    Args:
+        key: the record's business key.
+        task: names the task.
+    """
+    reason = f"{task} is not in project management yet; the task create_tasks of pv_projects creates it"
+    return Outcome(key, Result.DEFERRED, code="TASK_UNKNOWN", reason=reason)
+
+
+async def under_test(
+    framework: FrameworkClient, requests: Iterable[ServiceRequest]
+) -> list[tuple[ServiceRequest, Sequence[Execution]]]:
+    """Return the service requests whose tests have begun, each with the executions that the framework lists.
+
+    The listing says all that tasks and hours need; no results are read.
+    """
+    tested = [request for request in requests if request.status in TESTED]
+    reads = [framework.alist("list_executions", sr_id=request.id) for request in tested]
+    listed = await gather_bounded(reads, limit=2)
+    return [(request, [read_execution(row) for row in rows]) for request, rows in zip(tested, listed, strict=True)]

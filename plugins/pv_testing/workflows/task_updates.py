@@ -1,0 +1,150 @@
+"""How far the tasks of service requests are: subtasks by their executions, main tasks by their request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from pv_testing.domain.records import ServiceRequest
+from pv_testing.domain.status import STATES
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.integrations.pm import PMClient
+from pv_testing.projects import ProjectRules, ProtocolWork, work_of
+from pv_testing.projects.policy import DURATION
+from pv_testing.projects.progress import COMPLETE, OPEN
+from pv_testing.projects.records import main_status, progress, subtask_key, subtask_status
+from pv_testing.workflows.assignees import Assignees
+from pv_testing.workflows.intake import deletions
+from pv_testing.workflows.projects import under_test, unknown
+from pv_testing.workflows.unfinished import Unfinished
+
+CLOSED = STATES[-1]
+SWEEP = "pm/tasks"
+
+
+@dataclass(frozen=True)
+class Project:
+    """A service request, what is done of it, and its main task.
+
+    Attributes:
+        request: the service request.
+        works: what is done of each of its protocols.
+        task_id: the main task's id in project management; empty where the ledger knows none.
+    """
+
+    request: ServiceRequest
+    works: Sequence[ProtocolWork]
+    task_id: str
+
+    @property
+    def number(self) -> str:
+        """The service request's number."""
+        return self.request.sr_number
+
+    @property
+    def closed(self) -> bool:
+        """Whether the service request is closed."""
+        return self.request.status == CLOSED
+
+
+async def update_tasks(
+    framework: FrameworkClient,
+    pm: PMClient,
+    sr_ids: Iterable[int],
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+    rules: ProjectRules | None = None,
+) -> list[Report]:
+    """Bring subtasks, progress and main tasks up to date, in this order.
+
+    A subtask is complete when every expected execution is, a main task when its service request is closed.
+
+    Args:
+        framework: where the requests are.
+        pm: where the tasks are.
+        sr_ids: the framework's ids of the requests; one that has been deleted is noted, its tasks stay as they are.
+        replay: try records again that wait for a person.
+        dry_run: say what would happen, and change nothing anywhere.
+        rules: the laboratory's; those of ``projects.yaml`` by default.
+    """
+    rules = rules or ProjectRules.read()
+    requests, deleted = await framework.aservice_requests(sr_ids)
+    projects = await _projects(framework, pm, requests)
+    hours = await _durations(framework) if rules.progress == DURATION and projects else {}
+    flags = {"replay": replay, "dry_run": dry_run}
+    statuses = await _update_subtasks(pm, projects, rules, flags)
+    known = [each for each in projects if each.task_id and each.works]
+    records = [progress(each.request, each.works, each.task_id, rules, hours) for each in known]
+    percents = await pm.aexchange("update_project_progress", records, **flags)
+    behind = {outcome.key.rpartition("/")[0] for outcome in statuses.not_in_effect()}
+    mains = await _update_main(pm, projects, behind, flags)
+    statuses.notes += deletions(deleted)
+    if not dry_run:
+        behind |= {outcome.key for report in (percents, mains) for outcome in report.not_in_effect()}
+        await _remember(pm, projects, behind, deleted)
+    return [statuses, percents, mains]
+
+
+async def _projects(framework: FrameworkClient, pm: PMClient, requests: Iterable[ServiceRequest]) -> list[Project]:
+    """Return the requests that have something to tell: an execution has begun, or they are closed."""
+    done = [(request, work_of(request, runs)) for request, runs in await under_test(framework, requests)]
+    told = [(r, works) for r, works in done if r.status == CLOSED or any(work.begun for work in works)]
+    ids = await pm.atask_ids("task", [request.sr_number for request, _ in told])
+    return [Project(request, works, ids.get(request.sr_number, "")) for request, works in told]
+
+
+async def _durations(framework: FrameworkClient) -> dict[str, Decimal]:
+    said = {key: protocol.get("duration_hours") for key, protocol in (await framework.aprotocols()).items()}
+    return {key: Decimal(str(hours)) for key, hours in said.items() if hours}
+
+
+async def _update_subtasks(
+    pm: PMClient, projects: Iterable[Project], rules: ProjectRules, flags: Mapping[str, bool]
+) -> Report:
+    due = {
+        subtask_key(project.number, work.protocol_id): (project.request, work)
+        for project in projects
+        for work in project.works
+        if work.status != OPEN
+    }
+    ids = await pm.atask_ids("subtask", due)
+    records = [subtask_status(*due[key], ids[key], rules) for key in due if key in ids]
+    report = await pm.aexchange("update_task", records, **flags)
+    report.add(unknown(key, "the subtask") for key in due if key not in ids)
+    return report
+
+
+async def _update_main(
+    pm: PMClient, projects: Iterable[Project], behind: set[str], flags: Mapping[str, bool]
+) -> Report:
+    """Move the main tasks on; one whose subtasks aren't up to date would be refused, and waits for them."""
+    records: list[Record] = []
+    waiting: list[Outcome] = []
+    for project in projects:
+        if not project.task_id:
+            waiting.append(unknown(project.number, "the main task"))
+        elif project.closed and project.number in behind:
+            reason = "its subtasks are not up to date in project management yet"
+            waiting.append(Outcome(project.number, Result.DEFERRED, code="SUBTASKS_BEHIND", reason=reason))
+        else:
+            records.append(main_status(project.request, project.works, project.task_id, closed=project.closed))
+    report = await pm.aexchange("update_task", records, **flags)
+    report.add(waiting)
+    return report
+
+
+async def _remember(pm: PMClient, projects: Iterable[Project], behind: set[str], deleted: list[int]) -> None:
+    """Remember which requests need another update even when they are closed, and which assignments have ended."""
+    finished = {each.number: (each.request.id, each.closed and each.number not in behind) for each in projects}
+    await Unfinished(pm.ledger, SWEEP, 0).keep(finished, deleted)
+    ended = {
+        project.number: {work.protocol_id for work in project.works if project.closed or work.status == COMPLETE}
+        for project in projects
+    }
+    assignees = await asyncio.to_thread(Assignees, pm.ledger)
+    await asyncio.to_thread(assignees.done, ended)
