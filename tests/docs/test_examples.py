@@ -25,6 +25,7 @@ def lab() -> Iterator[sandbox.Lab]:
 def test_the_pages_with_examples_are_known() -> None:
     assert [page.name for page in WITH_EXAMPLES] == [
         "README.md",
+        "audit.md",
         "billing.md",
         "clients.md",
         "files.md",
@@ -40,6 +41,9 @@ def test_the_examples_of_a_page_run_as_they_stand(lab: sandbox.Lab, tmp_path: Pa
         "FRAMEWORK_URL": lab.framework_url,
         "FRAMEWORK_USERNAME": lab.credentials.framework_username,
         "FRAMEWORK_PASSWORD": lab.credentials.framework_password,
+        "QMS_URL": lab.url("qms"),
+        "QMS_USERNAME": lab.credentials.qms_username,
+        "QMS_PASSWORD": lab.credentials.qms_password,
         "ERP_URL": lab.url("erp"),
         "ERP_CLIENT_ID": lab.credentials.erp_client_id,
         "ERP_CLIENT_SECRET": lab.credentials.erp_client_secret,
