@@ -33,6 +33,7 @@ class FaultRule(BaseModel):
 
     Attributes:
         route: glob on ``"METHOD /path"``, such as ``"POST /api/v2/samples*"``.
+        holding: text that the request's body must hold, for systems that have one address for everything.
         kind: what goes wrong. ``rate_limit``: 429. ``error``: ``status``, ``when`` says whether nothing is done or all
             of the work. ``delay``: ``seconds`` of waiting, ``when`` says whether before or after the work is done; it
             is done even if the client has gone. ``drop_before`` and ``drop_after``: the connection is closed without an
@@ -53,6 +54,7 @@ class FaultRule(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     route: str = "* *"
+    holding: str = ""
     kind: Kind
     rate: float = Field(default=1.0, ge=0.0, le=1.0)
     times: int | None = Field(default=None, ge=0)
@@ -87,11 +89,11 @@ class ActiveRule:
         self.pattern = re.compile(fnmatch.translate(self.rule.route))
         self.random = chance(self.rule.seed)
 
-    def strikes(self, route: str) -> bool:
+    def strikes(self, route: str, body: bytes = b"") -> bool:
         """Say whether this request is hit, and count it."""
         if self.rule.times is not None and self.hits >= self.rule.times:
             return False
-        if not self.pattern.match(route):
+        if not self.pattern.match(route) or self.rule.holding.encode() not in body:
             return False
         if not self.left and self.random.random() < self.rule.rate:
             self.left = self.rule.burst
@@ -112,12 +114,12 @@ class FaultBook:
         """Put these rules in the place of all others."""
         self.active = [ActiveRule(rule) for rule in rules]
 
-    def choose(self, method: str, path: str) -> FaultRule | None:
+    def choose(self, method: str, path: str, body: bytes = b"") -> FaultRule | None:
         """Return the rule that hits this request, or None."""
         if not self.active:
             return None
         route = f"{method} {path}"
-        return next((active.rule for active in self.active if active.strikes(route)), None)
+        return next((active.rule for active in self.active if active.strikes(route, body)), None)
 
     def report(self) -> list[dict[str, object]]:
         """Return the rules with how often each struck."""

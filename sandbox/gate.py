@@ -73,7 +73,7 @@ class Gate:
         await self._serve(scope, receive, send, body, arrival)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, body: bytes, arrival: float) -> None:
-        rule = self._system.faults.choose(scope["method"], scope["path"])
+        rule = self._system.faults.choose(scope["method"], scope["path"], body)
         if rule and rule.kind == "expired_token":
             self._system.authenticator.expire(scope["headers"])
         seen = self._identify(scope, body, arrival, rule)

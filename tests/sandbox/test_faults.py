@@ -164,6 +164,12 @@ def test_a_burst_hits_requests_in_a_row(lims: Any, lab: Lab) -> None:
     assert "x" * 5 in "".join(runs)
 
 
+def test_a_rule_may_ask_for_text_in_the_body(lims: Any, lab: Lab) -> None:
+    lab.faults(LIMS, {"holding": '"SN-2"', "kind": "error", "status": 503})
+    asked = [lims.post("/samples/search", json={"external_ids": [key]}).status_code for key in ("SN-1", "SN-2")]
+    assert (asked[0] != 503, asked[1]) == (True, 503)
+
+
 def test_the_first_rule_that_strikes_decides_and_routes_are_told_apart(lims: Any, lab: Lab) -> None:
     rules = [
         {"route": "GET /api/v2/me", "kind": "error", "status": 502, "times": 1},
