@@ -121,7 +121,8 @@ def _prices(
 
 def _unknown(buyer: Customer) -> str:
     raise DataError(
-        f"the ERP's id of {buyer.name or 'an unnamed customer'} isn't known; give it as erp_id in billing.yaml",
+        f"the ERP's id of {buyer.name or 'an unnamed customer'} isn't known: create the customer there by this name, "
+        "or give erp_id in billing.yaml",
         code="CUSTOMER_UNKNOWN",
     )
 

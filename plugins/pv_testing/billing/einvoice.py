@@ -14,7 +14,7 @@ from pv_testing.billing.tax import OUTSIDE, REVERSE_CHARGE
 from pv_testing.billing.xsd import problems_of, validate
 from pv_testing.errors import DataError
 
-__all__ = ["einvoice", "missing", "validate", "write"]
+__all__ = ["einvoice", "file_of", "missing", "validate", "write"]
 
 NAME_LIMIT = 100
 MOST_DECIMALS = 2
@@ -54,7 +54,7 @@ def write(invoice: Invoice, folder: str | Path, number: str = "") -> Path:
         DataError: as :func:`einvoice`.
     """
     xml = einvoice(invoice, number)
-    target = Path(folder) / f"{_file_name(_number(invoice))}.xml"
+    target = Path(folder) / file_of(invoice)
     target.parent.mkdir(parents=True, exist_ok=True)
     beside = target.with_name(f".{uuid4().hex}.part")
     try:
@@ -63,6 +63,11 @@ def write(invoice: Invoice, folder: str | Path, number: str = "") -> Path:
     finally:
         beside.unlink(missing_ok=True)
     return target
+
+
+def file_of(invoice: Invoice) -> str:
+    """Return the name of the file of an invoice or a credit note."""
+    return f"{_file_name(_number(invoice))}.xml"
 
 
 def missing(invoice: Invoice) -> list[str]:

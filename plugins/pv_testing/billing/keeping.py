@@ -11,31 +11,32 @@ from pv_testing.billing.invoice import Invoice, LineItem
 from pv_testing.billing.policy import BillingPolicy
 from pv_testing.billing.tax import Tax
 
-_PLAIN = ("sr_number", "customer_id", "payment_days", "currency", "po_number", "notes")
-_DAYS = ("invoice_date", "delivered_on")
-_AMOUNTS = ("subtotal", "tax_amount", "total")
-_LINE_AMOUNTS = ("unit_price", "total")
+_LINE = ("protocol_id", "name", "quantity")
 
 
 def kept(invoice: Invoice) -> dict[str, Any]:
     """Return an invoice as JSON has it, with every digit; :func:`restored` makes the same of it again."""
-    line_names = ("protocol_id", "name", "quantity")
-    lines = [
-        {
-            **{name: getattr(line, name) for name in line_names},
-            **{name: str(getattr(line, name)) for name in _LINE_AMOUNTS},
-        }
-        for line in invoice.lines
-    ]
-    tax = {"category": invoice.tax.category, "rate": str(invoice.tax.rate), "reason": invoice.tax.reason}
     return {
-        **{name: getattr(invoice, name) for name in _PLAIN},
-        **{name: getattr(invoice, name).isoformat() for name in _DAYS},
-        **{name: str(getattr(invoice, name)) for name in _AMOUNTS},
+        "sr_number": invoice.sr_number,
+        "customer_id": invoice.customer_id,
         "buyer": invoice.buyer.name,
-        "lines": lines,
-        "tax": tax,
+        "invoice_date": invoice.invoice_date.isoformat(),
+        "payment_days": invoice.payment_days,
+        "currency": invoice.currency,
+        "lines": [_line(line) for line in invoice.lines],
+        "subtotal": str(invoice.subtotal),
+        "tax": {"category": invoice.tax.category, "rate": str(invoice.tax.rate), "reason": invoice.tax.reason},
+        "tax_amount": str(invoice.tax_amount),
+        "total": str(invoice.total),
+        "delivered_on": invoice.delivered_on.isoformat(),
+        "po_number": invoice.po_number,
+        "notes": invoice.notes,
     }
+
+
+def _line(line: LineItem) -> dict[str, Any]:
+    amounts = {"unit_price": str(line.unit_price), "total": str(line.total)}
+    return {**{name: getattr(line, name) for name in _LINE}, **amounts}
 
 
 def restored(said: Mapping[str, Any], policy: BillingPolicy) -> Invoice:
@@ -45,14 +46,29 @@ def restored(said: Mapping[str, Any], policy: BillingPolicy) -> Invoice:
         said: as :func:`kept` gave it.
         policy: what is known of the two parties now, such as their addresses; no amount comes from it.
     """
-    lines = [LineItem(**{**line, **{name: Decimal(line[name]) for name in _LINE_AMOUNTS}}) for line in said["lines"]]
+    lines = [
+        LineItem(
+            **{name: line[name] for name in _LINE},
+            unit_price=Decimal(line["unit_price"]),
+            total=Decimal(line["total"]),
+        )
+        for line in said["lines"]
+    ]
     tax = said["tax"]
     return Invoice(
-        **{name: said[name] for name in _PLAIN},
-        **{name: date.fromisoformat(said[name]) for name in _DAYS},
-        **{name: Decimal(said[name]) for name in _AMOUNTS},
+        sr_number=said["sr_number"],
+        customer_id=said["customer_id"],
         buyer=policy.customer(said["buyer"]),
         seller=policy.seller,
+        invoice_date=date.fromisoformat(said["invoice_date"]),
+        payment_days=said["payment_days"],
+        currency=said["currency"],
         lines=tuple(lines),
+        subtotal=Decimal(said["subtotal"]),
         tax=Tax(tax["category"], Decimal(tax["rate"]), tax["reason"]),
+        tax_amount=Decimal(said["tax_amount"]),
+        total=Decimal(said["total"]),
+        delivered_on=date.fromisoformat(said["delivered_on"]),
+        po_number=said["po_number"],
+        notes=said["notes"],
     )

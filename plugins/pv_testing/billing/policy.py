@@ -18,7 +18,7 @@ TESTED = "tested"
 COMPLETED = "completed"
 PASSED = "passed"
 PAYMENT_DAYS = 30
-_PLAIN = ("payment_days", "quantity", "billed", "create_customers")
+_PLAIN = ("payment_days", "quantity", "billed", "create_customers", "e_invoice_folder")
 _Built = TypeVar("_Built")
 
 
@@ -35,6 +35,7 @@ class BillingPolicy:
         quantity: ``announced`` modules for each protocol, or those ``tested``.
         billed: executions that count as tested: all ``completed`` ones, or only ``passed`` ones.
         create_customers: whether a customer that the ERP doesn't know is created there.
+        e_invoice_folder: where e-invoices are written, absolute or within the Airflow home; empty for none.
     """
 
     prices: PriceList
@@ -45,6 +46,7 @@ class BillingPolicy:
     quantity: str = ANNOUNCED
     billed: str = COMPLETED
     create_customers: bool = False
+    e_invoice_folder: str = ""
 
     @classmethod
     def read(cls, billing: str | Path | None = None, prices: str | Path | None = None) -> BillingPolicy:

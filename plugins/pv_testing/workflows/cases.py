@@ -1,0 +1,185 @@
+"""One service request on its way to a posted invoice: what is known of it, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from pv_testing.billing import Invoice, differences, invoice_record
+from pv_testing.billing.quantities import withdrawn_protocols
+from pv_testing.domain.records import ServiceRequest
+from pv_testing.errors import DataError
+from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.integrations import erp_records
+from pv_testing.ledger import Entry, Ledger, State
+from pv_testing.workflows.billed import Billed, amounts
+
+SETTLED = ("POSTED", "PAID")
+_GONE = {
+    "CANCELLED": ("INVOICE_CANCELLED", "was cancelled in the ERP"),
+    "MISSING": ("INVOICE_MISSING", "isn't in the ERP any more"),
+}
+
+
+class Stage(Enum):
+    """How far an invoice is, as the ledger knows it.
+
+    ``DRAFT``: it may be computed anew. ``SENT``: it may have been posted, so nothing of it may change. ``POSTED``.
+    """
+
+    DRAFT = "draft"
+    SENT = "sent"
+    POSTED = "posted"
+
+
+def posting_of(ledger: Ledger, sr_number: str) -> Entry | None:
+    """Return what the ledger knows of the posting of a service request's invoice."""
+    entries = ledger.entries("erp", "invoice_posting", prefix=sr_number)
+    return next((entry for entry in entries if entry.key == sr_number), None)
+
+
+def stage_of(posting: Entry | None, billed: Billed) -> Stage:
+    """Return how far an invoice is.
+
+    Args:
+        posting: the ledger's entry.
+        billed: what is remembered; nothing can be sent once more of which that isn't known.
+    """
+    if posting is not None and posting.state is State.CONFIRMED:
+        return Stage.POSTED
+    under_way = posting is not None and posting.state in {State.IN_FLIGHT, State.UNKNOWN}
+    return Stage.SENT if under_way and billed.posting else Stage.DRAFT
+
+
+@dataclass
+class Case:
+    """One service request.
+
+    Attributes:
+        request: as the framework has it.
+        billed: what the ledger remembers of its invoice.
+        invoice_id: the invoice's id in the ERP; empty while there is none.
+        stage: how far it is.
+        in_erp: what the ERP says of the invoice, where it was asked.
+        invoice: as it is to be, where it was computed in this run.
+        problem: why there can be no invoice.
+        holds: why the invoice stays a draft: a code and words each.
+        edited: whether a person has changed the draft since it was written.
+    """
+
+    request: ServiceRequest
+    billed: Billed
+    invoice_id: str
+    stage: Stage
+    in_erp: Mapping[str, Any] = field(default_factory=dict)
+    invoice: Invoice | None = None
+    problem: DataError | None = None
+    holds: list[tuple[str, str]] = field(default_factory=list)
+    edited: bool = False
+    _written: bool = False
+
+    @property
+    def key(self) -> str:
+        """The number of the service request, which is the business key of its invoice."""
+        return self.request.sr_number
+
+    @property
+    def is_settled_in_erp(self) -> bool:
+        """Whether the ERP says that the invoice is posted, whoever has posted it."""
+        return self.in_erp.get("status") in SETTLED
+
+    @property
+    def is_posted(self) -> bool:
+        """Whether the ledger says that it is posted, and the ERP has said so too."""
+        return self.stage is Stage.POSTED and bool(self.billed.posted)
+
+    @property
+    def is_withdrawn_wholly(self) -> bool:
+        """Whether there is nothing to bill because every test was withdrawn before there was an invoice."""
+        withdrawn = withdrawn_protocols(self.request)
+        nothing = self.problem is not None and self.problem.code == "NOTHING_TO_BILL"
+        return nothing and not self.invoice_id and bool(withdrawn) and withdrawn >= set(self.request.protocols)
+
+    @property
+    def writable(self) -> bool:
+        """Whether there is no invoice yet, or a draft."""
+        return self.stage is Stage.DRAFT and self.in_erp.get("status", "DRAFT") == "DRAFT"
+
+    def drawn_up(self, invoice: Invoice) -> None:
+        """Take the invoice as it is to be, and remember it, unless a person has changed the draft meanwhile."""
+        self.invoice = invoice
+        self.edited = self._is_edited(invoice)
+        if self.edited:
+            self.holds.append(("DRAFT_EDITED", "a person has changed it in the ERP; post it there when it is right"))
+        else:
+            self.billed.draw_up(invoice)
+        self.holds += [(hold.code, hold.reason) for hold in invoice.holds]
+
+    def _is_edited(self, invoice: Invoice) -> bool:
+        if not self.in_erp or not self.billed.written or amounts(self.in_erp) == self.billed.written:
+            return False
+        return bool(_differences(invoice, self.in_erp))
+
+    def record(self) -> Record | None:
+        """Return the invoice to send, or why there is none; ``None`` where nothing of it may be sent."""
+        if not self.writable or self.edited:
+            return None
+        if self.problem is not None:
+            return Record(self.key, {"sr_number": self.key, "customer": dict(self.request.customer)}, self.problem)
+        return invoice_record(self.invoice) if self.invoice else None
+
+    def untouched(self) -> Outcome:
+        """Return the outcome of an invoice that is left as it is."""
+        return Outcome(self.key, Result.UNCHANGED, self.invoice_id)
+
+    def written_as(self, outcome: Outcome) -> None:
+        """Take what became of the draft."""
+        self._written = outcome.result.in_effect
+        self.invoice_id = outcome.external_id or self.invoice_id
+
+    def seen_in_erp(self) -> None:
+        """Compare with what the ERP has made of the draft, and remember that."""
+        assert self.invoice is not None
+        self.billed.note(written=amounts(self.in_erp))
+        wrong = _differences(self.invoice, self.in_erp)
+        if wrong:
+            self.holds.append(("AMOUNTS_DIFFER", f"{'; '.join(wrong)}; correct the draft or post it as it is"))
+
+    @property
+    def may_be_posted(self) -> bool:
+        """Whether there is an invoice in the ERP whose posting is due or waits."""
+        if self.stage is Stage.DRAFT:
+            return self._written or self.edited or not self.writable
+        return self.stage is Stage.SENT
+
+    def posting(self, planned: str = "") -> Record:
+        """Return the posting to send, or why it waits.
+
+        Args:
+            planned: stands for an id that isn't known yet.
+        """
+        status = str(self.in_erp.get("status", ""))
+        if status in _GONE:
+            code, what = _GONE[status]
+            return self._held(code, f"it {what}; make it anew there, then confirm it")
+        if self.holds and not self.is_settled_in_erp:
+            code = self.holds[0][0]
+            return self._held(code, "; ".join(reason for _, reason in self.holds))
+        if self.stage is Stage.DRAFT:
+            self.billed.note(posting={"invoice_id": self.invoice_id or planned, "total": self._total()})
+        return erp_records.posting(self.key, **self.billed.posting)
+
+    def _total(self) -> str:
+        if self.is_settled_in_erp or self.invoice is None:
+            return str(self.in_erp.get("total", ""))
+        return self.invoice.money(self.invoice.total)
+
+    def _held(self, code: str, reason: str) -> Record:
+        data = {"invoice_id": self.invoice_id, "held": code, "reason": reason}
+        return Record(self.key, data, DataError(f"invoice {self.invoice_id} isn't posted: {reason}", code=code))
+
+
+def _differences(invoice: Invoice, said: Mapping[str, Any]) -> list[str]:
+    return differences(invoice, *(said.get(name) for name in ("subtotal", "tax", "total")))

@@ -1,0 +1,373 @@
+"""Approved service requests become posted invoices in a running ERP, each exactly once and right to the cent."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, closing
+from decimal import Decimal
+
+import pytest
+
+import sandbox
+from pv_testing.errors import ExchangeIncomplete
+from pv_testing.ledger import Ledger
+from tests.integration.billing import CUSTOMER, PRICES, Office, outcome, policy
+
+SR = "SR-2025-0001"
+
+
+@pytest.fixture
+def office(tmp_path):
+    """Return a function that starts a laboratory whose reports are approved and gives its office."""
+    with ExitStack() as stack:
+
+        def start(rules=None, *, known=True, approved=True, **plan) -> Office:
+            wanted = sandbox.SeedPlan(**{"state": "complete", "modules": 3, "protocols": 2, **plan})
+            lab = stack.enter_context(sandbox.serve(tmp_path / "lab", seed_plan=wanted))
+            ledger = stack.enter_context(Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}"))
+            found = stack.enter_context(closing(Office(lab, ledger, rules or policy())))
+            if known:
+                lab.know_customer(CUSTOMER)
+            if approved:
+                found.approve()
+            return found
+
+        yield start
+
+
+def test_an_approved_request_becomes_a_posted_invoice(office):
+    at = office(modules=3, protocols=1)
+    for report in at.bill():
+        report.raise_for_waiting()
+    (invoice,) = at.invoices()
+    assert (invoice["external_id"], invoice["status"], invoice["customer_id"]) == (SR, "POSTED", "CUST-000001")
+    assert [line["total"] for line in invoice["line_items"]] == ["100.01"]
+    assert (invoice["subtotal"], invoice["tax"], invoice["total"]) == ("100.01", "19.00", "119.01")
+    assert invoice["po_number"] == "PO-SPI-2025-0078"
+
+
+@pytest.mark.parametrize(
+    ("prices", "modules", "sums"),
+    [
+        ({"PVTP-001": "33.335", "PVTP-002": "33.335"}, 3, ("200.02", "38.00", "238.02")),
+        ({"PVTP-001": "3600.00", "PVTP-002": "700.00"}, 1, ("4300.00", "817.00", "5117.00")),
+        ({"PVTP-001": "0.005", "PVTP-002": "0.015"}, 1, ("0.03", "0.01", "0.04")),
+    ],
+)
+def test_rounding_traps(office, prices, modules, sums):
+    at = office(policy(prices), modules=modules, protocols=2)
+    at.bill()
+    (invoice,) = at.invoices()
+    assert invoice["status"] == "POSTED"
+    assert (invoice["subtotal"], invoice["tax"], invoice["total"]) == sums
+
+
+def test_a_second_run_writes_nothing_and_asks_little(office):
+    at = office()
+    at.bill()
+    before, seen = len(at.writes()), len(at.lab.requests("erp"))
+    reports = at.bill()
+    assert {name for report in reports for name, n in report.counts().items() if n} == {"unchanged"}
+    assert len(at.writes()) == before
+    assert len(at.lab.requests("erp")) - seen <= 1
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "truncate", "html", "drop_before", "error"])
+@pytest.mark.parametrize("route", ["POST /api/invoices", "POST /api/invoices/*/post"])
+def test_lost_and_garbled_answers_do_no_harm(office, kind, route):
+    at = office(requests=2, modules=2, protocols=1)
+    for name in ("Helios Module Works",):
+        at.lab.know_customer(name)
+    at.lab.faults("erp", {"route": route, "kind": kind, "times": 2})
+    for report in at.bill():
+        report.raise_for_waiting()
+    assert [fault["hits"] for fault in at.lab.fault_report("erp")] == [2]
+    assert [invoice["status"] for invoice in at.invoices()] == ["POSTED", "POSTED"]
+    assert [invoice["total"] for invoice in at.invoices()] == ["79.34", "79.34"]
+    assert not [each for table in at.lab.control("erp", "GET", "counts").values() for each in table["duplicates"]]
+
+
+def test_an_error_after_the_commit_is_no_reason_to_post_twice(office):
+    at = office(modules=2, protocols=1)
+    at.lab.faults("erp", {"route": "POST /api/invoices/*/post", "kind": "delay", "seconds": 2.0, "when": "after"})
+    at.bill()
+    at.lab.faults("erp")
+    at.bill()
+    assert [invoice["status"] for invoice in at.invoices()] == ["POSTED"]
+
+
+def test_fewer_tested_than_ordered_stays_a_draft_until_a_person_posts_it(office):
+    at = office(state="new", approved=False, modules=4, protocols=1)
+    (sr_id,) = at.ids()
+    at.lab.run_executions(sr_id, fraction=0.75)
+    at.approve()
+    reports = at.bill()
+    waits = outcome(reports, "post_invoice")
+    assert (waits.result.value, waits.code) == ("quarantined", "QUANTITY_MISMATCH")
+    assert "4 modules ordered, 3 tested, 4 billed" in waits.reason
+    with pytest.raises(ExchangeIncomplete):
+        reports[1].raise_for_waiting()
+    assert [invoice["status"] for invoice in at.invoices()] == ["DRAFT"]
+    assert outcome(at.bill(replay=True), "post_invoice").code == "QUANTITY_MISMATCH"
+    assert [entry.kind for entry in at.ledger.waiting()] == ["invoice_posting"]
+
+    at.post_by_hand()
+    adopted = outcome(at.bill(), "post_invoice")
+    assert (adopted.result.value, adopted.external_id) == ("adopted", "INV-000001")
+    assert at.ledger.waiting() == []
+    assert outcome(at.bill(), "post_invoice").result.value == "unchanged"
+
+
+def test_a_mismatch_that_is_gone_lets_the_draft_be_posted(office):
+    at = office(state="new", approved=False, modules=4, protocols=1)
+    (sr_id,) = at.ids()
+    at.lab.run_executions(sr_id, fraction=0.75)
+    at.approve()
+    at.bill()
+    at.lab.run_executions(sr_id)
+    for report in at.bill():
+        report.raise_for_waiting()
+    assert [invoice["status"] for invoice in at.invoices()] == ["POSTED"]
+
+
+def test_a_draft_that_a_person_corrects_and_posts_is_adopted_as_it_is(office):
+    at = office(state="new", approved=False, modules=4, protocols=1)
+    (sr_id,) = at.ids()
+    at.lab.run_executions(sr_id, fraction=0.75)
+    at.approve()
+    at.bill()
+    at.correct_by_hand("3", "100.01")
+    edited = outcome(at.bill(), "post_invoice")
+    assert edited.code == "DRAFT_EDITED"
+    assert at.invoices()[0]["total"] == "119.01"
+    at.post_by_hand()
+    assert outcome(at.bill(), "post_invoice").result.value == "adopted"
+    assert (at.invoices()[0]["status"], at.invoices()[0]["total"]) == ("POSTED", "119.01")
+    at.lab.withdraw(sr_id, "PVTP-001")
+    refused = outcome(at.credit(), "create_credit_note", f"{SR}/PVTP-001")
+    assert (refused.result.value, refused.code) == ("quarantined", "INVOICE_CHANGED")
+
+
+def test_a_person_who_has_posted_the_draft_may_say_so(office):
+    at = office(state="new", approved=False, modules=4, protocols=1)
+    (sr_id,) = at.ids()
+    at.lab.run_executions(sr_id, fraction=0.75)
+    at.approve()
+    at.bill()
+    at.ledger.confirm("erp", "invoice_posting", SR, "INV-000001", owner="ada")
+    (note,) = (note for report in at.bill() for note in report.notes)
+    assert note == f"{SR}: a person has confirmed that invoice INV-000001 is posted, but in the ERP it is draft"
+    at.post_by_hand()
+    reports = at.bill()
+    assert {name for report in reports for name, n in report.counts().items() if n} == {"unchanged"}
+    assert [f"{SR}: invoice INV-000001 is unpaid, due 2025-12-25"] == [
+        note[:-10] + "2025-12-25" for report in reports for note in report.notes
+    ]
+
+
+def test_a_new_price_changes_a_draft_but_no_posted_invoice(office):
+    at = office(state="new", approved=False, modules=2, protocols=1)
+    (sr_id,) = at.ids()
+    at.lab.run_executions(sr_id, fraction=0.5)
+    at.approve()
+    at.bill()
+    at.rules = policy({"PVTP-001": "40.00"})
+    assert outcome(at.bill(), "create_invoice").result.value == "updated"
+    assert at.invoices()[0]["subtotal"] == "80.00"
+    at.lab.run_executions(sr_id)
+    at.bill()
+    assert at.invoices()[0]["status"] == "POSTED"
+    at.rules = policy({"PVTP-001": "50.00"})
+    reports = at.bill(replay=True)
+    assert {name for report in reports for name, n in report.counts().items() if n} == {"unchanged"}
+    assert at.invoices()[0]["subtotal"] == "80.00"
+
+
+def test_the_date_is_that_of_the_approval_whatever_happens_later(office):
+    at = office(modules=2, protocols=1, state="new", approved=False)
+    (sr_id,) = at.ids()
+    at.lab.run_executions(sr_id)
+    at.approve()
+    at.rules = policy({})
+    assert outcome(at.bill(), "create_invoice").code == "PRICE_MISSING"
+    known = at.ledger.watermark(f"erp/invoice/{SR}")
+    at.lab.advance(sr_id, "CLOSED")
+    at.rules = policy()
+    at.bill()
+    assert known is not None and at.ledger.watermark(f"erp/invoice/{SR}").startswith(known[:-1])
+    assert at.invoices()[0]["status"] == "POSTED"
+
+
+def test_a_missing_price_creates_nothing_and_waits(office):
+    at = office(policy({"PVTP-001": "33.335"}))
+    reports = at.bill()
+    waits = outcome(reports, "create_invoice")
+    assert (waits.result.value, waits.code) == ("quarantined", "PRICE_MISSING")
+    assert "PVTP-002" in waits.reason
+    assert at.invoices() == []
+    at.rules = policy()
+    at.bill()
+    assert [invoice["status"] for invoice in at.invoices()] == ["POSTED"]
+    assert at.ledger.waiting() == []
+
+
+def test_a_price_that_vanishes_keeps_the_draft_from_being_posted(office):
+    at = office(state="new", approved=False, modules=2, protocols=1)
+    (sr_id,) = at.ids()
+    at.lab.run_executions(sr_id, fraction=0.5)
+    at.approve()
+    at.bill()
+    at.lab.run_executions(sr_id)
+    at.rules = policy({})
+    assert outcome(at.bill(), "create_invoice").code == "PRICE_MISSING"
+    assert at.invoices()[0]["status"] == "DRAFT"
+
+
+def test_an_unknown_customer_is_held_or_created_as_the_laboratory_wants_it(office):
+    at = office(known=False)
+    waits = outcome(at.bill(), "create_invoice")
+    assert (waits.result.value, waits.code) == ("quarantined", "CUSTOMER_UNKNOWN")
+    assert at.documents("customers") == []
+    at.rules = policy(create_customers=True)
+    at.lab.faults("erp", {"route": "POST /api/customers", "kind": "drop_after", "times": 1})
+    for report in at.bill():
+        report.raise_for_waiting()
+    assert [customer["name"] for customer in at.documents("customers")] == [CUSTOMER]
+    assert at.documents("customers")[0]["contact_person"] == "Maria Keller"
+    assert at.invoices()[0]["customer_id"] == "CUST-000001"
+
+
+def test_two_customers_of_one_name_are_a_persons_matter(office):
+    at = office()
+    at.lab.know_customer(CUSTOMER)
+    assert outcome(at.bill(), "create_invoice").code == "CUSTOMER_AMBIGUOUS"
+    at.rules = policy(customers={CUSTOMER: {"erp_id": "CUST-000002"}})
+    at.bill()
+    assert at.invoices()[0]["customer_id"] == "CUST-000002"
+
+
+def test_what_isnt_approved_yet_is_only_noted_and_what_is_closed_already_is_billed(office):
+    at = office(approved=False, requests=1)
+    invoices, *_ = at.bill()
+    assert (invoices.total(), invoices.notes) == (0, [f"{SR}: not approved yet"])
+    at.lab.advance(1, "CLOSED")
+    at.bill()
+    assert [invoice["status"] for invoice in at.invoices()] == ["POSTED"]
+
+
+def test_a_dry_run_changes_nothing_anywhere(office):
+    at = office(policy(create_customers=True), known=False)
+    reports = at.bill(dry_run=True)
+    assert [(r.operation, r.counts()["created"]) for r in reports] == [
+        ("create_invoice", 1),
+        ("post_invoice", 1),
+        ("create_customer", 1),
+    ]
+    assert at.credit(dry_run=True)[0].total() == 0
+    assert at.writes() == []
+    assert at.ledger.verify().count == 0
+    assert at.ledger.watermark(f"erp/invoice/{SR}") is None
+
+
+def test_an_invoice_that_was_entered_by_hand_under_the_number_is_found_before_a_second_one_is_made(office):
+    at = office(modules=3, protocols=1)
+    at.bill()
+    at.ledger.close()
+    with Ledger("sqlite://") as fresh, closing(Office(at.lab, fresh, at.rules)) as later:
+        assert outcome(later.bill(), "create_invoice").result.value == "adopted"
+        assert outcome(later.bill(), "post_invoice").result.value == "unchanged"
+        assert len(later.invoices()) == 1
+
+
+def test_a_withdrawn_test_that_was_billed_is_given_back_once(office):
+    at = office(modules=3, protocols=2)
+    at.bill()
+    at.lab.withdraw(1, "PVTP-001")
+    at.lab.faults("erp", {"route": "POST /api/credit-notes", "kind": "drop_after", "times": 1})
+    for report in at.credit():
+        report.raise_for_waiting()
+    (note,) = at.documents("credit_notes")
+    assert (note["external_id"], note["invoice_id"]) == (f"{SR}/PVTP-001", "INV-000001")
+    assert (note["subtotal"], note["tax"], note["total"]) == ("100.01", "19.00", "119.01")
+    at.rules = policy({"PVTP-001": "99.00", "PVTP-002": "99.00"})
+    before = len(at.writes())
+    assert outcome(at.credit(), "create_credit_note", f"{SR}/PVTP-001").result.value == "unchanged"
+    assert outcome(at.bill(), "create_invoice").result.value == "unchanged"
+    assert len(at.writes()) == before
+    assert len(at.documents("credit_notes")) == 1
+    assert Decimal(at.invoices()[0]["total"]) == Decimal("2618.01")
+
+
+def test_a_test_that_is_taken_out_of_the_request_is_withdrawn_and_one_that_is_added_is_named(office):
+    at = office(modules=3, protocols=2)
+    at.bill()
+    at.framework.update_service_request(1, testing={"protocols": ["PVTP-002", "PVTP-003"]})
+    (report,) = at.credit()
+    assert report.external_ids() == {f"{SR}/PVTP-001": "CRN-000001"}
+    assert report.notes == [f"{SR}: PVTP-003 was added after the invoice; bill it in the ERP"]
+
+
+def test_a_test_that_is_withdrawn_before_the_invoice_isnt_billed(office):
+    at = office(modules=3, protocols=2)
+    at.lab.withdraw(1, "PVTP-002")
+    reports = at.bill()
+    assert [line["protocol_id"] for line in at.invoices()[0]["line_items"]] == ["PVTP-001"]
+    assert outcome(reports, "post_invoice").code == "QUANTITY_MISMATCH"
+    assert at.credit()[0].total() == 0
+
+
+def test_a_request_of_which_everything_was_withdrawn_needs_no_invoice(office):
+    at = office(modules=3, protocols=1)
+    at.lab.withdraw(1, "PVTP-001")
+    invoices, postings = at.bill()
+    assert (invoices.total(), postings.total()) == (0, 0)
+    assert invoices.notes == [f"{SR}: every test was withdrawn; there is nothing to bill"]
+
+
+def test_payment_is_read_back(office):
+    at = office()
+    assert any("INV-000001 is unpaid, due " in note for report in at.bill() for note in report.notes)
+    at.lab.pay("INV-000001")
+    assert [note for report in at.bill() for note in report.notes] == [f"{SR}: invoice INV-000001 is paid"]
+    assert [note for report in at.bill() for note in report.notes] == []
+    assert at.erp.get_invoice_status("INV-000001") == "PAID"
+
+
+def test_the_sweep_leaves_out_what_it_is_done_with(office):
+    from pv_testing.workflows.seen import Seen
+
+    at = office(requests=2, modules=2, protocols=1)
+    seen = Seen(at.ledger, "erp/invoices")
+    assert seen.due(at.framework) == [1, 2]
+    at.bill()
+    assert seen.due(at.framework) == [2]
+    at.lab.know_customer("Helios Module Works")
+    at.bill()
+    assert seen.due(at.framework) == []
+    at.lab.withdraw(1, "PVTP-001")
+    assert seen.due(at.framework) == [1]
+    at.lab.advance(2, "CLOSED")
+    assert seen.due(at.framework) == [1, 2]
+
+
+def test_the_e_invoice_is_written_where_it_is_wanted(office, tmp_path, monkeypatch):
+    from pv_testing.billing.einvoice import validate
+
+    monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
+    at = office(policy(e_invoice_folder="bills", customers={}), modules=3, protocols=2)
+    refused = outcome(at.bill(), "write_e_invoice")
+    assert (refused.result.value, refused.code) == ("quarantined", "EINVOICE_REFUSED")
+    assert at.invoices()[0]["status"] == "POSTED"
+    at.rules = policy(e_invoice_folder="bills")
+    written = outcome(at.bill(), "write_e_invoice")
+    file = tmp_path / "bills" / f"{SR}.xml"
+    assert (written.result.value, written.external_id) == ("created", str(file))
+    validate(file.read_bytes())
+    assert b"INV-000001" in file.read_bytes()
+    assert outcome(at.bill(), "write_e_invoice").result.value == "unchanged"
+    at.lab.withdraw(1, "PVTP-001")
+    assert outcome(at.credit(), "write_e_invoice", f"{SR}/PVTP-001").result.value == "created"
+    validate((tmp_path / "bills" / f"{SR}-PVTP-001.xml").read_bytes())
+
+
+def test_prices_cover_what_is_billed_here():
+    assert set(PRICES) == {"PVTP-001", "PVTP-002", "PVTP-003"}
