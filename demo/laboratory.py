@@ -11,6 +11,7 @@ from typing import Any
 from demo.airflow import PROJECT, plain_environment
 from demo.processes import Component, Components
 from sandbox import Credentials, Lab, Settings, ports_of
+from sandbox.seed import CUSTOMERS
 
 START_SECONDS = 60.0
 
@@ -26,7 +27,10 @@ def start(data: Path, components: Components, *arguments: str) -> Lab:
     command = [sys.executable, "-m", "sandbox", "--data", str(data), *arguments]
     process = components.start("sandbox", command, plain_environment(), PROJECT)
     said = components.wait_for("Starting the sandbox", lambda: _announcement(process), seconds=START_SECONDS)
-    return Lab(Settings(data), Credentials.kept(data), ports_of(said))
+    lab = Lab(Settings(data), Credentials.kept(data), ports_of(said))
+    for customer in CUSTOMERS:
+        lab.know_customer(customer)
+    return lab
 
 
 def _announcement(process: Component) -> Mapping[str, Any] | None:

@@ -9,6 +9,7 @@ from typing import Any
 from demo.api import FINAL, Api, TaskRun
 from demo.processes import Components, DemoError
 from sandbox import Lab
+from sandbox.closing import closing
 from sandbox.judge import table
 
 DAGS = (
@@ -168,11 +169,14 @@ class Story:
         return "\n".join(lines)
 
     def judge(self) -> list[str]:
-        """Print what the LIMS's own database says, and return what isn't as it should be."""
-        rows = self.lab.summary()
-        say("\nWhat the LIMS's own database says:\n")
+        """Print what the systems' own databases say, and return what isn't as it should be."""
+        rows, tallies = self.lab.summary(), closing(self.lab)
+        say("\nWhat the systems' own databases say:\n")
         say(table(rows))
-        return [complaint for row in rows for complaint in complaints(row)]
+        say("")
+        say(table([tally.row() for tally in tallies]))
+        wrong = [complaint for row in rows for complaint in complaints(row)]
+        return wrong + [tally.complaint for tally in tallies if tally.complaint]
 
 
 def reports_on(task: TaskRun) -> bool:
