@@ -1,4 +1,4 @@
-"""The great storm: 5,000 samples, 50 kills, on SQLite or on the ledger that ``--ledger`` names."""
+"""The great storms: 5,000 samples, then the work of an office, 50 kills each."""
 
 from __future__ import annotations
 
@@ -7,34 +7,56 @@ import tempfile
 from pathlib import Path
 
 import sandbox
-from tests.chaos.storm import Attack, Storm
+from tests.chaos import office
+from tests.chaos.storm import Attack, Storm, Verdict
+
+OFFICE = sandbox.SeedPlan(requests=10, modules=12, protocols=12, weak="PVTP-018", state="complete")
 
 
 def main() -> int:
-    """Run the storm once in bulk and once one by one, and return 0 when the promise was kept both times."""
+    """Run the storms, samples one by one and in bulk, and return 0 when the promise was kept each time."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--requests", type=int, default=10, help="service requests (default 10)")
     parser.add_argument("--modules", type=int, default=500, help="modules of each (default 500)")
     parser.add_argument("--kills", type=int, default=50, help="how often the process is killed (default 50)")
-    parser.add_argument("--bulk", type=int, nargs="+", default=[1, 20], help="samples a request, a storm for each")
+    parser.add_argument("--bulk", type=int, nargs="*", default=[1, 20], help="samples a request, a storm each")
+    parser.add_argument("--no-office", dest="office", action="store_false", help="leave the office out")
     parser.add_argument("--seed", type=int, default=7, help="of the random numbers (default 7)")
     parser.add_argument("--ledger", default="", help="address of an empty ledger (default: a new SQLite file)")
     asked = parser.parse_args()
-    kept = True
-    for bulk in asked.bulk:
-        storm = Storm(asked.requests, asked.modules, asked.kills, bulk, asked.seed)
-        number = storm.requests * storm.modules
-        print(f"storm over {number:,} samples, up to {bulk} a request, seed {storm.seed}", flush=True)
-        with tempfile.TemporaryDirectory(prefix="pv-chaos-") as name:
-            directory = Path(name)
-            plan = sandbox.SeedPlan(requests=storm.requests, modules=storm.modules, protocols=1)
-            with sandbox.serve(directory / "lab", seed_plan=plan) as lab:
-                ledger = asked.ledger or f"sqlite:///{directory / 'ledger.sqlite'}"
-                verdict = Attack(storm, lab, ledger, directory).run()
-        print(*(f"  {line}" for line in verdict.lines()), sep="\n", flush=True)
-        print("  the promise was kept" if verdict.holds else "  THE PROMISE WAS BROKEN", flush=True)
-        kept = kept and verdict.holds
-    return 0 if kept else 1
+    storms = [Storm(asked.requests, asked.modules, asked.kills, bulk, asked.seed) for bulk in asked.bulk]
+    kept = [_samples(storm, asked.ledger) for storm in storms]
+    if asked.office:
+        kept.append(_office(asked.kills, asked.seed, asked.ledger))
+    return 0 if all(kept) else 1
+
+
+def _samples(storm: Storm, ledger: str) -> bool:
+    """Storm the creation of samples."""
+    number = storm.requests * storm.modules
+    print(f"storm over {number:,} samples, up to {storm.bulk} a request, seed {storm.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="pv-chaos-") as name:
+        directory = Path(name)
+        plan = sandbox.SeedPlan(requests=storm.requests, modules=storm.modules, protocols=1)
+        with sandbox.serve(directory / "lab", seed_plan=plan) as lab:
+            return _said(Attack(storm, lab, ledger or f"sqlite:///{directory / 'ledger.sqlite'}", directory).run())
+
+
+def _office(kills: int, seed: int, ledger: str) -> bool:
+    """Storm what follows from finished tests."""
+    print(f"storm over the office of {OFFICE.requests} service requests, seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="pv-chaos-") as name:
+        directory = Path(name)
+        with sandbox.serve(directory / "lab", seed_plan=OFFICE) as lab:
+            url = ledger or f"sqlite:///{directory / 'ledger.sqlite'}"
+            return _said(office.Attack(lab, url, directory, kills=kills, seed=seed).run())
+
+
+def _said(verdict: Verdict | office.Verdict) -> bool:
+    """Print a verdict and return whether the promise was kept."""
+    print(*(f"  {line}" for line in verdict.lines()), sep="\n", flush=True)
+    print("  the promise was kept" if verdict.holds else "  THE PROMISE WAS BROKEN", flush=True)
+    return verdict.holds
 
 
 if __name__ == "__main__":

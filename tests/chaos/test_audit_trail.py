@@ -17,7 +17,6 @@ from tests.chaos.siege import Siege
 from tests.integration.auditing import contract, in_batches
 
 EVENTS = 500
-KILLS = 5
 ROUTES = "POST /api/audit-events*"
 FAULTS = (
     {"route": ROUTES, "kind": "drop_after", "rate": 0.15, "seed": 1},
@@ -70,22 +69,22 @@ class AuditSiege(Siege):
 
 
 def test_the_trail_in_the_qms_has_no_gap_no_double_and_one_order_on_sqlite(tmp_path: Path) -> None:
-    _besiege(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path)
+    _besiege(f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path, kills=5)
 
 
 @pytest.mark.postgres
 def test_the_trail_in_the_qms_has_no_gap_no_double_and_one_order_on_postgresql(tmp_path: Path, schema: str) -> None:
-    _besiege(schema, tmp_path)
+    _besiege(schema, tmp_path, kills=3)
 
 
-def _besiege(ledger: str, directory: Path) -> None:
+def _besiege(ledger: str, directory: Path, kills: int) -> None:
     with Ledger(ledger) as opened:
         for number in range(EVENTS):
             opened.record("sweep", owner="lab", detail={"number": number})
     with sandbox.serve(directory / "lab") as lab:
         siege = AuditSiege(lab, ledger, directory)
         lab.faults("qms", *FAULTS)
-        siege.kill_at(sorted(random.Random(7).sample(range(1, EVENTS), KILLS)))
+        siege.kill_at(sorted(random.Random(7).sample(range(1, EVENTS), kills)))
         siege.leave_in_peace()
         lost = sum(rule["hits"] for rule in lab.fault_report("qms") if rule["kind"] == "drop_after")
         lab.faults("qms")
@@ -98,5 +97,5 @@ def _besiege(ledger: str, directory: Path) -> None:
         assert positions == sorted(positions)
         found = siege.compare()
         assert (found.differences, found.equal, found.to_come) == ([], wanted, 0)
-        assert siege.killed == KILLS
+        assert siege.killed == kills
         assert lost > 0
