@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import sandbox
-from tests.contract.lims import LIMSContract, Site
+from tests.contract.lims import LIMSContract, Site, samples
 
 
 @pytest.fixture(scope="module")
@@ -41,4 +41,12 @@ def site(request, lab):
 
 
 class TestSandboxLIMS(LIMSContract):
-    """The contract."""
+    """The contract, and that a change is known by its answer, whose status is another than a creation's."""
+
+    def test_a_changed_sample_is_updated_without_a_look_up(self, lab, lims):
+        (sample,) = samples(1)
+        lims.create_samples([sample]).raise_for_waiting()
+        before = len(lab.requests("lims"))
+        report = lims.create_samples([{**sample, "customer": "Solar Industries"}])
+        assert report.counts()["updated"] == 1, report.table()
+        assert [request["method"] for request in lab.requests("lims")[before:]] == ["PATCH"]

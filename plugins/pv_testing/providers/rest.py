@@ -56,7 +56,7 @@ class RestProvider:
         """
         return RestOperation(self.contract, self.contract.operation(name), self.session)
 
-    async def call(self, name: str, **arguments: Any) -> Any:
+    async def call(self, name: str, /, **arguments: Any) -> Any:
         """Make one call that needs no ledger, such as a read.
 
         Returns:
@@ -68,12 +68,12 @@ class RestProvider:
             return response.json()
         return response.body if spec.answer == "bytes" else None
 
-    async def body(self, name: str, **arguments: Any) -> bytes:
+    async def body(self, name: str, /, **arguments: Any) -> bytes:
         """Make one call and return the answer as it came, for callers to whom each digit of a number matters."""
         spec = self.contract.operation(name)
         return (await self._request(spec, spec.call.request(arguments))).body
 
-    async def listing(self, name: str, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
+    async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing, page by page."""
         spec = self.contract.operation(name)
         request = spec.call.request({name: value for name, value in criteria.items() if value is not None})
@@ -135,7 +135,8 @@ class RestOperation:
         self._spec = spec
         self._session = session
         self._judge = contract.judge(spec)
-        self._judge_bulk = contract.judge(replace(spec, success=frozenset()))
+        # The statuses of success are those of a single creation; what changes or carries many answers otherwise.
+        self._judge_other = contract.judge(replace(spec, success=frozenset()))
         self._judge_item = contract.judge_item(spec) if spec.bulk else None
         self._idempotency_header = contract.idempotency_header
         calls = [spec.call, *([spec.bulk.call] if spec.bulk else []), *([spec.update] if spec.update else [])]
@@ -168,14 +169,15 @@ class RestOperation:
         call = self._spec.update if changes and self._spec.update else self._spec.call
         request = call.request(item.payload, self._context(item))
         headers = {self._idempotency_header: self._idempotency_key(item)} if self._idempotency_header else None
-        response = await self._exchange(request, item.key, self._judge, headers)
+        judge = self._judge_other if changes else self._judge
+        response = await self._exchange(request, item.key, judge, headers)
         said = response.json() if response.body else None
         return Reply(Verdict.OK, text(self._spec.reply_id(said)), body=said if isinstance(said, Mapping) else {})
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
         speaking_of = f"{batch[0].key} and {len(batch) - 1} more"
-        response = await self._exchange(bulk.request(bodies), speaking_of, self._judge_bulk)
+        response = await self._exchange(bulk.request(bodies), speaking_of, self._judge_other)
         answers = bulk.items(response.json())
         if not isinstance(answers, list) or len(answers) != len(batch):
             raise AmbiguousOutcome("the system's answer doesn't speak of every record", code="BULK_INCOMPLETE")
