@@ -93,7 +93,7 @@ class SystemClient:
         """Do what :meth:`aexchange` does, and wait for it."""
         return run(self.aexchange(operation, records, replay=replay))
 
-    async def acall(self, operation: str, **arguments: Any) -> Any:
+    async def acall(self, operation: str, /, **arguments: Any) -> Any:
         """Make one call of the contract that needs no ledger, such as a read.
 
         Returns:
@@ -101,15 +101,15 @@ class SystemClient:
         """
         return await (await self.provider()).call(operation, **arguments)
 
-    def call(self, operation: str, **arguments: Any) -> Any:
+    def call(self, operation: str, /, **arguments: Any) -> Any:
         """Do what :meth:`acall` does, and wait for it."""
         return run(self.acall(operation, **arguments))
 
-    async def alist(self, operation: str, **criteria: Any) -> list[dict[str, Any]]:
+    async def alist(self, operation: str, /, **criteria: Any) -> list[dict[str, Any]]:
         """Return every item of a listing, page by page."""
         return [item async for item in (await self.provider()).listing(operation, **criteria)]
 
-    def list(self, operation: str, **criteria: Any) -> list[dict[str, Any]]:
+    def list(self, operation: str, /, **criteria: Any) -> list[dict[str, Any]]:
         """Do what :meth:`alist` does, and wait for it."""
         return run(self.alist(operation, **criteria))
 

@@ -161,14 +161,14 @@ class RedmineProvider(RestProvider):
         params = {**_filters(where), "limit": "1"}
         return list(await self.ask("GET", collection.path, collection.root, operation=operation, params=params))
 
-    async def call(self, name: str, **arguments: Any) -> Any:
+    async def call(self, name: str, /, **arguments: Any) -> Any:
         """Make one call that needs no ledger; an issue is described as every PM and QMS contract describes it."""
         from pv_testing.providers.redmine.listings import described
 
         said = await super().call(name, **arguments)
         return described(self, said["issue"]) if isinstance(said, Mapping) and "issue" in said else said
 
-    async def listing(self, name: str, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
+    async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing as every PM and QMS contract describes it."""
         from pv_testing.providers.redmine.listings import listed
 

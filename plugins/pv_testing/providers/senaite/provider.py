@@ -62,7 +62,7 @@ class SenaiteProvider(RestProvider):
         # After conflicting writes the catalogue lists one record twice.
         return list({str(item["uid"]): item for item in found}.values())
 
-    async def listing(self, name: str, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
+    async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing; samples are described as the generic contract describes them."""
         if name != "get_samples":
             async for item in super().listing(name, **criteria):

@@ -161,7 +161,7 @@ class TrytonProvider(RestProvider):
             if len(page) < PAGE:
                 return found
 
-    async def call(self, name: str, **arguments: Any) -> Any:
+    async def call(self, name: str, /, **arguments: Any) -> Any:
         """Make one call that needs no ledger.
 
         Raises:
@@ -175,7 +175,7 @@ class TrytonProvider(RestProvider):
             raise ConfigError(f"{name} is no single read of Tryton; list it", code="NO_OPERATION")
         return await invoice(self, **arguments)
 
-    async def listing(self, name: str, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
+    async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing as every ERP contract describes it."""
         from pv_testing.providers.tryton.listings import listed
 
