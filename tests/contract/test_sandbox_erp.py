@@ -1,0 +1,28 @@
+"""The generic provider against the sandbox ERP."""
+
+from __future__ import annotations
+
+import pytest
+
+import sandbox
+from tests.contract.erp import ERPContract, Site
+
+CUSTOMER = "Solar Corporation"
+
+
+@pytest.fixture(scope="module")
+def site():
+    with sandbox.serve() as lab:
+        lab.control("erp", "POST", "customers", {"name": CUSTOMER})
+        yield Site(
+            base_url=lab.url("erp"),
+            settings={"client_id": lab.credentials.erp_client_id, "client_secret": lab.credentials.erp_client_secret},
+            wrong={"client_secret": "wrong"},
+            customer=CUSTOMER,
+            product="PV-MODULE",
+            write="POST /api/[!o]*",
+        )
+
+
+class TestSandboxERP(ERPContract):
+    """The contract."""
