@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,7 @@ def test_nothing_passes_an_event_that_the_qms_refuses(auditing: Auditing) -> Non
         report = auditing.sync()
         assert report.counts()["quarantined"] == 1
         assert report.counts()["created"] == 0
+        assert report.notes == [audit_trail.STOPPED]
     assert len(auditing.events()) == there == 5
     assert auditing.ledger.watermark(audit_trail.LEDGER_MARK) == mark is None
 
@@ -207,16 +209,10 @@ def test_a_replay_sends_what_was_refused(auditing: Auditing) -> None:
 def test_a_ledger_restored_from_a_backup_collides_with_nothing(auditing: Auditing, tmp_path: Path) -> None:
     auditing.work("a", "b")
     auditing.sync()
-    backup = tmp_path / "backup.sqlite"
-    with Ledger(f"sqlite:///{backup}"):
-        pass
-    _copy(tmp_path / "ledger.sqlite", backup)
-    auditing.work("lost")
-    auditing.sync()
-    with Ledger(f"sqlite:///{backup}") as restored:
-        auditing.qms.close()
-        auditing.ledger = restored
-        auditing.qms = auditing.client(auditing.qms.config.contract)
+    with restored(auditing, tmp_path) as back:
+        auditing.work("lost")
+        auditing.sync()
+        back(auditing.qms.config.contract)
         auditing.work("other")
         auditing.sync().raise_for_waiting()
         assert [event["position"] for event in auditing.events()] == [1, 2, 5, 5]
@@ -224,9 +220,30 @@ def test_a_ledger_restored_from_a_backup_collides_with_nothing(auditing: Auditin
         assert "not in this ledger" in difference
 
 
-def _copy(source: Path, target: Path) -> None:
-    with sqlite3.connect(source) as before, sqlite3.connect(target) as after:
+def test_a_ledger_restored_from_before_a_sync_takes_over_what_the_qms_has(auditing: Auditing, tmp_path: Path) -> None:
+    auditing.work("a", "b")
+    with restored(auditing, tmp_path) as back:
+        auditing.sync()
+        back(contract(tmp_path, "qms_custom", lambda o: o["log_audit_event"].update(look_first=True)))
+        assert auditing.sync().counts()["adopted"] == 2
+        assert auditing.compare().differences == []
+        assert auditing.compare().equal == 2
+
+
+@contextmanager
+def restored(auditing: Auditing, directory: Path) -> Iterator[Callable[[str], None]]:
+    """Make a backup of the ledger; give a function that puts it in the ledger's place, with a contract for the QMS."""
+    backup = directory / "backup.sqlite"
+    with sqlite3.connect(directory / "ledger.sqlite") as before, sqlite3.connect(backup) as after:
         before.backup(after)
+    with Ledger(f"sqlite:///{backup}") as ledger:
+
+        def back(named: str) -> None:
+            auditing.qms.close()
+            auditing.ledger = ledger
+            auditing.qms = auditing.client(named)
+
+        yield back
 
 
 def test_two_ledgers_in_one_qms_are_told_apart(auditing: Auditing, tmp_path: Path) -> None:

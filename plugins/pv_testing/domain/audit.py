@@ -95,14 +95,14 @@ def framework_record(row: Mapping[str, Any], *, mask_ip: bool = False) -> Record
     }
     address = row.get("ip_address")
     digest = fingerprint({**said, "id": row.get("id"), "ip_address": masked(address)})
-    key = "/".join([FRAMEWORK, *([str(row["id"])] if "id" in row else []), digest[:_SHORT]])
-    place = place_of(row)
+    identity = [] if row.get("id") is None else [str(row["id"])]
+    key = "/".join([FRAMEWORK, *identity, digest[:_SHORT]])
     data = {
         **said,
         "event_key": key,
         "ip_address": masked(address) if mask_ip else address,
         "source": FRAMEWORK,
-        "position": place or None,
+        "position": place_of(row) or None,
         "hash": digest,
     }
     return Record(key, data)

@@ -22,6 +22,7 @@ OPERATION = "log_audit_event"
 LISTING = "list_audit_events"
 LEDGER_MARK = "qms/audit_event/ledger"
 FRAMEWORK_MARK = "qms/audit_event/framework"
+STOPPED = "stopped here; what follows in the trail is sent once all of this is in effect"
 OVERLAP = 100
 PAGE = 5_000
 
@@ -179,6 +180,8 @@ class Sender:
                     break
         if complete and await self._carry(batch):
             await self._keep(seen)
+        else:
+            self._report.notes.append(STOPPED)
         self._report.close()
         return self._report
 
