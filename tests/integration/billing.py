@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 import requests
 
 import sandbox
@@ -45,9 +47,10 @@ class Office:
         lab: where.
         ledger: what is remembered.
         rules: how the laboratory bills.
+        settings: further ones of the ERP client, such as its contract.
     """
 
-    def __init__(self, lab: sandbox.Lab, ledger: Ledger, rules: BillingPolicy) -> None:
+    def __init__(self, lab: sandbox.Lab, ledger: Ledger, rules: BillingPolicy, **settings: Any) -> None:
         self.lab = lab
         self.ledger = ledger
         self.rules = rules
@@ -62,6 +65,7 @@ class Office:
             client_secret=known.erp_client_secret,
             ledger=ledger,
             owner="test",
+            **settings,
         )
 
     def ids(self) -> list[int]:
@@ -78,6 +82,12 @@ class Office:
 
     def bill(self, **options: Any) -> list[Report]:
         return self.step(create_invoices, **options)
+
+    def bill_and_die(self, seconds: float) -> None:
+        """Begin to bill and be gone after so many seconds, whatever is under way then."""
+        work = create_invoices(self.framework, self.erp, self.ids(), policy=self.rules, zone=self.zone)
+        with pytest.raises(asyncio.TimeoutError):
+            run(asyncio.wait_for(work, seconds))
 
     def credit(self, **options: Any) -> list[Report]:
         return self.step(credit_withdrawn_tests, **options)

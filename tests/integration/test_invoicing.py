@@ -10,7 +10,8 @@ import pytest
 import sandbox
 from pv_testing.errors import ExchangeIncomplete
 from pv_testing.ledger import Ledger
-from tests.integration.billing import CUSTOMER, PRICES, Office, outcome, policy
+from tests.docs.pages import PROJECT
+from tests.integration.billing import CUSTOMER, Office, outcome, policy
 
 SR = "SR-2025-0001"
 
@@ -20,11 +21,11 @@ def office(tmp_path):
     """Return a function that starts a laboratory whose reports are approved and gives its office."""
     with ExitStack() as stack:
 
-        def start(rules=None, *, known=True, approved=True, **plan) -> Office:
+        def start(rules=None, *, known=True, approved=True, settings=None, **plan) -> Office:
             wanted = sandbox.SeedPlan(**{"state": "complete", "modules": 3, "protocols": 2, **plan})
             lab = stack.enter_context(sandbox.serve(tmp_path / "lab", seed_plan=wanted))
             ledger = stack.enter_context(Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}"))
-            found = stack.enter_context(closing(Office(lab, ledger, rules or policy())))
+            found = stack.enter_context(closing(Office(lab, ledger, rules or policy(), **(settings or {}))))
             if known:
                 lab.know_customer(CUSTOMER)
             if approved:
@@ -71,13 +72,23 @@ def test_a_second_run_writes_nothing_and_asks_little(office):
     assert len(at.lab.requests("erp")) - seen <= 1
 
 
-@pytest.mark.parametrize("kind", ["drop_after", "truncate", "html", "drop_before", "error"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "drop_after"},
+        {"kind": "truncate"},
+        {"kind": "html"},
+        {"kind": "drop_before"},
+        {"kind": "error", "when": "before"},
+        {"kind": "error", "when": "after"},
+    ],
+    ids=lambda fault: "_".join(fault.values()),
+)
 @pytest.mark.parametrize("route", ["POST /api/invoices", "POST /api/invoices/*/post"])
-def test_lost_and_garbled_answers_do_no_harm(office, kind, route):
+def test_lost_and_garbled_answers_do_no_harm(office, fault, route):
     at = office(requests=2, modules=2, protocols=1)
-    for name in ("Helios Module Works",):
-        at.lab.know_customer(name)
-    at.lab.faults("erp", {"route": route, "kind": kind, "times": 2})
+    at.lab.know_customer("Helios Module Works")
+    at.lab.faults("erp", {"route": route, "times": 2, **fault})
     for report in at.bill():
         report.raise_for_waiting()
     assert [fault["hits"] for fault in at.lab.fault_report("erp")] == [2]
@@ -86,13 +97,21 @@ def test_lost_and_garbled_answers_do_no_harm(office, kind, route):
     assert not [each for table in at.lab.control("erp", "GET", "counts").values() for each in table["duplicates"]]
 
 
-def test_an_error_after_the_commit_is_no_reason_to_post_twice(office):
-    at = office(modules=2, protocols=1)
-    at.lab.faults("erp", {"route": "POST /api/invoices/*/post", "kind": "delay", "seconds": 2.0, "when": "after"})
-    at.bill()
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_may_have_been_posted_is_settled_before_anything_of_it_changes(office, tmp_path, when):
+    contract = tmp_path / "erp_brisk.yaml"
+    brisk = (PROJECT / "include" / "mappings" / "erp_custom.yaml").read_text()
+    brisk = brisk.replace("attempt_timeout: 30", "attempt_timeout: 3").replace("total_timeout: 120", "total_timeout: 4")
+    contract.write_text(brisk.replace("horizon: 2", "horizon: 1"))
+    at = office(modules=3, protocols=1, settings={"contract": str(contract)})
+    at.lab.faults("erp", {"route": "POST /api/invoices/*/post", "kind": "delay", "seconds": 2.5, "when": when})
+    at.bill_and_die(2.0)
     at.lab.faults("erp")
-    at.bill()
-    assert [invoice["status"] for invoice in at.invoices()] == ["POSTED"]
+    at.rules = policy({"PVTP-001": "99.00"})
+    for report in at.bill():
+        report.raise_for_waiting()
+    (invoice,) = at.invoices()
+    assert (invoice["status"], invoice["total"]) == ("POSTED", "119.01")
 
 
 def test_fewer_tested_than_ordered_stays_a_draft_until_a_person_posts_it(office):
@@ -193,7 +212,8 @@ def test_the_date_is_that_of_the_approval_whatever_happens_later(office):
     at.lab.advance(sr_id, "CLOSED")
     at.rules = policy()
     at.bill()
-    assert known is not None and at.ledger.watermark(f"erp/invoice/{SR}").startswith(known[:-1])
+    assert known is not None
+    assert at.ledger.watermark(f"erp/invoice/{SR}").startswith(known[:-1])
     assert at.invoices()[0]["status"] == "POSTED"
 
 
@@ -367,7 +387,3 @@ def test_the_e_invoice_is_written_where_it_is_wanted(office, tmp_path, monkeypat
     at.lab.withdraw(1, "PVTP-001")
     assert outcome(at.credit(), "write_e_invoice", f"{SR}/PVTP-001").result.value == "created"
     validate((tmp_path / "bills" / f"{SR}-PVTP-001.xml").read_bytes())
-
-
-def test_prices_cover_what_is_billed_here():
-    assert set(PRICES) == {"PVTP-001", "PVTP-002", "PVTP-003"}
