@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import tzinfo
 
+from pv_testing.domain.days import local_day
 from pv_testing.domain.records import Execution
 from pv_testing.errors import DataError
 from pv_testing.exchange.types import Record
-from pv_testing.inventory.days import day_in
 from pv_testing.inventory.movements import COMPLETE
 from pv_testing.inventory.policy import Consumable, InventoryPolicy
 
@@ -34,7 +34,6 @@ def draw_records(
 
 def _record(sr_number: str, execution: Execution, consumable: Consumable, zone: tzinfo) -> Record:
     key = f"{execution.execution_id}/{consumable.item}"
-    day = day_in(execution.completed_at, zone)
     data = {
         "consumable_key": key,
         "execution_id": execution.execution_id,
@@ -44,9 +43,8 @@ def _record(sr_number: str, execution: Execution, consumable: Consumable, zone: 
         "item": consumable.item,
         "quantity": consumable.quantity,
         "unit": consumable.unit,
-        "date": day.isoformat() if day else None,
     }
-    if day is None:
-        said = f"the execution is complete, but {execution.completed_at!r} is no time at which it ended"
-        return Record(key, data, DataError(said, code="NOT_A_TIME"))
-    return Record(key, data)
+    try:
+        return Record(key, {**data, "date": local_day(execution.completed_at, zone)})
+    except DataError as problem:
+        return Record(key, data, problem)

@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, tzinfo
+from datetime import date, datetime
+from typing import Any
 
-from pv_testing.contracts.values import instant
+from pv_testing.domain.days import moment
 from pv_testing.domain.reading import first
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.errors import DataError
 from pv_testing.inventory.policy import STEPS
-
-
-def day_in(moment: str, zone: tzinfo) -> date | None:
-    """Return the laboratory's day of a point in time; ``None`` where it is none."""
-    found = _moment(moment)
-    return found.astimezone(zone).date() if found else None
 
 
 def step_days(
@@ -40,12 +35,12 @@ def step_days(
         now: when it is seen, in the laboratory's time zone; counts where the framework says nothing.
     """
     done = list(executions)
-    changed = _moment(first(request.raw, "updated_at")) or now
-    begun = [moment for each in done if (moment := _moment(each.started_at))]
-    ended = [moment for each in done if (moment := _moment(each.completed_at))]
+    changed = _known(first(request.raw, "updated_at")) or now
+    begun = [at for each in done if (at := _known(each.started_at))]
+    ended = [at for each in done if (at := _known(each.completed_at))]
     there = min([changed, *begun])
     moments = {
-        "received": max(there, _moment(request.created_at) or there),
+        "received": max(there, _known(request.created_at) or there),
         "stored": max(ended, default=changed),
         "leaving": changed,
     }
@@ -57,8 +52,9 @@ def step_days(
     return days
 
 
-def _moment(said: object) -> datetime | None:
+def _known(said: Any) -> datetime | None:
+    """Return a point in time, or ``None`` where it is none."""
     try:
-        return datetime.fromisoformat(instant(said).replace("Z", "+00:00"))
+        return moment(said)
     except DataError:
         return None

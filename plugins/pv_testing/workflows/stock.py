@@ -21,6 +21,7 @@ from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision
 from pv_testing.workflows.intake import deletions
+from pv_testing.workflows.invoicing import lab_zone
 from pv_testing.workflows.unfinished import Unfinished
 
 MOVE = "record_stock_movement"
@@ -53,7 +54,7 @@ async def move_stock(
         policy: the laboratory's rules; ``inventory.yaml`` without it.
         zone: the laboratory's time zone; the configuration's without it.
     """
-    policy, zone = policy or InventoryPolicy.read(), zone or _zone()
+    policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(MOVE, erp.system, erp.config.provider, rehearsal=dry_run)
     requests, deleted = await framework.aservice_requests(sr_ids if policy.states else ())
     stays = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
@@ -128,7 +129,7 @@ async def draw_consumables(
 
     A draw that is in effect stays as it is, whatever the rules say later. The arguments are those of `move_stock`.
     """
-    policy, zone = policy or InventoryPolicy.read(), zone or _zone()
+    policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(DRAW, erp.system, erp.config.provider, rehearsal=dry_run)
     requests, deleted = await framework.aservice_requests(sr_ids if policy.consumables else ())
     tested = [request for request in requests if request.status in TESTED]
@@ -173,9 +174,3 @@ async def _fates(erp: ERPClient, operation: str, keys: Sequence[str]) -> dict[st
     of_no_version = [Claim(key, "") for key in keys]
     answers = await asyncio.to_thread(erp.ledger.peek, erp.system, kind, of_no_version)
     return {answer.key: answer.decision for answer in answers}
-
-
-def _zone() -> tzinfo:
-    from pv_testing.config import load_config
-
-    return load_config().lab.zone
