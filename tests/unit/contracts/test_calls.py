@@ -200,6 +200,7 @@ def test_every_endpoint_of_the_framework_is_there() -> None:
         ("GET", "/reports/{report_id}"),
         ("GET", "/reports/{report_id}/download"),
         ("GET", "/reports"),
+        ("GET", "/audit-events"),
         ("POST", "/integrations/lims/sync"),
         ("POST", "/integrations/qms/nc-report"),
         ("POST", "/integrations/pm/update"),
