@@ -20,6 +20,8 @@ def exact(value: str | int | Decimal) -> Decimal:
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):
         raise TypeError(f"money is decimal, never {type(value).__name__}")
+    if isinstance(value, str) and ("_" in value or not value.isascii()):
+        raise ValueError("not a number")
     try:
         number = Decimal(value)
     except ArithmeticError:

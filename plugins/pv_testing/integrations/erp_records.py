@@ -97,7 +97,7 @@ def consumable(given: Given) -> Record:
 def _record(key: str, named: str, data: dict[str, Any], rest: Callable[[], Mapping[str, Any]]) -> Record:
     """Return a record, or one with its problem where it has no key or its amounts can't be used."""
     if not key:
-        return Record(key, data, MappingError(f"Missing field: {named}", code="FIELD_MISSING"))
+        return Record(f"(no {named})", data, MappingError(f"Missing field: {named}", code="FIELD_MISSING"))
     try:
         return Record(key, {**data, **rest()})
     except DataError as error:
