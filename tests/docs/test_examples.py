@@ -30,6 +30,7 @@ def test_the_pages_with_examples_are_known() -> None:
         "clients.md",
         "files.md",
         "inventory.md",
+        "quality.md",
     ]
 
 
