@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.domain.status import STATES
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record
@@ -17,10 +16,9 @@ from pv_testing.projects import ProjectRules
 from pv_testing.projects.progress import COMPLETE, ENDED
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
 from pv_testing.workflows.intake import deletions
-from pv_testing.workflows.projects import under_test, unknown
+from pv_testing.workflows.projects import CLOSED, HOURS_SWEEP, under_test, unknown
 from pv_testing.workflows.unfinished import Unfinished
 
-SWEEP = "pm/hours"
 NAMED = 20
 
 Runs = Sequence[tuple[ServiceRequest, Sequence[Execution]]]
@@ -107,8 +105,8 @@ async def _remember(pm: PMClient, listed: Runs, reports: Iterable[Report], delet
     finished = {
         request.sr_number: (
             request.id,
-            request.status == STATES[-1] and not any(run.execution_id in waiting for run in runs),
+            request.status == CLOSED and not any(run.execution_id in waiting for run in runs),
         )
         for request, runs in listed
     }
-    await Unfinished(pm.ledger, SWEEP, 0).keep(finished, deleted)
+    await Unfinished(pm.ledger, HOURS_SWEEP, 0).keep(finished, deleted)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.domain.status import TESTED
+from pv_testing.domain.status import STATES, TESTED
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
@@ -16,6 +16,11 @@ from pv_testing.projects import ProjectRules
 from pv_testing.projects.records import main_task, subtask, subtask_key
 from pv_testing.workflows.assignees import Assignees
 from pv_testing.workflows.intake import deletions
+from pv_testing.workflows.unfinished import Unfinished
+
+CLOSED = STATES[-1]
+# The sweeps that follow: they come back until a request is closed and its last update and hours are in effect.
+STATUS_SWEEP, HOURS_SWEEP = "pm/tasks", "pm/hours"
 
 
 async def create_tasks(
@@ -39,10 +44,12 @@ async def create_tasks(
     """
     rules = rules or ProjectRules.read()
     requests, deleted = await framework.aservice_requests(sr_ids)
+    assigned = [request for request in requests if request.assigned]
+    if not dry_run:
+        await _begin(pm, assigned)
     tasks = [main_task(request, rules) for request in requests]
     report = await pm.aexchange("create_task", tasks, replay=replay, dry_run=dry_run)
     report.notes += deletions(deleted)
-    assigned = [request for request in requests if request.assigned]
     parents = await pm.atask_ids("task", [request.sr_number for request in assigned])
     records = await _subtasks(framework, pm, assigned, parents, rules, keep=not dry_run)
     inner = await pm.aexchange("create_subtask", records, replay=replay, dry_run=dry_run)
@@ -51,6 +58,13 @@ async def create_tasks(
     if nobody:
         inner.notes.append(f"{nobody} subtasks are planned for nobody: no active user had one of the roles")
     return [report, inner]
+
+
+async def _begin(pm: PMClient, assigned: Iterable[ServiceRequest]) -> None:
+    """Let the sweeps for statuses and hours know these requests, however soon they are closed."""
+    begun = {request.sr_number: (request.id, False) for request in assigned if request.status != CLOSED}
+    for sweep in (STATUS_SWEEP, HOURS_SWEEP):
+        await Unfinished(pm.ledger, sweep, 0).keep(begun, [])
 
 
 async def _subtasks(

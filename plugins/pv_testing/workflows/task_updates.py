@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from pv_testing.domain.records import ServiceRequest
-from pv_testing.domain.status import STATES
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient
@@ -19,11 +18,8 @@ from pv_testing.projects.progress import COMPLETE, OPEN
 from pv_testing.projects.records import main_status, progress, subtask_key, subtask_status
 from pv_testing.workflows.assignees import Assignees
 from pv_testing.workflows.intake import deletions
-from pv_testing.workflows.projects import under_test, unknown
+from pv_testing.workflows.projects import CLOSED, STATUS_SWEEP, under_test, unknown
 from pv_testing.workflows.unfinished import Unfinished
-
-CLOSED = STATES[-1]
-SWEEP = "pm/tasks"
 
 
 @dataclass(frozen=True)
@@ -60,7 +56,7 @@ async def update_tasks(
     dry_run: bool = False,
     rules: ProjectRules | None = None,
 ) -> list[Report]:
-    """Bring subtasks, progress and main tasks up to date, in this order.
+    """Bring subtasks, progress and main tasks up to date, in this order, and say so of subtasks and main tasks first.
 
     A subtask is complete when every expected execution is, a main task when its service request is closed.
 
@@ -87,7 +83,7 @@ async def update_tasks(
     if not dry_run:
         behind |= {outcome.key for report in (percents, mains) for outcome in report.not_in_effect()}
         await _remember(pm, projects, behind, deleted)
-    return [statuses, percents, mains]
+    return [statuses, mains, percents]
 
 
 async def _projects(framework: FrameworkClient, pm: PMClient, requests: Iterable[ServiceRequest]) -> list[Project]:
@@ -141,7 +137,7 @@ async def _update_main(
 async def _remember(pm: PMClient, projects: Iterable[Project], behind: set[str], deleted: list[int]) -> None:
     """Remember which requests need another update even when they are closed, and which assignments have ended."""
     finished = {each.number: (each.request.id, each.closed and each.number not in behind) for each in projects}
-    await Unfinished(pm.ledger, SWEEP, 0).keep(finished, deleted)
+    await Unfinished(pm.ledger, STATUS_SWEEP, 0).keep(finished, deleted)
     ended = {
         project.number: {work.protocol_id for work in project.works if project.closed or work.status == COMPLETE}
         for project in projects

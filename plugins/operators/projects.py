@@ -1,0 +1,81 @@
+"""Service requests become projects: tasks, how far they are, and the hours that went into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from operators.exchange import ExchangeOperator, Workflow
+from operators.links import TaskLink
+
+if TYPE_CHECKING:
+    from pv_testing.integrations import FrameworkClient
+
+
+class CreateTasksOperator(ExchangeOperator):
+    """Creates the main task of each open service request, and its subtasks once the protocols are assigned.
+
+    The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    """
+
+    systems: ClassVar[Sequence[str]] = ("pm",)
+    operator_extra_links = (TaskLink(),)
+
+    def workflow(self) -> Workflow:
+        """Return the step itself."""
+        from pv_testing.workflows.projects import create_tasks
+
+        return create_tasks
+
+
+class _FollowingOperator(ExchangeOperator):
+    """Follows the service requests that have tasks, until they are closed and nothing is left to do."""
+
+    systems: ClassVar[Sequence[str]] = ("pm",)
+    memory: ClassVar[str]
+
+    def chosen(self, framework: FrameworkClient) -> list[int]:
+        """Return the ids of the service requests that have tasks and aren't finished; the framework isn't asked.
+
+        Args:
+            framework: where they are; its client has the ledger.
+        """
+        if str(self.service_request or "").strip():
+            return super().chosen(framework)
+        from pv_testing.workflows.unfinished import Unfinished
+
+        return Unfinished(framework.ledger, self.memory, 0).closed(framework)
+
+
+class UpdateTasksOperator(_FollowingOperator):
+    """Brings subtasks, progress and main tasks up to date.
+
+    Without ``service_requests`` it takes those that have tasks, also closed ones until their main task is complete. The
+    arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    """
+
+    operator_extra_links = (TaskLink(),)
+    memory = "pm/tasks"
+
+    def workflow(self) -> Workflow:
+        """Return the step itself."""
+        from pv_testing.workflows.task_updates import update_tasks
+
+        return update_tasks
+
+
+class LogHoursOperator(_FollowingOperator):
+    """Enters the hours of operators and of equipment for completed executions.
+
+    Without ``service_requests`` it takes those that have tasks, also closed ones until all their hours are entered. The
+    arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    """
+
+    operator_extra_links = ()
+    memory = "pm/hours"
+
+    def workflow(self) -> Workflow:
+        """Return the step itself."""
+        from pv_testing.workflows.hours import log_hours
+
+        return log_hours
