@@ -39,9 +39,9 @@ def guide(lab, tmp_path, monkeypatch):
     users = [dict(zip(FIELDS, user, strict=True)) for user in USERS]
     names: dict[str, Any] = {
         "find_available_operator": lambda _: find_available_operator(users),
-        "calculate_actual_hours": lambda execution: 2.0,
-        "calculate_duration_hours": lambda execution: 2.0,
-        "calculate_sr_progress": lambda sr: 50.0,
+        "calculate_actual_hours": lambda _: 2.0,
+        "calculate_duration_hours": lambda _: 2.0,
+        "calculate_sr_progress": lambda _: 50.0,
     }
     text = PRINTED.replace("https://pm.company.com/api", lab.url("pm"))
     exec(compile(text, "integration guide", "exec"), names)  # the guide's own words are what is tested
