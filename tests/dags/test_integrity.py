@@ -75,6 +75,8 @@ def test_every_task_is_retried_by_the_error_tree(described: dict[str, Any], name
         ("pv_status_sync", "push_statuses", "pv://lims/samples", "Sample in the LIMS"),
         ("pv_status_sync", "pull_statuses", "pv://framework/statuses", "Sample in the LIMS"),
         ("pv_quality", "report_non_conformances", "pv://qms/non_conformances", "Non-conformance in the QMS"),
+        ("pv_invoicing", "create_invoices", "pv://erp/invoices", "Invoice in the ERP"),
+        ("pv_invoicing", "credit_withdrawn_tests", "pv://erp/invoices", "Invoice in the ERP"),
         ("pv_projects", "create_tasks", "pv://pm/tasks", "Task in project management"),
         ("pv_projects", "update_tasks", "pv://pm/tasks", "Task in project management"),
     ],
