@@ -347,6 +347,13 @@ def test_lost_and_garbled_answers_do_no_harm(laboratory, kind):
     assert len(projects.writes()) == before
 
 
+def test_progress_comes_after_the_statuses_for_a_product_may_derive_it_from_them(laboratory):
+    projects = laboratory(state="complete", modules=1, protocols=2)
+    projects.all()
+    puts = [request["path"] for request in projects.writes() if request["method"] == "PUT"]
+    assert [path.rpartition("/")[2] for path in puts] == ["status"] * 3 + ["progress"]
+
+
 def test_a_dry_run_changes_nothing_anywhere(laboratory):
     projects = laboratory(state="complete", modules=2, protocols=2)
     created = projects.create(dry_run=True)

@@ -56,7 +56,7 @@ async def update_tasks(
     dry_run: bool = False,
     rules: ProjectRules | None = None,
 ) -> list[Report]:
-    """Bring subtasks, progress and main tasks up to date, in this order, and say so of subtasks and main tasks first.
+    """Bring subtasks, main tasks and progress up to date, in this order, for a product may derive one from the other.
 
     A subtask is complete when every expected execution is, a main task when its service request is closed.
 
@@ -74,14 +74,14 @@ async def update_tasks(
     hours = await _durations(framework) if rules.progress == DURATION and projects else {}
     flags = {"replay": replay, "dry_run": dry_run}
     statuses = await _update_subtasks(pm, projects, rules, flags)
+    behind = {outcome.key.rpartition("/")[0] for outcome in statuses.not_in_effect()}
+    mains = await _update_main(pm, projects, behind, flags)
     known = [each for each in projects if each.task_id and each.works]
     records = [progress(each.request, each.works, each.task_id, rules, hours) for each in known]
     percents = await pm.aexchange("update_project_progress", records, **flags)
-    behind = {outcome.key.rpartition("/")[0] for outcome in statuses.not_in_effect()}
-    mains = await _update_main(pm, projects, behind, flags)
     statuses.notes += deletions(deleted)
     if not dry_run:
-        behind |= {outcome.key for report in (percents, mains) for outcome in report.not_in_effect()}
+        behind |= {outcome.key for report in (mains, percents) for outcome in report.not_in_effect()}
         await _remember(pm, projects, behind, deleted)
     return [statuses, mains, percents]
 
