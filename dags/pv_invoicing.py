@@ -14,8 +14,8 @@ None waits for another, so that a red one doesn't stop the others. A posted invo
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. An
 invoice of which more or fewer modules were tested than ordered, or that the ERP computes otherwise, stays a draft:
 correct it or post it in the ERP, and the next run finds it posted. What lacks a price or a customer goes on by itself
-once it is there. `create_invoices` also says which invoices are paid. Parameters: one service request by number or id, a
-dry run that changes nothing, a replay of what waits for a person.
+once it is there. `create_invoices` also says which invoices are paid. Parameters: one service request by number or id,
+a dry run that changes nothing, a replay of what waits for a person.
 """
 
 from __future__ import annotations

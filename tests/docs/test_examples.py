@@ -28,8 +28,10 @@ def test_the_pages_with_examples_are_known() -> None:
         "audit.md",
         "billing.md",
         "clients.md",
+        "erp.md",
         "files.md",
         "inventory.md",
+        "projects.md",
         "quality.md",
     ]
 
@@ -45,6 +47,8 @@ def test_the_examples_of_a_page_run_as_they_stand(lab: sandbox.Lab, tmp_path: Pa
         "QMS_URL": lab.url("qms"),
         "QMS_USERNAME": lab.credentials.qms_username,
         "QMS_PASSWORD": lab.credentials.qms_password,
+        "PM_URL": lab.url("pm"),
+        "PM_TOKEN": lab.credentials.pm_token,
         "ERP_URL": lab.url("erp"),
         "ERP_CLIENT_ID": lab.credentials.erp_client_id,
         "ERP_CLIENT_SECRET": lab.credentials.erp_client_secret,
