@@ -19,7 +19,7 @@ from pv_testing.contracts.schema import validator
 from pv_testing.contracts.yaml_file import read_yaml
 from pv_testing.domain.status import STATES
 from pv_testing.errors import IntegrationError
-from pv_testing.integrations import ERPClient, FrameworkClient, LIMSClient, QMSClient
+from pv_testing.integrations import ERPClient, FrameworkClient, LIMSClient, PMClient, QMSClient
 from pv_testing.integrations.client import SystemClient
 from pv_testing.ledger import Ledger
 from tests.docs.pages import PAGES, PROJECT, prose, text
@@ -186,7 +186,7 @@ def test_every_dag_and_its_parameters_are_described() -> None:
     assert unnamed(PARAMS, text(DOCS / "airflow.md")) == []
 
 
-@pytest.mark.parametrize("kind", [SystemClient, LIMSClient, QMSClient, ERPClient, FrameworkClient, Ledger])
+@pytest.mark.parametrize("kind", [SystemClient, LIMSClient, QMSClient, PMClient, ERPClient, FrameworkClient, Ledger])
 def test_every_method_of_a_client_is_described(kind: type) -> None:
     methods = [name for name in vars(kind) if not name.startswith("_") and callable(getattr(kind, name))]
     inner = {
@@ -198,6 +198,7 @@ def test_every_method_of_a_client_is_described(kind: type) -> None:
         "ausers",
         "aprotocols",
         "anc_ids",
+        "atask_ids",
         "acustomer",
         "ainvoice",
         "aopen_invoices",
