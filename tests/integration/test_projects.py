@@ -220,8 +220,9 @@ def test_a_request_that_is_closed_with_a_test_undone_waits_for_a_person(laborato
     projects.create()
     projects.lab.run_executions(1, fraction=0.5)
     projects.lab.advance(1, "CLOSED")
-    _, mains, _ = projects.update()
-    assert [(o.key, o.result.value, o.code) for o in mains.outcomes] == [("SR-2025-0001", "rejected", "SUBTASKS_OPEN")]
+    statuses, _ = projects.update()
+    waiting = [(outcome.key, outcome.result.value, outcome.code) for outcome in statuses.not_in_effect()]
+    assert waiting == [("SR-2025-0001", "rejected", "SUBTASKS_OPEN")]
     assert remembered(projects)[0] == [1]
     (inner,) = projects.pm.list("get_tasks", external_id="SR-2025-0001/PVTP-001")
     projects.pm.call("update_task", task_id=inner["id"], status="COMPLETE")
@@ -229,6 +230,22 @@ def test_a_request_that_is_closed_with_a_test_undone_waits_for_a_person(laborato
     main = projects.task("SR-2025-0001")
     assert main["status"] == "COMPLETE"
     assert main["notes"] == "SR-2025-0001 is closed. Not all executions were complete: PVTP-001 1 of 2."
+    assert remembered(projects)[0] == []
+
+
+def test_a_main_task_waits_for_a_subtask_whose_last_update_was_refused(laboratory):
+    projects = laboratory(state="complete", modules=1, protocols=2)
+    projects.create()
+    projects.lab.advance(1, "CLOSED")
+    refused = {"route": "PUT /api/tasks/TASK-000002/status", "kind": "error", "status": 422, "times": 1}
+    projects.lab.faults("pm", refused)
+    statuses, _ = projects.update()
+    codes = {outcome.key: outcome.result.value for outcome in statuses.not_in_effect()}
+    assert codes == {"SR-2025-0001/PVTP-001": "rejected", "SR-2025-0001": "deferred"}
+    assert remembered(projects)[0] == [1]
+    statuses, _ = projects.update(replay=True)
+    statuses.raise_for_waiting()
+    assert projects.task("SR-2025-0001")["status"] == "COMPLETE"
     assert remembered(projects)[0] == []
 
 

@@ -60,6 +60,9 @@ async def log_hours(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
         rules: the laboratory's; those of ``projects.yaml`` by default.
+
+    Returns:
+        What became of the operators' hours, and of the equipment's.
     """
     rules = rules or ProjectRules.read()
     requests, deleted = await framework.aservice_requests(sr_ids)

@@ -41,6 +41,9 @@ async def create_tasks(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
         rules: the laboratory's; those of ``projects.yaml`` by default.
+
+    Returns:
+        What became of the main tasks, and of the subtasks.
     """
     rules = rules or ProjectRules.read()
     requests, deleted = await framework.aservice_requests(sr_ids)

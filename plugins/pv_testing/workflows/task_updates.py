@@ -67,6 +67,9 @@ async def update_tasks(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
         rules: the laboratory's; those of ``projects.yaml`` by default.
+
+    Returns:
+        What became of the statuses, and of the progress.
     """
     rules = rules or ProjectRules.read()
     requests, deleted = await framework.aservice_requests(sr_ids)
@@ -76,6 +79,8 @@ async def update_tasks(
     statuses = await _update_subtasks(pm, projects, rules, flags)
     behind = {outcome.key.rpartition("/")[0] for outcome in statuses.not_in_effect()}
     mains = await _update_main(pm, projects, behind, flags)
+    statuses.add(mains.outcomes)
+    statuses.error = statuses.error or mains.error
     known = [each for each in projects if each.task_id and each.works]
     records = [progress(each.request, each.works, each.task_id, rules, hours) for each in known]
     percents = await pm.aexchange("update_project_progress", records, **flags)
@@ -83,7 +88,7 @@ async def update_tasks(
     if not dry_run:
         behind |= {outcome.key for report in (mains, percents) for outcome in report.not_in_effect()}
         await _remember(pm, projects, behind, deleted)
-    return [statuses, mains, percents]
+    return [statuses, percents]
 
 
 async def _projects(framework: FrameworkClient, pm: PMClient, requests: Iterable[ServiceRequest]) -> list[Project]:
