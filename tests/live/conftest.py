@@ -8,6 +8,7 @@ import pytest
 
 from tests.live.redmine.server import Server as Redmine
 from tests.live.senaite.server import Missing, Server
+from tests.live.tryton.server import Server as Tryton
 
 
 @pytest.fixture(scope="session")
@@ -27,6 +28,19 @@ def senaite() -> Iterator[Server]:
 def redmine() -> Iterator[Redmine]:
     """Serve the seeded Redmine."""
     server = Redmine()
+    try:
+        server.start()
+        yield server
+    except Missing as missing:
+        pytest.skip(str(missing))
+    finally:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def tryton() -> Iterator[Tryton]:
+    """Serve the seeded Tryton."""
+    server = Tryton()
     try:
         server.start()
         yield server
