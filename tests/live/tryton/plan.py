@@ -15,7 +15,7 @@ STRANGER, STRANGER_PASSWORD = "stranger", "live-Stranger-1"
 
 CUSTOMER = "Solar Corporation"
 TAX_RATE = "0.19"
-MODULE, CLEANER = "PV-MODULE", "CLEANER"
+MODULE, CLEANER, TEST = "PV-MODULE", "CLEANER", "PV-TEST"
 
 
 def plan() -> dict[str, Any]:
@@ -29,7 +29,10 @@ def plan() -> dict[str, Any]:
         "tax_rate": TAX_RATE,
         "payment_days": [14, 30],
         "customers": [CUSTOMER, *CUSTOMERS],
-        "tests": [{"code": code, "name": protocol.name} for code, protocol in protocols().items()],
+        "tests": [
+            {"code": TEST, "name": "PV module test"},
+            *({"code": code, "name": protocol.name} for code, protocol in protocols().items()),
+        ],
         "goods": [
             {"code": MODULE, "name": "PV module", "unit": "u"},
             {"code": CLEANER, "name": "Cleaner", "unit": "l"},

@@ -80,7 +80,7 @@ class ConsumableOperation(SteppedOperation):
         found = await self._shipments([["id", "=", number]])
         if not found:
             message = f"shipment {number} is not in Tryton any more, or has been cancelled"
-            raise Conflict(f"{message}; forget the record to draw it anew", key=item.key, code="DRAW_GONE")
+            raise Conflict(f"{message}; draw it there, then confirm the record", key=item.key, code="DRAW_GONE")
         return found[0]
 
     async def _shipments(self, where: Sequence[Any]) -> list[dict[str, Any]]:

@@ -60,8 +60,12 @@ class Drafts:
         await self._operation.change(self._item, MODEL, "write", [draft["id"]], fields, seen=draft)
 
     async def _parties(self) -> tuple[int, int]:
+        """Return the numbers of the customer and of the currency, the company's own where the record names none."""
         payload, name = self._item.payload, self._operation.name
-        return await self._setup.party(payload["party"], name), await self._setup.currency(payload["currency"], name)
+        party = await self._setup.party(payload["party"], name)
+        if "currency" in payload:
+            return party, await self._setup.currency(payload["currency"], name)
+        return party, await self._operation.own_currency()
 
     async def _head(self, party: int, currency: int) -> dict[str, Any]:
         """Return the fields of an invoice; accounts and address are those that Tryton has for the customer."""
@@ -132,11 +136,12 @@ def differences(payload: Payload, found: Item, sign: int = 1) -> list[str]:
     there = {
         "party": str(found["party."]["code"]),
         "invoice_date": day(found["invoice_date"]),
-        "currency": found["currency."]["code"],
         "description": _plain(found["description"]),
         "comment": _plain(found["comment"]),
     }
     wanted = {name: _plain(payload.get(name)) for name in there}
+    if "currency" in payload:
+        wanted["currency"], there["currency"] = payload["currency"], found["currency."]["code"]
     if "due_date" in payload:
         wanted["due_date"], there["due_date"] = payload["due_date"], day(found["payment_term_date"])
     different = [name for name in wanted if wanted[name] != there[name]]

@@ -25,7 +25,7 @@ class InvoiceOperation(SteppedOperation):
         if item.external_id:
             number = int(item.external_id)
             there = await one(self, item, number)
-            if differences(item.payload, there):
+            if not self.in_effect(item, there):
                 require_draft(item, there)
                 await drafts.change(there)
         else:
@@ -65,8 +65,11 @@ async def one(operation: SteppedOperation, item: Prepared, number: int) -> dict[
     """
     found = await invoices(operation, [["id", "=", number]])
     if not found:
-        message = f"invoice {number} is not in Tryton any more, or isn't shown to this user"
-        raise Conflict(f"{message}; forget the record to have it made anew", key=item.key, code="INVOICE_GONE")
+        message = (
+            f"invoice {number} is not in Tryton any more, or isn't shown to this user; make one there with the "
+            f"reference {item.key!r} and confirm the record with its id"
+        )
+        raise Conflict(message, key=item.key, code="INVOICE_GONE")
     return found[0]
 
 
@@ -81,5 +84,8 @@ def require_draft(item: Prepared, there: Item) -> None:
         message = f"{name} has been cancelled in Tryton; reset it to draft there and release the record, or confirm it"
         raise Conflict(message, key=item.key, code="INVOICE_CANCELLED")
     if there["state"] != "draft":
-        message = f"{name} is {there['state']} in Tryton and can't be changed; give it back there by a credit note"
+        message = (
+            f"{name} is {there['state']} in Tryton and isn't changed any more; reset a validated one to draft there, "
+            "correct a posted one by a credit note"
+        )
         raise Conflict(message, key=item.key, code="INVOICE_CLOSED")

@@ -90,9 +90,12 @@ async def _invoices(provider: TrytonProvider, name: str, criteria: Mapping[str, 
         where.append(["reference", "=", criteria["reference"]])
     if "customer_id" in criteria:
         where.append(["party.code", "=", criteria["customer_id"]])
+    if "status" in criteria:
+        words = provider.contract.vocabularies["invoice_status"]
+        wanted = words.read(words.write(criteria["status"]))
+        where.append(["state", "in", [theirs for theirs, ours in words.to_internal.items() if ours == wanted]])
     found = await provider.search("account.invoice", where, INVOICE, operation=name)
-    items = [described(provider.contract, each) for each in found]
-    return [item for item in items if criteria.get("status", item["status"]) == item["status"]]
+    return [described(provider.contract, each) for each in found]
 
 
 async def _movements(provider: TrytonProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:

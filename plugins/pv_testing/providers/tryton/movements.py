@@ -62,9 +62,11 @@ class MovementOperation(SteppedOperation):
         target = await self.tryton.setup.location(item.payload["to"], self.name)
         way = {"from_location": source, "to_location": target}
         said = await self.ask(item, MODEL, "on_change_with", way, ["unit_price_required"])
+        # A module isn't ours, but between such locations Tryton wants a price.
+        price = {"unit_price": Decimal(0), "currency": await self.own_currency()}
         return {
             **way,
-            **(await self._nothing() if said.get("unit_price_required") else {}),
+            **(price if said.get("unit_price_required") else {}),
             "company": company,
             "product": product,
             "unit": unit,
@@ -72,12 +74,6 @@ class MovementOperation(SteppedOperation):
             "lot": await self._lot_of(item, product),
             "effective_date": date.fromisoformat(item.payload["date"]),
         }
-
-    async def _nothing(self) -> dict[str, Any]:
-        """Return the price of a module that isn't ours, for moves that Tryton wants one of."""
-        company = await self.company()
-        (found,) = await self.search("company.company", [["id", "=", company]], ["currency"])
-        return {"unit_price": Decimal(0), "currency": found["currency"]}
 
     async def _source(self, item: Prepared) -> str:
         """Return the code of the location where the module is.

@@ -57,16 +57,13 @@ async def posted(operation: SteppedOperation, item: Prepared, number: int, sign:
         Conflict: the total differs, or the invoice has been cancelled.
     """
     there = await one(operation, item, number)
-    for step in ("validate_invoice", "post"):
-        if there["state"] in POSTED:
-            break
-        _require_total(item, there, sign)
-        if step == "validate_invoice" and there["state"] == "validated":
-            continue
-        if step == "validate_invoice":
-            require_draft(item, there)
-        await operation.change(item, MODEL, step, [number], seen=there)
-        there = await one(operation, item, number)
+    for state, step in (("draft", "validate_invoice"), ("validated", "post")):
+        if there["state"] == state:
+            _require_total(item, there, sign)
+            await operation.change(item, MODEL, step, [number], seen=there)
+            there = await one(operation, item, number)
+    if there["state"] not in POSTED:
+        require_draft(item, there)
     _require_total(item, there, sign)
     return there
 
@@ -76,5 +73,5 @@ def _require_total(item: Prepared, there: Item, sign: int) -> None:
         theirs = f"{sign * there['total_amount']} {there['currency.']['code']}"
         message = f"Tryton computes {theirs} where {item.payload['total']} is to be billed; it stays {there['state']}"
         raise Conflict(
-            f"{message}: correct prices or taxes, then release the record", key=item.key, code="AMOUNT_DIFFERS"
+            f"{message}: correct prices or taxes, then release the record", key=item.key, code="AMOUNTS_DIFFER"
         )

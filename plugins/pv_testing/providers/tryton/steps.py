@@ -28,6 +28,11 @@ class SteppedOperation(stepped.SteppedOperation):
         company, _ = await self.tryton.company(self.name)
         return company
 
+    async def own_currency(self) -> int:
+        """Return the number of the company's currency."""
+        (company,) = await self.search("company.company", [["id", "=", await self.company()]], ["currency"])
+        return int(company["currency"])
+
     async def ask(self, item: Prepared, model: str, method: str, *params: Any) -> Any:
         """Make a call for a record that may be repeated without harm."""
         return await self.tryton.ask(model, method, *params, operation=self.name, key=item.key)
