@@ -111,6 +111,10 @@ class Lab(Remote, Judge):
         """Let the money for a posted invoice come in."""
         self.control(ERP, "POST", f"invoices/{invoice_id}/pay", {"at": at})
 
+    def cancel(self, invoice_id: str) -> None:
+        """Let somebody cancel the draft of an invoice."""
+        self.control(ERP, "POST", f"invoices/{invoice_id}/cancel")
+
     def vanish(self, sr_id: int) -> None:
         """Delete a service request half-way: listed, but not to be read."""
         self.control(FRAMEWORK, "POST", f"service_requests/{sr_id}/vanish")

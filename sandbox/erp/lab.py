@@ -1,4 +1,4 @@
-"""What people do that the ERP then shows: an invoice is paid, a customer is known already."""
+"""What people do that the ERP then shows: an invoice is paid or cancelled, a customer is known already."""
 
 from __future__ import annotations
 
@@ -23,3 +23,9 @@ async def add_customer(body: models.CustomerIn, records: Rec) -> Response:
 async def pay(identity: str, body: models.PayIn, records: Rec) -> Response:
     """Let the money for a posted invoice come in."""
     return reply(records.pay_invoice(identity, body.at))
+
+
+@router.post("/invoices/{identity}/cancel")
+async def cancel(identity: str, records: Rec) -> Response:
+    """Let somebody cancel a draft."""
+    return reply(records.cancel_invoice(identity))

@@ -14,9 +14,9 @@ from sandbox.times import now
 
 _TABLES = ("customers", "invoices", "credit_notes", "stock_movements", "consumables")
 SCHEMA = "".join(table(name) for name in _TABLES)
-BUSINESS_KEYS: dict[str, tuple[str, ...]] = {name: ("external_id",) for name in _TABLES}
+BUSINESS_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(_TABLES, ("external_id",))
 CENT = Decimal("0.01")
-DRAFT, POSTED, PAID = "DRAFT", "POSTED", "PAID"
+DRAFT, POSTED, PAID, CANCELLED = "DRAFT", "POSTED", "PAID", "CANCELLED"
 # What may follow what: a module is received once, and leaves once.
 FOLLOWS = {
     "RECEIVED": (None,),
@@ -70,6 +70,11 @@ class Records:
         """Note the payment of a posted invoice."""
         self._require(identity, POSTED, "can't be paid")
         return self.invoices.change(identity, {"paid_at": at}, PAID)
+
+    def cancel_invoice(self, identity: str) -> dict[str, Any]:
+        """Note that a draft was cancelled."""
+        self._require(identity, DRAFT, "can't be cancelled")
+        return self.invoices.change(identity, {}, CANCELLED)
 
     def create_credit_note(self, note: CreditNoteIn) -> dict[str, Any]:
         """Post a credit note on a posted invoice.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack, closing
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -183,6 +185,45 @@ def test_a_person_who_has_posted_the_draft_may_say_so(office):
     ]
 
 
+def test_what_the_erp_computes_otherwise_stays_a_draft(office, tmp_path):
+    taxless = (PROJECT / "include" / "mappings" / "erp_custom.yaml").read_text()
+    for line in ("tax_rate: {type: decimal, required: false}", "tax: {type: decimal, required: false}"):
+        taxless = taxless.replace(f"    {line}\n", "", 1)
+    taxless = taxless.replace("    total: {type: decimal, required: false}\n", "", 1)
+    (tmp_path / "erp_taxless.yaml").write_text(taxless)
+    at = office(modules=3, protocols=1, settings={"contract": str(tmp_path / "erp_taxless.yaml")})
+    waits = outcome(at.bill(), "post_invoice")
+    assert (waits.result.value, waits.code) == ("quarantined", "AMOUNTS_DIFFER")
+    assert "tax: ours is 19.00 EUR, the ERP's 0.00 EUR, 19.00 less" in waits.reason
+    assert [(invoice["status"], invoice["total"]) for invoice in at.invoices()] == [("DRAFT", "100.01")]
+
+
+def test_a_cancelled_draft_is_made_anew_by_a_person(office):
+    at = office(state="new", approved=False, modules=4, protocols=1)
+    at.approve()
+    at.bill()
+    at.lab.cancel("INV-000001")
+    waits = outcome(at.bill(), "post_invoice")
+    assert (waits.result.value, waits.code) == ("quarantined", "INVOICE_CANCELLED")
+    (cancelled,) = at.invoices()
+    names = ("customer_id", "invoice_date", "due_date", "reference", "currency", "line_items", "tax_rate")
+    at.by_hand("POST", "invoices", {name: cancelled[name] for name in names})
+    at.by_hand("POST", "invoices/INV-000002/post", {"total": cancelled["total"]})
+    at.ledger.confirm("erp", "invoice_posting", SR, "INV-000002", owner="ada")
+    assert outcome(at.bill(), "post_invoice").result.value == "unchanged"
+    assert at.ledger.waiting() == []
+
+
+def test_a_status_that_nobody_knows_is_one_requests_trouble(office, tmp_path):
+    strange = (PROJECT / "include" / "mappings" / "erp_custom.yaml").read_text()
+    strange = strange.replace("{DRAFT: DRAFT, POSTED: POSTED", "{DRAFT: OPEN, POSTED: POSTED")
+    (tmp_path / "erp_strange.yaml").write_text(strange)
+    at = office(modules=3, protocols=1, settings={"contract": str(tmp_path / "erp_strange.yaml")})
+    waits = outcome(at.bill(), "post_invoice")
+    assert (waits.result.value, waits.code) == ("quarantined", "STATUS_UNKNOWN")
+    assert "'DRAFT'" in waits.reason
+
+
 def test_a_new_price_changes_a_draft_but_no_posted_invoice(office):
     at = office(state="new", approved=False, modules=2, protocols=1)
     (sr_id,) = at.ids()
@@ -213,8 +254,12 @@ def test_the_date_is_that_of_the_approval_whatever_happens_later(office):
     at.rules = policy()
     at.bill()
     assert known is not None
-    assert at.ledger.watermark(f"erp/invoice/{SR}").startswith(known[:-1])
-    assert at.invoices()[0]["status"] == "POSTED"
+    approved = datetime.fromisoformat(json.loads(known)["approved_at"].replace("Z", "+00:00"))
+    (invoice,) = at.invoices()
+    assert invoice["invoice_date"] == approved.astimezone(at.zone).date().isoformat()
+    assert at.framework.get_service_request(sr_id)["updated_at"] > json.loads(known)["approved_at"]
+    assert json.loads(at.ledger.watermark(f"erp/invoice/{SR}"))["approved_at"] == json.loads(known)["approved_at"]
+    assert invoice["status"] == "POSTED"
 
 
 def test_a_missing_price_creates_nothing_and_waits(office):

@@ -17,9 +17,12 @@ from pv_testing.ledger import Entry, Ledger, State
 from pv_testing.workflows.billed import Billed, amounts
 
 SETTLED = ("POSTED", "PAID")
+MISSING = "MISSING"
+UNCLEAR = "UNCLEAR"
 _GONE = {
-    "CANCELLED": ("INVOICE_CANCELLED", "was cancelled in the ERP"),
-    "MISSING": ("INVOICE_MISSING", "isn't in the ERP any more"),
+    "CANCELLED": ("INVOICE_CANCELLED", "it was cancelled in the ERP; make it anew there, then confirm it"),
+    MISSING: ("INVOICE_MISSING", "it isn't in the ERP any more; make it anew there, then confirm it"),
+    UNCLEAR: ("STATUS_UNKNOWN", "what the ERP says of it isn't understood"),
 }
 
 
@@ -163,7 +166,7 @@ class Case:
         status = str(self.in_erp.get("status", ""))
         if status in _GONE:
             code, what = _GONE[status]
-            return self._held(code, f"it {what}; make it anew there, then confirm it")
+            return self._held(code, f"{what}: {self.in_erp['reason']}" if "reason" in self.in_erp else what)
         if self.holds and not self.is_settled_in_erp:
             code = self.holds[0][0]
             return self._held(code, "; ".join(reason for _, reason in self.holds))

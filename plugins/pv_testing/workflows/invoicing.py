@@ -21,7 +21,7 @@ from pv_testing.exchange.types import Outcome
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.workflows.billed import APPROVED, Billed, amounts
-from pv_testing.workflows.cases import Case, Stage, posting_of, stage_of
+from pv_testing.workflows.cases import MISSING, UNCLEAR, Case, Stage, posting_of, stage_of
 from pv_testing.workflows.customers import PLANNED, Customers
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
 from pv_testing.workflows.intake import deletions
@@ -129,11 +129,17 @@ class Invoicing:
 
     async def _look(self, case: Case) -> None:
         """Ask the ERP about an invoice that isn't known to be posted, or of which it isn't known as what."""
-        if case.invoice_id and case.stage is not Stage.SENT and not (case.stage is Stage.POSTED and case.billed.posted):
-            try:
-                case.in_erp = await self._erp.ainvoice(case.invoice_id)
-            except NotFound:
-                case.in_erp = {"status": "MISSING"}
+        if case.invoice_id and case.stage is not Stage.SENT and not case.is_posted:
+            await self._ask(case)
+
+    async def _ask(self, case: Case) -> None:
+        """Ask the ERP about an invoice; one that is gone or can't be understood is one case's trouble, not all's."""
+        try:
+            case.in_erp = await self._erp.ainvoice(case.invoice_id)
+        except NotFound:
+            case.in_erp = {"status": MISSING}
+        except DataError as error:
+            case.in_erp = {"status": UNCLEAR, "reason": error.message}
 
     async def _draw_up(self, cases: Sequence[Case]) -> Report | None:
         """Compute the invoices anew that aren't posted, and remember them before they are sent."""
@@ -177,7 +183,7 @@ class Invoicing:
         if self._dry_run or not outcome.result.in_effect:
             return
         if outcome.result.value != "unchanged" or not case.in_erp:
-            case.in_erp = await self._erp.ainvoice(case.invoice_id)
+            await self._ask(case)
         case.seen_in_erp()
 
     async def _post(self, cases: Sequence[Case]) -> Report:
@@ -195,7 +201,7 @@ class Invoicing:
     async def _see_posted(self, case: Case) -> None:
         """Remember what the ERP says of an invoice that is posted now, or that a person has said to be."""
         if case.stage is not Stage.POSTED and not case.is_settled_in_erp:
-            case.in_erp = await self._erp.ainvoice(case.invoice_id)
+            await self._ask(case)
         case.stage = Stage.POSTED
         if case.is_settled_in_erp:
             case.billed.note(posted={"number": case.in_erp["number"], "amounts": amounts(case.in_erp)})

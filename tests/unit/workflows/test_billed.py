@@ -1,0 +1,77 @@
+"""When reports were approved and tests withdrawn is taken from what the framework says, once and for good."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+import pytest
+
+from pv_testing.errors import DataError
+from pv_testing.ledger import Ledger
+from pv_testing.workflows.billed import Billed
+from pv_testing.workflows.withdrawals import moments_of, withdrawn_from
+from tests.unit.billing.orders import order
+
+CHANGED = {"updated_at": "2026-04-02T08:00:00Z"}
+APPROVED = datetime(2026, 3, 31, 22, 30, tzinfo=timezone.utc)
+HISTORY = [
+    {"status": "TESTING_COMPLETE", "at": "2026-03-01T08:00:00Z"},
+    {"status": "REPORTS_APPROVED", "at": "2026-04-01T00:30:00+02:00"},
+]
+
+
+@pytest.fixture
+def ledger():
+    with Ledger() as opened:
+        yield opened
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({**CHANGED, "approved_at": "2026-03-31T22:30:00Z"}, APPROVED),
+        ({**CHANGED, "status_history": HISTORY}, APPROVED),
+        ({**CHANGED, "status_history": HISTORY[:1]}, datetime(2026, 4, 2, 8, tzinfo=timezone.utc)),
+        (CHANGED, datetime(2026, 4, 2, 8, tzinfo=timezone.utc)),
+        ({"updated_at": "2026-04-02T08:00:00"}, datetime(2026, 4, 2, 8, tzinfo=timezone.utc)),
+    ],
+)
+def test_the_time_of_approval(ledger, said, expected):
+    assert Billed(ledger, "SR-1").approved_at(order(**said)) == expected
+
+
+@pytest.mark.parametrize(("said", "code"), [({}, "APPROVAL_UNKNOWN"), ({"approved_at": "last week"}, "NOT_A_TIME")])
+def test_no_time_of_approval_is_no_guess(ledger, said, code):
+    with pytest.raises(DataError) as raised:
+        Billed(ledger, "SR-1").approved_at(order(**said))
+    assert raised.value.code == code
+
+
+def test_what_was_said_first_counts(ledger):
+    Billed(ledger, "SR-1").approved_at(order(approved_at="2026-03-31T22:30:00Z"))
+    assert Billed(ledger, "SR-1").approved_at(order(**CHANGED)) == APPROVED
+    Billed(ledger, "SR-2", keep=False).approved_at(order(approved_at="2026-03-31T22:30:00Z"))
+    assert Billed(ledger, "SR-2").approved_at(order(**CHANGED)) != APPROVED
+
+
+@pytest.mark.parametrize(
+    ("protocols", "expected"),
+    [
+        (["PVTP-001", "PVTP-018"], []),
+        ([{"protocol_id": "PVTP-001", "status": "withdrawn"}, "PVTP-018"], ["PVTP-001"]),
+        ([{"protocol_id": "PVTP-001", "status": "CANCELLED"}, "PVTP-018"], ["PVTP-001"]),
+        (["PVTP-018", "PVTP-044"], ["PVTP-001"]),
+        ([], []),
+    ],
+)
+def test_which_of_the_billed_tests_are_withdrawn(protocols, expected):
+    assert withdrawn_from(order(protocols), ["PVTP-001", "PVTP-018"]) == expected
+
+
+def test_since_when_a_test_is_withdrawn(ledger):
+    item = {"protocol_id": "PVTP-001", "status": "WITHDRAWN", "withdrawn_at": "2026-03-31T22:30:00Z"}
+    assert moments_of(ledger, order([item], **CHANGED), ["PVTP-001"], keep=True) == {"PVTP-001": APPROVED}
+    later = order([{**item, "withdrawn_at": "2026-05-01T00:00:00Z"}])
+    assert moments_of(ledger, later, ["PVTP-001"], keep=True) == {"PVTP-001": APPROVED}
+    removed = moments_of(ledger, order(["PVTP-018"], **CHANGED), ["PVTP-044"], keep=False)
+    assert removed["PVTP-044"] == datetime(2026, 4, 2, 8, tzinfo=timezone.utc)
