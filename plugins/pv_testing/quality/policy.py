@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from pv_testing.domain.records import Criterion
-from pv_testing.exchange.fingerprint import fingerprint
 
 MAJOR, MINOR = "MAJOR", "MINOR"
 ELECTRICAL_SAFETY = tuple(f"PVTP-{number:03}" for number in range(10, 18))
@@ -50,14 +49,12 @@ class QualityPolicy:
         critical_criteria: parameters whose failure is major, whatever the protocol.
         calibration_days: equipment is near its calibration date when it is due so many days after the test, or sooner.
         actions: what a report proposes.
-        digest: a name for the content of the file; under other rules reports are written anew.
     """
 
     critical_protocols: frozenset[str] = frozenset({*ELECTRICAL_SAFETY, BYPASS_DIODE})
     critical_criteria: frozenset[str] = frozenset()
     calibration_days: int = CALIBRATION_DAYS
     actions: CorrectiveActions = field(default_factory=CorrectiveActions)
-    digest: str = ""
 
     @classmethod
     def read(cls, path: str | Path | None = None) -> QualityPolicy:
@@ -81,7 +78,6 @@ class QualityPolicy:
             **lists,
             calibration_days=said.get("calibration_days", CALIBRATION_DAYS),
             actions=CorrectiveActions(**said.get("corrective_actions", {})),
-            digest=fingerprint(dict(said)),
         )
 
     def severity(self, protocol_id: str, failed: Iterable[Criterion]) -> str:

@@ -19,6 +19,7 @@ from pv_testing.quality.nonconformance import nonconformance_record
 from pv_testing.quality.policy import QualityPolicy
 from pv_testing.quality.retests import EarlierReport, earlier_tests
 from pv_testing.workflows.intake import deletions
+from pv_testing.workflows.reported import Reported, in_doubt
 from pv_testing.workflows.settled import Settled
 
 
@@ -33,7 +34,7 @@ async def report_non_conformances(
     """Report every completed execution of the service requests that failed; nothing here ever closes a report.
 
     What is neither a clear PASS nor a FAIL is noted for a person. A report whose execution has changed is changed; one
-    whose execution passes after all stays, and is noted.
+    whose execution passes after all stays, and is noted. Other rules apply to later reports only.
 
     Args:
         framework: where the executions are.
@@ -44,13 +45,13 @@ async def report_non_conformances(
     """
     policy = QualityPolicy.read()
     requests, deleted = await framework.aservice_requests(sr_ids)
-    rules = f"{qms.contract.digest}/{policy.digest}"
-    memory = [Settled(qms.ledger, f"qms/nc/{r.sr_number}", rules, anew=replay) for r in requests]
-    work = [_read(framework, request, settled) for request, settled in zip(requests, memory, strict=True)]
-    batches = await gather_bounded(work, limit=2)
+    batches = await gather_bounded([_read(framework, qms, request, anew=replay) for request in requests], limit=2)
     known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
     protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}
-    report = await _Reporting(qms, policy, protocols, batches, dict(known)).run(replay=replay, dry_run=dry_run)
+    doubtful = await asyncio.to_thread(in_doubt, qms.ledger, qms.system, "nc", known)
+    certain = {name: nc_id for name, nc_id in known.items() if name not in doubtful}
+    steps = _Reporting(qms, policy, protocols, batches, certain, dict(known))
+    report = await steps.run(replay=replay, dry_run=dry_run)
     report.notes += [note for batch in batches for note in _notes(batch, known)]
     report.notes += deletions(deleted)
     if not dry_run:
@@ -65,16 +66,20 @@ class _Batch:
 
     Attributes:
         request: the service request.
-        settled: what the ledger remembers of them.
+        settled: what the ledger remembers of their rows.
+        reported: what it remembers of the facts of their reports.
         earlier: for each of them those before it of the same protocol on the same module, the latest first.
         read: those that were read this time, with their judgements.
+        repeated: those whose report was written from the same facts already.
         unlinked: retests whose earlier report isn't in effect yet, so that they can't refer to it.
     """
 
     request: ServiceRequest
     settled: Settled
+    reported: Reported
     earlier: Mapping[str, Sequence[str]]
     read: Mapping[str, tuple[Execution, Judgement]]
+    repeated: set[str] = field(default_factory=set)
     unlinked: set[str] = field(default_factory=set)
 
     @property
@@ -93,27 +98,40 @@ class _Batch:
         return [execution_id for execution_id in self.earlier if execution_id not in self.read]
 
     def unchanged(self, known: Mapping[str, str]) -> list[Outcome]:
-        """Return the outcomes of the reports that weren't looked at because they are settled."""
-        return [Outcome(name, Result.UNCHANGED, known[name]) for name in sorted(self.skipped) if name in known]
+        """Return the outcomes of the reports of which there is nothing to be sent."""
+        same = sorted({*self.skipped, *self.repeated})
+        return [Outcome(name, Result.UNCHANGED, known[name]) for name in same if name in known]
 
 
-async def _read(framework: FrameworkClient, request: ServiceRequest, settled: Settled) -> _Batch:
+async def _read(framework: FrameworkClient, qms: QMSClient, request: ServiceRequest, *, anew: bool) -> _Batch:
     """Read the completed executions of a request but for those that are settled."""
+    settled = Settled(qms.ledger, f"qms/nc/{request.sr_number}", qms.contract.digest, anew=anew)
+    reported = Reported(qms.ledger, f"qms/nc_facts/{request.sr_number}")
     listed = await framework.alist("list_executions", sr_id=request.id, status="COMPLETE")
     unsettled = [row for row in listed if not settled.has(row)]
     executions = await gather_bounded([framework.awith_results(row) for row in unsettled])
     earlier = earlier_tests(read_execution(row) for row in listed)
-    return _Batch(request, settled, earlier, {each.execution_id: (each, judge(each)) for each in executions})
+    return _Batch(request, settled, reported, earlier, {each.execution_id: (each, judge(each)) for each in executions})
 
 
 @dataclass
 class _Reporting:
-    """Reports failed executions, each retest after the test that it refers to."""
+    """Reports failed executions, each retest after the test that it refers to.
+
+    Args:
+        qms: where the reports are to be.
+        policy: the laboratory's rules.
+        protocols: by identifier.
+        batches: the executions.
+        certain: ids of the reports of which surely no other version is in effect, by execution.
+        nc_ids: ids of all known reports; those that are made are added.
+    """
 
     qms: QMSClient
     policy: QualityPolicy
     protocols: Mapping[str, Mapping[str, Any]]
     batches: Sequence[_Batch]
+    certain: Mapping[str, str]
     nc_ids: dict[str, str]
 
     async def run(self, *, replay: bool, dry_run: bool) -> Report:
@@ -121,7 +139,11 @@ class _Reporting:
         rounds = self._rounds()
         report = Report("create_nc_report", self.qms.system, self.qms.config.provider, rehearsal=dry_run)
         for place in sorted(rounds) or [0]:
-            records = [self._record(batch, execution_id) for batch, execution_id in rounds[place]]
+            records = [
+                self._record(batch, execution_id, earlier)
+                for batch, execution_id in rounds[place]
+                if not self._repeats(batch, execution_id, earlier := self._earlier(batch, execution_id))
+            ]
             made = await self.qms.aexchange("create_nc_report", records, replay=replay, dry_run=dry_run)
             report.add(made.outcomes)
             report.error = made.error
@@ -140,14 +162,26 @@ class _Reporting:
                 rounds[before].append((batch, execution_id))
         return rounds
 
-    def _record(self, batch: _Batch, execution_id: str) -> Record:
-        execution, judgement = batch.read[execution_id]
+    def _earlier(self, batch: _Batch, execution_id: str) -> EarlierReport | None:
+        """Return the report that a retest refers to, and note where it isn't made yet."""
         before = batch.earlier.get(execution_id, ())
-        reported = next((EarlierReport(name, self.nc_ids[name]) for name in before if name in self.nc_ids), None)
         if any(name in batch.due and name not in self.nc_ids for name in before):
             batch.unlinked.add(execution_id)
+        return next((EarlierReport(name, self.nc_ids[name]) for name in before if name in self.nc_ids), None)
+
+    def _repeats(self, batch: _Batch, execution_id: str, earlier: EarlierReport | None) -> bool:
+        """Say whether a report is in effect that was written from the same facts, perhaps under other rules."""
+        raw = batch.read[execution_id][0].raw
+        facts = {name: said for name, said in raw.items() if name != "updated_at"}
+        same = batch.reported.has(execution_id, {**facts, "earlier": list(earlier or ())})
+        if same and execution_id in self.certain:
+            batch.repeated.add(execution_id)
+        return execution_id in batch.repeated
+
+    def _record(self, batch: _Batch, execution_id: str, earlier: EarlierReport | None) -> Record:
+        execution, judgement = batch.read[execution_id]
         protocol = self.protocols.get(execution.protocol_id)
-        return nonconformance_record(execution, batch.request, protocol, judgement, self.policy, reported)
+        return nonconformance_record(execution, batch.request, protocol, judgement, self.policy, earlier)
 
 
 def _notes(batch: _Batch, known: Mapping[str, str]) -> list[str]:
@@ -173,8 +207,10 @@ def _still_open(batch: _Batch, execution_id: str, what: str, known: Mapping[str,
 
 
 def _keep(qms: QMSClient, batches: Iterable[_Batch], outcomes: Sequence[Outcome]) -> None:
-    """Remember what is settled; what waited in quarantine and passes now waits no more."""
+    """Remember what is settled; what waited for a person, and is as it was before or passes now, waits no more."""
     for batch in batches:
-        qms.ledger.release(qms.system, "nc", batch.passed, owner=qms.owner)
+        done = [*batch.passed, *batch.repeated]
+        qms.ledger.release(qms.system, "nc", done, owner=qms.owner)
         linked = [outcome for outcome in outcomes if outcome.key not in batch.unlinked]
-        batch.settled.keep(linked, also=[*batch.passed, *batch.skipped])
+        batch.settled.keep(linked, also=[*done, *batch.skipped])
+        batch.reported.keep(outcomes)
