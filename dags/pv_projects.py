@@ -8,10 +8,12 @@ project management as a safety net, in one sweep over all service requests:
 | `create_tasks` | creates a main task for each open request, and a subtask for each protocol once they are assigned |
 | `update_tasks` | says how far subtasks, progress and main tasks are |
 | `log_hours` | enters what operators have worked and what equipment has run for each completed execution |
+| `fail_run` | makes the run red when one of them is, for Airflow judges a run by its last tasks; skipped otherwise |
 
 A subtask is complete when every expected execution is, whatever its verdict; a main task when its request is closed.
-The last two also come back to service requests that have been closed meanwhile, until nothing is left to do. They run
-whatever became of the first, so that trouble with one task stops no other; what lacks its task waits for it.
+`update_tasks` and `log_hours` also come back to service requests that have been closed meanwhile, until nothing is left
+to do. They run whatever became of `create_tasks`, so that trouble with one task stops no other; what lacks its task
+waits for it.
 
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
 them at their source and clear the task: only what is missing is sent. Without project management (`enabled: false`) the
@@ -24,6 +26,7 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.projects import CreateTasksOperator, LogHoursOperator, UpdateTasksOperator
+from operators.run_outcome import FailRunOperator
 from operators.wiring import DEFAULT_ARGS, FLAGS, PARAMS, RESULTS, RUN_TIMEOUT, START, STATUSES, TASKS, schedule_on
 
 with DAG(
@@ -43,3 +46,4 @@ with DAG(
     update = UpdateTasksOperator(task_id="update_tasks", outlets=[TASKS], trigger_rule="all_done", **FLAGS)
     hours = LogHoursOperator(task_id="log_hours", trigger_rule="all_done", **FLAGS)
     create >> [update, hours]
+    [create, update, hours] >> FailRunOperator(task_id="fail_run")

@@ -1,4 +1,4 @@
-"""The three DAGs run through a real scheduler against running systems, with the launcher of the demo.
+"""The DAGs run through a real scheduler against running systems, with the launcher of the demo.
 
 One Airflow serves all tests of this module: api-server, scheduler, DAG processor and triggerer on SQLite.
 """
@@ -15,6 +15,7 @@ from demo import airflow, laboratory
 from demo.processes import Components, free_port
 from demo.story import Story, complaints
 from sandbox import Lab, SeedPlan
+from sandbox.closing import closing
 from tests.airflow.home import PROJECT
 
 pytestmark = pytest.mark.scheduler
@@ -65,6 +66,17 @@ def test_each_module_and_execution_arrives_once_and_statuses_are_in_step(told: S
     assert sum(row["samples"] for row in rows) == REQUESTS * MODULES
     assert sum(row["result_sets"] for row in rows) == REQUESTS * MODULES * PROTOCOLS
     assert told.lab.duplicates() == {"samples": [], "results": []}
+
+
+def test_every_system_holds_what_the_framework_gives_cause_for_and_nothing_twice(told: Story) -> None:
+    tallies = {tally.records: tally for tally in closing(told.lab)}
+    assert [tally.complaint for tally in tallies.values() if tally.complaint] == []
+    executions = REQUESTS * MODULES * PROTOCOLS
+    assert tallies["operators' hours"].there == executions
+    assert tallies["invoices"].there == REQUESTS
+    assert tallies["invoice lines"].there == REQUESTS * PROTOCOLS
+    assert tallies["stock movements"].there == 2 * REQUESTS * MODULES
+    assert tallies["audit events"].there > executions
 
 
 def test_a_second_run_writes_nothing(told: Story) -> None:
@@ -149,14 +161,21 @@ def state_of(story: Story, run_id: str) -> str:
     return story.api.tasks("wait_for_receipt", run_id)[0].state
 
 
-@pytest.mark.parametrize("conn_id", ["pv_framework", "pv_lims", "pv_ledger"])
+def test_a_run_is_red_when_a_task_is_although_its_last_one_goes_on(told: Story) -> None:
+    told.api.trigger("red_first", "red-1", {})
+    state = told.components.wait_for("The run", lambda: told.api.finished("red_first", "red-1"), seconds=120)
+    states = {task.task_id: task.state for task in told.api.tasks("red_first", "red-1")}
+    assert (state, states) == ("failed", {"refuse": "failed", "go_on": "success", "fail_run": "failed"})
+
+
+@pytest.mark.parametrize("conn_id", ["pv_framework", "pv_lims", "pv_qms", "pv_pm", "pv_erp", "pv_ledger"])
 def test_the_test_button_says_as_whom_the_system_knows_us(story: Story, conn_id: str) -> None:
     connection = {"conn_type": conn_id, **laboratory.connections(story.lab).get(conn_id, {})}
     answer = story.api.test_connection(conn_id, connection)
     assert answer["status"], answer["message"]
 
 
-@pytest.mark.parametrize("conn_id", ["pv_framework", "pv_lims"])
+@pytest.mark.parametrize("conn_id", ["pv_framework", "pv_lims", "pv_qms", "pv_pm", "pv_erp"])
 def test_the_test_button_refuses_a_wrong_secret_without_repeating_it(story: Story, conn_id: str) -> None:
     connection = {**laboratory.connections(story.lab)[conn_id], "password": "not-the-secret"}
     answer = story.api.test_connection(conn_id, connection)
