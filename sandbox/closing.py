@@ -41,8 +41,7 @@ class Tally(NamedTuple):
 
     def row(self) -> dict[str, Any]:
         """Return the tally as a row of the closing table."""
-        wanted = "" if self.wanted is None else self.wanted
-        return {**self._asdict(), "wanted": wanted, "comes to": self.comes_to}
+        return {**self._asdict(), "wanted": "" if self.wanted is None else self.wanted}
 
     @property
     def complaint(self) -> str:
