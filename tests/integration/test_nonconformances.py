@@ -304,7 +304,6 @@ def test_a_change_whose_answer_is_lost_is_looked_up(quality):
     assert quality.doubles() == []
 
 
-@pytest.mark.xfail(strict=True, reason="the engine takes the old version as in effect without comparing it")
 def test_what_an_attempt_left_in_doubt_is_looked_up_although_the_facts_are_the_old_ones_again(quality):
     failed = [{"parameter": "Pmax", "expected": "400 W", "measured": 350.0, "result": "FAIL"}]
     _, execution_id = decide(quality, "FAIL", criteria=failed)

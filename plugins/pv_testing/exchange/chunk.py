@@ -65,6 +65,7 @@ class Chunk:
         self.operation = shared.operation
         self.items = {item.key: item for item in items}
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
+        self._different: set[str] = set()
 
     async def run(self) -> list[Outcome]:
         """Bring the records into effect; wait for those that another attempt holds, within the run's patience.
@@ -215,16 +216,25 @@ class Chunk:
             await self._deliver(batch[middle:], rounds)
         else:
             self.shared.stopped = self.shared.stopped or error
-            self.settling.not_sent(batch, error)
+            settle = self.settling.perhaps_sent if self.operation.limits.repeatable else self.settling.not_sent
+            settle(batch, error)
 
     async def _adopt(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Take over what is in the system already; return what isn't."""
         return await self._find(items) if items else []
 
     async def _settle_older(self, items: Sequence[Prepared]) -> None:
-        """Find out what became of versions that were overtaken by a change, before the wanted ones are claimed anew."""
+        """Find out what became of versions that were overtaken by a change, before the wanted ones are claimed anew.
+
+        A record that is there in another version than the wanted one may be in the one that was confirmed or in the one
+        in doubt: neither is taken as in effect. Amendments are told apart by their revisions.
+        """
+        in_place = self.operation.limits.on_change == "update"
         for item in await self._find_twice(items):
-            self.settling.absent(item)
+            if in_place and item.key in self._different:
+                self.settling.altered(item)
+            else:
+                self.settling.absent(item)
 
     async def _find_twice(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Look up, and once more after the horizon; return what surely isn't there."""
@@ -260,6 +270,7 @@ class Chunk:
         return [item for item in items if not self._settle_found(item, found.get(item.key))]
 
     def _settle_found(self, item: Prepared, found: Found | None) -> bool:
+        self._different.discard(item.key)
         if found is None:
             return False
         if found.copies > 1:
@@ -271,6 +282,7 @@ class Chunk:
         if found.in_effect or (first_version and self.settling.doubts_another(item)):
             self.settling.adopt(item, found.body)
             return True
+        self._different.add(item.key)
         return False
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -23,6 +23,7 @@ class OperationLimits:
         horizon: seconds after which a look-up surely sees what a request has done.
         on_change: what a changed record becomes: an update in place, an amendment with its own revision, or nothing.
         look_first: whether even a record that is new to the ledger is looked up before it is sent.
+        repeatable: whether what may have taken effect is sent again instead of being looked up.
     """
 
     batch_size: int = 1
@@ -32,6 +33,7 @@ class OperationLimits:
     horizon: float = 2.0
     on_change: OnChange = "update"
     look_first: bool = False
+    repeatable: bool = False
 
     @property
     def lease(self) -> float:

@@ -113,6 +113,12 @@ class Settling:
         self._group.append((Settlement(claim, Result.DEFERRED, code="ABSENT"), None))
         self._overtaken.append(item.key)
 
+    def altered(self, item: Prepared) -> None:
+        """A look-up has shown the record in another version than the one wanted; it must be claimed once more."""
+        claim = self._held.pop(item.key)
+        self._group.append((Settlement(claim, Result.DEFERRED, item.external_id, "ALTERED"), None))
+        self._overtaken.append(item.key)
+
     async def overtaken(self) -> list[str]:
         """Return the records of which only an earlier version is settled, once that is committed."""
         keys, self._overtaken = self._overtaken, []
@@ -142,6 +148,11 @@ class Settling:
         """Nothing of the batch took effect, and nothing more is sent."""
         for item in batch:
             self.defer(item, "NOT_SENT", error.message)
+
+    def perhaps_sent(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
+        """Some of the batch may have taken effect, which does no harm: the next attempt sends it whatever it is."""
+        for item in batch:
+            self.defer(item, "ALTERED", error.message)
 
     def _settle(
         self,

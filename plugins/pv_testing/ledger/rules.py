@@ -7,6 +7,7 @@
                         │  │ ├────quarantined─────────────────> quarantined ─release──> released
                         │  │ ├────deferred, not sent──────────> what it was before
                         │  │ ├────deferred, absent────────────> confirmed or released, without doubt
+                        │  │ ├────deferred, altered───────────> released, whatever was confirmed before
                         │  │ └────deferred, maybe sent────────> unknown
                         │  └─ claim with a look-up first: lease expired, unknown, or released in doubt
 
@@ -30,6 +31,7 @@ _QUARANTINED = State.QUARANTINED.value
 _RELEASED = State.RELEASED.value
 NOT_SENT = "NOT_SENT"
 ABSENT = "ABSENT"
+ALTERED = "ALTERED"
 NO_LOOKUP = "NO_LOOKUP"
 _FATE_UNKNOWN = frozenset({_IN_FLIGHT, _UNKNOWN})
 _REFUSED = frozenset({_REJECTED, _QUARANTINED})
@@ -155,6 +157,8 @@ def settle(row: Row, settlement: Settlement) -> Row:
     if result is Result.DEFERRED and settlement.code == ABSENT:
         state = _CONFIRMED if row.confirmed else _RELEASED
         return row._replace(state=state, fingerprint=row.confirmed, doubtful="", code="", reason="")
+    if result is Result.DEFERRED and settlement.code == ALTERED:
+        return row._replace(state=_RELEASED, fingerprint="", confirmed="", doubtful="", code="", reason="")
     row = row._replace(code=settlement.code, reason=settlement.reason)
     if result is Result.DEFERRED:
         return row._replace(state=_UNKNOWN, doubtful=doubt(row))

@@ -71,8 +71,8 @@ class Claimed:
         external_id: the record's id in the system, where it is known.
         revision: the number that this version gets when it takes effect; 1 for the first.
         doubtful: with ``RESOLVE``, the fingerprint of the version that may have been sent. Where it isn't
-            ``fingerprint``, settle the look-up by itself, ``ADOPTED`` or ``DEFERRED`` with the code ``ABSENT``, and
-            claim again: adopting confirms the doubtful version, not the one that was asked for.
+            ``fingerprint``, settle the look-up by itself, ``ADOPTED`` or ``DEFERRED`` with the code ``ABSENT`` or
+            ``ALTERED``, and claim again: adopting confirms the doubtful version, not the one that was asked for.
         code: with ``WAITING``, the reason code of the refusal.
         reason: with ``WAITING``, the same in words.
         owner: who holds the record or held it last.
@@ -100,7 +100,8 @@ class Settlement(NamedTuple):
     Attributes:
         claimed: the claim that is settled.
         result: what became of the record. ``DEFERRED`` with the code ``NOT_SENT`` puts it back to what it was before
-            the claim; with the code ``ABSENT`` a look-up has shown that no doubtful version is in effect; with any
+            the claim; with the code ``ABSENT`` a look-up has shown that no doubtful version is in effect; with the code
+            ``ALTERED`` the record is there, but nobody knows in which version, so that the next claim sends; with any
             other code it may have been sent. ``UNCHANGED`` takes the version as in effect without a new revision.
         external_id: its id in the system; empty keeps the one that is known.
         code: a short reason code, where it is not in effect.

@@ -141,6 +141,8 @@ class RestOperation:
         self._idempotency_header = contract.idempotency_header
         calls = [spec.call, *([spec.bulk.call] if spec.bulk else []), *([spec.update] if spec.update else [])]
         self._stamps_idempotency = any(name == "idempotency_key" for call in calls for _, name in call.stamps)
+        # What can be looked up is never repeated in doubt: the next version to be sent may be another one.
+        self._repeatable = spec.repeatable if spec.find is None else False
         self.name, self.kind = spec.name, spec.kind
         self.system, self.provider = contract.system, contract.provider
         size = spec.bulk.size if spec.bulk else 1
@@ -152,6 +154,7 @@ class RestOperation:
             horizon=contract.limits.horizon,
             on_change=spec.on_change,
             look_first=spec.look_first,
+            repeatable=bool(self._repeatable),
         )
 
     def prepare(self, record: Record) -> Payload:
@@ -263,7 +266,7 @@ class RestOperation:
             headers=headers,
             operation=self.name,
             key=key,
-            repeatable=self._spec.repeatable,
+            repeatable=self._repeatable,
             judge=judge,
             decode=self._spec.answer == "json",
         )

@@ -38,7 +38,7 @@ class Seen:
         self._name = f"{name}/seen"
 
     def due(self, framework: FrameworkClient) -> list[int]:
-        """Return the ids of approved requests, and of closed ones of the last two years, that the sweep isn't done with.
+        """Return the ids of approved requests, and of those closed in two years, that the sweep isn't done with.
 
         Args:
             framework: asked for two listings.

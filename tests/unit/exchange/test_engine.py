@@ -272,6 +272,40 @@ def test_a_record_that_changed_while_its_fate_was_unclear_keeps_both_versions_ap
     assert target.times() == {f"SR-2025-0001/SN{place:04}#{revision}": 1 for place in range(3) for revision in (1, 2)}
 
 
+def test_a_change_in_doubt_is_overwritten_when_the_record_returns_to_what_it_was(ledger, target):
+    Exchange(target, ledger).run(records(3, power_rating=400))
+    target.after = lambda _: AmbiguousOutcome("connection dropped")
+    find, target.find = target.find, unreachable
+    assert Exchange(target, ledger).run(records(3, power_rating=405)).counts()["deferred"] == 3
+    target.find, target.after = find, nothing
+    assert latest(target) == {405}
+    report = Exchange(target, ledger).run(records(3, power_rating=400))
+    assert report.counts()["updated"] == 3
+    assert latest(target) == {400}
+    assert Exchange(target, ledger).run(records(3, power_rating=400)).counts()["unchanged"] == 3
+
+
+def test_what_may_be_repeated_is_sent_again_when_the_record_returns_to_what_it_was(ledger):
+    limits = OperationLimits(batch_size=10, change_batch_size=10, timeout=0.4, repeatable=True)
+    target = Target(limits, can_find=False)
+    Exchange(target, ledger).run(records(3, power_rating=400))
+    target.after = lambda _: NetworkError("the answer broke off")
+    assert Exchange(target, ledger).run(records(3, power_rating=405)).counts()["deferred"] == 3
+    target.after = nothing
+    assert latest(target) == {405}
+    assert Exchange(target, ledger).run(records(3, power_rating=400)).counts()["updated"] == 3
+    assert latest(target) == {400}
+
+
+async def unreachable(_):
+    raise NetworkError("the look-up fails")
+
+
+def latest(target: Target) -> set[object]:
+    """Return the power rating of each record as it is in the system now."""
+    return {payload["power_rating"] for payload in {key: payload for key, payload, _ in target.rows}.values()}
+
+
 def test_a_plan_says_what_would_happen_and_changes_nothing(ledger, target):
     Exchange(target, ledger).run(records(3))
     target.sent.clear()
