@@ -1,0 +1,151 @@
+"""What the ledger remembers of findings: their content, who is to decide on them, and what was decided.
+
+A finding is kept under the digest of its content. An answer belongs to a digest, so that an approval creates what was
+seen and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import orjson
+
+from pv_testing.errors import DataError
+from pv_testing.ledger import Ledger
+from pv_testing.quality.finding import Finding, read_finding
+
+ASKED = "capa/asked"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a person said to a finding.
+
+    Attributes:
+        approved: whether its CAPA is to be raised.
+        by: who said so; empty where nobody is asked.
+        at: when, RFC 3339.
+    """
+
+    approved: bool
+    by: str = ""
+    at: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """The last finding of a scope that a person rejected.
+
+    Attributes:
+        by: who did.
+        at: when.
+        executions: the failures that the finding had.
+    """
+
+    by: str = ""
+    at: str = ""
+    executions: frozenset[str] = frozenset()
+
+
+class Decisions:
+    """Findings, questions and answers in a ledger.
+
+    Args:
+        ledger: where they are kept.
+    """
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    def ask(self, findings: Iterable[Finding], also: Iterable[str] = ()) -> None:
+        """Keep findings, and that they are to be decided on; earlier questions without an answer are dropped.
+
+        Args:
+            findings: those that were found.
+            also: digests of earlier findings that are still to be dealt with.
+        """
+        digests = list(also)
+        for finding in findings:
+            self._keep(_name("finding", finding.digest), finding.document())
+            digests.append(finding.digest)
+        self._put(ASKED, digests)
+
+    def asked(self) -> list[str]:
+        """Return the digests of the findings that are to be decided on or dealt with."""
+        return list(self._get(ASKED) or [])
+
+    def done(self, digest: str) -> None:
+        """Note that a finding is dealt with."""
+        self._put(ASKED, [each for each in self.asked() if each != digest])
+
+    def finding(self, digest: str) -> Finding:
+        """Return a finding.
+
+        Raises:
+            DataError: the ledger doesn't have it, or not as it was (``FINDING_UNKNOWN``, ``FINDING_CHANGED``).
+        """
+        document = self._ledger.watermark(_name("finding", digest))
+        if document is None:
+            message = "the ledger has no finding with this digest; run pv_capa again"
+            raise DataError(message, key=digest[:12], code="FINDING_UNKNOWN")
+        return read_finding(document, digest)
+
+    def answer(self, digest: str, answer: Answer, *, owner: str = "") -> None:
+        """Keep what a person said to a finding, and write it into the audit trail.
+
+        Args:
+            digest: the finding that the person saw.
+            answer: what was said.
+            owner: the task that asked.
+
+        Raises:
+            DataError: the ledger doesn't have the finding, or not as it was.
+        """
+        finding = self.finding(digest)
+        if not answer.approved:
+            rejected = {"by": answer.by, "at": answer.at, "executions": sorted(finding.execution_ids)}
+            self._put(_name("rejected", finding.scope), rejected)
+        self._put(_name("answer", digest), asdict(answer))
+        action = "approve" if answer.approved else "reject"
+        detail = {"finding": digest, "by": answer.by, "at": answer.at}
+        self._ledger.record(action, system="qms", kind="capa", key=finding.key, owner=owner, detail=detail)
+
+    def answer_of(self, digest: str) -> Answer | None:
+        """Return what a person said to a finding, or ``None``."""
+        said = self._get(_name("answer", digest))
+        return Answer(**said) if said else None
+
+    def rejection(self, scope: str) -> Rejection:
+        """Return the last rejection of a scope's finding; an empty one where there is none."""
+        said = self._get(_name("rejected", scope))
+        return Rejection(said["by"], said["at"], frozenset(said["executions"])) if said else Rejection()
+
+    def first_seen_closed(self, key: str, at: str) -> str:
+        """Return since when a CAPA is known to be closed whose QMS doesn't say.
+
+        Args:
+            key: of the CAPA.
+            at: now, kept where it is new.
+        """
+        name = _name("closed", key)
+        kept = self._get(name)
+        if kept is None:
+            self._put(name, at)
+        return str(kept or at)
+
+    def _get(self, name: str) -> Any:
+        kept = self._ledger.watermark(name)
+        return None if kept is None else orjson.loads(kept)
+
+    def _put(self, name: str, value: Any) -> None:
+        self._keep(name, orjson.dumps(value).decode())
+
+    def _keep(self, name: str, value: str) -> None:
+        if self._ledger.watermark(name) != value:
+            self._ledger.set_watermark(name, value)
+
+
+def _name(what: str, of: str) -> str:
+    return f"capa/{what}/{of}"

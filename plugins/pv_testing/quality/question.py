@@ -1,0 +1,90 @@
+"""What a person is asked before a CAPA is raised: the finding in numbers, its charts, and what would be created."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pv_testing.quality.capa_texts import strata, usual
+from pv_testing.quality.charts import CHARTS
+from pv_testing.quality.finding import Finding
+
+MOST_ROWS = 20
+_ACTIVE = re.compile(r"([\\`*_\[\]<>|#!~])")
+
+
+def subject(finding: Finding) -> str:
+    """Return the question in one line."""
+    return f"Raise CAPA {finding.key}? {finding.modules} modules failed in {finding.window_days} days."
+
+
+def body(finding: Finding, charts: str) -> str:
+    """Return the question's body in Markdown.
+
+    Args:
+        finding: what was found.
+        charts: the address below which the finding's charts are.
+    """
+    pictures = "\n\n".join(f"![{name}]({charts}/{name})" for name in CHARTS)
+    links = " · ".join(f"[{name}]({charts}/{name})" for name in CHARTS)
+    return "\n\n".join(
+        [
+            plain(usual(finding)),
+            _table(("", "window", "usual"), _numbers(finding)),
+            pictures,
+            f"Open a chart by itself: {links}",
+            "\n".join(f"- {plain(line)}" for line in strata(finding).values()),
+            "### What approval creates",
+            _table(("field", "value"), _capa(finding)),
+            f"### Failed executions ({finding.failures})",
+            _executions(finding),
+            f"Finding {finding.digest}. What you approve is exactly what is created.",
+        ]
+    )
+
+
+def plain(text: str) -> str:
+    """Return text that Markdown shows as it is."""
+    return _ACTIVE.sub(r"\\\1", " ".join(text.split()))
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    lines = [heads, ["---"] * len(heads), *([plain(str(cell)) for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _numbers(finding: Finding) -> list[tuple[str, str, str]]:
+    signal = finding.signal
+    rate = f"{finding.failed / finding.tested:.1%}"
+    known = f"{signal.usual_rate:.1%}" if signal.known else "not known yet"
+    return [
+        ("from", finding.since, ""),
+        ("to", finding.at, ""),
+        ("modules that failed", str(finding.modules), f"more than {finding.threshold} raises a finding"),
+        ("failed executions", str(finding.failures), ""),
+        (
+            "failed tests",
+            f"{finding.failed} of {finding.tested}",
+            f"{signal.usually_failed} of {signal.usually_tested}",
+        ),
+        ("share of tests that failed", rate, known),
+        ("probability by chance", f"{signal.probability:.2g}", f"a rise below {signal.level:.2g}"),
+    ]
+
+
+def _capa(finding: Finding) -> list[tuple[str, str]]:
+    return [(name.replace("_", " "), _value(value)) for name, value in finding.capa.items()]
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, dict):
+        return f"{value['description']} — {value['responsible']}, by {value['target_date']}"
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
+
+
+def _executions(finding: Finding) -> str:
+    columns = ("execution_id", "sr_number", "module", "completed_at", "criteria", "equipment")
+    shown = [[row[column] for column in columns] for row in finding.executions[:MOST_ROWS]]
+    more = finding.failures - len(shown)
+    return _table([column.replace("_", " ") for column in columns], shown) + (f"\n\nand {more} more" if more else "")

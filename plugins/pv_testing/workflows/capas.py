@@ -1,0 +1,256 @@
+"""Failures that recur become findings, and those that a person has approved become CAPAs in the QMS, each once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from pv_testing.domain.reading import read_service_request, text
+from pv_testing.errors import DataError, NotFound
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.integrations.qms import QMSClient, attachment_record, capa_record
+from pv_testing.quality.analysis import Analysis, Analyst, Names
+from pv_testing.quality.capa_policy import CapaPolicy
+from pv_testing.quality.decisions import Answer, Decisions
+from pv_testing.quality.evidence import evidence
+from pv_testing.quality.finding import Finding
+from pv_testing.quality.history import History, Trial, model_name, read_trials
+from pv_testing.quality.judgement import failed_criteria
+from pv_testing.workflows.earlier_capas import earlier_capas
+
+ATTACH = "attach_file"
+SHOWN = 5
+
+
+@dataclass(slots=True)
+class Found:
+    """What the analysis of a day came to.
+
+    Attributes:
+        analysis: findings and notes.
+        questions: those findings on which a person is to decide.
+    """
+
+    analysis: Analysis
+    questions: list[Finding] = field(default_factory=list)
+
+    def table(self) -> str:
+        """The closing table of the task log: failures by what they have in common, findings and notes."""
+        analysis = self.analysis
+        lines = [f"{analysis.failures} failed executions of {analysis.modules} modules in the window"]
+        for kind, rows in analysis.strata.items():
+            lines += [f"  {kind:<10} {name}: {number} modules" for name, number in rows[:SHOWN]]
+            lines += [f"  {kind:<10} … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
+        asked = {finding.key for finding in self.questions}
+        for finding in analysis.findings:
+            fate = "a person is asked" if finding.key in asked else "nobody is asked"
+            lines.append(f"  finding {finding.key} ({finding.digest[:12]}), {fate}:")
+            lines += [f"    {line}" for line in str(finding.capa["problem_statement"]).splitlines()]
+        return "\n".join([*lines, *(f"  note: {note}" for note in analysis.notes)])
+
+
+async def find_findings(
+    framework: FrameworkClient,
+    qms: QMSClient,
+    *,
+    at: datetime,
+    service_request: str = "",
+    dry_run: bool = False,
+) -> Found:
+    """Look for failures that recur, and keep what was found for those who decide on it.
+
+    The framework is asked for listings, and for the results of the window's failures.
+
+    Args:
+        framework: where the executions are.
+        qms: where CAPAs are; its ledger keeps the findings.
+        at: the moment of the run, in the laboratory's time zone.
+        service_request: number of the only service request whose failures are of interest; all without it.
+        dry_run: keep nothing.
+    """
+    policy, decisions = CapaPolicy.read(), Decisions(qms.ledger)
+    approved, problems = _approved(decisions)
+    history, notes = await _history(framework, policy, at)
+    protocols = await framework.aprotocols()
+    recent = history.between(at - timedelta(days=policy.longest_days - policy.baseline_days), at + timedelta(seconds=1))
+    names = Names(
+        protocols={name: text(protocol.get("name")) for name, protocol in protocols.items()},
+        ncs=await qms.anc_ids({trial.execution_id for trial in recent if trial.failed}),
+    )
+    earlier = await earlier_capas(qms, decisions, policy, at, approved.values())
+    analysis = Analyst(history, policy, at, earlier, names).analyse()
+    analysis.notes[:0] = [*problems, *notes]
+    analysis.findings = [
+        each for each in analysis.findings if _wanted(each, decisions, service_request, analysis.notes)
+    ]
+    if not dry_run:
+        await asyncio.to_thread(decisions.ask, analysis.findings, approved)
+        if not policy.approval.required:
+            _approve_all(decisions, analysis.findings, at, qms.owner)
+    asks = policy.approval.required and not dry_run
+    return Found(analysis, analysis.findings if asks else [])
+
+
+def _approved(decisions: Decisions) -> tuple[dict[str, Finding], list[str]]:
+    """Return approved findings whose CAPA isn't complete yet, and what is wrong with those that can't be used."""
+    approved, problems = {}, []
+    for digest in decisions.asked():
+        answer = decisions.answer_of(digest)
+        if answer is not None and answer.approved:
+            try:
+                approved[digest] = decisions.finding(digest)
+            except DataError as error:
+                problems.append(str(error))
+    return approved, problems
+
+
+def _approve_all(decisions: Decisions, findings: Iterable[Finding], at: datetime, owner: str) -> None:
+    for finding in findings:
+        decisions.answer(finding.digest, Answer(approved=True, at=at.isoformat()), owner=owner)
+
+
+def _wanted(finding: Finding, decisions: Decisions, service_request: str, notes: list[str]) -> bool:
+    """Say whether a finding is to be decided on: not again with nothing new since it was rejected."""
+    if service_request and service_request not in {row["sr_number"] for row in finding.executions}:
+        return False
+    rejected = decisions.rejection(finding.scope)
+    if finding.execution_ids <= rejected.executions:
+        notes.append(
+            f"{finding.scope}: {finding.modules} modules failed, which {rejected.by or 'somebody'} has seen and "
+            f"rejected at {rejected.at}; asked again when another one fails"
+        )
+        return False
+    return True
+
+
+async def _history(framework: FrameworkClient, policy: CapaPolicy, at: datetime) -> tuple[History, list[str]]:
+    """Read what was tested: listings alone, and the failed criteria of the window's failures."""
+    start = at - timedelta(days=policy.longest_days)
+    window = at - timedelta(days=policy.longest_days - policy.baseline_days)
+    since = start.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    rows, models = await asyncio.gather(
+        framework.alist("list_executions", status="COMPLETE", completed_from=since), _models(framework)
+    )
+    trials, notes = read_trials(rows, models)
+    by_id = {str(row["execution_id"]): row for row in rows if row.get("execution_id") is not None}
+    failed = [trial for trial in trials if trial.failed and window < trial.completed_at <= at]
+    known = await gather_bounded([_with_criteria(framework, trial, by_id[trial.execution_id]) for trial in failed])
+    return History([*trials, *known]), notes
+
+
+async def _with_criteria(framework: FrameworkClient, trial: Trial, row: Mapping[str, Any]) -> Trial:
+    """Return a failed execution with the criteria that it failed; without them where they can't be read."""
+    try:
+        criteria = failed_criteria(await framework.awith_results(row))
+    except (NotFound, DataError):
+        return trial
+    return replace(trial, criteria=tuple(dict.fromkeys(criterion.parameter for criterion in criteria)))
+
+
+async def _models(framework: FrameworkClient) -> dict[str, dict[str, str]]:
+    """Return manufacturer and model by service request and serial number; the empty one stands for all others."""
+    models: dict[str, dict[str, str]] = {}
+    for row in await framework.alist("list_service_requests"):
+        try:
+            modules = read_service_request(row).modules
+        except DataError:
+            continue
+        own = {module.serial_number: model_name(module.details) for module in modules}
+        models[text(row.get("id"))] = {**own, "": model_name(row.get("module") or {})}
+    return models
+
+
+async def raise_capas(
+    framework: FrameworkClient,  # noqa: ARG001 - the steps of all workflows take it
+    qms: QMSClient,
+    sr_ids: Iterable[int] = (),  # noqa: ARG001
+    *,
+    replay: bool = False,
+    dry_run: bool = False,
+) -> list[Report]:
+    """Raise the CAPAs of the approved findings and attach their evidence; each exactly as it was approved.
+
+    A finding that nobody has answered waits for a person. One that was approved stays until CAPA and files are in
+    effect, whatever becomes of this run.
+
+    Args:
+        framework: not needed.
+        qms: where the CAPAs are to be.
+        sr_ids: not needed.
+        replay: try records again that wait for a person.
+        dry_run: say what would happen, and change nothing anywhere.
+    """
+    decisions = Decisions(qms.ledger)
+    approved, waiting, notes = await asyncio.to_thread(_sorted, decisions)
+    records = [_record(finding, answer) for finding, answer in approved.values()]
+    capas = await qms.aexchange("create_capa", records, replay=replay, dry_run=dry_run)
+    capas.add(waiting)
+    capas.notes += notes
+    raised = capas.external_ids()
+    files = {} if dry_run else await asyncio.to_thread(_files, qms, approved, raised)
+    attached = await qms.aexchange(ATTACH, [r for own in files.values() for r in own], replay=replay) if files else None
+    if not dry_run:
+        await asyncio.to_thread(_finish, decisions, approved, raised, files, attached)
+    return [capas] if attached is None else [capas, attached]
+
+
+Approved = Mapping[str, tuple[Finding, Answer]]
+
+
+def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], list[Outcome], list[str]]:
+    """Return the findings that are approved, outcomes of those that wait for a person, and notes on the rejected."""
+    approved: dict[str, tuple[Finding, Answer]] = {}
+    waiting, notes = [], []
+    for digest in decisions.asked():
+        answer = decisions.answer_of(digest)
+        try:
+            finding = decisions.finding(digest)
+        except DataError as error:
+            waiting.append(Outcome(f"finding {digest[:12]}", Result.QUARANTINED, code=error.code, reason=error.message))
+            continue
+        if answer is None:
+            reason = "nobody has answered whether it is to be raised; the next run of pv_capa asks again"
+            waiting.append(Outcome(finding.key, Result.QUARANTINED, code="NOT_ANSWERED", reason=reason))
+        elif answer.approved:
+            approved[digest] = finding, answer
+        else:
+            notes.append(f"{finding.key} isn't raised: {answer.by or 'somebody'} has rejected it")
+            decisions.done(digest)
+    return approved, waiting, notes
+
+
+def _record(finding: Finding, answer: Answer) -> Record:
+    return capa_record({**finding.capa, **({"approved_by": answer.by} if answer.by else {})})
+
+
+def _files(qms: QMSClient, approved: Approved, raised: Mapping[str, str]) -> dict[str, list[Record]]:
+    """Return the files of those CAPAs that are in effect, by digest of their finding."""
+    if ATTACH not in qms.contract.operations:
+        return {}
+    return {
+        digest: [
+            attachment_record(raised[finding.key], file.name, file.content, file.content_type)
+            for file in evidence(finding)
+        ]
+        for digest, (finding, _) in approved.items()
+        if finding.key in raised
+    }
+
+
+def _finish(
+    decisions: Decisions,
+    approved: Approved,
+    raised: Mapping[str, str],
+    files: Mapping[str, Sequence[Record]],
+    attached: Report | None,
+) -> None:
+    """Note as dealt with whose CAPA and files are all in effect."""
+    there = set(attached.external_ids()) if attached else set()
+    for digest, (finding, _) in approved.items():
+        if finding.key in raised and there.issuperset(record.key for record in files.get(digest, ())):
+            decisions.done(digest)
