@@ -1,14 +1,31 @@
 """What the project adds to Airflow beside hooks and operators; those come from the provider information in ``hooks``.
 
-Airflow runs this module twice in one process, therefore it has no side effects.
+Airflow runs this module twice in one process, therefore it has no side effects. It does so in every process, therefore
+what the web server alone needs is imported with the first request.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.plugins_manager import AirflowPlugin
 
 
+async def charts(scope: Any, receive: Any, send: Any) -> None:
+    """Serve the charts of CAPA findings; an ASGI application.
+
+    Args:
+        scope: of the request.
+        receive: gives what the caller sends.
+        send: takes what the caller is told.
+    """
+    from web.charts import app
+
+    await app(scope, receive, send)
+
+
 class PVTestingPlugin(AirflowPlugin):
-    """Makes the project visible on Airflow's list of plugins."""
+    """Makes the project visible on Airflow's list of plugins, and its charts below ``/pv/charts``."""
 
     name = "pv_testing"
+    fastapi_apps = [{"app": charts, "url_prefix": "/pv/charts", "name": "PV testing charts"}]  # noqa: RUF012

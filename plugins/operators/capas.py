@@ -1,0 +1,182 @@
+"""Failures that recur become CAPAs in the QMS: they are found, a person decides, and what was approved is raised."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any, ClassVar
+from urllib.parse import urlsplit
+
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+from airflow.sdk.exceptions import AirflowSkipException
+
+from operators.exchange import ExchangeOperator, Workflow, open_clients, owner_of, truth
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from pv_testing.integrations import FrameworkClient
+    from pv_testing.quality.decisions import Answer
+    from pv_testing.workflows.capas import Found
+
+CHARTS = "/pv/charts"
+
+
+class FindFindingsOperator(ExchangeOperator):
+    """Looks for failures that recur, and keeps each finding in the ledger under the digest of its content.
+
+    The arguments are those of :class:`~operators.exchange.ExchangeOperator`; with ``service_request``, its number, only
+    findings with a failure of that one are kept.
+    """
+
+    systems: ClassVar[Sequence[str]] = ("qms",)
+    operator_extra_links = ()
+
+    def execute(self, context: Context) -> list[dict[str, str]]:  # type: ignore[override]
+        """Return the findings that a person is to decide on, by digest and title, as arguments of mapped tasks.
+
+        Raises:
+            IntegrationError: a system or the ledger can't be read, or ``capa.yaml`` can't be used.
+            AirflowSkipException: the QMS is disabled.
+        """
+        from pv_testing.config import load_config
+        from pv_testing.transports.sync import run
+        from pv_testing.workflows.capas import find_findings
+
+        hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
+        with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (framework, qms):
+            found = run(
+                find_findings(
+                    framework,
+                    qms,
+                    at=moment_of(context).astimezone(load_config().lab.zone),
+                    service_request=str(self.service_request or "").strip(),
+                    dry_run=truth(self.rehearse),
+                )
+            )
+        self.log.info("%s", found.table())
+        context["ti"].xcom_push(key="notes", value=found.analysis.notes)
+        return arguments(found)
+
+
+def arguments(found: Found) -> list[dict[str, str]]:
+    """Return the arguments of the mapped tasks that ask: which finding, and what the UI calls it."""
+    return [{"finding": each.digest, "title": f"{each.key}: {each.modules} modules"} for each in found.questions]
+
+
+def moment_of(context: Context) -> datetime:
+    """Return the moment of the run: from when on it was due, the same at every try."""
+    run = context["dag_run"]
+    return run.run_after or run.logical_date or datetime.now(timezone.utc)
+
+
+class ApproveCapaOperator(ApprovalOperator):
+    """Asks a person whether the CAPA of a finding is to be raised, and keeps the answer in the ledger.
+
+    The person sees the finding in numbers, its charts and what would be created. The answer belongs to the digest of
+    the finding. A rejection skips nothing, so that other findings go on; the step that raises reads the answers. A
+    question that nobody answers in time is skipped, and ``raise_capas`` says so.
+
+    Args:
+        finding: digest of the finding in the ledger.
+        title: names it in the UI.
+        ledger_conn_id: the connection of the ledger.
+        kwargs: of Airflow's ``ApprovalOperator``; ``config/capa.yaml`` says who may answer and for how long.
+    """
+
+    template_fields: Sequence[str] = ("finding", "title", "ledger_conn_id")
+    ui_color = "#f7efd9"
+
+    def __init__(self, *, finding: str, title: str = "", ledger_conn_id: str = "pv_ledger", **kwargs: Any) -> None:
+        super().__init__(subject="", **kwargs)
+        self.finding = finding
+        self.title = title
+        self.ledger_conn_id = ledger_conn_id
+
+    def execute(self, context: Context) -> Any:
+        """Ask, and wait without a worker.
+
+        Raises:
+            DataError: the ledger doesn't have the finding as it was found.
+            ConfigError: ``capa.yaml`` can't be used.
+        """
+        from hooks.ledger import LedgerHook
+        from pv_testing.quality import question
+        from pv_testing.quality.capa_policy import CapaPolicy
+        from pv_testing.quality.decisions import Decisions
+
+        approval = CapaPolicy.read().approval
+        with LedgerHook(self.ledger_conn_id).get_conn() as ledger:
+            finding = Decisions(ledger).finding(self.finding)
+        self.subject = question.subject(finding)
+        self.body = question.body(finding, f"{base_path()}{CHARTS}/{self.finding}")
+        self.response_timeout = timedelta(hours=approval.hours)
+        self.assigned_users = [{"id": user, "name": user} for user in approval.approvers] or None
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
+        """Keep the answer in the ledger and its audit trail, and return it.
+
+        Raises:
+            AirflowSkipException: nobody has answered in time.
+        """
+        from hooks.ledger import LedgerHook
+        from pv_testing.quality.decisions import Decisions
+
+        # Airflow's own approval would skip what follows for all findings when one is rejected.
+        said = super(ApprovalOperator, self).execute_complete(context, event)
+        answer = answer_of(said)
+        with LedgerHook(self.ledger_conn_id).get_conn() as ledger:
+            Decisions(ledger).answer(self.finding, answer, owner=owner_of(context))
+        return {"finding": self.finding, "approved": answer.approved, "by": answer.by}
+
+    def process_trigger_event_error(self, event: dict[str, Any]) -> None:
+        """Leave a question that nobody has answered in time.
+
+        Raises:
+            AirflowSkipException: nobody has.
+        """
+        if event["error_type"] == "timeout":
+            raise AirflowSkipException("nobody has answered in time; the next run asks again")
+        super().process_trigger_event_error(event)
+
+
+def answer_of(said: Mapping[str, Any]) -> Answer:
+    """Return what a person has said, as the ledger keeps it."""
+    from pv_testing.quality.decisions import Answer
+
+    user = said.get("responded_by_user") or {}
+    return Answer(
+        approved=ApprovalOperator.APPROVE in said["chosen_options"],
+        by=str(user.get("name") or user.get("id") or ""),
+        at=said["responded_at"].isoformat(timespec="seconds"),
+    )
+
+
+def base_path() -> str:
+    """Return below which path the UI is served, such as ``/airflow``; empty where it is at the root."""
+    from airflow.sdk.configuration import conf
+
+    return urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
+
+
+class RaiseCapasOperator(ExchangeOperator):
+    """Raises the CAPAs of all approved findings in the ledger, with their evidence; each exactly as it was approved.
+
+    It fails when a finding waits for an answer or a CAPA is not in effect. It isn't about service requests; of the
+    arguments of :class:`~operators.exchange.ExchangeOperator`, ``service_requests``, ``service_request`` and ``title``
+    do nothing.
+    """
+
+    systems: ClassVar[Sequence[str]] = ("qms",)
+    operator_extra_links = ()
+
+    def chosen(self, framework: FrameworkClient) -> list[int]:  # noqa: ARG002 - the base's signature
+        """Return nothing: the ledger says which findings are approved."""
+        return []
+
+    def workflow(self) -> Workflow:
+        """Return the step itself."""
+        from pv_testing.workflows.capas import raise_capas
+
+        return raise_capas
