@@ -444,6 +444,19 @@ def test_no_more_is_given_back_than_was_billed(erp, books, sr, customer, billed)
     assert (again.code, in_books(books, f"{sr}/again")) == ("CREDIT_TOO_HIGH", [])
 
 
+def test_what_people_have_given_back_is_not_given_back_again(erp, books, sr, customer, billed):
+    context = {
+        **books.context,
+        "active_model": "account.invoice",
+        "active_id": int(billed),
+        "active_ids": [int(billed)],
+    }
+    session, begin, _ = books.rpc("wizard.account.invoice.credit.create", context)
+    books.rpc("wizard.account.invoice.credit.execute", session, {begin: {"with_refund": False}}, "credit", context)
+    assert credit(erp, sr, customer, billed).code == "CREDIT_TOO_HIGH"
+    assert in_books(books, f"{sr}/PVTP-018") == []
+
+
 def test_a_credit_note_that_comes_to_something_else_stays_a_draft(erp, books, sr, customer, billed):
     assert credit(erp, sr, customer, billed, total="11.91").code == "AMOUNTS_DIFFER"
     assert [each["state"] for each in in_books(books, f"{sr}/PVTP-018")] == ["draft"]
@@ -513,6 +526,7 @@ def test_a_lost_answer_moves_once(tryton, connect, books, sr, kind, step):
         proxy.faults(fault(step, kind))
         assert move(client, sr, "RECEIVED").result.in_effect
     assert moves(books, sr) == [("done", "CUS", "LAB")]
+    assert len(books.search("stock.lot", [["number", "=", f"{sr}/SN001"]], [])) == 1
 
 
 def test_movements_are_listed_in_the_projects_words(erp, sr):
@@ -531,6 +545,12 @@ def test_a_movement_in_the_future_waits_for_a_person(erp, books, sr):
     assert [state for state, *_ in moves(books, sr)] == ["draft"]
     assert move(erp, sr, "RECEIVED").result.in_effect
     assert moves(books, sr) == [("done", "CUS", "LAB")]
+
+
+def test_a_move_that_is_not_there_any_more_waits_for_a_person(erp, sr):
+    assert move(erp, sr, "STORED").code == "WRONG_PLACE"
+    erp.ledger.confirm("erp", "stock_movement", f"{sr}/SN001/STORED", "999999", owner="Ada")
+    assert move(erp, sr, "STORED", day=(TODAY - timedelta(days=1)).isoformat()).code == "MOVE_GONE"
 
 
 def draw(client: ERPClient, execution: str, quantity: str = "0.25", **other: Any) -> Outcome:
@@ -564,6 +584,8 @@ def test_a_lost_answer_draws_once(tryton, connect, books, sr, kind, step):
 def test_a_draw_that_is_done_stays_and_another_quantity_waits_for_a_person(connect, books, sr):
     draw(connect(), sr)
     assert draw(connect(), sr, "0.5").code == "DRAW_DIFFERS"
+    assert draw(connect(), sr, unit="ml").code == "DRAW_DIFFERS"
+    assert draw(connect(), sr, "0.250").result is Result.ADOPTED
     assert drawn(books, sr) == [("done", 0.25, "USED")]
 
 

@@ -56,9 +56,12 @@ class ConsumableOperation(SteppedOperation):
         return Found(str(found[0]["id"]), in_effect=in_effect, body=_described(found[0]), copies=len(found))
 
     def _same(self, item: Prepared, drawn: Item) -> bool:
-        wanted = [(item.payload["product"], Decimal(item.payload["quantity"]))]
-        there = [(move["product."]["code"], Decimal(str(move["quantity"]))) for move in drawn["moves"]]
-        return wanted == there and item.payload["date"] == day(drawn["effective_date"])
+        moves = drawn["moves"]
+        if len(moves) != 1 or item.payload["date"] != day(drawn["effective_date"]):
+            return False
+        unit, quantity = str(moves[0]["unit."]["symbol"]), Decimal(str(moves[0]["quantity"]))
+        there = (moves[0]["product."]["code"], quantity, unit)
+        return there == (item.payload["product"], Decimal(item.payload["quantity"]), item.payload.get("unit", unit))
 
     async def _fields(self, item: Prepared) -> dict[str, Any]:
         setup, names = self.tryton.setup, self.tryton.contract.names

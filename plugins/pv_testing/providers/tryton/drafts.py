@@ -165,7 +165,7 @@ def _line(product: Any, quantity: Any, price: Any, description: Any) -> tuple[st
 def _due(payload: Payload) -> dict[str, Any]:
     """Return when an invoice is due: on the record's own day, else by the customer's terms in Tryton."""
     if "due_date" not in payload:
-        return {}
+        return {"payment_term_date": None}
     return {"payment_term": None, "payment_term_date": date.fromisoformat(payload["due_date"])}
 
 

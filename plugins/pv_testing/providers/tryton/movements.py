@@ -22,17 +22,17 @@ class MovementOperation(SteppedOperation):
 
     async def bring(self, item: Prepared) -> Reply:
         """Move a module, or do a move that was left undone."""
-        move = await self._move(int(item.external_id)) if item.external_id else None
+        move = await self._move(item, int(item.external_id)) if item.external_id else None
         if move is None:
             (number,) = await self.change(item, MODEL, "create", [await self._fields(item)])
-            move = await self._move(number)
+            move = await self._move(item, number)
         if move["state"] == "done":
             raise _done(item, move)
         if day(move["effective_date"]) != item.payload["date"]:
             fields = {"effective_date": date.fromisoformat(item.payload["date"])}
             await self.ask(item, MODEL, "write", [move["id"]], fields)
         await self.change(item, MODEL, "do", [move["id"]])
-        move = await self._move(move["id"])
+        move = await self._move(item, move["id"])
         return Reply(Verdict.OK, str(move["id"]), body=moved(self.tryton.contract, move))
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
@@ -93,19 +93,24 @@ class MovementOperation(SteppedOperation):
         return here
 
     async def _lot_of(self, item: Prepared, product: int) -> int:
-        """Return the module's lot; where a lost answer has left two, the older one."""
+        """Return the module's lot, a new one where it has none."""
         number = _lot(item.payload)
         domain = [["number", "=", number], ["product", "=", product]]
         found = await self.search(LOT, domain, [])
         if found:
             return int(found[0]["id"])
         fields = {"number": number, "product": product}
-        (made,) = await self.ask(item, LOT, "create", [fields])
+        (made,) = await self.change(item, LOT, "create", [fields])
         return int(made)
 
-    async def _move(self, number: int) -> Item:
-        (move,) = await self._moves([["id", "=", number]])
-        return move
+    async def _move(self, item: Prepared, number: int) -> Item:
+        found = await self._moves([["id", "=", number]])
+        if not found:
+            message = (
+                f"stock move {number} is not in Tryton any more; book it there, then confirm the record with its id"
+            )
+            raise Conflict(message, key=item.key, code="MOVE_GONE")
+        return found[0]
 
     async def _moves(self, domain: Sequence[Any]) -> list[dict[str, Any]]:
         company = await self.company()
