@@ -1,0 +1,134 @@
+"""The CAPA workflow in a running Airflow: a person is asked, sees numbers and charts, and what she approves is raised.
+
+One Airflow serves all tests of this module, which follow each other.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from demo import airflow, laboratory
+from demo.api import Api
+from demo.processes import Components, free_port
+from demo.story import Story
+from sandbox import Lab
+
+pytestmark = pytest.mark.scheduler
+
+WEAK = "PVTP-018"
+USERS = {
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "ada:admin",
+}
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    folder = tmp_path_factory.mktemp("capa")
+    (folder / "dags").mkdir()
+    (folder / "dags" / "pv_capa.py").write_text((airflow.PROJECT / "dags" / "pv_capa.py").read_text())
+    with Components(folder / "logs") as components:
+        plan = ("--modules", "12", "--protocols", "6", "--failures", "0", "--weak", WEAK)
+        lab = laboratory.start(folder / "sandbox", components, "--seed-on-start", *plan)
+        for request in lab.service_requests():
+            lab.advance(request["id"], "PROTOCOLS_ASSIGNED")
+        lab.run_executions()
+        extra = {"PV_SYNC_INTERVAL": "0", "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"), **USERS}
+        setting = airflow.Setting(folder / "airflow", free_port(18180), laboratory.connections(lab), extra)
+        api = airflow.start(setting, components)
+        words = json.loads((setting.home / "simple_auth_manager_passwords.json.generated").read_text())
+        log_in(api, "ada", words["ada"])
+        components.wait_for("Reading the DAG", lambda: "pv_capa" in api.dags() or None, seconds=120, poll=0.5)
+        yield Story(lab, api, components)
+
+
+def log_in(api: Api, user: str, word: str) -> None:
+    answer = requests.post(f"{api.url}/auth/token", json={"username": user, "password": word}, timeout=30)
+    api._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+
+
+def start(story: Story, run_id: str, **conf: Any) -> None:
+    story.api.trigger("pv_capa", run_id, conf)
+
+
+def question(story: Story, run_id: str) -> dict[str, Any]:
+    def asked() -> dict[str, Any] | None:
+        return next(iter(story.api.questions("pv_capa", run_id)), None)
+
+    return story.components.wait_for("The question", asked, seconds=120, poll=0.5)
+
+
+def end(story: Story, run_id: str) -> dict[str, str]:
+    finished = story.components.wait_for(
+        "The end", lambda: story.api.finished("pv_capa", run_id), seconds=180, poll=0.5
+    )
+    return {"run": finished, **{task.task_id: task.state for task in story.api.tasks("pv_capa", run_id)}}
+
+
+def capas(lab: Lab) -> list[dict[str, Any]]:
+    return [json.loads(row["body"]) for row in lab.rows("qms", "SELECT * FROM capas")]
+
+
+def files(lab: Lab) -> list[str]:
+    return sorted(json.loads(row["body"])["filename"] for row in lab.rows("qms", "SELECT * FROM attachments"))
+
+
+def test_a_dry_run_asks_nobody(story: Story) -> None:
+    start(story, "dry", dry_run=True)
+    assert end(story, "dry") == {
+        "run": "success",
+        "find_findings": "success",
+        "approve": "skipped",
+        "raise_capas": "success",
+    }
+    assert capas(story.lab) == []
+
+
+def test_a_rejection_raises_nothing_and_is_remembered(story: Story) -> None:
+    start(story, "no")
+    asked = question(story, "no")
+    assert asked["subject"] == "Raise CAPA PVTP-018/1? 7 modules failed in 30 days."
+    assert asked["task_instance"]["rendered_map_index"] == "PVTP-018/1: 7 modules"
+    story.api.answer("pv_capa", "no", asked, "Reject")
+    assert end(story, "no")["run"] == "success"
+    start(story, "no-again")
+    assert end(story, "no-again")["approve"] == "skipped"
+    assert capas(story.lab) == []
+
+
+def test_the_approver_sees_charts_and_what_she_approves_is_raised_once(story: Story) -> None:
+    (execution,) = story.lab.framework_rows(
+        "SELECT execution_id FROM executions WHERE protocol_id = ? AND qc_status = 'PASS' LIMIT 1", WEAK
+    )
+    story.lab.decide(execution["execution_id"], "FAIL")
+    start(story, "yes")
+    asked = question(story, "yes")
+    pictures = re.findall(r"!\[[\w.]+\]\((/pv/charts/[0-9a-f]{64}/[\w.]+)\)", asked["body"])
+    assert len(pictures) == 2
+    for picture in pictures:
+        address = story.api.url + picture
+        assert requests.get(address, timeout=30).status_code == 401
+        shown = requests.get(address, headers=dict(story.api._session.headers), timeout=60)
+        assert shown.content.startswith(b"\x89PNG")
+    story.api.answer("pv_capa", "yes", asked, "Approve")
+    assert set(end(story, "yes").values()) == {"success"}
+    (capa,) = capas(story.lab)
+    assert capa["scope"] == WEAK
+    assert capa["approved_by"] == "ada"
+    assert files(story.lab) == ["control.png", "executions.csv", "pareto.png"]
+    (answer,) = [row for row in story.api.tasks("pv_capa", "yes") if row.task_id == "approve"]
+    kept = story.api.result("pv_capa", "yes", answer)
+    assert kept["by"] == capa["approved_by"]
+    assert set(kept) == {"finding", "approved", "by"}
+
+
+def test_while_the_capa_is_open_nobody_is_asked(story: Story) -> None:
+    start(story, "after")
+    assert end(story, "after")["approve"] == "skipped"
+    assert len(capas(story.lab)) == 1
