@@ -185,7 +185,8 @@ def test_a_reference_is_taken_twice_and_found_exactly(books, key):
 def test_a_posted_invoice_changes_no_more(books, key):
     number = books.invoice(books.line(1, "10"), reference=key)
     books.call(INVOICE, "post", [number])
-    for fields in ({"invoice_date": day(TODAY)}, {"reference": "other"}, {"lines": [["create", [books.line(1, "1")]]]}):
+    texts = ({"reference": "other"}, {"description": "other"}, {"comment": "other"})
+    for fields in (*texts, {"invoice_date": day(TODAY)}, {"lines": [["create", [books.line(1, "1")]]]}):
         with pytest.raises(Refused):
             books.call(INVOICE, "write", [number], fields)
     with pytest.raises(Refused, match="cannot modify"):
