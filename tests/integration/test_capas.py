@@ -18,6 +18,7 @@ from pv_testing.integrations import FrameworkClient, QMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.quality.decisions import ASKED, Answer, Decisions
 from pv_testing.quality.evidence import evidence
+from pv_testing.quality.finding import Stratum
 from pv_testing.transports.sync import run
 from pv_testing.workflows.capas import find_findings, raise_capas
 from pv_testing.workflows.nonconformances import report_non_conformances
@@ -324,9 +325,9 @@ def test_a_finding_names_criterion_model_equipment_and_non_conformances(laborato
     ids = [request["id"] for request in quality.framework.list_service_requests()]
     run(report_non_conformances(quality.framework, quality.qms, ids)).raise_for_waiting()
     (finding,) = quality.find().questions
-    assert finding.strata["criterion"] == [("Power_Degradation", 7)]
-    assert finding.strata["model"] == [("AstraSolar AST-400-M", 7)]
-    assert finding.strata["protocol"] == [(WEAK, 7)]
+    assert finding.strata["criterion"] == [Stratum("Power_Degradation", 7, 7)]
+    assert finding.strata["model"] == [Stratum("AstraSolar AST-400-M", 7, 7)]
+    assert finding.strata["protocol"] == [Stratum(WEAK, 7, 7)]
     assert len(finding.capa["related_ncs"]) == 7
     quality.answer(finding)
     for report in quality.raise_approved():

@@ -16,7 +16,7 @@ from functools import cached_property
 from pv_testing.quality import counting
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.capa_texts import capa_data
-from pv_testing.quality.finding import KINDS, Finding, Scope, Signal
+from pv_testing.quality.finding import KINDS, Finding, Scope, Signal, Stratum
 from pv_testing.quality.history import History, Trial
 from pv_testing.quality.rise import level, probability
 
@@ -62,14 +62,14 @@ class Analysis:
         notes: what is worth knowing and raises nothing, such as a busy month.
         failures: failed executions in the longest window.
         modules: distinct modules among them.
-        strata: how many modules failed by kind of scope and name, most first.
+        strata: the failures by kind of scope, most modules first.
     """
 
     findings: list[Finding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failures: int = 0
     modules: int = 0
-    strata: dict[str, list[tuple[str, int]]] = field(default_factory=dict)
+    strata: dict[str, list[Stratum]] = field(default_factory=dict)
 
 
 class Analyst:
@@ -106,7 +106,7 @@ class Analyst:
         """Return findings and notes."""
         failed = [trial for trial in self._recent if trial.failed]
         self._found.failures, self._found.modules = len(failed), counting.modules(failed)
-        self._found.strata = {kind: counting.stratum(kind, failed) for kind in KINDS}
+        self._found.strata = {kind: counting.strata(kind, failed) for kind in KINDS}
         for kind in self.kinds:
             for value in sorted({value for trial in failed for value in trial.values(kind)}):
                 self._look(Scope(kind, value))
@@ -207,7 +207,7 @@ class Analyst:
             tested=counting.tests(trials),
             failures=len(failures),
             signal=signal,
-            strata={kind: counting.stratum(kind, failures) for kind in KINDS},
+            strata={kind: counting.strata(kind, failures) for kind in KINDS},
             chart=counting.periods(scope, self.history, self.at, days=rule.window_days, back=back),
             executions=[_row(trial, self.names) for trial in failures],
             capa={},

@@ -90,7 +90,7 @@ def strata(finding: Finding) -> dict[str, str]:
     for kind, rows in finding.strata.items():
         if rows:
             more = f", {len(rows) - 5} more" if len(rows) > 5 else ""
-            lines[kind] = f"By {kind}: " + ", ".join(f"{name} {number}" for name, number in rows[:5]) + more + "."
+            lines[kind] = f"By {kind}: " + ", ".join(f"{row.name} {row.modules}" for row in rows[:5]) + more + "."
     return lines
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.quality.finding import Finding
+from pv_testing.quality.finding import Finding, Stratum
 from pv_testing.quality.rise import upper_limit
 
 if TYPE_CHECKING:
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
 
 PARETO = "pareto.png"
 CONTROL = "control.png"
-MOST_BARS = 10
-_BAR, _RISEN, _LINE, _LIMIT = "#4a7a96", "#b3432b", "#3c3c3c", "#b3432b"
-_TITLES = {"criterion": "Failed criterion", "model": "Model", "equipment": "Equipment", "protocol": "Protocol"}
+MOST_BARS = 8
+MOST_LETTERS = 20
+# Airflow shows pictures 300 points wide: what is drawn small stays legible there.
+_WIDTH, _DPI = 4.4, 200
+_BAR, _RISEN, _LINE = "#4a7a96", "#b3432b", "#3c3c3c"
+_TITLES = {"criterion": "failed criterion", "model": "model", "equipment": "equipment", "protocol": "protocol"}
 # Matplotlib's settings are one for the whole process.
 _turn = threading.Lock()
 
@@ -29,14 +32,16 @@ def pareto(finding: Finding) -> bytes:
     Args:
         finding: by protocol too, where its failures are of several.
     """
-    kinds = [kind for kind in _TITLES if kind != finding.kind and finding.strata.get(kind)]
+    parts = [(kind, finding.strata[kind]) for kind in _TITLES if kind != finding.kind and finding.strata.get(kind)]
+    heights = [1.6 + min(len(rows), MOST_BARS) for _, rows in parts]
 
     def draw(figure: Figure) -> None:
-        figure.suptitle(f"{finding.scope}: modules that failed, {finding.since[:10]} to {finding.at[:10]}")
-        for place, kind in enumerate(kinds, start=1):
-            _bars(figure.add_subplot(1, len(kinds), place), _TITLES[kind], list(finding.strata[kind]), finding.modules)
+        figure.suptitle(f"{finding.scope}: modules that failed", fontsize="medium")
+        areas: Any = figure.subplots(len(parts), 1, squeeze=False, height_ratios=heights)[:, 0] if parts else []
+        for axes, (kind, rows) in zip(areas, parts, strict=True):
+            _bars(axes, _TITLES[kind], rows, finding.modules)
 
-    return _picture(draw, width=4.6 * max(1, len(kinds)))
+    return _picture(draw, height=0.6 + 0.3 * sum(heights))
 
 
 def control(finding: Finding) -> bytes:
@@ -48,52 +53,54 @@ def control(finding: Finding) -> bytes:
 
     def draw(figure: Figure) -> None:
         axes = figure.add_subplot(1, 1, 1)
-        axes.set_title(f"{finding.scope}: share of tests that failed, each point {finding.window_days} days")
+        axes.set_title(f"{finding.scope}: failed tests, {finding.window_days} days a point", fontsize="medium")
         _points(axes, finding)
         axes.set_ylabel("failed tests, %")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.25 * axes.get_ylim()[1])
         axes.grid(axis="y", alpha=0.3)
-        axes.legend(loc="upper left", frameon=False)
+        axes.legend(loc="upper left", frameon=False, fontsize="small")
 
-    return _picture(draw, width=9.2)
+    return _picture(draw, height=3.8)
 
 
 CHARTS: dict[str, Callable[[Finding], bytes]] = {PARETO: pareto, CONTROL: control}
 
 
-def _bars(axes: Axes, title: str, rows: list[tuple[str, int]], modules: int) -> None:
+def _bars(axes: Axes, title: str, rows: Sequence[Stratum], modules: int) -> None:
+    """Draw one Pareto chart: bars, and the line of how many modules they have together."""
     from matplotlib.ticker import MaxNLocator
 
     shown = rows[:MOST_BARS]
-    names = [name if len(name) <= 24 else name[:23] + "…" for name, _ in shown]
-    axes.bar(range(len(shown)), [number for _, number in shown], color=_BAR)
-    axes.set_xticks(range(len(shown)), names, rotation=30, ha="right")
-    axes.set_title(title if len(rows) <= MOST_BARS else f"{title}, the first {MOST_BARS} of {len(rows)}")
-    axes.set_ylabel("modules")
-    axes.set_ylim(0, modules * 1.15)
-    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    for place, (_, number) in enumerate(shown):
-        axes.annotate(f"{number} ({number / modules:.0%})", (place, number), ha="center", va="bottom")
+    places = range(len(shown))
+    names = [row.name if len(row.name) <= MOST_LETTERS else row.name[: MOST_LETTERS - 1] + "…" for row in shown]
+    axes.barh(places, [row.modules for row in shown], color=_BAR)
+    axes.plot([row.together for row in shown], places, color=_LINE, marker="o", markersize=3, linewidth=1)
+    axes.set_yticks(places, names)
+    axes.invert_yaxis()
+    axes.set_title(f"by {title}" + (f", first {MOST_BARS} of {len(rows)}" if len(rows) > MOST_BARS else ""), loc="left")
+    axes.set_xlim(0, modules * 1.5)
+    axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    for place, row in enumerate(shown):
+        axes.annotate(f"  {row.modules}, Σ {row.together / modules:.0%}", (row.together, place), va="center")
 
 
 def _points(axes: Axes, finding: Finding) -> None:
     signal, periods = finding.signal, finding.chart
     tested = [place for place, period in enumerate(periods) if period.tested]
     shares = [100 * periods[place].failed / periods[place].tested for place in tested]
-    axes.plot(tested, shares, color=_LINE, marker="o", label="share of failures")
-    axes.set_xticks(
-        range(len(periods)), [f"{p.until}\n{p.failed}/{p.tested}" for p in periods], rotation=45, ha="right"
-    )
+    axes.plot(tested, shares, color=_LINE, marker="o", label="failed")
+    names = [f"{period.until}  {period.failed}/{period.tested}" for period in periods]
+    axes.set_xticks(range(len(periods)), names, rotation=90, fontsize="small")
     if not signal.known:
         return
     limits = [100 * upper_limit(periods[place].tested, signal.usual_rate) for place in tested]
-    axes.step(tested, limits, where="mid", color=_LIMIT, linestyle="--", label="exact upper limit (0.135 %)")
+    axes.step(tested, limits, where="mid", color=_RISEN, linestyle="--", label="upper limit, exact")
     axes.axhline(100 * signal.usual_rate, color=_BAR, label=f"usual, {signal.usual_rate:.1%}")
     out = [(place, share) for place, share, limit in zip(tested, shares, limits, strict=True) if share > limit]
-    axes.plot([place for place, _ in out], [share for _, share in out], "o", color=_RISEN, markersize=10)
+    axes.plot([place for place, _ in out], [share for _, share in out], "o", color=_RISEN, markersize=9)
 
 
-def _picture(draw: Callable[[Figure], None], width: float) -> bytes:
+def _picture(draw: Callable[[Figure], None], height: float) -> bytes:
     """Return a drawing as PNG, independent of this machine's settings of matplotlib."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -101,7 +108,7 @@ def _picture(draw: Callable[[Figure], None], width: float) -> bytes:
 
     with _turn, mpl.rc_context():
         mpl.rcdefaults()
-        figure: Any = Figure(figsize=(width, 4.4), dpi=100, layout="constrained")
+        figure: Any = Figure(figsize=(_WIDTH, height), dpi=_DPI, layout="constrained")
         FigureCanvasAgg(figure)
         draw(figure)
         sink = io.BytesIO()

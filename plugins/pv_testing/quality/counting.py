@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from pv_testing.quality.finding import Period, Scope
+from pv_testing.quality.finding import Period, Scope, Stratum
 from pv_testing.quality.history import History, Trial
 from pv_testing.quality.rise import Comparison
 
@@ -29,11 +29,22 @@ def tests(trials: Iterable[Trial]) -> int:
     return len({(trial.protocol_id, trial.module) for trial in trials})
 
 
-def stratum(kind: str, failures: Iterable[Trial]) -> list[tuple[str, int]]:
-    """Return how many modules failed under each name of a kind, most first."""
-    pairs = {(value, trial.module) for trial in failures for value in trial.values(kind)}
-    counts = Counter(value for value, _ in pairs)
-    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+def strata(kind: str, failures: Iterable[Trial]) -> list[Stratum]:
+    """Return how many modules failed under each name of a kind, most first.
+
+    Args:
+        kind: ``protocol``, ``model``, ``equipment`` or ``criterion``.
+        failures: failed executions.
+    """
+    under: dict[str, set[str]] = defaultdict(set)
+    for trial in failures:
+        for value in trial.values(kind):
+            under[value].add(trial.module)
+    rows, together = [], set[str]()
+    for name, those in sorted(under.items(), key=lambda item: (-len(item[1]), item[0])):
+        together |= those
+        rows.append(Stratum(name, len(those), len(together)))
+    return rows
 
 
 class Usual(NamedTuple):

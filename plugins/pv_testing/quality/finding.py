@@ -74,6 +74,21 @@ class Period:
 
 
 @dataclass(frozen=True, slots=True)
+class Stratum:
+    """One bar of the Pareto chart.
+
+    Attributes:
+        name: of the criterion, the model, the equipment or the protocol.
+        modules: distinct modules that failed under it.
+        together: distinct modules that failed under it or under one before it.
+    """
+
+    name: str
+    modules: int
+    together: int
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
     """Failures that recur.
 
@@ -90,7 +105,7 @@ class Finding:
         tested: tests of the window.
         failures: failed executions.
         signal: whether the rate is higher than usual.
-        strata: how many modules failed by ``protocol``, ``model``, ``equipment`` and ``criterion``, most first.
+        strata: the failures by ``protocol``, ``model``, ``equipment`` and ``criterion``, most modules first.
         chart: the points of the control chart, oldest first.
         executions: the failed executions, a row each.
         capa: the CAPA's record as the contract's field map reads it, but for who approved it.
@@ -108,7 +123,7 @@ class Finding:
     tested: int
     failures: int
     signal: Signal
-    strata: Mapping[str, Sequence[tuple[str, int]]]
+    strata: Mapping[str, Sequence[Stratum]]
     chart: Sequence[Period]
     executions: Sequence[Mapping[str, Any]]
     capa: Mapping[str, Any]
@@ -156,5 +171,5 @@ def read_finding(document: str, digest: str) -> Finding:
     said = orjson.loads(document)
     said["signal"] = Signal(**said["signal"])
     said["chart"] = [Period(**period) for period in said["chart"]]
-    said["strata"] = {kind: [(name, number) for name, number in rows] for kind, rows in said["strata"].items()}
+    said["strata"] = {kind: [Stratum(**row) for row in rows] for kind, rows in said["strata"].items()}
     return Finding(**said)

@@ -26,14 +26,12 @@ def body(finding: Finding, charts: str) -> str:
         finding: what was found.
         charts: the address below which the finding's charts are.
     """
-    pictures = "\n\n".join(f"![{name}]({charts}/{name})" for name in CHARTS)
-    links = " · ".join(f"[{name}]({charts}/{name})" for name in CHARTS)
+    pictures = " ".join(f"[![{name}]({charts}/{name})]({charts}/{name})" for name in CHARTS)
     return "\n\n".join(
         [
             plain(usual(finding)),
             _table(("", "window", "usual"), _numbers(finding)),
             pictures,
-            f"Open a chart by itself: {links}",
             "\n".join(f"- {plain(line)}" for line in strata(finding).values()),
             "### What approval creates",
             _table(("field", "value"), _capa(finding)),

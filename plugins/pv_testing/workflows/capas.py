@@ -44,7 +44,7 @@ class Found:
         analysis = self.analysis
         lines = [f"{analysis.failures} failed executions of {analysis.modules} modules in the window"]
         for kind, rows in analysis.strata.items():
-            lines += [f"  {kind:<10} {name}: {number} modules" for name, number in rows[:SHOWN]]
+            lines += [f"  {kind:<10} {row.name}: {row.modules} modules" for row in rows[:SHOWN]]
             lines += [f"  {kind:<10} … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
         asked = {finding.key for finding in self.questions}
         for finding in analysis.findings:
