@@ -37,7 +37,7 @@ bench: $(READY) ## Measure what a record, a claim and a parsed DAG cost
 chaos: $(READY) ## Kill, lose and slow down 5,000 samples and the work of an office, and count what arrived
 	@$(RUN) -m tests.chaos $(ARGS)
 
-live: $(READY)  ## Install and start SENAITE, and carry a service request through it
+live: $(READY)  ## Install and start SENAITE, Redmine and Tryton, and carry a service request through them
 	@$(RUN) -m pytest -m live tests/live $(ARGS)
 
 constraints: $(UV) ## Resolve the requirements anew for Python 3.10 to 3.13

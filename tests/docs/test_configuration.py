@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from pv_testing.workflows.intake import create_samples
 from pv_testing.workflows.statuses import pull_statuses
 from sandbox.seed import SeedPlan
 from tests.docs.pages import PROJECT, blocks, text
+from tests.shipped import variables
 
 PAGE = PROJECT / "docs" / "configuration.md"
 ENVIRONMENT = {
@@ -69,18 +71,14 @@ def test_the_files_of_the_page_can_be_read(here: Path, block: str) -> None:
 def test_check_prints_what_the_page_shows(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (here / "config").mkdir()
-    content = (PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8")
-    (here / "config" / "integrations.yaml").write_text(content, encoding="utf-8")
+    shutil.copytree(PROJECT / "config", here / "config")
     with sandbox.serve() as lab:
-        monkeypatch.setenv("FRAMEWORK_BASE_URL", lab.framework_url)
-        monkeypatch.setenv("FRAMEWORK_USERNAME", lab.credentials.framework_username)
-        monkeypatch.setenv("FRAMEWORK_PASSWORD", lab.credentials.framework_password)
-        monkeypatch.setenv("LIMS_BASE_URL", lab.lims_url)
-        monkeypatch.setenv("LIMS_API_KEY", lab.credentials.lims_api_key)
+        for name, value in variables(lab).items():
+            monkeypatch.setenv(name, value)
         assert main(["check", "--config", "config/integrations.yaml"]) == 0
-        said = capsys.readouterr().out.replace(lab.framework_url, "http://127.0.0.1:8001/api/v1")
-        said = said.replace(lab.lims_url, "http://127.0.0.1:8002/api/v2")
+        said = capsys.readouterr().out
+        for number, system in enumerate(lab.origins, start=1):
+            said = said.replace(lab.origins[system], f"http://127.0.0.1:800{number}")
         assert said.splitlines() == printed("ok ")
         monkeypatch.setenv("LIMS_API_KEY", "wrong")
         assert main(["check", "--config", "config/integrations.yaml"]) == 1
