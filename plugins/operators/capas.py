@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from operators.exchange import ExchangeOperator, Workflow, open_clients, owner_of, truth
+from operators.exchange import KEYS_SHOWN, ExchangeOperator, Workflow, open_clients, owner_of, truth
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -55,7 +55,7 @@ class FindFindingsOperator(ExchangeOperator):
                 )
             )
         self.log.info("%s", found.table())
-        context["ti"].xcom_push(key="notes", value=found.analysis.notes)
+        context["ti"].xcom_push(key="notes", value=found.analysis.notes[:KEYS_SHOWN])
         return arguments(found)
 
 

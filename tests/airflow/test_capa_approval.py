@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -39,13 +40,36 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         for request in lab.service_requests():
             lab.advance(request["id"], "PROTOCOLS_ASSIGNED")
         lab.run_executions()
-        extra = {"PV_SYNC_INTERVAL": "0", "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"), **USERS}
+        shutil.copytree(airflow.PROJECT / "config", folder / "config")
+        extra = {
+            "PV_SYNC_INTERVAL": "0",
+            "PV_CONFIG": str(folder / "config" / "integrations.yaml"),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
+            **USERS,
+        }
         setting = airflow.Setting(folder / "airflow", free_port(18180), laboratory.connections(lab), extra)
         api = airflow.start(setting, components)
         words = json.loads((setting.home / "simple_auth_manager_passwords.json.generated").read_text())
         log_in(api, "ada", words["ada"])
         components.wait_for("Reading the DAG", lambda: "pv_capa" in api.dags() or None, seconds=120, poll=0.5)
         yield Story(lab, api, components)
+
+
+@pytest.fixture
+def rules(story: Story) -> Iterator[Callable[..., None]]:
+    """Return a function that replaces text in capa.yaml for one test."""
+    path = story.components.logs.parent / "config" / "capa.yaml"
+    shipped = path.read_text()
+
+    def change(*changes: tuple[str, str]) -> None:
+        content = shipped
+        for before, after in changes:
+            assert before in content
+            content = content.replace(before, after)
+        path.write_text(content)
+
+    yield change
+    path.write_text(shipped)
 
 
 def log_in(api: Api, user: str, word: str) -> None:
@@ -88,6 +112,26 @@ def test_a_dry_run_asks_nobody(story: Story) -> None:
         "raise_capas": "success",
     }
     assert capas(story.lab) == []
+
+
+def test_a_question_that_nobody_may_or_does_answer_in_time_makes_the_run_red(
+    story: Story, rules: Callable[..., None]
+) -> None:
+    rules(("approvers: []", "approvers: [vera]"), ("hours: 20", "hours: 0.004"))
+    start(story, "late")
+    asked = question(story, "late")
+    assert [user["id"] for user in asked["assigned_users"]] == ["vera"]
+    with pytest.raises(requests.HTTPError, match="403"):
+        story.api.answer("pv_capa", "late", asked, "Approve")
+    assert end(story, "late") == {
+        "run": "failed",
+        "find_findings": "success",
+        "approve": "skipped",
+        "raise_capas": "failed",
+    }
+    (task,) = [task for task in story.api.tasks("pv_capa", "late") if task.task_id == "raise_capas"]
+    assert any("NOT_ANSWERED" in line for line in story.api.log("pv_capa", "late", task))
+    assert task.attempt == 1
 
 
 def test_a_rejection_raises_nothing_and_is_remembered(story: Story) -> None:
