@@ -25,8 +25,8 @@ CHARTS = "/pv/charts"
 class FindFindingsOperator(ExchangeOperator):
     """Looks for failures that recur, and keeps each finding in the ledger under the digest of its content.
 
-    The arguments are those of :class:`~operators.exchange.ExchangeOperator`; with ``service_request``, its number, only
-    findings with a failure of that one are kept.
+    The arguments are those of :class:`~operators.exchange.ExchangeOperator`; with ``service_request``, only findings with
+    a failure of that one are kept.
     """
 
     systems: ClassVar[Sequence[str]] = ("qms",)
@@ -36,24 +36,21 @@ class FindFindingsOperator(ExchangeOperator):
         """Return the findings that a person is to decide on, by digest and title, as arguments of mapped tasks.
 
         Raises:
+            DataError: there is no such service request.
             IntegrationError: a system or the ledger can't be read, or ``capa.yaml`` can't be used.
             AirflowSkipException: the QMS is disabled.
         """
+        from operators.service_requests import choose
         from pv_testing.config import load_config
         from pv_testing.transports.sync import run
         from pv_testing.workflows.capas import find_findings
 
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (framework, qms):
-            found = run(
-                find_findings(
-                    framework,
-                    qms,
-                    at=moment_of(context).astimezone(load_config().lab.zone),
-                    service_request=str(self.service_request or "").strip(),
-                    dry_run=truth(self.rehearse),
-                )
-            )
+            wanted = str(self.service_request or "").strip()
+            at = moment_of(context).astimezone(load_config().lab.zone)
+            only = next(iter(choose(framework, (), wanted))) if wanted else ""
+            found = run(find_findings(framework, qms, at=at, service_request=only, dry_run=truth(self.rehearse)))
         self.log.info("%s", found.table())
         context["ti"].xcom_push(key="notes", value=found.analysis.notes[:KEYS_SHOWN])
         return arguments(found)
