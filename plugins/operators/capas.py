@@ -25,8 +25,8 @@ CHARTS = "/pv/charts"
 class FindFindingsOperator(ExchangeOperator):
     """Looks for failures that recur, and keeps each finding in the ledger under the digest of its content.
 
-    The arguments are those of :class:`~operators.exchange.ExchangeOperator`; with ``service_request``, only findings with
-    a failure of that one are kept.
+    The arguments are those of :class:`~operators.exchange.ExchangeOperator`; with ``service_request``, only findings
+    with a failure of that one are kept.
     """
 
     systems: ClassVar[Sequence[str]] = ("qms",)

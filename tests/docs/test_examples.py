@@ -27,6 +27,7 @@ def test_the_pages_with_examples_are_known() -> None:
         "README.md",
         "audit.md",
         "billing.md",
+        "capa.md",
         "clients.md",
         "erp.md",
         "files.md",
