@@ -10,7 +10,7 @@ import sandbox
 from tests.chaos import office
 from tests.chaos.storm import Attack, Storm, Verdict
 
-OFFICE = sandbox.SeedPlan(requests=10, modules=12, protocols=12, weak="PVTP-018", state="complete")
+OFFICE = sandbox.SeedPlan(requests=10, modules=12, protocols=12, weak="PVTP-018")
 
 
 def main() -> int:

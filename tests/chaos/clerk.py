@@ -5,14 +5,17 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime, timezone
 from typing import Any
 
 from pv_testing.config import load_config
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import connect
 from pv_testing.ledger import Ledger
+from pv_testing.workflows.capas import find_findings, raise_capas
 from pv_testing.workflows.hours import log_hours
 from pv_testing.workflows.invoicing import create_invoices
 from pv_testing.workflows.nonconformances import report_non_conformances
@@ -20,8 +23,16 @@ from pv_testing.workflows.projects import create_tasks
 from pv_testing.workflows.stock import move_stock
 from pv_testing.workflows.task_updates import update_tasks
 
+
+async def find_and_raise_capas(framework: Any, qms: Any, sr_ids: Sequence[int]) -> list[Report]:
+    """Find failures that recur and raise their CAPAs, where the rules want nobody's approval."""
+    await find_findings(framework, qms, at=datetime.now(timezone.utc))
+    return await raise_capas(framework, qms, sr_ids)
+
+
 STEPS = (
     ("qms", report_non_conformances),
+    ("qms", find_and_raise_capas),
     ("pm", create_tasks),
     ("pm", update_tasks),
     ("pm", log_hours),
@@ -38,6 +49,7 @@ def main() -> int:
     for name in ("config", "ledger", "owner"):
         parser.add_argument(f"--{name}", required=True)
     asked = parser.parse_args()
+    os.environ["PV_CONFIG"] = asked.config
     with Ledger(asked.ledger) as ledger:
         reports = asyncio.run(_attempt(asked, ledger))
     return 1 if any(report.error is not None or report.not_in_effect() for report in reports) else 0

@@ -7,7 +7,7 @@ from tests.chaos.office import Attack
 
 
 def test_each_record_of_the_office_arrives_exactly_once(tmp_path):
-    plan = sandbox.SeedPlan(requests=2, modules=4, protocols=5, failures=0.2, state="complete")
+    plan = sandbox.SeedPlan(requests=2, modules=6, protocols=6, failures=0.1, weak="PVTP-018")
     with sandbox.serve(tmp_path / "lab", seed_plan=plan) as lab:
         verdict = Attack(lab, f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path, kills=5, deadline=180).run()
     assert verdict.holds, verdict.lines()
