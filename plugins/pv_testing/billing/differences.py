@@ -10,7 +10,9 @@ from pv_testing.billing.money import exact
 Amount = str | int | Decimal | None
 
 
-def differences(invoice: Invoice, erp_subtotal: Amount, erp_tax: Amount, erp_total: Amount) -> list[str]:
+def differences(
+    invoice: Invoice, erp_subtotal: Amount, erp_tax: Amount, erp_total: Amount, erp_currency: str | None = None
+) -> list[str]:
     """Say where the ERP's amounts differ from ours; nothing where all are equal.
 
     Args:
@@ -18,7 +20,10 @@ def differences(invoice: Invoice, erp_subtotal: Amount, erp_tax: Amount, erp_tot
         erp_subtotal: as the ERP has; an amount that is missing, no number or a ``float`` is a difference.
         erp_tax: likewise.
         erp_total: likewise.
+        erp_currency: of the three; one that the ERP doesn't name is taken for ours.
     """
+    if erp_currency and erp_currency != invoice.currency:
+        return [f"currency: ours is {invoice.currency}, the ERP's {erp_currency}"]
     pairs = (
         ("subtotal", invoice.subtotal, erp_subtotal),
         ("tax", invoice.tax_amount, erp_tax),

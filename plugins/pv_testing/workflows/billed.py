@@ -17,6 +17,9 @@ from pv_testing.errors import DataError
 from pv_testing.ledger import Ledger
 
 APPROVED = "REPORTS_APPROVED"
+AMOUNTS = ("subtotal", "tax", "total")
+# What of an invoice in the ERP is compared with ours.
+COMPARED = (*AMOUNTS, "currency")
 
 
 class Billed:
@@ -32,16 +35,20 @@ class Billed:
         self._ledger = ledger
         self._name = f"erp/invoice/{sr_number}"
         self._keep = keep
-        said = ledger.watermark(self._name)
-        self._known: dict[str, Any] = orjson.loads(said) if said else {}
+        self._known = self._read()
+
+    def _read(self) -> dict[str, Any]:
+        said = self._ledger.watermark(self._name)
+        known: dict[str, Any] = orjson.loads(said) if said else {}
+        return known
 
     def note(self, **facts: Any) -> None:
-        """Remember facts, before anything is sent that depends on them."""
-        known = {**self._known, **facts}
-        if known != self._known:
-            self._known = known
-            if self._keep:
-                self._ledger.set_watermark(self._name, orjson.dumps(known).decode())
+        """Remember facts, before anything is sent that depends on them, beside what another run has noted meanwhile."""
+        if {**self._known, **facts} == self._known:
+            return
+        self._known = {**(self._read() if self._keep else self._known), **facts}
+        if self._keep:
+            self._ledger.set_watermark(self._name, orjson.dumps(self._known).decode())
 
     def approved_at(self, request: ServiceRequest) -> datetime:
         """Return when the reports were approved, as it was said when that was first seen.
@@ -77,12 +84,13 @@ class Billed:
 
     @property
     def posted(self) -> Mapping[str, str]:
-        """What the ERP says of the posted invoice: its ``number``, and its ``amounts``; empty before."""
+        """What the ERP says of the posted invoice: ``number``, ``amounts`` and ``currency``; empty before."""
         return dict(self._known.get("posted", {}))
 
     def is_as_drawn_up(self, invoice: Invoice) -> bool:
         """Whether what was posted comes to what was drawn up."""
-        return not differences(invoice, *self.posted.get("amounts", "//").split("/"))
+        subtotal, tax, total = self.posted.get("amounts", "//").split("/")
+        return not differences(invoice, subtotal, tax, total, self.posted.get("currency"))
 
     @property
     def settled(self) -> str:
@@ -92,13 +100,23 @@ class Billed:
 
 def amounts(said: Mapping[str, Any]) -> str:
     """Return subtotal, tax and total of an invoice in the ERP as one text to compare."""
-    return "/".join(str(said.get(name, "")) for name in ("subtotal", "tax", "total"))
+    return "/".join(str(said.get(name, "")) for name in AMOUNTS)
+
+
+def posted_as(said: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is remembered of a posted invoice.
+
+    Args:
+        said: what the ERP says of it.
+    """
+    return {"number": said["number"], "amounts": amounts(said), "currency": str(said.get("currency") or "")}
 
 
 def _approval(request: ServiceRequest) -> str:
     """Return when a request was approved: what the framework says of it, else when the request changed last."""
     history = request.raw.get("status_history") or ()
-    moments = [first(each, "at", "changed_at", "timestamp") for each in history if each.get("status") == APPROVED]
+    approvals = [each for each in history if isinstance(each, Mapping) and each.get("status") == APPROVED]
+    moments = [first(each, "at", "changed_at", "timestamp") for each in approvals]
     said = first(request.raw, "approved_at", "reports_approved_at") or next(iter(moments), None)
     found = text(said or request.raw.get("updated_at"))
     if not found:

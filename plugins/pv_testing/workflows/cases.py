@@ -14,7 +14,7 @@ from pv_testing.errors import DataError
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations import erp_records
 from pv_testing.ledger import Entry, Ledger, State
-from pv_testing.workflows.billed import Billed, amounts
+from pv_testing.workflows.billed import COMPARED, Billed, amounts
 
 SETTLED = ("POSTED", "PAID")
 MISSING = "MISSING"
@@ -185,4 +185,4 @@ class Case:
 
 
 def _differences(invoice: Invoice, said: Mapping[str, Any]) -> list[str]:
-    return differences(invoice, *(said.get(name) for name in ("subtotal", "tax", "total")))
+    return differences(invoice, *(said.get(name) for name in COMPARED))

@@ -20,7 +20,7 @@ from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
-from pv_testing.workflows.billed import APPROVED, Billed, amounts
+from pv_testing.workflows.billed import APPROVED, Billed, posted_as
 from pv_testing.workflows.cases import MISSING, UNCLEAR, Case, Stage, posting_of, stage_of
 from pv_testing.workflows.customers import PLANNED, Customers
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
@@ -190,6 +190,8 @@ class Invoicing:
         """Post what nothing speaks against; the rest waits, each with its reason."""
         due = [case for case in cases if case.may_be_posted]
         records = [case.posting(PLANNED if self._dry_run else "") for case in due]
+        if not self._dry_run:
+            await self._release([case.key for case in due if case.is_settled_in_erp])
         report = await self._exchange("post_invoice", records)
         report.add(case.untouched() for case in cases if case.stage is Stage.POSTED)
         posted = {outcome.key for outcome in report.outcomes if outcome.result.in_effect}
@@ -198,13 +200,18 @@ class Invoicing:
             report.notes += [_contradiction(case) for case in cases if case.key in posted and not case.is_posted]
         return report
 
+    async def _release(self, posted: Sequence[str]) -> None:
+        """Let what a person has posted be taken over, even where the ERP refused the very same posting before."""
+        ledger = self._erp.ledger
+        await asyncio.to_thread(ledger.release, self._erp.system, "invoice_posting", posted, owner=self._erp.owner)
+
     async def _see_posted(self, case: Case) -> None:
         """Remember what the ERP says of an invoice that is posted now, or that a person has said to be."""
         if case.stage is not Stage.POSTED and not case.is_settled_in_erp:
             await self._ask(case)
         case.stage = Stage.POSTED
         if case.is_settled_in_erp:
-            case.billed.note(posted={"number": case.in_erp["number"], "amounts": amounts(case.in_erp)})
+            case.billed.note(posted=posted_as(case.in_erp))
 
     async def _e_invoices(self, cases: Sequence[Case]) -> Report | None:
         """Write the e-invoices of posted invoices, where the laboratory wants them."""
