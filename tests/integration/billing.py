@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -20,6 +22,7 @@ from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
 from pv_testing.workflows.crediting import credit_withdrawn_tests
 from pv_testing.workflows.invoicing import create_invoices
+from pv_testing.workflows.seen import Seen
 from tests.unit.billing.orders import SELLER
 
 CUSTOMER = "Solar Power Industries"
@@ -31,13 +34,16 @@ BUYER = {
 
 
 def policy(
-    prices: Mapping[str, str] = PRICES, customers: Mapping[str, Any] | None = None, **said: Any
+    prices: Mapping[str, str] = PRICES,
+    customers: Mapping[str, Any] | None = None,
+    currency: str = "EUR",
+    **said: Any,
 ) -> BillingPolicy:
     """Return rules with 19 % tax; the customer is looked up by name unless said."""
     listed = {protocol: [{"price": price}] for protocol, price in prices.items()}
     usual = {"seller": SELLER, "tax": {"category": "S", "rate": "19"}, "customers": {CUSTOMER: BUYER}}
     own = {"customers": customers} if customers is not None else {}
-    return BillingPolicy.of({**usual, **own, **said}, PriceList.of({"currency": "EUR", "prices": listed}))
+    return BillingPolicy.of({**usual, **own, **said}, PriceList.of({"currency": currency, "prices": listed}))
 
 
 class Office:
@@ -129,6 +135,15 @@ class Office:
         kept = {name: invoice[name] for name in names}
         lines = [{**line, "quantity": quantity, "total": total}]
         self.by_hand("PUT", f"invoices/{invoice['id']}", {**kept, "line_items": lines})
+
+    def due(self, sweep: str) -> list[int]:
+        """Return the requests that the operators would take."""
+        return Seen(self.ledger, sweep).due(self.framework)
+
+    def in_framework(self, sql: str) -> None:
+        """Change the framework's own database."""
+        with closing(sqlite3.connect(self.lab.settings.database("framework"))) as connection, connection:
+            connection.execute(sql)
 
     def writes(self) -> list[dict[str, Any]]:
         """Return the requests that the ERP saw and that may have changed something."""

@@ -224,6 +224,27 @@ def test_a_status_that_nobody_knows_is_one_requests_trouble(office, tmp_path):
     assert "'DRAFT'" in waits.reason
 
 
+def test_an_erp_that_takes_another_currency_gets_nothing_posted(office, tmp_path):
+    deaf = (PROJECT / "include" / "mappings" / "erp_custom.yaml").read_text()
+    deaf = deaf.replace("    currency: {required: false}\n", "", 1)
+    (tmp_path / "erp_deaf.yaml").write_text(deaf)
+    at = office(policy(currency="USD"), modules=3, protocols=1, settings={"contract": str(tmp_path / "erp_deaf.yaml")})
+    waits = outcome(at.bill(), "post_invoice")
+    assert (waits.result.value, waits.code) == ("quarantined", "AMOUNTS_DIFFER")
+    assert "currency: ours is USD, the ERP's EUR" in waits.reason
+    assert [(invoice["status"], invoice["currency"]) for invoice in at.invoices()] == [("DRAFT", "EUR")]
+
+
+def test_a_posting_that_was_refused_is_adopted_once_a_person_has_posted_it(office):
+    at = office(modules=3, protocols=1)
+    at.lab.faults("erp", {"route": "POST /api/invoices/*/post", "kind": "error", "status": 422, "times": 1})
+    assert outcome(at.bill(), "post_invoice").result.value == "rejected"
+    assert outcome(at.bill(), "post_invoice").result.value == "quarantined"
+    at.post_by_hand()
+    assert outcome(at.bill(), "post_invoice").result.value == "adopted"
+    assert at.ledger.waiting() == []
+
+
 def test_a_new_price_changes_a_draft_but_no_posted_invoice(office):
     at = office(state="new", approved=False, modules=2, protocols=1)
     (sr_id,) = at.ids()
@@ -362,13 +383,58 @@ def test_a_withdrawn_test_that_was_billed_is_given_back_once(office):
     assert Decimal(at.invoices()[0]["total"]) == Decimal("2618.01")
 
 
-def test_a_test_that_is_taken_out_of_the_request_is_withdrawn_and_one_that_is_added_is_named(office):
+def test_a_test_that_is_taken_out_of_the_request_is_withdrawn_and_one_that_is_added_waits_until_it_is_billed(office):
     at = office(modules=3, protocols=2)
     at.bill()
     at.framework.update_service_request(1, testing={"protocols": ["PVTP-002", "PVTP-003"]})
-    (report,) = at.credit()
-    assert report.external_ids() == {f"{SR}/PVTP-001": "CRN-000001"}
-    assert report.notes == [f"{SR}: PVTP-003 was added after the invoice; bill it in the ERP"]
+    given_back, later = at.credit()
+    assert given_back.external_ids() == {f"{SR}/PVTP-001": "CRN-000001"}
+    (waits,) = later.outcomes
+    assert (waits.key, waits.code) == (f"{SR}/PVTP-003", "ADDED_AFTER_INVOICE")
+    assert at.due("erp/credits") == [1]
+    at.ledger.confirm("erp", "invoice", waits.key, "INV-000007", owner="ada")
+    (given_back,) = at.credit()
+    given_back.raise_for_waiting()
+    assert (at.due("erp/credits"), at.ledger.waiting()) == ([], [])
+    at.framework.update_service_request(1, testing={"protocols": ["PVTP-001", "PVTP-002", "PVTP-003"]})
+    assert outcome(at.credit(), "create_invoice", f"{SR}/PVTP-001").code == "ADDED_AFTER_INVOICE"
+
+
+def test_a_module_that_is_announced_after_the_invoice_waits_until_it_is_billed(office):
+    at = office(modules=3, protocols=1)
+    at.bill()
+    assert (at.credit()[0].total(), at.due("erp/credits")) == (0, [])
+    changed = "module = json_set(module, '$.quantity', 4), updated_at = '2027-01-01T00:00:00Z'"
+    at.in_framework(f"UPDATE service_requests SET {changed}")
+    assert at.due("erp/credits") == [1]
+    waits = outcome(at.credit(), "create_invoice", f"{SR}/PVTP-001/4")
+    assert (waits.result.value, waits.code) == ("quarantined", "QUANTITY_CHANGED")
+    assert at.due("erp/credits") == [1]
+    at.ledger.confirm("erp", "invoice", waits.key, "INV-000007", owner="ada")
+    assert (at.credit()[0].total(), at.due("erp/credits")) == (0, [])
+
+
+def test_a_withdrawal_whose_time_cannot_be_read_stops_no_other_credit_note(office):
+    at = office(requests=2, modules=2, protocols=2)
+    at.lab.know_customer("Helios Module Works")
+    at.bill()
+    for sr_id in (1, 2):
+        at.lab.withdraw(sr_id, "PVTP-001")
+    at.in_framework("UPDATE withdrawals SET at = 'soon' WHERE sr_id = 1")
+    reports = at.credit()
+    waits = outcome(reports, "create_credit_note", f"{SR}/PVTP-001")
+    assert (waits.result.value, waits.code) == ("quarantined", "NOT_A_TIME")
+    assert outcome(reports, "create_credit_note", "SR-2025-0002/PVTP-001").result.value == "created"
+
+
+def test_a_credit_note_that_waits_is_seen_again_whatever_the_number_of_its_request_looks_like(office):
+    at = office(modules=2, protocols=2)
+    at.in_framework("UPDATE service_requests SET sr_number = 'SR/2025/1'")
+    at.bill()
+    at.lab.withdraw(1, "PVTP-001")
+    at.lab.faults("erp", {"route": "POST /api/credit-notes", "kind": "error", "status": 422, "times": 1})
+    assert outcome(at.credit(), "create_credit_note", "SR/2025/1/PVTP-001").result.value == "rejected"
+    assert at.due("erp/credits") == [1]
 
 
 def test_a_test_that_is_withdrawn_before_the_invoice_isnt_billed(office):

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from pv_testing.billing import BillingPolicy, Invoice, credit_note_of, credit_note_record, differences
-from pv_testing.billing.quantities import withdrawn_protocols
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
@@ -16,13 +15,14 @@ from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger, State
-from pv_testing.workflows.billed import Billed
+from pv_testing.workflows.billed import COMPARED, Billed
 from pv_testing.workflows.cases import Stage, posting_of, stage_of
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
 from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.invoicing import lab_zone
+from pv_testing.workflows.later_orders import later_orders
 from pv_testing.workflows.seen import Seen
-from pv_testing.workflows.withdrawals import moments_of, withdrawn_from
+from pv_testing.workflows.withdrawals import withdrawn_at, withdrawn_from
 
 SWEEP = "erp/credits"
 
@@ -52,31 +52,28 @@ async def credit_withdrawn_tests(
         zone: the laboratory's time zone; the configuration's without it.
 
     Returns:
-        The reports of credit notes, and of their e-invoices where the laboratory wants them.
+        The reports of credit notes, of what was ordered after the invoice where there is any, and of e-invoices where
+        the laboratory wants them.
     """
     policy, zone = policy or BillingPolicy.read(), zone or lab_zone()
+    flags = {"replay": replay, "dry_run": dry_run}
     requests, deleted = await framework.aservice_requests(sr_ids)
     found = await asyncio.to_thread(_credits, erp.ledger, requests, policy, zone, keep=not dry_run)
     records = [each.record for case in found for each in case.notes if not each.in_effect]
-    report = await erp.aexchange("create_credit_note", records, replay=replay, dry_run=dry_run)
+    report = await erp.aexchange("create_credit_note", records, **flags)
     report.add(each.unchanged() for case in found for each in case.notes if each.in_effect)
-    ids = report.external_ids()
-    report.notes += [said for case in found for said in case.said]
     report.notes += [said for outcome in report.outcomes for said in _compared(outcome, found)]
     report.notes += deletions(deleted)
-    if dry_run:
-        return [report]
-    documents = [
-        einvoice_record(each.record.key, each.note, ids[each.record.key])
-        for case in found
-        for each in case.notes
-        if each.note is not None and each.record.key in ids
-    ]
-    files = await write_e_invoices(policy, erp, documents, replay=replay)
-    reports = [report] if files is None else [report, files]
-    waiting = {outcome.key.partition("/")[0] for each in reports for outcome in each.not_in_effect()}
-    done = [each.request for each in found if each.posted and each.request.sr_number not in waiting]
-    await asyncio.to_thread(Seen(erp.ledger, SWEEP).keep, done)
+    reports = [report]
+    later = [record for case in found for record in case.later]
+    if later:
+        reports.append(await erp.aexchange("create_invoice", later, **flags))
+    if not dry_run:
+        files = await write_e_invoices(policy, erp, _documents(found, report.external_ids()), replay=replay)
+        reports += [] if files is None else [files]
+        waiting = {outcome.key for each in reports for outcome in each.not_in_effect()}
+        done = [case.request for case in found if case.posted and not case.keys & waiting]
+        await asyncio.to_thread(Seen(erp.ledger, SWEEP).keep, done)
     return reports
 
 
@@ -112,13 +109,18 @@ class Credits:
         request: as the framework has it.
         posted: whether its invoice is posted.
         notes: the credit notes.
-        said: what else a person should know.
+        later: what was ordered after the invoice, for a person to bill.
     """
 
     request: ServiceRequest
     posted: bool
     notes: list[Credit] = field(default_factory=list)
-    said: list[str] = field(default_factory=list)
+    later: list[Record] = field(default_factory=list)
+
+    @property
+    def keys(self) -> set[str]:
+        """The business keys of all its records."""
+        return {each.record.key for each in self.notes} | {record.key for record in self.later}
 
 
 def _credits(
@@ -135,29 +137,43 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
     invoice = billed.invoice(policy)
     if posting is None or invoice is None or not case.posted:
         return case
-    lines = [line.protocol_id for line in invoice.lines]
-    gone = withdrawn_from(request, lines)
-    known = {entry.key: entry for entry in ledger.entries("erp", "credit_note", prefix=f"{number}/")}
-    moments = moments_of(ledger, request, gone, keep=keep)
-    for protocol in gone:
-        credit = _credit(billed, invoice, protocol, posting.external_id, moments[protocol], zone)
-        entry = known.get(credit.record.key)
-        there = entry.external_id if entry is not None and entry.state is State.CONFIRMED else ""
-        case.notes.append(Credit(credit.record, credit.note, there))
-    added = [each for each in request.protocols if each not in lines and each not in withdrawn_protocols(request)]
-    if added:
-        case.said.append(f"{number}: {', '.join(added)} was added after the invoice; bill it in the ERP")
+    there = _confirmed(ledger, "credit_note", number)
+    for protocol in withdrawn_from(request, [line.protocol_id for line in invoice.lines]):
+        key = f"{number}/{protocol}"
+        try:
+            moment = withdrawn_at(ledger, request, protocol, keep=keep)
+            note = _credit_note(billed, invoice, protocol, posting.external_id, moment, zone)
+            credit = Credit(credit_note_record(note), note, there.get(key, ""))
+        except DataError as error:
+            credit = Credit(Record(key, {"invoice_id": posting.external_id}, error), external_id=there.get(key, ""))
+        case.notes.append(credit)
+    if billed.is_as_drawn_up(invoice):
+        settled = _confirmed(ledger, "invoice", number)
+        credited = {key.rpartition("/")[2] for key in there}
+        case.later = [each for each in later_orders(request, invoice, policy, credited) if each.key not in settled]
     return case
 
 
-def _credit(billed: Billed, invoice: Invoice, protocol: str, invoice_id: str, moment: datetime, zone: tzinfo) -> Credit:
-    key = f"{invoice.sr_number}/{protocol}"
+def _confirmed(ledger: Ledger, kind: str, number: str) -> dict[str, str]:
+    """Return the ids in the ERP of what is in effect there beside a service request's invoice, by business key."""
+    entries = ledger.entries("erp", kind, states=[State.CONFIRMED], prefix=f"{number}/")
+    return {entry.key: entry.external_id for entry in entries}
+
+
+def _credit_note(
+    billed: Billed, invoice: Invoice, protocol: str, invoice_id: str, moment: datetime, zone: tzinfo
+) -> Invoice:
     if not billed.is_as_drawn_up(invoice):
         reason = f"{protocol} was withdrawn, but a person has changed invoice {invoice_id} in the ERP; credit it there"
-        return Credit(Record(key, {"invoice_id": invoice_id}, DataError(reason, code="INVOICE_CHANGED")))
+        raise DataError(reason, code="INVOICE_CHANGED")
     number = billed.posted["number"]
-    note = credit_note_of(invoice, protocol, invoice_id=invoice_id, withdrawn_at=moment, zone=zone, number=number)
-    return Credit(credit_note_record(note), note)
+    return credit_note_of(invoice, protocol, invoice_id=invoice_id, withdrawn_at=moment, zone=zone, number=number)
+
+
+def _documents(found: Sequence[Credits], ids: Mapping[str, str]) -> list[Record]:
+    """Return the e-invoices of the credit notes that are in effect."""
+    notes = [each for case in found for each in case.notes if each.record.key in ids]
+    return [einvoice_record(each.record.key, each.note, ids[each.record.key]) for each in notes if each.note]
 
 
 def _compared(outcome: Outcome, found: Sequence[Credits]) -> list[str]:
@@ -166,5 +182,5 @@ def _compared(outcome: Outcome, found: Sequence[Credits]) -> list[str]:
     note = notes.get(outcome.key)
     if note is None or "total" not in outcome.body:
         return []
-    wrong = differences(note, *(outcome.body.get(name) for name in ("subtotal", "tax", "total")))
+    wrong = differences(note, *(outcome.body.get(name) for name in COMPARED))
     return [f"{outcome.key}: credit note {outcome.external_id}: {each}" for each in wrong]

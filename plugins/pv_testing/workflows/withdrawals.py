@@ -10,6 +10,7 @@ import orjson
 
 from pv_testing.billing.quantities import withdrawn_protocols
 from pv_testing.contracts.values import instant
+from pv_testing.domain.days import moment
 from pv_testing.domain.reading import first, text
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.ledger import Ledger
@@ -18,33 +19,38 @@ from pv_testing.ledger import Ledger
 def withdrawn_from(request: ServiceRequest, billed: Sequence[str]) -> list[str]:
     """Return those of the billed protocols that are withdrawn.
 
-    One is withdrawn that the request lists as such, or lists no longer. A request that lists none at all says nothing.
+    One is withdrawn that the request lists as such, or lists no longer. A request that lists no assigned ones at all
+    says nothing, whatever was asked for in the beginning.
 
     Args:
         request: as the framework has it.
         billed: the protocols of its invoice.
     """
     marked = withdrawn_protocols(request)
-    listed = set(request.protocols)
+    listed = set(request.protocols) if request.assigned else set()
     return [protocol for protocol in billed if protocol in marked or (listed and protocol not in listed)]
 
 
-def moments_of(ledger: Ledger, request: ServiceRequest, gone: Iterable[str], *, keep: bool) -> dict[str, datetime]:
-    """Return when protocols were withdrawn, as it was said when that was first seen.
+def withdrawn_at(ledger: Ledger, request: ServiceRequest, protocol: str, *, keep: bool) -> datetime:
+    """Return when a protocol was withdrawn, as it was said when that was first seen.
 
     Args:
         ledger: where that is remembered.
         request: as the framework has it.
-        gone: the protocols.
+        protocol: the withdrawn one.
         keep: whether what is seen for the first time is remembered.
+
+    Raises:
+        DataError: the time that the framework says can't be read (``NOT_A_TIME``).
     """
     name = f"erp/withdrawn/{request.sr_number}"
     said = ledger.watermark(name)
     known: dict[str, str] = orjson.loads(said) if said else {}
-    new = {protocol: instant(_moment(request, protocol)) for protocol in gone if protocol not in known}
-    if new and keep:
-        ledger.set_watermark(name, orjson.dumps({**known, **new}).decode())
-    return {each: datetime.fromisoformat(at.replace("Z", "+00:00")) for each, at in {**known, **new}.items()}
+    if protocol not in known:
+        known[protocol] = instant(_moment(request, protocol))
+        if keep:
+            ledger.set_watermark(name, orjson.dumps(known).decode())
+    return moment(known[protocol])
 
 
 def _moment(request: ServiceRequest, protocol: str) -> Any:

@@ -9,7 +9,7 @@ import pytest
 from pv_testing.errors import DataError
 from pv_testing.ledger import Ledger
 from pv_testing.workflows.billed import Billed
-from pv_testing.workflows.withdrawals import moments_of, withdrawn_from
+from pv_testing.workflows.withdrawals import withdrawn_at, withdrawn_from
 from tests.unit.billing.orders import order
 
 CHANGED = {"updated_at": "2026-04-02T08:00:00Z"}
@@ -70,8 +70,21 @@ def test_which_of_the_billed_tests_are_withdrawn(protocols, expected):
 
 def test_since_when_a_test_is_withdrawn(ledger):
     item = {"protocol_id": "PVTP-001", "status": "WITHDRAWN", "withdrawn_at": "2026-03-31T22:30:00Z"}
-    assert moments_of(ledger, order([item], **CHANGED), ["PVTP-001"], keep=True) == {"PVTP-001": APPROVED}
+    assert withdrawn_at(ledger, order([item], **CHANGED), "PVTP-001", keep=True) == APPROVED
     later = order([{**item, "withdrawn_at": "2026-05-01T00:00:00Z"}])
-    assert moments_of(ledger, later, ["PVTP-001"], keep=True) == {"PVTP-001": APPROVED}
-    removed = moments_of(ledger, order(["PVTP-018"], **CHANGED), ["PVTP-044"], keep=False)
-    assert removed["PVTP-044"] == datetime(2026, 4, 2, 8, tzinfo=timezone.utc)
+    assert withdrawn_at(ledger, later, "PVTP-001", keep=True) == APPROVED
+    removed = withdrawn_at(ledger, order(["PVTP-018"], **CHANGED), "PVTP-044", keep=False)
+    assert removed == datetime(2026, 4, 2, 8, tzinfo=timezone.utc)
+
+
+def test_what_was_asked_for_in_the_beginning_withdraws_nothing_while_no_protocol_is_listed(ledger):
+    request = order([], testing={"protocols": ["PVTP-018"]})
+    assert withdrawn_from(request, ["PVTP-001", "PVTP-018"]) == []
+
+
+def test_two_runs_at_a_time_take_nothing_from_each_others_memory(ledger):
+    slow, fast = Billed(ledger, "SR-1"), Billed(ledger, "SR-1")
+    fast.note(posting={"invoice_id": "INV-1", "total": "119.01"})
+    slow.note(written="100.01/19.00/119.01")
+    known = Billed(ledger, "SR-1")
+    assert (known.posting["invoice_id"], known.written) == ("INV-1", "100.01/19.00/119.01")
