@@ -23,6 +23,7 @@ DAGS = (
     "pv_audit_sync",
 )
 ON_DATA = ("pv_quality", "pv_projects", "pv_invoicing")
+BY_DATA = "asset_triggered"
 APPROVE = "Approve"
 SILENT = frozenset({"choose", "find_findings", "approve"})
 PARSE_SECONDS = 120.0
@@ -125,7 +126,7 @@ class Story:
         """Wait until every run that changed data has set off has ended, and say what those did."""
         self.components.wait_for("What new data sets off", self._settled, seconds=RUN_SECONDS, poll=0.25)
         for run in self.api.runs():
-            if run.run_id not in self.told:
+            if run.kind == BY_DATA and run.run_id not in self.told:
                 self._wait_for(run.dag_id, run.run_id)
                 self._report(run.dag_id, run.run_id, "   ", "set off by new data")
 
