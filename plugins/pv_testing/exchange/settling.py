@@ -67,15 +67,16 @@ class Settling:
             await asyncio.to_thread(self._ledger.renew, claims, self._limits.lease)
         except LeaseLost:
             for claim in claims:
-                await self._renew_one(claim)
+                if claim.key in self._held:
+                    await self._renew_one(claim)
         self._renew_at = started
 
     async def _renew_one(self, claim: Claimed) -> None:
         try:
             await asyncio.to_thread(self._ledger.renew, [claim], self._limits.lease)
         except LeaseLost:
-            del self._held[claim.key]
-            self.note(claim.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+            if self._held.pop(claim.key, None) is not None:
+                self.note(claim.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
 
     def note(
         self,
