@@ -65,7 +65,7 @@ class Chunk:
         self.operation = shared.operation
         self.items = {item.key: item for item in items}
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
-        self._different: set[str] = set()
+        self._in_place = shared.operation.limits.on_change == "update"
 
     async def run(self) -> list[Outcome]:
         """Bring the records into effect; wait for those that another attempt holds, within the run's patience.
@@ -226,12 +226,11 @@ class Chunk:
     async def _settle_older(self, items: Sequence[Prepared]) -> None:
         """Find out what became of versions that were overtaken by a change, before the wanted ones are claimed anew.
 
-        A record that is there in another version than the wanted one may be in the one that was confirmed or in the one
-        in doubt: neither is taken as in effect. Amendments are told apart by their revisions.
+        What is changed in place has one content. A look-up for the wanted version can't tell whether that is the one in
+        doubt, the one confirmed before or what a person has made of it, so that the wanted one is written again.
         """
-        in_place = self.operation.limits.on_change == "update"
         for item in await self._find_twice(items):
-            if in_place and item.key in self._different:
+            if self.operation.limits.repeatable or (self._in_place and item.external_id):
                 self.settling.altered(item)
             else:
                 self.settling.absent(item)
@@ -262,6 +261,8 @@ class Chunk:
             for item in items:
                 self.settling.defer(item, "AMBIGUOUS", f"it could not be looked up: {error.message}")
             return []
+        if found is None and self.operation.limits.repeatable:
+            return list(items)
         if found is None:
             for item in items:
                 reason = "the system offers no look-up: see there; confirm it if it took effect, else release it"
@@ -270,7 +271,6 @@ class Chunk:
         return [item for item in items if not self._settle_found(item, found.get(item.key))]
 
     def _settle_found(self, item: Prepared, found: Found | None) -> bool:
-        self._different.discard(item.key)
         if found is None:
             return False
         if found.copies > 1:
@@ -279,10 +279,12 @@ class Chunk:
             return True
         first_version = not item.external_id
         item.external_id = found.external_id
-        if found.in_effect or (first_version and self.settling.doubts_another(item)):
+        doubts_another = self.settling.doubts_another(item)
+        if doubts_another and self._in_place:
+            return False
+        if found.in_effect or (first_version and doubts_another):
             self.settling.adopt(item, found.body)
             return True
-        self._different.add(item.key)
         return False
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

@@ -158,7 +158,9 @@ def settle(row: Row, settlement: Settlement) -> Row:
         state = _CONFIRMED if row.confirmed else _RELEASED
         return row._replace(state=state, fingerprint=row.confirmed, doubtful="", code="", reason="")
     if result is Result.DEFERRED and settlement.code == ALTERED:
-        return row._replace(state=_RELEASED, fingerprint="", confirmed="", doubtful="", code="", reason="")
+        # The version in doubt counts as one, so that no idempotency key of it is ever used for a later one.
+        released = row._replace(state=_RELEASED, fingerprint="", confirmed="", doubtful="", code="", reason="")
+        return released._replace(revision=row.revision + 1)
     row = row._replace(code=settlement.code, reason=settlement.reason)
     if result is Result.DEFERRED:
         return row._replace(state=_UNKNOWN, doubtful=doubt(row))

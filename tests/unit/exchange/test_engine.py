@@ -285,6 +285,36 @@ def test_a_change_in_doubt_is_overwritten_when_the_record_returns_to_what_it_was
     assert Exchange(target, ledger).run(records(3, power_rating=400)).counts()["unchanged"] == 3
 
 
+def test_what_a_look_up_sees_is_not_noted_as_the_version_in_doubt(ledger, target):
+    Exchange(target, ledger).run(records(1, power_rating=400))
+    target.before = lambda _: AmbiguousOutcome("connection dropped")
+    find, target.find = target.find, unreachable
+    Exchange(target, ledger).run(records(1, power_rating=405))
+    target.find, target.before = find, lambda _: NetworkError("connection refused")
+    assert Exchange(target, ledger).run(records(1, power_rating=400)).counts()["deferred"] == 1
+    target.before = nothing
+    assert Exchange(target, ledger).run(records(1, power_rating=405)).counts()["updated"] == 1
+    assert latest(target) == {405}
+
+
+def test_a_killed_request_that_may_be_repeated_is_sent_again_without_a_look_up(ledger):
+    class Killed(BaseException):
+        pass
+
+    def kill(_):
+        raise Killed
+
+    class Ended(OperationLimits):
+        lease = property(lambda _: 0.0)
+
+    target = Target(Ended(batch_size=10, repeatable=True, horizon=0.0), can_find=False)
+    target.after = kill
+    with pytest.raises(Killed):
+        Exchange(target, ledger).run(records(1))
+    target.after = nothing
+    assert Exchange(target, ledger).run(records(1)).counts()["created"] == 1
+
+
 def test_what_may_be_repeated_is_sent_again_when_the_record_returns_to_what_it_was(ledger):
     limits = OperationLimits(batch_size=10, change_batch_size=10, timeout=0.4, repeatable=True)
     target = Target(limits, can_find=False)
