@@ -82,8 +82,9 @@ class Stay:
 
     @property
     def finished(self) -> bool:
-        """Whether every module whose serial number is known has left."""
-        return STEPS[-1] in self.steps and all(map(self._left, self._modules))
+        """Whether every module whose serial number is known has made the last movement that is booked at all."""
+        last = [step for step in STEPS if step in self._policy.states][-1:]
+        return last == list(self.steps[-1:]) != [] and all(self._has_made(last[0], serial) for serial in self._modules)
 
     def notes(self) -> Iterator[str]:
         """Say which modules are left out or wait, and which left otherwise than the rules of today say."""
@@ -107,8 +108,9 @@ class Stay:
             if not place or self._has(serial, _FIRST[STEPS[place - 1]]):
                 yield serial, module
 
-    def _left(self, serial: str) -> bool:
-        return any(self._has(serial, movement) for movement in _LAST)
+    def _has_made(self, step: str, serial: str) -> bool:
+        movements = (_FIRST[step],) if step in _FIRST else _LAST
+        return any(self._has(serial, movement) for movement in movements)
 
     def _has(self, serial: str, movement: Movement) -> bool:
         return self._key(serial, movement) in self._booked
