@@ -8,13 +8,11 @@ from datetime import date, datetime, tzinfo
 
 from pv_testing.billing.policy import PASSED
 from pv_testing.contracts.values import instant
-from pv_testing.domain.reading import text
-from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.records import Execution
 from pv_testing.domain.verdict import QualityStatus, read_status
 from pv_testing.errors import DataError
 
 COMPLETE = "COMPLETE"
-WITHDRAWN = ("WITHDRAWN", "CANCELLED")
 LISTED = 20
 
 
@@ -66,13 +64,6 @@ def work_of(executions: Iterable[Execution], billed: str, zone: tzinfo) -> Work:
     left_out.sort(key=lambda each: (each.protocol_id, each.serial_number, each.execution_id))
     known = {protocol: frozenset(serials) for protocol, serials in modules.items()}
     return Work(known, tuple(left_out), max((day for day in days if day), default=None))
-
-
-def withdrawn_protocols(request: ServiceRequest) -> frozenset[str]:
-    """Return the protocols that the request lists as withdrawn."""
-    assigned = request.raw.get("protocols") or request.raw.get("assigned_protocols") or ()
-    listed = [item for item in assigned if isinstance(item, Mapping)]
-    return frozenset(text(item.get("protocol_id")) for item in listed if text(item.get("status")).upper() in WITHDRAWN)
 
 
 def _is_billed(execution: Execution, billed: str) -> bool:

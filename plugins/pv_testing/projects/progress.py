@@ -6,9 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import Any
 
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.verdict import QualityStatus, read_status
+from pv_testing.domain.withdrawals import withdrawn_protocols
 from pv_testing.errors import DataError
 from pv_testing.projects.policy import DURATION
 
@@ -32,6 +34,7 @@ class ProtocolWork:
         ended: those that came to an end without results, such as stopped ones; another one is expected.
         progress: per cent of all expected ones.
         begun: whether there is any execution.
+        withdrawn: whether nothing more is expected.
     """
 
     protocol_id: str
@@ -40,17 +43,19 @@ class ProtocolWork:
     ended: tuple[Execution, ...]
     progress: Decimal
     begun: bool
+    withdrawn: bool = False
 
     @property
     def status(self) -> str:
-        """``COMPLETE`` when every expected execution is, ``OPEN`` before the first has begun."""
-        if self.expected and len(self.complete) == self.expected:
+        """``COMPLETE`` when every expected execution is or none is wanted, ``OPEN`` before the first has begun."""
+        if self.withdrawn or (self.expected and len(self.complete) == self.expected):
             return COMPLETE
         return IN_PROGRESS if self.begun else OPEN
 
     def notes(self) -> str:
         """Return what a reader in project management wants to know: how many are done, with which verdicts."""
-        said = f"{len(self.complete)} of {self.expected} executions complete."
+        said = "Withdrawn. " if self.withdrawn else ""
+        said += f"{len(self.complete)} of {self.expected} executions complete."
         verdicts = Counter(_verdict(execution) for execution in self.complete)
         if verdicts:
             said += " QC Status: " + ", ".join(f"{verdicts[word]} {word}" for word in sorted(verdicts, reverse=True))
@@ -73,12 +78,13 @@ def work_of(request: ServiceRequest, executions: Iterable[Execution]) -> list[Pr
     for execution in executions:
         if execution.protocol_id in runs:
             runs[execution.protocol_id].append(execution)
-    return [_work(protocol, serials, runs[protocol]) for protocol in request.protocols]
+    gone = withdrawn_protocols(request)
+    return [_work(each, serials, runs[each], withdrawn=each in gone) for each in request.protocols]
 
 
-def _work(protocol_id: str, serials: Sequence[str], runs: Sequence[Execution]) -> ProtocolWork:
-    live = [run for run in runs if run.status not in ENDED]
-    absent = set(serials) - {run.serial_number for run in live}
+def _work(protocol_id: str, serials: Sequence[str], runs: Sequence[Execution], *, withdrawn: bool) -> ProtocolWork:
+    live = [run for run in runs if run.status == COMPLETE or (run.status not in ENDED and not withdrawn)]
+    absent = set() if withdrawn else set(serials) - {run.serial_number for run in live}
     expected = len(live) + len(absent)
     done = sum((_percent(run) for run in live), Decimal(0))
     return ProtocolWork(
@@ -88,6 +94,7 @@ def _work(protocol_id: str, serials: Sequence[str], runs: Sequence[Execution]) -
         tuple(run for run in runs if run.status in ENDED),
         done / expected if expected else Decimal(0),
         bool(runs),
+        withdrawn,
     )
 
 
@@ -130,6 +137,23 @@ def progress_of(works: Sequence[ProtocolWork], weighting: str, hours: Mapping[st
     rounded = min(max(mean, Decimal(0)), HUNDRED).quantize(TENTH, ROUND_HALF_UP)
     complete = all(work.status == COMPLETE for work in works)
     return rounded if complete else min(rounded, HUNDRED - TENTH)
+
+
+def durations(protocols: Mapping[str, Mapping[str, Any]]) -> dict[str, Decimal]:
+    """Return how long each protocol takes in hours; those of which no positive number is said are left out.
+
+    Args:
+        protocols: the framework's descriptions by identifier.
+    """
+    found: dict[str, Decimal] = {}
+    for identity, protocol in protocols.items():
+        try:
+            hours = Decimal(str(protocol.get("duration_hours")))
+        except InvalidOperation:
+            continue
+        if hours.is_finite() and hours > 0:
+            found[identity] = hours
+    return found
 
 
 def _weight(work: ProtocolWork, weighting: str, hours: Mapping[str, Decimal]) -> Decimal:

@@ -8,8 +8,8 @@ from enum import Enum
 from typing import Any
 
 from pv_testing.billing import Invoice, differences, invoice_record
-from pv_testing.billing.quantities import withdrawn_protocols
 from pv_testing.domain.records import ServiceRequest
+from pv_testing.domain.withdrawals import withdrawn_protocols
 from pv_testing.errors import DataError
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations import erp_records

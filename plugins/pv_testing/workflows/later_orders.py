@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator
 
 from pv_testing.billing import BillingPolicy, Invoice
 from pv_testing.billing.policy import ANNOUNCED
-from pv_testing.billing.quantities import withdrawn_protocols
 from pv_testing.domain.records import ServiceRequest
+from pv_testing.domain.withdrawals import wanted_protocols
 from pv_testing.errors import DataError
 from pv_testing.exchange.types import Record
 
@@ -23,11 +23,8 @@ def later_orders(
         policy: whether quantities are the announced ones, which alone are compared.
         credited: protocols of the invoice that were given back.
     """
-    withdrawn = withdrawn_protocols(request)
     quantities = {line.protocol_id: line.quantity for line in invoice.lines if line.protocol_id not in credited}
-    for protocol in request.protocols if request.assigned else ():
-        if protocol in withdrawn:
-            continue
+    for protocol in wanted_protocols(request) if request.assigned else ():
         billed, ordered = quantities.get(protocol), request.quantity
         if billed is None:
             said = f"{protocol} was added after the invoice"

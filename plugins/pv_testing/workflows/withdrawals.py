@@ -8,11 +8,11 @@ from typing import Any
 
 import orjson
 
-from pv_testing.billing.quantities import withdrawn_protocols
 from pv_testing.contracts.values import instant
 from pv_testing.domain.days import moment
 from pv_testing.domain.reading import first, text
 from pv_testing.domain.records import ServiceRequest
+from pv_testing.domain.withdrawals import withdrawn_protocols
 from pv_testing.ledger import Ledger
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from pv_testing.errors import DataError
 from pv_testing.projects import progress_of, work_of
+from pv_testing.projects.progress import durations
 from tests.unit.projects.laboratory import HOURS, SERIALS, everything, execution, request
 
 WEIGHTS = {protocol: Decimal(str(hours)) for protocol, hours in HOURS.items()}
@@ -67,6 +68,14 @@ def test_an_unknown_duration_is_not_guessed():
     with pytest.raises(DataError) as caught:
         progress_of(work_of(request(["PVTP-099"]), []), "duration", WEIGHTS)
     assert caught.value.code == "DURATION_UNKNOWN"
+
+
+def test_a_duration_that_is_no_positive_number_is_none():
+    said = {"A": "840", "B": "two hours", "C": "NaN", "D": -1, "E": None, "F": 0.5}
+    assert durations({name: {"duration_hours": hours} for name, hours in said.items()}) == {
+        "A": 840,
+        "F": Decimal("0.5"),
+    }
 
 
 @pytest.mark.parametrize(
