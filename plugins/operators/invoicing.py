@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from operators.exchange import ExchangeOperator, Workflow
+from operators.exchange import ExchangeOperator, Workflow, truth
 from operators.links import InvoiceLink
 
 if TYPE_CHECKING:
@@ -30,9 +30,13 @@ class BillingOperator(ExchangeOperator):
         """
         if str(self.service_request or "").strip():
             return super().chosen(framework)
-        from pv_testing.workflows.seen import Seen
+        from pv_testing.workflows.billed import APPROVED
+        from pv_testing.workflows.invoicing import LOOK_BACK_DAYS
+        from pv_testing.workflows.unfinished import Unfinished
 
-        return Seen(framework.ledger, self.sweep).due(framework)
+        memory = Unfinished(framework.ledger, self.sweep, LOOK_BACK_DAYS)
+        closed = memory.closed(framework, keep=not truth(self.rehearse))
+        return list(dict.fromkeys([*memory.open(framework, APPROVED), *closed]))
 
 
 class CreateInvoicesOperator(BillingOperator):

@@ -15,11 +15,26 @@ if TYPE_CHECKING:
 class CreateTasksOperator(ExchangeOperator):
     """Creates the main task of each open service request, and its subtasks once the protocols are assigned.
 
-    The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    It comes back to requests that are closed meanwhile, until their tasks are there. The arguments are those of
+    :class:`~operators.exchange.ExchangeOperator`.
     """
 
     systems: ClassVar[Sequence[str]] = ("pm",)
     operator_extra_links = (TaskLink(),)
+    memory = "pm/projects"
+
+    def chosen(self, framework: FrameworkClient) -> list[int]:
+        """Return the ids of the open service requests, and of those closed ones whose tasks aren't all there.
+
+        Args:
+            framework: where they are; its client has the ledger.
+        """
+        wanted = super().chosen(framework)
+        if str(self.service_request or "").strip():
+            return wanted
+        from pv_testing.workflows.unfinished import Unfinished
+
+        return list(dict.fromkeys([*wanted, *Unfinished(framework.ledger, self.memory).closed(framework)]))
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
@@ -44,7 +59,7 @@ class _FollowingOperator(ExchangeOperator):
             return super().chosen(framework)
         from pv_testing.workflows.unfinished import Unfinished
 
-        return Unfinished(framework.ledger, self.memory, 0).closed(framework)
+        return Unfinished(framework.ledger, self.memory).closed(framework)
 
 
 class UpdateTasksOperator(_FollowingOperator):

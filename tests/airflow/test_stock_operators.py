@@ -8,6 +8,7 @@ import pytest
 
 import sandbox
 from operators.stock import DrawConsumablesOperator, MoveStockOperator
+from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
@@ -39,9 +40,10 @@ def test_open_requests_are_chosen_and_closed_ones_until_they_are_finished(lab, f
     assert task.memory == name
     assert task.chosen(framework) == [first]
     memory = Unfinished(framework.ledger, name, 30)
-    run(memory.keep({"SR-2025-0001": (first, False), "SR-2025-0002": (second, False)}, []))
+    known = {sr_id: read_service_request(framework.get_service_request(sr_id)) for sr_id in (first, second)}
+    run(memory.keep([(known[first], False), (known[second], False)]))
     assert sorted(set(task.chosen(framework))) == [first, second]
-    run(memory.keep({"SR-2025-0002": (second, True)}, []))
+    run(memory.keep([(known[second], True)]))
     assert set(task.chosen(framework)) == {first}
 
 

@@ -20,9 +20,10 @@ from pv_testing.exchange.report import Report
 from pv_testing.integrations import ERPClient, FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
+from pv_testing.workflows.billed import APPROVED
 from pv_testing.workflows.crediting import credit_withdrawn_tests
-from pv_testing.workflows.invoicing import create_invoices
-from pv_testing.workflows.seen import Seen
+from pv_testing.workflows.invoicing import LOOK_BACK_DAYS, create_invoices
+from pv_testing.workflows.unfinished import Unfinished
 from tests.unit.billing.orders import SELLER
 
 CUSTOMER = "Solar Power Industries"
@@ -138,7 +139,8 @@ class Office:
 
     def due(self, sweep: str) -> list[int]:
         """Return the requests that the operators would take."""
-        return Seen(self.ledger, sweep).due(self.framework)
+        memory = Unfinished(self.ledger, sweep, LOOK_BACK_DAYS)
+        return sorted({*memory.open(self.framework, APPROVED), *memory.closed(self.framework)})
 
     def in_framework(self, sql: str) -> None:
         """Change the framework's own database."""

@@ -464,20 +464,34 @@ def test_payment_is_read_back(office):
 
 
 def test_the_sweep_leaves_out_what_it_is_done_with(office):
-    from pv_testing.workflows.seen import Seen
-
     at = office(requests=2, modules=2, protocols=1)
-    seen = Seen(at.ledger, "erp/invoices")
-    assert seen.due(at.framework) == [1, 2]
+    assert at.due("erp/invoices") == [1, 2]
     at.bill()
-    assert seen.due(at.framework) == [2]
+    assert at.due("erp/invoices") == [2]
     at.lab.know_customer("Helios Module Works")
     at.bill()
-    assert seen.due(at.framework) == []
+    assert at.due("erp/invoices") == []
     at.lab.withdraw(1, "PVTP-001")
-    assert seen.due(at.framework) == [1]
+    assert at.due("erp/invoices") == [1]
+
+
+def test_what_waits_is_taken_however_old_its_closed_request_is(office):
+    at = office(requests=2, modules=2, protocols=1)
+    at.bill()
+    assert at.due("erp/invoices") == [2]
     at.lab.advance(2, "CLOSED")
-    assert seen.due(at.framework) == [1, 2]
+    at.in_framework("UPDATE service_requests SET created_at = '2020-01-01T00:00:00Z'")
+    assert at.due("erp/invoices") == [2]
+    at.lab.know_customer("Helios Module Works")
+    at.bill(ids=[2])
+    assert at.due("erp/invoices") == []
+
+
+def test_a_request_of_which_everything_was_withdrawn_is_done_with(office):
+    at = office(modules=3, protocols=1)
+    at.lab.withdraw(1, "PVTP-001")
+    at.bill()
+    assert at.due("erp/invoices") == []
 
 
 def test_the_e_invoice_is_written_where_it_is_wanted(office, tmp_path, monkeypatch):

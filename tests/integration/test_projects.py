@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections import Counter
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -18,7 +19,7 @@ from pv_testing.ledger import Ledger
 from pv_testing.projects import ProjectRules
 from pv_testing.transports.sync import run
 from pv_testing.workflows.hours import log_hours
-from pv_testing.workflows.projects import HOURS_SWEEP, STATUS_SWEEP, create_tasks
+from pv_testing.workflows.projects import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP, create_tasks
 from pv_testing.workflows.task_updates import update_tasks
 from pv_testing.workflows.unfinished import Unfinished
 
@@ -210,8 +211,85 @@ def test_a_request_that_is_closed_between_two_sweeps_gets_its_last_update_and_it
     assert remembered(projects) == [[], []]
 
 
-def remembered(projects):
-    return [Unfinished(projects.ledger, name, 0).closed(projects.framework) for name in (STATUS_SWEEP, HOURS_SWEEP)]
+def remembered(projects, *names):
+    wanted = names or (STATUS_SWEEP, HOURS_SWEEP)
+    return [Unfinished(projects.ledger, name, 0).closed(projects.framework) for name in wanted]
+
+
+def test_tasks_that_are_refused_are_still_created_after_the_request_is_closed(laboratory):
+    projects = laboratory(state="complete", modules=1, protocols=2)
+    projects.lab.faults("pm", {"route": "POST /api/tasks", "kind": "error", "status": 422, "times": 1})
+    projects.create()
+    projects.lab.advance(1, "CLOSED")
+    assert remembered(projects, TASK_SWEEP) == [[1]]
+    projects.create(*remembered(projects, TASK_SWEEP)[0], replay=True)
+    assert set(projects.kept("tasks")) == {"SR-2025-0001", "SR-2025-0001/PVTP-001", "SR-2025-0001/PVTP-002"}
+    projects.all()
+    assert projects.task("SR-2025-0001")["status"] == "COMPLETE"
+    assert remembered(projects, TASK_SWEEP, STATUS_SWEEP, HOURS_SWEEP) == [[], [], []]
+
+
+def test_a_request_that_goes_from_its_beginning_to_its_end_between_two_sweeps_loses_nothing(laboratory):
+    projects = laboratory(modules=1, protocols=2)
+    projects.all()
+    projects.lab.advance(1, "PROTOCOLS_ASSIGNED")
+    projects.lab.run_executions(1)
+    projects.lab.advance(1, "CLOSED")
+    projects.create(*remembered(projects, TASK_SWEEP)[0])
+    ids = remembered(projects)
+    assert ids == [[1], [1]]
+    for report in [*projects.update(*ids[0]), *projects.hours(*ids[1])]:
+        report.raise_for_waiting()
+    assert projects.task("SR-2025-0001")["status"] == "COMPLETE"
+    assert len(projects.kept("time_entries")) == 2
+    assert remembered(projects, TASK_SWEEP, STATUS_SWEEP, HOURS_SWEEP) == [[], [], []]
+
+
+def test_a_withdrawn_test_is_expected_no_longer(laboratory):
+    projects = laboratory(modules=2, protocols=3)
+    projects.lab.advance(1, "PROTOCOLS_ASSIGNED")
+    projects.create()
+    for protocol in ("PVTP-002", "PVTP-003"):
+        projects.lab.withdraw(1, protocol)
+    projects.lab.run_executions(1, fraction=2 / 6)
+    projects.all()
+    tasks = projects.kept("tasks")
+    assert [(tasks[f"SR-2025-0001/PVTP-00{place}"]["status"]) for place in (1, 2, 3)] == [
+        "IN_PROGRESS",
+        "COMPLETE",
+        "COMPLETE",
+    ]
+    assert tasks["SR-2025-0001/PVTP-003"]["notes"] == "Withdrawn. 0 of 0 executions complete."
+    assert projects.kept("progress")["SR-2025-0001"]["progress_percent"] == 83.3
+    in_framework(projects, "UPDATE service_requests SET status = 'CLOSED'")
+    statuses, _ = projects.update()
+    assert [outcome.key for outcome in statuses.not_in_effect()] == ["SR-2025-0001"]
+    projects.lab.withdraw(1, "PVTP-001")
+    projects.update(replay=True)
+    assert projects.task("SR-2025-0001")["notes"] == "SR-2025-0001 is closed."
+
+
+def test_times_that_are_corrected_correct_the_hours_that_were_entered(laboratory):
+    projects = laboratory(state="complete", modules=1, protocols=1)
+    projects.all()
+    (execution,) = executions(projects)
+    in_framework(projects, "UPDATE executions SET completed_at = '2025-11-13T05:30:00Z'")
+    projects.all()
+    (entry,) = projects.kept("time_entries").values()
+    assert (entry["hours"], projects.task("SR-2025-0001/PVTP-001")["actual_hours"]) == (1.5, 1.5)
+    assert {used["usage_hours"] for used in projects.kept("resource_usage").values()} == {1.5}
+    in_framework(projects, "UPDATE executions SET completed_at = started_at, status = 'STOPPED'")
+    times, _ = projects.hours()
+    number = execution["execution_id"]
+    assert times.notes == [
+        f"no hours are entered for executions that ended without results: {number}",
+        f"hours stay entered of executions that have no results any more: {number}; see to them there",
+    ]
+
+
+def in_framework(projects, sql):
+    with closing(sqlite3.connect(projects.lab.settings.database("framework"))) as connection, connection:
+        connection.execute(sql)
 
 
 def test_a_request_that_is_closed_with_a_test_undone_waits_for_a_person(laboratory):

@@ -290,6 +290,15 @@ def test_closed_requests_are_found_until_their_modules_have_left_and_not_after(s
     assert store.closed() == []
 
 
+def test_a_laboratory_that_books_no_leaving_is_finished_with_what_it_books(stock):
+    store = stock(modules=2, protocols=1, state="complete")
+    some = InventoryPolicy.of({"states": {step: STATES[step] for step in ("received", "stored")}})
+    store.advance("CLOSED")
+    store.move(policy=some).raise_for_waiting()
+    assert [row["status"] for row in store.rows()] == ["RECEIVED"] * 2 + ["STORED"] * 2
+    assert store.closed() == []
+
+
 def test_a_settled_request_costs_the_framework_one_read(stock):
     store = stock(modules=12, protocols=12, state="complete")
     store.move().raise_for_waiting()

@@ -19,9 +19,9 @@ from pv_testing.workflows.billed import COMPARED, Billed
 from pv_testing.workflows.cases import Stage, posting_of, stage_of
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
 from pv_testing.workflows.intake import deletions
-from pv_testing.workflows.invoicing import lab_zone
+from pv_testing.workflows.invoicing import LOOK_BACK_DAYS, lab_zone
 from pv_testing.workflows.later_orders import later_orders
-from pv_testing.workflows.seen import Seen
+from pv_testing.workflows.unfinished import Unfinished
 from pv_testing.workflows.withdrawals import withdrawn_at, withdrawn_from
 
 SWEEP = "erp/credits"
@@ -72,8 +72,8 @@ async def credit_withdrawn_tests(
         files = await write_e_invoices(policy, erp, _documents(found, report.external_ids()), replay=replay)
         reports += [] if files is None else [files]
         waiting = {outcome.key for each in reports for outcome in each.not_in_effect()}
-        done = [case.request for case in found if case.posted and not case.keys & waiting]
-        await asyncio.to_thread(Seen(erp.ledger, SWEEP).keep, done)
+        done = [(case.request, case.posted and not case.keys & waiting) for case in found]
+        await Unfinished(erp.ledger, SWEEP, LOOK_BACK_DAYS).keep(done, deleted)
     return reports
 
 

@@ -16,8 +16,8 @@ from pv_testing.projects import ProjectRules
 from pv_testing.projects.progress import COMPLETE, ENDED
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
 from pv_testing.workflows.intake import deletions
-from pv_testing.workflows.projects import CLOSED, HOURS_SWEEP, under_test, unknown
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.workflows.projects import HOURS_SWEEP, under_test, unknown
+from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 NAMED = 20
 
@@ -73,7 +73,7 @@ async def log_hours(
         report = await pm.aexchange(operation, hours.records, replay=replay, dry_run=dry_run)
         report.add(hours.waiting)
         reports.append(report)
-    reports[0].notes += [*deletions(deleted), *_ended(listed)]
+    reports[0].notes += [*deletions(deleted), *await _ended(pm, listed)]
     if not dry_run:
         await _remember(pm, listed, reports, deleted)
     return reports
@@ -94,22 +94,29 @@ async def _hours(framework: FrameworkClient, pm: PMClient, listed: Runs, rules: 
     return times, usages
 
 
-def _ended(listed: Runs) -> list[str]:
+async def _ended(pm: PMClient, listed: Runs) -> list[str]:
+    """Say which executions have no hours, and which have some although their results are gone."""
     ended = [run.execution_id for _, runs in listed for run in runs if run.status in ENDED]
-    if not ended:
-        return []
-    more = f" and {len(ended) - NAMED} more" if len(ended) > NAMED else ""
-    return [f"no hours are entered for executions that ended without results: {', '.join(ended[:NAMED])}{more}"]
+    entered = await asyncio.to_thread(pm.ledger.external_ids, pm.system, "time_entry", ended)
+    before = [number for number in ended if entered.get(number)]
+    said = [f"no hours are entered for executions that ended without results: {_names(ended)}"] if ended else []
+    if before:
+        said.append(
+            f"hours stay entered of executions that have no results any more: {_names(before)}; see to them there"
+        )
+    return said
+
+
+def _names(executions: Sequence[str]) -> str:
+    more = f" and {len(executions) - NAMED} more" if len(executions) > NAMED else ""
+    return f"{', '.join(executions[:NAMED])}{more}"
 
 
 async def _remember(pm: PMClient, listed: Runs, reports: Iterable[Report], deleted: list[int]) -> None:
     """Remember the service requests whose hours are entered, so that closed ones aren't read for ever."""
     waiting = {outcome.key.partition("/")[0] for report in reports for outcome in report.not_in_effect()}
-    finished = {
-        request.sr_number: (
-            request.id,
-            request.status == CLOSED and not any(run.execution_id in waiting for run in runs),
-        )
+    finished = [
+        (request, request.status == CLOSED and not any(run.execution_id in waiting for run in runs))
         for request, runs in listed
-    }
-    await Unfinished(pm.ledger, HOURS_SWEEP, 0).keep(finished, deleted)
+    ]
+    await Unfinished(pm.ledger, HOURS_SWEEP).keep(finished, deleted)

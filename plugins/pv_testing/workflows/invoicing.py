@@ -26,9 +26,11 @@ from pv_testing.workflows.customers import PLANNED, Customers
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
 from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.payments import Payments
-from pv_testing.workflows.seen import Seen
+from pv_testing.workflows.unfinished import Unfinished
 
 SWEEP = "erp/invoices"
+# Tests may be withdrawn, and invoices be forgotten, long after a request was closed.
+LOOK_BACK_DAYS = 730
 
 
 async def create_invoices(
@@ -112,7 +114,7 @@ class Invoicing:
         invoices.notes += deletions(deleted)
         postings.notes += await self._payments(cases)
         if not self._dry_run:
-            await self._done_with(cases, files)
+            await self._done_with(cases, empty, files, deleted)
         return [report for report in (invoices, postings, customers, files) if report is not None]
 
     def _cases(self, requests: Sequence[ServiceRequest]) -> list[Case]:
@@ -241,10 +243,13 @@ class Invoicing:
                 Billed(self._erp.ledger, key).note(settled=word)
         return notes
 
-    async def _done_with(self, cases: Sequence[Case], files: Report | None) -> None:
+    async def _done_with(
+        self, cases: Sequence[Case], empty: Sequence[Case], files: Report | None, deleted: Sequence[int]
+    ) -> None:
         waiting = {outcome.key for outcome in files.not_in_effect()} if files else set()
-        done = [case.request for case in cases if case.is_posted and case.key not in waiting]
-        await asyncio.to_thread(Seen(self._erp.ledger, SWEEP).keep, done)
+        done = [(case.request, case.is_posted and case.key not in waiting) for case in cases]
+        done += [(case.request, True) for case in empty]
+        await Unfinished(self._erp.ledger, SWEEP, LOOK_BACK_DAYS).keep(done, deleted)
 
     async def _exchange(self, operation: str, records: Sequence[Any]) -> Report:
         return await self._erp.aexchange(operation, records, replay=self._replay, dry_run=self._dry_run)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.domain.status import STATES, TESTED
+from pv_testing.domain.status import TESTED
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
@@ -16,11 +16,10 @@ from pv_testing.projects import ProjectRules
 from pv_testing.projects.records import main_task, subtask, subtask_key
 from pv_testing.workflows.assignees import Assignees
 from pv_testing.workflows.intake import deletions
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
-CLOSED = STATES[-1]
-# The sweeps that follow: they come back until a request is closed and its last update and hours are in effect.
-STATUS_SWEEP, HOURS_SWEEP = "pm/tasks", "pm/hours"
+# The sweeps: they come back until a request is closed, and its tasks, its last update and its hours are in effect.
+TASK_SWEEP, STATUS_SWEEP, HOURS_SWEEP = "pm/projects", "pm/tasks", "pm/hours"
 
 
 async def create_tasks(
@@ -49,7 +48,7 @@ async def create_tasks(
     requests, deleted = await framework.aservice_requests(sr_ids)
     assigned = [request for request in requests if request.assigned]
     if not dry_run:
-        await _begin(pm, assigned)
+        await _begin(pm, requests, assigned)
     tasks = [main_task(request, rules) for request in requests]
     report = await pm.aexchange("create_task", tasks, replay=replay, dry_run=dry_run)
     report.notes += deletions(deleted)
@@ -60,14 +59,22 @@ async def create_tasks(
     nobody = sum(1 for record in records if not record.data["assignee"])
     if nobody:
         inner.notes.append(f"{nobody} subtasks are planned for nobody: no active user had one of the roles")
+    if not dry_run:
+        waiting = {outcome.key for each in (report, inner) for outcome in each.not_in_effect()}
+        done = [(each, each.status == CLOSED and not _keys(each) & waiting) for each in requests]
+        await Unfinished(pm.ledger, TASK_SWEEP).keep(done, deleted)
     return [report, inner]
 
 
-async def _begin(pm: PMClient, assigned: Iterable[ServiceRequest]) -> None:
-    """Let the sweeps for statuses and hours know these requests, however soon they are closed."""
-    begun = {request.sr_number: (request.id, False) for request in assigned if request.status != CLOSED}
+async def _begin(pm: PMClient, requests: Iterable[ServiceRequest], assigned: Iterable[ServiceRequest]) -> None:
+    """Let every sweep know these requests, however soon they are closed; those without protocols only the first."""
+    await Unfinished(pm.ledger, TASK_SWEEP).keep((request, False) for request in requests)
     for sweep in (STATUS_SWEEP, HOURS_SWEEP):
-        await Unfinished(pm.ledger, sweep, 0).keep(begun, [])
+        await Unfinished(pm.ledger, sweep).keep((request, False) for request in assigned)
+
+
+def _keys(request: ServiceRequest) -> set[str]:
+    return {request.sr_number, *(subtask_key(request.sr_number, each) for each in request.protocols)}
 
 
 async def _subtasks(

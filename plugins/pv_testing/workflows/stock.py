@@ -10,7 +10,7 @@ import orjson
 
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.domain.status import STATES, TESTED
+from pv_testing.domain.status import TESTED
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.erp import ERPClient
@@ -22,7 +22,7 @@ from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision
 from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.invoicing import lab_zone
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 MOVE = "record_stock_movement"
 DRAW = "draw_consumable"
@@ -64,8 +64,7 @@ async def move_stock(
     report.notes += [note for stay in stays for note in stay.notes()]
     report.notes += deletions(deleted)
     if not dry_run:
-        begun = [stay for stay in stays if stay.steps]
-        far = {stay.request.sr_number: (stay.request.id, stay.finished) for stay in begun}
+        far = [(stay.request, stay.finished) for stay in stays if stay.steps]
         await Unfinished(erp.ledger, STOCK, policy.closed_days).keep(far, deleted)
     report.close()
     return report
@@ -148,9 +147,8 @@ async def draw_consumables(
     drawn |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
     report.notes += deletions(deleted)
     if not dry_run:
-        over = {each.sr_number for each in tested if each.status == STATES[-1]}
-        over -= {number for number, of in records.items() if not all(record.key in drawn for record in of)}
-        far = {each.sr_number: (each.id, each.sr_number in over) for each in tested}
+        waiting = {number for number, of in records.items() if not all(record.key in drawn for record in of)}
+        far = [(each, each.status == CLOSED and each.sr_number not in waiting) for each in tested]
         await Unfinished(erp.ledger, DRAWN, policy.closed_days).keep(far, deleted)
     report.close()
     return report

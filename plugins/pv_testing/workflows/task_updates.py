@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.exchange.report import Report
@@ -14,12 +13,12 @@ from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.pm import PMClient
 from pv_testing.projects import ProjectRules, ProtocolWork, work_of
 from pv_testing.projects.policy import DURATION
-from pv_testing.projects.progress import COMPLETE, OPEN
+from pv_testing.projects.progress import COMPLETE, OPEN, durations
 from pv_testing.projects.records import main_status, progress, subtask_key, subtask_status
 from pv_testing.workflows.assignees import Assignees
 from pv_testing.workflows.intake import deletions
-from pv_testing.workflows.projects import CLOSED, STATUS_SWEEP, under_test, unknown
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.workflows.projects import STATUS_SWEEP, under_test, unknown
+from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ async def update_tasks(
     rules = rules or ProjectRules.read()
     requests, deleted = await framework.aservice_requests(sr_ids)
     projects = await _projects(framework, pm, requests)
-    hours = await _durations(framework) if rules.progress == DURATION and projects else {}
+    hours = durations(await framework.aprotocols()) if rules.progress == DURATION and projects else {}
     flags = {"replay": replay, "dry_run": dry_run}
     statuses = await _update_subtasks(pm, projects, rules, flags)
     behind = {outcome.key.rpartition("/")[0] for outcome in statuses.not_in_effect()}
@@ -97,11 +96,6 @@ async def _projects(framework: FrameworkClient, pm: PMClient, requests: Iterable
     told = [(r, works) for r, works in done if r.status == CLOSED or any(work.begun for work in works)]
     ids = await pm.atask_ids("task", [request.sr_number for request, _ in told])
     return [Project(request, works, ids.get(request.sr_number, "")) for request, works in told]
-
-
-async def _durations(framework: FrameworkClient) -> dict[str, Decimal]:
-    said = {key: protocol.get("duration_hours") for key, protocol in (await framework.aprotocols()).items()}
-    return {key: Decimal(str(hours)) for key, hours in said.items() if hours}
 
 
 async def _update_subtasks(
@@ -141,8 +135,8 @@ async def _update_main(
 
 async def _remember(pm: PMClient, projects: Iterable[Project], behind: set[str], deleted: list[int]) -> None:
     """Remember which requests need another update even when they are closed, and which assignments have ended."""
-    finished = {each.number: (each.request.id, each.closed and each.number not in behind) for each in projects}
-    await Unfinished(pm.ledger, STATUS_SWEEP, 0).keep(finished, deleted)
+    finished = [(each.request, each.closed and each.number not in behind) for each in projects]
+    await Unfinished(pm.ledger, STATUS_SWEEP).keep(finished, deleted)
     ended = {
         project.number: {work.protocol_id for work in project.works if project.closed or work.status == COMPLETE}
         for project in projects

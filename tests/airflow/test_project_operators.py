@@ -1,0 +1,38 @@
+"""Shows which service requests the operators of projects choose: open ones, and closed ones that aren't finished."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import sandbox
+from operators.projects import CreateTasksOperator, LogHoursOperator, UpdateTasksOperator
+from pv_testing.domain.reading import read_service_request
+from pv_testing.integrations import FrameworkClient
+from pv_testing.ledger import Ledger
+from pv_testing.transports.sync import run
+from pv_testing.workflows.projects import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP
+from pv_testing.workflows.unfinished import Unfinished
+
+
+def test_closed_requests_are_chosen_until_their_tasks_are_there(tmp_path):
+    plan = sandbox.SeedPlan(requests=3, modules=1, protocols=1)
+    with sandbox.serve(tmp_path / "lab", seed_plan=plan) as lab, Ledger() as ledger:
+        known = lab.credentials
+        user = {"username": known.framework_username, "password": known.framework_password}
+        with closing(FrameworkClient(lab.framework_url, ledger=ledger, **user)) as framework:
+            for sr_id in (2, 3):
+                lab.advance(sr_id, "CLOSED")
+            create = CreateTasksOperator(task_id="create")
+            assert create.chosen(framework) == [1]
+            second = read_service_request(framework.get_service_request(2))
+            for sweep in (TASK_SWEEP, STATUS_SWEEP):
+                run(Unfinished(ledger, sweep).keep([(second, False)]))
+            assert create.chosen(framework) == [1, 2]
+            assert UpdateTasksOperator(task_id="update").chosen(framework) == [2]
+            assert LogHoursOperator(task_id="hours").chosen(framework) == []
+            assert CreateTasksOperator(task_id="create", service_request="3").chosen(framework) == [3]
+
+
+def test_the_operators_ask_for_what_the_workflows_remember():
+    operators = (CreateTasksOperator, UpdateTasksOperator, LogHoursOperator)
+    assert tuple(each.memory for each in operators) == (TASK_SWEEP, STATUS_SWEEP, HOURS_SWEEP)
