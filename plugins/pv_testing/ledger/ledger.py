@@ -122,8 +122,8 @@ class Ledger:
             keys: which; those that don't wait for a person are left alone.
             owner: who releases them.
             absent: the person has looked into the system and the record isn't there, so it is sent without a look-up.
-                Frees ``unknown`` records too. Without it, a version that may have been sent is looked up first,
-                unless it waits with the code ``NO_LOOKUP``.
+                Frees ``unknown`` and interrupted records too. Without it, a version that may have been sent is looked
+                up first, unless it waits with the code ``NO_LOOKUP``.
 
         Returns:
             How many were released.
@@ -173,8 +173,8 @@ class Ledger:
         return queries.entries(self._store, system, kind, states, prefix, limit)
 
     def waiting(self, system: str | None = None) -> list[Entry]:
-        """Return what waits for a person or for a look-up: quarantined, rejected and unknown records."""
-        return list(queries.entries(self._store, system, states=queries.WAITING))
+        """Return what waits for a person or for a look-up: quarantined, rejected, unknown and interrupted records."""
+        return list(queries.waiting(self._store, system))
 
     def counts(self) -> dict[tuple[str, str, str], int]:
         """Return how many records there are of each system, kind and state."""

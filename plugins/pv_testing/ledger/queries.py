@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, tuple_
@@ -13,7 +14,9 @@ from pv_testing.ledger.tables import record
 from pv_testing.ledger.types import Entry, State
 
 PAGE = 1_000
-WAITING = (State.QUARANTINED, State.REJECTED, State.UNKNOWN)
+WAITING = (State.QUARANTINED, State.REJECTED, State.UNKNOWN, State.IN_FLIGHT)
+INTERRUPTED = "INTERRUPTED"
+LEFT_BEHIND = "an attempt ended before it knew what became of it; the next one will look it up"
 _ENTRY = [record.c[name] for name in Entry.__dataclass_fields__]
 _KEY = (record.c.system, record.c.kind, record.c.key)
 _KNOWN = record.c.external_id != ""
@@ -64,6 +67,22 @@ def entries(
             return
         after = (rows[-1][0], rows[-1][1], rows[-1][2])
         left = None if left is None else left - size
+
+
+def waiting(store: Store, system: str | None = None) -> Iterator[Entry]:
+    """Give entries that wait for a person or for a look-up, with those whose attempt is over without a settlement.
+
+    Args:
+        store: the database.
+        system: only this system's.
+    """
+    with store.reading() as connection:
+        now = store.clock(connection)
+    for entry in entries(store, system, states=WAITING):
+        if entry.state is not State.IN_FLIGHT:
+            yield entry
+        elif entry.lease_until <= now:
+            yield replace(entry, code=INTERRUPTED, reason=LEFT_BEHIND)
 
 
 def _conditions(

@@ -15,7 +15,7 @@ from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import Refusal, State
 
 _REFUSED = {State.REJECTED.value, State.QUARANTINED.value}
-_OPEN = {*_REFUSED, State.UNKNOWN.value}
+_OPEN = {*_REFUSED, State.UNKNOWN.value, State.IN_FLIGHT.value}
 
 
 def quarantine(store: Store, system: str, kind: str, items: Sequence[Refusal], owner: str) -> None:
@@ -57,20 +57,25 @@ def _refused(system: str, kind: str, row: Row) -> Draft:
 def release(store: Store, system: str, kind: str, keys: Sequence[str], owner: str, *, absent: bool) -> int:
     """Let refused records be tried again; return how many there were."""
     with store.reading() as connection:
-        rows = fetch(connection, system, kind, keys)
-    if not any(_releasable(row, absent=absent) for row in rows.values()):
+        rows, now = fetch(connection, system, kind, keys), store.clock(connection)
+    if not any(_releasable(row, now, absent=absent) for row in rows.values()):
         return 0
     with store.writing() as writing:
         found = fetch(writing.connection, system, kind, keys).values()
-        before = [row for row in found if _releasable(row, absent=absent)]
+        before = [row for row in found if _releasable(row, writing.now, absent=absent)]
         after = [rules.release(row, absent=absent) for row in before]
         write_settled(writing.connection, system, kind, after, writing.now)
         append(writing, [_released(system, kind, row, owner, absent=absent) for row in before])
     return len(after)
 
 
-def _releasable(row: Row, *, absent: bool) -> bool:
-    return row.state in (_OPEN if absent else _REFUSED)
+def _releasable(row: Row, now: float, *, absent: bool) -> bool:
+    return _open(row, now) if absent else row.state in _REFUSED
+
+
+def _open(row: Row, now: float) -> bool:
+    """Whether a person may say what became of it; of what a live attempt holds, the attempt will."""
+    return row.state in _OPEN and not _live(row, now)
 
 
 def _released(system: str, kind: str, row: Row, owner: str, *, absent: bool) -> Draft:
@@ -82,7 +87,7 @@ def confirm(store: Store, system: str, kind: str, key: str, external_id: str, ow
     """Note that a person has seen a record in the system."""
     with store.writing() as writing:
         row = fetch(writing.connection, system, kind, [key]).get(key)
-        if row is None or row.state not in _OPEN:
+        if row is None or not _open(row, writing.now):
             raise LedgerError(
                 "only a record that waits for a person can be confirmed by one; this one "
                 + (f"is {row.state.replace('_', ' ')}" if row else "isn't known"),

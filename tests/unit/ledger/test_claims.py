@@ -112,6 +112,28 @@ def test_an_ambiguous_outcome_is_resolved_next_time(ledger):
     assert decisions(claim(ledger, "k", lease=0)) == [Decision.RESOLVE]
 
 
+def test_what_a_killed_attempt_left_behind_is_listed_once_its_lease_has_ended(ledger):
+    claim(ledger, "held")
+    assert ledger.waiting() == []
+    claim(ledger, "left", lease=0, owner="killed")
+    (entry,) = ledger.waiting()
+    assert (entry.key, entry.state, entry.code, entry.owner) == ("left", State.IN_FLIGHT, "INTERRUPTED", "killed")
+    assert "look it up" in entry.reason
+    assert decisions(claim(ledger, "left", fingerprint="b")) == [Decision.RESOLVE]
+
+
+def test_a_person_can_say_what_became_of_what_a_killed_attempt_left_behind(ledger):
+    claim(ledger, "held")
+    (seen, absent) = claim(ledger, "seen", "absent", lease=0)
+    assert ledger.release("lims", "sample", ["held", "absent"], owner="ana", absent=True) == 1
+    ledger.confirm("lims", "sample", "seen", external_id="LIM-1", owner="ana")
+    with pytest.raises(LedgerError, match="in flight"):
+        ledger.confirm("lims", "sample", "held", external_id="LIM-2", owner="ana")
+    assert ledger.waiting() == []
+    assert settle(ledger, [seen, absent]) == ["seen", "absent"]
+    assert decisions(claim(ledger, "seen", "absent")) == [Decision.UNCHANGED, Decision.NEW]
+
+
 def test_what_was_not_sent_can_be_sent_by_the_next_attempt(ledger):
     settle(ledger, claim(ledger, "k"), Result.DEFERRED, code="NOT_SENT", reason="the system asks to wait")
     assert ledger.waiting() == []
