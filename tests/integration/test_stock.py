@@ -290,6 +290,26 @@ def test_closed_requests_are_found_until_their_modules_have_left_and_not_after(s
     assert store.closed() == []
 
 
+def test_a_booked_module_that_its_request_lists_no_longer_waits_for_a_person(stock):
+    store = stock(modules=2, protocols=1)
+    store.advance("INSPECTION_COMPLETE")
+    store.move().raise_for_waiting()
+    with _framework_database(store) as connection:
+        sql = "UPDATE service_requests SET module = json_set(module, '$.serial_numbers', json(?))"
+        connection.execute(sql, ('["AST2025M400001","NEW"]',))
+    report = store.move()
+    (waits,) = report.not_in_effect()
+    gone = "SR-2025-0001/AST2025M400002"
+    assert (waits.key, waits.result.value, waits.code) == (f"{gone}/RETURNED", "quarantined", "MODULE_NOT_LISTED")
+    assert [row["external_id"] for row in store.rows()][2:] == ["SR-2025-0001/NEW/RECEIVED"]
+    store.lab.advance(1, "CLOSED")
+    assert [outcome.key for outcome in store.move().not_in_effect()] == [waits.key]
+    assert store.closed() == [1]
+    store.ledger.confirm("erp", "stock_movement", waits.key, "MOV-000009", owner="ada")
+    store.move().raise_for_waiting()
+    assert store.closed() == []
+
+
 def test_a_laboratory_that_books_no_leaving_is_finished_with_what_it_books(stock):
     store = stock(modules=2, protocols=1, state="complete")
     some = InventoryPolicy.of({"states": {step: STATES[step] for step in ("received", "stored")}})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import closing
+from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -13,7 +14,7 @@ from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
-from pv_testing.workflows.unfinished import DAY, Unfinished
+from pv_testing.workflows.unfinished import DAY, RECENT_DAYS, Unfinished
 
 NAME = "erp/invoices"
 
@@ -57,7 +58,8 @@ def test_requests_that_were_closed_long_ago_are_looked_for_once_a_day(lab, frame
     asked = len(lab.requests("framework"))
     assert sweep.closed(framework) == []
     (listing,) = lab.requests("framework")[asked:]
-    assert "from_date=2026-" in listing["query"] or listing["query"]["from_date"] > "2026-"
+    since = datetime.now(timezone.utc).date() - timedelta(days=RECENT_DAYS)
+    assert f"from_date={since.isoformat()}" in listing["query"]
     days_later(framework.ledger, 1.01)
     assert sweep.closed(framework) == [2]
     assert sweep.closed(framework) == [2]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pv_testing.config.adhoc import system_config
-from pv_testing.config.load import config_path, load_config
+from pv_testing.config.load import config_path, lab_zone, load_config
 from pv_testing.config.model import Config, LabConfig, Secret, SystemConfig, default_ledger_url
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "SystemConfig",
     "config_path",
     "default_ledger_url",
+    "lab_zone",
     "load_config",
     "system_config",
 ]

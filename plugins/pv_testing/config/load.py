@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,15 @@ def load_config(path: str | Path | None = None, env: Mapping[str, str] | None = 
     urgent = [problem for each in systems.values() if not each.connection for problem in each.problems]
     refuse([*problems, *reader.problems, *urgent])
     return Config(document.file, Systems(systems, document.file), lab, Secret(ledger_url or default_ledger_url()))
+
+
+def lab_zone() -> tzinfo:
+    """Return the laboratory's time zone, as the configuration file says it.
+
+    Raises:
+        ConfigError: for each thing that is wrong with the file.
+    """
+    return load_config().lab.zone
 
 
 def _sections(document: Document, problems: list[Problem]) -> Iterator[tuple[Place, str, Mapping[str, Any]]]:

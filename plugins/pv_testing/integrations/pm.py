@@ -282,12 +282,12 @@ class PMClient(SystemClient):
 
     def _days(self, data: Given) -> dict[str, str]:
         """Return the dates that were given as points in time, as the laboratory's calendar has them."""
-        from pv_testing.config import load_config
+        from pv_testing.config import lab_zone
 
         moments = {name: value for name, value in data.items() if isinstance(value, datetime)}
         if not moments:
             return {}
-        zone = load_config().lab.zone
+        zone = lab_zone()
         return {name: local_day(value, zone) for name, value in moments.items()}
 
 

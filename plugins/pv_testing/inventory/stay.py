@@ -25,7 +25,7 @@ class Stay:
     Args:
         request: the service request.
         policy: the laboratory's rules.
-        booked: the keys of those movements that are in effect in the ERP.
+        booked: the keys of those movements that are in effect in the ERP, also of modules that it lists no longer.
         begun: the keys of those that are, or perhaps are.
 
     Attributes:
@@ -76,6 +76,23 @@ class Stay:
                 records.append(movement_record(self.request, module, movement, day, product, self._times[serial]))
         return records, outcomes
 
+    def strays(self) -> list[Record]:
+        """Return a record that waits for a person for each module that is booked and listed no longer.
+
+        The record is that of its return: nobody knows what has become of it, or under which number it goes on.
+        """
+        prefix = f"{self.request.sr_number}/"
+        ours = [key for key in self._booked if key.startswith(prefix)]
+        booked = {key.removeprefix(prefix).rpartition("/")[0] for key in ours}
+        here = sorted(serial for serial in booked - self._modules.keys() if not self._has_made(STEPS[-1], serial))
+        return [self._stray(serial) for serial in here]
+
+    def _stray(self, serial: str) -> Record:
+        remedy = "list it again, or book in the ERP how it left and confirm this record"
+        said = f"module {serial} is booked, but {self.request.sr_number} lists it no longer: {remedy}"
+        key = self._key(serial, Movement.RETURNED)
+        return Record(key, {"movement_key": key}, DataError(said, code="MODULE_NOT_LISTED"))
+
     def book(self, outcomes: Iterable[Outcome]) -> None:
         """Take in what became of movements that were sent."""
         self._booked |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
@@ -83,8 +100,10 @@ class Stay:
     @property
     def finished(self) -> bool:
         """Whether every module whose serial number is known has made the last movement that is booked at all."""
-        last = [step for step in STEPS if step in self._policy.states][-1:]
-        return last == list(self.steps[-1:]) != [] and all(self._has_made(last[0], serial) for serial in self._modules)
+        wanted = [step for step in STEPS if step in self._policy.states]
+        if not wanted or wanted[-1] not in self.steps or self.strays():
+            return False
+        return all(self._has_made(wanted[-1], serial) for serial in self._modules)
 
     def notes(self) -> Iterator[str]:
         """Say which modules are left out or wait, and which left otherwise than the rules of today say."""

@@ -62,10 +62,10 @@ class ProjectRules:
         Raises:
             ConfigError: for each thing that is wrong, with its place.
         """
-        from pv_testing.config import load_config
+        from pv_testing.config import lab_zone
         from pv_testing.config.policy import read_policy
 
-        return cls.of(read_policy("projects", path), load_config().lab.zone)
+        return cls.of(read_policy("projects", path), lab_zone())
 
     @classmethod
     def of(cls, said: Mapping[str, Any], zone: tzinfo = timezone.utc) -> ProjectRules:

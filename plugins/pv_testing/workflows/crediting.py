@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from pv_testing.billing import BillingPolicy, Invoice, credit_note_of, credit_note_record, differences
+from pv_testing.config import lab_zone
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
@@ -19,7 +20,7 @@ from pv_testing.workflows.billed import COMPARED, Billed
 from pv_testing.workflows.cases import Stage, posting_of, stage_of
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
 from pv_testing.workflows.intake import deletions
-from pv_testing.workflows.invoicing import LOOK_BACK_DAYS, lab_zone
+from pv_testing.workflows.invoicing import LOOK_BACK_DAYS
 from pv_testing.workflows.later_orders import later_orders
 from pv_testing.workflows.unfinished import Unfinished
 from pv_testing.workflows.withdrawals import withdrawn_at, withdrawn_from

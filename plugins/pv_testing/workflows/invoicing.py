@@ -12,6 +12,7 @@ from datetime import tzinfo
 from typing import Any
 
 from pv_testing.billing import BillingPolicy, invoice_of
+from pv_testing.config import lab_zone
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.status import rank
@@ -59,13 +60,6 @@ async def create_invoices(
     """
     run = Invoicing(framework, erp, policy or BillingPolicy.read(), zone or lab_zone(), replay=replay, dry_run=dry_run)
     return await run.over(sr_ids)
-
-
-def lab_zone() -> tzinfo:
-    """Return the laboratory's time zone, as the configuration says it."""
-    from pv_testing.config import load_config
-
-    return load_config().lab.zone
 
 
 class Invoicing:

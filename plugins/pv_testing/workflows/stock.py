@@ -8,6 +8,7 @@ from datetime import date, datetime, timezone, tzinfo
 
 import orjson
 
+from pv_testing.config import lab_zone
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
@@ -19,9 +20,8 @@ from pv_testing.inventory.consumables import draw_records
 from pv_testing.inventory.days import step_days
 from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
-from pv_testing.ledger import Claim, Decision
+from pv_testing.ledger import Claim, Decision, State
 from pv_testing.workflows.intake import deletions
-from pv_testing.workflows.invoicing import lab_zone
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 MOVE = "record_stock_movement"
@@ -61,6 +61,9 @@ async def move_stock(
     for step in STEPS:
         if report.error is None:
             await _take_step(step, [stay for stay in stays if step in stay.steps], erp, report, replay=replay)
+    if report.error is None:
+        strays = [record for stay in stays for record in stay.strays()]
+        await _send(erp, MOVE, strays, report, replay=replay)
     report.notes += [note for stay in stays for note in stay.notes()]
     report.notes += deletions(deleted)
     if not dry_run:
@@ -92,7 +95,8 @@ async def _stay(
 ) -> Stay:
     """Read what the ledger and, only where a step is new or the last one, the framework's executions say."""
     fates = await _fates(erp, MOVE, movement_keys(request))
-    booked = [key for key, decision in fates.items() if decision is Decision.CHANGED]
+    booked = {key for key, decision in fates.items() if decision is Decision.CHANGED}
+    booked |= await asyncio.to_thread(_booked, erp, request.sr_number)
     begun = [key for key, decision in fates.items() if decision is not Decision.NEW]
     stay = Stay(request, policy, booked, begun)
     known = await _known_days(erp, request)
@@ -105,6 +109,12 @@ async def _stay(
         kept = orjson.dumps({**known, **days}).decode()
         await asyncio.to_thread(erp.ledger.set_watermark, f"{STOCK}/{request.sr_number}", kept)
     return stay
+
+
+def _booked(erp: ERPClient, sr_number: str) -> set[str]:
+    """Return the keys of all movements that are in effect, whatever modules the request lists now."""
+    kind = erp.contract.operation(MOVE).kind
+    return {entry.key for entry in erp.ledger.entries(erp.system, kind, [State.CONFIRMED], prefix=f"{sr_number}/")}
 
 
 async def _known_days(erp: ERPClient, request: ServiceRequest) -> dict[str, date]:
@@ -132,13 +142,7 @@ async def draw_consumables(
     report = Report(DRAW, erp.system, erp.config.provider, rehearsal=dry_run)
     requests, deleted = await framework.aservice_requests(sr_ids if policy.consumables else ())
     tested = [request for request in requests if request.status in TESTED]
-    listed = await gather_bounded(
-        [framework.alist("list_executions", sr_id=each.id, status="COMPLETE") for each in tested]
-    )
-    records = {
-        request.sr_number: draw_records(request.sr_number, map(read_execution, rows), policy, zone)
-        for request, rows in zip(tested, listed, strict=True)
-    }
+    records = await _draws(framework, tested, policy, zone)
     every = [record for of in records.values() for record in of]
     fates = await _fates(erp, DRAW, [record.key for record in every])
     drawn = {key for key, decision in fates.items() if decision is Decision.CHANGED}
@@ -152,6 +156,18 @@ async def draw_consumables(
         await Unfinished(erp.ledger, DRAWN, policy.closed_days).keep(far, deleted)
     report.close()
     return report
+
+
+async def _draws(
+    framework: FrameworkClient, requests: Sequence[ServiceRequest], policy: InventoryPolicy, zone: tzinfo
+) -> dict[str, list[Record]]:
+    """Return what the completed executions of each request have used up."""
+    reads = [framework.alist("list_executions", sr_id=each.id, status="COMPLETE") for each in requests]
+    listed = await gather_bounded(reads)
+    return {
+        request.sr_number: draw_records(request.sr_number, map(read_execution, rows), policy, zone)
+        for request, rows in zip(requests, listed, strict=True)
+    }
 
 
 async def _send(
