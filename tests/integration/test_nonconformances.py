@@ -324,6 +324,27 @@ def test_what_an_attempt_left_in_doubt_is_looked_up_although_the_facts_are_the_o
     assert "350.0" in quality.ncs()[execution_id]["description"]
 
 
+def test_a_report_that_may_have_been_made_waits_although_its_execution_passes_now(quality):
+    _, execution_id = decide(quality, "FAIL")
+    quality.lab.faults(
+        "qms",
+        {"route": "POST /api/nc-reports", "kind": "drop_after", "times": 50},
+        {"route": "GET /api/nc-reports*", "kind": "error", "status": 503, "times": 50},
+    )
+    assert quality.report().not_in_effect()
+    quality.lab.faults("qms")
+    decide(quality, "PASS")
+    for _ in range(2):
+        (outcome,) = quality.report().not_in_effect()
+        assert (outcome.key, outcome.result.value, outcome.code) == (execution_id, "quarantined", "IN_DOUBT")
+    (nc,) = quality.ncs().values()
+    quality.ledger.confirm("qms", "nc", execution_id, nc["id"], owner="ana")
+    report = quality.report()
+    report.raise_for_waiting()
+    assert report.notes[-1].endswith(f"passes now; its non-conformance {nc['id']} stays until a person closes it")
+    assert quality.ledger.waiting("qms") == []
+
+
 def test_after_a_lost_ledger_what_is_there_is_adopted(laboratory, tmp_path):
     quality = laboratory(modules=6, failures=0.5)
     quality.report().raise_for_waiting()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +22,11 @@ from pv_testing.quality.retests import EarlierReport, earlier_tests
 from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.reported import Reported, in_doubt
 from pv_testing.workflows.settled import Settled
+
+IN_DOUBT = (
+    "passes now, but an earlier attempt may have made its report: look in the QMS; confirm the report if it is there, "
+    "else release it with --absent"
+)
 
 
 async def report_non_conformances(
@@ -48,15 +54,18 @@ async def report_non_conformances(
     batches = await gather_bounded([_read(framework, qms, request, anew=replay) for request in requests], limit=2)
     known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
     protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}
-    doubtful = await asyncio.to_thread(in_doubt, qms.ledger, qms.system, "nc", known)
+    passing = {name for batch in batches for name in batch.passing}
+    doubtful = await asyncio.to_thread(in_doubt, qms.ledger, qms.system, "nc", passing | set(known))
     certain = {name: nc_id for name, nc_id in known.items() if name not in doubtful}
     steps = _Reporting(qms, policy, protocols, batches, certain, dict(known))
     report = await steps.run(replay=replay, dry_run=dry_run)
     report.notes += [note for batch in batches for note in _notes(batch, known)]
     report.notes += deletions(deleted)
     if not dry_run:
-        await asyncio.to_thread(_keep, qms, batches, report.outcomes)
+        await asyncio.to_thread(_keep, qms, batches, report.outcomes, doubtful)
     report.add(outcome for batch in batches for outcome in batch.unchanged(known))
+    uncertain = sorted(passing & doubtful)
+    report.add(Outcome(name, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for name in uncertain)
     return report
 
 
@@ -88,7 +97,7 @@ class _Batch:
         return [name for name, (_, judgement) in self.read.items() if judgement.failed or judgement.problem]
 
     @property
-    def passed(self) -> list[str]:
+    def passing(self) -> list[str]:
         """Executions that were read and pass."""
         return [name for name, (_, judgement) in self.read.items() if judgement.passes]
 
@@ -206,10 +215,10 @@ def _still_open(batch: _Batch, execution_id: str, what: str, known: Mapping[str,
     return [f"{what}, a retest, passes; the non-conformance {known[before]} of execution {before} stays as it is"]
 
 
-def _keep(qms: QMSClient, batches: Iterable[_Batch], outcomes: Sequence[Outcome]) -> None:
+def _keep(qms: QMSClient, batches: Iterable[_Batch], outcomes: Sequence[Outcome], doubtful: AbstractSet[str]) -> None:
     """Remember what is settled; what waited for a person, and is as it was before or passes now, waits no more."""
     for batch in batches:
-        done = [*batch.passed, *batch.repeated]
+        done = [name for name in (*batch.passing, *batch.repeated) if name not in doubtful]
         qms.ledger.release(qms.system, "nc", done, owner=qms.owner)
         linked = [outcome for outcome in outcomes if outcome.key not in batch.unlinked]
         batch.settled.keep(linked, also=[*done, *batch.skipped])
