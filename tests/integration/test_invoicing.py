@@ -175,14 +175,32 @@ def test_a_person_who_has_posted_the_draft_may_say_so(office):
     at.approve()
     at.bill()
     at.ledger.confirm("erp", "invoice_posting", SR, "INV-000001", owner="ada")
-    (note,) = (note for report in at.bill() for note in report.notes)
-    assert note == f"{SR}: a person has confirmed that invoice INV-000001 is posted, but in the ERP it is draft"
+    waits = outcome(at.bill(), "post_invoice")
+    assert (waits.result.value, waits.code) == ("quarantined", "NOT_POSTED")
+    assert waits.reason == "a person has confirmed that invoice INV-000001 is posted, but in the ERP it is draft"
+    assert at.due("erp/invoices") == [1]
+    assert outcome(at.bill(), "post_invoice").code == "QUANTITY_MISMATCH"
     at.post_by_hand()
+    at.ledger.confirm("erp", "invoice_posting", SR, "INV-000001", owner="ada")
     reports = at.bill()
     assert {name for report in reports for name, n in report.counts().items() if n} == {"unchanged"}
-    assert [f"{SR}: invoice INV-000001 is unpaid, due 2025-12-25"] == [
-        note[:-10] + "2025-12-25" for report in reports for note in report.notes
-    ]
+    (note,) = (note for report in reports for note in report.notes)
+    assert note.startswith(f"{SR}: invoice INV-000001 is unpaid, due ")
+    assert (at.due("erp/invoices"), at.ledger.waiting()) == ([], [])
+
+
+def test_a_person_who_has_confirmed_another_invoice_may_correct_that(office):
+    at = office(state="new", approved=False, modules=4, protocols=1)
+    at.approve()
+    at.bill()
+    at.post_by_hand()
+    at.ledger.confirm("erp", "invoice_posting", SR, "INV-999999", owner="ada")
+    assert outcome(at.bill(), "post_invoice").code == "NOT_POSTED"
+    assert outcome(at.bill(), "post_invoice").code == "INVOICE_MISSING"
+    at.ledger.confirm("erp", "invoice_posting", SR, "INV-000001", owner="ada")
+    for report in at.bill():
+        report.raise_for_waiting()
+    assert (at.due("erp/invoices"), at.ledger.waiting()) == ([], [])
 
 
 def test_what_the_erp_computes_otherwise_stays_a_draft(office, tmp_path):

@@ -387,6 +387,8 @@ def test_invoices_are_read_in_the_projects_words(erp, books, sr, customer):
     assert erp.list("get_invoices", reference=sr, status="DRAFT", customer_id=customer) == []
     with pytest.raises(NotFound):
         erp.get_invoice("999999")
+    with pytest.raises(NotFound):
+        erp.get_invoice("no number of Tryton's")
 
 
 # Credit notes

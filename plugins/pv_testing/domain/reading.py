@@ -46,14 +46,13 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
             f"service request {data.get('id')} has no sr_number", system="framework", code="SR_NUMBER_MISSING"
         )
     modules = tuple(_modules(data))
-    quantity = first(data, "module.quantity")
     return ServiceRequest(
         id=int(data.get("id") or 0),
         sr_number=sr_number,
         status=text(data.get("status")),
         customer=data.get("customer") or {},
         modules=modules,
-        quantity=quantity if isinstance(quantity, int) else len(modules),
+        quantity=_quantity(first(data, "module.quantity"), len(modules)),
         protocols=tuple(dict.fromkeys(_protocols(data))),
         assigned=bool(data.get("protocols") or data.get("assigned_protocols")),
         project_id=text(first(data, "pm_project_id", "metadata.project_code")),
@@ -64,6 +63,12 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
         delivery_date=text(first(data, "requested_delivery_date", "testing.requested_delivery_date", "delivery_date")),
         raw=data,
     )
+
+
+def _quantity(said: Any, known: int) -> int:
+    """Return how many modules are announced, also where a number came as text; else as many as are known."""
+    number = text(said).removesuffix(".0")
+    return int(number) if number.isdecimal() else known
 
 
 def _modules(data: Mapping[str, Any]) -> Iterable[Module]:

@@ -174,6 +174,12 @@ class Case:
             self.billed.note(posting={"invoice_id": self.invoice_id or planned, "total": self._total()})
         return erp_records.posting(self.key, **self.billed.posting)
 
+    def contradiction(self) -> Record:
+        """Return the posting that a person has confirmed by mistake, so that it waits as if nobody had."""
+        status = str(self.in_erp.get("status", "")).lower()
+        reason = f"a person has confirmed that invoice {self.invoice_id} is posted, but in the ERP it is {status}"
+        return Record(self.key, {"invoice_id": self.invoice_id}, DataError(reason, code="NOT_POSTED"))
+
     def _total(self) -> str:
         if self.is_settled_in_erp or self.invoice is None:
             return str(self.in_erp.get("total", ""))

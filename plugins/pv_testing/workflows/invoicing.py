@@ -189,11 +189,14 @@ class Invoicing:
         if not self._dry_run:
             await self._release([case.key for case in due if case.is_settled_in_erp])
         report = await self._exchange("post_invoice", records)
-        report.add(case.untouched() for case in cases if case.stage is Stage.POSTED)
-        posted = {outcome.key for outcome in report.outcomes if outcome.result.in_effect}
+        in_effect = report.external_ids()
+        before = [case for case in cases if case.stage is Stage.POSTED]
+        posted = [*before, *(case for case in due if case.key in in_effect)]
         if not self._dry_run:
-            await gather_bounded([self._see_posted(case) for case in cases if case.key in posted])
-            report.notes += [_contradiction(case) for case in cases if case.key in posted and not case.is_posted]
+            await gather_bounded([self._see_posted(case) for case in posted])
+            wrong = [case.contradiction() for case in posted if not case.is_posted]
+            report.add((await self._exchange("post_invoice", wrong)).outcomes if wrong else ())
+        report.add(case.untouched() for case in before if self._dry_run or case.is_posted)
         return report
 
     async def _release(self, posted: Sequence[str]) -> None:
@@ -247,8 +250,3 @@ class Invoicing:
 
     async def _exchange(self, operation: str, records: Sequence[Any]) -> Report:
         return await self._erp.aexchange(operation, records, replay=self._replay, dry_run=self._dry_run)
-
-
-def _contradiction(case: Case) -> str:
-    status = str(case.in_erp.get("status", "")).lower()
-    return f"{case.key}: a person has confirmed that invoice {case.invoice_id} is posted, but in the ERP it is {status}"

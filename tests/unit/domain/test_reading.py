@@ -31,6 +31,14 @@ def test_one_module_object_with_serial_numbers_is_expanded():
     assert request.quantity == 3
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"), [("12", 12), (12.0, 12), ("a dozen", 2), (2.5, 2), (-1, 2), (None, 2), (True, 2)]
+)
+def test_the_announced_number_of_modules_is_read_also_from_text(said, expected):
+    module = {**API_REQUEST["module"], "quantity": said}
+    assert read_service_request({**API_REQUEST, "module": module}).quantity == expected
+
+
 def test_a_list_of_modules_is_taken_as_it_is():
     listed = [{"serial_number": "A1", "model": "M400"}, {"serial_number": "A2", "model": "M410"}]
     request = read_service_request({**API_REQUEST, "module": None, "modules": listed})

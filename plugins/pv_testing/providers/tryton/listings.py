@@ -76,7 +76,9 @@ async def invoice(provider: TrytonProvider, invoice_id: Any) -> dict[str, Any]:
     Raises:
         NotFound: there is none.
     """
-    found = await provider.search("account.invoice", [["id", "=", int(invoice_id)]], INVOICE, operation="get_invoice")
+    number = str(invoice_id)
+    where = [["id", "=", int(number) if number.isdecimal() else -1]]
+    found = await provider.search("account.invoice", where, INVOICE, operation="get_invoice")
     if not found:
         raise NotFound(f"Tryton has no invoice {invoice_id}, or doesn't show it to this user", code="INVOICE_GONE")
     return described(provider.contract, found[0])
