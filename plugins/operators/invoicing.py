@@ -58,7 +58,8 @@ class CreateInvoicesOperator(BillingOperator):
 class CreateCreditNotesOperator(BillingOperator):
     """Creates a credit note for each test that was billed and is withdrawn now.
 
-    The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    What was ordered after the invoice waits for a person, and the task is red until she has said what became of it. The
+    arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
     sweep = "erp/credits"
