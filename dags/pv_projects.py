@@ -11,9 +11,8 @@ project management as a safety net, in one sweep over all service requests:
 | `fail_run` | makes the run red when one of them is, for Airflow judges a run by its last tasks; skipped otherwise |
 
 A subtask is complete when every expected execution is, whatever its verdict; a main task when its request is closed.
-All three also come back to service requests that have been closed meanwhile, until nothing is left to do. `update_tasks`
-and `log_hours` run whatever became of `create_tasks`, so that trouble with one task stops no other; what lacks its task
-waits for it.
+All three come back to service requests that have been closed meanwhile, until nothing is left to do. The last two run
+whatever became of `create_tasks`, so that trouble with one task stops no other; what lacks its task waits for it.
 
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
 them at their source and clear the task: only what is missing is sent. Without project management (`enabled: false`) the

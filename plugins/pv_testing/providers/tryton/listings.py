@@ -77,8 +77,8 @@ async def invoice(provider: TrytonProvider, invoice_id: Any) -> dict[str, Any]:
         NotFound: there is none.
     """
     number = str(invoice_id)
-    where = [["id", "=", int(number) if number.isdecimal() else -1]]
-    found = await provider.search("account.invoice", where, INVOICE, operation="get_invoice")
+    where = [["id", "=", int(number)]] if number.isdecimal() else None
+    found = where and await provider.search("account.invoice", where, INVOICE, operation="get_invoice")
     if not found:
         raise NotFound(f"Tryton has no invoice {invoice_id}, or doesn't show it to this user", code="INVOICE_GONE")
     return described(provider.contract, found[0])
