@@ -5,7 +5,7 @@ When statuses have changed, and every `sync_interval` of the ERP, in one sweep:
 | task | does |
 | --- | --- |
 | `create_invoices` | drafts the invoice of each approved service request and posts it once the ERP computes the same |
-| `credit_withdrawn_tests` | gives back by a credit note what was billed for tests withdrawn afterwards; shows later orders |
+| `credit_withdrawn_tests` | gives back what was billed for tests that are withdrawn afterwards; shows later orders |
 | `move_stock` | books each module as received, stored, then returned or scrapped |
 | `draw_consumables` | draws from the stock what completed executions have used up |
 
