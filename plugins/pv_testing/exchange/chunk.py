@@ -216,8 +216,7 @@ class Chunk:
             await self._deliver(batch[middle:], rounds)
         else:
             self.shared.stopped = self.shared.stopped or error
-            settle = self.settling.perhaps_sent if self.operation.limits.repeatable else self.settling.not_sent
-            settle(batch, error)
+            self.settling.stopped(batch, error)
 
     async def _adopt(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Take over what is in the system already; return what isn't."""

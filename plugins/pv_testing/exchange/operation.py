@@ -24,6 +24,7 @@ class OperationLimits:
         on_change: what a changed record becomes: an update in place, an amendment with its own revision, or nothing.
         look_first: whether even a record that is new to the ledger is looked up before it is sent.
         repeatable: whether what may have taken effect is sent again instead of being looked up.
+        stepped: whether one record takes several requests, so that any error may come after some of its effect.
     """
 
     batch_size: int = 1
@@ -34,6 +35,7 @@ class OperationLimits:
     on_change: OnChange = "update"
     look_first: bool = False
     repeatable: bool = False
+    stepped: bool = False
 
     @property
     def lease(self) -> float:

@@ -150,10 +150,14 @@ class Settling:
         for item in batch:
             self.defer(item, "NOT_SENT", error.message)
 
-    def perhaps_sent(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
-        """Some of the batch may have taken effect, which does no harm: the next attempt sends it whatever it is."""
+    def stopped(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
+        """An error has ended the exchange, in the midst of the batch where that is more than one request.
+
+        What may be repeated may have taken effect, which does no harm: the next attempt sends it whatever it is.
+        """
+        code = "ALTERED" if self._limits.repeatable else "AMBIGUOUS" if self._limits.stepped else "NOT_SENT"
         for item in batch:
-            self.defer(item, "ALTERED", error.message)
+            self.defer(item, code, error.message)
 
     def _settle(
         self,

@@ -6,7 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Request
 from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError
@@ -129,7 +129,12 @@ class RestOperation:
         contract: how the product is spoken to.
         spec: the operation.
         session: with the system.
+
+    Attributes:
+        stepped: whether one record takes several requests.
     """
+
+    stepped: ClassVar[bool] = False
 
     def __init__(self, contract: Contract, spec: OperationSpec, session: RestSession) -> None:
         self._spec = spec
@@ -155,6 +160,7 @@ class RestOperation:
             on_change=spec.on_change,
             look_first=spec.look_first,
             repeatable=bool(self._repeatable),
+            stepped=self.stepped,
         )
 
     def prepare(self, record: Record) -> Payload:

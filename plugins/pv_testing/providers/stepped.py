@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pv_testing.errors import AmbiguousOutcome
 from pv_testing.exchange.types import Prepared, Reply
@@ -12,6 +13,8 @@ from pv_testing.providers.rest import RestOperation
 
 class SteppedOperation(RestOperation):
     """Brings records into effect step by step."""
+
+    stepped: ClassVar[bool] = True
 
     async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
         """Bring records into effect, one after the other."""

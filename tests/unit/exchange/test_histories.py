@@ -100,7 +100,8 @@ class Register:
 
     def _broken(self) -> Exception:
         message = "the answer broke off"
-        return NetworkError(message) if self.limits.repeatable else AmbiguousOutcome(message)
+        knows = self.limits.repeatable or self.limits.stepped
+        return NetworkError(message) if knows else AmbiguousOutcome(message)
 
     def _take(self, item: Prepared) -> str:
         again = idempotency_key(self.system, self.kind, item.key, item.fingerprint, item.revision)
@@ -164,22 +165,24 @@ THERE_AND_BACK = [
 
 
 @pytest.mark.parametrize(
-    ("on_change", "look_first", "repeatable"),
+    ("on_change", "flags"),
     [
-        ("update", False, False),
-        ("update", True, False),
-        ("update", False, True),
-        ("amend", False, False),
-        ("ignore", False, False),
-        ("ignore", True, False),
+        ("update", ()),
+        ("update", ("look_first",)),
+        ("update", ("repeatable",)),
+        ("update", ("stepped",)),
+        ("amend", ()),
+        ("amend", ("stepped",)),
+        ("ignore", ()),
+        ("ignore", ("look_first",)),
     ],
+    ids=str,
 )
 @settings(max_examples=60, deadline=None)
 @example(runs=[run("a"), *THERE_AND_BACK, run("b")], batch=1, honours=True)
+@example(runs=[run("a"), run("b", ["lost after"]), run("a")], batch=1, honours=False)
 @given(runs=st.lists(RUN, min_size=1, max_size=6), batch=st.sampled_from([1, 2]), honours=st.booleans())
-def test_what_a_run_calls_in_effect_is_in_effect_and_nothing_exists_twice(
-    on_change, look_first, repeatable, runs, batch, honours
-):
+def test_what_a_run_calls_in_effect_is_in_effect_and_nothing_exists_twice(on_change, flags, runs, batch, honours):
     limits = Ended(
         batch_size=batch,
         change_batch_size=batch,
@@ -187,8 +190,7 @@ def test_what_a_run_calls_in_effect_is_in_effect_and_nothing_exists_twice(
         timeout=1,
         horizon=0,
         on_change=on_change,
-        look_first=look_first,
-        repeatable=repeatable,
+        **dict.fromkeys(flags, True),
     )
     register = Register(limits, honours)
     with Ledger() as ledger:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
@@ -24,6 +24,8 @@ class ResultOperation(RestOperation):
         provider: who speaks to SENAITE.
         spec: the contract's operation.
     """
+
+    stepped: ClassVar[bool] = True
 
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)

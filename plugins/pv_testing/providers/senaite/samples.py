@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import Conflict
@@ -27,6 +27,8 @@ class SampleOperation(RestOperation):
         provider: who speaks to SENAITE.
         spec: the contract's operation.
     """
+
+    stepped: ClassVar[bool] = True
 
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import ClassVar
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import AmbiguousOutcome, Conflict, NotFound
@@ -18,6 +19,8 @@ class StatusOperation(RestOperation):
         provider: who speaks to SENAITE.
         spec: the contract's operation.
     """
+
+    stepped: ClassVar[bool] = True
 
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
