@@ -239,6 +239,25 @@ def test_an_unanswered_question_waits_for_a_person_and_is_asked_again(laboratory
     assert quality.decisions.asked() == [second.digest]
 
 
+def test_an_approval_that_comes_after_another_question_is_not_lost(laboratory):
+    quality = laboratory()
+    (first,) = quality.find().questions
+    (second,) = quality.find(DAY + timedelta(days=1)).questions
+    quality.answer(first)
+    report, _ = quality.raise_approved()
+    assert report.counts()["created"] == 1
+    assert [(o.key, o.code) for o in report.not_in_effect()] == [("PVTP-018/1", "NOT_ANSWERED")]
+    assert quality.decisions.asked() == [second.digest]
+
+
+def test_a_dry_run_leaves_a_rejected_finding_as_it_is(laboratory):
+    quality = laboratory()
+    (finding,) = quality.find().questions
+    quality.answer(finding, approved=False)
+    quality.raise_approved(dry_run=True)
+    assert quality.decisions.asked() == [finding.digest]
+
+
 def test_a_finding_that_was_changed_after_its_approval_is_not_raised_but_asked_again(laboratory):
     quality = laboratory()
     (finding,) = quality.find().questions

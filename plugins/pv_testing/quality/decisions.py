@@ -76,9 +76,9 @@ class Decisions:
         """Return the digests of the findings that are to be decided on or dealt with."""
         return list(self._get(ASKED) or [])
 
-    def done(self, digest: str) -> None:
-        """Note that a finding is dealt with."""
-        self._put(ASKED, [each for each in self.asked() if each != digest])
+    def done(self, *digests: str) -> None:
+        """Note that findings are dealt with."""
+        self._put(ASKED, [each for each in self.asked() if each not in digests])
 
     def finding(self, digest: str) -> Finding:
         """Return a finding.
@@ -95,6 +95,8 @@ class Decisions:
     def answer(self, digest: str, answer: Answer, *, owner: str = "") -> None:
         """Keep what a person said to a finding, and write it into the audit trail.
 
+        What is approved is dealt with, although another question may have been asked since.
+
         Args:
             digest: the finding that the person saw.
             answer: what was said.
@@ -108,6 +110,8 @@ class Decisions:
             rejected = {"by": answer.by, "at": answer.at, "executions": sorted(finding.execution_ids)}
             self._put(_name("rejected", finding.scope), rejected)
         self._put(_name("answer", digest), asdict(answer))
+        if answer.approved and digest not in self.asked():
+            self._put(ASKED, [*self.asked(), digest])
         action = "approve" if answer.approved else "reject"
         detail = {"finding": digest, "by": answer.by, "at": answer.at}
         self._ledger.record(action, system="qms", kind="capa", key=finding.key, owner=owner, detail=detail)

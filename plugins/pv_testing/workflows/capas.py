@@ -186,26 +186,28 @@ async def raise_capas(
         dry_run: say what would happen, and change nothing anywhere.
     """
     decisions = Decisions(qms.ledger)
-    approved, waiting, notes = await asyncio.to_thread(_sorted, decisions)
+    approved, waiting, rejected = await asyncio.to_thread(_sorted, decisions)
     records = [_record(finding, answer) for finding, answer in approved.values()]
     capas = await qms.aexchange("create_capa", records, replay=replay, dry_run=dry_run)
     capas.add(waiting)
-    capas.notes += notes
+    capas.notes += rejected.values()
     raised = capas.external_ids()
     files = {} if dry_run else await asyncio.to_thread(_files, qms, approved, raised)
     attached = await qms.aexchange(ATTACH, [r for own in files.values() for r in own], replay=replay) if files else None
     if not dry_run:
         await asyncio.to_thread(_finish, decisions, approved, raised, files, attached)
+        await asyncio.to_thread(decisions.done, *rejected)
     return [capas] if attached is None else [capas, attached]
 
 
 Approved = Mapping[str, tuple[Finding, Answer]]
 
 
-def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], list[Outcome], list[str]]:
+def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], list[Outcome], dict[str, str]]:
     """Return the findings that are approved, outcomes of those that wait for a person, and notes on the rejected."""
     approved: dict[str, tuple[Finding, Answer]] = {}
-    waiting, notes = [], []
+    waiting: list[Outcome] = []
+    rejected: dict[str, str] = {}
     for digest in decisions.asked():
         answer = decisions.answer_of(digest)
         try:
@@ -219,9 +221,8 @@ def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], li
         elif answer.approved:
             approved[digest] = finding, answer
         else:
-            notes.append(f"{finding.key} isn't raised: {answer.by or 'somebody'} has rejected it")
-            decisions.done(digest)
-    return approved, waiting, notes
+            rejected[digest] = f"{finding.key} isn't raised: {answer.by or 'somebody'} has rejected it"
+    return approved, waiting, rejected
 
 
 def _record(finding: Finding, answer: Answer) -> Record:
