@@ -3,44 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TypeVar
 
 import pytest
 
 from tests.live.redmine.server import Server as Redmine
-from tests.live.senaite.server import Missing, Server
+from tests.live.senaite.server import Server as Senaite
+from tests.live.serving import LiveServer, Missing
 from tests.live.tryton.server import Server as Tryton
 
 
 @pytest.fixture(scope="session")
-def senaite() -> Iterator[Server]:
+def senaite() -> Iterator[Senaite]:
     """Serve the seeded SENAITE."""
-    server = Server()
-    try:
-        server.start()
-        yield server
-    except Missing as missing:
-        pytest.skip(str(missing))
-    finally:
-        server.stop()
+    yield from served(Senaite())
 
 
 @pytest.fixture(scope="session")
 def redmine() -> Iterator[Redmine]:
     """Serve the seeded Redmine."""
-    server = Redmine()
-    try:
-        server.start()
-        yield server
-    except Missing as missing:
-        pytest.skip(str(missing))
-    finally:
-        server.stop()
+    yield from served(Redmine())
 
 
 @pytest.fixture(scope="session")
 def tryton() -> Iterator[Tryton]:
     """Serve the seeded Tryton."""
-    server = Tryton()
+    yield from served(Tryton())
+
+
+Kind = TypeVar("Kind", bound=LiveServer)
+
+
+def served(server: Kind) -> Iterator[Kind]:
+    """Give a running server, and stop it at the end."""
     try:
         server.start()
         yield server

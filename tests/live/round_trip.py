@@ -1,4 +1,4 @@
-"""The round trip of the live tests: a framework, SENAITE behind a fault proxy, and steps that can be killed."""
+"""A service request's way through real systems: each behind a fault proxy, and steps that can be killed."""
 
 from __future__ import annotations
 
@@ -23,16 +23,19 @@ from tests.live.senaite import plan
 PROJECT = Path(__file__).parents[2]
 API = "/senaite/@@API/senaite/v1"
 DEADLINE = 900.0
+WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 @dataclass
 class RoundTrip:
-    """Runs steps of the round trip, each as a process of its own.
+    """Runs steps of the way, each as a process of its own.
 
     Attributes:
         lab: the framework, and the judge of what it holds.
         proxy: stands before SENAITE.
         directory: for the configuration, the ledger and the logs.
+        others: what stands before the other systems.
+        sections: those systems' sections of the configuration.
         attempts: how many processes were started.
         killed: how many of them were killed.
     """
@@ -40,10 +43,12 @@ class RoundTrip:
     lab: sandbox.Lab
     proxy: Proxy
     directory: Path
+    others: Sequence[Proxy] = ()
+    sections: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     attempts: int = 0
     killed: int = 0
     _config: Path = field(init=False)
-    _seen: int = field(init=False, default=0)
+    _seen: dict[str, int] = field(init=False, default_factory=dict)
     _writes: int = field(init=False, default=0)
 
     def __post_init__(self) -> None:
@@ -73,10 +78,12 @@ class RoundTrip:
                 return attempts
 
     def writes(self) -> int:
-        """Return how many writing requests have reached the proxy."""
-        new = self.proxy.requests(self._seen)
-        self._writes += sum(1 for request in new if request["method"] == "POST")
-        self._seen = max((request["number"] for request in new), default=self._seen)
+        """Return how many writing requests have reached the proxies."""
+        for proxy in (self.proxy, *self.others):
+            seen = self._seen.get(proxy.url, 0)
+            new = proxy.requests(seen)
+            self._writes += sum(1 for request in new if request["method"] in WRITING)
+            self._seen[proxy.url] = max((request["number"] for request in new), default=seen)
         return self._writes
 
     def counts(self) -> dict[tuple[str, str, str], int]:
@@ -84,6 +91,11 @@ class RoundTrip:
         with Ledger(self.ledger) as ledger:
             ledger.verify()
             return ledger.counts()
+
+    def events(self) -> int:
+        """Return how many events the audit trail has; it verifies."""
+        with Ledger(self.ledger) as ledger:
+            return ledger.verify().count
 
     def _attempt(self, name: str, kill_at: int | None, give_up: float) -> int:
         self.attempts += 1
@@ -127,7 +139,7 @@ class RoundTrip:
         }
 
     def _configuration(self) -> dict[str, Any]:
-        """Return the shipped configuration, in which only what speaks of the LIMS is another."""
+        """Return the shipped configuration, in which only what speaks of the real systems is another."""
         shipped = yaml.safe_load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
         return {
             "framework": {name: value for name, value in shipped["framework"].items() if name != "connection"},
@@ -139,6 +151,7 @@ class RoundTrip:
                 "username": "${LIMS_USERNAME}",
                 "password": "${LIMS_PASSWORD}",
             },
+            **self.sections,
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
@@ -13,12 +14,25 @@ from typing import TextIO
 
 import requests
 
-from tests.live.senaite.server import Missing, free_port, home
-
-__all__ = ["LiveServer", "Missing"]
-
+ROOT = Path(__file__).resolve().parents[2]
 STOP_WITHIN = 20.0
 QUIET = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONDONTWRITEBYTECODE": "1", "PYTHONWARNINGS": "ignore"}
+
+
+class Missing(RuntimeError):
+    """What a system needs is not on this machine."""
+
+
+def home() -> Path:
+    """Return where live systems are installed: ``$LIVE_HOME``, else ``.run/live`` in the clone."""
+    return Path(os.environ.get("LIVE_HOME") or ROOT / ".run" / "live")
+
+
+def free_port() -> int:
+    """Return a port of the loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
 
 
 class LiveServer:

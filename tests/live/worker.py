@@ -1,20 +1,42 @@
-"""One step of the round trip between the framework and SENAITE, as a process that can be killed."""
+"""One step of a service request's way through the real systems, as a process that can be killed."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import logging
+import os
+from collections.abc import Sequence
 
 from pv_testing.config import load_config
 from pv_testing.exchange.report import Report
-from pv_testing.integrations import FrameworkClient, LIMSClient
+from pv_testing.integrations import connect
 from pv_testing.ledger import Ledger
+from pv_testing.workflows.hours import log_hours
 from pv_testing.workflows.intake import create_samples
+from pv_testing.workflows.invoicing import create_invoices
+from pv_testing.workflows.nonconformances import report_non_conformances
+from pv_testing.workflows.projects import create_tasks
 from pv_testing.workflows.results import upload_results
 from pv_testing.workflows.statuses import pull_statuses, push_statuses
+from pv_testing.workflows.stock import draw_consumables, move_stock
+from pv_testing.workflows.task_updates import update_tasks
+from tests.chaos.clerk import find_and_raise_capas
 
-STEPS = {"intake": create_samples, "results": upload_results, "pull": pull_statuses, "push": push_statuses}
+STEPS = {
+    "intake": ("lims", create_samples),
+    "results": ("lims", upload_results),
+    "pull": ("lims", pull_statuses),
+    "push": ("lims", push_statuses),
+    "reports": ("qms", report_non_conformances),
+    "capas": ("qms", find_and_raise_capas),
+    "tasks": ("pm", create_tasks),
+    "updates": ("pm", update_tasks),
+    "hours": ("pm", log_hours),
+    "invoices": ("erp", create_invoices),
+    "stock": ("erp", move_stock),
+    "consumables": ("erp", draw_consumables),
+}
 
 
 def main() -> int:
@@ -26,19 +48,22 @@ def main() -> int:
     for name in ("config", "ledger", "owner"):
         parser.add_argument(f"--{name}", required=True)
     asked = parser.parse_args()
+    os.environ["PV_CONFIG"] = asked.config
     with Ledger(asked.ledger) as ledger:
-        report = asyncio.run(_attempt(asked, ledger))
-    print(report.table(), flush=True)
-    return 1 if report.error is not None or report.not_in_effect() else 0
+        reports = asyncio.run(_attempt(asked, ledger))
+    print(*(report.table() for report in reports), sep="\n", flush=True)
+    return 1 if any(report.error is not None or report.not_in_effect() for report in reports) else 0
 
 
-async def _attempt(asked: argparse.Namespace, ledger: Ledger) -> Report:
+async def _attempt(asked: argparse.Namespace, ledger: Ledger) -> list[Report]:
     systems = load_config(asked.config).systems
-    framework = FrameworkClient(config=systems["framework"].ready(), ledger=ledger, owner=asked.owner)
-    lims = LIMSClient(config=systems["lims"].ready(), ledger=ledger, owner=asked.owner)
-    async with framework, lims:
+    system, step = STEPS[asked.step]
+    framework = connect(systems["framework"].ready(), ledger=ledger, owner=asked.owner)
+    other = connect(systems[system].ready(), ledger=ledger, owner=asked.owner)
+    async with framework, other:
         listed = await framework.alist("list_service_requests")
-        return await STEPS[asked.step](framework, lims, [request["id"] for request in listed])
+        made = await step(framework, other, [request["id"] for request in listed])
+    return list(made) if isinstance(made, Sequence) else [made]
 
 
 if __name__ == "__main__":

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
+from sandbox.framework.app import USERS
+
 ADMIN, ADMIN_PASSWORD, ADMIN_KEY = "admin", "live-Admin-1", "a" * 40
 INTEGRATION, INTEGRATION_KEY = "integration", "1" * 40
 GUEST, GUEST_KEY = "guest", "9" * 40
 OPERATOR, OPERATOR_MAIL = "ada", "ada.volt@laboratory.example"
 SHY, SHY_MAIL = "shy", "shy.watt@laboratory.example"
 PROJECT, QUALITY, OPEN_HOUSE = "pv-lab", "quality", "open-house"
+# The project that the first service request of the sandbox's framework names, and that framework's people.
+REQUESTED = "proj-2025-001"
+STAFF = [(login, mail) for _, login, mail, _, role, active in USERS if active and role in {"operator", "manager"}]
 KEY_FIELD = "External key"
 TRACKERS = ("Task", "Non-conformance", "CAPA")
 ACTIVITIES = ("Testing", "Equipment usage")
@@ -56,10 +61,12 @@ def plan() -> dict[str, Any]:
             {"login": OPERATOR, "mail": OPERATOR_MAIL, "role": "Developer"},
             {"login": SHY, "mail": SHY_MAIL, "hide_mail": True, "role": "Developer"},
             {"login": GUEST, "mail": "guest@laboratory.example", "key": GUEST_KEY},
+            *({"login": login, "mail": mail, "role": "Developer"} for login, mail in STAFF),
         ],
         "projects": [
             {"identifier": PROJECT, "public": False},
             {"identifier": QUALITY, "public": False},
             {"identifier": OPEN_HOUSE, "public": True},
+            {"identifier": REQUESTED, "public": False},
         ],
     }
