@@ -7,7 +7,7 @@ nothing here closes one.
 
 | task | does |
 | --- | --- |
-| `choose` | finds the service requests: one mapped task each while they are few, balanced chunks of them beyond eight |
+| `choose` | finds requests, closed ones too while a report waits; a mapped task each, beyond eight balanced chunks |
 | `report_non_conformances` | makes the reports and says in its log what became of every failed execution |
 
 The notes at the end of the log name what a person should look at: executions whose verdicts contradict each other or
@@ -23,8 +23,7 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
-from operators.nonconformances import ReportNonConformancesOperator
-from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
+from operators.nonconformances import ChooseToReportOperator, ReportNonConformancesOperator
 from operators.wiring import DEFAULT_ARGS, NON_CONFORMANCES, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule_on
 
 with DAG(
@@ -40,7 +39,7 @@ with DAG(
     params=PARAMS,
     tags=["pv", "qms"],
 ):
-    choose = ChooseServiceRequestsOperator(task_id="choose", states=UNDER_TEST, service_request="{{ params.sr }}")
+    choose = ChooseToReportOperator(task_id="choose", service_request="{{ params.sr }}")
     ReportNonConformancesOperator.partial(
         task_id="report_non_conformances",
         rehearse="{{ params.dry_run }}",

@@ -75,12 +75,16 @@ class ChooseServiceRequestsOperator(BaseOperator):
         self.most_tasks = most_tasks
         self.framework_conn_id = framework_conn_id
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature
-        """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
+    def chosen(self) -> dict[str, int]:
+        """Return the ids of the service requests by their numbers."""
         from hooks.framework import FrameworkHook
 
         with FrameworkHook(self.framework_conn_id).get_client() as framework:
-            found = choose(framework, self.states, str(self.service_request or "").strip())
+            return choose(framework, self.states, str(self.service_request or "").strip())
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature
+        """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
+        found = self.chosen()
         parts = chunks(list(found), self.most_tasks)
         names = ", ".join(title(part) for part in parts) or "none"
         self.log.info("%d service requests in %d tasks: %s", len(found), len(parts), names)

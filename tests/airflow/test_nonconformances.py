@@ -12,7 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 import sandbox
 from demo.laboratory import connections
-from operators.nonconformances import ReportNonConformancesOperator
+from operators.nonconformances import ChooseToReportOperator, ReportNonConformancesOperator
 from operators.wiring import NON_CONFORMANCES
 from pv_testing.errors import ExchangeIncomplete
 from sandbox import Lab
@@ -53,6 +53,21 @@ def test_a_failed_execution_is_reported_with_its_link_and_counted_in_the_asset(l
     again, operator, _ = report(service_requests=[1])
     assert again["operations"] == {"qms.create_nc_report": {"unchanged": 1}}
     assert operator.record_page.startswith("https://qms.example/nc/NC-000001")
+
+
+def test_a_closed_request_is_chosen_until_nothing_of_it_waits(lab: Lab) -> None:
+    chosen = ChooseToReportOperator(task_id="choose")
+    assert chosen.execute({}) == [{"service_requests": [1], "title": "SR-2025-0001"}]  # type: ignore[typeddict-item]
+    lab.decide(int(first(lab)), "FAIL")
+    lab.faults("qms", {"route": "POST /api/nc-reports", "kind": "error", "status": 422, "times": 1})
+    with pytest.raises(ExchangeIncomplete):
+        report(service_requests=[1])
+    lab.advance(1, "CLOSED")
+    assert [task["service_requests"] for task in chosen.execute({})] == [[1]]  # type: ignore[typeddict-item]
+    with pytest.raises(ExchangeIncomplete):
+        report(service_requests=[1])
+    report(service_requests=[1], replay=True)
+    assert chosen.execute({}) == []  # type: ignore[typeddict-item]
 
 
 def test_what_a_person_should_look_at_is_in_the_summary(lab: Lab) -> None:

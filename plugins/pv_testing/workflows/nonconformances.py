@@ -22,6 +22,9 @@ from pv_testing.quality.retests import EarlierReport, earlier_tests
 from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.reported import Reported, in_doubt
 from pv_testing.workflows.settled import Settled
+from pv_testing.workflows.unfinished import CLOSED, Unfinished
+
+SWEEP = "qms/nc"
 
 IN_DOUBT = (
     "passes now, but an earlier attempt may have made its report: look in the QMS; confirm the report if it is there, "
@@ -63,6 +66,9 @@ async def report_non_conformances(
     report.notes += deletions(deleted)
     if not dry_run:
         await asyncio.to_thread(_keep, qms, batches, report.outcomes, doubtful)
+        waiting = {outcome.key for outcome in report.not_in_effect()} | doubtful
+        finished = [(batch.request, report.error is None and batch.is_finished(waiting)) for batch in batches]
+        await Unfinished(qms.ledger, SWEEP).keep(finished, deleted)
     report.add(outcome for batch in batches for outcome in batch.unchanged(known))
     uncertain = sorted(passing & doubtful)
     report.add(Outcome(name, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for name in uncertain)
@@ -105,6 +111,14 @@ class _Batch:
     def skipped(self) -> list[str]:
         """Executions that weren't read because they are settled."""
         return [execution_id for execution_id in self.earlier if execution_id not in self.read]
+
+    def is_finished(self, waiting: AbstractSet[str]) -> bool:
+        """Say whether the request is closed and nothing of it waits, so that no later run need read it.
+
+        Args:
+            waiting: executions whose reports are not in effect, or of which nobody knows.
+        """
+        return self.request.status == CLOSED and not self.unlinked and waiting.isdisjoint(self.earlier)
 
     def unchanged(self, known: Mapping[str, str]) -> list[Outcome]:
         """Return the outcomes of the reports of which there is nothing to be sent."""

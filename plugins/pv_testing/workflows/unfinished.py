@@ -78,6 +78,10 @@ class Unfinished:
             row["sr_number"]: int(row["id"]) for row in rows if not _is_finished(row, finished.get(row["sr_number"]))
         }
 
+    def begun(self) -> dict[str, int]:
+        """Return the ids of the requests that are begun and not finished, by their numbers."""
+        return dict(self._kept()["begun"])
+
     async def keep(self, requests: Iterable[tuple[ServiceRequest, bool]], deleted: Iterable[int] = ()) -> None:
         """Remember how far requests are.
 
