@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, tzinfo
 from typing import Any
 
+from pv_testing.domain.days import moment
 from pv_testing.domain.reading import first, text
 from pv_testing.domain.records import Execution
+from pv_testing.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +85,18 @@ def _instruments(named: Any) -> Iterator[Instrument]:
             yield Instrument(text(role), text(item))
 
 
-def read_day(said: Any) -> date | None:
-    """Return the calendar day that a date or a point in time begins with, or ``None`` where it is none."""
+def read_day(said: Any, zone: tzinfo | None = None) -> date | None:
+    """Return the calendar day of a date or a point in time, or ``None`` where it is none.
+
+    Args:
+        said: a date, which stays as it is, or a point in time.
+        zone: where the day of a point in time counts; without one it is the day that is written.
+    """
+    if zone is not None and (isinstance(said, datetime) or len(text(said)) > len("2025-11-13")):
+        try:
+            return moment(said).astimezone(zone).date()
+        except DataError:
+            return None
     if isinstance(said, datetime):
         return said.date()
     try:

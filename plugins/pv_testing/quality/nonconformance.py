@@ -107,7 +107,7 @@ class Evidence:
             DataError: nobody has said what the verdict on a criterion means.
         """
         criteria = failed_criteria(execution)
-        overdue, near = _calibrations(execution, policy.calibration_days)
+        overdue, near = _calibrations(execution, policy)
         return cls(
             criteria=criteria,
             failures=[_failure(criterion, execution) for criterion in criteria],
@@ -188,9 +188,9 @@ def _wanted(target: str, tolerance: str) -> str:
     return f" ({words})" if words else ""
 
 
-def _calibrations(execution: Execution, days: int) -> tuple[list[str], list[str]]:
+def _calibrations(execution: Execution, policy: QualityPolicy) -> tuple[list[str], list[str]]:
     """Return the equipment past and near its calibration date on the day of the test."""
-    tested = read_day(execution.completed_at)
+    tested = read_day(execution.completed_at, policy.zone)
     overdue: list[str] = []
     near: list[str] = []
     for instrument in read_instruments(execution):
@@ -199,7 +199,7 @@ def _calibrations(execution: Execution, days: int) -> tuple[list[str], list[str]
             continue
         if due < tested:
             overdue.append(_overdue(instrument, (tested - due).days))
-        elif due - tested <= timedelta(days=days):
+        elif due - tested <= timedelta(days=policy.calibration_days):
             near.append(
                 f"{instrument.name}: calibration due {due.isoformat()}, {_days((due - tested).days)} after the test"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timezone, tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -49,16 +50,18 @@ class QualityPolicy:
         critical_criteria: parameters whose failure is major, whatever the protocol.
         calibration_days: equipment is near its calibration date when it is due so many days after the test, or sooner.
         actions: what a report proposes.
+        zone: the laboratory's time zone, which decides on which day a test was.
     """
 
     critical_protocols: frozenset[str] = frozenset({*ELECTRICAL_SAFETY, BYPASS_DIODE})
     critical_criteria: frozenset[str] = frozenset()
     calibration_days: int = CALIBRATION_DAYS
     actions: CorrectiveActions = field(default_factory=CorrectiveActions)
+    zone: tzinfo = timezone.utc
 
     @classmethod
     def read(cls, path: str | Path | None = None) -> QualityPolicy:
-        """Read ``quality.yaml``.
+        """Read ``quality.yaml``, and the laboratory's zone from the configuration.
 
         Args:
             path: the file; the one beside the configuration file by default.
@@ -66,18 +69,25 @@ class QualityPolicy:
         Raises:
             ConfigError: for each thing that is wrong, with its place.
         """
+        from pv_testing.config import lab_zone
         from pv_testing.config.policy import read_policy
 
-        return cls.of(read_policy("quality", path))
+        return cls.of(read_policy("quality", path), lab_zone())
 
     @classmethod
-    def of(cls, said: Mapping[str, Any]) -> QualityPolicy:
-        """Return the rules that a mapping of the shape of ``quality.yaml`` describes."""
+    def of(cls, said: Mapping[str, Any], zone: tzinfo = timezone.utc) -> QualityPolicy:
+        """Return the rules that a mapping of the shape of ``quality.yaml`` describes.
+
+        Args:
+            said: the mapping.
+            zone: the laboratory's time zone.
+        """
         lists = {name: frozenset(said[name]) for name in ("critical_protocols", "critical_criteria") if name in said}
         return cls(
             **lists,
             calibration_days=said.get("calibration_days", CALIBRATION_DAYS),
             actions=CorrectiveActions(**said.get("corrective_actions", {})),
+            zone=zone,
         )
 
     def severity(self, protocol_id: str, failed: Iterable[Criterion]) -> str:

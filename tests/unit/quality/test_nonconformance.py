@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from zoneinfo import ZoneInfo
+
 import pytest
 
 from pv_testing.domain.reading import read_execution
@@ -92,6 +94,23 @@ def test_equipment_is_near_or_past_its_calibration_on_the_day_of_the_test(due, s
     assert f"Equipment near or past its calibration date:\n- {said}\n\n" in data["description"]
     assert bool(data["contributing_factors"]) is is_factor
     assert ("Calibrate the equipment" in data["proposed_corrective_action"]) is is_factor
+
+
+@pytest.mark.parametrize(
+    ("completed_at", "zone", "late"),
+    [
+        ("2025-11-13T23:30:00Z", "UTC", False),
+        ("2025-11-13T23:30:00Z", "Europe/Berlin", True),
+        ("2025-11-14T03:30:00Z", "America/New_York", False),
+        ("2025-11-13", "America/New_York", False),
+        ("2025-11-14", "America/New_York", True),
+    ],
+)
+def test_the_day_of_the_test_is_the_laboratorys(completed_at, zone, late):
+    equipment = {"simulator": {"id": "SIM-001", "calibration_due": "2025-11-13"}}
+    policy = QualityPolicy.of({}, ZoneInfo(zone))
+    said = written(execution(equipment=equipment, completed_at=completed_at), policy).data["description"]
+    assert ("calibration was due 2025-11-13, 1 day before the test" in said) is late
 
 
 def test_the_days_that_count_as_near_are_configured():
