@@ -58,6 +58,9 @@ async def move_stock(
     report = Report(MOVE, erp.system, erp.config.provider, rehearsal=dry_run)
     requests, deleted = await framework.aservice_requests(sr_ids if policy.states else ())
     stays = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
+    memory = Unfinished(erp.ledger, STOCK, policy.closed_days)
+    if not dry_run:
+        await memory.keep(_far(stays), deleted)
     for step in STEPS:
         if report.error is None:
             await _take_step(step, [stay for stay in stays if step in stay.steps], erp, report, replay=replay)
@@ -67,10 +70,14 @@ async def move_stock(
     report.notes += [note for stay in stays for note in stay.notes()]
     report.notes += deletions(deleted)
     if not dry_run:
-        far = [(stay.request, stay.finished) for stay in stays if stay.steps]
-        await Unfinished(erp.ledger, STOCK, policy.closed_days).keep(far, deleted)
+        await memory.keep(_far(stays))
     report.close()
     return report
+
+
+def _far(stays: Iterable[Stay]) -> list[tuple[ServiceRequest, bool]]:
+    """Return how far requests are; remembered before anything is sent too, so that a killed worker forgets none."""
+    return [(stay.request, stay.finished) for stay in stays if stay.steps]
 
 
 async def _take_step(step: str, stays: Sequence[Stay], erp: ERPClient, report: Report, *, replay: bool) -> None:
@@ -147,15 +154,24 @@ async def draw_consumables(
     fates = await _fates(erp, DRAW, [record.key for record in every])
     drawn = {key for key, decision in fates.items() if decision is Decision.CHANGED}
     report.add(Outcome(key, Result.UNCHANGED) for key in drawn)
+    memory = Unfinished(erp.ledger, DRAWN, policy.closed_days)
+    if not dry_run:
+        await memory.keep(_drawn(tested, records, drawn), deleted)
     outcomes = await _send(erp, DRAW, [record for record in every if record.key not in drawn], report, replay=replay)
     drawn |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
     report.notes += deletions(deleted)
     if not dry_run:
-        waiting = {number for number, of in records.items() if not all(record.key in drawn for record in of)}
-        far = [(each, each.status == CLOSED and each.sr_number not in waiting) for each in tested]
-        await Unfinished(erp.ledger, DRAWN, policy.closed_days).keep(far, deleted)
+        await memory.keep(_drawn(tested, records, drawn))
     report.close()
     return report
+
+
+def _drawn(
+    requests: Iterable[ServiceRequest], records: Mapping[str, Sequence[Record]], drawn: set[str]
+) -> list[tuple[ServiceRequest, bool]]:
+    """Return how far requests are: a closed one is finished when all that it has used up is drawn."""
+    waiting = {number for number, of in records.items() if not all(record.key in drawn for record in of)}
+    return [(each, each.status == CLOSED and each.sr_number not in waiting) for each in requests]
 
 
 async def _draws(

@@ -1,0 +1,163 @@
+"""A worker that is killed at any write to the ledger loses nothing and doubles nothing, whatever happens meanwhile."""
+
+from __future__ import annotations
+
+import itertools
+from contextlib import closing, suppress
+from zoneinfo import ZoneInfo
+
+import pytest
+
+import sandbox
+from pv_testing.contracts.places import contract_path
+from pv_testing.integrations import ERPClient, FrameworkClient, PMClient
+from pv_testing.inventory import InventoryPolicy
+from pv_testing.ledger import Ledger, State
+from pv_testing.projects import ProjectRules
+from pv_testing.transports.sync import run
+from pv_testing.workflows.crediting import credit_withdrawn_tests
+from pv_testing.workflows.hours import log_hours
+from pv_testing.workflows.invoicing import create_invoices
+from pv_testing.workflows.projects import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP, create_tasks
+from pv_testing.workflows.stock import DRAWN, STOCK, draw_consumables, move_stock
+from pv_testing.workflows.task_updates import update_tasks
+from pv_testing.workflows.unfinished import Unfinished
+from tests.integration.billing import CUSTOMER, policy
+from tests.integration.dying import MOST, DyingLedger, Gone
+
+ZONE = ZoneInfo("Europe/Berlin")
+BILLING = {"policy": policy(), "zone": ZONE}
+INVENTORY = {
+    "policy": InventoryPolicy.of(
+        {
+            "states": {"received": "INSPECTION_COMPLETE", "stored": "TESTING_COMPLETE", "leaving": "CLOSED"},
+            "consumables": {"PVTP-001": {"CLEANER": {"quantity": "0.05", "unit": "l"}}},
+        }
+    ),
+    "zone": ZONE,
+}
+PROJECTS = {"rules": ProjectRules()}
+
+
+class Laboratory:
+    """One service request, and the steps as the operators run them, with leases that end soon."""
+
+    def __init__(self, lab: sandbox.Lab, folder) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.url = f"sqlite:///{folder / 'ledger.sqlite'}"
+        for name in ("erp_custom", "pm_custom"):
+            text = contract_path(name).read_text(encoding="utf-8")
+            for long, brief in (("attempt_timeout: 30", "1"), ("total_timeout: 120", "1"), ("horizon: 2", "0.2")):
+                text = text.replace(long, f"{long.partition(':')[0]}: {brief}")
+            (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+
+    def step(self, workflow, options, ids=(1,), ledger=None) -> None:
+        """Run a step; without a ledger of its own, until nothing waits."""
+        with ledger or Ledger(self.url) as opened, closing(self._framework(opened)) as framework:
+            in_pm = workflow in {create_tasks, update_tasks, log_hours}
+            with closing((self._pm if in_pm else self._erp)(opened)) as client:
+                made = run(workflow(framework, client, ids, **options))
+            if ledger is None:
+                for report in made if isinstance(made, list) else [made]:
+                    report.raise_for_waiting()
+
+    def die(self, workflow, options, at: int, *, done: bool) -> bool:
+        """Run a step by a worker that is killed at a write; return whether it was."""
+        ledger = DyingLedger(self.url, at, done=done)
+        with suppress(Gone):
+            self.step(workflow, options, ledger=ledger)
+        return ledger.gone
+
+    def remembered(self, sweep: str, days: int = 0) -> list[int]:
+        with Ledger(self.url) as ledger, closing(self._framework(ledger)) as framework:
+            return Unfinished(ledger, sweep, days).closed(framework)
+
+    def in_doubt(self) -> list[str]:
+        """Return the records whose fate the ledger doesn't know."""
+        with Ledger(self.url) as ledger:
+            return [entry.key for entry in ledger.entries(states=[State.IN_FLIGHT, State.UNKNOWN])]
+
+    def count(self, system: str, table: str) -> tuple[int, int]:
+        """Return how many documents a system has, and under how many keys."""
+        (row,) = self.lab.rows(system, f"SELECT count(*) AS n, count(DISTINCT external_id) AS keys FROM {table}")
+        return row["n"], row["keys"]
+
+    def _framework(self, ledger: Ledger) -> FrameworkClient:
+        known = self.lab.credentials
+        user = {"username": known.framework_username, "password": known.framework_password}
+        return FrameworkClient(self.lab.framework_url, ledger=ledger, **user)
+
+    def _pm(self, ledger: Ledger) -> PMClient:
+        contract = str(self.folder / "pm_custom.yaml")
+        return PMClient(self.lab.url("pm"), token=self.lab.credentials.pm_token, ledger=ledger, contract=contract)
+
+    def _erp(self, ledger: Ledger) -> ERPClient:
+        known = self.lab.credentials
+        user = {"client_id": known.erp_client_id, "client_secret": known.erp_client_secret}
+        return ERPClient(self.lab.url("erp"), ledger=ledger, contract=str(self.folder / "erp_custom.yaml"), **user)
+
+
+def laboratories(tmp_path, **plan):
+    """Give a fresh laboratory for each write that a worker may be killed at."""
+    for place, (at, done) in enumerate(itertools.product(range(1, MOST), (False, True))):
+        folder = tmp_path / str(place)
+        folder.mkdir()
+        wanted = sandbox.SeedPlan(**{"requests": 1, "modules": 2, "protocols": 1, **plan})
+        with sandbox.serve(folder / "lab", seed_plan=wanted) as lab:
+            yield Laboratory(lab, folder), at, done
+
+
+@pytest.mark.parametrize("withdrawn", [False, True], ids=["invoice", "credit note"])
+def test_invoices_and_credit_notes(tmp_path, withdrawn):
+    for at_lab, at, done in laboratories(tmp_path, state="complete", protocols=2):
+        at_lab.lab.know_customer(CUSTOMER)
+        at_lab.lab.advance(1, "REPORTS_APPROVED")
+        if withdrawn:
+            at_lab.step(create_invoices, BILLING)
+            at_lab.lab.withdraw(1, "PVTP-001")
+        step = credit_withdrawn_tests if withdrawn else create_invoices
+        killed = at_lab.die(step, BILLING, at, done=done)
+        for follows in (create_invoices, credit_withdrawn_tests):
+            at_lab.step(follows, BILLING)
+        assert at_lab.lab.rows("erp", "SELECT status FROM invoices") == [{"status": "POSTED"}], (at, done)
+        assert at_lab.count("erp", "credit_notes") == (int(withdrawn), int(withdrawn)), (at, done)
+        assert [at_lab.remembered(sweep) for sweep in ("erp/invoices", "erp/credits")] == [[], []], (at, done)
+        if not killed:
+            return
+
+
+@pytest.mark.parametrize(("step", "sweep"), [(move_stock, STOCK), (draw_consumables, DRAWN)])
+def test_stock_of_a_request_that_is_closed_before_the_next_run(tmp_path, step, sweep):
+    for at_lab, at, done in laboratories(tmp_path, state="complete", failures=0):
+        killed = at_lab.die(step, INVENTORY, at, done=done)
+        at_lab.lab.advance(1, "CLOSED")
+        table = "stock_movements" if step is move_stock else "consumables"
+        begun = at_lab.count("erp", table) != (0, 0)
+        at_lab.step(step, INVENTORY, at_lab.remembered(sweep, 30))
+        wanted = 6 if step is move_stock else 2
+        assert at_lab.count("erp", table) in {(wanted, wanted), *(() if begun else [(0, 0)])}, (at, done)
+        assert at_lab.remembered(sweep, 30) == [], (at, done)
+        assert at_lab.in_doubt() == [] or not begun, (at, done)
+        if not killed:
+            return
+
+
+@pytest.mark.parametrize("step", [create_tasks, update_tasks, log_hours])
+def test_a_project_whose_request_is_closed_before_the_next_run(tmp_path, step):
+    for at_lab, at, done in laboratories(tmp_path, state="complete", modules=1):
+        if step is not create_tasks:
+            at_lab.step(create_tasks, PROJECTS)
+        killed = at_lab.die(step, PROJECTS, at, done=done)
+        at_lab.lab.advance(1, "CLOSED")
+        begun = at_lab.count("pm", "tasks") != (0, 0)
+        follows = ((create_tasks, TASK_SWEEP), (update_tasks, STATUS_SWEEP), (log_hours, HOURS_SWEEP))
+        for workflow, sweep in follows:
+            at_lab.step(workflow, PROJECTS, at_lab.remembered(sweep))
+        found = tuple(at_lab.count("pm", table) for table in ("tasks", "time_entries"))
+        assert found in {((2, 2), (1, 1)), *(() if begun else [((0, 0), (0, 0))])}, (at, done)
+        states = at_lab.lab.rows("pm", "SELECT DISTINCT status FROM tasks")
+        assert states == ([{"status": "COMPLETE"}] if found[0][0] else []), (at, done)
+        assert [at_lab.remembered(sweep) for _, sweep in follows] == [[], [], []], (at, done)
+        if not killed:
+            return
