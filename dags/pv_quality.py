@@ -23,7 +23,8 @@ from __future__ import annotations
 
 from airflow.sdk import DAG
 
-from operators.nonconformances import ChooseToReportOperator, ReportNonConformancesOperator
+from operators.nonconformances import ReportNonConformancesOperator
+from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
 from operators.wiring import DEFAULT_ARGS, NON_CONFORMANCES, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule_on
 
 with DAG(
@@ -39,7 +40,9 @@ with DAG(
     params=PARAMS,
     tags=["pv", "qms"],
 ):
-    choose = ChooseToReportOperator(task_id="choose", service_request="{{ params.sr }}")
+    choose = ChooseServiceRequestsOperator(
+        task_id="choose", states=UNDER_TEST, sweep="qms/nc", service_request="{{ params.sr }}"
+    )
     ReportNonConformancesOperator.partial(
         task_id="report_non_conformances",
         rehearse="{{ params.dry_run }}",

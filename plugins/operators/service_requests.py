@@ -52,35 +52,51 @@ class ChooseServiceRequestsOperator(BaseOperator):
 
     Args:
         states: the states that the workflow is about; the open ones by default.
+        sweep: the workflow's name in the ledger, such as ``lims/results``: those requests are taken as well that it has
+            begun with and not finished, although they have left the states meanwhile.
         service_request: the number or the id of the only one to take.
         most_tasks: how many tasks there may be at the most.
         framework_conn_id: the connection of the framework.
+        ledger_conn_id: the connection of the ledger.
     """
 
-    template_fields: Sequence[str] = ("service_request", "framework_conn_id")
+    template_fields: Sequence[str] = ("service_request", "framework_conn_id", "ledger_conn_id")
     ui_color = "#e8eef7"
 
     def __init__(
         self,
         *,
         states: Sequence[str] = OPEN,
+        sweep: str = "",
         service_request: str = "",
         most_tasks: int = MOST_TASKS,
         framework_conn_id: str = "pv_framework",
+        ledger_conn_id: str = "pv_ledger",
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.states = states
+        self.sweep = sweep
         self.service_request = service_request
         self.most_tasks = most_tasks
         self.framework_conn_id = framework_conn_id
+        self.ledger_conn_id = ledger_conn_id
 
     def chosen(self) -> dict[str, int]:
         """Return the ids of the service requests by their numbers."""
         from hooks.framework import FrameworkHook
 
+        wanted = str(self.service_request or "").strip()
         with FrameworkHook(self.framework_conn_id).get_client() as framework:
-            return choose(framework, self.states, str(self.service_request or "").strip())
+            found = choose(framework, self.states, wanted)
+        return found if wanted or not self.sweep else {**self._begun(), **found}
+
+    def _begun(self) -> dict[str, int]:
+        from hooks.ledger import LedgerHook
+        from pv_testing.workflows.unfinished import Unfinished
+
+        with LedgerHook(self.ledger_conn_id).get_conn() as ledger:
+            return Unfinished(ledger, self.sweep).begun()
 
     def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""

@@ -12,9 +12,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 import sandbox
 from demo.laboratory import connections
-from operators.nonconformances import ChooseToReportOperator, ReportNonConformancesOperator
+from operators.nonconformances import ReportNonConformancesOperator
+from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
 from operators.wiring import NON_CONFORMANCES
 from pv_testing.errors import ExchangeIncomplete
+from pv_testing.workflows.nonconformances import SWEEP
 from sandbox import Lab
 from tests.airflow.home import connect
 
@@ -56,7 +58,7 @@ def test_a_failed_execution_is_reported_with_its_link_and_counted_in_the_asset(l
 
 
 def test_a_closed_request_is_chosen_until_nothing_of_it_waits(lab: Lab) -> None:
-    chosen = ChooseToReportOperator(task_id="choose")
+    chosen = ChooseServiceRequestsOperator(task_id="choose", states=UNDER_TEST, sweep=SWEEP)
     assert chosen.execute({}) == [{"service_requests": [1], "title": "SR-2025-0001"}]  # type: ignore[typeddict-item]
     lab.decide(int(first(lab)), "FAIL")
     lab.faults("qms", {"route": "POST /api/nc-reports", "kind": "error", "status": 422, "times": 1})

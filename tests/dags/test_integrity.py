@@ -104,6 +104,15 @@ def test_work_is_mapped_over_what_was_chosen_and_named(described: dict[str, Any]
     assert tasks[task]["title"] == "{{ task.title }}"
 
 
+def test_closed_requests_come_back_under_the_name_that_the_workflow_remembers_them_by(
+    described: dict[str, Any],
+) -> None:
+    from pv_testing.workflows import nonconformances, results
+
+    sweeps = {name: described[name]["tasks"]["choose"]["sweep"] for name in ("pv_results", "pv_quality", "pv_intake")}
+    assert sweeps == {"pv_results": results.SWEEP, "pv_quality": nonconformances.SWEEP, "pv_intake": ""}
+
+
 @pytest.mark.parametrize(
     ("content", "interval"),
     [

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from pv_testing.errors import ExchangeIncomplete
+from pv_testing.workflows.results import SWEEP
+from pv_testing.workflows.unfinished import Unfinished
 
 
 def test_twelve_modules_with_twelve_protocols_go_all_the_way(laboratory):
@@ -114,6 +116,20 @@ def test_a_request_deleted_half_way_is_noted_and_the_others_go_on(laboratory):
     report = trip.intake(ids=[first, second])
     assert report.counts()["created"] == 2
     assert any(f"service request {first} has been deleted" in note for note in report.notes)
+
+
+def test_a_closed_request_is_remembered_until_none_of_its_results_waits(laboratory):
+    trip = laboratory(state="complete", modules=2, protocols=1)
+    trip.intake().raise_for_waiting()
+    memory = Unfinished(trip.ledger, SWEEP)
+    trip.lab.faults("lims", {"route": "POST /api/v2/*results*", "kind": "error", "status": 422})
+    assert trip.results().not_in_effect()
+    trip.lab.faults("lims")
+    trip.lab.advance(1, "CLOSED")
+    assert trip.results().not_in_effect()
+    assert memory.begun() == {"SR-2025-0001": 1}
+    trip.results(replay=True).raise_for_waiting()
+    assert memory.begun() == {}
 
 
 def _all_steps(trip):

@@ -16,6 +16,9 @@ from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.settled import Settled
+from pv_testing.workflows.unfinished import CLOSED, Unfinished
+
+SWEEP = "lims/results"
 
 
 async def upload_results(
@@ -52,6 +55,12 @@ async def upload_results(
     if not dry_run:
         for settled in memory:
             await asyncio.to_thread(settled.keep, report.outcomes)
+        waiting = {outcome.key for outcome in report.not_in_effect()}
+        finished = [
+            (request, request.status == CLOSED and report.error is None and waiting.isdisjoint(keys(runs)))
+            for request, (runs, _) in zip(requests, read, strict=True)
+        ]
+        await Unfinished(lims.ledger, SWEEP).keep(finished, deleted)
     return report
 
 
@@ -82,6 +91,11 @@ def _records(
             protocol = protocols.get(execution.protocol_id)
             records.append(result_record(execution, protocol, request.sr_number, sample_id))
     return records, orphans
+
+
+def keys(executions: Iterable[Execution]) -> set[str]:
+    """Return the business keys of executions."""
+    return {execution.execution_id for execution in executions}
 
 
 def named(execution: Execution, users: Mapping[str, Mapping[str, Any]]) -> Execution:

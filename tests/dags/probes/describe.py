@@ -31,6 +31,7 @@ def describe_task(task: Any) -> dict[str, Any]:
         "policy": task.has_retry_policy,
         "mapped": task.is_mapped,
         "title": getattr(task, "map_index_template", None),
+        "sweep": getattr(task, "sweep", ""),
         "outlets": [asset.uri for asset in task.outlets],
         "links": sorted(link.name for link in task.operator_extra_links),
         "downstream": sorted(task.downstream_task_ids),
