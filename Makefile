@@ -13,6 +13,8 @@ USABLE := import sys, ensurepip, sqlite3, ssl, venv; sys.exit(not (3, 10) <= sys
 
 # Programs find the product as Airflow does, in the plugins folder.
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
+# What matplotlib keeps of the machine's fonts stays in the clone, too.
+export MPLCONFIGDIR := $(CURDIR)/.run/matplotlib
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench chaos live constraints clean
