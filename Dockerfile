@@ -4,7 +4,7 @@
 #   docker run --rm pv-testing python -m pv_testing check
 #
 # Every component needs the same metadata database, AIRFLOW__CORE__FERNET_KEY, AIRFLOW__API_AUTH__JWT_SECRET and
-# connections (AIRFLOW_CONN_PV_FRAMEWORK, AIRFLOW_CONN_PV_LIMS, AIRFLOW_CONN_PV_LEDGER, or a secrets backend).
+# connections (AIRFLOW_CONN_PV_FRAMEWORK and so on for lims, qms, pm, erp and ledger, or a secrets backend).
 FROM apache/airflow:3.3.2-python3.12
 
 COPY --chown=airflow:0 requirements.txt constraints.txt /opt/airflow/
