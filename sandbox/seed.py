@@ -33,6 +33,7 @@ class SeedPlan:
         seed: of all random numbers.
         state: ``new``: nothing has happened yet, the laboratory's work is planned; ``complete``: all tests are done.
         messy: whether requests with bad data are added.
+        first: number of the first request, where the laboratory has none of that number or a higher one.
     """
 
     requests: int = 1
@@ -43,6 +44,7 @@ class SeedPlan:
     seed: int = 1
     state: Literal["new", "complete"] = "new"
     messy: bool = False
+    first: int = 1
 
 
 def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
@@ -82,7 +84,7 @@ def request(records: Records, wanted: SeedPlan, number: int) -> dict[str, Any]:
         wanted: the laboratory by numbers.
         number: the how-many-th request of this seed.
     """
-    identity = int(records.store.value("SELECT coalesce(max(id), 0) + 1 FROM service_requests"))
+    identity = max(wanted.first, int(records.store.value("SELECT coalesce(max(id), 0) + 1 FROM service_requests")))
     created = EPOCH + timedelta(minutes=identity)
     customer = CUSTOMERS[number % len(CUSTOMERS)]
     serials = [
