@@ -23,7 +23,9 @@ async def whose() -> str:
 
 
 def python(code: str, *lines: str, stderr: int | None = None) -> subprocess.Popen[str]:
-    program = "\n".join(["import asyncio, os, sys", "from pv_testing.transports.sync import run", code, *lines])
+    # A shell's background job ignores SIGINT, and so do its children unless they say otherwise.
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = "\n".join(["import asyncio, os, sys", heard, "from pv_testing.transports.sync import run", code, *lines])
     environment = {**os.environ, "PYTHONPATH": PLUGINS}
     command = [sys.executable, "-W", "ignore", "-c", program]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
