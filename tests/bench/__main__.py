@@ -14,7 +14,7 @@ from tests.bench import creation, ledger, server
 from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
-DAGS = ("dags.pv_intake", "dags.pv_results", "dags.pv_status_sync")
+DAGS = tuple(f"dags.{path.stem}" for path in sorted((PROJECT / "dags").glob("*.py")))
 
 
 def main() -> int:
