@@ -27,7 +27,7 @@ demo: $(READY)  ## Run a laboratory and Airflow on this machine, carry a service
 	@$(RUN) -m demo $(ARGS)
 
 test: $(READY)  ## Run every test that needs no third-party system
-	@$(RUN) -m pytest -n 2 --dist loadgroup -m "not live" $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadfile -m "not live" $(ARGS)
 
 lint: $(READY)  ## Check the code with ruff, and the core's types with mypy
 	@$(RUN) -m ruff check .

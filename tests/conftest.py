@@ -13,14 +13,6 @@ SERVER = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5
 _numbers = count(1)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file in one process, and in one those that start an Airflow, which fills a machine."""
-    for item in items:
-        group = "airflow" if item.get_closest_marker("scheduler") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
     """Give the URL of a database of this session's own."""

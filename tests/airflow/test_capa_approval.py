@@ -30,7 +30,7 @@ USERS = {
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("capa")
     (folder / "dags").mkdir()
     (folder / "dags" / "pv_capa.py").write_text((airflow.PROJECT / "dags" / "pv_capa.py").read_text())

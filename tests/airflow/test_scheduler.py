@@ -24,7 +24,7 @@ REQUESTS, MODULES, PROTOCOLS = 2, 3, 2
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("scheduler")
     with Components(folder / "logs") as components:
         size = ("--requests", REQUESTS, "--modules", MODULES, "--protocols", PROTOCOLS)

@@ -10,7 +10,7 @@ from tests.chaos.storm import Attack, Storm
 
 @pytest.mark.parametrize("bulk", [1, 20])
 def test_each_sample_arrives_exactly_once_on_sqlite(bulk, tmp_path):
-    storm = Storm(requests=3, modules=100, kills=4, bulk=bulk, deadline=120)
+    storm = Storm(requests=3, modules=100, kills=4, bulk=bulk, deadline=300)
     verdict = _run(storm, f"sqlite:///{tmp_path / 'ledger.sqlite'}", tmp_path)
     assert verdict.holds, verdict.lines()
     assert verdict.kills == 4
@@ -19,7 +19,7 @@ def test_each_sample_arrives_exactly_once_on_sqlite(bulk, tmp_path):
 
 @pytest.mark.postgres
 def test_each_sample_arrives_exactly_once_on_postgresql(tmp_path, schema):
-    storm = Storm(requests=3, modules=100, kills=4, bulk=20, deadline=120)
+    storm = Storm(requests=3, modules=100, kills=4, bulk=20, deadline=300)
     verdict = _run(storm, schema, tmp_path)
     assert verdict.holds, verdict.lines()
 
