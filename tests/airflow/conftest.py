@@ -14,7 +14,7 @@ prepare()
 
 @pytest.fixture(scope="module")
 def alone() -> Iterator[None]:
-    """Wait until no other process of the tests runs an Airflow: one fills a machine, and ports are chosen before use."""
+    """Wait until no other process of the tests runs an Airflow: one fills a machine, and two would choose one port."""
     folder = PROJECT / ".run"
     folder.mkdir(exist_ok=True)
     with (folder / "airflow-tests.lock").open("w") as lock:
