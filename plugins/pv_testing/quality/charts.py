@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -102,6 +103,8 @@ def _points(axes: Axes, finding: Finding) -> None:
 
 def _picture(draw: Callable[[Figure], None], height: float) -> bytes:
     """Return a drawing as PNG, independent of this machine's settings of matplotlib."""
+    # The first import makes a list of fonts and says so, which is no news for the log of a task.
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.WARNING)
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

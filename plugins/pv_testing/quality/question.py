@@ -11,6 +11,7 @@ from pv_testing.quality.charts import CHARTS
 from pv_testing.quality.finding import Finding
 
 MOST_ROWS = 20
+UNKNOWN = "not known yet"
 _ACTIVE = re.compile(r"([\\`*_\[\]<>|#!~])")
 
 
@@ -55,7 +56,8 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 def _numbers(finding: Finding) -> list[tuple[str, str, str]]:
     signal = finding.signal
     rate = f"{finding.failed / finding.tested:.1%}"
-    known = f"{signal.usual_rate:.1%}" if signal.known else "not known yet"
+    known = f"{signal.usual_rate:.1%}" if signal.known else UNKNOWN
+    chance = f"{signal.probability:.2g}" if signal.known else UNKNOWN
     return [
         ("from", finding.since, ""),
         ("to", finding.at, ""),
@@ -67,7 +69,7 @@ def _numbers(finding: Finding) -> list[tuple[str, str, str]]:
             f"{signal.usually_failed} of {signal.usually_tested}",
         ),
         ("share of tests that failed", rate, known),
-        ("probability by chance", f"{signal.probability:.2g}", f"a rise below {signal.level:.2g}"),
+        ("probability by chance", chance, f"a rise below {signal.level:.2g}"),
     ]
 
 

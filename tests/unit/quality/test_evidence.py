@@ -63,6 +63,12 @@ def test_the_list_has_a_row_for_each_failed_execution_and_no_formula(finding):
     assert all(row["model"].startswith("'=") for row in rows)
 
 
+def test_the_question_gives_no_probability_where_nothing_is_known_to_be_usual(finding):
+    known, unknown = (replace(finding, signal=replace(finding.signal, known=known)) for known in (True, False))
+    assert "| probability by chance | not known yet |" in body(unknown, "/pv/charts/abc")
+    assert "| probability by chance | not known yet |" not in body(known, "/pv/charts/abc")
+
+
 def test_the_question_shows_numbers_charts_and_what_would_be_created(finding):
     text = body(finding, "/pv/charts/abc")
     assert subject(finding) == "Raise CAPA PVTP-018/1? 8 modules failed in 30 days."
