@@ -145,7 +145,7 @@ class Attack(Siege):
             events = ledger.verify().count
         return Verdict(
             tallies=tallies,
-            wrong=[*wrong, *wrong_capas(tallies), *wrong_money(self.lab)],
+            wrong=[*wrong, *wrong_capas(self.lab, tallies), *wrong_money(self.lab)],
             kills=self.killed,
             attempts=self.attempts,
             lost_answers=lost,
@@ -181,11 +181,13 @@ def faults(seed: int) -> list[dict[str, Any]]:
     ]
 
 
-def wrong_capas(tallies: list[Tally]) -> Iterator[str]:
-    """Give what is wrong with the CAPA that the weak protocol calls for, and with its three files."""
+def wrong_capas(lab: sandbox.Lab, tallies: list[Tally]) -> Iterator[str]:
+    """Give what is wrong with the CAPAs: one with three files for each protocol that more than five modules fail."""
     there = {tally.records: tally.there for tally in tallies}
-    if (there["CAPAs"], there["files of CAPAs"]) != (1, 3):
-        yield f"there should be 1 CAPA with 3 files, but there are {there['CAPAs']} and {there['files of CAPAs']}"
+    (row,) = lab.framework_rows(_RECURRING)
+    wanted = (row["n"], 3 * row["n"])
+    if (there["CAPAs"], there["files of CAPAs"]) != wanted:
+        yield f"{wanted} CAPAs and files are called for, but there are {there['CAPAs']} and {there['files of CAPAs']}"
 
 
 def wrong_money(lab: sandbox.Lab) -> Iterator[str]:
@@ -206,3 +208,7 @@ def wrong_money(lab: sandbox.Lab) -> Iterator[str]:
 
 
 _INVOICES = "SELECT external_id AS key, status, json_extract(body, '$.total') AS total FROM invoices"
+_RECURRING = (
+    "SELECT count(*) AS n FROM (SELECT protocol_id FROM executions WHERE status = 'COMPLETE' AND qc_status = 'FAIL'"
+    " GROUP BY protocol_id HAVING count(DISTINCT module_id) > 5)"
+)
