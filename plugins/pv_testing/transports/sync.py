@@ -13,7 +13,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 Close = Callable[[], Coroutine[Any, Any, None]]
@@ -60,6 +60,35 @@ class _Background:
         concurrent.futures.wait(list(self._closing), GRACE)
 
 
+class _Job(Generic[T]):
+    """Work in the loop that its caller may give up at any moment, also while it is being handed over.
+
+    Args:
+        work: what to do.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self.ended = threading.Event()
+        self._work = work
+        self._task: asyncio.Task[Any] | None = None
+
+    async def run(self) -> T:
+        """Do the work and say when it has ended."""
+        self._task = asyncio.current_task()
+        try:
+            return await self._work
+        finally:
+            self.ended.set()
+
+    def give_up(self) -> None:
+        """Cancel the work, or keep it from beginning; to be called in the loop."""
+        if self._task is not None:
+            self._task.cancel()
+        elif not self.ended.is_set():
+            self._work.close()
+            self.ended.set()
+
+
 _background = _Background()
 
 
@@ -92,13 +121,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     if _running() is loop:
         work.close()
         raise RuntimeError("run() was called within the background loop; await the coroutine instead")
-    ended = threading.Event()
-    future = asyncio.run_coroutine_threadsafe(_announced(work, ended), loop)
+    job = _Job(work)
     try:
-        return future.result()
+        return asyncio.run_coroutine_threadsafe(job.run(), loop).result()
     except BaseException:
-        if future.cancel():
-            ended.wait(GRACE)
+        loop.call_soon_threadsafe(job.give_up)
+        job.ended.wait(GRACE)
         raise
 
 
@@ -113,13 +141,6 @@ def close_with(owner: object, close: Close) -> None:
     """
     if _background.owns(_running()):
         _background.close_with(owner, close)
-
-
-async def _announced(work: Coroutine[Any, Any, T], ended: threading.Event) -> T:
-    try:
-        return await work
-    finally:
-        ended.set()
 
 
 def _running() -> asyncio.AbstractEventLoop | None:

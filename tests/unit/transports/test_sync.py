@@ -112,6 +112,34 @@ except KeyboardInterrupt:
     assert process.returncode == 0
 
 
+def test_an_interruption_while_the_work_is_handed_over_cancels_it_too():
+    code = """
+import signal, threading
+hand_over = asyncio.run_coroutine_threadsafe
+def interrupted(coroutine, loop):
+    future = hand_over(coroutine, loop)
+    begun.wait(10)
+    signal.raise_signal(signal.SIGINT)
+    return future
+asyncio.run_coroutine_threadsafe = interrupted
+begun = threading.Event()
+async def work():
+    begun.set()
+    try:
+        await asyncio.sleep(60)
+    finally:
+        await asyncio.sleep(0.05)
+        print("cleaned up", flush=True)
+try:
+    run(work())
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+    process = python(code)
+    assert process.communicate(timeout=20)[0].split("\n")[:2] == ["cleaned up", "interrupted"]
+    assert process.returncode == 0
+
+
 def test_work_that_refuses_to_end_does_not_hold_up_an_interruption_for_ever():
     code = """
 from pv_testing.transports import sync
