@@ -59,13 +59,19 @@ class Siege(ABC):
             while process.poll() is None:
                 if time.monotonic() > self.give_up:
                     process.kill()
-                    raise TimeoutError(f"the storm did not end in time; see {self.directory}")
+                    raise TimeoutError(self._stuck())
                 if kill_at is not None and self.arrived() >= kill_at:
                     process.send_signal(signal.SIGKILL)
                     self.killed += 1
                     kill_at = None
                 time.sleep(0.002)
             return process.returncode
+
+    def _stuck(self) -> str:
+        """What the log of the last attempts says, for whoever finds a storm that did not end."""
+        logs = sorted(self.directory.glob("try-*.log"))[-2:]
+        ends = "\n".join(f"{log.name}:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}" for log in logs)
+        return f"the storm did not end in time: {self.attempts} attempts, {self.killed} killed\n{ends}"
 
     @contextmanager
     def _process(self) -> Iterator[subprocess.Popen[bytes]]:
