@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import QMSClient
@@ -25,14 +26,14 @@ def main() -> int:
 
 
 async def _attempt(asked: argparse.Namespace, ledger: Ledger) -> Report:
-    credentials = {"username": asked.username, "password": asked.password}
+    credentials = {"username": asked.username, "password": os.environ["PV_STORM_QMS_PASSWORD"]}
     async with QMSClient(asked.qms, contract=asked.contract, ledger=ledger, owner=asked.owner, **credentials) as qms:
         return await send_ledger_events(qms)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("qms", "username", "password", "contract", "ledger", "owner"):
+    for name in ("qms", "username", "contract", "ledger", "owner"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--gain", type=int, default=0)
     return parser.parse_args()

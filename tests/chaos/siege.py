@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
+MISUSED = 2
+"""The exit status of a command whose arguments are wrong, which no further attempt would mend."""
 
 
 class Siege(ABC):
@@ -32,6 +34,10 @@ class Siege(ABC):
     @abstractmethod
     def command(self) -> Sequence[str]:
         """Return the module that is the worker, and its arguments."""
+
+    def secrets(self) -> Mapping[str, str]:
+        """Return what the worker takes from its environment, because a command line is for everybody to read."""
+        return {}
 
     @abstractmethod
     def arrived(self) -> int:
@@ -59,23 +65,26 @@ class Siege(ABC):
             while process.poll() is None:
                 if time.monotonic() > self.give_up:
                     process.kill()
-                    raise TimeoutError(self._stuck())
+                    raise TimeoutError(self._stuck("the storm did not end in time"))
                 if kill_at is not None and self.arrived() >= kill_at:
                     process.send_signal(signal.SIGKILL)
                     self.killed += 1
                     kill_at = None
                 time.sleep(0.002)
-            return process.returncode
+        if process.returncode == MISUSED:
+            raise RuntimeError(self._stuck("the worker does not understand its command line"))
+        return process.returncode
 
-    def _stuck(self) -> str:
-        """What the log of the last attempts says, for whoever finds a storm that did not end."""
+    def _stuck(self, what: str) -> str:
+        """Return what is wrong and what the last attempts said."""
         logs = sorted(self.directory.glob("try-*.log"))[-2:]
         ends = "\n".join(f"{log.name}:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}" for log in logs)
-        return f"the storm did not end in time: {self.attempts} attempts, {self.killed} killed\n{ends}"
+        return f"{what}: {self.attempts} attempts, {self.killed} killed\n{ends}"
 
     @contextmanager
     def _process(self) -> Iterator[subprocess.Popen[bytes]]:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)])}
+        path = os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)])
+        environment = {**os.environ, **self.secrets(), "PYTHONPATH": path}
         command = [sys.executable, "-m", *self.command()]
         with (self.directory / f"try-{self.attempts:03}.log").open("wb") as log:
             process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT)

@@ -110,13 +110,16 @@ class Attack(Siege):
 
     def command(self) -> list[str]:
         """Return the worker that creates samples."""
-        credentials = self.lab.credentials
         return [
             *("tests.chaos.worker", "--ledger", self.ledger, "--contract", str(self._contract())),
             *("--framework", self.lab.framework_url, "--lims", self.lab.lims_url, "--owner", f"try {self.attempts}"),
-            *("--username", credentials.framework_username, "--password", credentials.framework_password),
-            *("--api-key", credentials.lims_api_key),
+            *("--username", self.lab.credentials.framework_username),
         ]
+
+    def secrets(self) -> dict[str, str]:
+        """Return the password and the key."""
+        known = self.lab.credentials
+        return {"PV_STORM_PASSWORD": known.framework_password, "PV_STORM_API_KEY": known.lims_api_key}
 
     def arrived(self) -> int:
         """Return how many samples the LIMS has."""

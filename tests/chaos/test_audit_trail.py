@@ -40,9 +40,12 @@ class AuditSiege(Siege):
         known = self.lab.credentials
         return [
             *("tests.chaos.audit_worker", "--qms", self.lab.url("qms"), "--contract", self.contract),
-            *("--username", known.qms_username, "--password", known.qms_password, "--gain", str(self.gain)),
+            *("--username", known.qms_username, "--gain", str(self.gain)),
             *("--ledger", self.ledger, "--owner", f"pv_audit_sync/run/ledger_events try {self.attempts}"),
         ]
+
+    def secrets(self) -> dict[str, str]:
+        return {"PV_STORM_QMS_PASSWORD": self.lab.credentials.qms_password}
 
     def arrived(self) -> int:
         return int(self.lab.rows("qms", "SELECT count(*) AS n FROM audit_events")[0]["n"])

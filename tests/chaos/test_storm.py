@@ -26,5 +26,6 @@ def test_each_sample_arrives_exactly_once_on_postgresql(tmp_path, schema):
 
 def _run(storm, ledger, directory):
     plan = sandbox.SeedPlan(requests=storm.requests, modules=storm.modules, protocols=1)
-    with sandbox.serve(directory / "lab", seed_plan=plan) as lab:
+    like_options = sandbox.Credentials(framework_password="--begins as an option does", lims_api_key="-so-does-this")
+    with sandbox.serve(directory / "lab", seed_plan=plan, credentials=like_options) as lab:
         return Attack(storm, lab, ledger, directory).run()

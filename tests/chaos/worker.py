@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
 
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import FrameworkClient, LIMSClient
@@ -23,8 +24,9 @@ def main() -> int:
 
 
 async def _attempt(asked: argparse.Namespace, ledger: Ledger) -> Report:
-    framework = FrameworkClient(asked.framework, username=asked.username, password=asked.password, ledger=ledger)
-    lims = LIMSClient(asked.lims, api_key=asked.api_key, contract=asked.contract, ledger=ledger, owner=asked.owner)
+    password, key = os.environ["PV_STORM_PASSWORD"], os.environ["PV_STORM_API_KEY"]
+    framework = FrameworkClient(asked.framework, username=asked.username, password=password, ledger=ledger)
+    lims = LIMSClient(asked.lims, api_key=key, contract=asked.contract, ledger=ledger, owner=asked.owner)
     async with framework, lims:
         listed = await framework.alist("list_service_requests")
         return await create_samples(framework, lims, [request["id"] for request in listed])
@@ -32,7 +34,7 @@ async def _attempt(asked: argparse.Namespace, ledger: Ledger) -> Report:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("framework", "username", "password", "lims", "api-key", "contract", "ledger", "owner"):
+    for name in ("framework", "username", "lims", "contract", "ledger", "owner"):
         parser.add_argument(f"--{name}", required=True)
     return parser.parse_args()
 
