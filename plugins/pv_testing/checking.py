@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pv_testing.config import Config, SystemConfig, config_path, load_config
+from pv_testing.config.options import chosen
 from pv_testing.config.policy import POLICIES, read_policy
 from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.places import contract_names
 from pv_testing.contracts.units import is_known
 from pv_testing.errors import ConfigError, IntegrationError, redact
+from pv_testing.providers.registry import provider_of
 
 _FIELD_MAPPINGS = "field_mappings"
 
@@ -95,7 +97,8 @@ def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:
             yield Outcome(f"system {name}", "is disabled", label="skipped")
             continue
         try:
-            load_contract(system.contract, system.mappings)
+            contract = load_contract(system.contract, system.mappings)
+            chosen(system, provider_of(contract).known_options)
             if offline and system.connection:
                 yield Outcome(f"system {name}", f"contract {system.contract}, connection {system.connection}")
             else:

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from pv_testing.config import load_config
+from pv_testing.config.options import chosen
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.places import contract_path
 from pv_testing.contracts.yaml_file import read_yaml
+from pv_testing.providers.redmine import RedmineProvider
 from pv_testing.providers.redmine.listings import CRITERIA
 from pv_testing.providers.redmine.options import Options
 from tests.docs.pages import PROJECT, blocks, prose
@@ -29,7 +31,7 @@ def test_the_configuration_of_the_page_is_accepted(
     path = tmp_path / "integrations.yaml"
     path.write_text(block.lstrip(), encoding="utf-8")
     config = load_config(path).systems[system]
-    assert Options.of(config).project
+    assert chosen(config, RedmineProvider.known_options)["project"]
     assert load_contract(contract_path(config.contract), config.mappings).provider == "Redmine"
 
 

@@ -356,10 +356,13 @@ def test_ip_addresses_are_masked_where_the_qms_says_so_and_nothing_is_sent_anew(
 
 
 def test_a_mask_that_is_no_truth_value_is_a_mistake(auditing: Auditing) -> None:
-    auditing.qms.close()
-    auditing.qms = auditing.client(auditing.qms.config.contract, mask_ip="yes")
     with pytest.raises(ConfigError, match="mask_ip must be true or false"):
-        auditing.sync_framework()
+        auditing.client(auditing.qms.config.contract, mask_ip="yes")
+
+
+def test_an_option_that_nobody_reads_is_a_mistake_for_whoever_wrote_it_believes_in_it(auditing: Auditing) -> None:
+    with pytest.raises(ConfigError, match="unknown option 'mask_ips'; did you mean 'mask_ip'"):
+        auditing.client(auditing.qms.config.contract, mask_ips=True)
 
 
 def test_a_framework_without_the_listing_is_noted(auditing: Auditing, tmp_path: Path) -> None:

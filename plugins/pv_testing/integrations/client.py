@@ -12,7 +12,7 @@ from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.ledger import Ledger
-from pv_testing.providers.registry import open_provider
+from pv_testing.providers.registry import open_provider, provider_of
 from pv_testing.transports.sync import run
 
 if TYPE_CHECKING:
@@ -51,9 +51,11 @@ class SystemClient:
         **credentials: Any,
     ) -> None:
         from pv_testing.config import system_config
+        from pv_testing.config.options import chosen
 
         self.config = config or system_config(self.system, base_url=base_url, **credentials)
         self.contract = load_contract(self.config.contract, self.config.mappings)
+        self.options = chosen(self.config, provider_of(self.contract).known_options)
         self.owner = owner
         self._ledger = ledger
         self._own_ledger = ledger is None

@@ -21,6 +21,12 @@ PROVIDERS = {
 }
 
 
+def provider_of(contract: Contract) -> type[RestProvider]:
+    """Return the class that speaks for a contract's product."""
+    module, _, name = PROVIDERS.get(contract.provider.lower(), "").partition(":")
+    return getattr(import_module(module), name) if module else RestProvider
+
+
 def open_provider(
     config: SystemConfig, contract: Contract, ledger: Ledger, on_token: Callable[[str], None] | None = None
 ) -> RestProvider:
@@ -35,8 +41,7 @@ def open_provider(
     Raises:
         ConfigError: the configuration doesn't say how to authenticate.
     """
-    module, _, name = PROVIDERS.get(contract.provider.lower(), "").partition(":")
-    kind: type[RestProvider] = getattr(import_module(module), name) if module else RestProvider
+    kind = provider_of(contract)
     session = open_session(config, contract, ledger, on_token)
     session.auth = kind.own_auth(config, on_token) or session.auth
     return kind(config, contract, session)

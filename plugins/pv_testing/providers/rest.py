@@ -30,7 +30,12 @@ class RestProvider:
         config: the system's part of the configuration.
         contract: how its product is spoken to.
         session: with the system, for the running event loop.
+
+    Attributes:
+        known_options: what the configuration may say under ``options`` of this product, with the defaults.
     """
+
+    known_options: ClassVar[Mapping[str, Any]] = {}
 
     def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
         self.config = config

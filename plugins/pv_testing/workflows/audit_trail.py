@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from pv_testing.domain import audit
-from pv_testing.errors import ConfigError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import NOTHING, Record, Result
 from pv_testing.integrations.framework import FrameworkClient
@@ -82,13 +81,13 @@ async def send_framework_events(
         dry_run: say what would happen, and change nothing anywhere.
 
     Raises:
-        ConfigError: the QMS takes no audit events (``NO_OPERATION``), or ``mask_ip`` is no truth value.
+        ConfigError: the QMS takes no audit events (``NO_OPERATION``).
     """
     mark = await _mark(qms.ledger, FRAMEWORK_MARK)
     sender = Sender(qms, FRAMEWORK_MARK, mark, replay=replay, dry_run=dry_run)
     without_zone: list[str] = []
     offered = LISTING in framework.contract.operations
-    events = framework_events(framework, mark, without_zone, mask_ip=masks(qms)) if offered else _none()
+    events = framework_events(framework, mark, without_zone, mask_ip=qms.options["mask_ip"]) if offered else _none()
     report = await sender.send(events)
     if not offered:
         report.notes.append(f"the framework's contract has no {LISTING}; its own audit events stay where they are")
@@ -125,19 +124,6 @@ async def _none() -> AsyncIterator[Placed]:
 
 async def _mark(ledger: Ledger, name: str) -> int:
     return int(await asyncio.to_thread(ledger.watermark, name) or 0)
-
-
-def masks(qms: QMSClient) -> bool:
-    """Return whether the QMS's options say that IP addresses are masked.
-
-    Raises:
-        ConfigError: ``mask_ip`` is neither true nor false.
-    """
-    said = qms.config.options.get("mask_ip", False)
-    if not isinstance(said, bool):
-        where = qms.config.where or qms.system
-        raise ConfigError(f"{where}: the option mask_ip must be true or false", system=qms.system, code="OPTION_WRONG")
-    return said
 
 
 class Sender:

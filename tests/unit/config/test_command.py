@@ -57,6 +57,16 @@ def test_check_asks_each_system_who_we_are(configuration: Path, lab: Lab, capsys
     assert any(line.startswith("ok      contract lims_custom: ") for line in lines)
 
 
+def test_check_finds_an_option_that_nobody_reads_without_asking_a_system(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration.write_text(configuration.read_text().replace("lims:\n", "lims:\n  options: {client: Roof & Co}\n"))
+    assert main(["check", "--offline"]) == 1
+    (failed,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("FAILED")]
+    assert failed.startswith("FAILED  system lims: ")
+    assert "unknown option 'client'" in failed
+
+
 def test_check_fails_for_wrong_credentials_and_goes_on(
     configuration: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-from pv_testing.contracts.problems import allowed
 from pv_testing.errors import ConfigError
-
-if TYPE_CHECKING:
-    from pv_testing.config import SystemConfig
 
 WHERE = "its number is in the address of its page under Administration, Custom fields"
 
@@ -28,22 +23,6 @@ class Options:
     issue_key_field: int = 0
     time_entry_key_field: int = 0
 
-    @classmethod
-    def of(cls, config: SystemConfig) -> Options:
-        """Read the options.
-
-        Raises:
-            ConfigError: one is unknown or of the wrong type.
-        """
-        known = {field.name: field.default for field in fields(cls)}
-        for name, value in config.options.items():
-            if name not in known:
-                raise _unusable(config, f"unknown option {name!r}; {allowed(name, list(known))}")
-            if type(value) is not type(known[name]):
-                wanted = "a whole number" if isinstance(known[name], int) else "text"
-                raise _unusable(config, f"the option {name} must be {wanted}")
-        return cls(**config.options)
-
     def field(self, name: str) -> int:
         """Return the number of a key field.
 
@@ -54,7 +33,3 @@ class Options:
         if not number:
             raise ConfigError(f"Redmine needs options: {{{name}: …}}; {WHERE}", code="SETTING_MISSING")
         return number
-
-
-def _unusable(config: SystemConfig, text: str) -> ConfigError:
-    return ConfigError(f"{config.where or config.system}: {text}", system=config.system, code="OPTION_UNKNOWN")

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from pv_testing.config.options import chosen
 from pv_testing.contracts.model import Contract
 from pv_testing.errors import AmbiguousOutcome, ConfigError, ResponseError
 from pv_testing.exchange.operation import Operation
@@ -34,14 +35,17 @@ class RedmineProvider(RestProvider):
         session: for the running event loop.
 
     Raises:
-        ConfigError: an option is unknown.
+        ConfigError: an option is unknown or of the wrong type.
     """
+
+    known_options: ClassVar[Mapping[str, Any]] = {field.name: field.default for field in fields(Options)}
 
     def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
         from pv_testing.providers.redmine.setup import Setup
 
         super().__init__(config, contract, session)
-        self.options = Options.of(config)
+        options = chosen(config, self.known_options)
+        self.options = Options(**{name: options[name] for name in self.known_options})
         self.issues = Keys(self, ISSUES)
         self.time_entries = Keys(self, TIME_ENTRIES)
         self.setup = Setup(self)

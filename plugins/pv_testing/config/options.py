@@ -1,0 +1,43 @@
+"""The section ``options`` of a system: what its provider wants to know besides address and credentials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from pv_testing.contracts.problems import allowed
+from pv_testing.errors import ConfigError
+
+if TYPE_CHECKING:
+    from pv_testing.config.model import SystemConfig
+
+OF_SYSTEM: Mapping[str, Mapping[str, Any]] = {"qms": {"mask_ip": False}}
+"""The options of each system whatever product it is, with their defaults."""
+
+_KINDS = {bool: "true or false", int: "a whole number", str: "text"}
+
+
+def chosen(config: SystemConfig, known: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Return the options of a system, those that aren't said with their defaults.
+
+    One that nobody reads is an error: whoever has written ``mask_ips`` would believe that addresses are masked.
+
+    Args:
+        config: the system's part of the configuration.
+        known: the options of its product with their defaults.
+
+    Raises:
+        ConfigError: one is unknown or of the wrong type.
+    """
+    defaults = {**OF_SYSTEM.get(config.system, {}), **(known or {})}
+    for name, value in config.options.items():
+        if name not in defaults:
+            raise _unusable(config, f"unknown option {name!r}; {allowed(name, list(defaults))}", "OPTION_UNKNOWN")
+        kind = type(defaults[name])
+        if type(value) is not kind:
+            raise _unusable(config, f"the option {name} must be {_KINDS[kind]}", "OPTION_WRONG")
+    return {**defaults, **config.options}
+
+
+def _unusable(config: SystemConfig, text: str, code: str) -> ConfigError:
+    return ConfigError(f"{config.where or config.system}: {text}", system=config.system, code=code)
