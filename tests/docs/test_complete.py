@@ -31,7 +31,16 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 PATH = re.compile(r"`((?:config|dags|demo|docs|include|plugins|sandbox|tests)/[\w./-]*)`")
 # What only the workflows call.
-WITHIN = {"asamples", "asample_ids", "aservice_request", "aservice_requests", "awith_results", "ausers", "aprotocols"}
+WITHIN = {
+    "asamples",
+    "asample_ids",
+    "aservice_request",
+    "aservice_requests",
+    "awith_results",
+    "aall_with_results",
+    "ausers",
+    "aprotocols",
+}
 NO_CODES = {
     *STATES,
     "AIRFLOW_HOME",
@@ -195,6 +204,7 @@ def test_every_method_of_a_client_is_described(kind: type) -> None:
         "aservice_request",
         "aservice_requests",
         "awith_results",
+        "aall_with_results",
         "ausers",
         "aprotocols",
         "anc_ids",

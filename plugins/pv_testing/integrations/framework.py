@@ -6,15 +6,28 @@ Reads are plain calls. The one write of the workflows, a service request's statu
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
 
 from pv_testing.domain.reading import read_execution, read_service_request
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.errors import NotFound, PermissionDenied
+from pv_testing.errors import (
+    DataError,
+    IntegrationError,
+    NotFound,
+    PermissionDenied,
+    Rejected,
+    ResponseError,
+    ServerUnavailable,
+)
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Result
 from pv_testing.integrations.client import SystemClient
 
 READ_AHEAD = 8
+
+T = TypeVar("T")
 
 
 class FrameworkClient(SystemClient):
@@ -134,16 +147,27 @@ class FrameworkClient(SystemClient):
         except NotFound:
             return None
 
-    async def aservice_requests(self, sr_ids: Iterable[int]) -> tuple[list[ServiceRequest], list[int]]:
-        """Return service requests in the project's own shape, and the ids of those that have been deleted."""
+    async def aservice_requests(self, sr_ids: Iterable[int]) -> tuple[list[ServiceRequest], Missing]:
+        """Return service requests in the project's own shape, and which of them are missing; none stops the others."""
         wanted = list(dict.fromkeys(sr_ids))
-        read = await gather_bounded([self.aservice_request(sr_id) for sr_id in wanted])
-        return [r for r in read if r is not None], [i for i, r in zip(wanted, read, strict=True) if r is None]
+        read = await gather_bounded([_or_reason(self.aservice_request(sr_id)) for sr_id in wanted])
+        both = list(zip(wanted, read, strict=True))
+        unread = [_unread(f"service request {i}", said) for i, said in both if isinstance(said, IntegrationError)]
+        requests = [said for _, said in both if isinstance(said, ServiceRequest)]
+        return requests, Missing([sr_id for sr_id, said in both if said is None], unread)
 
     async def awith_results(self, execution: Mapping[str, Any]) -> Execution:
         """Return a listed execution together with its results, in the project's own shape."""
         results = await self.acall("get_execution_results", execution_id=execution["execution_id"])
         return read_execution(execution, results)
+
+    async def aall_with_results(self, executions: Iterable[Mapping[str, Any]]) -> tuple[list[Execution], list[Outcome]]:
+        """Return listed executions with their results, and the outcomes of those that can't be read."""
+        rows = list(executions)
+        read = await gather_bounded([_or_reason(self.awith_results(row)) for row in rows])
+        names = [str(row["execution_id"]) for row in rows]
+        unread = [_unread(n, said) for n, said in zip(names, read, strict=True) if isinstance(said, IntegrationError)]
+        return [said for said in read if isinstance(said, Execution)], unread
 
     async def ausers(self) -> dict[str, Mapping[str, Any]]:
         """Return the users by id; none where the framework doesn't let this account list them."""
@@ -155,6 +179,43 @@ class FrameworkClient(SystemClient):
     async def aprotocols(self) -> dict[str, Mapping[str, Any]]:
         """Return the protocols by identifier."""
         return {protocol["protocol_id"]: protocol for protocol in await self.alist("list_protocols")}
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Service requests that a step was to read and could not.
+
+    Attributes:
+        deleted: the ids of those that the framework has no longer.
+        unread: what becomes of those that it doesn't give out, or not in a shape that can be understood.
+    """
+
+    deleted: list[int]
+    unread: list[Outcome]
+
+    def tell(self, report: Report) -> None:
+        """Put them into the report of a step: a deleted one is noted, one that can't be read is not in effect."""
+        report.notes += [
+            f"service request {sr_id} has been deleted in the framework; what was sent of it stays where it is"
+            for sr_id in self.deleted
+        ]
+        report.add(self.unread)
+
+
+async def _or_reason(read: Coroutine[Any, Any, T]) -> T | IntegrationError:
+    """Return what a read gives, or why it failed where that may be a matter of this one record.
+
+    Whether a server's error is, the others tell: when they fail too, the breaker opens, and that stops the step.
+    """
+    try:
+        return await read
+    except (DataError, PermissionDenied, Rejected, ResponseError, ServerUnavailable) as error:
+        return error
+
+
+def _unread(name: str, error: IntegrationError) -> Outcome:
+    result = Result.QUARANTINED if isinstance(error, DataError) else Result.DEFERRED
+    return Outcome(name, result, code=error.code, reason=f"the framework doesn't give it: {error.message}")
 
 
 async def gather_bounded(work: Sequence[Any], limit: int = READ_AHEAD) -> list[Any]:

@@ -19,7 +19,6 @@ from pv_testing.ledger import Ledger, State
 from pv_testing.workflows.billed import COMPARED, Billed
 from pv_testing.workflows.cases import Stage, posting_of, stage_of
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
-from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.invoicing import LOOK_BACK_DAYS
 from pv_testing.workflows.later_orders import later_orders
 from pv_testing.workflows.unfinished import Unfinished
@@ -58,13 +57,13 @@ async def credit_withdrawn_tests(
     """
     policy, zone = policy or BillingPolicy.read(), zone or lab_zone()
     flags = {"replay": replay, "dry_run": dry_run}
-    requests, deleted = await framework.aservice_requests(sr_ids)
+    requests, missing = await framework.aservice_requests(sr_ids)
     found = await asyncio.to_thread(_credits, erp.ledger, requests, policy, zone, keep=not dry_run)
     records = [each.record for case in found for each in case.notes if not each.in_effect]
     report = await erp.aexchange("create_credit_note", records, **flags)
     report.add(each.unchanged() for case in found for each in case.notes if each.in_effect)
     report.notes += [said for outcome in report.outcomes for said in _compared(outcome, found)]
-    report.notes += deletions(deleted)
+    missing.tell(report)
     reports = [report]
     later = [record for case in found for record in case.later]
     if later:
@@ -74,7 +73,7 @@ async def credit_withdrawn_tests(
         reports += [] if files is None else [files]
         waiting = {outcome.key for each in reports for outcome in each.not_in_effect()}
         done = [(case.request, case.posted and not case.keys & waiting) for case in found]
-        await Unfinished(erp.ledger, SWEEP, LOOK_BACK_DAYS).keep(done, deleted)
+        await Unfinished(erp.ledger, SWEEP, LOOK_BACK_DAYS).keep(done, missing.deleted)
     return reports
 
 

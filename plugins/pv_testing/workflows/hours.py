@@ -15,7 +15,6 @@ from pv_testing.integrations.pm import PMClient
 from pv_testing.projects import ProjectRules
 from pv_testing.projects.progress import COMPLETE, ENDED
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
-from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.projects import HOURS_SWEEP, under_test, unknown
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
@@ -65,7 +64,7 @@ async def log_hours(
         What became of the operators' hours, and of the equipment's.
     """
     rules = rules or ProjectRules.read()
-    requests, deleted = await framework.aservice_requests(sr_ids)
+    requests, missing = await framework.aservice_requests(sr_ids)
     listed = await under_test(framework, requests)
     times, usages = await _hours(framework, pm, listed, rules)
     reports = []
@@ -73,9 +72,10 @@ async def log_hours(
         report = await pm.aexchange(operation, hours.records, replay=replay, dry_run=dry_run)
         report.add(hours.waiting)
         reports.append(report)
-    reports[0].notes += [*deletions(deleted), *await _ended(pm, listed)]
+    missing.tell(reports[0])
+    reports[0].notes += await _ended(pm, listed)
     if not dry_run:
-        await _remember(pm, listed, reports, deleted)
+        await _remember(pm, listed, reports, missing.deleted)
     return reports
 
 

@@ -27,17 +27,9 @@ async def create_samples(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
-    requests, deleted = await framework.aservice_requests(sr_ids)
+    requests, missing = await framework.aservice_requests(sr_ids)
     records = [record for request in requests for record in sample_records(request)]
     report = await lims.aexchange("create_sample", records, replay=replay, dry_run=dry_run)
     report.notes += shortfalls(requests)
-    report.notes += deletions(deleted)
+    missing.tell(report)
     return report
-
-
-def deletions(sr_ids: Iterable[int]) -> list[str]:
-    """Say which service requests the framework no longer has."""
-    return [
-        f"service request {sr_id} has been deleted in the framework; what was sent of it stays where it is"
-        for sr_id in sr_ids
-    ]

@@ -25,7 +25,6 @@ from pv_testing.workflows.billed import APPROVED, Billed, posted_as
 from pv_testing.workflows.cases import MISSING, UNCLEAR, Case, Stage, posting_of, stage_of
 from pv_testing.workflows.customers import PLANNED, Customers
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
-from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.payments import Payments
 from pv_testing.workflows.unfinished import Unfinished
 
@@ -93,7 +92,7 @@ class Invoicing:
 
     async def over(self, sr_ids: Iterable[int]) -> list[Report]:
         """Bill the service requests and return the reports."""
-        requests, deleted = await self._framework.aservice_requests(sr_ids)
+        requests, missing = await self._framework.aservice_requests(sr_ids)
         approved = [each for each in requests if rank(each.status) >= rank(APPROVED)]
         cases = await asyncio.to_thread(self._cases, approved)
         await gather_bounded([self._look(case) for case in cases])
@@ -105,10 +104,10 @@ class Invoicing:
         files = await self._e_invoices(cases)
         invoices.notes += [f"{each.sr_number}: not approved yet" for each in requests if each not in approved]
         invoices.notes += [f"{case.key}: every test was withdrawn; there is nothing to bill" for case in empty]
-        invoices.notes += deletions(deleted)
+        missing.tell(invoices)
         postings.notes += await self._payments(cases)
         if not self._dry_run:
-            await self._done_with(cases, empty, files, deleted)
+            await self._done_with(cases, empty, files, missing.deleted)
         return [report for report in (invoices, postings, customers, files) if report is not None]
 
     def _cases(self, requests: Sequence[ServiceRequest]) -> list[Case]:

@@ -19,7 +19,6 @@ from pv_testing.quality.judgement import Judgement, judge
 from pv_testing.quality.nonconformance import nonconformance_record
 from pv_testing.quality.policy import QualityPolicy
 from pv_testing.quality.retests import EarlierReport, earlier_tests
-from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.reported import Reported, in_doubt
 from pv_testing.workflows.settled import Settled
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
@@ -53,7 +52,7 @@ async def report_non_conformances(
         dry_run: say what would happen, and change nothing anywhere.
     """
     policy = QualityPolicy.read()
-    requests, deleted = await framework.aservice_requests(sr_ids)
+    requests, missing = await framework.aservice_requests(sr_ids)
     batches = await gather_bounded([_read(framework, qms, request, anew=replay) for request in requests], limit=2)
     known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
     protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}
@@ -63,12 +62,12 @@ async def report_non_conformances(
     steps = _Reporting(qms, policy, protocols, batches, certain, dict(known))
     report = await steps.run(replay=replay, dry_run=dry_run)
     report.notes += [note for batch in batches for note in _notes(batch, known)]
-    report.notes += deletions(deleted)
+    missing.tell(report)
     if not dry_run:
         await asyncio.to_thread(_keep, qms, batches, report.outcomes, doubtful)
         waiting = {outcome.key for outcome in report.not_in_effect()} | doubtful
         finished = [(batch.request, report.error is None and batch.is_finished(waiting)) for batch in batches]
-        await Unfinished(qms.ledger, SWEEP).keep(finished, deleted)
+        await Unfinished(qms.ledger, SWEEP).keep(finished, missing.deleted)
     report.add(outcome for batch in batches for outcome in batch.unchanged(known))
     uncertain = sorted(passing & doubtful)
     report.add(Outcome(name, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for name in uncertain)

@@ -15,7 +15,6 @@ from pv_testing.integrations.pm import PMClient
 from pv_testing.projects import ProjectRules
 from pv_testing.projects.records import main_task, subtask, subtask_key
 from pv_testing.workflows.assignees import Assignees
-from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 # The sweeps: they come back until a request is closed, and its tasks, its last update and its hours are in effect.
@@ -45,13 +44,13 @@ async def create_tasks(
         What became of the main tasks, and of the subtasks.
     """
     rules = rules or ProjectRules.read()
-    requests, deleted = await framework.aservice_requests(sr_ids)
+    requests, missing = await framework.aservice_requests(sr_ids)
     assigned = [request for request in requests if request.assigned]
     if not dry_run:
         await _begin(pm, requests, assigned)
     tasks = [main_task(request, rules) for request in requests]
     report = await pm.aexchange("create_task", tasks, replay=replay, dry_run=dry_run)
-    report.notes += deletions(deleted)
+    missing.tell(report)
     parents = await pm.atask_ids("task", [request.sr_number for request in assigned])
     records = await _subtasks(framework, pm, assigned, parents, rules, keep=not dry_run)
     inner = await pm.aexchange("create_subtask", records, replay=replay, dry_run=dry_run)
@@ -62,7 +61,7 @@ async def create_tasks(
     if not dry_run:
         waiting = {outcome.key for each in (report, inner) for outcome in each.not_in_effect()}
         done = [(each, each.status == CLOSED and not _keys(each) & waiting) for each in requests]
-        await Unfinished(pm.ledger, TASK_SWEEP).keep(done, deleted)
+        await Unfinished(pm.ledger, TASK_SWEEP).keep(done, missing.deleted)
     return [report, inner]
 
 

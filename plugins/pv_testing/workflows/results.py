@@ -14,7 +14,6 @@ from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.lims import LIMSClient
-from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.settled import Settled
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
@@ -38,7 +37,7 @@ async def upload_results(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
-    requests, deleted = await framework.aservice_requests(sr_ids)
+    requests, missing = await framework.aservice_requests(sr_ids)
     contract = lims.contract.digest
     names = [f"lims/result/{request.sr_number}" for request in requests]
     memory = [Settled(lims.ledger, name, contract, anew=replay) for name in names]
@@ -51,7 +50,7 @@ async def upload_results(
     report = await lims.aexchange("upload_results", records, replay=replay, dry_run=dry_run)
     report.add(orphans)
     report.add(outcome for _, unchanged in read for outcome in unchanged)
-    report.notes += deletions(deleted)
+    missing.tell(report)
     if not dry_run:
         for settled in memory:
             await asyncio.to_thread(settled.keep, report.outcomes)
@@ -60,7 +59,7 @@ async def upload_results(
             (request, request.status == CLOSED and report.error is None and waiting.isdisjoint(keys(runs)))
             for request, (runs, _) in zip(requests, read, strict=True)
         ]
-        await Unfinished(lims.ledger, SWEEP).keep(finished, deleted)
+        await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
     return report
 
 

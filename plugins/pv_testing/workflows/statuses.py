@@ -16,7 +16,6 @@ from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
-from pv_testing.workflows.intake import deletions
 
 NOTES = "Updated from PV Testing Framework"
 
@@ -34,7 +33,7 @@ async def push_statuses(
     A status that the contract doesn't map changes nothing in the LIMS. A sample that the LIMS still waits for is left
     out and noted, for it would refuse the status; it follows once the sample has been received.
     """
-    requests, deleted = await framework.aservice_requests(sr_ids)
+    requests, missing = await framework.aservice_requests(sr_ids)
     words: Mapping[str, str] = lims.contract.vocabularies["sample_status"].to_external
     due = [request for request in requests if request.status in words]
     sample_ids = await lims.asample_ids({key for request in due for key in _keys(request)})
@@ -44,7 +43,7 @@ async def push_statuses(
     report = await lims.aexchange("update_sample_status", records, replay=replay, dry_run=dry_run)
     if len(arrived) < len(sample_ids):
         report.notes.append(f"{len(sample_ids) - len(arrived)} samples aren't received yet; their status follows")
-    report.notes += deletions(deleted)
+    missing.tell(report)
     return report
 
 
@@ -74,7 +73,7 @@ async def pull_statuses(
     the samples that it still waits for, however many service requests there are. Where its configuration says
     ``bidirectional: false``, nothing comes back from it.
     """
-    requests, _ = await framework.aservice_requests(sr_ids if lims.config.bidirectional else ())
+    requests, missing = await framework.aservice_requests(sr_ids if lims.config.bidirectional else ())
     words = lims.contract.vocabularies["receipt"]
     after = words.to_internal[words.to_external["RECEIVED"]]
     awaited = await _awaited(lims)
@@ -83,6 +82,7 @@ async def pull_statuses(
     due = [request for request in received if rank(request.status) < rank(after)]
     records = [Record(request.sr_number, {"sr_id": request.id, "status": after}) for request in due]
     report = await framework.aexchange("set_service_request_status", records, replay=replay, dry_run=dry_run)
+    missing.tell(report)
     if len(received) > len(due):
         report.notes.append(f"{len(received) - len(due)} received service requests are at {after} or beyond it already")
     if not lims.config.bidirectional:

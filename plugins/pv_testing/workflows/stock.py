@@ -21,7 +21,6 @@ from pv_testing.inventory.days import step_days
 from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision, State
-from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 MOVE = "record_stock_movement"
@@ -56,11 +55,11 @@ async def move_stock(
     """
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(MOVE, erp.system, erp.config.provider, rehearsal=dry_run)
-    requests, deleted = await framework.aservice_requests(sr_ids if policy.states else ())
+    requests, missing = await framework.aservice_requests(sr_ids if policy.states else ())
     stays = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
     memory = Unfinished(erp.ledger, STOCK, policy.closed_days)
     if not dry_run:
-        await memory.keep(_far(stays), deleted)
+        await memory.keep(_far(stays), missing.deleted)
     for step in STEPS:
         if report.error is None:
             await _take_step(step, [stay for stay in stays if step in stay.steps], erp, report, replay=replay)
@@ -68,7 +67,7 @@ async def move_stock(
         strays = [record for stay in stays for record in stay.strays()]
         await _send(erp, MOVE, strays, report, replay=replay)
     report.notes += [note for stay in stays for note in stay.notes()]
-    report.notes += deletions(deleted)
+    missing.tell(report)
     if not dry_run:
         await memory.keep(_far(stays))
     report.close()
@@ -147,7 +146,7 @@ async def draw_consumables(
     """
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(DRAW, erp.system, erp.config.provider, rehearsal=dry_run)
-    requests, deleted = await framework.aservice_requests(sr_ids if policy.consumables else ())
+    requests, missing = await framework.aservice_requests(sr_ids if policy.consumables else ())
     tested = [request for request in requests if request.status in TESTED]
     records = await _draws(framework, tested, policy, zone)
     every = [record for of in records.values() for record in of]
@@ -156,10 +155,10 @@ async def draw_consumables(
     report.add(Outcome(key, Result.UNCHANGED) for key in drawn)
     memory = Unfinished(erp.ledger, DRAWN, policy.closed_days)
     if not dry_run:
-        await memory.keep(_drawn(tested, records, drawn), deleted)
+        await memory.keep(_drawn(tested, records, drawn), missing.deleted)
     outcomes = await _send(erp, DRAW, [record for record in every if record.key not in drawn], report, replay=replay)
     drawn |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
-    report.notes += deletions(deleted)
+    missing.tell(report)
     if not dry_run:
         await memory.keep(_drawn(tested, records, drawn))
     report.close()

@@ -16,7 +16,6 @@ from pv_testing.projects.policy import DURATION
 from pv_testing.projects.progress import COMPLETE, OPEN, durations
 from pv_testing.projects.records import main_status, progress, subtask_key, subtask_status
 from pv_testing.workflows.assignees import Assignees
-from pv_testing.workflows.intake import deletions
 from pv_testing.workflows.projects import STATUS_SWEEP, under_test, unknown
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
@@ -71,7 +70,7 @@ async def update_tasks(
         What became of the statuses, and of the progress.
     """
     rules = rules or ProjectRules.read()
-    requests, deleted = await framework.aservice_requests(sr_ids)
+    requests, missing = await framework.aservice_requests(sr_ids)
     projects = await _projects(framework, pm, requests)
     hours = durations(await framework.aprotocols()) if rules.progress == DURATION and projects else {}
     flags = {"replay": replay, "dry_run": dry_run}
@@ -83,10 +82,10 @@ async def update_tasks(
     known = [each for each in projects if each.task_id and each.works]
     records = [progress(each.request, each.works, each.task_id, rules, hours) for each in known]
     percents = await pm.aexchange("update_project_progress", records, **flags)
-    statuses.notes += deletions(deleted)
+    missing.tell(statuses)
     if not dry_run:
         behind |= {outcome.key for report in (mains, percents) for outcome in report.not_in_effect()}
-        await _remember(pm, projects, behind, deleted)
+        await _remember(pm, projects, behind, missing.deleted)
     return [statuses, percents]
 
 
