@@ -1,7 +1,8 @@
 """Reads service requests and executions from the framework, whichever of its documented shapes they come in.
 
 The framework's documents disagree with each other (one module object or many, measurements as a list or by name, three
-names for the serial number of a module). Every shape that they show is read here, and nowhere else.
+names for the serial number of a module). Every shape that they show is read here, and nowhere else; any other one is
+refused by the name of its record, so that it stops no other.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pv_testing.domain.records import Criterion, Execution, Measurement, Module, ServiceRequest
-from pv_testing.errors import DataError
+from pv_testing.errors import DataError, redact
 
+_SHOWN = 60
+_PARTS = ("customer", "module", "testing", "assigned_pm")
 _DERIVED = {"fill_factor": ("Fill_Factor", "%"), "efficiency": ("Efficiency", "%")}
 
 
@@ -31,6 +34,26 @@ def text(value: Any) -> str:
     return "" if value is None else str(value).strip()
 
 
+def mapped(value: Any, what: str) -> Mapping[str, Any]:
+    """Return a part of a record that has parts of its own; ``None`` has none.
+
+    Args:
+        value: as the framework said it.
+        what: names record and field for the reader.
+
+    Raises:
+        DataError: it is something else, such as text (``NOT_AN_OBJECT``).
+    """
+    if value is None or isinstance(value, Mapping):
+        return value or {}
+    raise _misshapen(what, value, "an object", "NOT_AN_OBJECT")
+
+
+def _misshapen(what: str, value: Any, wanted: str, code: str) -> DataError:
+    message = f"{what} is {redact(repr(value), _SHOWN)}, where {wanted} belongs; correct it in the framework"
+    return DataError(message, system="framework", code=code)
+
+
 def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
     """Read a service request.
 
@@ -38,19 +61,23 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
         data: what ``GET /service-requests/{id}`` says.
 
     Raises:
-        DataError: it has no number, so that nothing about it could be found again.
+        DataError: it has no number, so that nothing about it could be found again, or a part of it isn't of any shape
+            that is known.
     """
+    data = mapped(data, "a service request")
     sr_number = text(data.get("sr_number"))
     if not sr_number:
         raise DataError(
             f"service request {data.get('id')} has no sr_number", system="framework", code="SR_NUMBER_MISSING"
         )
-    modules = tuple(_modules(data))
+    name = f"service request {sr_number}"
+    parts = {part: mapped(data.get(part), f"{name}: {part}") for part in _PARTS}
+    modules = tuple(_modules(data, parts["module"], name))
     return ServiceRequest(
-        id=int(data.get("id") or 0),
+        id=_id(data.get("id"), name),
         sr_number=sr_number,
         status=text(data.get("status")),
-        customer=data.get("customer") or {},
+        customer=parts["customer"],
         modules=modules,
         quantity=_quantity(first(data, "module.quantity"), len(modules)),
         protocols=tuple(dict.fromkeys(_protocols(data))),
@@ -58,7 +85,7 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
         project_id=text(first(data, "pm_project_id", "metadata.project_code")),
         purchase_order=text(first(data, "purchase_order", "metadata.purchase_order")),
         priority=text(first(data, "testing.priority", "priority")),
-        manager=data.get("assigned_pm") or {},
+        manager=parts["assigned_pm"],
         created_at=text(data.get("created_at")),
         delivery_date=text(first(data, "requested_delivery_date", "testing.requested_delivery_date", "delivery_date")),
         raw=data,
@@ -71,14 +98,21 @@ def _quantity(said: Any, known: int) -> int:
     return int(number) if number.isdecimal() else known
 
 
-def _modules(data: Mapping[str, Any]) -> Iterable[Module]:
+def _id(said: Any, name: str) -> int:
+    try:
+        return int(said or 0)
+    except (TypeError, ValueError, OverflowError):
+        raise _misshapen(f"{name}: id", said, "a whole number", "NOT_WHOLE") from None
+
+
+def _modules(data: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> Iterable[Module]:
     listed = data.get("modules")
     if listed:
-        for module in listed:
+        for item in listed:
+            module = mapped(item, f"{name}: one of its modules")
             yield Module(text(first(module, "serial_number", "module_id")), module)
         return
-    shared = data.get("module") or {}
-    details = {name: value for name, value in shared.items() if name not in {"serial_numbers", "quantity"}}
+    details = {field: value for field, value in shared.items() if field not in {"serial_numbers", "quantity"}}
     for serial in shared.get("serial_numbers") or ():
         yield Module(text(serial), details)
 
@@ -95,8 +129,15 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
     Args:
         execution: what ``GET /executions/{id}`` or a listing says.
         results: what ``GET /executions/{id}/results`` says; its words win where both speak of the same.
+
+    Raises:
+        DataError: a part of it isn't of any shape that is known.
     """
-    data = {**execution, **{name: value for name, value in (results or {}).items() if value is not None}}
+    execution = mapped(execution, "an execution")
+    execution_id = text(first(execution, "execution_id", "id"))
+    name = f"execution {execution_id}"
+    said = mapped(results, f"{name}: what is said of its results")
+    data = {**execution, **{field: value for field, value in said.items() if value is not None}}
     return Execution(
         execution_id=text(first(data, "execution_id", "id")),
         protocol_id=text(data.get("protocol_id")),
@@ -108,8 +149,8 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
         completed_at=text(first(data, "completed_at", "end_time")),
         operator=_operator(data),
         equipment=tuple(_equipment(data)),
-        measurements=tuple(_measurements(data)),
-        criteria=tuple(_criteria(data)),
+        measurements=tuple(_measurements(data, name)),
+        criteria=tuple(_criteria(data, name)),
         raw=data,
     )
 
@@ -127,26 +168,31 @@ def _equipment(data: Mapping[str, Any]) -> Iterable[str]:
         yield text(item.get("id") if isinstance(item, Mapping) else item)
 
 
-def _measurements(data: Mapping[str, Any]) -> Iterable[Measurement]:
+def _measurements(data: Mapping[str, Any], name: str) -> Iterable[Measurement]:
     measured = first(data, "results.measurements", "measurements") or ()
-    named = measured.items() if isinstance(measured, Mapping) else ((m.get("parameter"), m) for m in measured)
+    listed = () if isinstance(measured, Mapping) else [mapped(m, f"{name}: one of its measurements") for m in measured]
+    named = measured.items() if isinstance(measured, Mapping) else ((m.get("parameter"), m) for m in listed)
     seen = set()
-    for parameter, said in named:
+    for said_of, said in named:
+        parameter = text(said_of)
         seen.add(parameter)
         details = said if isinstance(said, Mapping) else {"value": said}
         yield Measurement(
-            parameter=text(parameter),
+            parameter=parameter,
             value=details.get("value"),
             unit=text(details.get("unit")),
             uncertainty=details.get("uncertainty"),
             qc_status=text(details.get("qc_status")),
         )
-    for name, (parameter, unit) in _DERIVED.items():
-        value = first(data, f"results.analysis.{name}", f"analysis.{name}")
+    for derived, (parameter, unit) in _DERIVED.items():
+        value = first(data, f"results.analysis.{derived}", f"analysis.{derived}")
         if value is not None and parameter not in seen:
             yield Measurement(parameter, value, unit)
 
 
-def _criteria(data: Mapping[str, Any]) -> Iterable[Criterion]:
-    for criterion in first(data, "results.pass_fail.criteria", "pass_fail.criteria") or ():
+def _criteria(data: Mapping[str, Any], name: str) -> Iterable[Criterion]:
+    for place in ("results.pass_fail", "pass_fail"):
+        mapped(first(data, place), f"{name}: {place}")
+    for item in first(data, "results.pass_fail.criteria", "pass_fail.criteria") or ():
+        criterion = mapped(item, f"{name}: one of its criteria")
         yield Criterion(text(criterion.get("parameter")), text(criterion.get("result")), criterion)

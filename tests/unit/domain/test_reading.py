@@ -105,3 +105,61 @@ def test_the_fill_factor_of_the_analysis_is_a_measurement_unless_it_is_one_alrea
     derived["results"]["measurements"]["Fill_Factor"] = {"value": 78.7, "unit": "%"}
     measured = read_execution({"execution_id": 1}, derived).measurements
     assert [(m.parameter, m.value) for m in measured] == [("Voc", 48), ("Fill_Factor", 78.7)]
+
+
+@pytest.mark.parametrize("said", [{"customer": "Solar Corp"}, {"module": "AST"}, {"testing": "PVTP-001"}])
+def test_a_part_of_a_request_that_is_no_object_is_refused_by_name(said):
+    with pytest.raises(DataError) as caught:
+        read_service_request({**API_REQUEST, **said})
+    ((field, value),) = said.items()
+    assert caught.value.code == "NOT_AN_OBJECT"
+    assert f"service request SR-2025-0123: {field} is {value!r}" in str(caught.value)
+
+
+@pytest.mark.parametrize("said", [{"modules": ["A1"]}, {"assigned_pm": "Ada"}, {"customer": ["Solar Corp"]}])
+def test_no_record_is_made_of_text_where_its_parts_belong(said):
+    with pytest.raises(DataError, match="SR-2025-0123"):
+        read_service_request({**API_REQUEST, **said})
+
+
+@pytest.mark.parametrize("said", ["seven", [7], float("inf")])
+def test_a_request_whose_id_is_no_number_is_refused(said):
+    with pytest.raises(DataError, match="SR-2025-0123: id") as caught:
+        read_service_request({**API_REQUEST, "id": said})
+    assert caught.value.code == "NOT_WHOLE"
+
+
+def test_parts_that_the_framework_leaves_empty_are_empty():
+    request = read_service_request({**API_REQUEST, "customer": None, "module": None, "assigned_pm": None})
+    assert (request.customer, request.modules, request.manager) == ({}, (), {})
+
+
+@pytest.mark.parametrize(
+    "results",
+    [
+        {"measurements": "see report"},
+        {"measurements": ["Pmax=400"]},
+        {"results": {"measurements": ["Pmax=400"]}},
+        {"pass_fail": {"criteria": {"Pmax": "PASS"}}},
+        {"results": {"pass_fail": {"criteria": ["Pmax ok"]}}},
+        {"pass_fail": "FAIL"},
+        ["Pmax", 400],
+    ],
+)
+def test_results_of_no_known_shape_are_refused_by_the_name_of_their_execution(results):
+    with pytest.raises(DataError, match="execution 5678") as caught:
+        read_execution({"execution_id": 5678}, results)
+    assert caught.value.code in {"NOT_AN_OBJECT", "NOT_A_LIST"}
+
+
+def test_a_record_that_is_only_text_is_refused():
+    for read in (read_service_request, read_execution):
+        with pytest.raises(DataError, match="'SR-2025-0123'"):
+            read("SR-2025-0123")
+
+
+def test_a_measurement_whose_parameter_has_parts_is_still_one_measurement():
+    (measured,) = read_execution(
+        {"execution_id": 1, "measurements": [{"parameter": ["Pmax"], "value": 1}]}
+    ).measurements
+    assert (measured.parameter, measured.value) == ("['Pmax']", 1)
