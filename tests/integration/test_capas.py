@@ -16,11 +16,13 @@ from pv_testing.contracts.places import project_root
 from pv_testing.errors import ExchangeIncomplete
 from pv_testing.integrations import FrameworkClient, QMSClient
 from pv_testing.ledger import Ledger
+from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.decisions import ASKED, Answer, Decisions
 from pv_testing.quality.evidence import evidence
 from pv_testing.quality.finding import Stratum
 from pv_testing.transports.sync import run
 from pv_testing.workflows.capas import find_findings, raise_capas
+from pv_testing.workflows.earlier_capas import earlier_capas
 from pv_testing.workflows.nonconformances import report_non_conformances
 
 DAY = datetime(2025, 11, 14, 6, tzinfo=timezone.utc)
@@ -359,3 +361,67 @@ def test_only_findings_with_a_failure_of_the_wanted_service_request_are_kept(lab
     assert quality.find(service_request="SR-1999-0001").questions == []
     (request,) = quality.framework.list_service_requests()
     assert len(quality.find(service_request=request["sr_number"]).questions) == 1
+
+
+RESULTS = "GET /api/v1/executions/{}/results"
+
+
+def failed_ones(quality):
+    rows = quality.lab.framework_rows("SELECT execution_id FROM executions WHERE qc_status = 'FAIL' ORDER BY 1")
+    return [row["execution_id"] for row in rows]
+
+
+@pytest.mark.parametrize("status", [403, 404, 409, 410, 422, 500])
+def test_a_failure_whose_results_are_refused_counts_without_its_criteria_and_is_named(laboratory, status):
+    quality = laboratory()
+    one, *others = failed_ones(quality)
+    quality.lab.faults("framework", {"route": RESULTS.format(one), "kind": "error", "status": status})
+    found = quality.find()
+    (finding,) = found.questions
+    assert finding.modules == len(others) + 1
+    assert finding.strata["criterion"] == [Stratum("Power_Degradation", len(others), len(others))]
+    (note,) = found.analysis.notes
+    assert note.startswith(f"no failed criteria are known of execution {one}: the framework doesn't give it: ")
+
+
+def test_failures_whose_results_are_refused_alike_share_a_note(laboratory):
+    quality = laboratory()
+    quality.lab.faults("framework", {"route": RESULTS.format("*"), "kind": "error", "status": 403})
+    found = quality.find()
+    assert found.questions[0].strata.get("criterion", []) == []
+    (note,) = found.analysis.notes
+    names = ", ".join(str(number) for number in failed_ones(quality))
+    assert note.startswith(f"no failed criteria are known of executions {names}: ")
+
+
+def in_qms(quality, statement, *values):
+    with closing(sqlite3.connect(quality.lab.settings.database("qms"))) as connection, connection:
+        connection.execute(statement, values)
+
+
+@pytest.mark.parametrize("said", ["25.11.2026", "0001-01-01T00:00:00Z"])
+def test_a_capa_whose_creation_nobody_can_read_was_raised_when_the_ledger_says(laboratory, said):
+    quality = laboratory()
+    quality.approve_all()
+    in_qms(quality, "UPDATE capas SET created_at = ?", said)
+    found = quality.find(DAY + timedelta(days=1))
+    assert found.questions == []
+    instead = "it counts as raised when the ledger says, or today where it doesn't know the CAPA"
+    assert found.analysis.notes == [
+        f"PVTP-018/1: its created_at in the QMS, '{said}', is no time; {instead}",
+        "PVTP-018: 7 modules failed; its CAPA PVTP-018/1 isn't closed yet",
+    ]
+    in_qms(quality, "UPDATE capas SET status = 'Closed', body = json_set(body, '$.closed_at', ?)", said)
+    (capa,) = quality.qms.list("get_capas")
+    assert (capa["status"], capa["closed_at"]) == ("Closed", said)
+    _, *notes = (closed := quality.find(DAY + timedelta(days=2))).analysis.notes
+    assert closed.questions == []
+    assert notes == [
+        f"PVTP-018/1: its closed_at in the QMS, '{said}', is no time; it counts as closed when that was first seen"
+    ]
+    now = datetime.now(timezone.utc)
+    (entry,) = quality.ledger.entries("qms", "capa")
+    policy = CapaPolicy.read()
+    earlier, _ = run(earlier_capas(quality.qms, quality.decisions, policy, now))
+    raised = datetime.fromtimestamp(entry.changed_at, timezone.utc)
+    assert earlier["PVTP-018"].dealt_with == ((raised - timedelta(days=30), DAY + timedelta(days=2)),)

@@ -89,13 +89,12 @@ def read_trials(
     """
     trials, notes = [], []
     for row in rows:
-        execution = read_execution(row)
-        if execution.status != "COMPLETE":
-            continue
         try:
-            trials.append(_trial(execution, text(first(row, "sr_number")), models))
+            execution = read_execution(row)
+            if execution.status == "COMPLETE":
+                trials.append(_trial(execution, text(first(row, "sr_number")), models))
         except DataError as error:
-            notes.append(f"execution {execution.execution_id} isn't counted: {error.message}")
+            notes.append(f"execution {text(first(row, 'execution_id', 'id'))} isn't counted: {error.message}")
     return trials, notes
 
 

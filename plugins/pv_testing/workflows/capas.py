@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from pv_testing.domain.reading import read_service_request, text
-from pv_testing.errors import DataError, NotFound
+from pv_testing.domain.reading import first, read_service_request, text
+from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
-from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.qms import QMSClient, attachment_record, capa_record
 from pv_testing.quality.analysis import Analysis, Analyst, Names
 from pv_testing.quality.capa_policy import CapaPolicy
@@ -25,6 +25,7 @@ from pv_testing.workflows.earlier_capas import earlier_capas
 
 ATTACH = "attach_file"
 SHOWN = 5
+NAMED = 20
 
 
 @dataclass(slots=True)
@@ -82,9 +83,9 @@ async def find_findings(
         protocols={name: text(protocol.get("name")) for name, protocol in protocols.items()},
         ncs=await qms.anc_ids({trial.execution_id for trial in recent if trial.failed}),
     )
-    earlier = await earlier_capas(qms, decisions, policy, at, approved.values())
+    earlier, unclear = await earlier_capas(qms, decisions, policy, at, approved.values())
     analysis = Analyst(history, policy, at, earlier, names).analyse()
-    analysis.notes[:0] = [*problems, *notes]
+    analysis.notes[:0] = [*problems, *notes, *unclear]
     analysis.findings = [
         each for each in analysis.findings if _wanted(each, decisions, service_request, analysis.notes)
     ]
@@ -137,19 +138,41 @@ async def _history(framework: FrameworkClient, policy: CapaPolicy, at: datetime)
         framework.alist("list_executions", status="COMPLETE", completed_from=since), _models(framework)
     )
     trials, notes = read_trials(rows, models)
-    by_id = {str(row["execution_id"]): row for row in rows if row.get("execution_id") is not None}
     failed = [trial for trial in trials if trial.failed and window < trial.completed_at <= at]
-    known = await gather_bounded([_with_criteria(framework, trial, by_id[trial.execution_id]) for trial in failed])
-    return History([*trials, *known]), notes
+    known, unread = await _with_criteria(framework, failed, rows)
+    return History([*trials, *known]), [*notes, *unread]
 
 
-async def _with_criteria(framework: FrameworkClient, trial: Trial, row: Mapping[str, Any]) -> Trial:
-    """Return a failed execution with the criteria that it failed; without them where they can't be read."""
-    try:
-        criteria = failed_criteria(await framework.awith_results(row))
-    except (NotFound, DataError):
-        return trial
-    return replace(trial, criteria=tuple(dict.fromkeys(criterion.parameter for criterion in criteria)))
+async def _with_criteria(
+    framework: FrameworkClient, failed: Iterable[Trial], rows: Iterable[Mapping[str, Any]]
+) -> tuple[list[Trial], list[str]]:
+    """Return failed executions with the criteria that they failed, and remarks on those whose criteria are unknown."""
+    trials = {trial.execution_id: trial for trial in failed}
+    listed = {text(first(row, "execution_id", "id")): row for row in rows}
+    wanted = [{**listed[execution_id], "execution_id": execution_id} for execution_id in trials]
+    read, unread = await framework.aall_with_results(wanted)
+    problems = {outcome.key: outcome.reason for outcome in unread}
+    for execution in read:
+        try:
+            criteria = tuple(dict.fromkeys(criterion.parameter for criterion in failed_criteria(execution)))
+        except DataError as error:
+            problems[execution.execution_id] = error.message
+        else:
+            trials[execution.execution_id] = replace(trials[execution.execution_id], criteria=criteria)
+    return list(trials.values()), _without_criteria(problems)
+
+
+def _without_criteria(problems: Mapping[str, str]) -> list[str]:
+    """Say of which failed executions no criteria are known, those with the same reason together."""
+    alike: dict[str, list[str]] = {}
+    for execution_id, reason in problems.items():
+        alike.setdefault(reason, []).append(execution_id)
+    return [f"no failed criteria are known of {_names(those)}: {reason}" for reason, those in alike.items()]
+
+
+def _names(executions: Sequence[str]) -> str:
+    more = f" and {len(executions) - NAMED} more" if len(executions) > NAMED else ""
+    return f"execution{'s' if len(executions) > 1 else ''} {', '.join(executions[:NAMED])}{more}"
 
 
 async def _models(framework: FrameworkClient) -> dict[str, dict[str, str]]:

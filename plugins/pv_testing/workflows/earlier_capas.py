@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from pv_testing.errors import MappingError
+from pv_testing.errors import DataError, MappingError, redact
 from pv_testing.integrations.qms import QMSClient
 from pv_testing.ledger import Entry, State
 from pv_testing.quality.analysis import Earlier
@@ -18,6 +18,11 @@ from pv_testing.quality.history import moment
 
 OPEN, CLOSED = "OPEN", "CLOSED"
 LISTED_WITHIN = timedelta(days=1)
+FIRST_YEAR = 1970
+INSTEAD = {
+    "created_at": "it counts as raised when the ledger says, or today where it doesn't know the CAPA",
+    "closed_at": "it counts as closed when that was first seen",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +50,12 @@ class _Capa:
 
 async def earlier_capas(
     qms: QMSClient, decisions: Decisions, policy: CapaPolicy, at: datetime, approved: Iterable[Finding] = ()
-) -> dict[str, Earlier]:
-    """Return what is known of the CAPAs of each scope.
+) -> tuple[dict[str, Earlier], list[str]]:
+    """Return what is known of the CAPAs of each scope, and remarks on those whose times can't be read.
 
     A CAPA is known by its business key in the QMS, whoever closed it there. One that the ledger knows and the QMS
     doesn't list is on its way; a day after it was raised it has been deleted, and counts as closed when it was raised.
+    Where the QMS doesn't say when one was raised, or nobody can read it, the ledger's time counts.
 
     Args:
         qms: where they are.
@@ -58,17 +64,17 @@ async def earlier_capas(
         at: now.
         approved: findings whose CAPA is about to be raised.
     """
-    listed = await qms.alist("get_capas")
-    capas = {key: _listed(qms, decisions, key, capa, at) for capa in listed if _ours(key := _key(capa))}
-    for entry in qms.ledger.entries(qms.system, "capa"):
-        if _ours(entry.key) and entry.key not in capas:
-            capas[entry.key] = _unlisted(entry, at)
+    raised = {entry.key: entry for entry in qms.ledger.entries(qms.system, "capa") if _ours(entry.key)}
+    listed = {key: capa for capa in await qms.alist("get_capas") if _ours(key := _key(capa))}
+    capas = {key: _listed(qms, decisions, key, capa, at, raised.get(key)) for key, capa in listed.items()}
+    capas |= {key: _unlisted(entry, at) for key, entry in raised.items() if key not in listed}
     for finding in approved:
         capas.setdefault(finding.key, _Capa(finding.key, at))
     scopes: dict[str, list[_Capa]] = {}
     for capa in sorted(capas.values(), key=lambda each: each.number):
         scopes.setdefault(capa.scope, []).append(capa)
-    return {scope: _earlier(scope, those, policy) for scope, those in scopes.items()}
+    earlier = {scope: _earlier(scope, those, policy) for scope, those in scopes.items()}
+    return earlier, [note for key, capa in listed.items() for note in _unclear(key, capa)]
 
 
 def _earlier(scope: str, capas: list[_Capa], policy: CapaPolicy) -> Earlier:
@@ -93,12 +99,32 @@ def _ours(key: str) -> bool:
     return bool(scope and slash and number.isdecimal())
 
 
-def _listed(qms: QMSClient, decisions: Decisions, key: str, capa: Mapping[str, Any], at: datetime) -> _Capa:
-    opened_at = moment(str(capa["created_at"])) if capa.get("created_at") else at
+def _listed(
+    qms: QMSClient, decisions: Decisions, key: str, capa: Mapping[str, Any], at: datetime, entry: Entry | None
+) -> _Capa:
+    opened_at = _time(capa, "created_at") or (_changed(entry) if entry else at)
     if _status(qms, capa) != CLOSED:
         return _Capa(key, opened_at)
-    said = str(capa.get("closed_at") or decisions.first_seen_closed(key, at.isoformat()))
-    return _Capa(key, opened_at, moment(said))
+    return _Capa(key, opened_at, _time(capa, "closed_at") or moment(decisions.first_seen_closed(key, at.isoformat())))
+
+
+def _time(capa: Mapping[str, Any], name: str) -> datetime | None:
+    """Return a time that the QMS says; ``None`` where it says none that can be read, or one before there was any QMS.
+
+    Some products write the first day of their calendar for a time that they don't know.
+    """
+    try:
+        said = moment(str(capa[name])) if capa.get(name) else None
+    except DataError:
+        return None
+    return said if said and said.year >= FIRST_YEAR else None
+
+
+def _unclear(key: str, capa: Mapping[str, Any]) -> Iterable[str]:
+    """Say which times of a CAPA nobody can read."""
+    for name, instead in INSTEAD.items():
+        if capa.get(name) and _time(capa, name) is None:
+            yield f"{key}: its {name} in the QMS, {redact(str(capa[name]), 60)!r}, is no time; {instead}"
 
 
 def _status(qms: QMSClient, capa: Mapping[str, Any]) -> str:
@@ -110,6 +136,10 @@ def _status(qms: QMSClient, capa: Mapping[str, Any]) -> str:
 
 
 def _unlisted(entry: Entry, at: datetime) -> _Capa:
-    raised_at = datetime.fromtimestamp(entry.changed_at, timezone.utc)
+    raised_at = _changed(entry)
     gone = entry.state is State.CONFIRMED and at - raised_at > LISTED_WITHIN
     return _Capa(entry.key, raised_at, raised_at if gone else None)
+
+
+def _changed(entry: Entry) -> datetime:
+    return datetime.fromtimestamp(entry.changed_at, timezone.utc)

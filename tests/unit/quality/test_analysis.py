@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from pv_testing.config.policy import read_policy
-from pv_testing.errors import ConfigError
+from pv_testing.domain.reading import read_execution
+from pv_testing.errors import ConfigError, DataError
 from pv_testing.quality.analysis import Earlier
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.finding import read_finding
@@ -150,6 +151,19 @@ def test_rows_that_cannot_be_counted_are_noted():
         ("5", "execution 5", False),
     ]
     assert len(notes) == 2
+
+
+def test_a_row_whose_shape_nobody_knows_is_noted_and_the_others_count(monkeypatch):
+    def read(row):
+        if row["execution_id"] == 6:
+            raise DataError("execution 6: equipment is 'x', where a list belongs")
+        return read_execution(row)
+
+    monkeypatch.setattr("pv_testing.quality.history.read_execution", read)
+    row = {"protocol_id": "PVTP-001", "module_id": "M1", "status": "COMPLETE", "completed_at": "2025-11-01T00:00:00Z"}
+    trials, notes = read_trials([{**row, "execution_id": number, "qc_status": "FAIL"} for number in (6, 7)], {})
+    assert [trial.execution_id for trial in trials] == ["7"]
+    assert notes == ["execution 6 isn't counted: execution 6: equipment is 'x', where a list belongs"]
 
 
 @pytest.mark.parametrize("text", ["{module}", "{", "{0}", "{name.real}"])
