@@ -8,7 +8,15 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pv_testing.errors import Action, IntegrationError
+from pv_testing.errors import (
+    Action,
+    AuthenticationError,
+    ConfigError,
+    IntegrationError,
+    NetworkError,
+    RateLimited,
+    SecurityError,
+)
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.settling import Settling
 from pv_testing.exchange.together import together
@@ -17,6 +25,9 @@ from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 
 ROUNDS = 4
 POLL = 0.5
+# Of a request that must not be repeated, the transports raise these only before it is sent, or on the system's own word
+# that nothing was done. Of everything else, such as an answer that can't be read, only a look-up can tell.
+NOTHING_DONE = (AuthenticationError, ConfigError, NetworkError, RateLimited, SecurityError)
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -205,18 +216,20 @@ class Chunk:
 
     async def _failed(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> None:
         """Act on an error that speaks of a whole batch."""
-        if error.action is Action.RESOLVE:
-            await self._clarify(batch, rounds)
-        elif error.action in {Action.REJECT, Action.QUARANTINE}:
+        if error.action in {Action.REJECT, Action.QUARANTINE}:
             if len(batch) == 1:
                 self.settling.refuse(batch[0], error.code, error.message)
                 return
             middle = len(batch) // 2
             await self._deliver(batch[:middle], rounds)
             await self._deliver(batch[middle:], rounds)
-        else:
+        elif error.action is not Action.RESOLVE and (
+            self.operation.limits.repeatable or isinstance(error, NOTHING_DONE)
+        ):
             self.shared.stopped = self.shared.stopped or error
             self.settling.stopped(batch, error)
+        else:
+            await self._clarify(batch, rounds, f" ({error.message})")
 
     async def _adopt(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Take over what is in the system already; return what isn't."""
@@ -242,14 +255,15 @@ class Chunk:
         await asyncio.sleep(self.operation.limits.horizon)
         return await self._find(missing)
 
-    async def _clarify(self, items: Sequence[Prepared], rounds: int) -> None:
+    async def _clarify(self, items: Sequence[Prepared], rounds: int, why: str = "") -> None:
         """Find out by look-up whether the records took effect; send what surely did not."""
         missing = await self._find_twice(items)
         if missing and rounds > 1:
             await self._send(missing, rounds - 1)
         else:
             for item in missing:
-                self.settling.defer(item, "AMBIGUOUS", "its fate is still unclear; the next attempt looks it up first")
+                reason = f"its fate is still unclear{why}; the next attempt looks it up first"
+                self.settling.defer(item, "AMBIGUOUS", reason)
 
     async def _find(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Settle what a look-up shows to be in effect; return what isn't there, or only in an earlier version."""

@@ -9,11 +9,20 @@ import pytest
 from pv_testing.errors import (
     AmbiguousOutcome,
     AuthenticationError,
+    CircuitOpen,
+    ConfigError,
     DataError,
+    DeadlineExceeded,
     ExchangeIncomplete,
     LedgerError,
     NetworkError,
+    PaginationLoop,
+    PermissionDenied,
+    RateLimited,
     Rejected,
+    ResponseError,
+    SecurityError,
+    ServerUnavailable,
 )
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
@@ -180,6 +189,47 @@ def test_a_network_that_is_down_leaves_everything_as_it_was(ledger, target):
         report.raise_for_waiting()
     target.before = nothing
     assert Exchange(target, ledger).run(records(20)).counts()["created"] == 20
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ResponseError("the answer is not JSON"), PaginationLoop("one page came twice"), LedgerError("the disk is full")],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_that_may_come_after_the_effect_is_looked_up_and_never_sent_again(ledger, target, error):
+    target.after = lambda _: error
+    report = Exchange(target, ledger).run(records(10))
+    assert report.counts()["adopted"] == 10
+    assert set(target.times().values()) == {1}
+    report.raise_for_waiting()
+
+
+def test_a_record_whose_fate_stays_unclear_says_what_came_in_between(ledger, target):
+    target.before = lambda _: ResponseError("the answer is not JSON")
+    report = Exchange(target, ledger).run(records(1))
+    assert [(o.code, "the answer is not JSON" in o.reason) for o in report.outcomes] == [("AMBIGUOUS", True)]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        AuthenticationError("the key is not accepted"),
+        CircuitOpen("it failed too often"),
+        ConfigError("there is no such field"),
+        DeadlineExceeded("the time is used up; nothing was sent"),
+        PermissionDenied("the scope is missing"),
+        RateLimited("wait", retry_after=60),
+        SecurityError("the certificate is not trusted"),
+        ServerUnavailable("it is being serviced"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_before_any_effect_stops_the_exchange_without_a_look_up(ledger, target, error):
+    target.before = lambda _: error
+    report = Exchange(target, ledger).run(records(10))
+    assert report.error is error
+    assert {outcome.code for outcome in report.outcomes} == {"NOT_SENT"}
+    assert target.look_ups == 0
 
 
 def test_a_record_that_cannot_be_mapped_is_quarantined_with_its_reason(ledger, target):

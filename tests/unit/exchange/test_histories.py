@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, MappingError, NetworkError
+from pv_testing.errors import AmbiguousOutcome, AuthenticationError, MappingError, NetworkError, ResponseError
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import OperationLimits
@@ -28,6 +28,7 @@ SENDS = [
     "lost before",
     "lost after",
     "half lost",
+    "unreadable",
     "down",
     "no login",
     "killed before",
@@ -94,6 +95,8 @@ class Register:
         replies = [Reply(Verdict.OK, self._take(item)) for item in taken]
         if fate in {"lost after", "half lost"}:
             raise self._broken()
+        if fate == "unreadable":
+            raise ResponseError("the answer is not JSON")
         if fate == "killed after":
             raise Killed
         return replies
