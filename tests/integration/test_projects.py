@@ -372,6 +372,38 @@ def test_nobody_to_assign_leaves_the_subtask_unassigned(laboratory):
     assert counts(projects.create()) == {"unchanged"}
 
 
+def test_subtasks_wait_while_the_framework_refuses_to_list_its_users_and_are_assigned_afterwards(laboratory):
+    projects = laboratory(modules=1, protocols=3)
+    projects.lab.advance(1, "PROTOCOLS_ASSIGNED")
+    refused = {"route": "GET /api/v1/users", "kind": "error", "status": 403}
+    projects.lab.faults("framework", refused)
+    main, inner = projects.create()
+    main.raise_for_waiting()
+    waiting = [(outcome.key, outcome.result.value, outcome.code) for outcome in inner.not_in_effect()]
+    assert waiting == [(f"SR-2025-0001/PVTP-00{place}", "deferred", "USERS_REFUSED") for place in (1, 2, 3)]
+    assert inner.notes == []
+    assert projects.ledger.watermark("pm/assignments") is None
+    projects.lab.faults("framework")
+    for report in projects.create():
+        report.raise_for_waiting()
+    names = {key: task["assignee"] for key, task in projects.kept("tasks").items() if "/" in key}
+    assert len(names) == 3
+    assert None not in names.values()
+    # What is decided needs no users any more.
+    projects.lab.faults("framework", refused)
+    assert counts(projects.create()) == {"unchanged"}
+
+
+def test_where_nobody_is_to_be_assigned_no_users_are_asked_for(laboratory):
+    projects = laboratory(modules=1, protocols=1)
+    projects.rules = ProjectRules.of({"roles": []})
+    projects.lab.advance(1, "PROTOCOLS_ASSIGNED")
+    projects.lab.faults("framework", {"route": "GET /api/v1/users", "kind": "error", "status": 403})
+    for report in projects.create():
+        report.raise_for_waiting()
+    assert projects.task("SR-2025-0001/PVTP-001")["assignee"] is None
+
+
 def test_an_operator_without_an_address_is_sent_by_id_and_waits_instead_of_being_dropped(laboratory):
     projects = laboratory(modules=1, protocols=1)
     projects.lab.advance(1, "PROTOCOLS_ASSIGNED")

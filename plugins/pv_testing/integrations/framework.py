@@ -169,11 +169,20 @@ class FrameworkClient(SystemClient):
         unread = [_unread(n, said) for n, said in zip(names, read, strict=True) if isinstance(said, IntegrationError)]
         return [said for said in read if isinstance(said, Execution)], unread
 
-    async def ausers(self) -> dict[str, Mapping[str, Any]]:
-        """Return the users by id; none where the framework doesn't let this account list them."""
+    async def ausers(self, *, needed: bool = False) -> dict[str, Mapping[str, Any]]:
+        """Return the users by id; none where the framework doesn't let this account list them.
+
+        Args:
+            needed: whether that is an error, for those to whom it isn't the same as a framework without users.
+
+        Raises:
+            PermissionDenied: they are needed, and the framework doesn't let this account list them.
+        """
         try:
             return {str(user["id"]): user for user in await self.alist("list_users")}
         except PermissionDenied:
+            if needed:
+                raise
             return {}
 
     async def aprotocols(self) -> dict[str, Mapping[str, Any]]:

@@ -33,20 +33,24 @@ class Assignees:
         return dict(self._read(_name(sr_number)))
 
     def assign(
-        self, sr_number: str, protocols: Sequence[str], users: Iterable[User], roles: Sequence[str]
+        self, sr_number: str, protocols: Sequence[str], users: Sequence[User] | None, roles: Sequence[str]
     ) -> dict[str, str]:
         """Return who is assigned to each protocol, and remember it before anything is sent that depends on it.
+
+        Nothing is decided while nobody knows who there is: a protocol that wasn't assigned before is left out then.
 
         Args:
             sr_number: the service request's number.
             protocols: its protocols; those that were assigned before stay with whom they are.
-            users: as the framework lists them.
+            users: as the framework lists them; ``None`` where it refuses to.
             roles: who may be assigned.
         """
-        known, everybody = self.known(sr_number), list(users)
+        known = self.known(sr_number)
+        if users is None:
+            return known
         new = [protocol for protocol in protocols if protocol not in known]
         for protocol in new:
-            known[protocol] = find_available_operator(everybody, self._load(), roles)
+            known[protocol] = find_available_operator(users, self._load(), roles)
             if known[protocol]:
                 self._open.setdefault(sr_number, {})[protocol] = known[protocol]
         if new:

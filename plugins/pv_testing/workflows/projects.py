@@ -8,11 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
+from pv_testing.errors import PermissionDenied
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.pm import PMClient
 from pv_testing.projects import ProjectRules
+from pv_testing.projects.people import User
 from pv_testing.projects.records import main_task, subtask, subtask_key
 from pv_testing.workflows.assignees import Assignees
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
@@ -52,8 +54,9 @@ async def create_tasks(
     report = await pm.aexchange("create_task", tasks, replay=replay, dry_run=dry_run)
     missing.tell(report)
     parents = await pm.atask_ids("task", [request.sr_number for request in assigned])
-    records = await _subtasks(framework, pm, assigned, parents, rules, keep=not dry_run)
+    records, unplanned = await _subtasks(framework, pm, assigned, parents, rules, keep=not dry_run)
     inner = await pm.aexchange("create_subtask", records, replay=replay, dry_run=dry_run)
+    inner.add(unplanned)
     inner.add(_orphans(assigned, parents, dry_run=dry_run))
     nobody = sum(1 for record in records if not record.data["assignee"])
     if nobody:
@@ -84,19 +87,37 @@ async def _subtasks(
     rules: ProjectRules,
     *,
     keep: bool,
-) -> list[Record]:
+) -> tuple[list[Record], list[Outcome]]:
+    """Return the subtasks, and the outcomes of those of which nobody can say yet whom they are assigned to."""
     requests = [request for request in assigned if request.sr_number in parents]
-    if not requests:
-        return []
-    protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
-    assignees = await asyncio.to_thread(Assignees, pm.ledger, keep=keep)
     records: list[Record] = []
+    waiting: list[Outcome] = []
+    if not requests:
+        return records, waiting
+    protocols, users = await asyncio.gather(framework.aprotocols(), _users(framework, rules))
+    assignees = await asyncio.to_thread(Assignees, pm.ledger, keep=keep)
     for request in requests:
-        wanted = (request.sr_number, request.protocols, users.values(), rules.roles)
+        wanted = (request.sr_number, request.protocols, users, rules.roles)
         who = await asyncio.to_thread(assignees.assign, *wanted)
         parent = parents[request.sr_number]
-        records += [subtask(request, each, protocols, parent, who[each], rules) for each in request.protocols]
-    return records
+        known = [each for each in request.protocols if each in who]
+        records += [subtask(request, each, protocols, parent, who[each], rules) for each in known]
+        waiting += [_unplanned(request, each) for each in request.protocols if each not in who]
+    return records, waiting
+
+
+async def _users(framework: FrameworkClient, rules: ProjectRules) -> list[User] | None:
+    """Return the users who may be assigned; ``None`` where the framework refuses to list them, which may pass."""
+    try:
+        return list((await framework.ausers(needed=True)).values()) if rules.roles else []
+    except PermissionDenied:
+        return None
+
+
+def _unplanned(request: ServiceRequest, protocol: str) -> Outcome:
+    """Return the outcome of a subtask that waits: once it is there, its assignee is not sent any more."""
+    reason = "the framework refuses to list its users, so that nobody can be assigned; let this account list them"
+    return Outcome(subtask_key(request.sr_number, protocol), Result.DEFERRED, code="USERS_REFUSED", reason=reason)
 
 
 def _orphans(requests: Iterable[ServiceRequest], parents: Mapping[str, str], *, dry_run: bool) -> Iterable[Outcome]:
