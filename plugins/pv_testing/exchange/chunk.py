@@ -175,9 +175,10 @@ class Chunk:
             self.settling.not_sent(batch, self.shared.stopped)
             return
         if self.settling.expiring():
-            batch = await self.settling.renew(batch)
-            if not batch:
-                return
+            await self.settling.renew()
+        batch = self.settling.held(batch)
+        if not batch:
+            return
         try:
             replies = await self.operation.send(batch)
         except IntegrationError as error:
@@ -274,6 +275,7 @@ class Chunk:
             for item in items:
                 self.settling.defer(item, "AMBIGUOUS", f"it could not be looked up: {error.message}")
             return []
+        items = self.settling.held(items)
         if found is None and self.operation.limits.repeatable:
             return list(items)
         if found is None:

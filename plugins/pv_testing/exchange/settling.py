@@ -45,20 +45,19 @@ class Settling:
     def _next_renewal(self) -> float:
         return time.monotonic() + self._limits.lease - self._limits.timeout - self._limits.horizon
 
-    def held(self, key: str) -> bool:
-        """Whether the record is claimed and not settled yet."""
-        return key in self._held
+    def held(self, items: Sequence[Prepared]) -> list[Prepared]:
+        """Leave out what is no longer ours, because a renewal has shown that another attempt has taken it over."""
+        return [item for item in items if item.key in self._held]
 
     def expiring(self) -> bool:
         """Whether the lease may end before a request that is sent now does."""
         return time.monotonic() >= self._renew_at
 
-    async def renew(self, batch: Sequence[Prepared]) -> Sequence[Prepared]:
-        """Make sure that the lease outlives the request about to be sent; leave out what is no longer ours."""
+    async def renew(self) -> None:
+        """Make sure that the leases outlive a request about to be sent, and let go of what is no longer ours."""
         async with self._lock:
             if self.expiring():
                 await self._renew_all()
-        return [item for item in batch if item.key in self._held]
 
     async def _renew_all(self) -> None:
         claims = list(self._held.values())

@@ -37,13 +37,13 @@ def test_a_record_settled_while_leases_are_prolonged_is_no_lost_one():
         items = [Prepared(key, {}, "f") for key in ("taken over", "settled", "held")]
         settling.hold(ledger.claim("lims", "sample", [Claim(item.key, "f") for item in items], owner="", lease=0))
         ledger.claim("lims", "sample", [Claim("taken over", "f")], owner="second", lease=60)
-        renewing = asyncio.create_task(settling.renew(items))
+        renewing = asyncio.create_task(settling.renew())
         await asyncio.to_thread(ledger.begun.wait, 5)
         settling.done(items[1], "T-1", {})
         await settling.commit()
         ledger.turn.set()
-        left = await renewing
-        return [item.key for item in left], await settling.close()
+        await renewing
+        return [item.key for item in settling.held(items)], await settling.close()
 
     with Slow() as ledger:
         left, outcomes = asyncio.run(settle_meanwhile(ledger))
