@@ -164,6 +164,22 @@ def test_a_subtask_is_complete_only_when_every_expected_execution_is(laboratory)
     assert projects.task("SR-2025-0001")["status"] == "IN_PROGRESS"
 
 
+def test_an_execution_that_two_pages_of_the_listing_show_counts_once_as_it_was_said_last(laboratory, monkeypatch):
+    projects = laboratory(state="complete", modules=3, protocols=1, failures=0)
+    read = projects.framework.alist
+
+    async def shifted(operation, **criteria):
+        rows = await read(operation, **criteria)
+        return [{**rows[-1], "status": "RUNNING"}, *rows] if operation == "list_executions" else rows
+
+    monkeypatch.setattr(projects.framework, "alist", shifted)
+    projects.all()
+    task = projects.task("SR-2025-0001/PVTP-001")
+    assert (task["status"], task["actual_hours"]) == ("COMPLETE", 6.0)
+    assert task["notes"] == "3 of 3 executions complete. QC Status: 3 PASS"
+    assert len(projects.kept("time_entries")) == 3
+
+
 def test_a_failure_completes_the_subtask_with_a_note(laboratory):
     projects = laboratory(state="complete", modules=2, protocols=1, failures=1.0)
     projects.all()

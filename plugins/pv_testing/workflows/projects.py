@@ -145,9 +145,11 @@ async def under_test(
 ) -> list[tuple[ServiceRequest, Sequence[Execution]]]:
     """Return the service requests whose tests have begun, each with the executions that the framework lists.
 
-    The listing says all that tasks and hours need; no results are read.
+    The listing says all that tasks and hours need; no results are read. An execution that begins while the listing is
+    read may shift another one from one page into the next; each counts once, as it was said last.
     """
     tested = [request for request in requests if request.status in TESTED]
     reads = [framework.alist("list_executions", sr_id=request.id) for request in tested]
     listed = await gather_bounded(reads, limit=2)
-    return [(request, [read_execution(row) for row in rows]) for request, rows in zip(tested, listed, strict=True)]
+    runs = [{run.execution_id: run for run in map(read_execution, rows)} for rows in listed]
+    return [(request, list(each.values())) for request, each in zip(tested, runs, strict=True)]
