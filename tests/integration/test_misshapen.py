@@ -15,12 +15,20 @@ def in_framework(trip, sql: str) -> None:
         connection.execute(sql)
 
 
-@pytest.mark.parametrize("changed", ["customer = '\"Solar Corp\"'", "module = '\"AST\"'"])
-def test_a_request_with_text_where_parts_belong_waits_alone(laboratory, changed):
-    trip = laboratory(requests=2, modules=2, protocols=1)
+@pytest.mark.parametrize(
+    ("changed", "code"),
+    [
+        ("customer = '\"Solar Corp\"'", "NOT_AN_OBJECT"),
+        ("module = '\"AST\"'", "NOT_AN_OBJECT"),
+        ("module = json_set(module, '$.serial_numbers', 'A1, A2')", "NOT_A_LIST"),
+        ("testing = json_set(testing, '$.protocols', 'PVTP-001')", "NOT_A_LIST"),
+    ],
+)
+def test_a_request_of_an_unknown_shape_waits_alone(laboratory, changed, code):
+    trip = laboratory(state="new", requests=2, modules=2, protocols=1)
     in_framework(trip, f"UPDATE service_requests SET {changed} WHERE id = 1")
     report = trip.intake()
     assert {key.partition("/")[0] for key in report.external_ids()} == {"SR-2025-0002"}
     (waits,) = report.not_in_effect()
-    assert (waits.key, waits.result.value, waits.code) == ("service request 1", "quarantined", "NOT_AN_OBJECT")
+    assert (waits.key, waits.result.value, waits.code) == ("service request 1", "quarantined", code)
     assert SR in waits.reason

@@ -7,7 +7,7 @@ refused by the name of its record, so that it stops no other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from pv_testing.domain.records import Criterion, Execution, Measurement, Module, ServiceRequest
@@ -15,6 +15,8 @@ from pv_testing.errors import DataError, redact
 
 _SHOWN = 60
 _PARTS = ("customer", "module", "testing", "assigned_pm")
+_PROTOCOLS = ("protocols", "assigned_protocols", "testing.protocols")
+_SERIALS = ("module_id", "module_serial_number", "module.serial_number", "serial_number")
 _DERIVED = {"fill_factor": ("Fill_Factor", "%"), "efficiency": ("Efficiency", "%")}
 
 
@@ -49,6 +51,28 @@ def mapped(value: Any, what: str) -> Mapping[str, Any]:
     raise _misshapen(what, value, "an object", "NOT_AN_OBJECT")
 
 
+def listed(value: Any, what: str) -> Sequence[Any]:
+    """Return a list of a record; ``None`` is an empty one, and text is none, or its characters would become records.
+
+    Args:
+        value: as the framework said it.
+        what: names record and field for the reader.
+
+    Raises:
+        DataError: it is something else (``NOT_A_LIST``).
+    """
+    if value is None or isinstance(value, (list, tuple)):
+        return value or ()
+    raise _misshapen(what, value, "a list", "NOT_A_LIST")
+
+
+def _serial(said: Any, name: str) -> str:
+    """Return a module's serial number; one with parts of its own is none, and none is ever invented."""
+    if isinstance(said, (Mapping, list)):
+        raise _misshapen(f"{name}: a serial number", said, "text", "NOT_TEXT")
+    return text(said)
+
+
 def _misshapen(what: str, value: Any, wanted: str, code: str) -> DataError:
     message = f"{what} is {redact(repr(value), _SHOWN)}, where {wanted} belongs; correct it in the framework"
     return DataError(message, system="framework", code=code)
@@ -80,7 +104,7 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
         customer=parts["customer"],
         modules=modules,
         quantity=_quantity(first(data, "module.quantity"), len(modules)),
-        protocols=tuple(dict.fromkeys(_protocols(data))),
+        protocols=tuple(dict.fromkeys(_protocols(data, name))),
         assigned=bool(data.get("protocols") or data.get("assigned_protocols")),
         project_id=text(first(data, "pm_project_id", "metadata.project_code")),
         purchase_order=text(first(data, "purchase_order", "metadata.purchase_order")),
@@ -106,20 +130,20 @@ def _id(said: Any, name: str) -> int:
 
 
 def _modules(data: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> Iterable[Module]:
-    listed = data.get("modules")
-    if listed:
-        for item in listed:
-            module = mapped(item, f"{name}: one of its modules")
-            yield Module(text(first(module, "serial_number", "module_id")), module)
+    own = listed(data.get("modules"), f"{name}: modules")
+    for item in own:
+        module = mapped(item, f"{name}: one of its modules")
+        yield Module(_serial(first(module, "serial_number", "module_id"), name), module)
+    if own:
         return
     details = {field: value for field, value in shared.items() if field not in {"serial_numbers", "quantity"}}
-    for serial in shared.get("serial_numbers") or ():
-        yield Module(text(serial), details)
+    for serial in listed(shared.get("serial_numbers"), f"{name}: module.serial_numbers"):
+        yield Module(_serial(serial, name), details)
 
 
-def _protocols(data: Mapping[str, Any]) -> Iterable[str]:
-    assigned = data.get("protocols") or data.get("assigned_protocols") or first(data, "testing.protocols") or ()
-    for protocol in assigned:
+def _protocols(data: Mapping[str, Any], name: str) -> Iterable[str]:
+    lists = (listed(first(data, place), f"{name}: {place}") for place in _PROTOCOLS)
+    for protocol in next(filter(None, lists), ()):
         yield text(protocol.get("protocol_id") if isinstance(protocol, Mapping) else protocol)
 
 
@@ -141,14 +165,14 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
     return Execution(
         execution_id=text(first(data, "execution_id", "id")),
         protocol_id=text(data.get("protocol_id")),
-        serial_number=text(first(data, "module_id", "module_serial_number", "module.serial_number", "serial_number")),
+        serial_number=_serial(first(data, *_SERIALS), name),
         sr_id=first(data, "sr_id", "sr.id", "service_request.id"),
         status=text(data.get("status")).upper(),
         qc_status=text(first(data, "results.qc_status", "qc_status", "results.pass_fail.overall", "pass_fail.overall")),
         started_at=text(first(data, "started_at", "start_time")),
         completed_at=text(first(data, "completed_at", "end_time")),
         operator=_operator(data),
-        equipment=tuple(_equipment(data)),
+        equipment=tuple(_equipment(data, name)),
         measurements=tuple(_measurements(data, name)),
         criteria=tuple(_criteria(data, name)),
         raw=data,
@@ -162,18 +186,24 @@ def _operator(data: Mapping[str, Any]) -> Mapping[str, Any]:
     return {} if operator is None else {"id": operator}
 
 
-def _equipment(data: Mapping[str, Any]) -> Iterable[str]:
-    used = first(data, "equipment_used", "equipment") or ()
-    for item in used.values() if isinstance(used, Mapping) else used:
+def _equipment(data: Mapping[str, Any], name: str) -> Iterable[str]:
+    used = first(data, "equipment_used", "equipment")
+    for item in used.values() if isinstance(used, Mapping) else listed(used, f"{name}: equipment"):
         yield text(item.get("id") if isinstance(item, Mapping) else item)
 
 
+def _by_parameter(measured: Any, name: str) -> Iterable[tuple[Any, Any]]:
+    if isinstance(measured, Mapping):
+        yield from measured.items()
+        return
+    for item in listed(measured, f"{name}: measurements"):
+        measurement = mapped(item, f"{name}: one of its measurements")
+        yield measurement.get("parameter"), measurement
+
+
 def _measurements(data: Mapping[str, Any], name: str) -> Iterable[Measurement]:
-    measured = first(data, "results.measurements", "measurements") or ()
-    listed = () if isinstance(measured, Mapping) else [mapped(m, f"{name}: one of its measurements") for m in measured]
-    named = measured.items() if isinstance(measured, Mapping) else ((m.get("parameter"), m) for m in listed)
     seen = set()
-    for said_of, said in named:
+    for said_of, said in _by_parameter(first(data, "results.measurements", "measurements"), name):
         parameter = text(said_of)
         seen.add(parameter)
         details = said if isinstance(said, Mapping) else {"value": said}
@@ -193,6 +223,6 @@ def _measurements(data: Mapping[str, Any], name: str) -> Iterable[Measurement]:
 def _criteria(data: Mapping[str, Any], name: str) -> Iterable[Criterion]:
     for place in ("results.pass_fail", "pass_fail"):
         mapped(first(data, place), f"{name}: {place}")
-    for item in first(data, "results.pass_fail.criteria", "pass_fail.criteria") or ():
+    for item in listed(first(data, "results.pass_fail.criteria", "pass_fail.criteria"), f"{name}: criteria"):
         criterion = mapped(item, f"{name}: one of its criteria")
         yield Criterion(text(criterion.get("parameter")), text(criterion.get("result")), criterion)

@@ -163,3 +163,54 @@ def test_a_measurement_whose_parameter_has_parts_is_still_one_measurement():
         {"execution_id": 1, "measurements": [{"parameter": ["Pmax"], "value": 1}]}
     ).measurements
     assert (measured.parameter, measured.value) == ("['Pmax']", 1)
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"module": {"serial_numbers": "A1, A2"}}, "module.serial_numbers"),
+        ({"module": {"serial_numbers": {"first": "A1"}}}, "module.serial_numbers"),
+        ({"module": {"serial_numbers": 7}}, "module.serial_numbers"),
+        ({"modules": "A1"}, "modules"),
+        ({"protocols": "PVTP-001"}, "protocols"),
+        ({"protocols": [], "assigned_protocols": "PVTP-001"}, "assigned_protocols"),
+        ({"protocols": [], "testing": {"protocols": "PVTP-001, PVTP-018"}}, "testing.protocols"),
+    ],
+)
+def test_text_where_a_list_belongs_becomes_no_records_of_single_characters(said, field):
+    with pytest.raises(DataError) as caught:
+        read_service_request({**API_REQUEST, **said})
+    assert caught.value.code == "NOT_A_LIST"
+    assert f"service request SR-2025-0123: {field} is " in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("said", "field"),
+    [
+        ({"equipment_used": "SIM-001"}, "equipment"),
+        ({"equipment": 7}, "equipment"),
+        ({"measurements": "see report"}, "measurements"),
+        ({"pass_fail": {"criteria": {"Pmax": "PASS"}}}, "criteria"),
+        ({"results": {"pass_fail": {"criteria": "Pmax ok"}}}, "criteria"),
+    ],
+)
+def test_text_is_no_list_in_an_execution_either(said, field):
+    with pytest.raises(DataError) as caught:
+        read_execution({"execution_id": 5678, **said})
+    assert caught.value.code == "NOT_A_LIST"
+    assert f"execution 5678: {field} is " in caught.value.message
+
+
+def test_a_list_that_is_missing_or_null_is_empty():
+    request = read_service_request({"sr_number": "SR-1", "module": {"serial_numbers": None}, "protocols": None})
+    assert (request.modules, request.protocols) == ((), ())
+    execution = read_execution({"execution_id": 1, "equipment": None, "measurements": None, "pass_fail": None})
+    assert (execution.equipment, execution.measurements, execution.criteria) == ((), (), ())
+
+
+def test_a_serial_number_is_not_made_of_an_object():
+    with pytest.raises(DataError, match="SR-2025-0123") as caught:
+        read_service_request({**API_REQUEST, "module": {"serial_numbers": [{"serial": "A1"}]}})
+    assert caught.value.code == "NOT_TEXT"
+    with pytest.raises(DataError, match="execution 5678"):
+        read_execution({"execution_id": 5678, "module_id": {"serial": "A1"}})
