@@ -9,6 +9,7 @@ from typing import Any
 from pv_testing.contracts.fields import Shared
 from pv_testing.contracts.model import Bulk, Call, Find, Identity, OperationSpec, Parameter, Values
 from pv_testing.contracts.paths import Getter, Template, first, getter, putter
+from pv_testing.errors import ResponseError
 from pv_testing.transports.pages import Pagination
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
@@ -118,6 +119,7 @@ def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) ->
         pagination=pages,
         sent_key=Template.of(sent),
         found_key=Template.of(found),
+        lists_all=bool(said) and not keys and not written.get("query"),
         id=_any_of(written.get("id", "id")),
         same=_same(written.get("in_effect", {})),
     )
@@ -131,13 +133,17 @@ def _key(each: str | Mapping[str, str]) -> Callable[[Values], Any]:
 
 
 def _listed(path: str) -> Callable[[Any], list[Values]]:
+    """Return what finds the records in an answer; only a list that is there and empty says that there are none."""
     get = getter(path)
 
     def items(body: Any) -> list[Values]:
         found = get(body)
         if isinstance(found, Mapping):
             return [found]
-        return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+        if isinstance(found, list) and all(isinstance(item, Mapping) for item in found):
+            return found
+        message = f"the answer to the look-up has no list of records at {path or 'its top'}"
+        raise ResponseError(message, code="NO_LIST", excerpt=str(body))
 
     return items
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.paths import Getter, Putter, Template
 from pv_testing.contracts.words import Vocabulary
-from pv_testing.errors import MappingError
+from pv_testing.errors import MappingError, ResponseError
 from pv_testing.transports.pages import Pagination
 
 if TYPE_CHECKING:
@@ -186,10 +186,12 @@ class Find:
         size: for how many records at a time.
         one_key: makes the look-up key of one payload, where ``size`` is more than 1.
         wrap: puts the keys into the body.
-        items: finds the list of records in the answer; a single record counts as a list of one.
+        items: finds the list of records in the answer; a single record counts as a list of one. An answer without
+            either is a :class:`ResponseError`.
         pagination: how the answer comes in pages.
         sent_key: says which record a payload is; equal to ``found_key`` of what was found.
         found_key: says which record a found one is.
+        lists_all: whether the answer lists what is there of others as well, because nothing in the request says which.
         id: finds the id in a found record.
         same: says whether a found record has what is wanted, which is a body with its stamps.
     """
@@ -202,6 +204,7 @@ class Find:
     pagination: Pagination
     sent_key: Template
     found_key: Template
+    lists_all: bool
     id: Getter
     same: Callable[[Values, Values], bool]
 
@@ -210,8 +213,16 @@ class Find:
         return self.sent_key.fill({**context, **payload})
 
     def key_of_found(self, item: Values) -> str | None:
-        """Return which record a found one is."""
-        return self.found_key.fill(item)
+        """Return which record a found one is; ``None`` for somebody else's, which has no key.
+
+        Raises:
+            ResponseError: the record isn't one that this look-up asks for.
+        """
+        key = self.found_key.fill(item)
+        if key is None and not (self.lists_all and self.found_key.has(item)):
+            message = f"what the look-up found doesn't have its key, {self.found_key.text}"
+            raise ResponseError(message, code="KEY_MISSING", excerpt=str(item))
+        return key
 
     def request(self, payloads: Sequence[Values], context: Values = NOTHING) -> Request:
         """Return the request that looks up as many payloads as ``size`` allows.

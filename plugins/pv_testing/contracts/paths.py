@@ -128,6 +128,15 @@ class Template:
             text += f"{value}{literal}"
         return text
 
+    def has(self, values: Mapping[str, Any]) -> bool:
+        """Say whether every placeholder is there, be it empty."""
+        for name in self.names:
+            outer, _, last = name.rpartition(".")
+            inner = getter(outer)(values)
+            if not isinstance(inner, Mapping) or last not in inner:
+                return False
+        return True
+
     def url(self, values: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         """Return an address with its placeholders filled and quoted, so that no value can lead elsewhere.
 

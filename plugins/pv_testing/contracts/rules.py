@@ -5,7 +5,7 @@ Some systems answer a refusal with 200, a permanent no with 500, or a 500 after 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -96,9 +96,22 @@ class Rules:
 
     def judge(self, spec: OperationSpec) -> Judge:
         """Return the judge of an operation's responses."""
-        from pv_testing.transports.judge import OK, Judgement, judge_http
-
         mine = [rule for rule in self.rules if not rule.operations or spec.name in rule.operations]
+        return self._judge(mine, spec.success)
+
+    def judge_look_up(self) -> Judge:
+        """Return the judge of look-ups; rules about some operations are about these operations' own answers."""
+        judge = self._judge([rule for rule in self.rules if not rule.operations], frozenset())
+
+        def judged(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+            found = judge(response, repeatable)
+            # What only reads has no effect to be unclear about.
+            return found._replace(verdict=Verdict.RETRYABLE) if found.verdict is Verdict.AMBIGUOUS else found
+
+        return judged
+
+    def _judge(self, mine: Sequence[Rule], success: Collection[int]) -> Judge:
+        from pv_testing.transports.judge import OK, Judgement, judge_http
 
         def judged(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
             for rule in mine:
@@ -108,7 +121,7 @@ class Rules:
                 found = judge_http(response, repeatable)
                 code, reason = self.explain(_decoded(response))
                 return found._replace(code=code or found.code, reason=reason or found.reason)
-            if spec.success and response.status not in spec.success:
+            if success and response.status not in success:
                 reason = f"the system answered {response.status}, which the contract doesn't foresee"
                 return Judgement(Verdict.AMBIGUOUS, f"HTTP_{response.status}", reason)
             return OK

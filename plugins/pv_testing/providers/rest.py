@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Request
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError
+from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, MappingError, ResponseError
 from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
@@ -147,6 +147,7 @@ class RestOperation:
         self._judge = contract.judge(spec)
         # The statuses of success are those of a single creation; what changes or carries many answers otherwise.
         self._judge_other = contract.judge(replace(spec, success=frozenset()))
+        self._judge_look_up = contract.rules.judge_look_up()
         self._judge_item = contract.judge_item(spec) if spec.bulk else None
         self._idempotency_header = contract.idempotency_header
         calls = [spec.call, *([spec.bulk.call] if spec.bulk else []), *([spec.update] if spec.update else [])]
@@ -214,7 +215,11 @@ class RestOperation:
 
         async def look_up(group: Sequence[Prepared]) -> dict[str, Found]:
             async with gate:
-                return await self._find(group, find)
+                try:
+                    return await self._find(group, find)
+                except (MappingError, ResponseError) as error:
+                    known = {"system": self.system, "provider": self.provider, "operation": f"{self.name} (look-up)"}
+                    raise error.about(**known, key=group[0].key) from error.__cause__
 
         found: dict[str, Found] = {}
         for part in await asyncio.gather(*(look_up(group) for group in groups)):
@@ -226,14 +231,27 @@ class RestOperation:
         by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
         for item in await self._looked_up(request, find, group[0].key):
             by_key[find.key_of_found(item)].append(item)
-        matches = {item.key: by_key.get(find.key_of_sent(item.payload, self._context(item)), []) for item in group}
+        matches = {item.key: by_key.get(self._key_of_sent(item, find), []) for item in group}
         return {item.key: self._found(item, matches[item.key], find) for item in group if matches[item.key]}
+
+    def _key_of_sent(self, item: Prepared, find: Find) -> str:
+        key = find.key_of_sent(item.payload, self._context(item))
+        if key is None:
+            message = f"the record can't be looked up, for it has no value for {find.sent_key.text}"
+            raise MappingError(message, key=item.key, code="FIELD_MISSING")
+        return key
 
     async def _looked_up(self, request: Request, find: Find, key: str) -> Sequence[Mapping[str, Any]]:
         operation = f"{self.name} (look-up)"
         if find.pagination.style != "none" and request.body is None:
             items = pagination.items(
-                self._session, request.path, find.pagination, request.params, operation=operation, key=key
+                self._session,
+                request.path,
+                find.pagination,
+                request.params,
+                operation=operation,
+                key=key,
+                judge=self._judge_look_up,
             )
             return [item async for item in items]
         response = await self._session.request(
@@ -244,6 +262,7 @@ class RestOperation:
             operation=operation,
             key=key,
             repeatable=True,
+            judge=self._judge_look_up,
         )
         return find.items(response.json())
 

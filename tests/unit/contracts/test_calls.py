@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pv_testing.contracts import Contract, OperationSpec, Request, load_contract
-from pv_testing.errors import MappingError
+from pv_testing.errors import MappingError, ResponseError
 
 SAMPLE = {
     "sr_number": "SR-2025-0123",
@@ -136,7 +136,8 @@ def test_a_look_up_asks_for_many_and_tells_them_apart_by_their_key(create: Opera
     assert find.same(found, payload)
     assert not find.same({**found, "customer": "Another"}, payload)
     assert not find.same({**found, "metadata": {"manufacturer": "AstraSolar"}}, payload)
-    assert find.key_of_found({"external_id": "SN/001"}) is None
+    with pytest.raises(ResponseError, match="doesn't have its key"):
+        find.key_of_found({"external_id": "SN/001"})
 
 
 def test_an_earlier_revision_is_not_the_wanted_one(upload: OperationSpec) -> None:
@@ -163,10 +164,12 @@ def test_a_sample_beyond_a_status_has_had_it(lims: Contract, status: str | None,
     assert find.same(found, payload) is reached
 
 
-def test_an_answer_without_the_list_finds_nothing(create: OperationSpec) -> None:
+@pytest.mark.parametrize("body", [None, {}, {"data": None}, {"data": "x"}, [], {"data": ["x", 1]}])
+def test_an_answer_without_the_list_does_not_say_that_there_is_nothing(create: OperationSpec, body: Any) -> None:
     assert create.find is not None
-    for body in (None, {}, {"data": None}, {"data": "x"}, [], {"data": ["x", 1]}):
-        assert create.find.items(body) == []
+    assert create.find.items({"data": []}) == []
+    with pytest.raises(ResponseError, match="no list of records at data"):
+        create.find.items(body)
 
 
 def test_identity_is_known_only_when_the_system_says_so() -> None:

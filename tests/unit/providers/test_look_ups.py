@@ -1,0 +1,98 @@
+"""Shows that only a list without the record says that it isn't there, whatever else a look-up is answered with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from pv_testing.exchange.types import Result
+from tests.unit.providers.plain_lims import PlainLims, contract, exchange, sample
+
+NO_LISTS: dict[str, web.Response | tuple[int, str]] = {
+    "no body": (204, ""),
+    "an empty object": (200, "{}"),
+    "null in the list's place": (200, '{"data": null}'),
+    "a list where none should be": (200, '[{"id": "S1"}]'),
+    "an error": (200, '{"error": {"code": "BUSY"}}'),
+    "text in the list's place": (200, '{"data": "timeout"}'),
+    "a job instead of the answer": (202, '{"job": "17"}'),
+    "text in the list": (200, '{"data": ["S1"]}'),
+    "a record without key": (200, '{"data": [{"id": "S1"}]}'),
+    "a record whose key is empty": (200, '{"data": [{"id": "S1", "project_id": "P", "external_id": null}]}'),
+}
+
+
+def answering(status: int, body: str) -> Any:
+    async def search(_: web.Request) -> web.Response:
+        return web.Response(status=status, text=body or None, content_type="application/json")
+
+    return search
+
+
+@pytest.mark.parametrize("what", NO_LISTS)
+def test_what_holds_no_list_does_not_say_that_the_record_is_absent(tmp_path: Path, what: str) -> None:
+    lims = PlainLims()
+    lims.create, lims.search = lims.loses_the_first_answer, answering(*NO_LISTS[what])
+    (outcome,) = exchange(lims, contract(tmp_path), sample()).outcomes
+    assert (outcome.result, outcome.code, len(lims.samples)) == (Result.DEFERRED, "AMBIGUOUS", 1)
+
+
+def test_a_list_without_the_record_says_so_and_it_is_sent_again(tmp_path: Path) -> None:
+    lims = PlainLims()
+    lims.create, lims.search = lims.loses_the_first_answer, answering(200, '{"data": []}')
+    (outcome,) = exchange(lims, contract(tmp_path), sample()).outcomes
+    assert (outcome.result, len(lims.samples)) == (Result.CREATED, 2)
+
+
+def busy(content: dict[str, Any]) -> None:
+    rule = {"status": 200, "at": "state", "equals": "BUSY", "verdict": "retryable"}
+    content["errors"]["rules"] = [rule]
+
+
+def paged(content: dict[str, Any]) -> None:
+    busy(content)
+    content["operations"]["create_sample"]["find"] = {
+        "path": "/samples", "query": {"external_id": "external_id"}, "list": "data", "paged": True,
+        "key": "{project_id}/{external_id}", "in_effect": {"customer": "customer"},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("change", [busy, paged])
+def test_the_rules_of_the_contract_apply_to_look_ups_as_well(tmp_path: Path, change: Any) -> None:
+    lims = PlainLims()
+
+    async def search(_: web.Request) -> web.Response:
+        asked = len(lims.seen) - lims.seen.count("POST /samples")
+        return web.json_response({"state": "BUSY", "data": []} if asked < 3 else {"data": lims.samples, "total": 1})
+
+    lims.create, lims.search = lims.loses_the_first_answer, search
+    (outcome,) = exchange(lims, contract(tmp_path, change, total_timeout=10), sample()).outcomes
+    assert (outcome.result, outcome.external_id, len(lims.samples)) == (Result.ADOPTED, "S1", 1)
+
+
+def test_a_rule_about_the_answer_to_an_operation_is_none_about_its_look_up(tmp_path: Path) -> None:
+    rule = {"status": 200, "operations": ["create_sample"], "at": "id", "exists": False, "verdict": "ambiguous"}
+    lims = PlainLims()
+    lims.create = lims.loses_the_first_answer
+    path = contract(tmp_path, lambda content: content["errors"].update(rules=[rule]))
+    (outcome,) = exchange(lims, path, sample()).outcomes
+    assert (outcome.result, len(lims.samples)) == (Result.ADOPTED, 1)
+
+
+def test_among_everything_that_is_there_a_record_with_an_empty_key_is_somebody_elses(tmp_path: Path) -> None:
+    def everything(content: dict[str, Any]) -> None:
+        find = {"path": "/samples", "list": "data", "key": "{project_id}/{external_id}"}
+        content["operations"]["create_sample"]["find"] = find
+
+    lims = PlainLims()
+    lims.create = lims.loses_the_first_answer
+    lims.search = answering(200, '{"data": [{"id": "X", "project_id": "P", "external_id": null}]}')
+    (outcome,) = exchange(lims, contract(tmp_path, everything), sample()).outcomes
+    assert (outcome.result, len(lims.samples)) == (Result.CREATED, 2)
+    lims = PlainLims()
+    lims.create, lims.search = lims.loses_the_first_answer, answering(200, '{"data": [{"id": "X"}]}')
+    (outcome,) = exchange(lims, contract(tmp_path, everything), sample()).outcomes
+    assert (outcome.result, len(lims.samples)) == (Result.DEFERRED, 1)
