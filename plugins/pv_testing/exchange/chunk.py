@@ -13,6 +13,7 @@ from pv_testing.errors import (
     AuthenticationError,
     ConfigError,
     IntegrationError,
+    LedgerError,
     NetworkError,
     RateLimited,
     SecurityError,
@@ -25,6 +26,10 @@ from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 
 ROUNDS = 4
 POLL = 0.5
+TOO_SLOW = (
+    "the ledger takes longer to give a lease than may pass before a request; nothing more is sent: see why its "
+    "database is slow, or raise limits.total_timeout in the contract"
+)
 # Of a request that must not be repeated, the transports raise these only before it is sent, or on the system's own word
 # that nothing was done. Of everything else, such as an answer that can't be read, only a look-up can tell.
 NOTHING_DONE = (AuthenticationError, ConfigError, NetworkError, RateLimited, SecurityError)
@@ -109,6 +114,7 @@ class Chunk:
             return []
         limits = self.operation.limits
         claims = [Claim(item.key, item.fingerprint) for item in items]
+        asked = time.monotonic()
         claimed = await self._ledger(self.shared.ledger.claim, claims, owner=self.shared.owner, lease=limits.lease)
         sort: dict[Decision, list[Claimed]] = {decision: [] for decision in Decision}
         for claim in claimed:
@@ -119,7 +125,7 @@ class Chunk:
             self.settling.note(
                 claim.key, Result.QUARANTINED, code=claim.code, reason=f"waits for a person: {claim.reason}"
             )
-        self.settling.hold([*sort[Decision.NEW], *sort[Decision.CHANGED], *sort[Decision.RESOLVE]])
+        self.settling.hold([*sort[Decision.NEW], *sort[Decision.CHANGED], *sort[Decision.RESOLVE]], asked)
         await self._carry(sort)
         return [self.items[claim.key] for claim in sort[Decision.BUSY]]
 
@@ -171,12 +177,11 @@ class Chunk:
 
     async def _deliver(self, batch: Sequence[Prepared], rounds: int) -> None:
         """Send one batch and act on what the system says of each record."""
+        await self._renew()
+        batch = self.settling.held(batch)
         if self.shared.stopped is not None:
             self.settling.not_sent(batch, self.shared.stopped)
             return
-        if self.settling.expiring():
-            await self.settling.renew()
-        batch = self.settling.held(batch)
         if not batch:
             return
         try:
@@ -191,6 +196,13 @@ class Chunk:
             await self._clarify(unclear, rounds)
         if again:
             await self._repeat(again, replies, rounds)
+
+    async def _renew(self) -> None:
+        """Prolong the leases where a request that is sent now may outlive them; without that, nothing may be sent."""
+        if self.shared.stopped is None and self.settling.expiring():
+            await self.settling.renew()
+            if self.settling.expiring():
+                self.shared.stopped = self.shared.stopped or LedgerError(TOO_SLOW, system=self.operation.system)
 
     def _settle(self, batch: Sequence[Prepared], replies: Sequence[Reply]) -> tuple[list[Prepared], list[Prepared]]:
         """Settle what the replies decide; return what is ambiguous, and what may be sent again."""

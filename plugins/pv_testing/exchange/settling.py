@@ -13,6 +13,7 @@ from pv_testing.exchange.types import Outcome, Prepared, Result
 from pv_testing.ledger import Claimed, Ledger, Settlement
 
 GROUP_SECONDS = 1.0
+RENEWALS = 3
 LOST = "another attempt has taken the record over and will settle it"
 
 
@@ -37,13 +38,18 @@ class Settling:
         self._renew_at = 0.0
         self._lock = asyncio.Lock()
 
-    def hold(self, claims: Sequence[Claimed]) -> None:
-        """Take over claims that this chunk has won."""
-        self._held.update((claim.key, claim) for claim in claims)
-        self._renew_at = self._next_renewal()
+    def hold(self, claims: Sequence[Claimed], asked: float) -> None:
+        """Take over claims that this chunk has won.
 
-    def _next_renewal(self) -> float:
-        return time.monotonic() + self._limits.lease - self._limits.timeout - self._limits.horizon
+        Args:
+            claims: what the ledger has given.
+            asked: ``time.monotonic()`` before it was asked, as a lease runs from before its commit.
+        """
+        self._held.update((claim.key, claim) for claim in claims)
+        self._renew_at = self._renewal(asked)
+
+    def _renewal(self, asked: float) -> float:
+        return asked + self._limits.lease - self._limits.timeout - self._limits.horizon
 
     def held(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Leave out what is no longer ours, because a renewal has shown that another attempt has taken it over."""
@@ -54,21 +60,26 @@ class Settling:
         return time.monotonic() >= self._renew_at
 
     async def renew(self) -> None:
-        """Make sure that the leases outlive a request about to be sent, and let go of what is no longer ours."""
+        """Make the leases outlive a request about to be sent, and let go of what is no longer ours.
+
+        Where the ledger takes too long each time, they are still :meth:`expiring` in the end.
+        """
         async with self._lock:
-            if self.expiring():
+            for _ in range(RENEWALS):
+                if not self.expiring():
+                    return
                 await self._renew_all()
 
     async def _renew_all(self) -> None:
         claims = list(self._held.values())
-        started = self._next_renewal()
+        asked = time.monotonic()
         try:
             await asyncio.to_thread(self._ledger.renew, claims, self._limits.lease)
         except LeaseLost:
             for claim in claims:
                 if claim.key in self._held:
                     await self._renew_one(claim)
-        self._renew_at = started
+        self._renew_at = self._renewal(asked)
 
     async def _renew_one(self, claim: Claimed) -> None:
         try:

@@ -9,6 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pv_testing.errors import AmbiguousOutcome, MappingError
 from pv_testing.exchange.operation import OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.ledger import Ledger
+
+
+class Ending(Ledger):
+    """A ledger whose leases have ended when the next attempt comes."""
+
+    def claim(self, system, kind, items, *, owner, lease):
+        del lease
+        return super().claim(system, kind, items, owner=owner, lease=0.0)
+
+    def renew(self, claimed, lease):
+        del lease
+        super().renew(claimed, 0.0)
+
 
 Fault = Callable[[Sequence[Prepared]], "Exception | None"]
 

@@ -28,7 +28,7 @@ from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
 from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
-from tests.unit.exchange.target import Target, nothing, records
+from tests.unit.exchange.target import Ending, Target, nothing, records
 
 
 @pytest.fixture
@@ -347,22 +347,20 @@ def test_what_a_look_up_sees_is_not_noted_as_the_version_in_doubt(ledger, target
     assert latest(target) == {405}
 
 
-def test_a_killed_request_that_may_be_repeated_is_sent_again_without_a_look_up(ledger):
+def test_a_killed_request_that_may_be_repeated_is_sent_again_without_a_look_up():
     class Killed(BaseException):
         pass
 
     def kill(_):
         raise Killed
 
-    class Ended(OperationLimits):
-        lease = property(lambda _: 0.0)
-
-    target = Target(Ended(batch_size=10, repeatable=True, horizon=0.0), can_find=False)
+    target = Target(OperationLimits(batch_size=10, repeatable=True, horizon=0.0), can_find=False)
     target.after = kill
-    with pytest.raises(Killed):
-        Exchange(target, ledger).run(records(1))
-    target.after = nothing
-    assert Exchange(target, ledger).run(records(1)).counts()["created"] == 1
+    with Ending() as ledger:
+        with pytest.raises(Killed):
+            Exchange(target, ledger).run(records(1))
+        target.after = nothing
+        assert Exchange(target, ledger).run(records(1)).counts()["created"] == 1
 
 
 def test_what_may_be_repeated_is_sent_again_when_the_record_returns_to_what_it_was(ledger):

@@ -20,7 +20,7 @@ from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
-from pv_testing.ledger import Ledger
+from tests.unit.exchange.target import Ending
 
 KEYS = ("A", "B", "C")
 SENDS = [
@@ -41,12 +41,6 @@ LOOKS = ["fine", "down", "killed"]
 
 class Killed(BaseException):
     """The process ends here."""
-
-
-class Ended(OperationLimits):
-    """Limits whose leases have ended when the next attempt comes."""
-
-    lease = property(lambda _: 0.0)  # type: ignore[assignment]
 
 
 @dataclass
@@ -186,7 +180,7 @@ THERE_AND_BACK = [
 @example(runs=[run("a"), run("b", ["lost after"]), run("a")], batch=1, honours=False)
 @given(runs=st.lists(RUN, min_size=1, max_size=6), batch=st.sampled_from([1, 2]), honours=st.booleans())
 def test_what_a_run_calls_in_effect_is_in_effect_and_nothing_exists_twice(on_change, flags, runs, batch, honours):
-    limits = Ended(
+    limits = OperationLimits(
         batch_size=batch,
         change_batch_size=batch,
         concurrency=4,
@@ -196,7 +190,7 @@ def test_what_a_run_calls_in_effect_is_in_effect_and_nothing_exists_twice(on_cha
         **dict.fromkeys(flags, True),
     )
     register = Register(limits, honours)
-    with Ledger() as ledger:
+    with Ending() as ledger:
         for step in runs:
             register.sends, register.looks = [*step["sends"]], [*step["looks"]]
             with contextlib.suppress(Killed):

@@ -35,7 +35,7 @@ def test_a_record_settled_while_leases_are_prolonged_is_no_lost_one():
     async def settle_meanwhile(ledger):
         settling = Settling(ledger, Target(Ended()), "first")
         items = [Prepared(key, {}, "f") for key in ("taken over", "settled", "held")]
-        settling.hold(ledger.claim("lims", "sample", [Claim(item.key, "f") for item in items], owner="", lease=0))
+        settling.hold(ledger.claim("lims", "sample", [Claim(item.key, "f") for item in items], owner="", lease=0), 0.0)
         ledger.claim("lims", "sample", [Claim("taken over", "f")], owner="second", lease=60)
         renewing = asyncio.create_task(settling.renew())
         await asyncio.to_thread(ledger.begun.wait, 5)
