@@ -14,6 +14,7 @@ from pv_testing.billing.prices import Price, one_currency
 from pv_testing.billing.quantities import Work, work_of
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.samples import quantity_unknown
 from pv_testing.domain.withdrawals import withdrawn_protocols
 from pv_testing.errors import DataError
 
@@ -45,8 +46,8 @@ def invoice_of(
             compute once more what was billed before a protocol was withdrawn.
 
     Raises:
-        DataError: there is nothing to bill, the customer isn't known, or a price is missing, ambiguous or in another
-            currency; the code says which.
+        DataError: there is nothing to bill, nobody knows how many modules were ordered, the customer isn't known, or a
+            price is missing, ambiguous or in another currency; the code says which.
         ValueError: ``approved_at`` has no time zone.
     """
     if approved_at.tzinfo is None:
@@ -91,7 +92,10 @@ def invoice_of(
 def _ordered(request: ServiceRequest, withdrawn: Iterable[str] | None) -> dict[str, int]:
     """Return how many modules are to be tested in each protocol that hasn't been withdrawn."""
     gone = withdrawn_protocols(request) if withdrawn is None else frozenset(withdrawn)
-    return {protocol: request.quantity for protocol in request.protocols if protocol not in gone}
+    wanted = [protocol for protocol in request.protocols if protocol not in gone]
+    if wanted and request.quantity is None:
+        raise quantity_unknown(request)
+    return dict.fromkeys(wanted, request.quantity or 0)
 
 
 def _quantities(ordered: Mapping[str, int], work: Work, mode: str) -> dict[str, int]:

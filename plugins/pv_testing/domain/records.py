@@ -30,7 +30,7 @@ class ServiceRequest:
         status: one of the framework's eight states.
         customer: name, contact person, e-mail and so on.
         modules: one for each place in the list of serial numbers, also where the number is missing.
-        quantity: how many modules the customer has announced.
+        quantity: how many modules the customer has announced; ``None`` where that isn't said as a whole number.
         protocols: identifiers of the assigned protocols, or the requested ones until they are assigned.
         assigned: whether the protocols have been assigned.
         project_id: of the project that it belongs to in project management; empty where none is known.
@@ -39,6 +39,7 @@ class ServiceRequest:
         manager: id, name and e-mail of the project manager, as far as known.
         created_at: as given.
         delivery_date: the day by which the customer wants the reports, as given.
+        announced: what is said of the number of modules, as given.
         raw: everything that the framework said.
     """
 
@@ -47,7 +48,7 @@ class ServiceRequest:
     status: str
     customer: Mapping[str, Any]
     modules: tuple[Module, ...]
-    quantity: int
+    quantity: int | None
     protocols: tuple[str, ...]
     assigned: bool = False
     project_id: str = ""
@@ -56,6 +57,7 @@ class ServiceRequest:
     manager: Mapping[str, Any] = field(default_factory=dict)
     created_at: str = ""
     delivery_date: str = ""
+    announced: str = ""
     raw: Mapping[str, Any] = field(default_factory=dict)
 
 

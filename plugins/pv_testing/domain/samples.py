@@ -46,10 +46,22 @@ def _record(request: ServiceRequest, module: Module, place: int, times: Counter[
 
 
 def shortfalls(requests: Iterable[ServiceRequest]) -> list[str]:
-    """Say which requests list fewer or more modules than they announce."""
-    return [
-        f"{request.sr_number}: {len(request.modules)} of {request.quantity} serial numbers known; "
-        + ("the rest follow after inspection" if len(request.modules) < request.quantity else "more than announced")
-        for request in requests
-        if len(request.modules) != request.quantity
-    ]
+    """Say which requests list fewer or more modules than they announce, or announce nobody knows how many."""
+    return [said for request in requests if (said := _shortfall(request))]
+
+
+def _shortfall(request: ServiceRequest) -> str:
+    known = len(request.modules)
+    if request.quantity is None:
+        problem = quantity_unknown(request)
+        return f"{request.sr_number}: {known} serial numbers known; {problem.message} [{problem.code}]"
+    if known == request.quantity:
+        return ""
+    rest = "the rest follow after inspection" if known < request.quantity else "more than announced"
+    return f"{request.sr_number}: {known} of {request.quantity} serial numbers known; {rest}"
+
+
+def quantity_unknown(request: ServiceRequest) -> DataError:
+    """Return what is wrong with a request of which nobody knows how many modules it announces."""
+    problem = f"nobody knows how many modules are announced: {request.announced!r} is no whole number"
+    return DataError(f"{problem}; correct it in the framework", code="QUANTITY_UNKNOWN")

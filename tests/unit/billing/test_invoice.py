@@ -150,6 +150,16 @@ def test_an_invoice_over_nothing_is_not_made(request_: Any, policy: Any) -> None
     assert code_of(request=request_, policy=policy, executions=[]) == "NOTHING_TO_BILL"
 
 
+@pytest.mark.parametrize("mode", ["announced", "tested"])
+def test_an_order_of_nobody_knows_how_many_modules_is_not_invoiced(mode: str) -> None:
+    unknown = replace(order(), quantity=None, announced="12 pcs")
+    with pytest.raises(DataError, match="'12 pcs' is no whole number") as caught:
+        bill(unknown, rules(quantity=mode))
+    assert (caught.value.code, caught.value.key) == ("QUANTITY_UNKNOWN", "SR-2025-0123")
+    withdrawn = order([{"protocol_id": "PVTP-001", "status": "WITHDRAWN"}])
+    assert code_of(request=replace(withdrawn, quantity=None), executions=[]) == "NOTHING_TO_BILL"
+
+
 def test_a_complete_order_has_no_hold() -> None:
     assert bill(order(["PVTP-001", "PVTP-018"]), rules()).holds == ()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pv_testing.domain.reading import read_service_request
 from pv_testing.domain.samples import sample_records, shortfalls
 
@@ -46,6 +48,15 @@ def test_fewer_serial_numbers_than_modules_is_said():
     assert shortfalls([request(["A1", "A2"], quantity=1)]) == [
         "SR-2025-0001: 2 of 1 serial numbers known; more than announced"
     ]
+
+
+def test_a_request_of_nobody_knows_how_many_modules_is_named():
+    unknown = replace(request(["A1", "A2"]), quantity=None, announced="12 pcs")
+    (said,) = shortfalls([unknown])
+    assert "2 serial numbers known; nobody knows how many modules are announced: '12 pcs' is no whole number" in said
+    assert said.startswith("SR-2025-0001: ")
+    assert said.endswith("[QUANTITY_UNKNOWN]")
+    assert [record.problem for record in sample_records(unknown)] == [None, None]
 
 
 def test_a_sample_says_which_protocols_are_to_be_run_on_it():
