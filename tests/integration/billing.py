@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -99,6 +100,11 @@ class Office:
     def credit(self, **options: Any) -> list[Report]:
         return self.step(credit_withdrawn_tests, **options)
 
+    def announce(self, modules: int, at: str) -> None:
+        """Let the customer announce another number of modules."""
+        changed = f"module = json_set(module, '$.quantity', {modules}), updated_at = '{at}'"
+        self.in_framework(f"UPDATE service_requests SET {changed}")
+
     def documents(self, table: str) -> list[dict[str, Any]]:
         """Return the documents in the ERP's own database."""
         prefix = {"invoices": "INV", "credit_notes": "CRN", "customers": "CUST"}[table]
@@ -154,6 +160,36 @@ class Office:
     def close(self) -> None:
         self.framework.close()
         self.erp.close()
+
+
+@contextmanager
+def offices(folder: Path) -> Iterator[Callable[..., Office]]:
+    """Give a function that starts a laboratory whose reports are approved and returns its office.
+
+    Args:
+        folder: of the laboratory and of its ledger.
+    """
+    with ExitStack() as stack:
+
+        def start(
+            rules: BillingPolicy | None = None,
+            *,
+            known: bool = True,
+            approved: bool = True,
+            settings: Mapping[str, Any] | None = None,
+            **plan: Any,
+        ) -> Office:
+            wanted = sandbox.SeedPlan(**{"state": "complete", "modules": 3, "protocols": 2, **plan})
+            lab = stack.enter_context(sandbox.serve(folder / "lab", seed_plan=wanted))
+            ledger = stack.enter_context(Ledger(f"sqlite:///{folder / 'ledger.sqlite'}"))
+            found = stack.enter_context(closing(Office(lab, ledger, rules or policy(), **(settings or {}))))
+            if known:
+                lab.know_customer(CUSTOMER)
+            if approved:
+                found.approve()
+            return found
+
+        yield start
 
 
 def outcome(reports: list[Report], operation: str, key: str = "SR-2025-0001") -> Any:

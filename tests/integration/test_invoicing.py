@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from contextlib import ExitStack, closing
+from contextlib import closing
 from datetime import datetime
 from decimal import Decimal
 
 import pytest
 
-import sandbox
 from pv_testing.errors import ExchangeIncomplete
 from pv_testing.ledger import Ledger
 from tests.docs.pages import PROJECT
-from tests.integration.billing import CUSTOMER, Office, outcome, policy
+from tests.integration.billing import CUSTOMER, Office, offices, outcome, policy
 
 SR = "SR-2025-0001"
 
@@ -21,19 +20,7 @@ SR = "SR-2025-0001"
 @pytest.fixture
 def office(tmp_path):
     """Return a function that starts a laboratory whose reports are approved and gives its office."""
-    with ExitStack() as stack:
-
-        def start(rules=None, *, known=True, approved=True, settings=None, **plan) -> Office:
-            wanted = sandbox.SeedPlan(**{"state": "complete", "modules": 3, "protocols": 2, **plan})
-            lab = stack.enter_context(sandbox.serve(tmp_path / "lab", seed_plan=wanted))
-            ledger = stack.enter_context(Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}"))
-            found = stack.enter_context(closing(Office(lab, ledger, rules or policy(), **(settings or {}))))
-            if known:
-                lab.know_customer(CUSTOMER)
-            if approved:
-                found.approve()
-            return found
-
+    with offices(tmp_path) as start:
         yield start
 
 
@@ -408,22 +395,21 @@ def test_a_test_that_is_taken_out_of_the_request_is_withdrawn_and_one_that_is_ad
     given_back, later = at.credit()
     assert given_back.external_ids() == {f"{SR}/PVTP-001": "CRN-000001"}
     (waits,) = later.outcomes
-    assert (waits.key, waits.code) == (f"{SR}/PVTP-003", "ADDED_AFTER_INVOICE")
+    assert (waits.key, waits.code) == (f"{SR}/PVTP-003/3", "ADDED_AFTER_INVOICE")
     assert at.due("erp/credits") == [1]
     at.ledger.confirm("erp", "invoice", waits.key, "INV-000007", owner="ada")
     (given_back,) = at.credit()
     given_back.raise_for_waiting()
     assert (at.due("erp/credits"), at.ledger.waiting()) == ([], [])
     at.framework.update_service_request(1, testing={"protocols": ["PVTP-001", "PVTP-002", "PVTP-003"]})
-    assert outcome(at.credit(), "create_invoice", f"{SR}/PVTP-001").code == "ADDED_AFTER_INVOICE"
+    assert outcome(at.credit(), "create_invoice", f"{SR}/PVTP-001/3").code == "ADDED_AFTER_INVOICE"
 
 
 def test_a_module_that_is_announced_after_the_invoice_waits_until_it_is_billed(office):
     at = office(modules=3, protocols=1)
     at.bill()
     assert (at.credit()[0].total(), at.due("erp/credits")) == (0, [])
-    changed = "module = json_set(module, '$.quantity', 4), updated_at = '2027-01-01T00:00:00Z'"
-    at.in_framework(f"UPDATE service_requests SET {changed}")
+    at.announce(4, "2027-01-01T00:00:00Z")
     assert at.due("erp/credits") == [1]
     waits = outcome(at.credit(), "create_invoice", f"{SR}/PVTP-001/4")
     assert (waits.result.value, waits.code) == ("quarantined", "QUANTITY_CHANGED")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
@@ -20,11 +21,16 @@ from pv_testing.workflows.billed import COMPARED, Billed
 from pv_testing.workflows.cases import Stage, posting_of, stage_of
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
 from pv_testing.workflows.invoicing import LOOK_BACK_DAYS
-from pv_testing.workflows.later_orders import later_orders
+from pv_testing.workflows.later_orders import ByHand, later_orders
+from pv_testing.workflows.reported import in_doubt
 from pv_testing.workflows.unfinished import Unfinished
 from pv_testing.workflows.withdrawals import withdrawn_at, withdrawn_from
 
 SWEEP = "erp/credits"
+IN_DOUBT = (
+    "isn't to be made any more, but an earlier attempt may have made it: look in the ERP; confirm the credit note if "
+    "it is there, else release it with --absent"
+)
 
 
 async def credit_withdrawn_tests(
@@ -40,7 +46,8 @@ async def credit_withdrawn_tests(
     """Create a credit note for each test that was billed and is withdrawn now.
 
     A test is withdrawn that the framework lists as such, or lists no longer while it lists others. What isn't billed
-    yet needs no credit note: the draft follows its service request.
+    yet needs no credit note: the draft follows its service request. A test that has waited for a person after the
+    invoice is hers, who may have settled part of it; its withdrawal waits too.
 
     Args:
         framework: where the requests are.
@@ -63,12 +70,15 @@ async def credit_withdrawn_tests(
     report = await erp.aexchange("create_credit_note", records, **flags)
     report.add(each.unchanged() for case in found for each in case.notes if each.in_effect)
     report.notes += [said for outcome in report.outcomes for said in _compared(outcome, found)]
+    doubtful = in_doubt(erp.ledger, erp.system, "credit_note", [key for case in found for key in case.dropped])
+    report.add(Outcome(key, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for key in sorted(doubtful))
     missing.tell(report)
     reports = [report]
     later = [record for case in found for record in case.later]
     if later:
         reports.append(await erp.aexchange("create_invoice", later, **flags))
     if not dry_run:
+        await asyncio.to_thread(_release, erp, found, doubtful)
         files = await write_e_invoices(policy, erp, _documents(found, report.external_ids()), replay=replay)
         reports += [] if files is None else [files]
         waiting = {outcome.key for each in reports for outcome in each.not_in_effect()}
@@ -109,18 +119,22 @@ class Credits:
         request: as the framework has it.
         posted: whether its invoice is posted.
         notes: the credit notes.
-        later: what was ordered after the invoice, for a person to bill.
+        later: what was ordered after the invoice, for a person to settle.
+        outdated: keys of what waits as ordered after the invoice, but isn't so any more.
+        dropped: keys of credit notes that were to be made before, and aren't any more.
     """
 
     request: ServiceRequest
     posted: bool
     notes: list[Credit] = field(default_factory=list)
     later: list[Record] = field(default_factory=list)
+    outdated: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
 
     @property
     def keys(self) -> set[str]:
         """The business keys of all its records."""
-        return {each.record.key for each in self.notes} | {record.key for record in self.later}
+        return {each.record.key for each in self.notes} | {record.key for record in self.later} | {*self.dropped}
 
 
 def _credits(
@@ -137,9 +151,14 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
     invoice = billed.invoice(policy)
     if posting is None or invoice is None or not case.posted:
         return case
-    there = _confirmed(ledger, "credit_note", number)
-    for protocol in withdrawn_from(request, [line.protocol_id for line in invoice.lines]):
+    listed = [line.protocol_id for line in invoice.lines]
+    by_hand = ByHand(ledger, number, [*listed, *request.protocols])
+    entries = {entry.key: entry for entry in ledger.entries("erp", "credit_note", prefix=f"{number}/")}
+    there = {key: entry.external_id for key, entry in entries.items() if entry.state is State.CONFIRMED}
+    for protocol in withdrawn_from(request, listed):
         key = f"{number}/{protocol}"
+        if by_hand.settled(protocol) or (by_hand.has(protocol) and key not in there):
+            continue
         try:
             moment = withdrawn_at(ledger, request, protocol, keep=keep)
             note = _credit_note(billed, invoice, protocol, posting.external_id, moment, zone)
@@ -148,16 +167,21 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
             credit = Credit(Record(key, {"invoice_id": posting.external_id}, error), external_id=there.get(key, ""))
         case.notes.append(credit)
     if billed.is_as_drawn_up(invoice):
-        settled = _confirmed(ledger, "invoice", number)
-        credited = {key.rpartition("/")[2] for key in there}
-        case.later = [each for each in later_orders(request, invoice, policy, credited) if each.key not in settled]
+        credited = [protocol for protocol in listed if f"{number}/{protocol}" in there]
+        case.later += later_orders(request, invoice, policy, by_hand, credited)
+    if keep:
+        by_hand.keep(case.later)
+    case.outdated += by_hand.outdated(case.later)
+    case.dropped += {f"{number}/{protocol}" for protocol in listed} & entries.keys() - there.keys() - case.keys
     return case
 
 
-def _confirmed(ledger: Ledger, kind: str, number: str) -> dict[str, str]:
-    """Return the ids in the ERP of what is in effect there beside a service request's invoice, by business key."""
-    entries = ledger.entries("erp", kind, states=[State.CONFIRMED], prefix=f"{number}/")
-    return {entry.key: entry.external_id for entry in entries}
+def _release(erp: ERPClient, found: Sequence[Credits], doubtful: AbstractSet[str]) -> None:
+    """Let wait no longer what isn't so any more, but for what may have taken effect."""
+    outdated = [key for case in found for key in case.outdated]
+    dropped = [key for case in found for key in case.dropped if key not in doubtful]
+    erp.ledger.release(erp.system, "invoice", outdated, owner=erp.owner)
+    erp.ledger.release(erp.system, "credit_note", dropped, owner=erp.owner)
 
 
 def _credit_note(

@@ -1,8 +1,15 @@
-"""What was ordered otherwise after the invoice was posted: a person bills it, for a posted invoice never changes."""
+"""What was ordered otherwise after the invoice was posted: a person settles it, for a posted invoice never changes.
+
+A test that has waited here once is a person's from then on: she may have settled part of it, whether she has said so
+yet or not, and what was billed for it is no longer what the invoice says alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+import orjson
 
 from pv_testing.billing import BillingPolicy, Invoice
 from pv_testing.billing.policy import ANNOUNCED
@@ -10,30 +17,124 @@ from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.withdrawals import wanted_protocols
 from pv_testing.errors import DataError
 from pv_testing.exchange.types import Record
+from pv_testing.ledger import Entry, Ledger, State
+from pv_testing.workflows.withdrawals import withdrawn_from
+
+# How much of a test is ordered, beside a number of modules: none, or some where numbers aren't compared.
+WITHDRAWN, ORDERED = "withdrawn", "ordered"
+_REST = re.compile(rf"/(\d+|{WITHDRAWN}|{ORDERED})(?:/(\d+))?")
+
+
+class ByHand:
+    """Which tests of one service request are a person's matter, and as what she has settled them last.
+
+    A record's key says how much was ordered: ``SR-2025-0123/PVTP-001/13`` is settled as thirteen modules. From the
+    second one that is settled of a test on, a running number follows.
+
+    Args:
+        ledger: knows the records.
+        sr_number: the service request's number.
+        protocols: those that the request or its invoice has; others that waited before are remembered.
+    """
+
+    def __init__(self, ledger: Ledger, sr_number: str, protocols: Iterable[str]) -> None:
+        self._ledger = ledger
+        self._sr_number = sr_number
+        self._name = f"erp/later_orders/{sr_number}"
+        said = ledger.watermark(self._name)
+        self._kept: list[str] = orjson.loads(said) if said else []
+        self.protocols = list(dict.fromkeys([*protocols, *self._kept]))
+        entries = list(ledger.entries("erp", "invoice", prefix=f"{sr_number}/"))
+        self._shown = {protocol: self._of(protocol, entries) for protocol in self.protocols}
+
+    def _of(self, protocol: str, entries: Sequence[Entry]) -> list[tuple[int, float, str, Entry]]:
+        """Return the records of a test in the order in which they were settled, each with how much was ordered."""
+        place = f"{self._sr_number}/{protocol}"
+        rest = [(_REST.fullmatch(each.key, len(place)), each) for each in entries if each.key.startswith(f"{place}/")]
+        return sorted((int(found[2] or 1), each.changed_at, found[1], each) for found, each in rest if found)
+
+    def has(self, protocol: str) -> bool:
+        """Whether a test has ever waited for a person."""
+        return bool(self._shown.get(protocol))
+
+    def settled(self, protocol: str) -> str:
+        """Return how much was ordered of a test when a person has settled it last; empty where she never has."""
+        return next(reversed(self._settled(protocol)), "")
+
+    def _settled(self, protocol: str) -> list[str]:
+        return [said for *_, said, entry in self._shown.get(protocol, ()) if entry.state is State.CONFIRMED]
+
+    def key(self, protocol: str, ordered: str) -> str:
+        """Return the business key of the next record of a test."""
+        number = len(self._settled(protocol)) + 1
+        return f"{self._sr_number}/{protocol}/{ordered}" + (f"/{number}" if number > 1 else "")
+
+    def outdated(self, due: Iterable[Record]) -> list[str]:
+        """Return the keys of what waits although it is ordered otherwise by now, or as it was settled.
+
+        Args:
+            due: what is to wait.
+        """
+        keys = {record.key for record in due}
+        entries = [entry for shown in self._shown.values() for *_, entry in shown if entry.key not in keys]
+        return [entry.key for entry in entries if entry.state is State.QUARANTINED]
+
+    def keep(self, due: Iterable[Record]) -> None:
+        """Remember which tests wait, before they do, in case the request lists them no longer one day."""
+        new = {str(record.data["protocol_id"]) for record in due}
+        kept = sorted({*self._kept, *new})
+        if kept != self._kept:
+            self._ledger.set_watermark(self._name, orjson.dumps(kept).decode())
 
 
 def later_orders(
-    request: ServiceRequest, invoice: Invoice, policy: BillingPolicy, credited: Collection[str] = ()
+    request: ServiceRequest, invoice: Invoice, policy: BillingPolicy, by_hand: ByHand, credited: Collection[str] = ()
 ) -> Iterator[Record]:
-    """Give a record that waits for a person for each test and each quantity that the posted invoice doesn't have.
+    """Give a record that waits for a person for each test that is ordered otherwise than it was billed or settled.
+
+    A withdrawn test that is no person's matter isn't among them; a credit note gives it back.
 
     Args:
         request: as the framework has it.
         invoice: as it was posted.
         policy: whether quantities are the announced ones, which alone are compared.
+        by_hand: what a person has settled.
         credited: protocols of the invoice that were given back.
     """
-    quantities = {line.protocol_id: line.quantity for line in invoice.lines if line.protocol_id not in credited}
-    for protocol in wanted_protocols(request) if request.assigned else ():
-        billed, ordered = quantities.get(protocol), request.quantity
-        if billed is None:
-            said = f"{protocol} was added after the invoice"
-            yield _waits(f"{request.sr_number}/{protocol}", "ADDED_AFTER_INVOICE", said)
-        elif billed != ordered and policy.quantity == ANNOUNCED:
-            said = f"{protocol}: {billed} modules were billed, {ordered} are ordered now"
-            yield _waits(f"{request.sr_number}/{protocol}/{ordered}", "QUANTITY_CHANGED", said)
+    counted = policy.quantity == ANNOUNCED
+    billed = {line.protocol_id: str(line.quantity) if counted else ORDERED for line in invoice.lines}
+    billed |= dict.fromkeys(credited, WITHDRAWN)
+    now = dict.fromkeys(wanted_protocols(request), str(request.quantity) if counted else ORDERED)
+    now = now if request.assigned else {}
+    now |= dict.fromkeys(withdrawn_from(request, by_hand.protocols), WITHDRAWN)
+    for protocol in by_hand.protocols:
+        before = by_hand.settled(protocol) or billed.get(protocol, WITHDRAWN)
+        ordered = now.get(protocol, before)
+        if not _same(before, ordered) and (ordered != WITHDRAWN or by_hand.has(protocol)):
+            yield _waits(protocol, before, ordered, by_hand, given_back=protocol in billed)
 
 
-def _waits(key: str, code: str, said: str) -> Record:
+def _same(before: str, ordered: str) -> bool:
+    return before == ordered or (ORDERED in {before, ordered} and WITHDRAWN not in {before, ordered})
+
+
+def _waits(protocol: str, before: str, ordered: str, by_hand: ByHand, *, given_back: bool) -> Record:
+    how = "settled last" if by_hand.settled(protocol) else "billed"
+    if before == WITHDRAWN:
+        back = given_back or by_hand.settled(protocol)
+        code = "ADDED_AFTER_INVOICE"
+        said = (
+            f"{protocol} is ordered again after it was given back"
+            if back
+            else f"{protocol} was added after the invoice"
+        )
+    elif ordered == WITHDRAWN:
+        code = "CREDIT_BY_HAND"
+        count = f"{before} modules of it were {how}" if before != ORDERED else f"it was {how}"
+        said = f"{protocol} was withdrawn; {count}, of which you may have given back some since"
+    else:
+        code = "QUANTITY_CHANGED"
+        said = f"{protocol}: {before} modules were {how}, {ordered} are ordered now"
+    key = by_hand.key(protocol, ordered)
     reason = f"{said}; settle it in the ERP, then confirm this record with the id of what you made there"
-    return Record(key, {"later_order": key, "code": code}, DataError(reason, code=code))
+    return Record(key, {"later_order": key, "protocol_id": protocol, "code": code}, DataError(reason, code=code))
