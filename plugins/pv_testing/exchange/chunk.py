@@ -30,6 +30,7 @@ TOO_SLOW = (
     "the ledger takes longer to give a lease than may pass before a request; nothing more is sent: see why its "
     "database is slow, or raise limits.total_timeout in the contract"
 )
+SEE_THERE = "look in the system: confirm the record if it took effect, else release it with --absent"
 # Of a request that must not be repeated, the transports raise these only before it is sent, or on the system's own word
 # that nothing was done. Of everything else, such as an answer that can't be read, only a look-up can tell.
 NOTHING_DONE = (AuthenticationError, ConfigError, NetworkError, RateLimited, SecurityError)
@@ -283,10 +284,7 @@ class Chunk:
         try:
             found = await self.operation.find(items)
         except IntegrationError as error:
-            self.shared.stopped = self.shared.stopped or error
-            for item in items:
-                self.settling.defer(item, "AMBIGUOUS", f"it could not be looked up: {error.message}")
-            return []
+            return await self._not_found_out(items, error)
         items = self.settling.held(items)
         if found is None and self.operation.limits.repeatable:
             return list(items)
@@ -296,6 +294,22 @@ class Chunk:
                 self.settling.quarantine(item, "NO_LOOKUP", reason)
             return []
         return [item for item in items if not self._settle_found(item, found.get(item.key))]
+
+    async def _not_found_out(self, items: Sequence[Prepared], error: IntegrationError) -> list[Prepared]:
+        """Act on a look-up that failed; one that is refused concerns single records, which wait in doubt."""
+        refused = error.action in {Action.REJECT, Action.QUARANTINE}
+        if refused and len(items) > 1:
+            middle = len(items) // 2
+            return [*await self._find(items[:middle]), *await self._find(items[middle:])]
+        if refused:
+            self.settling.quarantine(
+                items[0], "LOOKUP_REFUSED", f"its look-up is refused: {error.message}; {SEE_THERE}"
+            )
+            return []
+        self.shared.stopped = self.shared.stopped or error
+        for item in items:
+            self.settling.defer(item, "AMBIGUOUS", f"it could not be looked up: {error.message}")
+        return []
 
     def _settle_found(self, item: Prepared, found: Found | None) -> bool:
         if found is None:

@@ -16,6 +16,7 @@ from pv_testing.errors import (
     ExchangeIncomplete,
     LedgerError,
     NetworkError,
+    NotFound,
     PaginationLoop,
     PermissionDenied,
     RateLimited,
@@ -169,6 +170,59 @@ def test_without_a_look_up_an_ambiguous_record_waits_for_a_person(ledger):
     assert [(o.result, o.code) for o in report.outcomes] == [(Result.QUARANTINED, "NO_LOOKUP")]
     assert Exchange(target, ledger).run(records(1)).counts()["quarantined"] == 1
     assert len(target.sent) == 1
+
+
+def deny(target: Target, culprit: str):
+    """Let a target refuse every look-up of one record; return its own look-up."""
+    find = target.find
+
+    async def denied(batch):
+        if any(item.key == culprit for item in batch):
+            raise NotFound("Sample 7 does not exist")
+        return await find(batch)
+
+    target.find = denied
+    return find
+
+
+def test_a_refused_look_up_keeps_its_record_in_doubt_and_stops_no_other(ledger, target):
+    culprit = "SR-2025-0001/SN0007"
+    find = deny(target, culprit)
+    target.after = once(AmbiguousOutcome("connection dropped"))
+    report = Exchange(target, ledger).run(records(20))
+    report_again = Exchange(target, ledger).run(records(20))
+    assert (report.counts()["adopted"], report.counts()["created"]) == (9, 10)
+    for waiting in (report, report_again):
+        (outcome,) = waiting.not_in_effect()
+        assert (outcome.key, outcome.result, outcome.code) == (culprit, Result.QUARANTINED, "LOOKUP_REFUSED")
+        assert "Sample 7 does not exist" in outcome.reason
+        assert "--absent" in outcome.reason
+    assert report.error is None
+    target.find = find
+    ledger.release("lims", "sample", [culprit])
+    assert Exchange(target, ledger).run(records(20)).counts()["adopted"] == 1
+    assert set(target.times().values()) == {1}
+
+
+def test_a_record_whose_look_up_is_refused_is_sent_when_a_person_says_that_it_is_absent(ledger, target):
+    (record,) = records(1)
+    find = deny(target, record.key)
+    target.before = once(AmbiguousOutcome("connection dropped"))
+    assert Exchange(target, ledger).run([record]).counts()["quarantined"] == 1
+    ledger.release("lims", "sample", [record.key])
+    assert Exchange(target, ledger).run([record]).counts()["quarantined"] == 1
+    ledger.release("lims", "sample", [record.key], absent=True)
+    assert Exchange(target, ledger).run([record]).counts()["created"] == 1
+    target.find = find
+    assert set(target.times().values()) == {1}
+
+
+def test_a_look_up_that_fails_for_another_reason_stops_the_exchange(ledger, target):
+    target.after = lambda _: AmbiguousOutcome("connection dropped")
+    target.find = unreachable
+    report = Exchange(target, ledger).run(records(3))
+    assert {outcome.code for outcome in report.outcomes} == {"AMBIGUOUS"}
+    assert isinstance(report.error, NetworkError)
 
 
 def test_an_error_of_the_credentials_stops_the_exchange_and_claims_nothing(ledger, target):
