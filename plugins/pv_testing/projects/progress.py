@@ -66,20 +66,24 @@ class ProtocolWork:
         return said + (f". Ended without results: {len(self.ended)}" if self.ended else "")
 
 
-def work_of(request: ServiceRequest, executions: Iterable[Execution]) -> list[ProtocolWork]:
+def work_of(
+    request: ServiceRequest, executions: Iterable[Execution], dropped: Iterable[str] = ()
+) -> list[ProtocolWork]:
     """Return what is done of each protocol of a service request, in its order.
 
     Args:
         request: with its modules and protocols.
         executions: all of them that the framework lists.
+        dropped: protocols that were the request's and are listed no longer; they are withdrawn, and come last.
     """
+    away = sorted(set(dropped) - set(request.protocols))
+    gone, protocols = withdrawn_protocols(request) | set(away), [*request.protocols, *away]
     serials = list(dict.fromkeys(module.serial_number for module in request.modules if module.serial_number))
-    runs: dict[str, list[Execution]] = {protocol: [] for protocol in request.protocols}
+    runs: dict[str, list[Execution]] = {protocol: [] for protocol in protocols}
     for execution in executions:
         if execution.protocol_id in runs:
             runs[execution.protocol_id].append(execution)
-    gone = withdrawn_protocols(request)
-    return [_work(each, serials, runs[each], withdrawn=each in gone) for each in request.protocols]
+    return [_work(each, serials, runs[each], withdrawn=each in gone) for each in protocols]
 
 
 def _work(protocol_id: str, serials: Sequence[str], runs: Sequence[Execution], *, withdrawn: bool) -> ProtocolWork:

@@ -18,6 +18,7 @@ from pv_testing.projects.records import main_status, progress, subtask_key, subt
 from pv_testing.workflows.assignees import Assignees
 from pv_testing.workflows.projects import STATUS_SWEEP, under_test, unknown
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
+from pv_testing.workflows.withdrawals import withdrawn_from
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Project:
 
     Attributes:
         request: the service request.
-        works: what is done of each of its protocols.
+        works: what is done of each of its protocols, also of those that were withdrawn by taking them off its list.
         task_id: the main task's id in project management; empty where the ledger knows none.
     """
 
@@ -91,10 +92,19 @@ async def update_tasks(
 
 async def _projects(framework: FrameworkClient, pm: PMClient, requests: Iterable[ServiceRequest]) -> list[Project]:
     """Return the requests that have something to tell: an execution has begun, or they are closed."""
-    done = [(request, work_of(request, runs)) for request, runs in await under_test(framework, requests)]
+    assignees = await asyncio.to_thread(Assignees, pm.ledger)
+    done = [
+        (request, work_of(request, runs, await asyncio.to_thread(_withdrawn, request, assignees)))
+        for request, runs in await under_test(framework, requests)
+    ]
     told = [(r, works) for r, works in done if r.status == CLOSED or any(work.begun for work in works)]
     ids = await pm.atask_ids("task", [request.sr_number for request, _ in told])
     return [Project(request, works, ids.get(request.sr_number, "")) for request, works in told]
+
+
+def _withdrawn(request: ServiceRequest, assignees: Assignees) -> list[str]:
+    """Return the protocols that were assigned and are withdrawn, as the ERP's credit notes see it."""
+    return withdrawn_from(request, list(assignees.known(request.sr_number)))
 
 
 async def _update_subtasks(
@@ -109,7 +119,12 @@ async def _update_subtasks(
     ids = await pm.atask_ids("subtask", due)
     records = [subtask_status(*due[key], ids[key], rules) for key in due if key in ids]
     report = await pm.aexchange("update_task", records, **flags)
-    report.add(unknown(key, "the subtask") for key in due if key not in ids)
+    # One that is listed no longer and was never created needs no subtask any more.
+    report.add(
+        unknown(key, "the subtask")
+        for key, (request, work) in due.items()
+        if key not in ids and work.protocol_id in request.protocols
+    )
     return report
 
 
