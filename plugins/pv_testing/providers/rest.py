@@ -186,13 +186,14 @@ class RestOperation:
         headers = {self._idempotency_header: self._idempotency_key(item)} if self._idempotency_header else None
         judge = self._judge_other if changes else self._judge
         response = await self._exchange(request, item.key, judge, headers)
-        said = response.json() if response.body else None
+        # What else comes back is none of our business; it need not be JSON, and the record has taken effect.
+        said = response.json() if self._spec.answer == "json" else None
         return Reply(Verdict.OK, text(self._spec.reply_id(said)), body=said if isinstance(said, Mapping) else {})
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
         speaking_of = f"{batch[0].key} and {len(batch) - 1} more"
-        response = await self._exchange(bulk.request(bodies), speaking_of, self._judge_other)
+        response = await self._exchange(bulk.request(bodies), speaking_of, self._judge_other, decode=True)
         answers = bulk.items(response.json())
         if not isinstance(answers, list) or len(answers) != len(batch):
             raise AmbiguousOutcome("the system's answer doesn't speak of every record", code="BULK_INCOMPLETE")
@@ -286,7 +287,13 @@ class RestOperation:
         return idempotency_key(self.system, self.kind, item.key, item.fingerprint, item.revision)
 
     async def _exchange(
-        self, request: Request, key: str, judge: Judge, headers: Mapping[str, str] | None = None
+        self,
+        request: Request,
+        key: str,
+        judge: Judge,
+        headers: Mapping[str, str] | None = None,
+        *,
+        decode: bool = False,
     ) -> Response:
         return await self._session.request(
             request.method,
@@ -298,7 +305,7 @@ class RestOperation:
             key=key,
             repeatable=self._repeatable,
             judge=judge,
-            decode=self._spec.answer == "json",
+            decode=decode or self._spec.answer == "json",
         )
 
 
