@@ -22,6 +22,8 @@ from pv_testing.transports.rest import RestSession
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
 
+NO_ID = Reply(Verdict.AMBIGUOUS, code="NO_ID", reason="the system doesn't say the record's id, which its changes need")
+
 
 class RestProvider:
     """Speaks to one system as its contract says.
@@ -154,6 +156,8 @@ class RestOperation:
         self._stamps_idempotency = any(name == "idempotency_key" for call in calls for _, name in call.stamps)
         # What can be looked up is never repeated in doubt: the next version to be sent may be another one.
         self._repeatable = spec.repeatable if spec.find is None else False
+        # Without the id, a change would be a creation once more; what may be repeated does no harm by that.
+        self._needs_id = bool(spec.update) and spec.on_change == "update" and not self._repeatable
         self.name, self.kind = spec.name, spec.kind
         self.system, self.provider = contract.system, contract.provider
         size = spec.bulk.size if spec.bulk else 1
@@ -174,10 +178,23 @@ class RestOperation:
         return self._spec.prepare(record.data)
 
     async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
-        """Send a batch as one bulk request, or its only record by itself."""
-        if len(batch) > 1 and self._spec.bulk is not None:
-            return await self._send_bulk(batch, self._spec.bulk)
-        return [await self._send_one(item) for item in batch]
+        """Send a batch as one bulk request, or its only record by itself; what has no id is looked up first."""
+        known = [item for item in batch if not self.lacks_id(item)]
+        if len(known) > 1 and self._spec.bulk is not None:
+            replies = iter(await self._send_bulk(known, self._spec.bulk))
+        else:
+            replies = iter([await self._send_one(item) for item in known])
+        return [NO_ID if self.lacks_id(item) else next(replies) for item in batch]
+
+    def lacks_id(self, item: Prepared) -> bool:
+        """Whether a record that was confirmed before can't be changed, because nobody knows its id."""
+        return self._needs_id and item.revision > 1 and not item.external_id
+
+    def _confirmed(self, external_id: str, body: Any, item: Prepared | None = None) -> Reply:
+        """Return the reply for a record that took effect; an id that is needed and not said is looked up."""
+        if self._needs_id and not external_id and not (item and item.external_id):
+            return NO_ID
+        return Reply(Verdict.OK, external_id, body=body if isinstance(body, Mapping) else {})
 
     async def _send_one(self, item: Prepared) -> Reply:
         changes = bool(item.external_id and self._spec.update and self._spec.on_change == "update")
@@ -188,7 +205,7 @@ class RestOperation:
         response = await self._exchange(request, item.key, judge, headers)
         # What else comes back is none of our business; it need not be JSON, and the record has taken effect.
         said = response.json() if self._spec.answer == "json" else None
-        return Reply(Verdict.OK, text(self._spec.reply_id(said)), body=said if isinstance(said, Mapping) else {})
+        return self._confirmed(text(self._spec.reply_id(said)), said, item)
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
@@ -203,7 +220,7 @@ class RestOperation:
         assert self._judge_item is not None
         judgement = self._judge_item(answer)
         if judgement.verdict is Verdict.OK:
-            return Reply(Verdict.OK, text(bulk.id(answer)), body=answer)
+            return self._confirmed(text(bulk.id(answer)), answer)
         return Reply(judgement.verdict, reason=judgement.reason, code=judgement.code)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found] | None:
@@ -273,6 +290,9 @@ class RestOperation:
         wanted = self._spec.call.body(item.payload, self._context(item))
         same = [match for match in matches if find.same(match, wanted)]
         newest = (same or matches)[-1]
+        if self._needs_id and not text(find.id(newest)):
+            message = "what the look-up found has no id where find.id of the contract says, which its changes need"
+            raise ResponseError(message, key=item.key, code="ID_MISSING", excerpt=str(newest))
         return Found(text(find.id(newest)), in_effect=bool(same), body=newest, copies=max(1, len(same)))
 
     def _context(self, item: Prepared) -> dict[str, Any]:

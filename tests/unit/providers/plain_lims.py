@@ -110,8 +110,10 @@ def sample(**module: Any) -> Record:
     return Record("P/A", {**known, "module": module} if module else known)
 
 
-def exchange(lims: PlainLims, path: Path, *records: Record, ledger: Ledger | None = None, **client: Any) -> Report:
-    """Run ``create_sample`` over one version of a record after the other; return the last report."""
+def exchange(
+    lims: PlainLims, path: Path, *records: Record | list[Record], ledger: Ledger | None = None, **client: Any
+) -> Report:
+    """Run ``create_sample`` over one version of a record after the other, or over many; return the last report."""
 
     async def run() -> Report:
         async with TestServer(lims.app()) as server:
@@ -121,7 +123,7 @@ def exchange(lims: PlainLims, path: Path, *records: Record, ledger: Ledger | Non
             )
             try:
                 for record in records:
-                    report = await speaker.aexchange("create_sample", [record])
+                    report = await speaker.aexchange("create_sample", record if isinstance(record, list) else [record])
                 return report
             finally:
                 await (await speaker.provider()).aclose()

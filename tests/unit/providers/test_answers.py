@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,3 +33,77 @@ def test_what_is_not_read_needs_no_json(tmp_path: Path, answer: str) -> None:
     (first,) = exchange(lims, path, sample(), ledger=ledger).outcomes
     (second,) = exchange(lims, path, sample(), ledger=ledger).outcomes
     assert (first.result, second.result, len(lims.samples)) == (Result.CREATED, Result.UNCHANGED, 1)
+
+
+def hides_the_id(lims: PlainLims) -> Any:
+    async def create(request: web.Request) -> web.Response:
+        return web.json_response({"data": lims.add(await request.json())}, status=201)
+
+    return create
+
+
+def test_an_id_that_the_answer_lacks_is_looked_up_so_that_a_change_finds_its_record(tmp_path: Path) -> None:
+    lims = PlainLims()
+    lims.create = hides_the_id(lims)
+    (outcome,) = exchange(lims, contract(tmp_path), sample(x=1), sample(x=2)).outcomes
+    assert (outcome.result, outcome.external_id) == (Result.UPDATED, "S1")
+    assert [known["metadata"] for known in lims.samples] == [{"x": 2}]
+
+
+def test_the_ids_that_a_bulk_answer_lacks_are_looked_up(tmp_path: Path) -> None:
+    lims = PlainLims()
+
+    async def create(request: web.Request) -> web.Response:
+        made = [lims.add(each) for each in (await request.json())["samples"]]
+        return web.json_response({"results": [{"status": 201} for _ in made]})
+
+    def bulk(content: dict[str, Any]) -> None:
+        bulk = {"path": "/samples", "size": 5, "to": "samples", "items": "results", "status": "status"}
+        content["operations"]["create_sample"]["bulk"] = bulk
+
+    lims.create = create
+    records = [sample(x=1), replace(sample(x=1), key="P/B", data={**sample().data, "serial_number": "B"})]
+    outcomes = exchange(lims, contract(tmp_path, bulk), records).outcomes
+    assert {(one.key, one.result, one.external_id) for one in outcomes} == {
+        ("P/A", Result.ADOPTED, "S1"),
+        ("P/B", Result.ADOPTED, "S2"),
+    }
+
+
+def test_without_a_look_up_a_person_finds_the_id(tmp_path: Path) -> None:
+    def change(content: dict[str, Any]) -> None:
+        del content["operations"]["create_sample"]["find"]
+        content["operations"]["create_sample"]["person"] = True
+
+    lims = PlainLims()
+    lims.create = hides_the_id(lims)
+    (outcome,) = exchange(lims, contract(tmp_path, change), sample(x=1), sample(x=1)).outcomes
+    assert (outcome.result, outcome.code, len(lims.samples)) == (Result.QUARANTINED, "NO_LOOKUP", 1)
+
+
+def test_what_was_confirmed_without_id_is_looked_up_before_it_is_changed(tmp_path: Path) -> None:
+    lims, ledger = PlainLims(), Ledger()
+
+    def without_update(content: dict[str, Any]) -> None:
+        operation = content["operations"]["create_sample"]
+        operation["on_change"] = "ignore"
+        del operation["update"]
+
+    lims.create = hides_the_id(lims)
+    exchange(lims, contract(tmp_path, without_update), sample(x=1), ledger=ledger)
+    (outcome,) = exchange(lims, contract(tmp_path), sample(x=2), ledger=ledger).outcomes
+    assert (outcome.result, outcome.external_id) == (Result.UPDATED, "S1")
+    assert [known["metadata"] for known in lims.samples] == [{"x": 2}]
+
+
+def test_a_look_up_that_gives_no_id_does_not_supply_it(tmp_path: Path) -> None:
+    lims = PlainLims()
+    lims.create = hides_the_id(lims)
+
+    async def search(request: web.Request) -> web.Response:
+        return web.json_response({"data": [{**one, "id": None} for one in lims.matching(await request.json())]})
+
+    lims.search = search
+    (outcome,) = exchange(lims, contract(tmp_path), sample(x=1), sample(x=2)).outcomes
+    assert (outcome.result, outcome.code, len(lims.samples)) == (Result.DEFERRED, "AMBIGUOUS", 1)
+    assert "id" in outcome.reason
