@@ -150,7 +150,14 @@ class Office:
 
     def in_framework(self, sql: str) -> None:
         """Change the framework's own database."""
-        with closing(sqlite3.connect(self.lab.settings.database("framework"))) as connection, connection:
+        self._change("framework", sql)
+
+    def in_erp(self, sql: str) -> None:
+        """Change the ERP's own database."""
+        self._change("erp", sql)
+
+    def _change(self, system: str, sql: str) -> None:
+        with closing(sqlite3.connect(self.lab.settings.database(system))) as connection, connection:
             connection.execute(sql)
 
     def writes(self) -> list[dict[str, Any]]:

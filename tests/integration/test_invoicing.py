@@ -467,6 +467,30 @@ def test_payment_is_read_back(office):
     assert at.erp.get_invoice_status("INV-000001") == "PAID"
 
 
+@pytest.mark.parametrize(
+    ("strange", "what"),
+    [
+        ("status = 'DISPUTED'", "unknown invoice_status 'DISPUTED'"),
+        ("body = json_set(body, '$.total', 'much')", "'much' is no amount"),
+    ],
+)
+def test_an_invoice_that_cannot_be_understood_hides_no_other_payment(office, strange, what):
+    at = office(requests=3, modules=2, protocols=1)
+    for name in ("Helios Module Works", "Fjord Energy"):
+        at.lab.know_customer(name)
+    at.bill()
+    at.in_erp(f"UPDATE invoices SET {strange} WHERE number = 1")
+    at.lab.pay("INV-000002")
+    numbers = {invoice["id"]: invoice["external_id"] for invoice in at.invoices()}
+    unread, paid, unpaid = at.bill()[1].notes
+    assert unread.startswith(f"{numbers['INV-000001']}: whether invoice INV-000001 is paid couldn't be read: {what}")
+    assert paid == f"{numbers['INV-000002']}: invoice INV-000002 is paid"
+    assert unpaid.startswith(f"{numbers['INV-000003']}: invoice INV-000003 is unpaid, due ")
+    assert [note[:40] for note in at.bill()[1].notes] == [unread[:40], unpaid[:40]]
+    at.in_erp("UPDATE invoices SET status = 'PAID', body = json_set(body, '$.total', '79.34') WHERE number = 1")
+    assert at.bill()[1].notes[0] == f"{numbers['INV-000001']}: invoice INV-000001 is paid"
+
+
 def test_the_sweep_leaves_out_what_it_is_done_with(office):
     at = office(requests=2, modules=2, protocols=1)
     assert at.due("erp/invoices") == [1, 2]
