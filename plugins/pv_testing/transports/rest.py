@@ -28,6 +28,7 @@ from pv_testing.transports.auth import NO_HEADERS, Auth
 from pv_testing.transports.call import LEAST, Again, Call
 from pv_testing.transports.gate import Gate
 from pv_testing.transports.judge import Judge, Judgement, judge_http, judge_login
+from pv_testing.transports.keeping import Keeper
 from pv_testing.transports.limits import Breaker, Pause, Quota, Slots
 from pv_testing.transports.response import Response
 from pv_testing.transports.settings import RestSettings
@@ -53,7 +54,7 @@ class RestSession:
     Args:
         settings: how the system is reached.
         auth: who asks.
-        on_pause: called with the epoch seconds until which the system wants to be left alone.
+        on_pause: called, in a thread, with the epoch seconds until which the system wants to be left alone.
         not_before: epoch seconds of such a wish that an earlier process was told.
 
     Raises:
@@ -72,7 +73,8 @@ class RestSession:
         self.settings = settings
         self.auth = auth or Auth()
         self._addresses = Addresses(settings.base_url, allow_http=settings.allow_http)
-        self._gate = self._new_gate(Pause(not_before, on_pause), Quota(settings.rate) if settings.rate else None)
+        self._keeper = Keeper(on_pause) if on_pause else None
+        self._gate = self._new_gate(Pause(not_before, self._keeper), Quota(settings.rate) if settings.rate else None)
         self._gate_elsewhere = self._new_gate(Pause(), None)
         self._wire = Wire(settings, secure=self._addresses.secure)
 
@@ -88,9 +90,11 @@ class RestSession:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections, and see the last wish to be left alone kept."""
         await self.auth.aclose()
         await self._wire.aclose()
+        if self._keeper is not None:
+            await self._keeper.aclose()
 
     def url(self, path: str) -> URL:
         """Return the full address of a path; a path that starts with the base's own path is not doubled.

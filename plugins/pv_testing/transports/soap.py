@@ -31,7 +31,7 @@ class SoapSession(RestSession):
         port: the operations that the service has.
         settings: how the system is reached; every request goes to ``base_url`` itself.
         auth: who asks.
-        on_pause: called with the epoch seconds until which the system wants to be left alone.
+        on_pause: called, in a thread, with the epoch seconds until which the system wants to be left alone.
         not_before: epoch seconds of such a wish that an earlier process was told.
     """
 

@@ -8,7 +8,15 @@ import time
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import AmbiguousOutcome, CircuitOpen, DeadlineExceeded, NetworkError, RateLimited, Rejected
+from pv_testing.errors import (
+    AmbiguousOutcome,
+    CircuitOpen,
+    DeadlineExceeded,
+    LedgerError,
+    NetworkError,
+    RateLimited,
+    Rejected,
+)
 from pv_testing.transports.limits import Rate
 from tests.unit.transports.servers import OK, hangs_up, is_silent, json
 
@@ -35,6 +43,7 @@ async def test_a_wish_to_be_left_alone_holds_back_every_request_of_the_session(s
     server = await serve(handle)
     session = open_session(server.address, concurrency=4, on_pause=told.append)
     assert len(await many(session, 16)) == 16
+    await session.aclose()
     until = asked_at[0] + 1
     before = [request for request in server.seen if request.at <= asked_at[0] + TOLERANCE]
     after = [request for request in server.seen if request.at > asked_at[0] + TOLERANCE]
@@ -72,6 +81,7 @@ async def test_a_wish_beyond_the_deadline_is_raised_at_once_with_the_time_that_r
         assert 29 < raised.value.retry_after <= 30
     assert time.time() - started < 1
     assert len(server.seen) == 1
+    await session.aclose()
     assert started + 30 <= told[0] <= started + 32
 
 
@@ -85,9 +95,11 @@ async def test_who_has_no_attempt_left_is_told_how_long_to_wait(serve, open_sess
 async def test_a_billion_seconds_are_a_day(serve, open_session):
     told: list[float] = []
     server = await serve(json({}, 429, Retry_After="1000000000"))
+    session = open_session(server.address, on_pause=told.append)
     with pytest.raises(RateLimited) as raised:
-        await open_session(server.address, on_pause=told.append).request("GET", "/samples")
+        await session.request("GET", "/samples")
     assert raised.value.retry_after == 86_400
+    await session.aclose()
     assert told[0] == pytest.approx(time.time() + 86_400, abs=3)
 
 
@@ -95,7 +107,9 @@ async def test_a_billion_seconds_are_a_day(serve, open_session):
 async def test_a_wish_that_makes_no_sense_is_a_backoff(serve, open_session, said):
     told: list[float] = []
     server = await serve(json({}, 429, Retry_After=said), json({"id": 1}))
-    await open_session(server.address, on_pause=told.append, backoff=0.2).request("POST", "/samples", json={})
+    session = open_session(server.address, on_pause=told.append, backoff=0.2)
+    await session.request("POST", "/samples", json={})
+    await session.aclose()
     first, second = (request.at for request in server.seen)
     assert 0.1 <= second - first <= 0.2 + TOLERANCE
     assert told == []
@@ -240,3 +254,43 @@ async def test_the_try_may_end_in_any_way_and_another_one_follows(serve_raw, ser
         trying.cancel()
     assert isinstance((await asyncio.gather(trying, return_exceptions=True))[0], BaseException)
     assert (await session.request("GET", "/third")).json() == {"id": 1}
+
+
+async def test_a_wish_that_cannot_be_kept_does_not_take_the_place_of_what_happened(serve, open_session, caplog):
+    def locked(_: float) -> None:
+        raise LedgerError("the database is locked")
+
+    server = await serve(json({}, 500, Retry_After="1"))
+    session = open_session(server.address, on_pause=locked)
+    with pytest.raises(AmbiguousOutcome):
+        await session.request("POST", "/samples", json={})
+    await session.aclose()
+    assert len(server.seen) == 1
+    assert "the database is locked" in caplog.text
+
+
+async def test_nothing_stands_still_while_a_wish_is_kept(serve, open_session):
+    told: list[float] = []
+
+    def slow(until: float) -> None:
+        time.sleep(0.5)
+        told.append(until)
+
+    server = await serve(json({}, 429, Retry_After="0.01"), json({"id": 1}))
+    session = open_session(server.address, on_pause=slow)
+    started = time.monotonic()
+    await session.request("POST", "/samples", json={})
+    assert time.monotonic() - started < 0.4
+    await session.aclose()
+    assert len(told) == 1
+
+
+async def test_of_several_wishes_the_last_is_kept_for_sure(serve, open_session):
+    told: list[float] = []
+    server = await serve(json({}, 429, Retry_After="2"), json({}, 429, Retry_After="30"))
+    session = open_session(server.address, on_pause=told.append, attempts=1)
+    started = time.time()
+    gone = await asyncio.gather(*(session.request("GET", "/a") for _ in range(2)), return_exceptions=True)
+    assert all(isinstance(error, RateLimited) for error in gone)
+    await session.aclose()
+    assert max(told) == told[-1] >= started + 30
