@@ -17,12 +17,14 @@ from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.together import together
-from pv_testing.exchange.types import Outcome, Prepared, Record, Result
+from pv_testing.exchange.types import Outcome, Payload, Prepared, Record, Result
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal
+from pv_testing.ledger.rows import UNUSABLE, clean, stand_in, storable
 from pv_testing.transports.sync import run
 
 CHUNK = 1_000
 PIPELINE = 2
+CORRECT_KEY = "correct it at its source, then release the entry under which it waits"
 
 _PLANNED = {
     Decision.NEW: Result.CREATED,
@@ -107,7 +109,7 @@ class Exchange:
         distinct, contradictory = separate(records)
         for chunk in self._chunks(distinct):
             prepared, refused = self._prepare(chunk, contradictory)
-            report.add(Outcome(r.key, Result.QUARANTINED, code=r.code, reason=r.reason) for r in refused)
+            report.add(one.outcome for one in refused)
             claims = [Claim(item.key, item.fingerprint) for item in prepared]
             answers = self.ledger.peek(self.operation.system, self.operation.kind, claims)
             report.add(Outcome(a.key, _PLANNED[a.decision], a.external_id, a.code, a.reason) for a in answers)
@@ -139,30 +141,34 @@ class Exchange:
 
     def _prepare(
         self, records: Sequence[Record], contradictory: AbstractSet[str]
-    ) -> tuple[list[Prepared], list[Refusal]]:
+    ) -> tuple[list[Prepared], list[_Refused]]:
         prepared: list[Prepared] = []
-        refused: list[Refusal] = []
+        refused: list[_Refused] = []
         for record in records:
             try:
                 if record.problem is not None:
                     raise record.problem
+                if not storable(record.key):
+                    raise DataError(f"its key is {UNUSABLE}; {CORRECT_KEY}", code="KEY_UNUSABLE")
                 if record.key in contradictory:
                     raise DataError(
                         "comes more than once with different content; correct it at its source", code="DUPLICATE_KEY"
                     )
                 payload = self.operation.prepare(record)
+                content = _fingerprint(payload)
             except DataError as error:
-                refused.append(Refusal(record.key, fingerprint(dict(record.data)), error.code, error.message))
+                refused.append(_Refused(record, error))
             else:
-                prepared.append(Prepared(record.key, payload, fingerprint(payload), data=record.data))
+                prepared.append(Prepared(record.key, payload, content, data=record.data))
         return prepared, refused
 
-    async def _refuse(self, refused: Sequence[Refusal]) -> list[Outcome]:
+    async def _refuse(self, refused: Sequence[_Refused]) -> list[Outcome]:
         operation = self.operation
-        await asyncio.to_thread(self.ledger.quarantine, operation.system, operation.kind, refused, owner=self.owner)
-        for refusal in refused:
+        refusals = [one.refusal for one in refused]
+        await asyncio.to_thread(self.ledger.quarantine, operation.system, operation.kind, refusals, owner=self.owner)
+        for refusal in refusals:
             log.warning("%s is quarantined: %s [%s]", refusal.key, refusal.reason, refusal.code)
-        return [Outcome(r.key, Result.QUARANTINED, code=r.code, reason=r.reason) for r in refused]
+        return [one.outcome for one in refused]
 
     def _progress(self, report: Report, total: int) -> None:
         counts = ", ".join(f"{number:,} {name}" for name, number in report.counts().items() if number)
@@ -171,12 +177,55 @@ class Exchange:
         )
 
 
+class _Refused:
+    """A record that can't be carried.
+
+    Args:
+        record: as it came.
+        error: why not.
+
+    Attributes:
+        outcome: for the caller, under the record's own key.
+        refusal: for the ledger, under a key that it can keep and with a fingerprint of what can be read.
+    """
+
+    def __init__(self, record: Record, error: DataError) -> None:
+        code, reason = clean(error.code), clean(error.message)
+        key = record.key if storable(record.key) else stand_in(record.key)
+        try:
+            content = _fingerprint(dict(record.data))
+        except DataError:
+            content = fingerprint({"code": code, "reason": reason})
+        self.outcome = Outcome(record.key, Result.QUARANTINED, code=code, reason=reason)
+        self.refusal = Refusal(key, content, code, reason)
+
+
+def _fingerprint(content: Payload) -> str:
+    """Return the fingerprint of what can be sent.
+
+    Raises:
+        DataError: it can't.
+    """
+    try:
+        return fingerprint(content)
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"its content can't be written as JSON ({error}); correct it at its source"
+        raise DataError(message, code="CONTENT_UNUSABLE") from error
+
+
 def separate(records: Sequence[Record]) -> tuple[list[Record], set[str]]:
     """Return one record a key, and the keys that come more than once with different content."""
     first: dict[str, Record] = {}
     contradictory: set[str] = set()
     for record in records:
         earlier = first.setdefault(record.key, record)
-        if earlier is not record and earlier.data != record.data:
+        if earlier is not record and _differ(earlier, record):
             contradictory.add(record.key)
     return list(first.values()), contradictory
+
+
+def _differ(one: Record, other: Record) -> bool:
+    try:
+        return one.data != other.data
+    except RecursionError:  # nested too deeply to be sent, too
+        return True

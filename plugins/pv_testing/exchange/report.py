@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from pv_testing.errors import ExchangeIncomplete, IntegrationError
 from pv_testing.exchange.types import Outcome, Result
+from pv_testing.ledger.rows import clean
 
 SHOWN = 50
 
@@ -81,7 +82,7 @@ class Report:
         open_records = self.not_in_effect()
         if open_records:
             lines.append("  not in effect:")
-            lines += [f"    {o.key}  {o.result.value}  {o.code}: {o.reason}" for o in open_records[:SHOWN]]
+            lines += [f"    {clean(o.key)}  {o.result.value}  {o.code}: {o.reason}" for o in open_records[:SHOWN]]
         if len(open_records) > SHOWN:
             lines.append(f"    … and {len(open_records) - SHOWN:,} more; `python -m pv_testing waiting` lists them all")
         return "\n".join(lines)
@@ -104,7 +105,7 @@ class Report:
             done = self.total() - waiting - deferred
             message = (
                 f"{done:,} of {self.total():,} records are in effect; {waiting:,} wait for a person, "
-                f"{deferred:,} for another attempt; the first is {first.key}: {first.reason}"
+                f"{deferred:,} for another attempt; the first is {clean(first.key)}: {first.reason}"
             )
             raise ExchangeIncomplete(
                 message,

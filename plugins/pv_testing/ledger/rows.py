@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -15,7 +16,9 @@ from pv_testing.errors import DataError
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.tables import record
 
+LONGEST_KEY = 2_000  # bytes; PostgreSQL's indexes take no more than 2,704 for system, kind and key
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+UNUSABLE = "empty, too long or has characters that no database can keep"
 _COLUMNS = [record.c[name] for name in Row._fields]
 _CLAIMED = (
     "state", "fingerprint", "confirmed", "doubtful", "code", "reason", "token", "owner", "lease_until", "before_state",
@@ -94,14 +97,20 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
     """Return what is known of the keys; those that aren't known are left out."""
     for key in keys:
         if not storable(key):
-            raise DataError(f"the key {key!r} is empty or has characters that no database can keep", system=system)
+            raise DataError(f"the key {clean(key)[:100]!r} is {UNUSABLE}", system=system, code="KEY_UNUSABLE")
     found = lookup(connection, _COLUMNS, of(system, kind), record.c.key, keys)
     return {row[0]: Row._make(row) for row in found}
 
 
 def storable(text: str) -> bool:
-    """Whether a database can keep the text as a key: neither empty, nor with NUL or half a surrogate pair."""
-    return bool(text) and not _UNSTORABLE.search(text)
+    """Whether a database can keep the text as a key: neither empty nor too long, without NUL or half a character."""
+    return bool(text) and not _UNSTORABLE.search(text) and len(text.encode()) <= LONGEST_KEY
+
+
+def stand_in(key: str) -> str:
+    """Return a key that a database can keep in place of one that it can't: a different one for each."""
+    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{clean(key)[:100] or '(empty)'} (key {digest[:12]})"
 
 
 def clean(text: str) -> str:
