@@ -8,12 +8,14 @@ refused by the name of its record, so that it stops no other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pv_testing.domain.records import Criterion, Execution, Measurement, Module, ServiceRequest
 from pv_testing.errors import DataError, redact
 
 _SHOWN = 60
+_MOST_MODULES = 1_000_000
 _PARTS = ("customer", "module", "testing", "assigned_pm")
 _PROTOCOLS = ("protocols", "assigned_protocols", "testing.protocols")
 _SERIALS = ("module_id", "module_serial_number", "module.serial_number", "serial_number")
@@ -97,13 +99,14 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
     name = f"service request {sr_number}"
     parts = {part: mapped(data.get(part), f"{name}: {part}") for part in _PARTS}
     modules = tuple(_modules(data, parts["module"], name))
+    announced = text(parts["module"].get("quantity"))
     return ServiceRequest(
         id=_id(data.get("id"), name),
         sr_number=sr_number,
         status=text(data.get("status")),
         customer=parts["customer"],
         modules=modules,
-        quantity=_quantity(first(data, "module.quantity"), len(modules)),
+        quantity=_quantity(announced, len(modules)),
         protocols=tuple(dict.fromkeys(_protocols(data, name))),
         assigned=bool(data.get("protocols") or data.get("assigned_protocols")),
         project_id=text(first(data, "pm_project_id", "metadata.project_code")),
@@ -112,14 +115,24 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
         manager=parts["assigned_pm"],
         created_at=text(data.get("created_at")),
         delivery_date=text(first(data, "requested_delivery_date", "testing.requested_delivery_date", "delivery_date")),
+        announced=redact(announced, _SHOWN),
         raw=data,
     )
 
 
-def _quantity(said: Any, known: int) -> int:
-    """Return how many modules are announced, also where a number came as text; else as many as are known."""
-    number = text(said).removesuffix(".0")
-    return int(number) if number.isdecimal() else known
+def _quantity(said: str, known: int) -> int | None:
+    """Return how many modules are announced; as many as are known where nothing is said, ``None`` for no number.
+
+    Another number than the one that was meant would be billed, so nothing is made of ``12 pcs``, ``12.5`` or ``1,200``.
+    """
+    if not said:
+        return known
+    try:
+        number = Decimal(said)
+    except InvalidOperation:
+        return None
+    possible = number.is_finite() and 0 <= number <= _MOST_MODULES and number == number.to_integral_value()
+    return int(number) if possible else None
 
 
 def _id(said: Any, name: str) -> int:

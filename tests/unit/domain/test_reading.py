@@ -32,11 +32,21 @@ def test_one_module_object_with_serial_numbers_is_expanded():
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("12", 12), (12.0, 12), ("a dozen", 2), (2.5, 2), (-1, 2), (None, 2), (True, 2)]
+    ("said", "expected"), [("12", 12), (12.0, 12), ("12.00", 12), (" 12 ", 12), (0, 0), (None, 2), (" ", 2)]
 )
 def test_the_announced_number_of_modules_is_read_also_from_text(said, expected):
     module = {**API_REQUEST["module"], "quantity": said}
     assert read_service_request({**API_REQUEST, "module": module}).quantity == expected
+
+
+@pytest.mark.parametrize(
+    "said",
+    ["12 pcs", "a dozen", 12.5, "12.5", "1,200", -1, True, float("nan"), "sNaN", float("inf"), "1e999999999", [12], {}],
+)
+def test_an_announced_number_that_is_no_whole_one_is_not_replaced_by_another(said):
+    request = read_service_request({**API_REQUEST, "module": {**API_REQUEST["module"], "quantity": said}})
+    assert (request.quantity, request.announced) == (None, str(said))
+    assert len(request.modules) == 2
 
 
 def test_a_list_of_modules_is_taken_as_it_is():
