@@ -9,7 +9,8 @@ from decimal import Decimal
 
 import pytest
 
-from pv_testing.errors import ExchangeIncomplete
+from pv_testing.errors import ExchangeIncomplete, NotFound
+from pv_testing.integrations import ERPClient
 from pv_testing.ledger import Ledger
 from tests.docs.pages import PROJECT
 from tests.integration.billing import CUSTOMER, Office, offices, outcome, policy
@@ -188,6 +189,33 @@ def test_a_person_who_has_confirmed_another_invoice_may_correct_that(office):
     for report in at.bill():
         report.raise_for_waiting()
     assert (at.due("erp/invoices"), at.ledger.waiting()) == ([], [])
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_nobody_is_blamed_where_the_erp_denies_what_was_just_posted(office, monkeypatch, times):
+    at = office(modules=3, protocols=1)
+    seen, look = [], ERPClient.ainvoice
+
+    async def denied(self, invoice_id):
+        seen.append(invoice_id)
+        if 1 < len(seen) <= 1 + times:
+            raise NotFound("there is no such invoice")
+        return await look(self, invoice_id)
+
+    monkeypatch.setattr(ERPClient, "ainvoice", denied)
+    (report,) = (report for report in at.bill() if report.operation == "post_invoice")
+    (waits,) = report.outcomes
+    assert (waits.result.value, waits.code) == ("deferred", "NOT_POSTED")
+    assert waits.reason == "invoice INV-000001 was posted, but in the ERP it is missing right after; see the next run"
+    assert report.counts()["deferred"] == report.total() == 1
+    assert at.due("erp/invoices") == [1]
+    if times == 2:
+        waits = outcome(at.bill(), "post_invoice")
+        assert (waits.result.value, waits.code) == ("quarantined", "NOT_POSTED")
+        assert waits.reason == "the ledger says that invoice INV-000001 is posted, but in the ERP it is missing"
+    assert outcome(at.bill(), "post_invoice").result.in_effect
+    assert (at.due("erp/invoices"), at.ledger.waiting()) == ([], [])
+    assert [invoice["status"] for invoice in at.invoices()] == ["POSTED"]
 
 
 def test_what_the_erp_computes_otherwise_stays_a_draft(office, tmp_path):

@@ -175,10 +175,21 @@ class Case:
         return erp_records.posting(self.key, **self.billed.posting)
 
     def contradiction(self) -> Record:
-        """Return the posting that a person has confirmed by mistake, so that it waits as if nobody had."""
-        status = str(self.in_erp.get("status", "")).lower()
-        reason = f"a person has confirmed that invoice {self.invoice_id} is posted, but in the ERP it is {status}"
+        """Return the posting that isn't what the ledger says, perhaps by a person's mistake, so that it waits again."""
+        who = "the ledger says" if self.billed.posting else "a person has confirmed"
+        reason = f"{who} that invoice {self.invoice_id} is posted, but in the ERP it is {self._status}"
         return Record(self.key, {"invoice_id": self.invoice_id}, DataError(reason, code="NOT_POSTED"))
+
+    def unseen(self) -> Outcome:
+        """Return the outcome of a posting in this run of which the ERP knows nothing when it is asked right after."""
+        reason = (
+            f"invoice {self.invoice_id} was posted, but in the ERP it is {self._status} right after; see the next run"
+        )
+        return Outcome(self.key, Result.DEFERRED, self.invoice_id, "NOT_POSTED", reason)
+
+    @property
+    def _status(self) -> str:
+        return str(self.in_erp.get("status", "")).lower()
 
     def _total(self) -> str:
         if self.is_settled_in_erp or self.invoice is None:
