@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
-from pv_testing.providers.rest import RestOperation
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import AWAITED, SenaiteProvider
 from pv_testing.providers.senaite.samples import INACTIVE
 from pv_testing.providers.senaite.setup import Setup
 from pv_testing.providers.senaite.versions import HELD, Wanted, plan
+from pv_testing.providers.stepped import SteppedOperation
 
 
-class ResultOperation(RestOperation):
+class ResultOperation(SteppedOperation):
     """Uploads result sets.
 
     Args:
         provider: who speaks to SENAITE.
         spec: the contract's operation.
     """
-
-    stepped: ClassVar[bool] = True
 
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
@@ -53,18 +50,7 @@ class ResultOperation(RestOperation):
             measurement["Keyword"] = keyword
         return payload
 
-    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
-        """Bring result sets into effect, one after the other."""
-        return [await self._within_time(item) for item in batch]
-
-    async def _within_time(self, item: Prepared) -> Reply:
-        try:
-            return await asyncio.wait_for(self._upload(item), self.limits.timeout)
-        except asyncio.TimeoutError as error:
-            message = f"the upload took longer than {self.limits.timeout:g} s; a part of it may be in SENAITE"
-            raise AmbiguousOutcome(message, key=item.key) from error
-
-    async def _upload(self, item: Prepared) -> Reply:
+    async def bring(self, item: Prepared) -> Reply:
         """Order, retract and submit until nothing is left to do."""
         sample, wanted = str(item.payload["sample"]), results(item.payload)
         await self._ready(sample)

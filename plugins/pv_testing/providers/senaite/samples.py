@@ -6,29 +6,28 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any, ClassVar
+from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import Conflict
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
-from pv_testing.providers.rest import RestOperation
+from pv_testing.providers.rest import NO_ID
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import SenaiteProvider
 from pv_testing.providers.senaite.setup import Setup
+from pv_testing.providers.stepped import SteppedOperation
 
 KEYS = 50
 INACTIVE = frozenset({"cancelled", "invalid", "rejected"})
 
 
-class SampleOperation(RestOperation):
+class SampleOperation(SteppedOperation):
     """Registers samples.
 
     Args:
         provider: who speaks to SENAITE.
         spec: the contract's operation.
     """
-
-    stepped: ClassVar[bool] = True
 
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
@@ -44,9 +43,11 @@ class SampleOperation(RestOperation):
         ordered = [word for name in record.data.get("protocols") or () for word in self._keywords.get(str(name), ())]
         return {**super().prepare(record), **({"Analyses": ordered} if ordered else {})}
 
-    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+    async def bring(self, item: Prepared) -> Reply:
         """Register a sample, or order what a registered one lacks."""
-        return [await (self._extend(item) if item.external_id else self._register(item)) for item in batch]
+        if self.lacks_id(item):
+            return NO_ID
+        return await (self._extend(item) if item.external_id else self._register(item))
 
     async def _register(self, item: Prepared) -> Reply:
         payload = item.payload

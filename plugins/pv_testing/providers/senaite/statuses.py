@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
-
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import AmbiguousOutcome, Conflict, NotFound
 from pv_testing.exchange.types import Found, Prepared, Reply, Verdict
-from pv_testing.providers.rest import RestOperation
 from pv_testing.providers.senaite.provider import SenaiteProvider
+from pv_testing.providers.stepped import SteppedOperation
 
 
-class StatusOperation(RestOperation):
+class StatusOperation(SteppedOperation):
     """Moves samples on.
 
     Args:
@@ -20,18 +17,13 @@ class StatusOperation(RestOperation):
         spec: the contract's operation.
     """
 
-    stepped: ClassVar[bool] = True
-
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
         self._provider = provider
         self._transitions = provider.contract.vocabularies["transitions"].to_external
 
-    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
-        """Bring samples into a state; one that is there already, or beyond, is left alone."""
-        return [await self._move(item) for item in batch]
-
-    async def _move(self, item: Prepared) -> Reply:
+    async def bring(self, item: Prepared) -> Reply:
+        """Bring a sample into a state; one that is there already, or beyond, is left alone."""
         sample = await self._sample(item)
         if sample.in_effect:
             return Reply(Verdict.OK, sample.external_id, body=sample.body)
