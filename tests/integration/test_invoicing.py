@@ -11,7 +11,7 @@ import pytest
 
 from pv_testing.errors import ExchangeIncomplete, NotFound
 from pv_testing.integrations import ERPClient
-from pv_testing.ledger import Ledger
+from pv_testing.ledger import Claim, Ledger
 from tests.docs.pages import PROJECT
 from tests.integration.billing import CUSTOMER, Office, offices, outcome, policy
 
@@ -484,6 +484,27 @@ def test_a_request_of_which_everything_was_withdrawn_needs_no_invoice(office):
     invoices, postings = at.bill()
     assert (invoices.total(), postings.total()) == (0, 0)
     assert invoices.notes == [f"{SR}: every test was withdrawn; there is nothing to bill"]
+
+
+def test_an_invoice_that_waited_waits_no_more_once_every_test_is_withdrawn(office):
+    at = office(policy({}), modules=3, protocols=1)
+    assert outcome(at.bill(), "create_invoice").code == "PRICE_MISSING"
+    at.lab.withdraw(1, "PVTP-001")
+    at.bill(dry_run=True)
+    assert [entry.code for entry in at.ledger.waiting()] == ["PRICE_MISSING"]
+    at.bill()
+    assert (at.ledger.waiting(), at.due("erp/invoices")) == ([], [])
+
+
+def test_an_invoice_that_may_have_been_made_waits_although_every_test_is_withdrawn(office):
+    at = office(modules=3, protocols=1)
+    at.ledger.claim("erp", "invoice", [Claim(SR, "sent")], owner="killed", lease=-1.0)
+    at.lab.withdraw(1, "PVTP-001")
+    assert outcome(at.bill(), "create_invoice").code == "NOTHING_TO_BILL"
+    assert at.due("erp/invoices") == [1]
+    at.ledger.release("erp", "invoice", [SR], owner="ada", absent=True)
+    at.bill()
+    assert (at.ledger.waiting(), at.due("erp/invoices")) == ([], [])
 
 
 def test_payment_is_read_back(office):

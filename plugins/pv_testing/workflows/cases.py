@@ -56,6 +56,12 @@ def stage_of(posting: Entry | None, billed: Billed) -> Stage:
     return Stage.SENT if under_way and billed.posting else Stage.DRAFT
 
 
+def is_withdrawn_wholly(request: ServiceRequest) -> bool:
+    """Whether every test of a service request is withdrawn."""
+    withdrawn = withdrawn_protocols(request)
+    return bool(withdrawn) and withdrawn >= set(request.protocols)
+
+
 @dataclass
 class Case:
     """One service request.
@@ -65,6 +71,7 @@ class Case:
         billed: what the ledger remembers of its invoice.
         invoice_id: the invoice's id in the ERP; empty while there is none.
         stage: how far it is.
+        in_doubt: whether it may have been created without the ledger knowing its id.
         in_erp: what the ERP says of the invoice, where it was asked.
         invoice: as it is to be, where it was computed in this run.
         problem: why there can be no invoice.
@@ -76,6 +83,7 @@ class Case:
     billed: Billed
     invoice_id: str
     stage: Stage
+    in_doubt: bool = False
     in_erp: Mapping[str, Any] = field(default_factory=dict)
     invoice: Invoice | None = None
     problem: DataError | None = None
@@ -101,9 +109,8 @@ class Case:
     @property
     def is_withdrawn_wholly(self) -> bool:
         """Whether there is nothing to bill because every test was withdrawn before there was an invoice."""
-        withdrawn = withdrawn_protocols(self.request)
         nothing = self.problem is not None and self.problem.code == "NOTHING_TO_BILL"
-        return nothing and not self.invoice_id and bool(withdrawn) and withdrawn >= set(self.request.protocols)
+        return nothing and not self.invoice_id and not self.in_doubt and is_withdrawn_wholly(self.request)
 
     @property
     def writable(self) -> bool:

@@ -26,6 +26,7 @@ from pv_testing.workflows.cases import MISSING, UNCLEAR, Case, Stage, posting_of
 from pv_testing.workflows.customers import PLANNED, Customers
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
 from pv_testing.workflows.payments import Payments
+from pv_testing.workflows.reported import in_doubt
 from pv_testing.workflows.unfinished import Unfinished
 
 SWEEP = "erp/invoices"
@@ -107,19 +108,22 @@ class Invoicing:
         missing.tell(invoices)
         postings.notes += await self._payments(cases)
         if not self._dry_run:
+            await self._release("invoice", [case.key for case in empty])
             await self._done_with(cases, empty, files, missing.deleted)
         return [report for report in (invoices, postings, customers, files) if report is not None]
 
     def _cases(self, requests: Sequence[ServiceRequest]) -> list[Case]:
         """Take up what the ledger knows of the requests."""
         ledger, system = self._erp.ledger, self._erp.system
-        ids = ledger.external_ids(system, "invoice", [each.sr_number for each in requests])
+        numbers = [each.sr_number for each in requests]
+        ids, doubtful = ledger.external_ids(system, "invoice", numbers), in_doubt(ledger, system, "invoice", numbers)
         cases = []
         for request in requests:
             posting = posting_of(ledger, request.sr_number)
             billed = Billed(ledger, request.sr_number, keep=not self._dry_run)
             invoice_id = (posting.external_id if posting else "") or ids.get(request.sr_number, "")
-            cases.append(Case(request, billed, invoice_id, stage_of(posting, billed)))
+            doubt = request.sr_number in doubtful
+            cases.append(Case(request, billed, invoice_id, stage_of(posting, billed), in_doubt=doubt))
         return cases
 
     async def _look(self, case: Case) -> None:
@@ -186,7 +190,7 @@ class Invoicing:
         due = [case for case in cases if case.may_be_posted]
         records = [case.posting(PLANNED if self._dry_run else "") for case in due]
         if not self._dry_run:
-            await self._release([case.key for case in due if case.is_settled_in_erp])
+            await self._release("invoice_posting", [case.key for case in due if case.is_settled_in_erp])
         report = await self._exchange("post_invoice", records)
         in_effect = report.external_ids()
         before = [case for case in cases if case.stage is Stage.POSTED]
@@ -200,10 +204,9 @@ class Invoicing:
         report.add(case.untouched() for case in before if self._dry_run or case.is_posted)
         return report
 
-    async def _release(self, posted: Sequence[str]) -> None:
-        """Let what a person has posted be taken over, even where the ERP refused the very same posting before."""
-        ledger = self._erp.ledger
-        await asyncio.to_thread(ledger.release, self._erp.system, "invoice_posting", posted, owner=self._erp.owner)
+    async def _release(self, kind: str, keys: Sequence[str]) -> None:
+        """Let wait no longer what a person has posted, although the ERP refused us that, or what isn't billed any more."""
+        await asyncio.to_thread(self._erp.ledger.release, self._erp.system, kind, keys, owner=self._erp.owner)
 
     async def _see_posted(self, case: Case) -> None:
         """Remember what the ERP says of an invoice that is posted now, or that a person has said to be."""
