@@ -100,9 +100,13 @@ class Store:
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
-        """Give a transaction; on SQLite it holds the database's write lock from its start."""
+        """Give a transaction; on SQLite it holds the database's write lock from its start.
+
+        The writers of one process take turns, however long that lasts. The database would let them wait for its lock
+        for a while only, and not in line, so that a slow commit of one could starve another.
+        """
         self._notice_fork()
-        with self._turn if self.sqlite else nullcontext(), self._transaction({"writing": True}) as connection:
+        with self._turn, self._transaction({"writing": True}) as connection:
             yield connection
 
     @contextmanager

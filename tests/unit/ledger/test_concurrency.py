@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -254,3 +255,13 @@ def check_whole(ledger: Ledger, acknowledged: list[str]) -> None:
 
 def test_a_decision_is_held_when_it_must_be_settled():
     assert {decision for decision in Decision if decision.held} == {Decision.NEW, Decision.CHANGED, Decision.RESOLVE}
+
+
+@pytest.mark.postgres
+def test_writers_of_one_process_wait_for_each_other_longer_than_for_the_lock(schema):
+    with Ledger(f"{schema}%20-clock_timeout=100ms") as ledger, ThreadPoolExecutor() as pool:
+        with ledger._store.writing():
+            writing = [pool.submit(ledger.set_watermark, f"w{number}", "1") for number in range(4)]
+            time.sleep(0.5)
+        for one in writing:
+            one.result(10)
