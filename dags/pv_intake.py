@@ -9,8 +9,9 @@ each module that has a serial number. What is there already is left alone; what 
 | `create_samples` | creates the samples and says in its log what became of every module |
 
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
-them at their source and clear the task: only what is missing is sent. Parameters: one service request by number or id,
-a dry run that changes nothing, a replay of what waits for a person.
+them at their source and clear the task: only what is missing is sent. A request that is closed meanwhile comes back
+until every sample of it is there; one in a state that nobody knows waits for a person. Parameters: one service request
+by number or id, a dry run that changes nothing, a replay of what waits for a person.
 """
 
 from __future__ import annotations
@@ -34,7 +35,13 @@ with DAG(
     params=PARAMS,
     tags=["pv", "lims"],
 ):
-    choose = ChooseServiceRequestsOperator(task_id="choose", service_request="{{ params.sr }}")
+    choose = ChooseServiceRequestsOperator(
+        task_id="choose",
+        sweep="lims/samples",
+        unknown_states=True,
+        service_request="{{ params.sr }}",
+        rehearse="{{ params.dry_run }}",
+    )
     CreateSamplesOperator.partial(
         task_id="create_samples",
         rehearse="{{ params.dry_run }}",

@@ -41,7 +41,11 @@ with DAG(
     tags=["pv", "qms"],
 ):
     choose = ChooseServiceRequestsOperator(
-        task_id="choose", states=UNDER_TEST, sweep="qms/nc", service_request="{{ params.sr }}"
+        task_id="choose",
+        states=UNDER_TEST,
+        sweep="qms/nc",
+        service_request="{{ params.sr }}",
+        rehearse="{{ params.dry_run }}",
     )
     ReportNonConformancesOperator.partial(
         task_id="report_non_conformances",

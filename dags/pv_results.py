@@ -10,8 +10,8 @@ completed executions. Corrected results become an amendment with the next revisi
 
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
 them at their source and clear the task: only what is missing is sent. An execution whose sample is not in the LIMS yet
-waits for `pv_intake`. A request that is closed meanwhile comes back until nothing of it waits. Parameters: one service
-request by number or id, a dry run that changes nothing, a replay of what waits for a person.
+waits for `pv_intake`. A request that is closed meanwhile comes back until nothing of it waits and every test has ended.
+Parameters: one service request by number or id, a dry run that changes nothing, a replay of what waits for a person.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ with DAG(
     tags=["pv", "lims"],
 ):
     choose = ChooseServiceRequestsOperator(
-        task_id="choose", states=UNDER_TEST, sweep="lims/results", service_request="{{ params.sr }}"
+        task_id="choose",
+        states=UNDER_TEST,
+        sweep="lims/results",
+        service_request="{{ params.sr }}",
+        rehearse="{{ params.dry_run }}",
     )
     UploadResultsOperator.partial(
         task_id="upload_results",

@@ -5,7 +5,7 @@ Every `sync_interval`, in one sweep over all open service requests:
 | task | does |
 | --- | --- |
 | `pull_statuses` | moves service requests in the framework on when the LIMS has received all of their samples |
-| `push_statuses` | gives the samples in the LIMS the status of their service request |
+| `push_statuses` | gives the samples in the LIMS the status of their service request, closed ones until they have it |
 
 Each way only ever moves forward and is written only where the two sides differ, so that they never chase each other;
 the two tasks don't wait for each other, so that trouble one way doesn't stop the other.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,7 +10,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.links import SampleLink
-from operators.retry_policy import ErrorTreeRetryPolicy
+from operators.retry_policy import AGAIN, ErrorTreeRetryPolicy
 
 Workflow = Callable[..., Coroutine[Any, Any, "Report | Sequence[Report]"]]
 
@@ -46,7 +46,8 @@ class ExchangeOperator(BaseOperator):
     """
 
     systems: ClassVar[Sequence[str]] = ("lims",)
-    states: ClassVar[Sequence[str]] = ()
+    sweep: ClassVar[str] = ""
+    """The step's name in the ledger, where it comes back to requests until nothing of them is left to do."""
 
     template_fields: Sequence[str] = (
         "service_requests",
@@ -109,8 +110,13 @@ class ExchangeOperator(BaseOperator):
             framework: where they are.
         """
         from operators.service_requests import OPEN, choose
+        from pv_testing.workflows.unfinished import Unfinished
 
-        return list(choose(framework, self.states or OPEN, str(self.service_request or "").strip()).values())
+        wanted = str(self.service_request or "").strip()
+        found = choose(framework, OPEN, wanted)
+        if self.sweep and not wanted:
+            found = Unfinished(framework.ledger, self.sweep).take(found, keep=not truth(self.rehearse))
+        return list(found.values())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the exchange and return what became of the records, in numbers.
@@ -125,10 +131,10 @@ class ExchangeOperator(BaseOperator):
             self.log.info("%s", report.table())
         summary = summarise(reports)
         for asset in self.outlets:
-            context["outlet_events"][asset].extra.update(summary["counts"])
+            context["outlet_events"][asset].extra.update({**summary["counts"], "dry_run": truth(self.rehearse)})
         if any(report.error is not None or report.not_in_effect() for report in reports):
             context["ti"].xcom_push(key="return_value", value=summary)
-        for report in reports:
+        for report in in_order(reports):
             report.raise_for_waiting()
         return summary
 
@@ -213,6 +219,17 @@ def summarise(reports: Sequence[Report]) -> dict[str, Any]:
         "not_in_effect": waiting[:KEYS_SHOWN],
         "seconds": round(sum(report.seconds for report in reports), 3),
     }
+
+
+def in_order(reports: Iterable[Report]) -> list[Report]:
+    """Put first what another try can mend: the first error that is raised decides whether there is one."""
+
+    def place(report: Report) -> int:
+        if report.error is not None:
+            return 0 if report.error.action in AGAIN else 1
+        return 2 if report.counts()["deferred"] else 3
+
+    return sorted(reports, key=place)
 
 
 def _done(report: Report) -> dict[str, int]:

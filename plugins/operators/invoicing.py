@@ -20,7 +20,6 @@ class BillingOperator(ExchangeOperator):
 
     systems: ClassVar[Sequence[str]] = ("erp",)
     operator_extra_links = (InvoiceLink(),)
-    sweep: ClassVar[str]
 
     def chosen(self, framework: FrameworkClient) -> list[int]:
         """Return the wanted service request, else those that something may be left to do for.

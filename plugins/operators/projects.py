@@ -21,20 +21,7 @@ class CreateTasksOperator(ExchangeOperator):
 
     systems: ClassVar[Sequence[str]] = ("pm",)
     operator_extra_links = (TaskLink(),)
-    memory = "pm/projects"
-
-    def chosen(self, framework: FrameworkClient) -> list[int]:
-        """Return the ids of the open service requests, and of those closed ones whose tasks aren't all there.
-
-        Args:
-            framework: where they are; its client has the ledger.
-        """
-        wanted = super().chosen(framework)
-        if str(self.service_request or "").strip():
-            return wanted
-        from pv_testing.workflows.unfinished import Unfinished
-
-        return list(dict.fromkeys([*wanted, *Unfinished(framework.ledger, self.memory).closed(framework)]))
+    sweep = "pm/projects"
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
@@ -47,7 +34,6 @@ class _FollowingOperator(ExchangeOperator):
     """Follows the service requests that have tasks, until they are closed and nothing is left to do."""
 
     systems: ClassVar[Sequence[str]] = ("pm",)
-    memory: ClassVar[str]
 
     def chosen(self, framework: FrameworkClient) -> list[int]:
         """Return the ids of the service requests that have tasks and aren't finished; the framework isn't asked.
@@ -59,7 +45,7 @@ class _FollowingOperator(ExchangeOperator):
             return super().chosen(framework)
         from pv_testing.workflows.unfinished import Unfinished
 
-        return Unfinished(framework.ledger, self.memory).closed(framework)
+        return Unfinished(framework.ledger, self.sweep).closed(framework)
 
 
 class UpdateTasksOperator(_FollowingOperator):
@@ -70,7 +56,7 @@ class UpdateTasksOperator(_FollowingOperator):
     """
 
     operator_extra_links = (TaskLink(),)
-    memory = "pm/tasks"
+    sweep = "pm/tasks"
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
@@ -87,7 +73,7 @@ class LogHoursOperator(_FollowingOperator):
     """
 
     operator_extra_links = ()
-    memory = "pm/hours"
+    sweep = "pm/hours"
 
     def workflow(self) -> Workflow:
         """Return the step itself."""

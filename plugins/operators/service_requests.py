@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from operators.chunks import MOST_TASKS, chunks, title
+from operators.exchange import owner_of, truth
 from pv_testing.domain.status import STATES, TESTED
 from pv_testing.errors import DataError
 
@@ -54,13 +55,15 @@ class ChooseServiceRequestsOperator(BaseOperator):
         states: the states that the workflow is about; the open ones by default.
         sweep: the workflow's name in the ledger, such as ``lims/results``: those requests are taken as well that it has
             begun with and not finished, although they have left the states meanwhile.
+        unknown_states: look once a day for requests in a state that no workflow is about; they wait for a person.
+        rehearse: remember nothing of what is found.
         service_request: the number or the id of the only one to take.
         most_tasks: how many tasks there may be at the most.
         framework_conn_id: the connection of the framework.
         ledger_conn_id: the connection of the ledger.
     """
 
-    template_fields: Sequence[str] = ("service_request", "framework_conn_id", "ledger_conn_id")
+    template_fields: Sequence[str] = ("service_request", "rehearse", "framework_conn_id", "ledger_conn_id")
     ui_color = "#e8eef7"
 
     def __init__(
@@ -69,6 +72,8 @@ class ChooseServiceRequestsOperator(BaseOperator):
         states: Sequence[str] = OPEN,
         sweep: str = "",
         service_request: str = "",
+        unknown_states: bool = False,
+        rehearse: bool | str = False,
         most_tasks: int = MOST_TASKS,
         framework_conn_id: str = "pv_framework",
         ledger_conn_id: str = "pv_ledger",
@@ -78,29 +83,40 @@ class ChooseServiceRequestsOperator(BaseOperator):
         self.states = states
         self.sweep = sweep
         self.service_request = service_request
+        self.unknown_states = unknown_states
+        self.rehearse = rehearse
         self.most_tasks = most_tasks
         self.framework_conn_id = framework_conn_id
         self.ledger_conn_id = ledger_conn_id
 
-    def chosen(self) -> dict[str, int]:
-        """Return the ids of the service requests by their numbers."""
+    def chosen(self, owner: str = "") -> dict[str, int]:
+        """Return the ids of the service requests by their numbers.
+
+        Args:
+            owner: who acts.
+        """
         from hooks.framework import FrameworkHook
 
         wanted = str(self.service_request or "").strip()
         with FrameworkHook(self.framework_conn_id).get_client() as framework:
             found = choose(framework, self.states, wanted)
-        return found if wanted or not self.sweep else {**self._begun(), **found}
+            return found if wanted or not self.sweep else self._sweep(framework, found, owner)
 
-    def _begun(self) -> dict[str, int]:
+    def _sweep(self, framework: FrameworkClient, found: dict[str, int], owner: str) -> dict[str, int]:
         from hooks.ledger import LedgerHook
         from pv_testing.workflows.unfinished import Unfinished
+        from pv_testing.workflows.unknown_states import look_for_unknown_states
 
+        keep = not truth(self.rehearse)
         with LedgerHook(self.ledger_conn_id).get_conn() as ledger:
-            return Unfinished(ledger, self.sweep).begun()
+            if self.unknown_states and keep:
+                for number, state in look_for_unknown_states(framework, ledger, owner).items():
+                    self.log.warning("%s is taken by no DAG, for its state %r is unknown; it waits", number, state)
+            return Unfinished(ledger, self.sweep).take(found, keep=keep)
 
-    def execute(self, context: Context) -> list[dict[str, Any]]:  # noqa: ARG002 - Airflow's signature
+    def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
-        found = self.chosen()
+        found = self.chosen(owner_of(context) if "ti" in context else "")
         parts = chunks(list(found), self.most_tasks)
         names = ", ".join(title(part) for part in parts) or "none"
         self.log.info("%d service requests in %d tasks: %s", len(found), len(parts), names)

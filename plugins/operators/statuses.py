@@ -8,8 +8,11 @@ from operators.exchange import ExchangeOperator, Workflow
 class PushStatusOperator(ExchangeOperator):
     """Gives the samples in the LIMS the status of their service request in the framework.
 
-    The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    Without ``service_requests`` it takes the open ones, and closed ones until every sample has its last status. The
+    arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
+
+    sweep = "lims/statuses"
 
     def workflow(self) -> Workflow:
         """Return the step itself."""

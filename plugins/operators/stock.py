@@ -19,7 +19,6 @@ class _StockOperator(ExchangeOperator):
 
     systems: ClassVar[Sequence[str]] = ("erp",)
     operator_extra_links = ()
-    memory: ClassVar[str]
 
     @staticmethod
     def open_states(policy: InventoryPolicy) -> Sequence[str]:
@@ -41,7 +40,7 @@ class _StockOperator(ExchangeOperator):
         states = self.open_states(policy)
         if not states:
             return []
-        closed = Unfinished(framework.ledger, self.memory, policy.closed_days).closed(framework)
+        closed = Unfinished(framework.ledger, self.sweep, policy.closed_days).closed(framework)
         return list(dict.fromkeys([*choose(framework, states).values(), *closed]))
 
 
@@ -52,7 +51,7 @@ class MoveStockOperator(_StockOperator):
     arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
-    memory = "erp/stock"
+    sweep = "erp/stock"
 
     @staticmethod
     def open_states(policy: InventoryPolicy) -> Sequence[str]:
@@ -73,7 +72,7 @@ class DrawConsumablesOperator(_StockOperator):
     arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
-    memory = "erp/consumables"
+    sweep = "erp/consumables"
 
     @staticmethod
     def open_states(policy: InventoryPolicy) -> Sequence[str]:

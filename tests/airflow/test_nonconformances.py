@@ -72,6 +72,15 @@ def test_a_closed_request_is_chosen_until_nothing_of_it_waits(lab: Lab) -> None:
     assert chosen.execute({}) == []  # type: ignore[typeddict-item]
 
 
+def test_a_rehearsal_remembers_nothing_of_what_it_finds(lab: Lab) -> None:
+    options = {"states": UNDER_TEST, "sweep": SWEEP, "unknown_states": True}
+    chosen = ChooseServiceRequestsOperator(task_id="choose", rehearse="True", **options)
+    assert len(chosen.execute({})) == 1  # type: ignore[typeddict-item]
+    lab.advance(1, "CLOSED")
+    really = ChooseServiceRequestsOperator(task_id="choose", **options)
+    assert really.execute({}) == []  # type: ignore[typeddict-item]
+
+
 def test_what_a_person_should_look_at_is_in_the_summary(lab: Lab) -> None:
     lab.decide(int(first(lab)), "WARNING")
     summary, *_ = report(service_requests=[1])

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import permutations
 
 import pytest
 from airflow.sdk.definitions.retry_policy import RetryAction
 
+from operators.exchange import in_order
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing import errors
 from pv_testing.errors import Action, AuditBroken, ExchangeIncomplete, IntegrationError, RateLimited
+from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Outcome, Result
 
 PLAIN = sorted(
     (
@@ -54,6 +58,15 @@ def test_a_system_that_asks_to_wait_is_not_asked_earlier() -> None:
 def test_an_incomplete_exchange_is_retried_only_while_another_attempt_can_add_to_it() -> None:
     assert decide(ExchangeIncomplete("…", waiting=3, deferred=1)).action is RetryAction.RETRY
     assert decide(ExchangeIncomplete("…", waiting=3)).action is RetryAction.FAIL
+
+
+def test_of_several_reports_the_one_that_another_try_can_mend_decides() -> None:
+    waiting, cut_off, refused = (Report(name, "erp") for name in ("create_invoice", "post_invoice", "log"))
+    waiting.add([Outcome("SR-1", Result.QUARANTINED, code="PRICE_MISSING", reason="no price")])
+    cut_off.error = errors.NetworkError("the ERP is away")
+    refused.error = errors.AuthenticationError("a stranger")
+    for order in permutations([waiting, cut_off, refused]):
+        assert [report.operation for report in in_order(order)] == ["post_invoice", "log", "create_invoice"]
 
 
 def test_a_broken_audit_chain_fails_at_once() -> None:

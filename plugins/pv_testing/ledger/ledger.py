@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.ledger import audit, claims, marks, queries, schema, waiting
@@ -187,6 +187,15 @@ class Ledger:
     def set_watermark(self, name: str, value: str) -> None:
         """Keep how far a sweep came."""
         marks.set_watermark(self._store, name, value)
+
+    def change_watermark(self, name: str, change: Callable[[str | None], str]) -> None:
+        """Change what is kept under a name, whoever else changes it at the same time.
+
+        Args:
+            name: as for :meth:`watermark`.
+            change: makes the new value of the one that is kept; it may be called more than once, and must be quick.
+        """
+        marks.change_watermark(self._store, name, change)
 
     def pause(self, system: str, until_epoch: float) -> None:
         """Keep that a system wants to be left alone, so that it outlives a killed process; the longest wait wins.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy import Table, insert, select, update
@@ -22,6 +23,16 @@ def set_watermark(store: Store, name: str, value: str) -> None:
     """Keep a value under a name."""
     with store.writing() as writing:
         _put(writing, watermarks, {"name": name}, {"value": value})
+
+
+def change_watermark(store: Store, name: str, change: Callable[[str | None], str]) -> None:
+    """Change the value kept under a name in one transaction, so that no other process's change is lost."""
+    before = watermark(store, name)
+    if change(before) == before:
+        return
+    with store.writing() as writing:
+        kept = writing.connection.scalar(select(watermarks.c.value).where(watermarks.c.name == name))
+        _put(writing, watermarks, {"name": name}, {"value": change(kept)})
 
 
 def paused_until(store: Store, system: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pv_testing.domain.records import Execution, ServiceRequest
@@ -112,11 +112,16 @@ def _names(executions: Sequence[str]) -> str:
     return f"{', '.join(executions[:NAMED])}{more}"
 
 
+def _awaited(run: Execution, waiting: Container[str]) -> bool:
+    """Say whether an execution's hours are still to be entered, or it has not ended although its request is closed."""
+    return run.execution_id in waiting or run.status not in {COMPLETE, *ENDED}
+
+
 async def _remember(pm: PMClient, listed: Runs, reports: Iterable[Report], deleted: list[int]) -> None:
     """Remember the service requests whose hours are entered, so that closed ones aren't read for ever."""
     waiting = {outcome.key.partition("/")[0] for report in reports for outcome in report.not_in_effect()}
     finished = [
-        (request, request.status == CLOSED and not any(run.execution_id in waiting for run in runs))
+        (request, request.status == CLOSED and not any(_awaited(run, waiting) for run in runs))
         for request, runs in listed
     ]
     await Unfinished(pm.ledger, HOURS_SWEEP).keep(finished, deleted)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from pv_testing.domain.samples import sample_records, shortfalls
 from pv_testing.exchange.report import Report
+from pv_testing.exchange.types import Record
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
+from pv_testing.ledger import State
+from pv_testing.workflows.unfinished import CLOSED, Unfinished
+
+SWEEP = "lims/samples"
+KIND = "sample"
 
 
 async def create_samples(
@@ -20,6 +26,8 @@ async def create_samples(
 ) -> Report:
     """Create one sample for each module of the service requests that has a serial number.
 
+    A request that is closed meanwhile is finished when every sample of it is in effect.
+
     Args:
         framework: where the requests are.
         lims: where the samples are to be.
@@ -28,8 +36,32 @@ async def create_samples(
         dry_run: say what would happen, and change nothing anywhere.
     """
     requests, missing = await framework.aservice_requests(sr_ids)
-    records = [record for request in requests for record in sample_records(request)]
+    by_request = {request.sr_number: list(sample_records(request)) for request in requests}
+    records = [record for of in by_request.values() for record in of]
     report = await lims.aexchange("create_sample", records, replay=replay, dry_run=dry_run)
-    report.notes += shortfalls(requests)
+    report.notes += [*shortfalls(requests), *_no_longer_listed(lims, by_request, keep=not dry_run)]
     missing.tell(report)
+    if not dry_run:
+        waiting = {outcome.key for outcome in report.not_in_effect()}
+        done = [each for each in requests if waiting.isdisjoint(record.key for record in by_request[each.sr_number])]
+        finished = [(each, each.status == CLOSED and report.error is None and each in done) for each in requests]
+        await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
     return report
+
+
+def _no_longer_listed(lims: LIMSClient, by_request: Mapping[str, Sequence[Record]], *, keep: bool) -> list[str]:
+    """Say which samples are in the LIMS although their request lists the module no longer; a person cancels them there.
+
+    What had no serial number of its own, and is listed with one by now, waits for a person no more.
+    """
+    notes: list[str] = []
+    for number, records in by_request.items():
+        listed = {record.key for record in records}
+        entries = lims.ledger.entries(lims.system, KIND, [State.CONFIRMED, State.QUARANTINED], prefix=f"{number}/")
+        others = [entry for entry in entries if entry.key not in listed]
+        there = [entry for entry in others if entry.state is State.CONFIRMED]
+        notes += [f"{e.key}: the request lists it no longer; cancel sample {e.external_id} in the LIMS" for e in there]
+        if keep:
+            gone = [entry.key for entry in others if entry.code in {"SERIAL_MISSING", "SERIAL_DUPLICATE"}]
+            lims.ledger.release(lims.system, KIND, gone, owner=lims.owner)
+    return notes

@@ -19,6 +19,7 @@ from pv_testing.quality.judgement import Judgement, judge
 from pv_testing.quality.nonconformance import nonconformance_record
 from pv_testing.quality.policy import QualityPolicy
 from pv_testing.quality.retests import EarlierReport, earlier_tests
+from pv_testing.workflows.executions import Listed, list_complete
 from pv_testing.workflows.reported import Reported, in_doubt
 from pv_testing.workflows.settled import Settled
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
@@ -53,6 +54,8 @@ async def report_non_conformances(
     """
     policy = QualityPolicy.read()
     requests, missing = await framework.aservice_requests(sr_ids)
+    if not dry_run:
+        await Unfinished(qms.ledger, SWEEP).keep([(request, False) for request in requests], missing.deleted)
     batches = await gather_bounded([_read(framework, qms, request, anew=replay) for request in requests], limit=2)
     known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
     protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}
@@ -62,13 +65,14 @@ async def report_non_conformances(
     steps = _Reporting(qms, policy, protocols, batches, certain, dict(known))
     report = await steps.run(replay=replay, dry_run=dry_run)
     report.notes += [note for batch in batches for note in _notes(batch, known)]
+    report.notes += [note for batch in batches for note in batch.listed.notes(batch.request)]
     missing.tell(report)
     if not dry_run:
         await asyncio.to_thread(_keep, qms, batches, report.outcomes, doubtful)
         waiting = {outcome.key for outcome in report.not_in_effect()} | doubtful
         finished = [(batch.request, report.error is None and batch.is_finished(waiting)) for batch in batches]
-        await Unfinished(qms.ledger, SWEEP).keep(finished, missing.deleted)
-    report.add(outcome for batch in batches for outcome in batch.unchanged(known))
+        await Unfinished(qms.ledger, SWEEP).keep(finished)
+    report.add(outcome for batch in batches for outcome in (*batch.unread.values(), *batch.unchanged(known)))
     uncertain = sorted(passing & doubtful)
     report.add(Outcome(name, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for name in uncertain)
     return report
@@ -80,6 +84,8 @@ class _Batch:
 
     Attributes:
         request: the service request.
+        listed: what the framework lists of it.
+        unread: the outcomes of those that could not be read, by execution.
         settled: what the ledger remembers of their rows.
         reported: what it remembers of the facts of their reports.
         earlier: for each of them those before it of the same protocol on the same module, the latest first.
@@ -89,6 +95,8 @@ class _Batch:
     """
 
     request: ServiceRequest
+    listed: Listed
+    unread: Mapping[str, Outcome]
     settled: Settled
     reported: Reported
     earlier: Mapping[str, Sequence[str]]
@@ -109,15 +117,16 @@ class _Batch:
     @property
     def skipped(self) -> list[str]:
         """Executions that weren't read because they are settled."""
-        return [execution_id for execution_id in self.earlier if execution_id not in self.read]
+        return [name for name in self.earlier if name not in self.read and name not in self.unread]
 
     def is_finished(self, waiting: AbstractSet[str]) -> bool:
-        """Say whether the request is closed and nothing of it waits, so that no later run need read it.
+        """Say whether the request is closed, nothing of it waits and nothing can come: no later run need read it.
 
         Args:
             waiting: executions whose reports are not in effect, or of which nobody knows.
         """
-        return self.request.status == CLOSED and not self.unlinked and waiting.isdisjoint(self.earlier)
+        complete = not self.unlinked and not self.unread and not self.listed.under_way
+        return self.request.status == CLOSED and complete and waiting.isdisjoint(self.earlier)
 
     def unchanged(self, known: Mapping[str, str]) -> list[Outcome]:
         """Return the outcomes of the reports of which there is nothing to be sent."""
@@ -129,11 +138,12 @@ async def _read(framework: FrameworkClient, qms: QMSClient, request: ServiceRequ
     """Read the completed executions of a request but for those that are settled."""
     settled = Settled(qms.ledger, f"qms/nc/{request.sr_number}", qms.contract.digest, anew=anew)
     reported = Reported(qms.ledger, f"qms/nc_facts/{request.sr_number}")
-    listed = await framework.alist("list_executions", sr_id=request.id, status="COMPLETE")
-    unsettled = [row for row in listed if not settled.has(row)]
-    executions = await gather_bounded([framework.awith_results(row) for row in unsettled])
-    earlier = earlier_tests(read_execution(row) for row in listed)
-    return _Batch(request, settled, reported, earlier, {each.execution_id: (each, judge(each)) for each in executions})
+    listed = await list_complete(framework, request)
+    unsettled = [row for row in listed.complete if not settled.has(row)]
+    executions, unread = await framework.aall_with_results(unsettled)
+    earlier = earlier_tests(read_execution(row) for row in listed.complete)
+    judged = {each.execution_id: (each, judge(each)) for each in executions}
+    return _Batch(request, listed, {each.key: each for each in unread}, settled, reported, earlier, judged)
 
 
 @dataclass
@@ -187,7 +197,7 @@ class _Reporting:
     def _earlier(self, batch: _Batch, execution_id: str) -> EarlierReport | None:
         """Return the report that a retest refers to, and note where it isn't made yet."""
         before = batch.earlier.get(execution_id, ())
-        if any(name in batch.due and name not in self.nc_ids for name in before):
+        if any(name in batch.unread or (name in batch.due and name not in self.nc_ids) for name in before):
             batch.unlinked.add(execution_id)
         return next((EarlierReport(name, self.nc_ids[name]) for name in before if name in self.nc_ids), None)
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.results import result_record
 from pv_testing.domain.samples import sample_key
+from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.lims import LIMSClient
+from pv_testing.workflows.executions import Listed, list_complete
 from pv_testing.workflows.settled import Settled
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
@@ -39,39 +42,64 @@ async def upload_results(
     """
     requests, missing = await framework.aservice_requests(sr_ids)
     contract = lims.contract.digest
+    if not dry_run:
+        await Unfinished(lims.ledger, SWEEP).keep([(request, False) for request in requests], missing.deleted)
     names = [f"lims/result/{request.sr_number}" for request in requests]
     memory = [Settled(lims.ledger, name, contract, anew=replay) for name in names]
     protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
     work = zip(requests, memory, strict=True)
-    read = await gather_bounded([_executions(framework, request, settled) for request, settled in work], limit=2)
-    pairs = [(request, named(run, users)) for request, (runs, _) in zip(requests, read, strict=True) for run in runs]
+    read = await gather_bounded([_part(framework, request, settled) for request, settled in work], limit=2)
+    pairs = [(part.request, named(run, users)) for part in read for run in part.executions]
     sample_ids = await lims.asample_ids({sample_key(r.sr_number, e.serial_number) for r, e in pairs})
     records, orphans = _records(pairs, protocols, sample_ids)
     report = await lims.aexchange("upload_results", records, replay=replay, dry_run=dry_run)
     report.add(orphans)
-    report.add(outcome for _, unchanged in read for outcome in unchanged)
+    for part in read:
+        report.add([*part.unread, *(Outcome(execution_id, Result.UNCHANGED) for execution_id in sorted(part.settled))])
+        report.notes += part.listed.notes(part.request)
     missing.tell(report)
     if not dry_run:
         for settled in memory:
             await asyncio.to_thread(settled.keep, report.outcomes)
         waiting = {outcome.key for outcome in report.not_in_effect()}
-        finished = [
-            (request, request.status == CLOSED and report.error is None and waiting.isdisjoint(keys(runs)))
-            for request, (runs, _) in zip(requests, read, strict=True)
-        ]
-        await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
+        finished = [(part.request, report.error is None and part.is_finished(waiting)) for part in read]
+        await Unfinished(lims.ledger, SWEEP).keep(finished)
     return report
 
 
-async def _executions(
-    framework: FrameworkClient, request: ServiceRequest, settled: Settled
-) -> tuple[list[Execution], list[Outcome]]:
+@dataclass(frozen=True)
+class _Part:
+    """The completed executions of one service request.
+
+    Attributes:
+        request: the service request.
+        listed: what the framework lists of it.
+        executions: those that were read this time.
+        unread: the outcomes of those that could not be read.
+        settled: those whose results are in effect, so that they weren't read.
+    """
+
+    request: ServiceRequest
+    listed: Listed
+    executions: Sequence[Execution]
+    unread: Sequence[Outcome]
+    settled: AbstractSet[str]
+
+    def is_finished(self, waiting: AbstractSet[str]) -> bool:
+        """Say whether the request is closed, nothing of it waits and nothing more can come."""
+        read = {each.execution_id for each in self.executions}
+        done = waiting.isdisjoint(read) and not self.unread and not self.listed.under_way
+        return self.request.status == CLOSED and done
+
+
+async def _part(framework: FrameworkClient, request: ServiceRequest, settled: Settled) -> _Part:
     """Read the executions of a request but for those that are settled, which are unchanged."""
-    listed = await framework.alist("list_executions", sr_id=request.id, status="COMPLETE")
-    unsettled = [row for row in listed if not settled.has(row)]
-    known = {str(row["execution_id"]) for row in listed} - {str(row["execution_id"]) for row in unsettled}
-    executions = await gather_bounded([framework.awith_results(row) for row in unsettled])
-    return executions, [Outcome(execution_id, Result.UNCHANGED) for execution_id in sorted(known)]
+    listed = await list_complete(framework, request)
+    unsettled = [row for row in listed.complete if not settled.has(row)]
+    names = {str(row["execution_id"]) for row in unsettled}
+    known = {str(row["execution_id"]) for row in listed.complete} - names
+    executions, unread = await framework.aall_with_results(unsettled)
+    return _Part(request, listed, executions, unread, known)
 
 
 def _records(
@@ -83,18 +111,16 @@ def _records(
     for request, execution in pairs:
         key = sample_key(request.sr_number, execution.serial_number)
         sample_id = sample_ids.get(key)
-        if sample_id is None:
+        if not execution.serial_number:
+            problem = DataError("it names no module; enter its serial number in the framework", code="SERIAL_MISSING")
+            records.append(Record(execution.execution_id, {}, problem))
+        elif sample_id is None:
             reason = f"its sample {key} is not in the LIMS yet; pv_intake creates it"
             orphans.append(Outcome(execution.execution_id, Result.DEFERRED, code="SAMPLE_UNKNOWN", reason=reason))
         else:
             protocol = protocols.get(execution.protocol_id)
             records.append(result_record(execution, protocol, request.sr_number, sample_id))
     return records, orphans
-
-
-def keys(executions: Iterable[Execution]) -> set[str]:
-    """Return the business keys of executions."""
-    return {execution.execution_id for execution in executions}
 
 
 def named(execution: Execution, users: Mapping[str, Mapping[str, Any]]) -> Execution:

@@ -16,7 +16,9 @@ from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
+from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
+SWEEP = "lims/statuses"
 NOTES = "Updated from PV Testing Framework"
 
 
@@ -30,21 +32,34 @@ async def push_statuses(
 ) -> Report:
     """Give every sample of the service requests the status that the contract maps the request's status to.
 
-    A status that the contract doesn't map changes nothing in the LIMS. A sample that the LIMS still waits for is left
-    out and noted, for it would refuse the status; it follows once the sample has been received.
+    Where the contract doesn't map the state, the last one before it counts, for a request may have passed that between
+    two runs. A sample that the LIMS still waits for is left out and noted, for it would refuse the status; it follows
+    once the sample has been received. A closed request is finished when every sample has its last status.
     """
     requests, missing = await framework.aservice_requests(sr_ids)
     words: Mapping[str, str] = lims.contract.vocabularies["sample_status"].to_external
-    due = [request for request in requests if request.status in words]
+    told = {request.sr_number: _last_mapped(request, words) for request in requests}
+    due = [request for request in requests if told[request.sr_number]]
     sample_ids = await lims.asample_ids({key for request in due for key in _keys(request)})
     awaited = await _awaited(lims) if sample_ids else set()
     arrived = {key: sample_id for key, sample_id in sample_ids.items() if key not in awaited}
-    records = [record for request in due for record in _status_records(request, words[request.status], arrived)]
+    records = [record for request in due for record in _status_records(request, told[request.sr_number], arrived)]
     report = await lims.aexchange("update_sample_status", records, replay=replay, dry_run=dry_run)
     if len(arrived) < len(sample_ids):
         report.notes.append(f"{len(sample_ids) - len(arrived)} samples aren't received yet; their status follows")
     missing.tell(report)
+    if not dry_run:
+        in_effect = set(report.external_ids())
+        done = {each.sr_number for each in requests if not told[each.sr_number] or in_effect.issuperset(_keys(each))}
+        finished = [(each, each.status == CLOSED and each.sr_number in done) for each in requests]
+        await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
     return report
+
+
+def _last_mapped(request: ServiceRequest, words: Mapping[str, str]) -> str:
+    """Return the LIMS's word for the last state that the request has reached and the contract maps, or nothing."""
+    reached = [state for state in words if rank(state) <= rank(request.status)]
+    return words[max(reached, key=rank)] if reached else ""
 
 
 def _status_records(request: ServiceRequest, status: str, sample_ids: Mapping[str, str]) -> Iterable[Record]:

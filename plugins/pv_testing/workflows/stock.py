@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date, datetime, timezone, tzinfo
 
 import orjson
@@ -21,6 +21,7 @@ from pv_testing.inventory.days import step_days
 from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision, State
+from pv_testing.workflows.executions import Listed, list_complete
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 MOVE = "record_stock_movement"
@@ -148,40 +149,44 @@ async def draw_consumables(
     report = Report(DRAW, erp.system, erp.config.provider, rehearsal=dry_run)
     requests, missing = await framework.aservice_requests(sr_ids if policy.consumables else ())
     tested = [request for request in requests if request.status in TESTED]
-    records = await _draws(framework, tested, policy, zone)
+    listed = await gather_bounded([list_complete(framework, each) for each in tested])
+    records = _draws(zip(tested, listed, strict=True), policy, zone)
+    under_way = {each.sr_number for each, rows in zip(tested, listed, strict=True) if rows.under_way}
     every = [record for of in records.values() for record in of]
     fates = await _fates(erp, DRAW, [record.key for record in every])
     drawn = {key for key, decision in fates.items() if decision is Decision.CHANGED}
     report.add(Outcome(key, Result.UNCHANGED) for key in drawn)
+    report.notes += [note for each, rows in zip(tested, listed, strict=True) for note in rows.notes(each)]
     memory = Unfinished(erp.ledger, DRAWN, policy.closed_days)
     if not dry_run:
-        await memory.keep(_drawn(tested, records, drawn), missing.deleted)
+        await memory.keep(_drawn(tested, records, drawn, under_way), missing.deleted)
     outcomes = await _send(erp, DRAW, [record for record in every if record.key not in drawn], report, replay=replay)
     drawn |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
     missing.tell(report)
     if not dry_run:
-        await memory.keep(_drawn(tested, records, drawn))
+        await memory.keep(_drawn(tested, records, drawn, under_way))
     report.close()
     return report
 
 
 def _drawn(
-    requests: Iterable[ServiceRequest], records: Mapping[str, Sequence[Record]], drawn: set[str]
+    requests: Iterable[ServiceRequest],
+    records: Mapping[str, Sequence[Record]],
+    drawn: Container[str],
+    under_way: Container[str],
 ) -> list[tuple[ServiceRequest, bool]]:
-    """Return how far requests are: a closed one is finished when all that it has used up is drawn."""
-    waiting = {number for number, of in records.items() if not all(record.key in drawn for record in of)}
-    return [(each, each.status == CLOSED and each.sr_number not in waiting) for each in requests]
+    """Return how far requests are: a closed one is finished when its tests have ended and all is drawn."""
+    done = {number for number, of in records.items() if number not in under_way and all(r.key in drawn for r in of)}
+    return [(each, each.status == CLOSED and each.sr_number in done) for each in requests]
 
 
-async def _draws(
-    framework: FrameworkClient, requests: Sequence[ServiceRequest], policy: InventoryPolicy, zone: tzinfo
+def _draws(
+    listed: Iterable[tuple[ServiceRequest, Listed]], policy: InventoryPolicy, zone: tzinfo
 ) -> dict[str, list[Record]]:
     """Return what the completed executions of each request have used up."""
-    reads = [framework.alist("list_executions", sr_id=each.id, status="COMPLETE") for each in requests]
-    listed = await gather_bounded(reads)
     return {
-        request.sr_number: draw_records(request.sr_number, map(read_execution, rows), policy, zone)
-        for request, rows in zip(requests, listed, strict=True)
+        request.sr_number: draw_records(request.sr_number, map(read_execution, rows.complete), policy, zone)
+        for request, rows in listed
     }
 
 

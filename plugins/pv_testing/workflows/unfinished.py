@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -54,6 +54,19 @@ class Unfinished:
         rows = framework.list_service_requests(status=status)
         return [int(row["id"]) for row in rows if not _is_finished(row, finished.get(row["sr_number"]))]
 
+    def take(self, found: Mapping[str, int], *, keep: bool = True) -> dict[str, int]:
+        """Return the ids of the requests that are begun and not finished, and of those that are found now.
+
+        Those are begun from now on, so that none is forgotten that changes its state before any step has read it.
+
+        Args:
+            found: the ids of requests by their numbers.
+            keep: whether that is remembered; a dry run keeps nothing.
+        """
+        if keep:
+            self._change(lambda kept: {**kept, "begun": {**kept["begun"], **found}})
+        return {**self._kept()["begun"], **found}
+
     def closed(self, framework: FrameworkClient, *, keep: bool = True) -> list[int]:
         """Return the ids of the requests that are begun and not finished, and of closed ones that aren't finished.
 
@@ -64,10 +77,11 @@ class Unfinished:
         """
         kept = self._kept()
         daily = self._days > RECENT_DAYS and time.time() - kept["looked"] >= DAY
-        begun = {**kept["begun"], **self._listed(framework, self._days if daily else RECENT_DAYS, kept["finished"])}
+        listed = self._listed(framework, self._days if daily else RECENT_DAYS, kept["finished"])
         if daily and keep:
-            self._write({**kept, "begun": begun, "looked": time.time()})
-        return list(dict.fromkeys(begun.values()))
+            looked = time.time()
+            self._change(lambda kept: {**kept, "begun": {**kept["begun"], **listed}, "looked": looked})
+        return list(dict.fromkeys({**kept["begun"], **listed}.values()))
 
     def _listed(self, framework: FrameworkClient, days: int, finished: Mapping[str, Any]) -> dict[str, int]:
         if not self._days:
@@ -77,10 +91,6 @@ class Unfinished:
         return {
             row["sr_number"]: int(row["id"]) for row in rows if not _is_finished(row, finished.get(row["sr_number"]))
         }
-
-    def begun(self) -> dict[str, int]:
-        """Return the ids of the requests that are begun and not finished, by their numbers."""
-        return dict(self._kept()["begun"])
 
     async def keep(self, requests: Iterable[tuple[ServiceRequest, bool]], deleted: Iterable[int] = ()) -> None:
         """Remember how far requests are.
@@ -92,29 +102,40 @@ class Unfinished:
         await asyncio.to_thread(self._keep, list(requests), set(deleted))
 
     def _keep(self, requests: list[tuple[ServiceRequest, bool]], deleted: set[int]) -> None:
-        kept, now = self._kept(), time.time()
-        begun = {number: sr_id for number, sr_id in kept["begun"].items() if sr_id not in deleted}
-        finished = {number: said for number, said in kept["finished"].items() if said["at"] > now - self._days * DAY}
-        for request, is_finished in requests:
-            if not is_finished:
-                begun[request.sr_number] = request.id
-                finished.pop(request.sr_number, None)
-                continue
-            begun.pop(request.sr_number, None)
-            changed = text(request.raw.get("updated_at"))
-            said = finished.get(request.sr_number)
-            if self._days and (said is None or said["changed"] != changed or now - said["at"] >= DAY):
-                finished[request.sr_number] = {"changed": changed, "at": now}
-        after = {**kept, "begun": begun, "finished": finished}
-        if after != kept:
-            self._write(after)
+        now = time.time()
+
+        def after(kept: dict[str, Any]) -> dict[str, Any]:
+            begun = {number: sr_id for number, sr_id in kept["begun"].items() if sr_id not in deleted}
+            finished = {
+                number: said for number, said in kept["finished"].items() if said["at"] > now - self._days * DAY
+            }
+            for request, is_finished in requests:
+                if is_finished:
+                    begun.pop(request.sr_number, None)
+                    self._finish(request, finished, now)
+                else:
+                    begun[request.sr_number] = request.id
+                    finished.pop(request.sr_number, None)
+            return {**kept, "begun": begun, "finished": finished}
+
+        self._change(after)
+
+    def _finish(self, request: ServiceRequest, finished: dict[str, Any], now: float) -> None:
+        changed = text(request.raw.get("updated_at"))
+        said = finished.get(request.sr_number)
+        if self._days and (said is None or said["changed"] != changed or now - said["at"] >= DAY):
+            finished[request.sr_number] = {"changed": changed, "at": now}
 
     def _kept(self) -> dict[str, Any]:
-        said = self._ledger.watermark(self._name)
-        return {"begun": {}, "finished": {}, "looked": 0.0, **(orjson.loads(said) if said else {})}
+        return _read(self._ledger.watermark(self._name))
 
-    def _write(self, kept: Mapping[str, Any]) -> None:
-        self._ledger.set_watermark(self._name, orjson.dumps(kept).decode())
+    def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        """Change what is kept as one step, for several tasks of a sweep may do so at the same time."""
+        self._ledger.change_watermark(self._name, lambda said: orjson.dumps(change(_read(said))).decode())
+
+
+def _read(said: str | None) -> dict[str, Any]:
+    return {"begun": {}, "finished": {}, "looked": 0.0, **(orjson.loads(said) if said else {})}
 
 
 def _is_finished(row: Listed, said: Mapping[str, Any] | None) -> bool:

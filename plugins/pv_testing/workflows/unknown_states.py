@@ -1,0 +1,42 @@
+"""Service requests in a state that this project doesn't know: no sweep takes them, so a person must hear of them."""
+
+from __future__ import annotations
+
+import time
+
+from pv_testing.domain.reading import text
+from pv_testing.domain.status import STATES
+from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.ledger import Ledger, Refusal, State
+from pv_testing.workflows.unfinished import DAY
+
+KIND = "service_request_state"
+LOOKED = "framework/unknown_states"
+
+
+def look_for_unknown_states(framework: FrameworkClient, ledger: Ledger, owner: str) -> dict[str, str]:
+    """Let requests in an unknown state wait for a person, and those that have left it wait no more.
+
+    Args:
+        framework: asked once a day for all requests, and otherwise not at all.
+        ledger: where they wait.
+        owner: who acts.
+
+    Returns:
+        The states by the numbers of the requests; empty where the framework wasn't asked.
+    """
+    now = time.time()
+    if now - float(ledger.watermark(LOOKED) or 0.0) < DAY:
+        return {}
+    rows = framework.list_service_requests()
+    found = {text(row.get("sr_number")): text(row.get("status")) for row in rows if row.get("status") not in STATES}
+    refusals = [Refusal(number, state, "STATE_UNKNOWN", _reason(state)) for number, state in found.items() if number]
+    ledger.quarantine(framework.system, KIND, refusals, owner=owner)
+    waiting = [entry.key for entry in ledger.entries(framework.system, KIND, [State.QUARANTINED])]
+    ledger.release(framework.system, KIND, [number for number in waiting if number not in found], owner=owner)
+    ledger.set_watermark(LOOKED, str(now))
+    return found
+
+
+def _reason(state: str) -> str:
+    return f"no DAG is about the state {state or '(none)'}; move it in the framework to one of {', '.join(STATES)}"
