@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.model import Contract
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, ResponseError
+from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, PaginationLoop, ResponseError
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.providers.tryton.answers import judge
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Item = Mapping[str, Any]
 PAGE = 500
+PAGES = 2_000
 # Of the preferences, not only what goes into the context of calls.
 ALL = False
 
@@ -151,15 +152,27 @@ class TrytonProvider(RestProvider):
             fields: what is read of each; ``party.code`` comes as ``{"party.": {"code": …}}``.
             operation: whose step it is.
             key: the business key of the record.
+
+        Raises:
+            ResponseError: what comes is no page of records.
+            PaginationLoop: a page doesn't go on where the one before ended, or there is no end.
         """
         found: list[dict[str, Any]] = []
-        while True:
+        for _ in range(PAGES):
             last = [["id", ">", found[-1]["id"]]] if found else []
             params = [[*domain, *last], 0, PAGE, [["id", "ASC"]], [*fields, "_timestamp"]]
             page = await self.ask(model, "search_read", *params, operation=operation, key=key)
+            try:
+                _goes_on(page, found[-1]["id"] if found else -1)
+            except ResponseError as error:
+                raise error.about(
+                    system=self.contract.system, provider="Tryton", operation=operation, key=key
+                ) from None
             found += page
             if len(page) < PAGE:
                 return found
+        message = f"a search of {model} has no end: {len(found):,} records were read"
+        raise PaginationLoop(message, system=self.contract.system, provider="Tryton", operation=operation, key=key)
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """Make one call that needs no ledger.
@@ -181,3 +194,17 @@ class TrytonProvider(RestProvider):
 
         for item in await listed(self, name, {key: str(value) for key, value in criteria.items() if value}):
             yield item
+
+
+def _goes_on(page: Any, last: int) -> None:
+    """Make sure that a page is one of records, each with a higher id than the one before."""
+    if not isinstance(page, list):
+        raise ResponseError("Tryton's answer to a search is no list", code="NO_LIST", excerpt=str(page))
+    for record in page:
+        number = record.get("id") if isinstance(record, Mapping) else None
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise ResponseError("Tryton's answer has something without id", code="NO_LIST", excerpt=str(record))
+        if number <= last:
+            message = f"Tryton gave the record {number} after {last}; a proxy may have answered in its place"
+            raise PaginationLoop(message)
+        last = number
