@@ -164,6 +164,9 @@ def in_thread(parts: Callable[[], Sequence[Part]]) -> Iterator[Running]:
 
     Yields:
         The servers, which accept requests.
+
+    Raises:
+        BaseException: at the end, what has ended the servers before they were told to stop.
     """
     ready = threading.Event()
     found: list[Running] = []
@@ -191,6 +194,8 @@ def in_thread(parts: Callable[[], Sequence[Part]]) -> Iterator[Running]:
     finally:
         found[0].stop()
         thread.join(10)
+        if failed:
+            raise failed[0]
 
 
 async def _main(parts: Sequence[Part], started: Callable[[Running], None]) -> None:
