@@ -69,10 +69,10 @@ def test_pages_are_read_until_one_is_not_full():
 @pytest.mark.parametrize(
     "page",
     [
-        lambda after: numbered(1, provider.PAGE),
+        lambda _: numbered(1, provider.PAGE),
         lambda after: numbered(after, provider.PAGE),
-        lambda after: numbered(1, provider.PAGE)[::-1],
-        lambda after: numbered(1, 1) * 2,
+        lambda _: numbered(1, provider.PAGE)[::-1],
+        lambda _: numbered(1, 1) * 2,
     ],
     ids=["the same page for ever", "the last one again", "backwards", "one twice"],
 )

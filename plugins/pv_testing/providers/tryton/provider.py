@@ -157,6 +157,7 @@ class TrytonProvider(RestProvider):
             ResponseError: what comes is no page of records.
             PaginationLoop: a page doesn't go on where the one before ended, or there is no end.
         """
+        known = {"system": self.contract.system, "provider": self.contract.provider, "operation": operation, "key": key}
         found: list[dict[str, Any]] = []
         for _ in range(PAGES):
             last = [["id", ">", found[-1]["id"]]] if found else []
@@ -165,14 +166,12 @@ class TrytonProvider(RestProvider):
             try:
                 _goes_on(page, found[-1]["id"] if found else -1)
             except ResponseError as error:
-                raise error.about(
-                    system=self.contract.system, provider="Tryton", operation=operation, key=key
-                ) from None
+                raise error.about(**known) from None
             found += page
             if len(page) < PAGE:
                 return found
         message = f"a search of {model} has no end: {len(found):,} records were read"
-        raise PaginationLoop(message, system=self.contract.system, provider="Tryton", operation=operation, key=key)
+        raise PaginationLoop(message, **known)
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """Make one call that needs no ledger.
