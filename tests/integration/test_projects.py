@@ -417,6 +417,20 @@ def test_operators_are_assigned_evenly_and_stay(laboratory):
     assert set(kept) == {"SR-2025-0002"}
 
 
+def test_what_is_deleted_is_no_load_any_more(laboratory):
+    projects = laboratory(requests=3, modules=1, protocols=3)
+    for sr_id in (1, 2, 3):
+        projects.lab.advance(sr_id, "PROTOCOLS_ASSIGNED")
+    projects.create(1, 2, 3)
+    for sr_id in (1, 2):
+        projects.framework.delete_service_request(sr_id)
+    projects.update(1, 2, 3, dry_run=True)
+    assert len(json.loads(projects.ledger.watermark("pm/assignments"))) == 3
+    projects.update(1, 2, 3)
+    assert set(json.loads(projects.ledger.watermark("pm/assignments"))) == {"SR-2025-0003"}
+    assert {key[:12] for key in projects.kept("tasks")} == {f"SR-2025-000{number}" for number in (1, 2, 3)}
+
+
 def test_nobody_to_assign_leaves_the_subtask_unassigned(laboratory):
     projects = laboratory(modules=1, protocols=1)
     projects.rules = ProjectRules.of({"roles": ["technician"]})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -58,15 +58,18 @@ class Assignees:
             self._write(_name(sr_number), known)
         return known
 
-    def done(self, complete: Mapping[str, Iterable[str]]) -> None:
-        """Take what is complete off the load.
+    def done(self, complete: Mapping[str, Iterable[str]], followed: Container[str]) -> None:
+        """Take what is complete off the load, and what nobody follows any more, such as what has been deleted.
 
         Args:
             complete: by service request, the protocols that are.
+            followed: numbers of the service requests whose tasks are still brought up to date; whoever is assigned to
+                one of another request has nothing to do there.
         """
         still = {
             sr_number: {protocol: who for protocol, who in open_.items() if protocol not in complete.get(sr_number, ())}
             for sr_number, open_ in self._open.items()
+            if sr_number in followed
         }
         left = {sr_number: open_ for sr_number, open_ in still.items() if open_}
         if left != self._open:

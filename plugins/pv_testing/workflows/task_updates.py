@@ -150,10 +150,13 @@ async def _update_main(
 async def _remember(pm: PMClient, projects: Iterable[Project], behind: set[str], deleted: list[int]) -> None:
     """Remember which requests need another update even when they are closed, and which assignments have ended."""
     finished = [(each.request, each.closed and each.number not in behind) for each in projects]
-    await Unfinished(pm.ledger, STATUS_SWEEP).keep(finished, deleted)
+    sweep = Unfinished(pm.ledger, STATUS_SWEEP)
+    await sweep.keep(finished, deleted)
     ended = {
         project.number: {work.protocol_id for work in project.works if project.closed or work.status == COMPLETE}
         for project in projects
     }
+    # A request is followed before it is assigned: what is read first is surely among what is followed afterwards.
     assignees = await asyncio.to_thread(Assignees, pm.ledger)
-    await asyncio.to_thread(assignees.done, ended)
+    followed = await asyncio.to_thread(sweep.take, {}, keep=False)
+    await asyncio.to_thread(assignees.done, ended, followed)
