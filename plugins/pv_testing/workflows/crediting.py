@@ -18,7 +18,7 @@ from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger, State
 from pv_testing.workflows.billed import COMPARED, Billed
-from pv_testing.workflows.cases import Stage, posting_of, stage_of
+from pv_testing.workflows.cases import Stage, is_withdrawn_wholly, posting_of, stage_of
 from pv_testing.workflows.einvoices import einvoice_record, write_e_invoices
 from pv_testing.workflows.invoicing import LOOK_BACK_DAYS
 from pv_testing.workflows.later_orders import ByHand, later_orders
@@ -82,7 +82,7 @@ async def credit_withdrawn_tests(
         files = await write_e_invoices(policy, erp, _documents(found, report.external_ids()), replay=replay)
         reports += [] if files is None else [files]
         waiting = {outcome.key for each in reports for outcome in each.not_in_effect()}
-        done = [(case.request, case.posted and not case.keys & waiting) for case in found]
+        done = [(each.request, each.nothing or (each.posted and not each.keys & waiting)) for each in found]
         await Unfinished(erp.ledger, SWEEP, LOOK_BACK_DAYS).keep(done, missing.deleted)
     return reports
 
@@ -118,6 +118,7 @@ class Credits:
     Attributes:
         request: as the framework has it.
         posted: whether its invoice is posted.
+        nothing: whether there is no invoice and nothing to bill.
         notes: the credit notes.
         later: what was ordered after the invoice, for a person to settle.
         outdated: keys of what waits as ordered after the invoice, but isn't so any more.
@@ -126,6 +127,7 @@ class Credits:
 
     request: ServiceRequest
     posted: bool
+    nothing: bool = False
     notes: list[Credit] = field(default_factory=list)
     later: list[Record] = field(default_factory=list)
     outdated: list[str] = field(default_factory=list)
@@ -150,6 +152,7 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
     case = Credits(request, stage_of(posting, billed) is Stage.POSTED and bool(billed.posted))
     invoice = billed.invoice(policy)
     if posting is None or invoice is None or not case.posted:
+        case.nothing = is_withdrawn_wholly(request) and posting is None and not _may_be_billed(ledger, number)
         return case
     listed = [line.protocol_id for line in invoice.lines]
     by_hand = ByHand(ledger, number, [*listed, *request.protocols])
@@ -174,6 +177,11 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
     case.outdated += by_hand.outdated(case.later)
     case.dropped += {f"{number}/{protocol}" for protocol in listed} & entries.keys() - there.keys() - case.keys
     return case
+
+
+def _may_be_billed(ledger: Ledger, number: str) -> bool:
+    """Whether the ERP has an invoice of a service request, or may have one."""
+    return bool(ledger.external_ids("erp", "invoice", [number]) or in_doubt(ledger, "erp", "invoice", [number]))
 
 
 def _release(erp: ERPClient, found: Sequence[Credits], doubtful: AbstractSet[str]) -> None:
