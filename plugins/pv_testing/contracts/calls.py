@@ -13,15 +13,17 @@ from pv_testing.errors import ResponseError
 from pv_testing.transports.pages import Pagination
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
-def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET") -> Call:
+def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET", *, clears: bool = False) -> Call:
     """Compile a request.
 
     Args:
         written: its ``method``, ``path`` (or ``soap``), ``query``, ``fields`` and ``stamps``.
         shared: what it refers to.
         method: the method where it says none.
+        clears: whether it sends ``null`` for those of its ``fields`` that a record hasn't.
     """
     method = written.get("method", method)
     query = written.get("query", {})
@@ -34,6 +36,7 @@ def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET"
         fields=tuple(written["fields"]) if "fields" in written else None,
         stamps=tuple((putter(target), name) for target, name in written.get("stamps", {}).items()),
         has_body=method not in _BODILESS,
+        clears=clears,
     )
 
 
@@ -78,7 +81,7 @@ def compile_operation(name: str, written: Mapping[str, Any], shared: Shared, pag
         pagination=_pages(written, pagination) if "list" in written else None,
         bulk=_bulk(written["bulk"], call, shared) if "bulk" in written else None,
         find=_find(written["find"], shared, pagination) if "find" in written else None,
-        update=compile_call(update, shared, "PATCH") if update else None,
+        update=compile_call(update, shared, "PATCH", clears=True) if update else None,
         on_change=written.get("on_change", "update" if update else "ignore"),
         look_first=written.get("look_first", False),
     )
@@ -121,7 +124,8 @@ def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) ->
         found_key=Template.of(found),
         lists_all=bool(said) and not keys and not written.get("query"),
         id=_any_of(written.get("id", "id")),
-        same=_same(written.get("in_effect", {})),
+        same=_same(written.get("in_effect", {}), _holds),
+        equal=_same(written.get("in_effect", {}), _equals),
     )
 
 
@@ -148,17 +152,19 @@ def _listed(path: str) -> Callable[[Any], list[Values]]:
     return items
 
 
-def _same(written: Mapping[str, Any]) -> Callable[[Values, Values], bool]:
-    """Return the comparison of what was found with what was wanted."""
-    parts = [_comparison(ours, spec) for ours, spec in written.items()]
+def _same(written: Mapping[str, Any], alike: Callable[[Any, Any], bool]) -> Callable[[Values, Values], bool]:
+    """Return the comparison of what was found with what was wanted, each field by ``alike``."""
+    parts = [_comparison(ours, spec, alike) for ours, spec in written.items()]
     return lambda found, wanted: all(part(found, wanted) for part in parts)
 
 
-def _comparison(ours: str, spec: str | Mapping[str, Any]) -> Callable[[Values, Values], bool]:
+def _comparison(
+    ours: str, spec: str | Mapping[str, Any], alike: Callable[[Any, Any], bool]
+) -> Callable[[Values, Values], bool]:
     path = spec if isinstance(spec, str) else spec.get("at", ours)
     get_wanted, get_found = getter(ours), getter(path)
     if isinstance(spec, str):
-        return lambda found, wanted: _holds(get_wanted(wanted), get_found(found))
+        return lambda found, wanted: alike(get_wanted(wanted), get_found(found))
     ranks = {word: place for place, word in enumerate(spec["order"])}
 
     def reached(found: Values, wanted: Values) -> bool:
@@ -179,5 +185,22 @@ def _holds(wanted: Any, found: Any) -> bool:
             isinstance(found, list)
             and len(found) == len(wanted)
             and all(_holds(*pair) for pair in zip(wanted, found, strict=True))
+        )
+    return bool(wanted == found)
+
+
+def _equals(wanted: Any, found: Any) -> bool:
+    """Say whether what was found is what was wanted and no more; what is empty is as good as not there."""
+    if wanted in _EMPTY or found in _EMPTY:
+        return wanted in _EMPTY and found in _EMPTY
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(
+            _equals(wanted.get(name), found.get(name)) for name in {*wanted, *found}
+        )
+    if isinstance(wanted, list):
+        return (
+            isinstance(found, list)
+            and len(found) == len(wanted)
+            and all(_equals(*pair) for pair in zip(wanted, found, strict=True))
         )
     return bool(wanted == found)

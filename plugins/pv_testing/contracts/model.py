@@ -94,6 +94,7 @@ class Call:
         fields: the fields of the payload that are sent; ``None`` for all.
         stamps: where values of the context go in the body, such as the revision.
         has_body: whether the method carries one.
+        clears: whether ``null`` is sent for those of ``fields`` that a record hasn't, so that a change can take away.
     """
 
     method: str
@@ -103,6 +104,7 @@ class Call:
     fields: tuple[str, ...] | None = None
     stamps: tuple[tuple[Putter, str], ...] = ()
     has_body: bool = True
+    clears: bool = False
 
     def body(self, payload: Values, context: Values = NOTHING) -> dict[str, Any]:
         """Return what one record's body is before anything of it moves into the address.
@@ -114,7 +116,7 @@ class Call:
         if self.fields is None:
             body = dict(payload)
         else:
-            body = {name: payload[name] for name in self.fields if name in payload}
+            body = {name: payload.get(name) for name in self.fields if self.clears or name in payload}
         for put, name in self.stamps:
             if context.get(name) is None:
                 raise MappingError(f"{self.path.text}: no {name} is known", code="FIELD_MISSING")
@@ -194,6 +196,7 @@ class Find:
         lists_all: whether the answer lists what is there of others as well, because nothing in the request says which.
         id: finds the id in a found record.
         same: says whether a found record has what is wanted, which is a body with its stamps.
+        equal: the same, where what is wanted has taken something away and the record may still have it.
     """
 
     call: Call
@@ -207,6 +210,7 @@ class Find:
     lists_all: bool
     id: Getter
     same: Callable[[Values, Values], bool]
+    equal: Callable[[Values, Values], bool]
 
     def key_of_sent(self, payload: Values, context: Values = NOTHING) -> str | None:
         """Return which record a payload is, in the system's words; ``None`` where it can't be said."""

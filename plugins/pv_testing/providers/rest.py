@@ -156,8 +156,9 @@ class RestOperation:
         self._stamps_idempotency = any(name == "idempotency_key" for call in calls for _, name in call.stamps)
         # What can be looked up is never repeated in doubt: the next version to be sent may be another one.
         self._repeatable = spec.repeatable if spec.find is None else False
+        self._in_place = bool(spec.update) and spec.on_change == "update"
         # Without the id, a change would be a creation once more; what may be repeated does no harm by that.
-        self._needs_id = bool(spec.update) and spec.on_change == "update" and not self._repeatable
+        self._needs_id = self._in_place and not self._repeatable
         self.name, self.kind = spec.name, spec.kind
         self.system, self.provider = contract.system, contract.provider
         size = spec.bulk.size if spec.bulk else 1
@@ -288,7 +289,9 @@ class RestOperation:
         """Tell copies of one version, which nobody wants, from versions, of which there may be many."""
         matches = list(matches)
         wanted = self._spec.call.body(item.payload, self._context(item))
-        same = [match for match in matches if find.same(match, wanted)]
+        # A system may add to what it was sent; but what a change takes away from a record must be gone.
+        as_wanted = find.equal if self._in_place and item.external_id else find.same
+        same = [match for match in matches if as_wanted(match, wanted)]
         newest = (same or matches)[-1]
         if self._needs_id and not text(find.id(newest)):
             message = "what the look-up found has no id where find.id of the contract says, which its changes need"
