@@ -8,11 +8,14 @@ from contextlib import closing
 
 import pytest
 
+from pv_testing.domain.reading import read_service_request
 from pv_testing.errors import AuthenticationError
+from pv_testing.exchange.types import Result
 from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
 from pv_testing.workflows import intake, results, statuses
+from pv_testing.workflows.executions import readable
 from pv_testing.workflows.nonconformances import SWEEP as REPORTS
 from pv_testing.workflows.nonconformances import report_non_conformances
 from pv_testing.workflows.unfinished import Unfinished
@@ -33,6 +36,16 @@ def test_an_execution_that_cannot_be_read_stops_no_other_and_is_named(laboratory
     assert "framework doesn't give it" in unread.reason
     trip.lab.faults("framework")
     assert trip.results().counts()["created"] == 1
+
+
+def test_a_listed_execution_of_an_unknown_shape_stops_no_other_and_is_named():
+    request = read_service_request({"id": 1, "sr_number": "SR-1"})
+    rows = [{"execution_id": 1}, {"execution_id": 2, "equipment": "SIM-1"}, {"protocol_id": "PVTP-001"}]
+    executions, unread = readable(request, rows)
+    assert [each.execution_id for each in executions] == ["1"]
+    assert [outcome.key for outcome in unread] == ["2", "an execution of SR-1"]
+    assert {outcome.result for outcome in unread} == {Result.QUARANTINED}
+    assert unread[1].code == "EXECUTION_ID_MISSING"
 
 
 def test_neither_is_the_report_of_another_failed_execution(laboratory):

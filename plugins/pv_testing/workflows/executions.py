@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pv_testing.domain.reading import text
-from pv_testing.domain.records import ServiceRequest
+from pv_testing.domain.reading import read_execution, text
+from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.errors import DataError
+from pv_testing.exchange.types import Outcome, Result
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.projects.progress import COMPLETE, ENDED
 from pv_testing.workflows.unfinished import CLOSED
@@ -17,11 +19,13 @@ class Listed(NamedTuple):
 
     Attributes:
         complete: the rows of its completed executions.
+        unread: the outcomes of rows that can't be understood; they stop no other.
         under_way: the numbers of those that have neither completed nor ended without results; only looked for where the
             request is closed, for an open one is read again anyway.
     """
 
     complete: Sequence[Mapping[str, Any]]
+    unread: Sequence[Outcome]
     under_way: list[str]
 
     def notes(self, request: ServiceRequest) -> list[str]:
@@ -37,6 +41,29 @@ async def list_complete(framework: FrameworkClient, request: ServiceRequest) -> 
     wanted = {} if request.status == CLOSED else {"status": COMPLETE}
     listed = await framework.alist("list_executions", sr_id=request.id, **wanted)
     rows = {text(row.get("execution_id")): row for row in listed}
-    complete = [row for row in rows.values() if row.get("status") == COMPLETE]
+    _, unread = readable(request, rows.values())
+    refused = {outcome.key for outcome in unread}
+    known = {name: row for name, row in rows.items() if name and name not in refused}
+    complete = [row for row in known.values() if row.get("status") == COMPLETE]
     ended = {COMPLETE, *ENDED}
-    return Listed(complete, [name for name, row in rows.items() if row.get("status") not in ended])
+    return Listed(complete, unread, [name for name, row in known.items() if row.get("status") not in ended])
+
+
+def readable(request: ServiceRequest, rows: Iterable[Mapping[str, Any]]) -> tuple[list[Execution], list[Outcome]]:
+    """Return listed executions in the project's own shape, and the outcomes of rows that have none.
+
+    Args:
+        request: the service request that they belong to.
+        rows: as the framework lists them.
+    """
+    executions: list[Execution] = []
+    unread: list[Outcome] = []
+    for row in rows:
+        name = text(row.get("execution_id")) or f"an execution of {request.sr_number}"
+        try:
+            if not text(row.get("execution_id")):
+                raise DataError("it has no execution_id; correct it in the framework", code="EXECUTION_ID_MISSING")
+            executions.append(read_execution(row))
+        except DataError as error:
+            unread.append(Outcome(name, Result.QUARANTINED, code=error.code, reason=error.message))
+    return executions, unread

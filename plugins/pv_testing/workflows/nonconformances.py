@@ -143,7 +143,9 @@ async def _read(framework: FrameworkClient, qms: QMSClient, request: ServiceRequ
     executions, unread = await framework.aall_with_results(unsettled)
     earlier = earlier_tests(read_execution(row) for row in listed.complete)
     judged = {each.execution_id: (each, judge(each)) for each in executions}
-    return _Batch(request, listed, {each.key: each for each in unread}, settled, reported, earlier, judged)
+    return _Batch(
+        request, listed, {each.key: each for each in (*listed.unread, *unread)}, settled, reported, earlier, judged
+    )
 
 
 @dataclass

@@ -99,7 +99,7 @@ async def _part(framework: FrameworkClient, request: ServiceRequest, settled: Se
     names = {str(row["execution_id"]) for row in unsettled}
     known = {str(row["execution_id"]) for row in listed.complete} - names
     executions, unread = await framework.aall_with_results(unsettled)
-    return _Part(request, listed, executions, unread, known)
+    return _Part(request, listed, executions, [*listed.unread, *unread], known)
 
 
 def _records(

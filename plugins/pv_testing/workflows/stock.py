@@ -21,7 +21,7 @@ from pv_testing.inventory.days import step_days
 from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision, State
-from pv_testing.workflows.executions import Listed, list_complete
+from pv_testing.workflows.executions import Listed, list_complete, readable
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 MOVE = "record_stock_movement"
@@ -57,10 +57,12 @@ async def move_stock(
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(MOVE, erp.system, erp.config.provider, rehearsal=dry_run)
     requests, missing = await framework.aservice_requests(sr_ids if policy.states else ())
-    stays = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
+    read = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
     memory = Unfinished(erp.ledger, STOCK, policy.closed_days)
     if not dry_run:
-        await memory.keep(_far(stays), missing.deleted)
+        await memory.keep(_far(stay for stay, _ in read), missing.deleted)
+    report.add(outcome for _, unread in read for outcome in unread)
+    stays = [stay for stay, unread in read if not unread]
     for step in STEPS:
         if report.error is None:
             await _take_step(step, [stay for stay in stays if step in stay.steps], erp, report, replay=replay)
@@ -99,8 +101,11 @@ async def _stay(
     zone: tzinfo,
     *,
     keep: bool,
-) -> Stay:
-    """Read what the ledger and, only where a step is new or the last one, the framework's executions say."""
+) -> tuple[Stay, Sequence[Outcome]]:
+    """Read what the ledger and, only where a step is new or the last one, the framework's executions say.
+
+    An execution that can't be read may be the one that decides how a module leaves; then its request waits.
+    """
     fates = await _fates(erp, MOVE, movement_keys(request))
     booked = {key for key, decision in fates.items() if decision is Decision.CHANGED}
     booked |= await asyncio.to_thread(_booked, erp, request.sr_number)
@@ -108,14 +113,15 @@ async def _stay(
     stay = Stay(request, policy, booked, begun)
     known = await _known_days(erp, request)
     executions: list[Execution] = []
+    unread: list[Outcome] = []
     if STEPS[-1] in stay.steps or not known.keys() >= set(stay.steps):
-        executions = [read_execution(row) for row in await framework.alist("list_executions", sr_id=request.id)]
+        executions, unread = readable(request, await framework.alist("list_executions", sr_id=request.id))
     days = step_days(request, executions, stay.steps, known, datetime.now(timezone.utc).astimezone(zone))
     stay.know(days, executions)
     if keep and days.keys() - known.keys():
         kept = orjson.dumps({**known, **days}).decode()
         await asyncio.to_thread(erp.ledger.set_watermark, f"{STOCK}/{request.sr_number}", kept)
-    return stay
+    return stay, unread
 
 
 def _booked(erp: ERPClient, sr_number: str) -> set[str]:
@@ -151,7 +157,8 @@ async def draw_consumables(
     tested = [request for request in requests if request.status in TESTED]
     listed = await gather_bounded([list_complete(framework, each) for each in tested])
     records = _draws(zip(tested, listed, strict=True), policy, zone)
-    under_way = {each.sr_number for each, rows in zip(tested, listed, strict=True) if rows.under_way}
+    under_way = {each.sr_number for each, rows in zip(tested, listed, strict=True) if rows.under_way or rows.unread}
+    report.add(outcome for rows in listed for outcome in rows.unread)
     every = [record for of in records.values() for record in of]
     fates = await _fates(erp, DRAW, [record.key for record in every])
     drawn = {key for key, decision in fates.items() if decision is Decision.CHANGED}
