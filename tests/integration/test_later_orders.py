@@ -180,3 +180,14 @@ def test_a_credit_note_that_was_not_made_is_not_missed_once_a_person_has_said_so
     at.credit()
     at.ledger.release("erp", "credit_note", [key], owner="ada", absent=True)
     assert waits(at) == {}
+
+
+def test_a_number_that_nobody_knows_is_compared_with_none(office):
+    at = office(modules=2, protocols=1)
+    at.bill()
+    at.framework.update_service_request(1, testing={"protocols": ["PVTP-001", "PVTP-003"]})
+    changed = "module = json_set(module, '$.quantity', 'a few'), updated_at = '2027-01-01T00:00:00Z'"
+    at.in_framework(f"UPDATE service_requests SET {changed}")
+    assert waits(at) == {f"{SR}/PVTP-003/ordered": "ADDED_AFTER_INVOICE"}
+    at.announce(5, "2027-01-02T00:00:00Z")
+    assert waits(at) == {f"{SR}/PVTP-001/5": "QUANTITY_CHANGED", f"{SR}/PVTP-003/5": "ADDED_AFTER_INVOICE"}

@@ -205,7 +205,7 @@ class Invoicing:
         return report
 
     async def _release(self, kind: str, keys: Sequence[str]) -> None:
-        """Let wait no longer what a person has posted, even where the ERP refused us that, or what is billed no more."""
+        """Let wait no longer what a person has posted, even if the ERP refused us that, or what is billed no more."""
         await asyncio.to_thread(self._erp.ledger.release, self._erp.system, kind, keys, owner=self._erp.owner)
 
     async def _see_posted(self, case: Case) -> None:

@@ -20,7 +20,7 @@ from pv_testing.exchange.types import Record
 from pv_testing.ledger import Entry, Ledger, State
 from pv_testing.workflows.withdrawals import withdrawn_from
 
-# How much of a test is ordered, beside a number of modules: none, or some where numbers aren't compared.
+# How much of a test is ordered, beside a number of modules: none, or some where numbers aren't compared or known.
 WITHDRAWN, ORDERED = "withdrawn", "ordered"
 _REST = re.compile(rf"/(\d+|{WITHDRAWN}|{ORDERED})(?:/(\d+))?")
 
@@ -104,8 +104,8 @@ def later_orders(
     counted = policy.quantity == ANNOUNCED
     billed = {line.protocol_id: str(line.quantity) if counted else ORDERED for line in invoice.lines}
     billed |= dict.fromkeys(credited, WITHDRAWN)
-    now = dict.fromkeys(wanted_protocols(request), str(request.quantity) if counted else ORDERED)
-    now = now if request.assigned else {}
+    ordered = str(request.quantity) if counted and request.quantity is not None else ORDERED
+    now = dict.fromkeys(wanted_protocols(request) if request.assigned else (), ordered)
     now |= dict.fromkeys(withdrawn_from(request, by_hand.protocols), WITHDRAWN)
     for protocol in by_hand.protocols:
         before = by_hand.settled(protocol) or billed.get(protocol, WITHDRAWN)
