@@ -14,7 +14,9 @@ from pv_testing.errors import LedgerError, redact
 
 # The first that the driver's message contains decides: SQLite's words, and PostgreSQL's.
 _HANGS = "another process has held its write lock for longer than half a minute: look for one that hangs"
+_FROZEN = "the database server took a request and did not answer it: see whether it, its machine or its disk hangs"
 _ADVICE = (
+    ("no answer for", _FROZEN),
     ("database or disk is full", "the disk is full: free space"),
     ("no space left on device", "the database server's disk is full: free space there"),
     ("disk i/o error", "the disk fails: check it and its free space"),

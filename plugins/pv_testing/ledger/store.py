@@ -8,19 +8,29 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.engine import URL, Dialect
+from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
+from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from pv_testing.errors import ConfigError
 from pv_testing.ledger.failures import understood
+from pv_testing.ledger.watch import Watch
 
 BUSY_SECONDS = 30
 HANGING_SECONDS = 120
 CONNECT_SECONDS = 10
+# What libpq takes for a server that is gone: one that acknowledges nothing for a minute.
+_LOST = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
 CACHE_KIB = 64 * 1024
 _ALIASES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite3": "sqlite"}
 _PRAGMAS = (
@@ -63,12 +73,16 @@ class Store:
         if self.memory:
             options["poolclass"] = StaticPool
         else:
-            options.update(max_overflow=64, pool_use_lifo=True, pool_pre_ping=not self.sqlite)
+            options.update(max_overflow=64, pool_use_lifo=True)
         with understood(self.url):
             engine = create_engine(self.url, hide_parameters=True, **options)
         if self.sqlite:
             event.listen(engine, "connect", _prepare_connection)
             event.listen(engine, "begin", _begin)
+        else:
+            event.listen(engine, "checkout", partial(_ping, engine.dialect))
+            event.listen(engine, "before_cursor_execute", _ask)
+            event.listen(engine, "commit", _ask)
         return engine
 
     def _connect_arguments(self) -> dict[str, Any]:
@@ -81,6 +95,7 @@ class Store:
             "connect_timeout": int(str(asked.get("connect_timeout", CONNECT_SECONDS))),
             "options": f"{limits} {asked.get('options', '')}",
             "application_name": "pv_testing ledger",
+            **{name: int(str(asked.get(name, otherwise))) for name, otherwise in _LOST.items()},
         }
 
     @contextmanager
@@ -113,7 +128,7 @@ class Store:
     def _transaction(self, options: Mapping[str, Any]) -> Iterator[Connection]:
         with understood(self.url), self.engine.connect() as connection:
             connection.execution_options(**options)
-            with connection.begin():
+            with nullcontext() if self.sqlite else _watched(connection), connection.begin():
                 yield connection
 
     def clock(self, connection: Connection) -> float:
@@ -154,6 +169,37 @@ def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
     connection.isolation_level = None  # the driver leaves BEGIN to us
     for pragma in _PRAGMAS:
         connection.execute(pragma)
+
+
+def _ping(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _: object) -> None:
+    """Have a connection of the pool replaced when its server doesn't answer on it, or not in time."""
+    if record.info.setdefault("used", False):
+        try:
+            with Watch(connection, CONNECT_SECONDS):
+                dialect.do_ping(connection)
+        except dialect.loaded_dbapi.Error:
+            raise InvalidatePoolError from None
+    record.info["used"] = True
+
+
+@contextmanager
+def _watched(connection: Connection) -> Iterator[None]:
+    """See to it that each request of a transaction is answered, or fails after a while."""
+    link: Any = connection.connection.dbapi_connection
+    watch = connection.info["watch"] = Watch(link, HANGING_SECONDS)
+    try:
+        with watch:
+            yield
+    except SQLAlchemyError:
+        if watch.cut:
+            raise TimeoutError(f"no answer for {HANGING_SECONDS:g} s, therefore the connection was cut") from None
+        raise
+
+
+def _ask(connection: Connection, *_: object) -> None:
+    watch = connection.info.get("watch")
+    if watch is not None:
+        watch.ask()
 
 
 def _begin(connection: Connection) -> None:

@@ -7,6 +7,8 @@ import socket
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from sqlalchemy import event, make_url, text
 
 from pv_testing.errors import LedgerError
 from pv_testing.exchange.types import Result
-from pv_testing.ledger import Claim, Ledger, Refusal, Settlement
+from pv_testing.ledger import Claim, Ledger, Refusal, Settlement, store
 from pv_testing.ledger.store import Store
 
 SECRET = "canary-123456"
@@ -182,13 +184,15 @@ def test_a_schema_that_does_not_exist(postgresql):
 
 
 class Relay:
-    """A TCP relay before the database server, which can be cut."""
+    """A TCP relay before the database server, which can be cut, or frozen so that it still acknowledges."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self._sockets: list[socket.socket] = []
         self._listener: socket.socket | None = None
         self.port = 0
+        self.flows = threading.Event()
+        self.flows.set()
         self.connect()
 
     def connect(self) -> None:
@@ -212,10 +216,10 @@ class Relay:
                 for source, sink in ((client, server), (server, client)):
                     threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
+                self.flows.wait()
                 sink.sendall(data)
             sink.shutdown(socket.SHUT_WR)
 
@@ -242,6 +246,82 @@ def test_a_server_that_goes_away_and_comes_back(schema):
         relay.connect()
         assert ledger.verify().count == 1
     relay.cut()
+
+
+@pytest.fixture
+def relay(schema) -> Iterator[Relay]:
+    target = make_url(schema)
+    relay = Relay(target.host, target.port or 5432)
+    yield relay
+    relay.flows.set()
+    relay.cut()
+
+
+@pytest.fixture
+def relayed(schema, relay) -> str:
+    """Give the URL of a ledger behind the relay."""
+    return make_url(schema).set(host="127.0.0.1", port=relay.port).render_as_string(hide_password=False)
+
+
+@pytest.mark.postgres
+def test_a_server_that_freezes_in_the_midst_of_a_transaction_is_not_waited_for_for_ever(relay, relayed, monkeypatch):
+    monkeypatch.setattr(store, "HANGING_SECONDS", 0.5)
+    with Ledger(relayed) as ledger:
+        for transaction in (ledger._store.writing, ledger._store.reading):
+            fails(
+                lambda open_it=transaction: freeze_in_the_middle(relay, open_it), "did not answer.*no answer for 0.5 s"
+            )
+            relay.flows.set()
+            assert ledger.counts() == {}
+
+
+def freeze_in_the_middle(relay: Relay, transaction) -> None:
+    with transaction() as given:
+        relay.flows.clear()
+        getattr(given, "connection", given).execute(text("SELECT 1"))
+
+
+@pytest.mark.postgres
+def test_a_server_that_freezes_at_the_commit_is_not_waited_for_for_ever(relay, relayed, monkeypatch):
+    monkeypatch.setattr(store, "HANGING_SECONDS", 0.5)
+    with Ledger(relayed) as ledger:
+
+        def freeze_before_the_commit() -> None:
+            with ledger._store.writing():
+                relay.flows.clear()
+
+        fails(freeze_before_the_commit, "did not answer")
+        relay.flows.set()
+        ledger.record("sweep")
+
+
+@pytest.mark.postgres
+def test_a_server_that_has_frozen_before_a_transaction_is_noticed_at_once(relay, relayed, monkeypatch):
+    monkeypatch.setattr(store, "CONNECT_SECONDS", 0.5)
+    with Ledger(f"{relayed}&connect_timeout=2") as ledger:
+        ledger.record("sweep")
+        relay.flows.clear()
+        began = time.monotonic()
+        fails(ledger.counts, "doesn't answer")
+        assert time.monotonic() - began < 10
+        relay.flows.set()
+        assert ledger.verify().count == 1
+
+
+@pytest.mark.postgres
+def test_a_long_transaction_whose_requests_are_answered_is_left_alone(schema, monkeypatch):
+    monkeypatch.setattr(store, "HANGING_SECONDS", 1)
+    with Ledger(schema) as ledger, ledger._store.reading() as connection:
+        for _ in range(6):
+            connection.execute(text("SELECT pg_sleep(0.3)"))
+
+
+@pytest.mark.postgres
+def test_a_lost_server_is_noticed_by_the_operating_system_as_the_url_says(schema):
+    for url, idle in ((schema, "30"), (f"{schema}&keepalives_idle=7", "7")):
+        with Ledger(url) as ledger, ledger._store.reading() as connection:
+            said = connection.connection.dbapi_connection.info.get_parameters()
+            assert (said["keepalives"], said["keepalives_idle"], said["tcp_user_timeout"]) == ("1", idle, "60000")
 
 
 def test_no_file_is_made_beside_the_ledger_and_its_log(tmp_path):
