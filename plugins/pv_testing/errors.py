@@ -31,20 +31,13 @@ retry policy, the exchange engine and the task log read those two answers; nothi
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import Any, ClassVar
 
-EXCERPT_LIMIT = 300
-_SECRET = re.compile(
-    r"""(?ix)
-    (?P<name> authorization | (?:x-)?api[-_]?key | access_token | refresh_token | client_secret
-      | password | passwd | secret | token | cookie | session )
-    (?P<glue> ["']? \s* [:=] \s* ["']? (?: (?:bearer|basic|token|session) \s+ )? )
-    (?P<value> [^\s"',;&}]+ )
-    """
-)
-_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+from pv_testing import redaction
+
+EXCERPT_LIMIT = redaction.EXCERPT_LIMIT
+redact = redaction.redact
 
 
 class Actor(str, Enum):
@@ -65,17 +58,6 @@ class Action(str, Enum):
     REJECT = "reject"
     QUARANTINE = "quarantine"
     FAIL = "fail"
-
-
-def redact(text: str, limit: int = EXCERPT_LIMIT) -> str:
-    """Return ``text`` without credentials and shortened to ``limit`` characters, fit for a log or an error.
-
-    Args:
-        text: anything that a system said or that was sent to it.
-        limit: the greatest length of the answer, in characters.
-    """
-    clean = _CREDENTIALS_IN_URL.sub("***", _SECRET.sub(r"\g<name>\g<glue>***", text[: limit * 4]))
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
 
 
 class IntegrationError(Exception):

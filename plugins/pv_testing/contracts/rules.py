@@ -153,7 +153,7 @@ class Rules:
         """Return the reason code and the reason in words that a body gives, each empty where it gives none."""
         code = self.code(body)
         said = [text for text in (_words(get(body)) for get in self.reasons) if text]
-        return str(code) if isinstance(code, (str, int)) else "", redact("; ".join(said))
+        return redact(str(code)) if isinstance(code, (str, int)) else "", redact("; ".join(said))
 
     def _by_rule(self, rule: Rule, response: Response) -> Judgement:
         from pv_testing.transports.judge import OK, Judgement

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.errors import AuthenticationError, ConfigError, Rejected, ResponseError
+from pv_testing.redaction import conceal
 
 if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession
@@ -72,16 +73,20 @@ class FixedHeader(Auth):
 
 def api_key(key: str, header: str = "X-API-Key") -> Auth:
     """Send an API key in a header of its own."""
+    conceal(key)
     return FixedHeader(header, key)
 
 
 def basic(username: str, password: str) -> Auth:
     """Send name and password (RFC 7617)."""
-    return FixedHeader("Authorization", "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode())
+    credentials = base64.b64encode(f"{username}:{password}".encode()).decode()
+    conceal(password, credentials)
+    return FixedHeader("Authorization", f"Basic {credentials}")
 
 
 def bearer(token: str) -> Auth:
     """Send a token that someone else has fetched (RFC 6750)."""
+    conceal(token)
     return FixedHeader("Authorization", f"Bearer {token}")
 
 
@@ -95,10 +100,15 @@ class TokenAuth(Auth):
     scheme = "Bearer"
 
     def __init__(self, on_token: Callable[[str], None] | None = None) -> None:
-        self._on_token = on_token or (lambda _: None)
+        self._tell = on_token or (lambda _: None)
         self._fetching: asyncio.Task[Mapping[str, str]] | None = None
         self._headers: Mapping[str, str] | None = None
         self._renew_at = 0.0
+
+    def _on_token(self, token: str) -> None:
+        """Have a token that was fetched masked, in what we say and in the logs of others."""
+        conceal(token)
+        self._tell(token)
 
     def current(self) -> Mapping[str, str] | None:
         """Return the header with a token that is still good for a while."""
@@ -172,6 +182,7 @@ class JwtLogin(TokenAuth):
         on_token: Callable[[str], None] | None = None,
     ) -> None:
         super().__init__(on_token)
+        conceal(password)
         self._credentials = {"username": username, "password": password}
         self._login = login
         self._refresh = refresh

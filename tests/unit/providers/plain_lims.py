@@ -51,7 +51,11 @@ class PlainLims:
         app.router.add_post("/samples/search", self._search)
         app.router.add_patch("/samples/{id}", self._change)
         app.router.add_get("/samples", self._search)
+        app.router.add_post("/oauth/token", self._token)
         return app
+
+    async def _token(self, _: web.Request) -> web.Response:
+        return web.json_response({"access_token": "canary-token", "expires_in": 60})
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         self.seen.append("POST /samples")

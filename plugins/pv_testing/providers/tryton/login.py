@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.errors import AuthenticationError, Rejected, ResponseError
+from pv_testing.redaction import conceal
 from pv_testing.transports.auth import TokenAuth
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ class TrytonLogin(TokenAuth):
 
     def __init__(self, username: str, password: str, on_token: Callable[[str], None] | None = None) -> None:
         super().__init__(on_token)
+        conceal(password)
         self._username = username
         self._password = password
 

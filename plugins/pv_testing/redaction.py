@@ -1,0 +1,122 @@
+"""Keeps credentials out of logs, errors, reports and the audit trail.
+
+Systems say what they received: headers in an error, a body in a log. What a session's credentials are is known and is
+blotted out wherever it stands, in the forms in which systems repeat it; what only looks like a credential, by its name,
+is blotted out as well.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+import threading
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+
+EXCERPT_LIMIT = 300
+SHORTEST = 6
+"""Characters that a credential must have to be known again in a text; anything shorter is a part of common words."""
+MOST = 1_000
+BLOT = "***"
+
+_NAME = r"""(?:
+    authorization | (?: api | subscription | access | secret | private | shared | signing | account )[-_\ ]?key
+  | x-[\w-]{1,40}-key | x-(?:[\w-]{1,40}-)?auth | token | (?:client[-_]?)? secret | password | passwd | passphrase | pwd
+  | credentials? | cookie | session(?:[-_]?id)?
+)"""
+_SPOKEN = rf"""(?P<name> {_NAME} ) (?P<glue> \\*["']? \s* (?: [:=] | => ) \s* """
+_LISTED = re.compile(rf"""(?ixs) {_SPOKEN} [\[(] ) [^\])]+""")
+_QUOTED = re.compile(
+    rf"""(?ixs) {_SPOKEN} b? (?P<escape>\\+)? (?P<quote>["']) )
+    (?(escape) (?: (?! \\+ (?P=quote) ) . )+ | (?: \\. | (?! (?P=quote) ) [^\\] )+ )"""
+)
+_BARE = re.compile(
+    rf"""(?ix) {_SPOKEN} )
+    (?: (?: bearer | basic | token | session | api-?key | (?<= authorization: \ ) [\w-]{{1,40}} ) \s+ )?
+    [^\s"',;&}}<>\\[(]+"""
+)
+_DIGEST = re.compile(r"""(?ix) (?P<name> digest ) (?P<glue> \s+ ) (?= \w{1,40} = ) [^\r\n]+""")
+_COOKIES = re.compile(r"""(?ix) (?P<name> cookie ) (?P<glue> \s* : \s* ) [^"'\r\n]+""")
+_ELEMENT = re.compile(rf"""(?ix) (?P<name> < (?: [\w.-]{{1,40}} : )? {_NAME} \b [^<>]{{0,200}} > ) (?P<glue>) [^<]+""")
+_PATTERNS = (_COOKIES, _DIGEST, _LISTED, _QUOTED, _BARE, _ELEMENT)
+_CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+_SECRET_NAME = re.compile(rf"(?ix) {_NAME} s? $")
+
+
+class _Known:
+    """The credentials of this process's sessions, the newest of them where there are many."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._secrets: dict[str, tuple[str, ...]] = {}
+        self._forms: tuple[str, ...] = ()
+
+    def add(self, secret: str) -> None:
+        with self._lock:
+            if secret in self._secrets:
+                return
+            self._secrets[secret] = tuple(_forms(secret))
+            while len(self._secrets) > MOST:
+                del self._secrets[next(iter(self._secrets))]
+            forms = {form for each in self._secrets.values() for form in each}
+            self._forms = tuple(sorted(forms, key=len, reverse=True))
+
+    def blotted(self, text: str, most: int) -> str:
+        """Return the first ``most`` characters or so without any known secret; none is cut in two and half shown."""
+        forms = self._forms
+        longest = len(forms[0]) if forms else 0
+        head = text[: most + longest]
+        clean = head
+        for form in forms:
+            if form in clean:
+                clean = clean.replace(form, BLOT)
+        return clean if len(head) == len(text) or not longest else clean[:-longest]
+
+
+_known = _Known()
+
+
+def conceal(*secrets: str) -> None:
+    """Have credentials blotted out of everything that this process says from now on.
+
+    Args:
+        secrets: passwords, keys and tokens as they are; those shorter than :data:`SHORTEST` can't be told from words.
+    """
+    for secret in secrets:
+        if len(secret) >= SHORTEST:
+            _known.add(secret)
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """Give a credential as it is, and as addresses, JSON, XML and Base64 write it."""
+    yield secret
+    yield quote(secret)
+    yield quote(secret, safe="")
+    yield quote_plus(secret)
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield html.escape(secret)
+    yield base64.b64encode(secret.encode()).decode()
+
+
+def redact(text: str, limit: int = EXCERPT_LIMIT) -> str:
+    """Return ``text`` without credentials and shortened to ``limit`` characters, fit for a log or an error.
+
+    Args:
+        text: anything that a system said or that was sent to it.
+        limit: the greatest length of the answer, in characters.
+    """
+    if not text:
+        return ""
+    clean = _known.blotted(text, limit * 4)
+    for pattern in _PATTERNS:
+        clean = pattern.sub(rf"\g<name>\g<glue>{BLOT}", clean)
+    clean = _CREDENTIALS_IN_URL.sub(BLOT, clean)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def names_secret(name: str) -> bool:
+    """Say whether a field of this name holds a credential, such as ``password`` or ``X-API-Key``."""
+    return _SECRET_NAME.search(name) is not None

@@ -1,0 +1,129 @@
+"""Shows that no credential is said: neither one that is known, in any form, nor what has the name of one."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from urllib.parse import quote
+
+import pytest
+
+from pv_testing import redaction
+from pv_testing.redaction import conceal, names_secret, redact
+
+SECRET = 'ca/na ry+"<12>ü'
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '{"Authorization": ["Bearer canary.1"]}',
+        "{'authorization': b'Bearer canary'}",
+        "Authorization=Basic canary",
+        "Authorization: ApiKey canary",
+        "Authorization: AWS4 canary",
+        'Authorization: Digest username="u", response="canary"',
+        "headers: {Authorization=[Bearer canary], Accept=[x]}",
+        '{"X-Lims-Key": "canary"}',
+        '{"headers": {"Ocp-Apim-Subscription-Key": "canary"}}',
+        'api_key: [ "canary" ]',
+        'bad body: {\\"password\\": \\"canary\\"}',
+        '{"password": "two canary"}',
+        '{"password": "a\\"canary"}',
+        '{"pwd": "canary"}',
+        "passphrase=canary",
+        '"password" => "canary"',
+        "<password>canary</password>",
+        '<wsse:Password Type="wsse:Text">canary</wsse:Password>',
+        "PRIVATE-TOKEN: canary",
+        "X-Auth: canary",
+        "Cookie: a=1; b=canary",
+        "Set-Cookie: sid=canary; Path=/",
+        "{'token': ('canary', 'canary')}",
+    ],
+)
+def test_what_has_the_name_of_a_credential_is_blotted_out(said: str) -> None:
+    assert "canary" not in redact(said)
+
+
+@pytest.mark.parametrize(
+    "said", ["customer key: SR-1", "monkey: banana", "idempotency-key: 3", "Missing field: key", "a token endpoint"]
+)
+def test_what_only_sounds_like_one_is_not(said: str) -> None:
+    assert redact(said) == said
+
+
+def test_what_stands_behind_a_credential_is_still_said() -> None:
+    assert redact("Authorization: Bearer abc was refused") == "Authorization: *** was refused"
+
+
+@pytest.mark.parametrize(
+    "form",
+    [
+        SECRET,
+        quote(SECRET),
+        quote(SECRET, safe=""),
+        json.dumps({"h": SECRET}),
+        json.dumps({"h": SECRET}, ensure_ascii=False),
+        "ca/na ry+&quot;&lt;12&gt;ü",
+        base64.b64encode(SECRET.encode()).decode(),
+    ],
+)
+def test_a_known_credential_is_blotted_out_wherever_it_stands(form: str) -> None:
+    conceal(SECRET)
+    said = redact(f"cannot route: {form}!")
+    assert "***" in said
+    assert "na" not in said.removeprefix("cannot")
+
+
+def test_no_half_of_a_known_credential_is_left_where_a_text_is_cut() -> None:
+    conceal("abcdefghijklmnopqrstuvwxyz")
+    for length in range(1, 80):
+        said = redact("abcdefghijklmnopqrstuvwxyz" * 20 + "abcdefghijklmnopqrstuvwxyz"[: length % 26], limit=length)
+        assert "abc" not in said
+
+
+def test_a_credential_that_could_be_a_word_leaves_texts_alone() -> None:
+    conceal("", "the")
+    assert redact("the system is busy") == "the system is busy"
+
+
+def test_the_newest_credentials_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    monkeypatch.setattr(redaction, "MOST", 2)
+    conceal("first-token", "second-token", "third-token")
+    assert redact("a first-token, second-token, third-token") == "a first-token, ***, ***"
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "api_key", "apiKey", "X-API-Key", "tokens", "client_secret", "X-Lims-Auth"]
+)
+def test_names_of_credentials(name: str) -> None:
+    assert names_secret(name)
+
+
+@pytest.mark.parametrize("name", ["key", "secretary", "author", "password_changed_at", "token_url", "monkey"])
+def test_names_of_other_things(name: str) -> None:
+    assert not names_secret(name)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "token: ",
+        "digest ",
+        "<token ",
+        "x-a-",
+        "session ",
+        "authorization: ",
+        "://a:",
+        'token="',
+        "token\\\\",
+        "cookie ",
+    ],
+)
+def test_no_text_takes_long(said: str) -> None:
+    started = time.monotonic()
+    redact(said * 10_000, 10**6)
+    assert time.monotonic() - started < 2
