@@ -65,13 +65,14 @@ async def log_hours(
     """
     rules = rules or ProjectRules.read()
     requests, missing = await framework.aservice_requests(sr_ids)
-    listed = await under_test(framework, requests)
+    listed, unread = await under_test(framework, requests)
     times, usages = await _hours(framework, pm, listed, rules)
     reports = []
     for operation, hours in (("log_time_entry", times), ("log_resource_usage", usages)):
         report = await pm.aexchange(operation, hours.records, replay=replay, dry_run=dry_run)
         report.add(hours.waiting)
         reports.append(report)
+    reports[0].add(unread)
     missing.tell(reports[0])
     reports[0].notes += await _ended(pm, listed)
     if not dry_run:

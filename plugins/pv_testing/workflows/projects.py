@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
-from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
 from pv_testing.errors import PermissionDenied
@@ -17,6 +16,7 @@ from pv_testing.projects import ProjectRules
 from pv_testing.projects.people import User
 from pv_testing.projects.records import main_task, subtask, subtask_key
 from pv_testing.workflows.assignees import Assignees
+from pv_testing.workflows.executions import readable
 from pv_testing.workflows.unfinished import CLOSED, Unfinished
 
 # The sweeps: they come back until a request is closed, and its tasks, its last update and its hours are in effect.
@@ -142,14 +142,17 @@ def unknown(key: str, task: str) -> Outcome:
 
 async def under_test(
     framework: FrameworkClient, requests: Iterable[ServiceRequest]
-) -> list[tuple[ServiceRequest, Sequence[Execution]]]:
+) -> tuple[list[tuple[ServiceRequest, Sequence[Execution]]], list[Outcome]]:
     """Return the service requests whose tests have begun, each with the executions that the framework lists.
 
     The listing says all that tasks and hours need; no results are read. An execution that begins while the listing is
-    read may shift another one from one page into the next; each counts once, as it was said last.
+    read may shift another one from one page into the next; each counts once, as it was said last. A request of which a
+    row can't be understood is left out, for nobody could say how far it is; the outcomes of such rows are returned too.
     """
     tested = [request for request in requests if request.status in TESTED]
     reads = [framework.alist("list_executions", sr_id=request.id) for request in tested]
-    listed = await gather_bounded(reads, limit=2)
-    runs = [{run.execution_id: run for run in map(read_execution, rows)} for rows in listed]
-    return [(request, list(each.values())) for request, each in zip(tested, runs, strict=True)]
+    read = [readable(each, rows) for each, rows in zip(tested, await gather_bounded(reads, limit=2), strict=True)]
+    runs = [list({run.execution_id: run for run in executions}.values()) for executions, _ in read]
+    listed: list[tuple[ServiceRequest, Sequence[Execution]]]
+    listed = [(each, ran) for each, ran, (_, unread) in zip(tested, runs, read, strict=True) if not unread]
+    return listed, [outcome for _, unread in read for outcome in unread]

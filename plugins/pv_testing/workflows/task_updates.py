@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pv_testing.domain.records import ServiceRequest
+from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient
@@ -72,7 +72,8 @@ async def update_tasks(
     """
     rules = rules or ProjectRules.read()
     requests, missing = await framework.aservice_requests(sr_ids)
-    projects = await _projects(framework, pm, requests)
+    listed, unread = await under_test(framework, requests)
+    projects = await _projects(pm, listed)
     hours = durations(await framework.aprotocols()) if rules.progress == DURATION and projects else {}
     flags = {"replay": replay, "dry_run": dry_run}
     statuses = await _update_subtasks(pm, projects, rules, flags)
@@ -83,6 +84,7 @@ async def update_tasks(
     known = [each for each in projects if each.task_id and each.works]
     records = [progress(each.request, each.works, each.task_id, rules, hours) for each in known]
     percents = await pm.aexchange("update_project_progress", records, **flags)
+    statuses.add(unread)
     missing.tell(statuses)
     if not dry_run:
         behind |= {outcome.key for report in (mains, percents) for outcome in report.not_in_effect()}
@@ -90,12 +92,12 @@ async def update_tasks(
     return [statuses, percents]
 
 
-async def _projects(framework: FrameworkClient, pm: PMClient, requests: Iterable[ServiceRequest]) -> list[Project]:
+async def _projects(pm: PMClient, listed: Iterable[tuple[ServiceRequest, Sequence[Execution]]]) -> list[Project]:
     """Return the requests that have something to tell: an execution has begun, or they are closed."""
     assignees = await asyncio.to_thread(Assignees, pm.ledger)
     done = [
         (request, work_of(request, runs, await asyncio.to_thread(_withdrawn, request, assignees)))
-        for request, runs in await under_test(framework, requests)
+        for request, runs in listed
     ]
     told = [(r, works) for r, works in done if r.status == CLOSED or any(work.begun for work in works)]
     ids = await pm.atask_ids("task", [request.sr_number for request, _ in told])
