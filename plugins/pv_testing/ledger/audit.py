@@ -21,6 +21,7 @@ from pv_testing.ledger.rows import clean, insertion, many
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import audit, head
 from pv_testing.ledger.types import AuditEvent
+from pv_testing.redaction import BLOT, names_secret
 
 GENESIS = "0" * 64
 NO_HEAD = "the head of the audit trail is missing, somebody has removed it: restore the ledger from a backup"
@@ -116,12 +117,20 @@ def harmless(value: Any) -> Any:
     if isinstance(value, str):
         return clean(redact(value, len(value)))
     if isinstance(value, Mapping):
-        return {clean(str(name)): harmless(part) for name, part in value.items()}
+        return {
+            clean(str(name)): _blotted(part) if names_secret(str(name)) else harmless(part)
+            for name, part in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [harmless(part) for part in value]
     if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < _EXACT):
         return value
     return clean(str(value))
+
+
+def _blotted(value: Any) -> Any:
+    """Return what stands for a credential; that there is none may be said."""
+    return value if value in (None, "") or isinstance(value, bool) else BLOT
 
 
 def record(
