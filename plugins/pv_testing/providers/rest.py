@@ -22,6 +22,8 @@ from pv_testing.transports.rest import RestSession
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
 
+LOOKED_UP, LOOKED_UP_EACH = 1_000, 20
+"""The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
 NO_ID = Reply(Verdict.AMBIGUOUS, code="NO_ID", reason="the system doesn't say the record's id, which its changes need")
 
 
@@ -247,8 +249,9 @@ class RestOperation:
 
     async def _find(self, group: Sequence[Prepared], find: Find) -> dict[str, Found]:
         request = find.request([item.payload for item in group], self._context(group[0]))
+        most = None if find.lists_all else LOOKED_UP + LOOKED_UP_EACH * len(group)
         by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
-        for item in await self._looked_up(request, find, group[0].key):
+        for item in await self._looked_up(request, find, group[0].key, most):
             by_key[find.key_of_found(item)].append(item)
         matches = {item.key: by_key.get(self._key_of_sent(item, find), []) for item in group}
         return {item.key: self._found(item, matches[item.key], find) for item in group if matches[item.key]}
@@ -260,7 +263,8 @@ class RestOperation:
             raise MappingError(message, key=item.key, code="FIELD_MISSING")
         return key
 
-    async def _looked_up(self, request: Request, find: Find, key: str) -> Sequence[Mapping[str, Any]]:
+    async def _looked_up(self, request: Request, find: Find, key: str, most: int | None) -> Sequence[Mapping[str, Any]]:
+        """Return what a look-up finds, which can't be much more than what it asks for."""
         operation = f"{self.name} (look-up)"
         if find.pagination.style != "none" and request.body is None:
             items = pagination.items(
@@ -272,7 +276,11 @@ class RestOperation:
                 key=key,
                 judge=self._judge_look_up,
             )
-            return [item async for item in items]
+            found: list[Mapping[str, Any]] = []
+            async for item in items:
+                found.append(item)
+                _refuse_too_many(found, most)
+            return found
         response = await self._session.request(
             request.method,
             request.path,
@@ -283,7 +291,9 @@ class RestOperation:
             repeatable=True,
             judge=self._judge_look_up,
         )
-        return find.items(response.json())
+        found = find.items(response.json())
+        _refuse_too_many(found, most)
+        return found
 
     def _found(self, item: Prepared, matches: Iterable[Mapping[str, Any]], find: Find) -> Found:
         """Tell copies of one version, which nobody wants, from versions, of which there may be many."""
@@ -330,6 +340,12 @@ class RestOperation:
             judge=judge,
             decode=decode or self._spec.answer == "json",
         )
+
+
+def _refuse_too_many(found: Sequence[Any], most: int | None) -> None:
+    if most is not None and len(found) > most:
+        message = f"the look-up found more than {most:,} records; the system ignores what it was asked for"
+        raise ResponseError(message, code="FILTER_IGNORED")
 
 
 def text(value: Any) -> str:

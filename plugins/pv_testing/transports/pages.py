@@ -22,6 +22,7 @@ class Pagination:
         pages: where it says how many pages; empty where it doesn't.
         next: where it says the next cursor or address.
         most: pages after which the listing is given up.
+        most_bytes: the same for all pages together.
     """
 
     style: Literal["page", "offset", "cursor", "link", "none"] = "none"
@@ -34,3 +35,4 @@ class Pagination:
     pages: str = ""
     next: str = ""
     most: int = 10_000
+    most_bytes: int = 2**29

@@ -34,16 +34,22 @@ async def items(
         request: anything else that :meth:`RestSession.request` takes.
 
     Raises:
-        PaginationLoop: the same page came twice, or there is no end.
+        PaginationLoop: the same page came twice, there is no end, or it is more than anybody can hold.
         ResponseError: an answer has no list where one should be.
     """
     seen: set[bytes] = set()
-    given = 0
+    given = size = 0
     address, query = path, {**(params or {}), **_first(pages)}
     for number in range(1, pages.most + 1):
         response = await session.request("GET", address, params=query, **request)
         page = _page(response, pages)
         _refuse_repetition(page, seen, number)
+        size += len(response.body)
+        if size > pages.most_bytes:
+            message = (
+                f"the listing is larger than {pages.most_bytes:,} bytes after {number:,} pages; ask for less of it"
+            )
+            raise PaginationLoop(message, code="LISTING_TOO_LARGE")
         for item in page:
             yield item
         given += len(page)

@@ -96,3 +96,20 @@ def test_among_everything_that_is_there_a_record_with_an_empty_key_is_somebody_e
     lims.create, lims.search = lims.loses_the_first_answer, answering(200, '{"data": [{"id": "X"}]}')
     (outcome,) = exchange(lims, contract(tmp_path, everything), sample()).outcomes
     assert (outcome.result, len(lims.samples)) == (Result.DEFERRED, 1)
+
+
+@pytest.mark.parametrize("change", [lambda _: None, paged])
+def test_a_look_up_that_finds_everything_is_no_answer(tmp_path: Path, change: Any) -> None:
+    def others(first: int) -> list[dict[str, Any]]:
+        return [{"id": f"X{n}", "project_id": "P", "external_id": f"X{n}"} for n in range(first, first + 400)]
+
+    async def search(request: web.Request) -> web.Response:
+        found = others(400 * int(request.query["page"])) if request.method == "GET" else others(0) * 5
+        return web.json_response({"data": found, "pages": 10**9})
+
+    lims = PlainLims()
+    lims.create, lims.search = lims.loses_the_first_answer, search
+    (outcome,) = exchange(lims, contract(tmp_path, change), sample()).outcomes
+    assert (outcome.result, len(lims.samples)) == (Result.DEFERRED, 1)
+    assert "more than 1,020 records" in outcome.reason
+    assert len(lims.seen) < 6

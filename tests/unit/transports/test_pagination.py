@@ -199,3 +199,14 @@ def test_any_link_header_is_read(header):
 def test_a_path_leads_through_objects_only():
     said = {"a": {"b": [1]}, "c": None}
     assert (dig(said, "a.b"), dig(said, "c.d"), dig(said, "a.b.0"), dig(said, "")) == ([1], None, None, said)
+
+
+async def test_a_listing_that_is_larger_than_anybody_can_hold_is_given_up(serve, open_session):
+    async def handle(request: web.Request) -> web.Response:
+        return json({"data": [{"id": request.query["page"], "text": "x" * 1_000}], "pages": 10**9})
+
+    server = await serve(handle)
+    with pytest.raises(PaginationLoop, match="10,000 bytes after 10 pages") as raised:
+        await read(open_session(server.address), replace(PAGED, most_bytes=10_000))
+    assert raised.value.code == "LISTING_TOO_LARGE"
+    assert len(server.seen) == 10
