@@ -114,8 +114,8 @@ class Records:
         """Change fields of a sample."""
         number = self.sample(identity)["number"]
         values: dict[str, Any] = change.model_dump(exclude_none=True)
-        if "metadata" in values:
-            values["metadata"] = orjson.dumps(values["metadata"])
+        if "metadata" in change.model_fields_set:
+            values["metadata"] = orjson.dumps(values.get("metadata") or {})
         values["updated_at"] = now()
         assignments = ", ".join(f"{name} = ?" for name in values)
         self.store.execute(f"UPDATE samples SET {assignments} WHERE number = ?", (*values.values(), number))  # noqa: S608

@@ -157,7 +157,7 @@ class RestOperation:
         calls = [spec.call, *([spec.bulk.call] if spec.bulk else []), *([spec.update] if spec.update else [])]
         self._stamps_idempotency = any(name == "idempotency_key" for call in calls for _, name in call.stamps)
         # What can be looked up is never repeated in doubt: the next version to be sent may be another one.
-        self._repeatable = spec.repeatable if spec.find is None else False
+        self._repeatable = bool(spec.repeatable) and spec.find is None
         self._in_place = bool(spec.update) and spec.on_change == "update"
         # Without the id, a change would be a creation once more; what may be repeated does no harm by that.
         self._needs_id = self._in_place and not self._repeatable
@@ -172,7 +172,7 @@ class RestOperation:
             horizon=contract.limits.horizon,
             on_change=spec.on_change,
             look_first=spec.look_first,
-            repeatable=bool(self._repeatable),
+            repeatable=self._repeatable,
             stepped=self.stepped,
         )
 

@@ -48,6 +48,7 @@ class PlainLims:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=2**27)
         app.router.add_post("/samples", self._create)
+        app.router.add_put("/samples", self._create)
         app.router.add_post("/samples/search", self._search)
         app.router.add_patch("/samples/{id}", self._change)
         app.router.add_get("/samples", self._search)
@@ -58,7 +59,7 @@ class PlainLims:
         return web.json_response({"access_token": "canary-token", "expires_in": 60})
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        self.seen.append("POST /samples")
+        self.seen.append(f"{request.method} /samples")
         if self.create is not None:
             return await self.create(request)
         return web.json_response(self.add(await request.json()), status=201)

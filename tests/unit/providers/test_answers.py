@@ -107,3 +107,18 @@ def test_a_look_up_that_gives_no_id_does_not_supply_it(tmp_path: Path) -> None:
     (outcome,) = exchange(lims, contract(tmp_path), sample(x=1), sample(x=2)).outcomes
     assert (outcome.result, outcome.code, len(lims.samples)) == (Result.DEFERRED, "AMBIGUOUS", 1)
     assert "id" in outcome.reason
+
+
+def test_a_put_that_a_person_decides_about_is_not_repeated_because_it_is_a_put(tmp_path: Path) -> None:
+    lims = PlainLims()
+    lims.create = lims.loses_the_first_answer
+
+    def change(content: dict[str, Any]) -> None:
+        operation = content["operations"]["create_sample"]
+        operation.update(method="PUT", on_change="ignore", person=True)
+        for name in ("find", "bulk", "update"):
+            operation.pop(name, None)
+
+    (outcome,) = exchange(lims, contract(tmp_path, change), sample()).outcomes
+    assert (outcome.result, outcome.code) == (Result.QUARANTINED, "NO_LOOKUP")
+    assert lims.seen == ["PUT /samples"]
