@@ -17,7 +17,7 @@ NEW_CUSTOMERS = ("Helios Modules", "Sonnwend Solar")
 MODULES = ("SN001", "SN002")
 QUANTITY, PRICE, RATE = 12, Decimal("350.00"), Decimal("0.19")
 MOVEMENTS = ("RECEIVED", "STORED", "RETURNED")
-EXECUTIONS = tuple(str(number) for number in range(5001, 5007))
+EXECUTIONS = tuple(str(number) for number in range(9001, 9007))
 LITERS = "0.25"
 
 
