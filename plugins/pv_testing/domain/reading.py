@@ -2,7 +2,7 @@
 
 The framework's documents disagree with each other (one module object or many, measurements as a list or by name, three
 names for the serial number of a module). Every shape that they show is read here, and nowhere else; any other one is
-refused by the name of its record, so that it stops no other.
+refused by the name of its record, so that it stops no other. What no record hangs on is read as far as it goes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pv_testing.errors import DataError, redact
 
 _SHOWN = 60
 _MOST_MODULES = 1_000_000
-_PARTS = ("customer", "module", "testing", "assigned_pm")
+_PARTS = ("customer", "module")
 _PROTOCOLS = ("protocols", "assigned_protocols", "testing.protocols")
 _SERIALS = ("module_id", "module_serial_number", "module.serial_number", "serial_number")
 _DERIVED = {"fill_factor": ("Fill_Factor", "%"), "efficiency": ("Efficiency", "%")}
@@ -112,7 +112,7 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
         project_id=text(first(data, "pm_project_id", "metadata.project_code")),
         purchase_order=text(first(data, "purchase_order", "metadata.purchase_order")),
         priority=text(first(data, "testing.priority", "priority")),
-        manager=parts["assigned_pm"],
+        manager=_manager(data.get("assigned_pm"), name),
         created_at=text(data.get("created_at")),
         delivery_date=text(first(data, "requested_delivery_date", "testing.requested_delivery_date", "delivery_date")),
         announced=redact(announced, _SHOWN),
@@ -133,6 +133,13 @@ def _quantity(said: str, known: int) -> int | None:
         return None
     possible = number.is_finite() and 0 <= number <= _MOST_MODULES and number == number.to_integral_value()
     return int(number) if possible else None
+
+
+def _manager(said: Any, name: str) -> Mapping[str, Any]:
+    """Return what is known of the project manager, of whom also a mere number or name may be said."""
+    if isinstance(said, str):
+        return {"name": text(said)} if text(said) else {}
+    return {"id": said} if isinstance(said, int) else mapped(said, f"{name}: assigned_pm")
 
 
 def _id(said: Any, name: str) -> int:
@@ -156,7 +163,12 @@ def _modules(data: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> I
 
 def _protocols(data: Mapping[str, Any], name: str) -> Iterable[str]:
     lists = (listed(first(data, place), f"{name}: {place}") for place in _PROTOCOLS)
-    for protocol in next(filter(None, lists), ()):
+    protocols = next(filter(None, lists), ())
+    if not protocols:
+        # A list there may be that of the only protocols, which must not be lost; mere words, such as a norm, are none.
+        testing = data.get("testing")
+        mapped(None if isinstance(testing, str) else testing, f"{name}: testing")
+    for protocol in protocols:
         yield text(protocol.get("protocol_id") if isinstance(protocol, Mapping) else protocol)
 
 
@@ -174,7 +186,7 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
     execution_id = text(first(execution, "execution_id", "id"))
     name = f"execution {execution_id}"
     said = mapped(results, f"{name}: what is said of its results")
-    data = {**execution, **{field: value for field, value in said.items() if value is not None}}
+    data = _with_verdict({**execution, **{field: value for field, value in said.items() if value is not None}})
     return Execution(
         execution_id=text(first(data, "execution_id", "id")),
         protocol_id=text(data.get("protocol_id")),
@@ -190,6 +202,16 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
         criteria=tuple(_criteria(data, name)),
         raw=data,
     )
+
+
+def _with_verdict(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the data with a mere word in ``pass_fail`` where everybody looks for it: as the overall verdict."""
+    results = data.get("results")
+    if isinstance(results, Mapping) and isinstance(results.get("pass_fail"), str):
+        data = {**data, "results": {**results, "pass_fail": {"overall": results["pass_fail"]}}}
+    if isinstance(data.get("pass_fail"), str):
+        data = {**data, "pass_fail": {"overall": data["pass_fail"]}}
+    return data
 
 
 def _operator(data: Mapping[str, Any]) -> Mapping[str, Any]:

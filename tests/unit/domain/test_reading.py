@@ -6,6 +6,7 @@ import pytest
 
 from pv_testing.domain.reading import read_execution, read_service_request
 from pv_testing.errors import DataError
+from pv_testing.quality.judgement import judge
 
 API_REQUEST = {
     "id": 123,
@@ -117,7 +118,7 @@ def test_the_fill_factor_of_the_analysis_is_a_measurement_unless_it_is_one_alrea
     assert [(m.parameter, m.value) for m in measured] == [("Voc", 48), ("Fill_Factor", 78.7)]
 
 
-@pytest.mark.parametrize("said", [{"customer": "Solar Corp"}, {"module": "AST"}, {"testing": "PVTP-001"}])
+@pytest.mark.parametrize("said", [{"customer": "Solar Corp"}, {"module": "AST"}])
 def test_a_part_of_a_request_that_is_no_object_is_refused_by_name(said):
     with pytest.raises(DataError) as caught:
         read_service_request({**API_REQUEST, **said})
@@ -126,10 +127,34 @@ def test_a_part_of_a_request_that_is_no_object_is_refused_by_name(said):
     assert f"service request SR-2025-0123: {field} is {value!r}" in str(caught.value)
 
 
-@pytest.mark.parametrize("said", [{"modules": ["A1"]}, {"assigned_pm": "Ada"}, {"customer": ["Solar Corp"]}])
+@pytest.mark.parametrize("said", [{"modules": ["A1"]}, {"assigned_pm": ["Ada"]}, {"customer": ["Solar Corp"]}])
 def test_no_record_is_made_of_text_where_its_parts_belong(said):
     with pytest.raises(DataError, match="SR-2025-0123"):
         read_service_request({**API_REQUEST, **said})
+
+
+@pytest.mark.parametrize(
+    ("said", "manager"),
+    [(5, {"id": 5}), ("Anna", {"name": "Anna"}), (" ", {}), (None, {}), ({"email": "a@lab"}, {"email": "a@lab"})],
+)
+def test_a_manager_of_whom_only_a_number_or_a_name_is_said_holds_nothing_up(said, manager):
+    assert read_service_request({**API_REQUEST, "assigned_pm": said}).manager == manager
+
+
+@pytest.mark.parametrize("said", ["IEC 61215", ["IEC 61215"], 61215])
+def test_words_about_the_testing_hold_nothing_up_where_the_protocols_are_listed(said):
+    request = read_service_request({**API_REQUEST, "testing": said})
+    assert (request.protocols, request.priority, request.delivery_date) == (("PVTP-018",), "", "")
+
+
+def test_words_about_the_testing_are_no_protocols():
+    assert read_service_request({**API_REQUEST, "protocols": [], "testing": "IEC 61215"}).protocols == ()
+
+
+def test_a_list_in_place_of_the_testing_that_may_be_the_only_protocols_is_not_lost():
+    with pytest.raises(DataError, match="service request SR-2025-0123: testing is") as caught:
+        read_service_request({**API_REQUEST, "protocols": [], "testing": ["PVTP-001"]})
+    assert caught.value.code == "NOT_AN_OBJECT"
 
 
 @pytest.mark.parametrize("said", ["seven", [7], float("inf")])
@@ -152,7 +177,8 @@ def test_parts_that_the_framework_leaves_empty_are_empty():
         {"results": {"measurements": ["Pmax=400"]}},
         {"pass_fail": {"criteria": {"Pmax": "PASS"}}},
         {"results": {"pass_fail": {"criteria": ["Pmax ok"]}}},
-        {"pass_fail": "FAIL"},
+        {"pass_fail": ["FAIL"]},
+        {"results": {"pass_fail": False}},
         ["Pmax", 400],
     ],
 )
@@ -160,6 +186,14 @@ def test_results_of_no_known_shape_are_refused_by_the_name_of_their_execution(re
     with pytest.raises(DataError, match="execution 5678") as caught:
         read_execution({"execution_id": 5678}, results)
     assert caught.value.code in {"NOT_AN_OBJECT", "NOT_A_LIST"}
+
+
+@pytest.mark.parametrize("results", [{"pass_fail": "FAIL"}, {"results": {"pass_fail": "FAIL"}}])
+def test_a_mere_word_about_pass_and_fail_is_the_overall_verdict(results):
+    listing = {"execution_id": 5678, "qc_status": None}
+    assert read_execution(listing, results).qc_status == "FAIL"
+    assert read_execution({**listing, **results}).criteria == ()
+    assert judge(read_execution({**listing, **results, "qc_status": "PASS"})).failed
 
 
 def test_a_record_that_is_only_text_is_refused():
