@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pv_testing.ledger import Claim
+from pv_testing.ledger import Claim, Refusal
 from tests.integration.billing import Office, offices, outcome
 
 SR = "SR-2025-0001"
@@ -39,6 +39,14 @@ def waits(at: Office) -> dict[str, str]:
 def settle(at: Office, key: str, made: str) -> None:
     at.ledger.confirm("erp", "invoice", key, made, owner="ada")
     assert waits(at) == {}
+
+
+def earlier(at: Office) -> str:
+    """Let an added test wait as an earlier version has let it wait; return its key."""
+    key = f"{SR}/PVTP-003"
+    refusal = Refusal(key, "earlier", "ADDED_AFTER_INVOICE", "PVTP-003 was added after the invoice; settle it")
+    at.ledger.quarantine("erp", "invoice", [refusal], owner="earlier")
+    return key
 
 
 def test_no_more_is_given_back_than_was_billed(office):
@@ -191,3 +199,21 @@ def test_a_number_that_nobody_knows_is_compared_with_none(office):
     assert waits(at) == {f"{SR}/PVTP-003/ordered": "ADDED_AFTER_INVOICE"}
     at.announce(5, "2027-01-02T00:00:00Z")
     assert waits(at) == {f"{SR}/PVTP-001/5": "QUANTITY_CHANGED", f"{SR}/PVTP-003/5": "ADDED_AFTER_INVOICE"}
+
+
+def test_what_was_settled_in_an_earlier_version_stays_settled(office):
+    at = office(modules=2, protocols=1)
+    at.bill()
+    at.framework.update_service_request(1, testing={"protocols": ["PVTP-001", "PVTP-003"]})
+    settle(at, earlier(at), "INV-000007")
+    at.framework.update_service_request(1, testing={"protocols": ["PVTP-001"]})
+    assert waits(at) == {f"{SR}/PVTP-003/withdrawn/2": "CREDIT_BY_HAND"}
+
+
+@pytest.mark.parametrize(("listed", "waiting"), [(["PVTP-003"], {f"{SR}/PVTP-003/2": "ADDED_AFTER_INVOICE"}), ([], {})])
+def test_what_waits_since_an_earlier_version_makes_room_for_what_is_so_now(office, listed, waiting):
+    at = office(modules=2, protocols=1)
+    at.bill()
+    at.framework.update_service_request(1, testing={"protocols": ["PVTP-001", *listed]})
+    earlier(at)
+    assert waits(at) == waiting

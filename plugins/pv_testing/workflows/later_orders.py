@@ -7,7 +7,8 @@ yet or not, and what was billed for it is no longer what the invoice says alone.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
+from typing import NamedTuple
 
 import orjson
 
@@ -22,7 +23,39 @@ from pv_testing.workflows.withdrawals import withdrawn_from
 
 # How much of a test is ordered, beside a number of modules: none, or some where numbers aren't compared or known.
 WITHDRAWN, ORDERED = "withdrawn", "ordered"
-_REST = re.compile(rf"/(\d+|{WITHDRAWN}|{ORDERED})(?:/(\d+))?")
+_REST = re.compile(rf"(?:/(\d+|{WITHDRAWN}|{ORDERED})(?:/(\d+))?)?")
+
+
+class LaterOrder(NamedTuple):
+    """What the ledger knows of one change of a test.
+
+    Attributes:
+        number: which settlement of the test it is, or would be.
+        ordered: how much of the test was ordered.
+        entry: of the record.
+    """
+
+    number: int
+    ordered: str
+    entry: Entry
+
+    @classmethod
+    def read(cls, place: str, entries: Iterable[Entry]) -> list[LaterOrder]:
+        """Return those of one test in the order in which they were settled.
+
+        Args:
+            place: the service request's number and the protocol. A key that says no more is of an earlier version,
+                which didn't tell how much of an added test was ordered.
+            entries: of any test.
+        """
+        rest = [(_REST.fullmatch(each.key, len(place)), each) for each in entries if each.key.startswith(place)]
+        read = [cls(int(found[2] or 1), found[1] or ORDERED, each) for found, each in rest if found]
+        return sorted(read, key=lambda each: (each.number, each.entry.changed_at))
+
+    @staticmethod
+    def key(place: str, ordered: str, number: int) -> str:
+        """Return the business key of a record, the counterpart of ``read``."""
+        return f"{place}/{ordered}" + (f"/{number}" if number > 1 else "")
 
 
 class ByHand:
@@ -43,15 +76,11 @@ class ByHand:
         self._name = f"erp/later_orders/{sr_number}"
         said = ledger.watermark(self._name)
         self._kept: list[str] = orjson.loads(said) if said else []
-        self.protocols = list(dict.fromkeys([*protocols, *self._kept]))
         entries = list(ledger.entries("erp", "invoice", prefix=f"{sr_number}/"))
-        self._shown = {protocol: self._of(protocol, entries) for protocol in self.protocols}
-
-    def _of(self, protocol: str, entries: Sequence[Entry]) -> list[tuple[int, float, str, Entry]]:
-        """Return the records of a test in the order in which they were settled, each with how much was ordered."""
-        place = f"{self._sr_number}/{protocol}"
-        rest = [(_REST.fullmatch(each.key, len(place)), each) for each in entries if each.key.startswith(f"{place}/")]
-        return sorted((int(found[2] or 1), each.changed_at, found[1], each) for found, each in rest if found)
+        # A key of an earlier version names nothing but the test, which the request may list no longer.
+        old = [rest for each in entries if "/" not in (rest := each.key.removeprefix(f"{sr_number}/"))]
+        self.protocols = list(dict.fromkeys([*protocols, *self._kept, *old]))
+        self._shown = {each: LaterOrder.read(f"{sr_number}/{each}", entries) for each in self.protocols}
 
     def has(self, protocol: str) -> bool:
         """Whether a test has ever waited for a person."""
@@ -62,12 +91,11 @@ class ByHand:
         return next(reversed(self._settled(protocol)), "")
 
     def _settled(self, protocol: str) -> list[str]:
-        return [said for *_, said, entry in self._shown.get(protocol, ()) if entry.state is State.CONFIRMED]
+        return [each.ordered for each in self._shown.get(protocol, ()) if each.entry.state is State.CONFIRMED]
 
     def key(self, protocol: str, ordered: str) -> str:
         """Return the business key of the next record of a test."""
-        number = len(self._settled(protocol)) + 1
-        return f"{self._sr_number}/{protocol}/{ordered}" + (f"/{number}" if number > 1 else "")
+        return LaterOrder.key(f"{self._sr_number}/{protocol}", ordered, len(self._settled(protocol)) + 1)
 
     def outdated(self, due: Iterable[Record]) -> list[str]:
         """Return the keys of what waits although it is ordered otherwise by now, or as it was settled.
@@ -76,8 +104,8 @@ class ByHand:
             due: what is to wait.
         """
         keys = {record.key for record in due}
-        entries = [entry for shown in self._shown.values() for *_, entry in shown if entry.key not in keys]
-        return [entry.key for entry in entries if entry.state is State.QUARANTINED]
+        entries = [each.entry for shown in self._shown.values() for each in shown]
+        return [each.key for each in entries if each.state is State.QUARANTINED and each.key not in keys]
 
     def keep(self, due: Iterable[Record]) -> None:
         """Remember which tests wait, before they do, in case the request lists them no longer one day."""
