@@ -218,6 +218,13 @@ def test_nobody_is_blamed_where_the_erp_denies_what_was_just_posted(office, monk
     assert [invoice["status"] for invoice in at.invoices()] == ["POSTED"]
 
 
+def test_the_report_says_how_long_the_posting_took(office):
+    at = office(modules=3, protocols=1)
+    at.lab.faults("erp", {"route": "POST /api/invoices/*/post", "kind": "delay", "seconds": 0.3})
+    (report,) = (report for report in at.bill() if report.operation == "post_invoice")
+    assert report.seconds >= 0.3
+
+
 def test_what_the_erp_computes_otherwise_stays_a_draft(office, tmp_path):
     taxless = (PROJECT / "include" / "mappings" / "erp_custom.yaml").read_text()
     for line in ("tax_rate: {type: decimal, required: false}", "tax: {type: decimal, required: false}"):

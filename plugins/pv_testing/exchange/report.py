@@ -46,6 +46,13 @@ class Report:
             self.outcomes.append(outcome)
             self._counts[outcome.result] += 1
 
+    def replace(self, outcomes: Iterable[Outcome]) -> None:
+        """Take in what became of some records in the place of what was said of the same ones before."""
+        new = {outcome.key: outcome for outcome in outcomes}
+        kept = [outcome for outcome in self.outcomes if outcome.key not in new]
+        self.outcomes, self._counts = [], Counter()
+        self.add([*kept, *new.values()])
+
     def close(self) -> None:
         """Stop the clock."""
         self._ended = time.monotonic()

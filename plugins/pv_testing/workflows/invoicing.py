@@ -199,7 +199,7 @@ class Invoicing:
             just_posted = [case for case in posted if case.stage is not Stage.POSTED]
             await gather_bounded([self._see_posted(case) for case in posted])
             wrong = [case.contradiction() for case in before if not case.is_posted]
-            report = _corrected(report, [case.unseen() for case in just_posted if not case.is_posted])
+            report.replace(case.unseen() for case in just_posted if not case.is_posted)
             report.add((await self._exchange("post_invoice", wrong)).outcomes if wrong else ())
         report.add(case.untouched() for case in before if self._dry_run or case.is_posted)
         return report
@@ -254,13 +254,3 @@ class Invoicing:
 
     async def _exchange(self, operation: str, records: Sequence[Any]) -> Report:
         return await self._erp.aexchange(operation, records, replay=self._replay, dry_run=self._dry_run)
-
-
-def _corrected(report: Report, outcomes: Sequence[Outcome]) -> Report:
-    """Return a report with other outcomes in the place of those of the same records."""
-    keys = {outcome.key for outcome in outcomes}
-    corrected = Report(report.operation, report.system, report.provider)
-    corrected.notes, corrected.error = report.notes, report.error
-    corrected.add([*(outcome for outcome in report.outcomes if outcome.key not in keys), *outcomes])
-    corrected.close()
-    return corrected
