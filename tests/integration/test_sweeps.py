@@ -15,11 +15,11 @@ from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
 from pv_testing.workflows import intake, results, statuses
-from pv_testing.workflows.executions import readable
+from pv_testing.workflows.executions import list_complete, readable
 from pv_testing.workflows.nonconformances import SWEEP as REPORTS
 from pv_testing.workflows.nonconformances import report_non_conformances
 from pv_testing.workflows.unfinished import Unfinished
-from pv_testing.workflows.unknown_states import LOOKED, look_for_unknown_states
+from pv_testing.workflows.unknown_states import KIND, LOOKED, look_for_unknown_states
 
 UNREADABLE = "GET /api/v1/executions/5001/results"
 
@@ -193,6 +193,55 @@ def test_a_request_in_a_state_that_nobody_knows_waits_until_it_has_left_it(labor
     trip.ledger.set_watermark(LOOKED, "0")
     look_for_unknown_states(trip.framework, trip.ledger, "test")
     assert trip.ledger.waiting() == []
+
+
+def test_a_request_in_an_unknown_state_that_a_person_has_confirmed_is_left_alone(laboratory):
+    trip = laboratory(requests=1, modules=1, protocols=1)
+    _edit(trip, "UPDATE service_requests SET status = 'ON_HOLD' WHERE id = 1")
+    look_for_unknown_states(trip.framework, trip.ledger, "test")
+    trip.ledger.confirm("framework", KIND, "SR-2025-0001", "ON_HOLD", owner="a person")
+    trip.ledger.set_watermark(LOOKED, "0")
+    look_for_unknown_states(trip.framework, trip.ledger, "test")
+    assert trip.ledger.waiting() == []
+
+
+def test_nothing_is_made_of_a_request_that_has_left_the_known_states_and_it_is_forgotten(laboratory):
+    trip = laboratory(modules=2, protocols=1)
+    memory = Unfinished(trip.ledger, intake.SWEEP)
+    memory.take({"SR-2025-0001": 1})
+    _edit(trip, "UPDATE service_requests SET status = 'CANCELLED' WHERE id = 1")
+    trip.intake().raise_for_waiting()
+    assert trip.lab.samples() == []
+    assert memory.take({}) == {}
+
+
+def test_a_person_can_say_that_nothing_is_to_be_done_for_a_module_without_serial_number(laboratory):
+    trip = laboratory(modules=2, protocols=1, state="complete")
+    trip.intake().raise_for_waiting()
+    _edit(trip, "UPDATE executions SET module_id = '' WHERE execution_id = 5001")
+    _serials(trip, "A1", "")
+    trip.lab.advance(1, "REPORTS_APPROVED")
+    trip.lab.advance(1, "CLOSED")
+    assert [outcome.code for outcome in trip.intake().not_in_effect()] == ["SERIAL_MISSING"]
+    assert "SERIAL_MISSING" in [outcome.code for outcome in trip.results().not_in_effect()]
+    trip.ledger.confirm("lims", "sample", "SR-2025-0001/(module 2)", "none", owner="a person")
+    trip.ledger.confirm("lims", "result", "5001", "none", owner="a person")
+    trip.intake().raise_for_waiting()
+    trip.results()
+    assert trip.ledger.waiting() == []
+    assert Unfinished(trip.ledger, intake.SWEEP).take({}) == {}
+
+
+@pytest.mark.parametrize("status", ["Complete", "complete"])
+def test_a_completed_execution_is_known_however_its_status_is_spelt(laboratory, status):
+    trip = laboratory(modules=1, protocols=1, state="complete")
+    _edit(trip, f"UPDATE executions SET status = '{status}'")
+    trip.lab.advance(1, "REPORTS_APPROVED")
+    trip.lab.advance(1, "CLOSED")
+    (request,), _ = run(trip.framework.aservice_requests([1]))
+    listed = run(list_complete(trip.framework, request))
+    assert [each.execution_id for each in listed.complete] == ["5001"]
+    assert (listed.unread, listed.under_way) == ([], [])
 
 
 def _serials(trip, *numbers):

@@ -18,13 +18,13 @@ class Listed(NamedTuple):
     """What the framework lists of one service request.
 
     Attributes:
-        complete: the rows of its completed executions.
+        complete: its completed executions, without their results.
         unread: the outcomes of rows that can't be understood; they stop no other.
-        under_way: the numbers of those that have neither completed nor ended without results; only looked for where the
-            request is closed, for an open one is read again anyway.
+        under_way: the numbers of those of a closed request that have neither completed nor ended without results; an
+            open one is read again anyway.
     """
 
-    complete: Sequence[Mapping[str, Any]]
+    complete: Sequence[Execution]
     unread: Sequence[Outcome]
     under_way: list[str]
 
@@ -38,15 +38,14 @@ class Listed(NamedTuple):
 
 async def list_complete(framework: FrameworkClient, request: ServiceRequest) -> Listed:
     """Return the completed executions of a request, each once however the pages of the listing shift."""
-    wanted = {} if request.status == CLOSED else {"status": COMPLETE}
-    listed = await framework.alist("list_executions", sr_id=request.id, **wanted)
-    rows = {text(row.get("execution_id")): row for row in listed}
-    _, unread = readable(request, rows.values())
-    refused = {outcome.key for outcome in unread}
-    known = {name: row for name, row in rows.items() if name and name not in refused}
-    complete = [row for row in known.values() if row.get("status") == COMPLETE]
+    closed = request.status == CLOSED
+    rows = await framework.alist("list_executions", sr_id=request.id, **({} if closed else {"status": COMPLETE}))
+    executions, unread = readable(request, {text(row.get("execution_id")): row for row in rows}.values())
+    if not closed:
+        return Listed(executions, unread, [])
+    complete = [each for each in executions if each.status == COMPLETE]
     ended = {COMPLETE, *ENDED}
-    return Listed(complete, unread, [name for name, row in known.items() if row.get("status") not in ended])
+    return Listed(complete, unread, [each.execution_id for each in executions if each.status not in ended])
 
 
 def readable(request: ServiceRequest, rows: Iterable[Mapping[str, Any]]) -> tuple[list[Execution], list[Outcome]]:

@@ -16,7 +16,7 @@ from pv_testing.projects import ProjectRules
 from pv_testing.projects.progress import COMPLETE, ENDED
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
 from pv_testing.workflows.projects import HOURS_SWEEP, under_test, unknown
-from pv_testing.workflows.unfinished import CLOSED, Unfinished
+from pv_testing.workflows.unfinished import Unfinished, is_over
 
 NAMED = 20
 
@@ -122,7 +122,6 @@ async def _remember(pm: PMClient, listed: Runs, reports: Iterable[Report], delet
     """Remember the service requests whose hours are entered, so that closed ones aren't read for ever."""
     waiting = {outcome.key.partition("/")[0] for report in reports for outcome in report.not_in_effect()}
     finished = [
-        (request, request.status == CLOSED and not any(_awaited(run, waiting) for run in runs))
-        for request, runs in listed
+        (request, is_over(request) and not any(_awaited(run, waiting) for run in runs)) for request, runs in listed
     ]
     await Unfinished(pm.ledger, HOURS_SWEEP).keep(finished, deleted)

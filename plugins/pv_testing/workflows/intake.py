@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from pv_testing.domain.samples import sample_records, shortfalls
+from pv_testing.domain.status import STATES
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.ledger import State
-from pv_testing.workflows.unfinished import CLOSED, Unfinished
+from pv_testing.workflows.confirmed import without_confirmed
+from pv_testing.workflows.unfinished import Unfinished, is_over
 
 SWEEP = "lims/samples"
 KIND = "sample"
@@ -36,15 +39,19 @@ async def create_samples(
         dry_run: say what would happen, and change nothing anywhere.
     """
     requests, missing = await framework.aservice_requests(sr_ids)
-    by_request = {request.sr_number: list(sample_records(request)) for request in requests}
-    records = [record for of in by_request.values() for record in of]
+    by_request = {each.sr_number: sample_records(each) for each in requests if each.status in STATES}
+    wanted = [record for of in by_request.values() for record in of]
+    records, confirmed = await asyncio.to_thread(without_confirmed, lims.ledger, lims.system, KIND, wanted)
     report = await lims.aexchange("create_sample", records, replay=replay, dry_run=dry_run)
-    report.notes += [*shortfalls(requests), *_no_longer_listed(lims, by_request, keep=not dry_run)]
+    report.add(confirmed)
+    report.notes += shortfalls(requests)
+    report.notes += await asyncio.to_thread(_no_longer_listed, lims, by_request, keep=not dry_run)
     missing.tell(report)
     if not dry_run:
         waiting = {outcome.key for outcome in report.not_in_effect()}
-        done = [each for each in requests if waiting.isdisjoint(record.key for record in by_request[each.sr_number])]
-        finished = [(each, each.status == CLOSED and report.error is None and each in done) for each in requests]
+        behind = {number for number, of in by_request.items() if any(record.key in waiting for record in of)}
+        over = [each for each in requests if is_over(each) and each.sr_number not in behind]
+        finished = [(each, report.error is None and each in over) for each in requests]
         await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
     return report
 

@@ -9,7 +9,6 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
 
-from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
@@ -22,7 +21,7 @@ from pv_testing.quality.retests import EarlierReport, earlier_tests
 from pv_testing.workflows.executions import Listed, list_complete
 from pv_testing.workflows.reported import Reported, in_doubt
 from pv_testing.workflows.settled import Settled
-from pv_testing.workflows.unfinished import CLOSED, Unfinished
+from pv_testing.workflows.unfinished import Unfinished, is_over
 
 SWEEP = "qms/nc"
 
@@ -126,7 +125,7 @@ class _Batch:
             waiting: executions whose reports are not in effect, or of which nobody knows.
         """
         complete = not self.unlinked and not self.unread and not self.listed.under_way
-        return self.request.status == CLOSED and complete and waiting.isdisjoint(self.earlier)
+        return is_over(self.request) and complete and waiting.isdisjoint(self.earlier)
 
     def unchanged(self, known: Mapping[str, str]) -> list[Outcome]:
         """Return the outcomes of the reports of which there is nothing to be sent."""
@@ -139,9 +138,9 @@ async def _read(framework: FrameworkClient, qms: QMSClient, request: ServiceRequ
     settled = Settled(qms.ledger, f"qms/nc/{request.sr_number}", qms.contract.digest, anew=anew)
     reported = Reported(qms.ledger, f"qms/nc_facts/{request.sr_number}")
     listed = await list_complete(framework, request)
-    unsettled = [row for row in listed.complete if not settled.has(row)]
+    unsettled = [each.raw for each in listed.complete if not settled.has(each.raw)]
     executions, unread = await framework.aall_with_results(unsettled)
-    earlier = earlier_tests(read_execution(row) for row in listed.complete)
+    earlier = earlier_tests(listed.complete)
     judged = {each.execution_id: (each, judge(each)) for each in executions}
     return _Batch(
         request, listed, {each.key: each for each in (*listed.unread, *unread)}, settled, reported, earlier, judged

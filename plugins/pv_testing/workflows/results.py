@@ -16,9 +16,10 @@ from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.lims import LIMSClient
+from pv_testing.workflows.confirmed import without_confirmed
 from pv_testing.workflows.executions import Listed, list_complete
 from pv_testing.workflows.settled import Settled
-from pv_testing.workflows.unfinished import CLOSED, Unfinished
+from pv_testing.workflows.unfinished import Unfinished, is_over
 
 SWEEP = "lims/results"
 
@@ -51,9 +52,11 @@ async def upload_results(
     read = await gather_bounded([_part(framework, request, settled) for request, settled in work], limit=2)
     pairs = [(part.request, named(run, users)) for part in read for run in part.executions]
     sample_ids = await lims.asample_ids({sample_key(r.sr_number, e.serial_number) for r, e in pairs})
-    records, orphans = _records(pairs, protocols, sample_ids)
+    wanted, orphans = _records(pairs, protocols, sample_ids)
+    kind = lims.contract.operation("upload_results").kind
+    records, confirmed = await asyncio.to_thread(without_confirmed, lims.ledger, lims.system, kind, wanted)
     report = await lims.aexchange("upload_results", records, replay=replay, dry_run=dry_run)
-    report.add(orphans)
+    report.add([*orphans, *confirmed])
     for part in read:
         report.add([*part.unread, *(Outcome(execution_id, Result.UNCHANGED) for execution_id in sorted(part.settled))])
         report.notes += part.listed.notes(part.request)
@@ -89,15 +92,14 @@ class _Part:
         """Say whether the request is closed, nothing of it waits and nothing more can come."""
         read = {each.execution_id for each in self.executions}
         done = waiting.isdisjoint(read) and not self.unread and not self.listed.under_way
-        return self.request.status == CLOSED and done
+        return is_over(self.request) and done
 
 
 async def _part(framework: FrameworkClient, request: ServiceRequest, settled: Settled) -> _Part:
     """Read the executions of a request but for those that are settled, which are unchanged."""
     listed = await list_complete(framework, request)
-    unsettled = [row for row in listed.complete if not settled.has(row)]
-    names = {str(row["execution_id"]) for row in unsettled}
-    known = {str(row["execution_id"]) for row in listed.complete} - names
+    unsettled = [each.raw for each in listed.complete if not settled.has(each.raw)]
+    known = {each.execution_id for each in listed.complete} - {str(row["execution_id"]) for row in unsettled}
     executions, unread = await framework.aall_with_results(unsettled)
     return _Part(request, listed, executions, [*listed.unread, *unread], known)
 

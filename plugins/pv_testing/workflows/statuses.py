@@ -16,7 +16,7 @@ from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
-from pv_testing.workflows.unfinished import CLOSED, Unfinished
+from pv_testing.workflows.unfinished import Unfinished, is_over
 
 SWEEP = "lims/statuses"
 NOTES = "Updated from PV Testing Framework"
@@ -51,7 +51,7 @@ async def push_statuses(
     if not dry_run:
         in_effect = set(report.external_ids())
         done = {each.sr_number for each in requests if not told[each.sr_number] or in_effect.issuperset(_keys(each))}
-        finished = [(each, each.status == CLOSED and each.sr_number in done) for each in requests]
+        finished = [(each, is_over(each) and each.sr_number in done) for each in requests]
         await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
     return report
 

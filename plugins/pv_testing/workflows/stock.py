@@ -9,7 +9,6 @@ from datetime import date, datetime, timezone, tzinfo
 import orjson
 
 from pv_testing.config import lab_zone
-from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
 from pv_testing.exchange.report import Report
@@ -22,7 +21,7 @@ from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision, State
 from pv_testing.workflows.executions import Listed, list_complete, readable
-from pv_testing.workflows.unfinished import CLOSED, Unfinished
+from pv_testing.workflows.unfinished import Unfinished, is_over
 
 MOVE = "record_stock_movement"
 DRAW = "draw_consumable"
@@ -184,17 +183,14 @@ def _drawn(
 ) -> list[tuple[ServiceRequest, bool]]:
     """Return how far requests are: a closed one is finished when its tests have ended and all is drawn."""
     done = {number for number, of in records.items() if number not in under_way and all(r.key in drawn for r in of)}
-    return [(each, each.status == CLOSED and each.sr_number in done) for each in requests]
+    return [(each, is_over(each) and each.sr_number in done) for each in requests]
 
 
 def _draws(
     listed: Iterable[tuple[ServiceRequest, Listed]], policy: InventoryPolicy, zone: tzinfo
 ) -> dict[str, list[Record]]:
     """Return what the completed executions of each request have used up."""
-    return {
-        request.sr_number: draw_records(request.sr_number, map(read_execution, rows.complete), policy, zone)
-        for request, rows in listed
-    }
+    return {request.sr_number: draw_records(request.sr_number, rows.complete, policy, zone) for request, rows in listed}
 
 
 async def _send(

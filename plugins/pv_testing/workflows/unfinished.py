@@ -28,6 +28,11 @@ RECENT_DAYS = 30
 Listed = Mapping[str, Any]
 
 
+def is_over(request: ServiceRequest) -> bool:
+    """Say whether nothing new is expected of a request: it is closed, or in a state that no workflow is about."""
+    return request.status == CLOSED or request.status not in STATES
+
+
 class Unfinished:
     """What the ledger remembers of the service requests of one sweep.
 

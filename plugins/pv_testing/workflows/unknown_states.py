@@ -7,7 +7,8 @@ import time
 from pv_testing.domain.reading import text
 from pv_testing.domain.status import STATES
 from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.ledger import Ledger, Refusal, State
+from pv_testing.ledger import Claim, Decision, Ledger, Refusal, State
+from pv_testing.ledger.rows import stand_in, storable
 from pv_testing.workflows.unfinished import DAY
 
 KIND = "service_request_state"
@@ -16,6 +17,8 @@ LOOKED = "framework/unknown_states"
 
 def look_for_unknown_states(framework: FrameworkClient, ledger: Ledger, owner: str) -> dict[str, str]:
     """Let requests in an unknown state wait for a person, and those that have left it wait no more.
+
+    One that a person has confirmed in that state is left alone.
 
     Args:
         framework: asked once a day for all requests, and otherwise not at all.
@@ -30,10 +33,14 @@ def look_for_unknown_states(framework: FrameworkClient, ledger: Ledger, owner: s
         return {}
     rows = framework.list_service_requests()
     found = {text(row.get("sr_number")): text(row.get("status")) for row in rows if row.get("status") not in STATES}
-    refusals = [Refusal(number, state, "STATE_UNKNOWN", _reason(state)) for number, state in found.items() if number]
+    keys = {number if storable(number) else stand_in(number): state for number, state in found.items()}
+    answers = ledger.peek(framework.system, KIND, [Claim(key, state) for key, state in keys.items()])
+    confirmed = {answer.key for answer in answers if answer.decision is Decision.UNCHANGED}
+    asked = [(key, state) for key, state in keys.items() if key not in confirmed]
+    refusals = [Refusal(key, state, "STATE_UNKNOWN", _reason(state)) for key, state in asked]
     ledger.quarantine(framework.system, KIND, refusals, owner=owner)
     waiting = [entry.key for entry in ledger.entries(framework.system, KIND, [State.QUARANTINED])]
-    ledger.release(framework.system, KIND, [number for number in waiting if number not in found], owner=owner)
+    ledger.release(framework.system, KIND, [key for key in waiting if key not in keys], owner=owner)
     ledger.set_watermark(LOOKED, str(now))
     return found
 
