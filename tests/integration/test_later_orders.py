@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
-from pv_testing.ledger import Claim, Refusal
+from pv_testing.ledger import Claim, Ledger, Refusal
 from tests.integration.billing import Office, offices, outcome
 
 SR = "SR-2025-0001"
@@ -178,6 +181,31 @@ def test_a_credit_note_that_may_have_been_made_waits_although_its_test_is_back(o
     assert at.due("erp/credits") == [1]
     at.ledger.confirm("erp", "credit_note", key, "CRN-000001", owner="ada")
     assert waits(at) == {f"{SR}/PVTP-002/2": "ADDED_AFTER_INVOICE"}
+
+
+def test_the_event_loop_never_waits_for_the_ledger(office, monkeypatch):
+    at = office(modules=2, protocols=2)
+    at.bill()
+    at.lab.withdraw(1, "PVTP-002")
+    called, blocking = set(), set()
+
+    def watch(name):
+        call = getattr(Ledger, name)
+
+        def watched(*args, **kwargs):
+            called.add(name)
+            with suppress(RuntimeError):
+                asyncio.get_running_loop()
+                blocking.add(name)
+            return call(*args, **kwargs)
+
+        monkeypatch.setattr(Ledger, name, watched)
+
+    names = {"peek", "entries", "release", "watermark", "set_watermark", "change_watermark"}
+    for name in names:
+        watch(name)
+    at.credit()
+    assert (called, blocking) == (names, set())
 
 
 def test_a_credit_note_that_was_not_made_is_not_missed_once_a_person_has_said_so(office):

@@ -70,7 +70,8 @@ async def credit_withdrawn_tests(
     report = await erp.aexchange("create_credit_note", records, **flags)
     report.add(each.unchanged() for case in found for each in case.notes if each.in_effect)
     report.notes += [said for outcome in report.outcomes for said in _compared(outcome, found)]
-    doubtful = in_doubt(erp.ledger, erp.system, "credit_note", [key for case in found for key in case.dropped])
+    dropped = [key for case in found for key in case.dropped]
+    doubtful = await asyncio.to_thread(in_doubt, erp.ledger, erp.system, "credit_note", dropped)
     report.add(Outcome(key, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for key in sorted(doubtful))
     missing.tell(report)
     reports = [report]
