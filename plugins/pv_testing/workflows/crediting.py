@@ -176,7 +176,9 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
     if keep:
         by_hand.keep(case.later)
     case.outdated += by_hand.outdated(case.later)
-    case.dropped += {f"{number}/{protocol}" for protocol in listed} & entries.keys() - there.keys() - case.keys
+    lines = {f"{number}/{protocol}" for protocol in listed}
+    unmade = (lines & entries.keys()) - there.keys()
+    case.dropped += sorted(unmade - {each.record.key for each in case.notes})
     return case
 
 
