@@ -153,7 +153,7 @@ class Chunk:
 
     def _take(self, claim: Claimed) -> Prepared:
         item = self.items[claim.key]
-        item.external_id, item.revision = claim.external_id, claim.revision
+        item.external_id, item.revision, item.absent = claim.external_id, claim.revision, claim.absent
         return item
 
     async def _send(self, items: Sequence[Prepared], rounds: int) -> None:
@@ -267,7 +267,10 @@ class Chunk:
         if not missing:
             return []
         await asyncio.sleep(self.operation.limits.horizon)
-        return await self._find(missing)
+        missing = await self._find(missing)
+        for item in missing:
+            item.absent = not item.external_id
+        return missing
 
     async def _clarify(self, items: Sequence[Prepared], rounds: int, why: str = "") -> None:
         """Find out by look-up whether the records took effect; send what surely did not."""

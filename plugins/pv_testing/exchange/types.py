@@ -38,6 +38,8 @@ class Prepared:
         external_id: the record's id in the system, where the ledger knows it.
         revision: 1 for the first version that takes effect, one more for each amendment.
         data: the record as it was before mapping, for operations that need more than the payload.
+        absent: whether the system surely holds nothing of it, although an earlier version was confirmed: a look-up has
+            found nothing, twice, or a person has looked.
     """
 
     key: str
@@ -46,6 +48,7 @@ class Prepared:
     external_id: str = ""
     revision: int = 1
     data: Mapping[str, Any] = field(default_factory=dict)
+    absent: bool = False
 
 
 class Verdict(str, Enum):

@@ -96,7 +96,7 @@ def _answer(system: str, kind: str, row: Row | None, item: Claim, now: float) ->
     code, reason = (row.code, row.reason) if decision is Decision.WAITING else ("", "")
     return Claimed(
         system, kind, item.key, item.fingerprint, decision, row.token, row.external_id, revision,
-        in_doubt, code, reason, row.owner, row.lease_until,
+        in_doubt, code, reason, row.owner, row.lease_until, rules.seen_absent(row),
     )  # fmt: skip
 
 

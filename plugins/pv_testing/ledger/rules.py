@@ -223,8 +223,14 @@ def release(row: Row, *, absent: bool) -> Row:
         row: a record that waits.
         absent: whether the person has seen that the system doesn't hold the doubtful version.
     """
-    certain = absent or row.code == NO_LOOKUP
-    return row._replace(state=_RELEASED, doubtful="" if certain else row.doubtful)
+    if absent:
+        return row._replace(state=_RELEASED, doubtful="", code=ABSENT, reason="")
+    return row._replace(state=_RELEASED, doubtful="" if row.code == NO_LOOKUP else row.doubtful)
+
+
+def seen_absent(row: Row) -> bool:
+    """Whether a person has said of the record that it isn't in the system, and nothing was sent since."""
+    return row.state == _RELEASED and row.code == ABSENT
 
 
 def confirm(row: Row, external_id: str) -> Row:

@@ -77,6 +77,7 @@ class Claimed:
         reason: with ``WAITING``, the same in words.
         owner: who holds the record or held it last.
         lease_until: when the lease ends, in epoch seconds of :meth:`Ledger.now`.
+        absent: whether a person has said since the last attempt that the system doesn't hold the record.
     """
 
     system: str
@@ -92,6 +93,7 @@ class Claimed:
     reason: str
     owner: str
     lease_until: float
+    absent: bool = False
 
 
 class Settlement(NamedTuple):

@@ -190,8 +190,11 @@ class RestOperation:
         return [NO_ID if self.lacks_id(item) else next(replies) for item in batch]
 
     def lacks_id(self, item: Prepared) -> bool:
-        """Whether a record that was confirmed before can't be changed, because nobody knows its id."""
-        return self._needs_id and item.revision > 1 and not item.external_id
+        """Whether a record that was confirmed before can't be changed, because nobody knows its id.
+
+        One that surely isn't there any more has none, and is created once more.
+        """
+        return self._needs_id and item.revision > 1 and not item.external_id and not item.absent
 
     def _confirmed(self, external_id: str, body: Any, item: Prepared | None = None) -> Reply:
         """Return the reply for a record that took effect; an id that is needed and not said is looked up."""

@@ -191,6 +191,21 @@ def test_a_release_looks_up_what_may_have_been_sent_unless_a_person_has_seen_tha
     assert rules.decide(rules.release(rejected, absent=False), "a", NOW) is Decision.NEW
 
 
+def test_that_a_person_has_seen_a_record_absent_is_known_until_it_may_have_been_sent():
+    confirmed = settled(FRESH, Result.CREATED)
+    waits = settled(rules.take(confirmed, "b", Decision.CHANGED, "o", LIVE), Result.DEFERRED, code="AMBIGUOUS")
+    assert not rules.seen_absent(rules.release(waits, absent=False))
+    released = rules.release(waits, absent=True)
+    assert (released.code, released.reason, released.revision) == ("ABSENT", "", 1)
+    assert rules.seen_absent(released)
+    again = rules.take(released, "c", Decision.CHANGED, "o", LIVE)
+    assert not rules.seen_absent(again)
+    assert rules.seen_absent(settled(again, Result.DEFERRED, code="NOT_SENT"))
+    assert not rules.seen_absent(settled(again, Result.DEFERRED, code="AMBIGUOUS"))
+    resolving = rules.take(again._replace(lease_until=EXPIRED), "c", Decision.RESOLVE, "o", LIVE)
+    assert not rules.seen_absent(settled(resolving, Result.DEFERRED, code="NOT_SENT"))
+
+
 def test_a_release_is_a_persons_word_where_there_is_no_look_up():
     doubtful = settled(FRESH, Result.QUARANTINED, code="NO_LOOKUP")
     assert rules.decide(rules.release(doubtful, absent=False), "a", NOW) is Decision.NEW

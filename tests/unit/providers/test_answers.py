@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from pv_testing.exchange.types import Result
-from pv_testing.ledger import Ledger
+from pv_testing.ledger import Claim, Ledger, Settlement
 from tests.unit.providers.plain_lims import PlainLims, contract, exchange, sample
 
 
@@ -94,6 +94,53 @@ def test_what_was_confirmed_without_id_is_looked_up_before_it_is_changed(tmp_pat
     (outcome,) = exchange(lims, contract(tmp_path), sample(x=2), ledger=ledger).outcomes
     assert (outcome.result, outcome.external_id) == (Result.UPDATED, "S1")
     assert [known["metadata"] for known in lims.samples] == [{"x": 2}]
+
+
+def confirmed_without_id(ledger: Ledger) -> None:
+    (claimed,) = ledger.claim("lims", "sample", [Claim("P/A", "an earlier version")], owner="before", lease=10)
+    ledger.settle([Settlement(claimed, Result.CREATED)], owner="before")
+
+
+def test_what_was_confirmed_without_id_and_is_surely_gone_is_created_again(tmp_path: Path) -> None:
+    lims, ledger = PlainLims(), Ledger()
+    confirmed_without_id(ledger)
+    (outcome,) = exchange(lims, contract(tmp_path), sample(x=2), ledger=ledger).outcomes
+    assert (outcome.result.in_effect, outcome.external_id) == (True, "S1")
+    assert lims.seen == ["POST /samples/search", "POST /samples/search", "POST /samples"]
+    (outcome,) = exchange(lims, contract(tmp_path), sample(x=3), ledger=ledger).outcomes
+    assert (outcome.result, [known["metadata"] for known in lims.samples]) == (Result.UPDATED, [{"x": 3}])
+
+
+def test_a_lost_answer_to_what_is_created_again_is_looked_up(tmp_path: Path) -> None:
+    lims, ledger = PlainLims(), Ledger()
+    confirmed_without_id(ledger)
+    lims.create = lims.loses_the_first_answer
+    (outcome,) = exchange(lims, contract(tmp_path), sample(x=2), ledger=ledger).outcomes
+    assert (outcome.result, outcome.external_id, len(lims.samples)) == (Result.ADOPTED, "S1", 1)
+
+
+@pytest.mark.parametrize("find", [None, "refused"])
+def test_a_person_who_says_that_it_is_gone_is_believed_where_no_look_up_can_tell(
+    tmp_path: Path, find: str | None
+) -> None:
+    def change(content: dict[str, Any]) -> None:
+        if find is None:
+            del content["operations"]["create_sample"]["find"]
+            content["operations"]["create_sample"]["person"] = True
+
+    async def search(_: web.Request) -> web.Response:
+        return web.json_response({"error": {"code": "NO"}}, status=422)
+
+    lims, ledger = PlainLims(), Ledger()
+    lims.search = search
+    confirmed_without_id(ledger)
+    path = contract(tmp_path, change)
+    for release in ({}, {"absent": True}):
+        (outcome,) = exchange(lims, path, sample(x=2), ledger=ledger).outcomes
+        assert (outcome.result, len(lims.samples)) == (Result.QUARANTINED, 0)
+        assert ledger.release("lims", "sample", ["P/A"], **release) == 1
+    (outcome,) = exchange(lims, path, sample(x=2), ledger=ledger).outcomes
+    assert (outcome.result.in_effect, outcome.external_id, len(lims.samples)) == (True, "S1", 1)
 
 
 def test_a_look_up_that_gives_no_id_does_not_supply_it(tmp_path: Path) -> None:
