@@ -19,6 +19,8 @@ EXCERPT_LIMIT = 300
 SHORTEST = 6
 """Characters that a credential must have to be known again in a text; anything shorter is a part of common words."""
 MOST = 1_000
+READ = 100_000
+"""The most characters that are read for an excerpt, however much of them is blotted out."""
 BLOT = "***"
 
 _NAME = r"""(?:
@@ -30,8 +32,10 @@ _SPOKEN = rf"""(?P<name> {_NAME} ) (?P<glue> \\*["']? \s* (?: [:=] | => ) \s* ""
 _LISTED = re.compile(rf"""(?ixs) {_SPOKEN} [\[(] ) [^\])]+""")
 _QUOTED = re.compile(
     rf"""(?ixs) {_SPOKEN} b? (?P<escape>\\+)? (?P<quote>["']) )
-    (?(escape) (?: (?! \\+ (?P=quote) ) . )+ | (?: \\. | (?! (?P=quote) ) [^\\] )+ )"""
+    (?: (?(escape) (?: (?! \\+ (?P=quote) ) . )+ | (?: \\. | (?! (?P=quote) ) [^\\] )+ ) (?= \\* (?P=quote) )
+      | (?! \\* (?P=quote) ) \s* [^\r\n]{{1,200}} \S* )"""
 )
+"""A quote that is never closed ends with its line, or with the word after 200 characters; no credential is longer."""
 _BARE = re.compile(
     rf"""(?ix) {_SPOKEN} )
     (?: (?: bearer | basic | token | session | api-?key | (?<= authorization: \ ) [\w-]{{1,40}} ) \s+ )?
@@ -42,6 +46,7 @@ _COOKIES = re.compile(r"""(?ix) (?P<name> cookie ) (?P<glue> \s* : \s* ) [^"'\r\
 _ELEMENT = re.compile(rf"""(?ix) (?P<name> < (?: [\w.-]{{1,40}} : )? {_NAME} \b [^<>]{{0,200}} > ) (?P<glue>) [^<]+""")
 _PATTERNS = (_COOKIES, _DIGEST, _LISTED, _QUOTED, _BARE, _ELEMENT)
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
+_CUT_IN_URL = re.compile(r"(?<=://)[^/\s@]*\Z")
 _SECRET_NAME = re.compile(rf"(?ix) {_NAME} s? $")
 
 
@@ -110,11 +115,21 @@ def redact(text: str, limit: int = EXCERPT_LIMIT) -> str:
     """
     if not text:
         return ""
-    clean = _known.blotted(text, limit * 4)
+    enough = size = limit * 4
+    clean = _blotted(text, size)
+    while len(clean) < enough and size < min(len(text), READ):
+        size = min(size * 2, READ)
+        clean = _blotted(text, size)
+    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+
+
+def _blotted(text: str, most: int) -> str:
+    """Return the first ``most`` characters or so without credentials; what is blotted out makes them fewer."""
+    clean = _known.blotted(text, most)
     for pattern in _PATTERNS:
         clean = pattern.sub(rf"\g<name>\g<glue>{BLOT}", clean)
     clean = _CREDENTIALS_IN_URL.sub(BLOT, clean)
-    return clean if len(clean) <= limit else clean[: limit - 1] + "…"
+    return clean if most >= len(text) else _CUT_IN_URL.sub(BLOT, clean)
 
 
 def names_secret(name: str) -> bool:

@@ -80,8 +80,53 @@ def test_a_known_credential_is_blotted_out_wherever_it_stands(form: str) -> None
 def test_no_half_of_a_known_credential_is_left_where_a_text_is_cut() -> None:
     conceal("abcdefghijklmnopqrstuvwxyz")
     for length in range(1, 80):
-        said = redact("abcdefghijklmnopqrstuvwxyz" * 20 + "abcdefghijklmnopqrstuvwxyz"[: length % 26], limit=length)
+        said = redact("-" * (length % 26) + "abcdefghijklmnopqrstuvwxyz" * 500, limit=length)
         assert "abc" not in said
+
+
+@pytest.mark.parametrize("said", ["{} why not", "token={} why not", '{{"token": "{}"}} why not'])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_stands_behind_a_long_credential_is_said(monkeypatch: pytest.MonkeyPatch, said: str, known: bool) -> None:
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    secret = "k3" * 1500
+    if known:
+        conceal(secret)
+    elif said.startswith("{}"):
+        pytest.skip("what is neither known nor named can't be told")
+    excerpt = redact(said.format(secret) + " z" * 4000)
+    assert excerpt.startswith(said.format("***"))
+    assert (len(excerpt), "k3" in excerpt) == (redaction.EXCERPT_LIMIT, False)
+
+
+def test_what_stands_behind_many_long_credentials_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    conceal("k3" * 1500)
+    assert redact(("k3" * 1500 + " why ") * 3) == "*** why *** why *** why "
+
+
+def test_no_more_is_read_than_is_bearable_and_no_half_of_a_credential_is_said() -> None:
+    for length in range(redaction.READ - 60, redaction.READ, 5):
+        said = redact(f"token={'x' * length} see https://lab:canary1canary2canary3@lims/ {'y' * 10**6}", limit=100)
+        assert said.startswith("token=***")
+        assert "canary" not in said
+    started = time.monotonic()
+    redact("token='" + "x " * 10**7)
+    assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("quote", ['"', "'", '\\"'])
+def test_a_quote_that_is_never_closed_ends_with_its_line_or_after_a_while(quote: str) -> None:
+    assert redact(f"password: {quote}canary\nsample LIM-1 is locked") == f"password: {quote}***\nsample LIM-1 is locked"
+    said = redact(f"password: {quote}{'canary' * 100} is refused. " + "why not? " * 40, 1000)
+    assert said.endswith("why not? why not? ")
+    assert "canary" not in said
+    assert "canary" not in redact(f"password: {quote}\ncanary")
+    assert "canary" not in redact(f"password: {quote}a\ncanary{quote}")
+
+
+@pytest.mark.parametrize("empty", ["''", '""'])
+def test_an_empty_credential_hides_nothing(empty: str) -> None:
+    assert redact(f"password: {empty} is refused") == f"password: {empty} is refused"
 
 
 def test_a_credential_that_could_be_a_word_leaves_texts_alone() -> None:
