@@ -18,6 +18,8 @@ from urllib.parse import quote, quote_plus
 EXCERPT_LIMIT = 300
 SHORTEST = 6
 """Characters that a credential must have to be known again in a text; anything shorter is a part of common words."""
+LONGEST_WORD = 11
+"""Letters up to which a credential of nothing else may be a part of longer words, and is known only by itself."""
 MOST = 1_000
 READ = 100_000
 """The most characters that are read for an excerpt, however much of them is blotted out."""
@@ -45,6 +47,8 @@ _DIGEST = re.compile(r"""(?ix) (?P<name> digest ) (?P<glue> \s+ ) (?= \w{1,40} =
 _COOKIES = re.compile(r"""(?ix) (?P<name> cookie ) (?P<glue> \s* : \s* ) [^"'\r\n]+""")
 _ELEMENT = re.compile(rf"""(?ix) (?P<name> < (?: [\w.-]{{1,40}} : )? {_NAME} \b [^<>]{{0,200}} > ) (?P<glue>) [^<]+""")
 _PATTERNS = (_COOKIES, _DIGEST, _LISTED, _QUOTED, _BARE, _ELEMENT)
+_BEGINS = r"(?: \b | (?<= \\[bfnrt] ) | (?<= % [\da-fA-F]{2} ) | (?<= \\x [\da-f]{2} ) | (?<= \\u [\da-fA-F]{4} ) )"
+"""Where a word may begin: also behind an escaped character, whose letters aren't its own."""
 _CREDENTIALS_IN_URL = re.compile(r"(?<=://)[^/\s:@]+:[^/\s@]+(?=@)")
 _CUT_IN_URL = re.compile(r"(?<=://)[^/\s@]*\Z")
 _SECRET_NAME = re.compile(rf"(?ix) {_NAME} s? $")
@@ -76,7 +80,8 @@ class _Known:
         clean = head
         for form in forms:
             if form in clean:
-                clean = clean.replace(form, BLOT)
+                alone = len(form) <= LONGEST_WORD and form.isalpha()
+                clean = re.sub(rf"(?x) {_BEGINS} {form} \b", BLOT, clean) if alone else clean.replace(form, BLOT)
         return clean if len(head) == len(text) or not longest else clean[:-longest]
 
 

@@ -134,6 +134,17 @@ def test_a_credential_that_could_be_a_word_leaves_texts_alone() -> None:
     assert redact("the system is busy") == "the system is busy"
 
 
+def test_a_credential_that_is_a_word_is_not_blotted_out_of_longer_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", redaction._Known())
+    conceal("integration", "integrationssss")
+    innocent = "pv_testing.integrations: see https://lims/integrations/v1 and reintegration"
+    assert redact(innocent) == innocent
+    assert redact("(integration) or integration:8080, xintegrationssssx") == "(***) or ***:8080, x***x"
+    assert redact(base64.b64encode(b"integration").decode() + "x") == "***x"
+    for escaped in ("\\n", "\\t", "%3A", "%20", "\\x3d", "\\u003d"):
+        assert redact(f"u{escaped}integration{escaped}") == f"u{escaped}***{escaped}"
+
+
 def test_the_newest_credentials_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_known", redaction._Known())
     monkeypatch.setattr(redaction, "MOST", 2)
