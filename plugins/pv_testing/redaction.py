@@ -25,6 +25,8 @@ READ = 100_000
 """The most characters that are read for an excerpt, however much of them is blotted out."""
 BLOT = "***"
 
+Span = tuple[int, int]
+
 _NAME = r"""(?:
     authorization | (?: api | subscription | access | secret | private | shared | signing | account )[-_\ ]?key
   | x-[\w-]{1,40}-key | x-(?:[\w-]{1,40}-)?auth | token | (?:client[-_]?)? secret | password | passwd | passphrase | pwd
@@ -72,17 +74,18 @@ class _Known:
             forms = {form for each in self._secrets.values() for form in each}
             self._forms = tuple(sorted(forms, key=len, reverse=True))
 
-    def blotted(self, text: str, most: int) -> str:
-        """Return the first ``most`` characters or so without any known secret; none is cut in two and half shown."""
-        forms = self._forms
-        longest = len(forms[0]) if forms else 0
-        head = text[: most + longest]
-        clean = head
-        for form in forms:
-            if form in clean:
+    @property
+    def longest(self) -> int:
+        """The length of the longest form of a known credential."""
+        return len(self._forms[0]) if self._forms else 0
+
+    def spans(self, text: str) -> Iterator[Span]:
+        """Give the places of known credentials in a text."""
+        for form in self._forms:
+            if form in text:
                 alone = len(form) <= LONGEST_WORD and form.isalpha()
-                clean = re.sub(rf"(?x) {_BEGINS} {form} \b", BLOT, clean) if alone else clean.replace(form, BLOT)
-        return clean if len(head) == len(text) or not longest else clean[:-longest]
+                found = re.finditer(rf"(?x) {_BEGINS} {form} \b" if alone else re.escape(form), text)
+                yield from (each.span() for each in found)
 
 
 _known = _Known()
@@ -129,12 +132,26 @@ def redact(text: str, limit: int = EXCERPT_LIMIT) -> str:
 
 
 def _blotted(text: str, most: int) -> str:
-    """Return the first ``most`` characters or so without credentials; what is blotted out makes them fewer."""
-    clean = _known.blotted(text, most)
+    """Return the first ``most`` characters without credentials; none is cut in two and half shown.
+
+    Each is looked for in the text as it came: a credential that is a word, such as ``secret``, would else hide the name
+    by which another one is known.
+    """
+    head = text[: most + _known.longest]
+    end = len(text) if len(head) == len(text) else most
+    parts, at = [], 0
+    for start, stop in sorted([*_known.spans(head), *_looking_like_credentials(head)]):
+        if start < end and stop > at:
+            parts += [head[at:start], BLOT] if start >= at else []
+            at = stop
+    clean = "".join([*parts, head[at:end]])
+    return clean if end == len(text) else _CUT_IN_URL.sub(BLOT, clean)
+
+
+def _looking_like_credentials(text: str) -> Iterator[Span]:
     for pattern in _PATTERNS:
-        clean = pattern.sub(rf"\g<name>\g<glue>{BLOT}", clean)
-    clean = _CREDENTIALS_IN_URL.sub(BLOT, clean)
-    return clean if most >= len(text) else _CUT_IN_URL.sub(BLOT, clean)
+        yield from ((found.end("glue"), found.end()) for found in pattern.finditer(text))
+    yield from (found.span() for found in _CREDENTIALS_IN_URL.finditer(text))
 
 
 def names_secret(name: str) -> bool:

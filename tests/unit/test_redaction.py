@@ -183,3 +183,9 @@ def test_no_text_takes_long(said: str) -> None:
     started = time.monotonic()
     redact(said * 10_000, 10**6)
     assert time.monotonic() - started < 2
+
+
+@pytest.mark.parametrize("said", ["client_secret=canary-123456&x=1", "secret=canary", "session token: 'canary'"])
+def test_a_credential_that_is_the_name_of_another_hides_no_name(said: str) -> None:
+    conceal("secret", "session")
+    assert "canary" not in redact(said)
