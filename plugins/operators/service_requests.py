@@ -89,7 +89,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         self.framework_conn_id = framework_conn_id
         self.ledger_conn_id = ledger_conn_id
 
-    def chosen(self, owner: str = "") -> dict[str, int]:
+    def chosen(self, owner: str) -> dict[str, int]:
         """Return the ids of the service requests by their numbers.
 
         Args:
@@ -116,7 +116,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
-        found = self.chosen(owner_of(context) if "ti" in context else "")
+        found = self.chosen(owner_of(context))
         parts = chunks(list(found), self.most_tasks)
         names = ", ".join(title(part) for part in parts) or "none"
         self.log.info("%d service requests in %d tasks: %s", len(found), len(parts), names)

@@ -32,13 +32,15 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
         yield running
 
 
+TI: Any = SimpleNamespace(
+    dag_id="pv_quality", run_id="run-1", task_id="report", map_index=0, try_number=1, xcom_push=lambda **_: None
+)
+
+
 def report(**arguments: Any) -> tuple[dict[str, Any], ReportNonConformancesOperator, dict[Any, Any]]:
-    ti = SimpleNamespace(
-        dag_id="pv_quality", run_id="run-1", task_id="report", map_index=0, try_number=1, xcom_push=lambda **_: None
-    )
     operator = ReportNonConformancesOperator(task_id="report", outlets=[NON_CONFORMANCES], **arguments)
     events = {NON_CONFORMANCES: SimpleNamespace(extra={})}
-    summary = operator.execute({"ti": ti, "outlet_events": events})
+    summary = operator.execute({"ti": TI, "outlet_events": events})
     return summary, operator, events[NON_CONFORMANCES].extra
 
 
@@ -59,26 +61,26 @@ def test_a_failed_execution_is_reported_with_its_link_and_counted_in_the_asset(l
 
 def test_a_closed_request_is_chosen_until_nothing_of_it_waits(lab: Lab) -> None:
     chosen = ChooseServiceRequestsOperator(task_id="choose", states=UNDER_TEST, sweep=SWEEP)
-    assert chosen.execute({}) == [{"service_requests": [1], "title": "SR-2025-0001"}]  # type: ignore[typeddict-item]
+    assert chosen.execute({"ti": TI}) == [{"service_requests": [1], "title": "SR-2025-0001"}]
     lab.decide(int(first(lab)), "FAIL")
     lab.faults("qms", {"route": "POST /api/nc-reports", "kind": "error", "status": 422, "times": 1})
     with pytest.raises(ExchangeIncomplete):
         report(service_requests=[1])
     lab.advance(1, "CLOSED")
-    assert [task["service_requests"] for task in chosen.execute({})] == [[1]]  # type: ignore[typeddict-item]
+    assert [task["service_requests"] for task in chosen.execute({"ti": TI})] == [[1]]
     with pytest.raises(ExchangeIncomplete):
         report(service_requests=[1])
     report(service_requests=[1], replay=True)
-    assert chosen.execute({}) == []  # type: ignore[typeddict-item]
+    assert chosen.execute({"ti": TI}) == []
 
 
 def test_a_rehearsal_remembers_nothing_of_what_it_finds(lab: Lab) -> None:
     options = {"states": UNDER_TEST, "sweep": SWEEP, "unknown_states": True}
     chosen = ChooseServiceRequestsOperator(task_id="choose", rehearse="True", **options)
-    assert len(chosen.execute({})) == 1  # type: ignore[typeddict-item]
+    assert len(chosen.execute({"ti": TI})) == 1
     lab.advance(1, "CLOSED")
     really = ChooseServiceRequestsOperator(task_id="choose", **options)
-    assert really.execute({}) == []  # type: ignore[typeddict-item]
+    assert really.execute({"ti": TI}) == []
 
 
 def test_what_a_person_should_look_at_is_in_the_summary(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import sqlite3
 from contextlib import closing
@@ -201,7 +202,7 @@ def test_a_request_in_an_unknown_state_that_a_person_has_confirmed_is_left_alone
     look_for_unknown_states(trip.framework, trip.ledger, "test")
     trip.ledger.confirm("framework", KIND, "SR-2025-0001", "ON_HOLD", owner="a person")
     trip.ledger.set_watermark(LOOKED, "0")
-    look_for_unknown_states(trip.framework, trip.ledger, "test")
+    assert look_for_unknown_states(trip.framework, trip.ledger, "test") == {}
     assert trip.ledger.waiting() == []
 
 
@@ -230,6 +231,15 @@ def test_a_person_can_say_that_nothing_is_to_be_done_for_a_module_without_serial
     trip.results()
     assert trip.ledger.waiting() == []
     assert Unfinished(trip.ledger, intake.SWEEP).take({}) == {}
+
+
+def test_a_serial_number_that_comes_twice_and_can_be_kept_by_no_database_stops_no_other(laboratory):
+    trip = laboratory(modules=3, protocols=1)
+    listed = json.dumps(["A\x00", "A\x00", "B"])
+    _edit(trip, f"UPDATE service_requests SET module = json_set(module, '$.serial_numbers', json('{listed}'))")
+    report = trip.intake()
+    assert report.counts()["created"] == 1
+    assert {outcome.code for outcome in report.not_in_effect()} == {"SERIAL_DUPLICATE"}
 
 
 @pytest.mark.parametrize("status", ["Complete", "complete"])

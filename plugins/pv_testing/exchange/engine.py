@@ -13,13 +13,13 @@ from collections.abc import Set as AbstractSet
 
 from pv_testing.errors import DataError
 from pv_testing.exchange.chunk import POLL, Chunk, Run
-from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.exchange.operation import Operation
+from pv_testing.exchange.refused import Refused, content_of
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.together import together
-from pv_testing.exchange.types import Outcome, Payload, Prepared, Record, Result
-from pv_testing.ledger import Claim, Decision, Ledger, Refusal
-from pv_testing.ledger.rows import UNUSABLE, clean, stand_in, storable
+from pv_testing.exchange.types import Outcome, Prepared, Record, Result
+from pv_testing.ledger import Claim, Decision, Ledger
+from pv_testing.ledger.rows import UNUSABLE, storable
 from pv_testing.transports.sync import run
 
 CHUNK = 1_000
@@ -141,9 +141,9 @@ class Exchange:
 
     def _prepare(
         self, records: Sequence[Record], contradictory: AbstractSet[str]
-    ) -> tuple[list[Prepared], list[_Refused]]:
+    ) -> tuple[list[Prepared], list[Refused]]:
         prepared: list[Prepared] = []
-        refused: list[_Refused] = []
+        refused: list[Refused] = []
         for record in records:
             try:
                 if record.problem is not None:
@@ -155,14 +155,14 @@ class Exchange:
                         "comes more than once with different content; correct it at its source", code="DUPLICATE_KEY"
                     )
                 payload = self.operation.prepare(record)
-                content = _fingerprint(payload)
+                content = content_of(payload)
             except DataError as error:
-                refused.append(_Refused(record, error))
+                refused.append(Refused(record, error))
             else:
                 prepared.append(Prepared(record.key, payload, content, data=record.data))
         return prepared, refused
 
-    async def _refuse(self, refused: Sequence[_Refused]) -> list[Outcome]:
+    async def _refuse(self, refused: Sequence[Refused]) -> list[Outcome]:
         operation = self.operation
         refusals = [one.refusal for one in refused]
         await asyncio.to_thread(self.ledger.quarantine, operation.system, operation.kind, refusals, owner=self.owner)
@@ -175,42 +175,6 @@ class Exchange:
         log.info(
             "%s on %s: %s of %s — %s", report.operation, report.system, f"{report.total():,}", f"{total:,}", counts
         )
-
-
-class _Refused:
-    """A record that can't be carried.
-
-    Args:
-        record: as it came.
-        error: why not.
-
-    Attributes:
-        outcome: for the caller, under the record's own key.
-        refusal: for the ledger, under a key that it can keep and with a fingerprint of what can be read.
-    """
-
-    def __init__(self, record: Record, error: DataError) -> None:
-        code, reason = clean(error.code), clean(error.message)
-        key = record.key if storable(record.key) else stand_in(record.key)
-        try:
-            content = _fingerprint(dict(record.data))
-        except DataError:
-            content = fingerprint({"code": code, "reason": reason})
-        self.outcome = Outcome(record.key, Result.QUARANTINED, code=code, reason=reason)
-        self.refusal = Refusal(key, content, code, reason)
-
-
-def _fingerprint(content: Payload) -> str:
-    """Return the fingerprint of what can be sent.
-
-    Raises:
-        DataError: it can't.
-    """
-    try:
-        return fingerprint(content)
-    except (TypeError, ValueError, RecursionError) as error:
-        message = f"its content can't be written as JSON ({error}); correct it at its source"
-        raise DataError(message, code="CONTENT_UNUSABLE") from error
 
 
 def separate(records: Sequence[Record]) -> tuple[list[Record], set[str]]:

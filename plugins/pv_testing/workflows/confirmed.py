@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-from pv_testing.exchange.fingerprint import fingerprint
+from pv_testing.errors import DataError
+from pv_testing.exchange.refused import Refused
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.ledger import Claim, Decision, Ledger
 
@@ -24,11 +25,8 @@ def without_confirmed(
         records: all of them.
     """
     records = list(records)
-    claims = [Claim(record.key, fingerprint(dict(record.data))) for record in records if record.problem is not None]
-    answers = ledger.peek(system, kind, claims)
-    outcomes = [Outcome(a.key, Result.UNCHANGED, a.external_id) for a in answers if a.decision is Decision.UNCHANGED]
-    return _others(records, {outcome.key for outcome in outcomes}), outcomes
-
-
-def _others(records: Sequence[Record], confirmed: set[str]) -> list[Record]:
-    return [record for record in records if record.problem is None or record.key not in confirmed]
+    refused = [Refused(each, each.problem).refusal for each in records if isinstance(each.problem, DataError)]
+    answers = ledger.peek(system, kind, [Claim(refusal.key, refusal.fingerprint) for refusal in refused])
+    known = {answer.key: answer.external_id for answer in answers if answer.decision is Decision.UNCHANGED}
+    outcomes = [Outcome(key, Result.UNCHANGED, external_id) for key, external_id in known.items()]
+    return [each for each in records if each.problem is None or each.key not in known], outcomes

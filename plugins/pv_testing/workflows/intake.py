@@ -50,8 +50,9 @@ async def create_samples(
     if not dry_run:
         waiting = {outcome.key for outcome in report.not_in_effect()}
         behind = {number for number, of in by_request.items() if any(record.key in waiting for record in of)}
-        over = [each for each in requests if is_over(each) and each.sr_number not in behind]
-        finished = [(each, report.error is None and each in over) for each in requests]
+        finished = [
+            (each, report.error is None and is_over(each) and each.sr_number not in behind) for each in requests
+        ]
         await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
     return report
 

@@ -26,23 +26,23 @@ def look_for_unknown_states(framework: FrameworkClient, ledger: Ledger, owner: s
         owner: who acts.
 
     Returns:
-        The states by the numbers of the requests; empty where the framework wasn't asked.
+        The states of those that wait, by their numbers; empty where the framework wasn't asked.
     """
     now = time.time()
     if now - float(ledger.watermark(LOOKED) or 0.0) < DAY:
         return {}
     rows = framework.list_service_requests()
-    found = {text(row.get("sr_number")): text(row.get("status")) for row in rows if row.get("status") not in STATES}
-    keys = {number if storable(number) else stand_in(number): state for number, state in found.items()}
+    found = [(text(row.get("sr_number")), text(row.get("status"))) for row in rows if row.get("status") not in STATES]
+    keys = {number if storable(number) else stand_in(number): state for number, state in found}
     answers = ledger.peek(framework.system, KIND, [Claim(key, state) for key, state in keys.items()])
     confirmed = {answer.key for answer in answers if answer.decision is Decision.UNCHANGED}
-    asked = [(key, state) for key, state in keys.items() if key not in confirmed]
-    refusals = [Refusal(key, state, "STATE_UNKNOWN", _reason(state)) for key, state in asked]
+    asked = {key: state for key, state in keys.items() if key not in confirmed}
+    refusals = [Refusal(key, state, "STATE_UNKNOWN", _reason(state)) for key, state in asked.items()]
     ledger.quarantine(framework.system, KIND, refusals, owner=owner)
     waiting = [entry.key for entry in ledger.entries(framework.system, KIND, [State.QUARANTINED])]
     ledger.release(framework.system, KIND, [key for key in waiting if key not in keys], owner=owner)
     ledger.set_watermark(LOOKED, str(now))
-    return found
+    return asked
 
 
 def _reason(state: str) -> str:

@@ -90,10 +90,9 @@ print(os.waitstatus_to_exitcode(status))
     assert process.returncode == 0
 
 
-def test_an_interruption_cancels_the_work_and_lets_it_clean_up():
-    code = """
+INTERRUPTED = """
 async def work():
-    print("begun", flush=True)
+    {begin}
     try:
         await asyncio.sleep(60)
     finally:
@@ -104,7 +103,10 @@ try:
 except KeyboardInterrupt:
     print("interrupted", flush=True)
 """
-    process = python(code)
+
+
+def test_an_interruption_cancels_the_work_and_lets_it_clean_up():
+    process = python(INTERRUPTED.format(begin='print("begun", flush=True)'))
     assert process.stdout is not None
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
@@ -123,19 +125,8 @@ def interrupted(coroutine, loop):
     return future
 asyncio.run_coroutine_threadsafe = interrupted
 begun = threading.Event()
-async def work():
-    begun.set()
-    try:
-        await asyncio.sleep(60)
-    finally:
-        await asyncio.sleep(0.05)
-        print("cleaned up", flush=True)
-try:
-    run(work())
-except KeyboardInterrupt:
-    print("interrupted", flush=True)
 """
-    process = python(code)
+    process = python(code, INTERRUPTED.format(begin="begun.set()"))
     assert process.communicate(timeout=20)[0].split("\n")[:2] == ["cleaned up", "interrupted"]
     assert process.returncode == 0
 
