@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.verdict import QualityStatus, read_status
 from pv_testing.domain.withdrawals import withdrawn_protocols
@@ -20,7 +21,6 @@ OPEN = "OPEN"
 # They came to an end without results; what was expected of them still is.
 ENDED = frozenset({"STOPPED", "ABORTED", "SKIPPED", "FAILED", "CANCELLED"})
 HUNDRED, TENTH = Decimal(100), Decimal("0.1")
-NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,7 @@ class ProtocolWork:
             said += " QC Status: " + ", ".join(f"{verdicts[word]} {word}" for word in sorted(verdicts, reverse=True))
         failed = sorted(each.serial_number for each in self.complete if _verdict(each) == QualityStatus.FAIL.value)
         if failed:
-            more = f" and {len(failed) - NAMED} more" if len(failed) > NAMED else ""
-            said += f". Failed: {', '.join(failed[:NAMED])}{more}"
+            said += f". Failed: {some(failed)}"
         return said + (f". Ended without results: {len(self.ended)}" if self.ended else "")
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from pv_testing.domain.names import some
 from pv_testing.domain.reading import first, read_service_request, text
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
@@ -25,7 +26,6 @@ from pv_testing.workflows.earlier_capas import earlier_capas
 
 ATTACH = "attach_file"
 SHOWN = 5
-NAMED = 20
 
 
 @dataclass(slots=True)
@@ -167,12 +167,10 @@ def _without_criteria(problems: Mapping[str, str]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for execution_id, reason in problems.items():
         alike.setdefault(reason, []).append(execution_id)
-    return [f"no failed criteria are known of {_names(those)}: {reason}" for reason, those in alike.items()]
-
-
-def _names(executions: Sequence[str]) -> str:
-    more = f" and {len(executions) - NAMED} more" if len(executions) > NAMED else ""
-    return f"execution{'s' if len(executions) > 1 else ''} {', '.join(executions[:NAMED])}{more}"
+    return [
+        f"no failed criteria are known of execution{'s' if len(those) > 1 else ''} {some(those)}: {reason}"
+        for reason, those in alike.items()
+    ]
 
 
 async def _models(framework: FrameworkClient) -> dict[str, dict[str, str]]:

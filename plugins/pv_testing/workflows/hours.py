@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
@@ -17,8 +18,6 @@ from pv_testing.projects.progress import COMPLETE, ENDED
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
 from pv_testing.workflows.projects import HOURS_SWEEP, under_test, unknown
 from pv_testing.workflows.unfinished import Unfinished, is_over
-
-NAMED = 20
 
 Runs = Sequence[tuple[ServiceRequest, Sequence[Execution]]]
 
@@ -100,17 +99,12 @@ async def _ended(pm: PMClient, listed: Runs) -> list[str]:
     ended = [run.execution_id for _, runs in listed for run in runs if run.status in ENDED]
     entered = await asyncio.to_thread(pm.ledger.external_ids, pm.system, "time_entry", ended)
     before = [number for number in ended if entered.get(number)]
-    said = [f"no hours are entered for executions that ended without results: {_names(ended)}"] if ended else []
+    said = [f"no hours are entered for executions that ended without results: {some(ended)}"] if ended else []
     if before:
         said.append(
-            f"hours stay entered of executions that have no results any more: {_names(before)}; see to them there"
+            f"hours stay entered of executions that have no results any more: {some(before)}; see to them there"
         )
     return said
-
-
-def _names(executions: Sequence[str]) -> str:
-    more = f" and {len(executions) - NAMED} more" if len(executions) > NAMED else ""
-    return f"{', '.join(executions[:NAMED])}{more}"
 
 
 def _awaited(run: Execution, waiting: Container[str]) -> bool:

@@ -54,7 +54,7 @@ async def report_non_conformances(
     policy = QualityPolicy.read()
     requests, missing = await framework.aservice_requests(sr_ids)
     if not dry_run:
-        await Unfinished(qms.ledger, SWEEP).keep([(request, False) for request in requests], missing.deleted)
+        await Unfinished(qms.ledger, SWEEP).begin(requests, missing.deleted)
     batches = await gather_bounded([_read(framework, qms, request, anew=replay) for request in requests], limit=2)
     known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
     protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}

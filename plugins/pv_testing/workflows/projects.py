@@ -70,9 +70,9 @@ async def create_tasks(
 
 async def _begin(pm: PMClient, requests: Iterable[ServiceRequest], assigned: Iterable[ServiceRequest]) -> None:
     """Let every sweep know these requests, however soon they are closed; those without protocols only the first."""
-    await Unfinished(pm.ledger, TASK_SWEEP).keep((request, False) for request in requests)
+    await Unfinished(pm.ledger, TASK_SWEEP).begin(requests)
     for sweep in (STATUS_SWEEP, HOURS_SWEEP):
-        await Unfinished(pm.ledger, sweep).keep((request, False) for request in assigned)
+        await Unfinished(pm.ledger, sweep).begin(assigned)
 
 
 def _keys(request: ServiceRequest) -> set[str]:

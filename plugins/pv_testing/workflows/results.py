@@ -44,7 +44,7 @@ async def upload_results(
     requests, missing = await framework.aservice_requests(sr_ids)
     contract = lims.contract.digest
     if not dry_run:
-        await Unfinished(lims.ledger, SWEEP).keep([(request, False) for request in requests], missing.deleted)
+        await Unfinished(lims.ledger, SWEEP).begin(requests, missing.deleted)
     names = [f"lims/result/{request.sr_number}" for request in requests]
     memory = [Settled(lims.ledger, name, contract, anew=replay) for name in names]
     protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())

@@ -97,6 +97,15 @@ class Unfinished:
             row["sr_number"]: int(row["id"]) for row in rows if not _is_finished(row, finished.get(row["sr_number"]))
         }
 
+    async def begin(self, requests: Iterable[ServiceRequest], deleted: Iterable[int] = ()) -> None:
+        """Remember requests before anything is done for them, so that whatever stops a step forgets none.
+
+        Args:
+            requests: those that something is to be done for.
+            deleted: the ids of those that the framework has no longer.
+        """
+        await self.keep([(request, False) for request in requests], deleted)
+
     async def keep(self, requests: Iterable[tuple[ServiceRequest, bool]], deleted: Iterable[int] = ()) -> None:
         """Remember how far requests are.
 
