@@ -472,7 +472,7 @@ def test_a_credit_note_that_waits_is_seen_again_whatever_the_number_of_its_reque
     at.bill()
     at.lab.withdraw(1, "PVTP-001")
     at.lab.faults("erp", {"route": "POST /api/credit-notes", "kind": "error", "status": 422, "times": 1})
-    assert outcome(at.credit(), "create_credit_note", "SR/2025/1/PVTP-001").result.value == "rejected"
+    assert outcome(at.credit(), "create_credit_note", "SR%2F2025%2F1/PVTP-001").result.value == "rejected"
     assert at.due("erp/credits") == [1]
 
 

@@ -8,7 +8,7 @@ from contextlib import closing
 import orjson
 import pytest
 
-from pv_testing.ledger import State
+from pv_testing.ledger import Refusal, State
 
 NUMBERS = ("SR-1", "SR-1/2", "SR-1%2F2")
 # The module of the first request is named so that both parts together read like those of the second.
@@ -74,3 +74,28 @@ def test_results_and_statuses_reach_the_sample_of_their_own_request(trip):
 def _executions(trip):
     numbers = dict(zip(sorted(trip.ids()), NUMBERS, strict=True))
     return [{**run, "sr_number": numbers[run["sr_id"]]} for run in trip.lab.executions()]
+
+
+def test_what_an_earlier_version_has_carried_isnt_sent_again_under_its_key_of_today(trip):
+    for key, external_id in (("SR-1/2/SN001", "LIM-7"), ("SR-1/9", "LIM-8")):
+        trip.ledger.quarantine("lims", "sample", [Refusal(key, "earlier", "EARLIER", "")], owner="test")
+        trip.ledger.confirm("lims", "sample", key, external_id, owner="earlier version")
+    report = trip.intake()
+    waiting = {each.key: each.code for each in report.not_in_effect()}
+    assert waiting == dict.fromkeys(["SR-1/2%2FSN001", "SR-1%2F2/SN001"], "KEY_OF_EARLIER_VERSION")
+    assert report.counts()["created"] == 4
+    assert {each.key for each in trip.ledger.waiting()} == set(waiting)
+    # Only what is surely of the request is called superfluous.
+    gone = [note.partition(":")[0] for note in report.notes if "no longer" in note]
+    assert gone == ["SR-1/9"]
+
+
+def test_a_person_says_whose_record_it_was(trip):
+    trip.ledger.quarantine("lims", "sample", [Refusal("SR-1/2/SN001", "earlier", "EARLIER", "")], owner="test")
+    trip.ledger.confirm("lims", "sample", "SR-1/2/SN001", "LIM-7", owner="earlier version")
+    trip.intake()
+    trip.ledger.release("lims", "sample", ["SR-1/2%2FSN001"], owner="ada")
+    trip.ledger.release("lims", "sample", ["SR-1%2F2/SN001"], owner="ada", absent=True)
+    assert trip.intake().counts()["created"] == 2
+    assert trip.intake().counts()["unchanged"] == len(trip.lab.samples()) == 6
+    assert trip.ledger.waiting() == []

@@ -133,7 +133,7 @@ class Template:
         template = cls.of(text)
         if len(template.names) == 1:
             return template
-        return replace(template, _getters=tuple(_part(get) for get in template._getters))
+        return replace(template, _getters=tuple(_part(getter(name)) for name in template.names))
 
     def fill(self, values: Mapping[str, Any]) -> str | None:
         """Return the text with its placeholders filled, or ``None`` where a value is missing or empty."""

@@ -84,7 +84,7 @@ class Stay:
         The record is that of its return: nobody knows what has become of it, or under which number it goes on.
         """
         ours = [parts for parts in map(keys.split, self._booked) if parts[0] == self.request.sr_number]
-        booked = {parts[1] for parts in ours if len(parts) > 1}
+        booked = {parts[1] for parts in ours if len(parts) == 3}
         here = sorted(serial for serial in booked - self._modules.keys() if not self._has_made(STEPS[-1], serial))
         return [self._stray(serial) for serial in here]
 

@@ -68,7 +68,8 @@ def _no_longer_listed(lims: LIMSClient, by_request: Mapping[str, Sequence[Record
         listed = {record.key for record in records}
         own = keys.prefix(keys.compose(number))
         entries = lims.ledger.entries(lims.system, KIND, [State.CONFIRMED, State.QUARANTINED], prefix=own)
-        others = [entry for entry in entries if entry.key not in listed]
+        # What has more parts is another request's, from before keys were escaped.
+        others = [entry for entry in entries if entry.key not in listed and len(keys.split(entry.key)) == 2]
         there = [entry for entry in others if entry.state is State.CONFIRMED]
         notes += [f"{e.key}: the request lists it no longer; cancel sample {e.external_id} in the LIMS" for e in there]
         if keep:
