@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "config" / "integrations.yaml"
 DEFAULT_INTERVAL = 300
+SIZE_LIMIT = 1024 * 1024
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 RUN_TIMEOUT = timedelta(hours=4)
 
@@ -87,7 +88,7 @@ def schedule(system: str = "lims") -> timedelta | None:
     """
     try:
         seconds = float(os.environ.get("PV_SYNC_INTERVAL") or _configured(system))
-    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
         log.warning("no sync_interval for %s in %s, %s s are taken: %s", system, _path(), DEFAULT_INTERVAL, error)
         seconds = DEFAULT_INTERVAL
     return timedelta(seconds=seconds) if seconds > 0 else None
@@ -101,6 +102,10 @@ def _path() -> Path:
 
 
 def _configured(system: str) -> float:
-    content: Mapping[str, Any] = yaml.load(_path().read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one, in C if built
+    with _path().open("rb") as stream:
+        written = stream.read(SIZE_LIMIT + 1)
+    if len(written) > SIZE_LIMIT:
+        raise ValueError(f"the file is larger than {SIZE_LIMIT:,} bytes")
+    content: Mapping[str, Any] = yaml.load(written, Loader=_LOADER)  # noqa: S506 - a safe one, in C if built
     systems = content.get("integrations") or content
     return float(systems[system].get("sync_interval", DEFAULT_INTERVAL)) if system in systems else DEFAULT_INTERVAL
