@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "config" / "integrations.yaml"
 DEFAULT_INTERVAL = 300
-SIZE_LIMIT = 1024 * 1024
+SIZE_LIMIT, DEPTH_LIMIT = 1024 * 1024, 30
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 RUN_TIMEOUT = timedelta(hours=4)
 
@@ -88,7 +88,7 @@ def schedule(system: str = "lims") -> timedelta | None:
     """
     try:
         seconds = float(os.environ.get("PV_SYNC_INTERVAL") or _configured(system))
-    except (OSError, ValueError, TypeError, AttributeError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, yaml.YAMLError) as error:
         log.warning("no sync_interval for %s in %s, %s s are taken: %s", system, _path(), DEFAULT_INTERVAL, error)
         seconds = DEFAULT_INTERVAL
     return timedelta(seconds=seconds) if seconds > 0 else None
@@ -101,11 +101,21 @@ def _path() -> Path:
     return Path(os.environ.get("PV_CONFIG") or CONFIGURATION)
 
 
+def _refuse_deep(written: bytes) -> None:
+    """Refuse what is nested so deeply that reading it would take the interpreter down with it."""
+    depth = 0
+    for event in yaml.parse(written, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_LIMIT:
+            raise ValueError(f"it is nested deeper than {DEPTH_LIMIT} levels")
+
+
 def _configured(system: str) -> float:
     with _path().open("rb") as stream:
         written = stream.read(SIZE_LIMIT + 1)
     if len(written) > SIZE_LIMIT:
         raise ValueError(f"the file is larger than {SIZE_LIMIT:,} bytes")
+    _refuse_deep(written)
     content: Mapping[str, Any] = yaml.load(written, Loader=_LOADER)  # noqa: S506 - a safe one, in C if built
     systems = content.get("integrations") or content
     return float(systems[system].get("sync_interval", DEFAULT_INTERVAL)) if system in systems else DEFAULT_INTERVAL
