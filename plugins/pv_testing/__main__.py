@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from pv_testing.acting import actor
 from pv_testing.errors import IntegrationError
+from pv_testing.visible import visible
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,7 +79,7 @@ def _check(options: argparse.Namespace) -> int:
     failed = False
     for outcome in checking.check(options.config, offline=options.offline):
         failed = failed or not outcome.passed
-        print(outcome, flush=True)
+        print(visible(str(outcome), lines=True), flush=True)
     return 1 if failed else 0
 
 
@@ -113,7 +114,7 @@ def _confirm(options: argparse.Namespace) -> int:
     record = (options.system, options.kind, options.key, options.external_id)
     with Ledger(_ledger_url(options)) as ledger:
         ledger.confirm(*record, owner=who.name, detail=who.detail)
-    print(f"{options.key} is in effect as {options.external_id}; nothing will be sent for it")
+    print(visible(f"{options.key} is in effect as {options.external_id}; nothing will be sent for it"))
     return 0
 
 
