@@ -84,11 +84,13 @@ class SystemHook(BaseHook, Generic[Client]):
 
         Args:
             record_id: its id there.
-            key: its business key; what stands before the first slash is the service request's number.
+            key: its business key; its first part is the service request's number.
         """
+        from pv_testing.keys import split
+
         page = self.get_connection(self.conn_id).extra_dejson.get(self.page_field) or ""
         filled = str(page).replace("{id}", record_id).replace("{key}", key)
-        return filled.replace("{project_id}", key.partition("/")[0])
+        return filled.replace("{project_id}", split(key)[0])
 
     def http(self, method: str = "GET") -> HttpHook:
         """Return Airflow's HTTP hook on the same connection, for a one-off call that the client has no method for.

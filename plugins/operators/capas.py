@@ -11,6 +11,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import KEYS_SHOWN, ExchangeOperator, Workflow, open_clients, owner_of, truth
+from pv_testing.visible import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -51,7 +52,7 @@ class FindFindingsOperator(ExchangeOperator):
             at = moment_of(context).astimezone(load_config().lab.zone)
             only = next(iter(choose(framework, (), wanted))) if wanted else ""
             found = run(find_findings(framework, qms, at=at, service_request=only, dry_run=truth(self.rehearse)))
-        self.log.info("%s", found.table())
+        self.log.info("%s", visible(found.table(), lines=True))
         context["ti"].xcom_push(key="notes", value=found.analysis.notes[:KEYS_SHOWN])
         return arguments(found)
 

@@ -11,6 +11,7 @@ from operators.chunks import MOST_TASKS, chunks, title
 from operators.exchange import owner_of, truth
 from pv_testing.domain.status import STATES, TESTED
 from pv_testing.errors import DataError
+from pv_testing.visible import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -111,7 +112,8 @@ class ChooseServiceRequestsOperator(BaseOperator):
         with LedgerHook(self.ledger_conn_id).get_conn() as ledger:
             if self.unknown_states and keep:
                 for number, state in look_for_unknown_states(framework, ledger, owner).items():
-                    self.log.warning("%s is taken by no DAG, for its state %r is unknown; it waits", number, state)
+                    shown = visible(number)
+                    self.log.warning("%s is taken by no DAG, for its state %r is unknown; it waits", shown, state)
             return Unfinished(ledger, self.sweep).take(found, keep=keep)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
@@ -119,5 +121,5 @@ class ChooseServiceRequestsOperator(BaseOperator):
         found = self.chosen(owner_of(context))
         parts = chunks(list(found), self.most_tasks)
         names = ", ".join(title(part) for part in parts) or "none"
-        self.log.info("%d service requests in %d tasks: %s", len(found), len(parts), names)
+        self.log.info("%d service requests in %d tasks: %s", len(found), len(parts), visible(names))
         return [{"service_requests": [found[number] for number in part], "title": title(part)} for part in parts]

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CONFIGURATION = Path(__file__).resolve().parents[2] / "config" / "integrations.yaml"
 DEFAULT_INTERVAL = 300
+SIZE_LIMIT, DEPTH_LIMIT = 1024 * 1024, 30
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 RUN_TIMEOUT = timedelta(hours=4)
 
@@ -100,7 +101,21 @@ def _path() -> Path:
     return Path(os.environ.get("PV_CONFIG") or CONFIGURATION)
 
 
+def _refuse_deep(written: bytes) -> None:
+    """Refuse what is nested so deeply that reading it would take the interpreter down with it."""
+    depth = 0
+    for event in yaml.parse(written, Loader=_LOADER):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEPTH_LIMIT:
+            raise ValueError(f"it is nested deeper than {DEPTH_LIMIT} levels")
+
+
 def _configured(system: str) -> float:
-    content: Mapping[str, Any] = yaml.load(_path().read_bytes(), Loader=_LOADER)  # noqa: S506 - a safe one, in C if built
+    with _path().open("rb") as stream:
+        written = stream.read(SIZE_LIMIT + 1)
+    if len(written) > SIZE_LIMIT:
+        raise ValueError(f"the file is larger than {SIZE_LIMIT:,} bytes")
+    _refuse_deep(written)
+    content: Mapping[str, Any] = yaml.load(written, Loader=_LOADER)  # noqa: S506 - a safe one, in C if built
     systems = content.get("integrations") or content
     return float(systems[system].get("sync_interval", DEFAULT_INTERVAL)) if system in systems else DEFAULT_INTERVAL

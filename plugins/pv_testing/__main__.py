@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from collections.abc import Callable
 
+from pv_testing.acting import actor
 from pv_testing.errors import IntegrationError
+from pv_testing.visible import visible
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -78,7 +79,7 @@ def _check(options: argparse.Namespace) -> int:
     failed = False
     for outcome in checking.check(options.config, offline=options.offline):
         failed = failed or not outcome.passed
-        print(outcome, flush=True)
+        print(visible(str(outcome), lines=True), flush=True)
     return 1 if failed else 0
 
 
@@ -97,9 +98,10 @@ def _waiting(options: argparse.Namespace) -> int:
 def _release(options: argparse.Namespace) -> int:
     from pv_testing.ledger import Ledger
 
+    who = actor()
     with Ledger(_ledger_url(options)) as ledger:
         released = ledger.release(
-            options.system, options.kind, options.keys, owner=getpass.getuser(), absent=options.absent
+            options.system, options.kind, options.keys, owner=who.name, absent=options.absent, detail=who.detail
         )
     print(f"{released} of {len(options.keys)} released; the next run tries them again")
     return 0 if released == len(options.keys) else 1
@@ -108,9 +110,11 @@ def _release(options: argparse.Namespace) -> int:
 def _confirm(options: argparse.Namespace) -> int:
     from pv_testing.ledger import Ledger
 
+    who = actor()
+    record = (options.system, options.kind, options.key, options.external_id)
     with Ledger(_ledger_url(options)) as ledger:
-        ledger.confirm(options.system, options.kind, options.key, options.external_id, owner=getpass.getuser())
-    print(f"{options.key} is in effect as {options.external_id}; nothing will be sent for it")
+        ledger.confirm(*record, owner=who.name, detail=who.detail)
+    print(visible(f"{options.key} is in effect as {options.external_id}; nothing will be sent for it"))
     return 0
 
 

@@ -35,6 +35,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 from pv_testing import redaction
+from pv_testing.visible import visible
 
 EXCERPT_LIMIT = redaction.EXCERPT_LIMIT
 redact = redaction.redact
@@ -79,6 +80,7 @@ class IntegrationError(Exception):
     actor: ClassVar[Actor] = Actor.SYSTEM
     action: ClassVar[Action] = Action.FAIL
     default_code: ClassVar[str] = "INTEGRATION_ERROR"
+    several_lines: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -102,11 +104,12 @@ class IntegrationError(Exception):
         super().__init__(message)
 
     def __str__(self) -> str:
-        """Say what happened, to which record, in which system."""
+        """Say what happened, to which record, in which system; what others have said of it can't disturb a log."""
         where = " ".join(part for part in (self.system, self.provider and f"({self.provider})", self.operation) if part)
         head = ", ".join(part for part in (where, self.key) if part)
         text = f"{head}: {self.message}" if head else self.message
-        return f"{text} [{self.code}]" + (f" — the system said: {self.excerpt}" if self.excerpt else "")
+        said = f"{text} [{self.code}]" + (f" — the system said: {self.excerpt}" if self.excerpt else "")
+        return visible(said, lines=self.several_lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let the error cross a process border with everything that it carries."""
@@ -132,6 +135,7 @@ class ConfigError(IntegrationError):
 
     actor = Actor.CONFIGURATION
     default_code = "CONFIG"
+    several_lines = True
 
 
 class SecurityError(IntegrationError):

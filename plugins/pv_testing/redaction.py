@@ -7,13 +7,15 @@ is blotted out as well.
 
 from __future__ import annotations
 
-import base64
 import html
 import json
 import re
 import threading
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus
+
+from pv_testing import encodings
+from pv_testing.encodings import Span
 
 EXCERPT_LIMIT = 300
 SHORTEST = 6
@@ -24,8 +26,6 @@ MOST = 1_000
 READ = 100_000
 """The most characters that are read for an excerpt, however much of them is blotted out."""
 BLOT = "***"
-
-Span = tuple[int, int]
 
 _NAME = r"""(?:
     authorization | (?: api | subscription | access | secret | private | shared | signing | account )[-_\ ]?key
@@ -61,31 +61,30 @@ class _Known:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._secrets: dict[str, tuple[str, ...]] = {}
-        self._forms: tuple[str, ...] = ()
+        self._secrets: dict[str, dict[str, str]] = {}
+        self._patterns: dict[str, str] = {}
+        self.longest = 0
 
     def add(self, secret: str) -> None:
         with self._lock:
             if secret in self._secrets:
                 return
-            self._secrets[secret] = tuple(_forms(secret))
+            self._secrets[secret] = dict(_patterns(secret))
             while len(self._secrets) > MOST:
                 del self._secrets[next(iter(self._secrets))]
-            forms = {form for each in self._secrets.values() for form in each}
-            self._forms = tuple(sorted(forms, key=len, reverse=True))
-
-    @property
-    def longest(self) -> int:
-        """The length of the longest form of a known credential."""
-        return len(self._forms[0]) if self._forms else 0
+            self._patterns = {form: pattern for each in self._secrets.values() for form, pattern in each.items()}
+            self.longest = encodings.LONGEST * max(len(_bytes(each)) for each in self._secrets)
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Give the places of known credentials in a text."""
-        for form in self._forms:
+        """Give the places of known credentials in a text, in whatever way their characters are written."""
+        yield from self._found(text)
+        for view in encodings.views(text) if self._patterns else ():
+            yield from (view.source(span) for span in self._found(view.text))
+
+    def _found(self, text: str) -> Iterator[Span]:
+        for form, pattern in self._patterns.items():
             if form in text:
-                alone = len(form) <= LONGEST_WORD and form.isalpha()
-                found = re.finditer(rf"(?x) {_BEGINS} {form} \b" if alone else re.escape(form), text)
-                yield from (each.span() for each in found)
+                yield from (each.span() for each in re.finditer(pattern, text))
 
 
 _known = _Known()
@@ -102,16 +101,28 @@ def conceal(*secrets: str) -> None:
             _known.add(secret)
 
 
-def _forms(secret: str) -> Iterator[str]:
-    """Give a credential as it is, and as addresses, JSON, XML and Base64 write it."""
-    yield secret
-    yield quote(secret)
-    yield quote(secret, safe="")
-    yield quote_plus(secret)
-    yield json.dumps(secret)[1:-1]
-    yield json.dumps(secret, ensure_ascii=False)[1:-1]
-    yield html.escape(secret)
-    yield base64.b64encode(secret.encode()).decode()
+def _bytes(secret: str) -> bytes:
+    return secret.encode("utf-8", "surrogatepass")
+
+
+def _patterns(secret: str) -> Iterator[tuple[str, str]]:
+    """Give what a credential is known by, each with the pattern of all that is to be blotted out."""
+    for form in _forms(secret):
+        alone = len(form) <= LONGEST_WORD and form.isalpha()
+        yield form, rf"(?x) {_BEGINS} {form} \b" if alone else re.escape(form)
+    yield from encodings.base64_parts(_bytes(secret))
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a credential as it is, and as addresses, JSON, XML and hex write it.
+
+    What is looked for in decoded texts needs no other spelling, unless the credential looks like escaped text itself.
+    """
+    spelt = {secret, secret.replace(" ", "+"), *encodings.hexadecimal(_bytes(secret))}
+    spelt |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
+    addresses = {write(_bytes(secret)) for write in (quote, quote_plus)} | {quote(_bytes(secret), safe="")}
+    decoded = {view.text for view in encodings.views(secret) if len(view.text) >= SHORTEST}
+    return spelt | addresses | decoded
 
 
 def redact(text: str, limit: int = EXCERPT_LIMIT) -> str:

@@ -6,6 +6,7 @@ Everything is asked in processes of their own, as the DAG processor does it, whe
 from __future__ import annotations
 
 import os
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -159,3 +160,18 @@ def test_a_dag_file_that_reaches_for_the_network_is_found_out(tmp_path: Path) ->
     )
     (error,) = probe("describe", str(folder), home=tmp_path / "home")["errors"].values()
     assert "reached for the network" in error
+
+
+@pytest.mark.parametrize(
+    "content", [b"lims: {sync_interval: 7}\n#" + b"x" * 2**20, b"[" * 100_000], ids=["huge", "deep"]
+)
+def test_a_configuration_that_nobody_should_read_leaves_the_usual_interval(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes
+) -> None:
+    from operators.wiring import DEFAULT_INTERVAL, schedule
+
+    monkeypatch.delenv("PV_SYNC_INTERVAL", raising=False)
+    path = tmp_path / "integrations.yaml"
+    path.write_bytes(content)
+    monkeypatch.setenv("PV_CONFIG", str(path))
+    assert schedule() == timedelta(seconds=DEFAULT_INTERVAL)

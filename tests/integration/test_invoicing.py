@@ -472,7 +472,7 @@ def test_a_credit_note_that_waits_is_seen_again_whatever_the_number_of_its_reque
     at.bill()
     at.lab.withdraw(1, "PVTP-001")
     at.lab.faults("erp", {"route": "POST /api/credit-notes", "kind": "error", "status": 422, "times": 1})
-    assert outcome(at.credit(), "create_credit_note", "SR/2025/1/PVTP-001").result.value == "rejected"
+    assert outcome(at.credit(), "create_credit_note", "SR%2F2025%2F1/PVTP-001").result.value == "rejected"
     assert at.due("erp/credits") == [1]
 
 
@@ -602,3 +602,17 @@ def test_the_e_invoice_is_written_where_it_is_wanted(office, tmp_path, monkeypat
     at.lab.withdraw(1, "PVTP-001")
     assert outcome(at.credit(), "write_e_invoice", f"{SR}/PVTP-001").result.value == "created"
     validate((tmp_path / "bills" / f"{SR}-PVTP-001.xml").read_bytes())
+
+
+def test_an_invoice_of_another_request_is_no_test_of_this_one(office):
+    at = office(modules=2, protocols=2, requests=2)
+    at.in_framework("UPDATE service_requests SET sr_number = 'SR-1' WHERE id = 1")
+    at.in_framework("UPDATE service_requests SET sr_number = 'SR-1/PVTP-001' WHERE id = 2")
+    at.in_framework("UPDATE service_requests SET customer = (SELECT customer FROM service_requests WHERE id = 1)")
+    for report in at.bill():
+        report.raise_for_waiting()
+    at.lab.withdraw(1, "PVTP-001")
+    assert outcome(at.credit(), "create_credit_note", "SR-1/PVTP-001").result.value == "created"
+    assert {each["reference"] for each in at.invoices()} == {"SR-1", "SR-1/PVTP-001"}
+    assert len(at.documents("credit_notes")) == 1
+    assert at.ledger.waiting() == []

@@ -582,3 +582,25 @@ def test_a_protocol_that_was_tested_but_not_assigned_is_shown(laboratory):
     times, usages = projects.hours()
     assert [outcome.code for outcome in times.not_in_effect()] == ["PROTOCOL_NOT_ASSIGNED"]
     assert [outcome.code for outcome in usages.not_in_effect()] == ["PROTOCOL_NOT_ASSIGNED"]
+
+
+def test_a_subtask_and_the_main_task_of_another_request_are_two_records(laboratory):
+    projects = laboratory(state="complete", modules=1, protocols=2, requests=2)
+    in_framework(projects, "UPDATE service_requests SET sr_number = 'SR-1' WHERE id = 1")
+    in_framework(projects, "UPDATE service_requests SET sr_number = 'SR-1/PVTP-001' WHERE id = 2")
+    projects.create(1, 2)
+    statuses, _ = projects.update(1, 2)
+    # An earlier version would have called the main task as this one calls the subtask: a person has the last word.
+    waiting = [(outcome.key, outcome.code) for outcome in statuses.not_in_effect()]
+    assert waiting == [("SR-1%2FPVTP-001", "KEY_OF_EARLIER_VERSION")]
+    projects.ledger.release("pm", "task_status", ["SR-1%2FPVTP-001"], owner="ada", absent=True)
+    projects.all(1, 2)
+    assert set(projects.kept("tasks")) == {
+        "SR-1",
+        "SR-1/PVTP-001",
+        "SR-1/PVTP-002",
+        "SR-1%2FPVTP-001",
+        "SR-1%2FPVTP-001/PVTP-001",
+        "SR-1%2FPVTP-001/PVTP-002",
+    }
+    assert projects.ledger.waiting() == []

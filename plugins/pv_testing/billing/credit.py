@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
+from pv_testing import keys
 from pv_testing.billing.invoice import Credit, Invoice, amounts_of, totals
 from pv_testing.errors import DataError
 from pv_testing.exchange.types import Record
+
+
+def credit_note_key(sr_number: str, protocol_id: str) -> str:
+    """Return the business key of a credit note: a test of a service request is given back once."""
+    return keys.compose(sr_number, protocol_id)
 
 
 def credit_note_of(
@@ -40,7 +46,8 @@ def credit_note_of(
     lines = tuple(line for line in invoice.lines if line.protocol_id == protocol_id)
     if not lines:
         text = f"the invoice has no line of {protocol_id}; only what was billed can be given back"
-        raise DataError(text, system="erp", key=f"{invoice.sr_number}/{protocol_id}", code="NOTHING_TO_CREDIT")
+        key = credit_note_key(invoice.sr_number, protocol_id)
+        raise DataError(text, system="erp", key=key, code="NOTHING_TO_CREDIT")
     subtotal, tax_amount, total = totals(lines, invoice.tax, invoice.currency)
     number, reason = number or invoice.sr_number, reason or f"{protocol_id} was withdrawn"
     return replace(
@@ -67,7 +74,7 @@ def credit_note_record(credit_note: Invoice) -> Record:
     if credit_note.credit is None:
         raise ValueError(f"{credit_note.sr_number} is an invoice, not a credit note")
     protocol_id = credit_note.lines[0].protocol_id
-    key = f"{credit_note.sr_number}/{protocol_id}"
+    key = credit_note_key(credit_note.sr_number, protocol_id)
     of = {
         "credit_note_key": key,
         "protocol_id": protocol_id,

@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+from pv_testing import keys
 from pv_testing.billing.money import amount_text, rounded
 from pv_testing.billing.parties import Customer, Seller
 from pv_testing.billing.tax import Tax
@@ -193,4 +194,4 @@ def invoice_record(invoice: Invoice) -> Record:
         "po_number": invoice.po_number,
         "notes": invoice.notes,
     }
-    return Record(invoice.sr_number, {**amounts_of(invoice), **terms})
+    return Record(keys.compose(invoice.sr_number), {**amounts_of(invoice), **terms})

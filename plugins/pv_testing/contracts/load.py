@@ -28,11 +28,11 @@ def load_contract(name_or_path: str | Path, mappings: Mapping[str, str] | None =
     Raises:
         ConfigError: there is no such contract, or it is wrong; the message lists everything that is.
     """
-    from pv_testing.contracts.yaml_file import parse_yaml
+    from pv_testing.contracts.yaml_file import parse_yaml, read_bounded
 
     path = contract_path(name_or_path)
     try:
-        content = path.read_bytes()
+        content = read_bounded(path)
     except OSError as error:
         known = allowed(str(name_or_path), contract_names())
         raise ConfigError(f"{path}: can't be read: {error.strerror or error}; {known}", code="NO_CONTRACT") from None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import quote
 
+from pv_testing import keys
 from pv_testing.errors import MappingError
 
 Getter = Callable[[Any], Any]
@@ -97,6 +98,14 @@ def putter(path: str) -> Putter:
     return put_deep
 
 
+def _part(get: Getter) -> Getter:
+    def escaped(data: Any) -> Any:
+        value = get(data)
+        return value if value is None or value == "" else keys.compose(str(value))
+
+    return escaped
+
+
 @dataclass(frozen=True, slots=True)
 class Template:
     """Text with ``{placeholders}``, each a dotted path.
@@ -117,6 +126,14 @@ class Template:
         pieces = _PLACEHOLDER.split(text)
         names = tuple(pieces[1::2])
         return cls(text, names, tuple(getter(name) for name in names), tuple(pieces[0::2]))
+
+    @classmethod
+    def of_key(cls, text: str) -> Template:
+        """Compile a template of a business key: of several placeholders, each is a part that ``keys`` escapes."""
+        template = cls.of(text)
+        if len(template.names) == 1:
+            return template
+        return replace(template, _getters=tuple(_part(getter(name)) for name in template.names))
 
     def fill(self, values: Mapping[str, Any]) -> str | None:
         """Return the text with its placeholders filled, or ``None`` where a value is missing or empty."""

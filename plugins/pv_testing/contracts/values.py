@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pv_testing.errors import MappingError
+from pv_testing.visible import visible
 
 Converter = Callable[[Any], Any]
 
@@ -144,7 +145,7 @@ def instants(field: str) -> Converter:
 
     def note(value: Any) -> None:
         if not noted:
-            log.warning("%s: %s has no zone and is taken as UTC, and so are all like it", field, value)
+            log.warning("%s: %s has no zone and is taken as UTC, and so are all like it", field, visible(str(value)))
         noted[:] = [value]
 
     return lambda value: instant(value, note)

@@ -21,21 +21,23 @@ from pv_testing.errors import ConfigError
 SIZE_LIMIT = 1024 * 1024
 NODE_LIMIT = 20_000
 DEPTH_LIMIT = 30
+SHOWN = 60
 Place = tuple["str | int", ...]
 
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+(?:[eE][-+]?[0-9]+)?")
+# No two parts of a pattern may take the same characters one after the other: a long text would take for ever.
 _TRAPS = (
     (re.compile(r"(?i)y|n|yes|no|on|off|true|false|null"), "some readers take it for a truth value or nothing"),
     (re.compile(r"[-+]?0[0-9_]+"), "some readers take it for an octal number"),
     (re.compile(r"0[xob][0-9a-fA-F_]+"), "some readers take it for a number"),
     (re.compile(r"[-+]?[0-9]+(?::[0-5]?[0-9])+(?:\.[0-9]*)?"), "some readers take it for a number to the base of 60"),
     (
-        re.compile(r"[-+]?(?:[0-9][0-9_]*)?\.?[0-9_]*[eE][-+]?[0-9]+"),
+        re.compile(r"[-+]?(?:[0-9_]*|(?:[0-9][0-9_]*)?\.[0-9_]*)[eE][-+]?[0-9]+"),
         "some readers take it for text, some for a number",
     ),
-    (re.compile(r"[-+]?[0-9][0-9_]*_[0-9_]*(?:\.[0-9_]*)?"), "some readers take it for text, some for a number"),
+    (re.compile(r"[-+]?(?=[0-9]+_)[0-9_]+(?:\.[0-9_]*)?"), "some readers take it for text, some for a number"),
     (re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+\.)"), "some readers take it for text, some for a number"),
     (re.compile(r"(?i)[-+]?\.(?:inf|nan)"), "it is no number that a system accepts"),
     (re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}(?:[Tt ].*)?"), "some readers take it for a date, some for text"),
@@ -79,11 +81,29 @@ def read_yaml(path: Path) -> Document:
         ConfigError: it can't be read, isn't YAML, or says something that readers understand differently.
     """
     try:
-        with path.open("rb") as stream:
-            content = stream.read(SIZE_LIMIT + 1)
+        content = read_bounded(path)
     except OSError as error:
         raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from None
     return parse_yaml(content, str(path))
+
+
+def read_bounded(path: Path) -> bytes:
+    """Return the content of a file, whose size is known before more of it is read than the limit.
+
+    Raises:
+        ConfigError: it is larger (``FILE_TOO_LARGE``).
+        OSError: it can't be read.
+    """
+    with path.open("rb") as stream:
+        content = stream.read(SIZE_LIMIT + 1)
+    _refuse_large(content, str(path))
+    return content
+
+
+def _refuse_large(content: bytes, file: str) -> None:
+    if len(content) > SIZE_LIMIT:
+        message = f"{file}: larger than {SIZE_LIMIT:,} bytes, which no contract or configuration is; see what it is"
+        raise ConfigError(message, code="FILE_TOO_LARGE")
 
 
 def parse_yaml(content: bytes, file: str) -> Document:
@@ -98,8 +118,7 @@ def parse_yaml(content: bytes, file: str) -> Document:
     """
     import yaml
 
-    if len(content) > SIZE_LIMIT:
-        raise ConfigError(f"{file}: larger than {SIZE_LIMIT:,} bytes")
+    _refuse_large(content, file)
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         reader = _Reader(file, yaml.parse(content.decode("utf-8"), Loader=loader))
@@ -180,7 +199,7 @@ class _Reader:
             if key == "<<":
                 self._note(event, place, "merge keys (<<) hide what a mapping says; write the keys out")
             elif not event.style and (why := "it isn't text" if key in _WORDS else trap(key)):
-                self._note(event, inner, f"quote the key {key!r}: {why}")
+                self._note(event, inner, f"quote the key {_shown(key)}: {why}")
             if key in content:
                 first = self.lines[inner]
                 self._note(event, inner, f"the key comes a second time; the first is in line {first}")
@@ -201,11 +220,13 @@ class _Reader:
         if text in _WORDS:
             return _WORDS[text]
         if _INTEGER.fullmatch(text):
-            return int(text) if len(text) < 19 else self._note(event, place, f"{text} is too long; quote it")
+            return int(text) if len(text) < 19 else self._note(event, place, f"{_shown(text)} is too long; quote it")
         if _DECIMAL.fullmatch(text):
-            return float(text) if math.isfinite(float(text)) else self._note(event, place, f"{text} is too large")
+            return (
+                float(text) if math.isfinite(float(text)) else self._note(event, place, f"{_shown(text)} is too large")
+            )
         why = trap(text)
-        return self._note(event, place, f"quote {text!r} or write it plainly: {why}") if why else text
+        return self._note(event, place, f"quote {_shown(text)} or write it plainly: {why}") if why else text
 
     def _note(self, event: Any, place: Place, text: str) -> None:
         self.problems.append(Problem(self.file, event.start_mark.line + 1, dotted(place), text))
@@ -213,6 +234,10 @@ class _Reader:
     def _stop(self, event: Any, text: str, place: Place = ()) -> None:
         self._note(event, place, text)
         refuse(self.problems)
+
+
+def _shown(text: str) -> str:
+    return repr(text if len(text) <= SHOWN else f"{text[:SHOWN]}…")
 
 
 def trap(text: str) -> str:

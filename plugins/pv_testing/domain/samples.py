@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from pv_testing import keys
 from pv_testing.domain.records import Module, ServiceRequest
 from pv_testing.errors import DataError
 from pv_testing.exchange.types import Record
@@ -12,7 +13,7 @@ from pv_testing.exchange.types import Record
 
 def sample_key(sr_number: str, serial_number: str) -> str:
     """Return the business key of a sample; the same module in a later service request is another sample."""
-    return f"{sr_number}/{serial_number}"
+    return keys.compose(sr_number, serial_number)
 
 
 def sample_records(request: ServiceRequest) -> list[Record]:

@@ -21,6 +21,7 @@ from pv_testing.exchange.types import Outcome, Prepared, Record, Result
 from pv_testing.ledger import Claim, Decision, Ledger
 from pv_testing.ledger.rows import UNUSABLE, storable
 from pv_testing.transports.sync import run
+from pv_testing.visible import visible
 
 CHUNK = 1_000
 PIPELINE = 2
@@ -167,7 +168,7 @@ class Exchange:
         refusals = [one.refusal for one in refused]
         await asyncio.to_thread(self.ledger.quarantine, operation.system, operation.kind, refusals, owner=self.owner)
         for refusal in refusals:
-            log.warning("%s is quarantined: %s [%s]", refusal.key, refusal.reason, refusal.code)
+            log.warning("%s", visible(f"{refusal.key} is quarantined: {refusal.reason} [{refusal.code}]"))
         return [one.outcome for one in refused]
 
     def _progress(self, report: Report, total: int) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from pv_testing.errors import ExchangeIncomplete, IntegrationError
 from pv_testing.exchange.types import Outcome, Result
 from pv_testing.ledger.rows import clean
+from pv_testing.visible import visible
 
 SHOWN = 50
 
@@ -85,11 +86,12 @@ class Report:
         if self.rehearsal:
             lines[0] += "; nothing was changed, this is what would happen"
         lines += [f"  {result.value:<12}{self._counts[result]:>8,}" for result in Result if self._counts[result]]
-        lines += [f"  note: {note}" for note in self.notes]
+        lines += [f"  note: {visible(note)}" for note in self.notes]
         open_records = self.not_in_effect()
         if open_records:
             lines.append("  not in effect:")
-            lines += [f"    {clean(o.key)}  {o.result.value}  {o.code}: {o.reason}" for o in open_records[:SHOWN]]
+            said = [f"{clean(o.key)}  {o.result.value}  {o.code}: {o.reason}" for o in open_records[:SHOWN]]
+            lines += [f"    {visible(each)}" for each in said]
         if len(open_records) > SHOWN:
             lines.append(f"    … and {len(open_records) - SHOWN:,} more; `python -m pv_testing waiting` lists them all")
         return "\n".join(lines)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.load import load_contract
 from pv_testing.errors import AmbiguousOutcome, MappingError, Rejected
+from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
@@ -88,6 +89,8 @@ class SystemClient:
             dry_run: only say what would happen.
         """
         provider = await self.provider()
+        kind = self.contract.operation(operation).kind
+        records = await asyncio.to_thread(with_earlier_keys, self.ledger, self.system, kind, records)
         exchange = Exchange(provider.operation(operation), self.ledger, owner=self.owner, replay=replay)
         return await asyncio.to_thread(exchange.plan, records) if dry_run else await exchange.arun(records)
 

@@ -9,6 +9,7 @@ from pv_testing.errors import Conflict
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import erp_records as records
 from pv_testing.integrations.client import SystemClient
+from pv_testing.providers import ids
 from pv_testing.transports.sync import run
 
 AMOUNTS = ("subtotal", "tax", "total")
@@ -201,7 +202,7 @@ class ERPClient(SystemClient):
     def _read(self, said: Mapping[str, Any]) -> dict[str, Any]:
         status = self.contract.vocabularies["invoice_status"].read(str(said.get("status") or ""))
         amounts = {name: records.plain(records.amount(said[name])) for name in AMOUNTS if said.get(name) is not None}
-        invoice_id = str(said.get("invoice_id") or said.get("id") or "")
+        invoice_id = ids.of_found(said.get("invoice_id") or said.get("id"), str(said.get("reference") or ""))
         number = str(said.get("number") or invoice_id)
         return {**said, **amounts, "invoice_id": invoice_id, "number": number, "status": status}
 

@@ -11,6 +11,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from pv_testing import keys
 from pv_testing.billing.money import exact, minor_digits, percent_of, round_to
 from pv_testing.contracts.values import day
 from pv_testing.errors import DataError, MappingError
@@ -54,7 +55,7 @@ def invoice(given: Given) -> Record:
         "due_date": given.get("due_date"),
         **_said(given, _TERMS),
     }
-    return _record(reference, "reference", head, lambda: {**_terms(given), **_sums(given)})
+    return _record(keys.compose(reference), "reference", head, lambda: {**_terms(given), **_sums(given)})
 
 
 def posting(key: str, invoice_id: str, total: Any) -> Record:
@@ -82,14 +83,14 @@ def customer(given: Given) -> Record:
 def stock_movement(given: Given) -> Record:
     """Return the record of a module's movement; its key names service request, serial number and movement."""
     parts = [str(given.get(name) or "") for name in ("sr_number", "serial_number", "movement")]
-    key = "/".join(parts) if all(parts) else ""
+    key = keys.compose(*parts) if all(parts) else ""
     return _record(key, "sr_number, serial_number and movement", {**given, "movement_key": key}, dict)
 
 
 def consumable(given: Given) -> Record:
     """Return the record of what one execution has used up of an item; its key names both."""
     parts = [str(given.get(name) or "") for name in ("execution_id", "item")]
-    key = "/".join(parts) if all(parts) else ""
+    key = keys.compose(*parts) if all(parts) else ""
     data = {**given, "consumable_key": key}
     return _record(key, "execution_id and item", data, lambda: {"quantity": plain(amount(given.get("quantity")))})
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from pv_testing import keys
 from pv_testing.domain.samples import sample_key
 from pv_testing.errors import MappingError
 from pv_testing.exchange.report import Report
@@ -172,7 +173,7 @@ def sample_record(sample: Mapping[str, Any]) -> Record:
 def result_set_record(results: Mapping[str, Any]) -> Record:
     """Return the record of a result set that is given in the guide's words."""
     sample_id, test_id, date = (str(results.get(name) or "") for name in ("sample_id", "test_id", "test_date"))
-    key = str(results.get("execution_id") or results.get("external_id") or f"{sample_id}/{test_id}/{date}")
+    key = str(results.get("execution_id") or results.get("external_id") or keys.compose(sample_id, test_id, date))
     measurements = [
         {
             "parameter": result.get("analyte"),

@@ -8,12 +8,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar
 
+from pv_testing import keys
 from pv_testing.domain.days import local_day
 from pv_testing.errors import MappingError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record, Result
 from pv_testing.integrations.client import SystemClient
-from pv_testing.projects.records import EQUIPMENT, TITLE, subtask_key
+from pv_testing.projects.records import EQUIPMENT, TITLE
 from pv_testing.transports.sync import run
 
 log = logging.getLogger(__name__)
@@ -151,7 +152,7 @@ class PMClient(SystemClient):
         """
         given = {"project_id": project_id, "progress_percent": progress_percent, "task_id": task_id}
         known = self._task_keys([given])[0]
-        key = external_id or known or project_id
+        key = (keys.compose(external_id) if external_id else known) or project_id
         return self.one(self.exchange("update_project_progress", [Record(key, {"progress_key": key, **given})]))
 
     def log_time_entry(
@@ -253,17 +254,18 @@ class PMClient(SystemClient):
 
     def _task(self, task: Given) -> Record:
         title, project = str(task.get("title") or ""), str(task.get("project_id") or "")
-        number = title.removeprefix(TITLE) if title.startswith(TITLE) else ""
-        key = str(task.get("external_id") or number or f"{project}/{title}")
-        return self._record(key, {**task, "task_key": key, "sr_number": key})
+        number = str(task.get("external_id") or (title.removeprefix(TITLE) if title.startswith(TITLE) else ""))
+        key = keys.compose(number) if number else keys.compose(project, title)
+        return self._record(key, {**task, "task_key": key, "sr_number": number or key})
 
     def _time_entry(self, entry: Given) -> Record:
-        key = str(entry.get("execution_id") or _known_by(entry, _ENTRY))
-        return self._record(key, {**entry, "execution_id": key})
+        execution = str(entry.get("execution_id") or "")
+        key = keys.compose(execution) if execution else _known_by(entry, _ENTRY)
+        return self._record(key, {**entry, "execution_id": execution or key})
 
     def _usage(self, usage: Given) -> Record:
         execution = str(usage.get("execution_id") or "")
-        key = f"{execution}/{usage.get('resource_id')}" if execution else _known_by(usage, _USAGE)
+        key = keys.compose(execution, str(usage.get("resource_id"))) if execution else _known_by(usage, _USAGE)
         return self._record(key, {**usage, "usage_key": key})
 
     def _warn(self, report: Report, given: Sequence[Given]) -> Report:
@@ -293,11 +295,12 @@ class PMClient(SystemClient):
 
 def _subtask(parent: str, subtask: Given) -> Record:
     protocol = str(subtask.get("title") or "").partition(":")[0].strip()
-    key = str(subtask.get("external_id") or "") or subtask_key(parent, protocol)
-    sr_number, _, last = key.rpartition("/")
-    return Record(key, {**subtask, "task_key": key, "sr_number": sr_number or key, "protocol_id": last})
+    key = str(subtask.get("external_id") or "") or keys.below(parent, protocol)
+    *of, last = keys.split(key)
+    return Record(key, {**subtask, "task_key": key, "sr_number": of[0] if of else key, "protocol_id": last})
 
 
 def _known_by(given: Given, names: Sequence[str]) -> str:
     """Return a business key of everything that is said, where no execution is named."""
-    return "/".join(str(given[name]) for name in names if given.get(name) not in {None, ""})
+    said = [str(given[name]) for name in names if given.get(name) not in {None, ""}]
+    return keys.compose(*said) if said else ""

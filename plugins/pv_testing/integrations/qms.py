@@ -8,6 +8,7 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from pv_testing import keys
 from pv_testing.errors import MappingError
 from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.exchange.report import Report
@@ -235,7 +236,7 @@ def attachment_record(capa_id: str, filename: str, content: bytes, content_type:
         "content": base64.b64encode(content).decode(),
         "sha256": hashlib.sha256(content).hexdigest(),
     }
-    return Record(f"{capa_id}/{filename}", data, problem)
+    return Record(keys.compose(capa_id, filename), data, problem)
 
 
 def audit_event_record(event: Mapping[str, Any]) -> Record:
@@ -246,7 +247,9 @@ def audit_event_record(event: Mapping[str, Any]) -> Record:
             ``position`` (the place in that source's order), else a digest of the whole event.
     """
     given = {name: value for name, value in event.items() if name not in {"event_key", "external_id"}}
-    place = f"{given['source']}/{given['position']}" if given.get("source") and "position" in given else ""
+    # A source names itself as it likes, with slashes too.
+    there = given.get("source") and "position" in given
+    place = keys.below(str(given["source"]), str(given["position"])) if there else ""
     key = str(event.get("event_key") or event.get("external_id") or place or _made("EVENT", given))
     return Record(key, {**given, "event_key": key})
 

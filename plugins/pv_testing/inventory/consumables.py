@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import tzinfo
 
+from pv_testing import keys
 from pv_testing.domain.days import local_day
 from pv_testing.domain.records import Execution
 from pv_testing.errors import DataError
@@ -33,7 +34,7 @@ def draw_records(
 
 
 def _record(sr_number: str, execution: Execution, consumable: Consumable, zone: tzinfo) -> Record:
-    key = f"{execution.execution_id}/{consumable.item}"
+    key = keys.compose(execution.execution_id, consumable.item)
     data = {
         "consumable_key": key,
         "execution_id": execution.execution_id,

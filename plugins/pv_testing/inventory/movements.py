@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from enum import Enum
 
+from pv_testing import keys
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Execution, Module, ServiceRequest
 from pv_testing.domain.samples import sample_key
@@ -28,7 +29,7 @@ class Movement(str, Enum):
 
 def movement_key(sr_number: str, serial_number: str, movement: Movement) -> str:
     """Return the business key of a movement: a module makes each of them once in a service request."""
-    return f"{sample_key(sr_number, serial_number)}/{movement.value}"
+    return keys.below(sample_key(sr_number, serial_number), movement.value)
 
 
 def movement_record(

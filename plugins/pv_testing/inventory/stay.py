@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
+from pv_testing import keys
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Execution, Module, ServiceRequest
+from pv_testing.domain.samples import sample_key
 from pv_testing.domain.status import rank
 from pv_testing.errors import DataError
 from pv_testing.exchange.types import Outcome, Record, Result
@@ -66,7 +68,7 @@ class Stay:
             try:
                 movement = self._movement(step, serial)
             except DataError as problem:
-                key = f"{self.request.sr_number}/{serial}"
+                key = sample_key(self.request.sr_number, serial)
                 outcomes.append(Outcome(key, Result.DEFERRED, code=problem.code, reason=problem.message))
                 continue
             if self._has(serial, movement):
@@ -81,9 +83,8 @@ class Stay:
 
         The record is that of its return: nobody knows what has become of it, or under which number it goes on.
         """
-        prefix = f"{self.request.sr_number}/"
-        ours = [key for key in self._booked if key.startswith(prefix)]
-        booked = {key.removeprefix(prefix).rpartition("/")[0] for key in ours}
+        ours = [parts for parts in map(keys.split, self._booked) if parts[0] == self.request.sr_number]
+        booked = {parts[1] for parts in ours if len(parts) == 3}
         here = sorted(serial for serial in booked - self._modules.keys() if not self._has_made(STEPS[-1], serial))
         return [self._stray(serial) for serial in here]
 
@@ -141,9 +142,9 @@ class Stay:
         return self._decided(serial) or last_movement(self._done.get(serial, ()), self._rule)
 
     def _decided(self, serial: str) -> Movement | None:
-        for keys in (self._booked, self._begun):
+        for known in (self._booked, self._begun):
             for movement in _LAST:
-                if self._key(serial, movement) in keys:
+                if self._key(serial, movement) in known:
                     return movement
         return None
 

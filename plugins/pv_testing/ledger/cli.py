@@ -11,6 +11,7 @@ from pv_testing.errors import AuditBroken, ConfigError, IntegrationError, redact
 from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.ledger import Ledger
 from pv_testing.ledger.types import Entry
+from pv_testing.visible import visible
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -32,7 +33,7 @@ def verify_audit(url: str) -> int:
         with Ledger(url) as ledger:
             summary = ledger.verify()
     except AuditBroken as error:
-        print(f"BROKEN  {error.message}\n        every record before {error.sequence} is as it was written")
+        print(f"BROKEN  {visible(error.message)}\n        every record before {error.sequence} is as it was written")
         return 1
     except IntegrationError as error:
         print(f"UNREAD  {error}")
@@ -69,7 +70,8 @@ def show_waiting(url: str, system: str | None = None, output: str = "") -> int:
         said += f": {_write(entries, Path(output))}"
     else:
         for entry in entries:
-            print(f"{entry.state.value:<12} {entry.system} {entry.kind} {entry.key}  {entry.reason} [{entry.code}]")
+            what = f"{entry.state.value:<12} {entry.system} {entry.kind} {entry.key}  {entry.reason} [{entry.code}]"
+            print(visible(what))
     print(said)
     return 0
 

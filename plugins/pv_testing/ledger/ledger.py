@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pv_testing.exchange.types import NOTHING
 from pv_testing.ledger import audit, claims, marks, queries, schema, waiting
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import AuditEvent, AuditSummary, Claim, Claimed, Entry, Refusal, Settlement, State
@@ -136,6 +137,7 @@ class Ledger:
         owner: str = "",
         absent: bool = False,
         automatic: bool = False,
+        detail: Mapping[str, Any] = NOTHING,
     ) -> int:
         """Let rejected and quarantined records be tried again.
 
@@ -148,13 +150,16 @@ class Ledger:
                 Frees ``unknown`` and interrupted records too. Without it, a version that may have been sent is looked
                 up first, unless it waits with the code ``NO_LOOKUP``.
             automatic: no person has looked at each record, so that those with the code ``NO_LOOKUP`` go on waiting.
+            detail: what else the audit trail is to say of who has done it.
 
         Returns:
             How many were released.
         """
-        return waiting.release(self._store, system, kind, keys, owner, absent=absent, automatic=automatic)
+        return waiting.release(self._store, system, kind, keys, owner, absent=absent, automatic=automatic, said=detail)
 
-    def confirm(self, system: str, kind: str, key: str, external_id: str, *, owner: str) -> None:
+    def confirm(
+        self, system: str, kind: str, key: str, external_id: str, *, owner: str, detail: Mapping[str, Any] = NOTHING
+    ) -> None:
         """Note that a person has seen a waiting record in the system, as it was last sent.
 
         Args:
@@ -163,11 +168,12 @@ class Ledger:
             key: its business key.
             external_id: its id in the system.
             owner: who has seen it.
+            detail: what else the audit trail is to say of who has done it.
 
         Raises:
             LedgerError: the record doesn't wait for a person.
         """
-        waiting.confirm(self._store, system, kind, key, external_id, owner)
+        waiting.confirm(self._store, system, kind, key, external_id, owner, said=detail)
 
     def external_ids(self, system: str, kind: str, keys: Sequence[str]) -> dict[str, str]:
         """Return the ids in the system of those keys whose id is known."""

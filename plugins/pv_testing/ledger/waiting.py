@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pv_testing.errors import LedgerError, redact
-from pv_testing.exchange.types import Result
+from pv_testing.exchange.types import NOTHING, Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT
@@ -70,7 +71,15 @@ def _refused(system: str, kind: str, row: Row, action: str = "quarantine") -> Dr
 
 
 def release(
-    store: Store, system: str, kind: str, keys: Sequence[str], owner: str, *, absent: bool, automatic: bool
+    store: Store,
+    system: str,
+    kind: str,
+    keys: Sequence[str],
+    owner: str,
+    *,
+    absent: bool,
+    automatic: bool,
+    said: Mapping[str, Any] = NOTHING,
 ) -> int:
     """Let refused records be tried again; return how many there were."""
     with store.reading() as connection:
@@ -82,7 +91,7 @@ def release(
         before = [row for row in found if _releasable(row, writing.now, absent=absent, automatic=automatic)]
         after = [rules.release(row, absent=absent) for row in before]
         write_settled(writing.connection, system, kind, after, writing.now)
-        append(writing, [_released(system, kind, row, owner, absent=absent) for row in before])
+        append(writing, [_released(system, kind, row, owner, {**said, "absent": absent}) for row in before])
     return len(after)
 
 
@@ -97,12 +106,21 @@ def _open(row: Row, now: float) -> bool:
     return row.state in _OPEN and not _live(row, now)
 
 
-def _released(system: str, kind: str, row: Row, owner: str, *, absent: bool) -> Draft:
-    detail = {"was": row.state, "code": row.code, "absent": absent}
+def _released(system: str, kind: str, row: Row, owner: str, said: Mapping[str, Any]) -> Draft:
+    detail = {**said, "was": row.state, "code": row.code}
     return Draft(owner, "release", system, kind, row.key, "", row.external_id, row.fingerprint, detail)
 
 
-def confirm(store: Store, system: str, kind: str, key: str, external_id: str, owner: str) -> None:
+def confirm(
+    store: Store,
+    system: str,
+    kind: str,
+    key: str,
+    external_id: str,
+    owner: str,
+    *,
+    said: Mapping[str, Any] = NOTHING,
+) -> None:
     """Note that a person has seen a record in the system."""
     with store.writing() as writing:
         row = fetch(writing.connection, system, kind, [key]).get(key)
@@ -116,6 +134,6 @@ def confirm(store: Store, system: str, kind: str, key: str, external_id: str, ow
             )
         after = rules.confirm(row, clean(external_id))
         write_settled(writing.connection, system, kind, [after], writing.now)
-        detail = {"was": row.state, "code": row.code}
+        detail = {**said, "was": row.state, "code": row.code}
         seen = (Result.ADOPTED.value, after.external_id, after.confirmed)
         append(writing, [Draft(owner, "confirm", system, kind, key, *seen, detail)])

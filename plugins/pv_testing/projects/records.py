@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from pv_testing import keys
 from pv_testing.domain.days import local_day
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.errors import DataError
@@ -25,14 +26,15 @@ Protocols = Mapping[str, Mapping[str, Any]]
 
 def subtask_key(sr_number: str, protocol_id: str) -> str:
     """Return the business key of a subtask."""
-    return f"{sr_number}/{protocol_id}"
+    return keys.compose(sr_number, protocol_id)
 
 
 def main_task(request: ServiceRequest, rules: ProjectRules) -> Record:
     """Return the record of a service request's main task."""
+    key = keys.compose(request.sr_number)
     data: dict[str, Any] = {
         "sr_number": request.sr_number,
-        "task_key": request.sr_number,
+        "task_key": key,
         "project_id": request.project_id or rules.project,
         "title": f"{TITLE}{request.sr_number}",
         "description": f"Testing for {request.customer.get('name') or 'an unnamed customer'}",
@@ -42,8 +44,8 @@ def main_task(request: ServiceRequest, rules: ProjectRules) -> Record:
     try:
         data["start_date"] = local_day(request.created_at, rules.zone) if request.created_at else None
     except DataError as error:
-        return Record(request.sr_number, {**data, "start_date": request.created_at}, error)
-    return Record(request.sr_number, data)
+        return Record(key, {**data, "start_date": request.created_at}, error)
+    return Record(key, data)
 
 
 def _wish(day: str) -> str:
@@ -105,14 +107,15 @@ def _known_hours(execution: Execution, rules: ProjectRules) -> Decimal:
 
 def main_status(request: ServiceRequest, works: Sequence[ProtocolWork], task_id: str, *, closed: bool) -> Record:
     """Return the record of how far a main task is: complete once the service request is closed, and not before."""
-    data = {"task_key": request.sr_number, "task_id": task_id, "status": COMPLETE if closed else "IN_PROGRESS"}
+    key = keys.compose(request.sr_number)
+    data = {"task_key": key, "task_id": task_id, "status": COMPLETE if closed else "IN_PROGRESS"}
     if not closed:
-        return Record(request.sr_number, data)
+        return Record(key, data)
     undone = [
         f"{work.protocol_id} {len(work.complete)} of {work.expected}" for work in works if work.status != COMPLETE
     ]
     short = f" Not all executions were complete: {', '.join(undone)}." if undone else ""
-    return Record(request.sr_number, {**data, "notes": f"{request.sr_number} is closed.{short}"})
+    return Record(key, {**data, "notes": f"{request.sr_number} is closed.{short}"})
 
 
 def progress(
@@ -131,16 +134,17 @@ def progress(
         rules: how progress is weighted.
         hours: how long each protocol takes.
     """
+    key = keys.compose(request.sr_number)
     data: dict[str, Any] = {
-        "progress_key": request.sr_number,
+        "progress_key": key,
         "project_id": request.project_id or rules.project,
         "task_id": task_id,
     }
     try:
         data["progress_percent"] = progress_of(works, rules.progress, hours)
     except DataError as error:
-        return Record(request.sr_number, data, error)
-    return Record(request.sr_number, data)
+        return Record(key, data, error)
+    return Record(key, data)
 
 
 def time_entry(
@@ -155,6 +159,7 @@ def time_entry(
         users: of the framework, by id.
         rules: how long operators work, and where dates are taken.
     """
+    key = keys.compose(execution.execution_id)
     name = protocols.get(execution.protocol_id, {}).get("name") or execution.protocol_id
     data: dict[str, Any] = {
         "execution_id": execution.execution_id,
@@ -166,8 +171,8 @@ def time_entry(
         data["hours"] = operator_hours(execution, rules.hours_rule(execution.protocol_id))
         data["date"] = local_day(execution.started_at, rules.zone)
     except DataError as error:
-        return Record(execution.execution_id, {**data, **_times(execution)}, error)
-    return Record(execution.execution_id, data)
+        return Record(key, {**data, **_times(execution)}, error)
+    return Record(key, data)
 
 
 def resource_usage(execution: Execution, task_id: str, rules: ProjectRules) -> Iterable[Record]:
@@ -179,7 +184,7 @@ def resource_usage(execution: Execution, task_id: str, rules: ProjectRules) -> I
         rules: where dates are taken.
     """
     for equipment in dict.fromkeys(execution.equipment):
-        key = f"{execution.execution_id}/{equipment}"
+        key = keys.compose(execution.execution_id, equipment)
         data: dict[str, Any] = {
             "usage_key": key,
             "execution_id": execution.execution_id,

@@ -13,6 +13,7 @@ from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError
 from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers import ids
 from pv_testing.providers.unasked import with_unclear
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
@@ -198,8 +199,11 @@ class RestOperation:
         """
         return self._needs_id and item.revision > 1 and not item.external_id and not item.absent
 
-    def _confirmed(self, external_id: str, body: Any, item: Prepared | None = None) -> Reply:
-        """Return the reply for a record that took effect; an id that is needed and not said is looked up."""
+    def _confirmed(self, said_id: Any, body: Any, item: Prepared | None = None) -> Reply:
+        """Return the reply for a record that took effect; one that is no id, or needed and not said, is looked up."""
+        external_id = ids.id_text(said_id)
+        if external_id is None:
+            return Reply(Verdict.AMBIGUOUS, code=ids.CODE, reason=ids.unusable(said_id))
         if self._needs_id and not external_id and not (item and item.external_id):
             return NO_ID
         return Reply(Verdict.OK, external_id, body=body if isinstance(body, Mapping) else {})
@@ -213,7 +217,7 @@ class RestOperation:
         response = await self._exchange(request, item.key, judge, headers)
         # What else comes back is none of our business; it need not be JSON, and the record has taken effect.
         said = response.json() if self._spec.answer == "json" else None
-        return self._confirmed(text(self._spec.reply_id(said)), said, item)
+        return self._confirmed(self._spec.reply_id(said), said, item)
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
@@ -228,7 +232,7 @@ class RestOperation:
         assert self._judge_item is not None
         judgement = self._judge_item(answer)
         if judgement.verdict is Verdict.OK:
-            return self._confirmed(text(bulk.id(answer)), answer)
+            return self._confirmed(bulk.id(answer), answer)
         doubtful = judgement.verdict is Verdict.RETRYABLE and not self._repeatable and not judgement.promised
         verdict = Verdict.AMBIGUOUS if doubtful else judgement.verdict
         return Reply(verdict, reason=judgement.reason, code=judgement.code)
@@ -314,12 +318,13 @@ class RestOperation:
         as_wanted = find.equal if self._in_place and item.external_id else find.same
         same = [match for match in matches if as_wanted(match, wanted)]
         newest = (same or matches)[-1]
-        if self._needs_id and not text(find.id(newest)):
+        external_id = ids.of_found(find.id(newest), item.key)
+        if self._needs_id and not external_id:
             message = "what the look-up found has no id where find.id of the contract says, which its changes need"
             raise ResponseError(message, key=item.key, code="ID_MISSING", excerpt=str(newest))
         # An amendment is a record of its own; of what is changed in place, any second one is one too many.
         copies = len(same) if self.limits.on_change == "amend" else len(matches)
-        return Found(text(find.id(newest)), in_effect=bool(same), body=newest, copies=max(1, copies))
+        return Found(external_id, in_effect=bool(same), body=newest, copies=max(1, copies))
 
     def _context(self, item: Prepared) -> dict[str, Any]:
         """Return what a request may take from a record besides its payload."""
@@ -359,8 +364,3 @@ def _refuse_too_many(found: Sequence[Any], most: int | None) -> None:
     if most is not None and len(found) > most:
         message = f"the look-up found more than {most:,} records; the system ignores what it was asked for"
         raise ResponseError(message, code="FILTER_IGNORED")
-
-
-def text(value: Any) -> str:
-    """Return an id as text; ``None`` becomes the empty string."""
-    return "" if value is None else str(value)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+from pv_testing import keys
 from pv_testing.billing import Invoice, differences, invoice_record
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.withdrawals import withdrawn_protocols
@@ -39,8 +40,9 @@ class Stage(Enum):
 
 def posting_of(ledger: Ledger, sr_number: str) -> Entry | None:
     """Return what the ledger knows of the posting of a service request's invoice."""
-    entries = ledger.entries("erp", "invoice_posting", prefix=sr_number)
-    return next((entry for entry in entries if entry.key == sr_number), None)
+    key = keys.compose(sr_number)
+    entries = ledger.entries("erp", "invoice_posting", prefix=key)
+    return next((entry for entry in entries if entry.key == key), None)
 
 
 def stage_of(posting: Entry | None, billed: Billed) -> Stage:
@@ -93,8 +95,8 @@ class Case:
 
     @property
     def key(self) -> str:
-        """The number of the service request, which is the business key of its invoice."""
-        return self.request.sr_number
+        """The business key of its invoice, made of the number of the service request."""
+        return keys.compose(self.request.sr_number)
 
     @property
     def is_settled_in_erp(self) -> bool:
@@ -137,7 +139,9 @@ class Case:
         if not self.writable or self.edited:
             return None
         if self.problem is not None:
-            return Record(self.key, {"sr_number": self.key, "customer": dict(self.request.customer)}, self.problem)
+            return Record(
+                self.key, {"sr_number": self.request.sr_number, "customer": dict(self.request.customer)}, self.problem
+            )
         return invoice_record(self.invoice) if self.invoice else None
 
     def untouched(self) -> Outcome:

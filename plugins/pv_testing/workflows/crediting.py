@@ -8,7 +8,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
-from pv_testing.billing import BillingPolicy, Invoice, credit_note_of, credit_note_record, differences
+from pv_testing import keys
+from pv_testing.billing import BillingPolicy, Invoice, credit_note_key, credit_note_of, credit_note_record, differences
 from pv_testing.config import lab_zone
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.errors import DataError
@@ -157,10 +158,11 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
         return case
     listed = [line.protocol_id for line in invoice.lines]
     by_hand = ByHand(ledger, number, [*listed, *request.protocols])
-    entries = {entry.key: entry for entry in ledger.entries("erp", "credit_note", prefix=f"{number}/")}
+    own = keys.prefix(keys.compose(number))
+    entries = {entry.key: entry for entry in ledger.entries("erp", "credit_note", prefix=own)}
     there = {key: entry.external_id for key, entry in entries.items() if entry.state is State.CONFIRMED}
     for protocol in withdrawn_from(request, listed):
-        key = f"{number}/{protocol}"
+        key = credit_note_key(number, protocol)
         if by_hand.settled(protocol) or (by_hand.has(protocol) and key not in there):
             continue
         try:
@@ -171,12 +173,12 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
             credit = Credit(Record(key, {"invoice_id": posting.external_id}, error), external_id=there.get(key, ""))
         case.notes.append(credit)
     if billed.is_as_drawn_up(invoice):
-        credited = [protocol for protocol in listed if f"{number}/{protocol}" in there]
+        credited = [protocol for protocol in listed if credit_note_key(number, protocol) in there]
         case.later += later_orders(request, invoice, policy, by_hand, credited)
     if keep:
         by_hand.keep(case.later)
     case.outdated += by_hand.outdated(case.later)
-    lines = {f"{number}/{protocol}" for protocol in listed}
+    lines = {credit_note_key(number, protocol) for protocol in listed}
     unmade = (lines & entries.keys()) - there.keys()
     case.dropped += sorted(unmade - {each.record.key for each in case.notes})
     return case
@@ -184,7 +186,8 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
 
 def _may_be_billed(ledger: Ledger, number: str) -> bool:
     """Whether the ERP has an invoice of a service request, or may have one."""
-    return bool(ledger.external_ids("erp", "invoice", [number]) or in_doubt(ledger, "erp", "invoice", [number]))
+    key = keys.compose(number)
+    return bool(ledger.external_ids("erp", "invoice", [key]) or in_doubt(ledger, "erp", "invoice", [key]))
 
 
 def _release(erp: ERPClient, found: Sequence[Credits], doubtful: AbstractSet[str]) -> None:

@@ -15,6 +15,7 @@ from pv_testing.exchange.types import Outcome
 from pv_testing.integrations import erp_records
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import gather_bounded
+from pv_testing.providers import ids
 
 PLANNED = "(new)"
 
@@ -55,10 +56,11 @@ class Customers:
     async def _find(self, name: str) -> None:
         try:
             found = await self._erp.acustomer(name)
+            self._ids[name] = ids.of_found(found.get("id"), name) if found else ""
         except Conflict as error:
             self._problems[name] = DataError(f"{error.message}; give erp_id in billing.yaml", code=error.code)
-        else:
-            self._ids[name] = text(found.get("id")) if found else ""
+        except DataError as error:
+            self._problems[name] = error
 
     async def _create(self, missing: Mapping[str, Mapping[str, Any]]) -> None:
         records = [erp_records.customer({**said, "name": name}) for name, said in missing.items()]

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from pv_testing import keys
 from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.errors import DataError
@@ -97,8 +98,9 @@ async def _hours(framework: FrameworkClient, pm: PMClient, listed: Runs, rules: 
 async def _ended(pm: PMClient, listed: Runs) -> list[str]:
     """Say which executions have no hours, and which have some although their results are gone."""
     ended = [run.execution_id for _, runs in listed for run in runs if run.status in ENDED]
-    entered = await asyncio.to_thread(pm.ledger.external_ids, pm.system, "time_entry", ended)
-    before = [number for number in ended if entered.get(number)]
+    by_key = {keys.compose(number): number for number in ended}
+    entered = await asyncio.to_thread(pm.ledger.external_ids, pm.system, "time_entry", list(by_key))
+    before = [number for key, number in by_key.items() if entered.get(key)]
     said = [f"no hours are entered for executions that ended without results: {some(ended)}"] if ended else []
     if before:
         said.append(
@@ -114,7 +116,7 @@ def _awaited(run: Execution, waiting: Container[str]) -> bool:
 
 async def _remember(pm: PMClient, listed: Runs, reports: Iterable[Report], deleted: list[int]) -> None:
     """Remember the service requests whose hours are entered, so that closed ones aren't read for ever."""
-    waiting = {outcome.key.partition("/")[0] for report in reports for outcome in report.not_in_effect()}
+    waiting = {keys.split(outcome.key)[0] for report in reports for outcome in report.not_in_effect()}
     finished = [
         (request, is_over(request) and not any(_awaited(run, waiting) for run in runs)) for request, runs in listed
     ]

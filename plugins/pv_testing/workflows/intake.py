@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from pv_testing import keys
 from pv_testing.domain.samples import sample_records, shortfalls
 from pv_testing.domain.status import STATES
 from pv_testing.exchange.report import Report
@@ -65,8 +66,10 @@ def _no_longer_listed(lims: LIMSClient, by_request: Mapping[str, Sequence[Record
     notes: list[str] = []
     for number, records in by_request.items():
         listed = {record.key for record in records}
-        entries = lims.ledger.entries(lims.system, KIND, [State.CONFIRMED, State.QUARANTINED], prefix=f"{number}/")
-        others = [entry for entry in entries if entry.key not in listed]
+        own = keys.prefix(keys.compose(number))
+        entries = lims.ledger.entries(lims.system, KIND, [State.CONFIRMED, State.QUARANTINED], prefix=own)
+        # What has more parts is another request's, from before keys were escaped.
+        others = [entry for entry in entries if entry.key not in listed and len(keys.split(entry.key)) == 2]
         there = [entry for entry in others if entry.state is State.CONFIRMED]
         notes += [f"{e.key}: the request lists it no longer; cancel sample {e.external_id} in the LIMS" for e in there]
         if keep:

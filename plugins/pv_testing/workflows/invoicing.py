@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
+from pv_testing import keys
 from pv_testing.billing import BillingPolicy, invoice_of
 from pv_testing.config import lab_zone
 from pv_testing.domain.reading import read_execution
@@ -115,14 +116,15 @@ class Invoicing:
     def _cases(self, requests: Sequence[ServiceRequest]) -> list[Case]:
         """Take up what the ledger knows of the requests."""
         ledger, system = self._erp.ledger, self._erp.system
-        numbers = [each.sr_number for each in requests]
+        numbers = [keys.compose(each.sr_number) for each in requests]
         ids, doubtful = ledger.external_ids(system, "invoice", numbers), in_doubt(ledger, system, "invoice", numbers)
         cases = []
         for request in requests:
             posting = posting_of(ledger, request.sr_number)
             billed = Billed(ledger, request.sr_number, keep=not self._dry_run)
-            invoice_id = (posting.external_id if posting else "") or ids.get(request.sr_number, "")
-            doubt = request.sr_number in doubtful
+            key = keys.compose(request.sr_number)
+            invoice_id = (posting.external_id if posting else "") or ids.get(key, "")
+            doubt = key in doubtful
             cases.append(Case(request, billed, invoice_id, stage_of(posting, billed), in_doubt=doubt))
         return cases
 

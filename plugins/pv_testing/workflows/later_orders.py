@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import orjson
 
+from pv_testing import keys
 from pv_testing.billing import BillingPolicy, Invoice
 from pv_testing.billing.policy import ANNOUNCED
 from pv_testing.domain.records import ServiceRequest
@@ -44,8 +45,8 @@ class LaterOrder(NamedTuple):
         """Return those of one test in the order in which they were settled.
 
         Args:
-            place: the service request's number and the protocol. A key that says no more is of an earlier version,
-                which didn't tell how much of an added test was ordered.
+            place: the key of the service request's number and the protocol. A key that says no more is of an earlier
+                version, which didn't tell how much of an added test was ordered.
             entries: of any test.
         """
         rest = [(_REST.fullmatch(each.key, len(place)), each) for each in entries if each.key.startswith(place)]
@@ -55,7 +56,7 @@ class LaterOrder(NamedTuple):
     @staticmethod
     def key(place: str, ordered: str, number: int) -> str:
         """Return the business key of a record, the counterpart of ``read``."""
-        return f"{place}/{ordered}" + (f"/{number}" if number > 1 else "")
+        return keys.below(place, ordered, *([str(number)] if number > 1 else []))
 
 
 class ByHand:
@@ -76,11 +77,11 @@ class ByHand:
         self._name = f"erp/later_orders/{sr_number}"
         said = ledger.watermark(self._name)
         self._kept: list[str] = orjson.loads(said) if said else []
-        entries = list(ledger.entries("erp", "invoice", prefix=f"{sr_number}/"))
+        entries = list(ledger.entries("erp", "invoice", prefix=keys.prefix(keys.compose(sr_number))))
         # A key of an earlier version names nothing but the test, which the request may list no longer.
-        old = [rest for each in entries if "/" not in (rest := each.key.removeprefix(f"{sr_number}/"))]
+        old = [parts[1] for each in entries if len(parts := keys.split(each.key)) == 2]
         self.protocols = list(dict.fromkeys([*protocols, *self._kept, *old]))
-        self._shown = {each: LaterOrder.read(f"{sr_number}/{each}", entries) for each in self.protocols}
+        self._shown = {each: LaterOrder.read(keys.compose(sr_number, each), entries) for each in self.protocols}
 
     def has(self, protocol: str) -> bool:
         """Whether a test has ever waited for a person."""
@@ -95,7 +96,7 @@ class ByHand:
 
     def key(self, protocol: str, ordered: str) -> str:
         """Return the business key of the next record of a test."""
-        return LaterOrder.key(f"{self._sr_number}/{protocol}", ordered, len(self._settled(protocol)) + 1)
+        return LaterOrder.key(keys.compose(self._sr_number, protocol), ordered, len(self._settled(protocol)) + 1)
 
     def outdated(self, due: Iterable[Record]) -> list[str]:
         """Return the keys of what waits although it is ordered otherwise by now, or as it was settled.

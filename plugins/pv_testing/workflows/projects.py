@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
+from pv_testing import keys
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
 from pv_testing.errors import PermissionDenied
@@ -53,7 +54,7 @@ async def create_tasks(
     tasks = [main_task(request, rules) for request in requests]
     report = await pm.aexchange("create_task", tasks, replay=replay, dry_run=dry_run)
     missing.tell(report)
-    parents = await pm.atask_ids("task", [request.sr_number for request in assigned])
+    parents = await pm.atask_ids("task", [keys.compose(request.sr_number) for request in assigned])
     records, unplanned = await _subtasks(framework, pm, assigned, parents, rules, keep=not dry_run)
     inner = await pm.aexchange("create_subtask", records, replay=replay, dry_run=dry_run)
     inner.add(unplanned)
@@ -76,7 +77,7 @@ async def _begin(pm: PMClient, requests: Iterable[ServiceRequest], assigned: Ite
 
 
 def _keys(request: ServiceRequest) -> set[str]:
-    return {request.sr_number, *(subtask_key(request.sr_number, each) for each in request.protocols)}
+    return {keys.compose(request.sr_number), *(subtask_key(request.sr_number, each) for each in request.protocols)}
 
 
 async def _subtasks(
@@ -89,7 +90,7 @@ async def _subtasks(
     keep: bool,
 ) -> tuple[list[Record], list[Outcome]]:
     """Return the subtasks, and the outcomes of those of which nobody can say yet whom they are assigned to."""
-    requests = [request for request in assigned if request.sr_number in parents]
+    requests = [request for request in assigned if keys.compose(request.sr_number) in parents]
     records: list[Record] = []
     waiting: list[Outcome] = []
     if not requests:
@@ -99,7 +100,7 @@ async def _subtasks(
     for request in requests:
         wanted = (request.sr_number, request.protocols, users, rules.roles)
         who = await asyncio.to_thread(assignees.assign, *wanted)
-        parent = parents[request.sr_number]
+        parent = parents[keys.compose(request.sr_number)]
         known = [each for each in request.protocols if each in who]
         records += [subtask(request, each, protocols, parent, who[each], rules) for each in known]
         waiting += [_unplanned(request, each) for each in request.protocols if each not in who]
@@ -123,7 +124,7 @@ def _unplanned(request: ServiceRequest, protocol: str) -> Outcome:
 def _orphans(requests: Iterable[ServiceRequest], parents: Mapping[str, str], *, dry_run: bool) -> Iterable[Outcome]:
     """Give the subtasks whose main task isn't there; where that is only rehearsed, they would be created."""
     for request in requests:
-        if request.sr_number not in parents:
+        if keys.compose(request.sr_number) not in parents:
             for protocol in request.protocols:
                 key = subtask_key(request.sr_number, protocol)
                 yield Outcome(key, Result.CREATED) if dry_run else unknown(key, f"the main task {request.sr_number}")

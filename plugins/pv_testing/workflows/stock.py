@@ -8,6 +8,7 @@ from datetime import date, datetime, timezone, tzinfo
 
 import orjson
 
+from pv_testing import keys
 from pv_testing.config import lab_zone
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
@@ -126,7 +127,8 @@ async def _stay(
 def _booked(erp: ERPClient, sr_number: str) -> set[str]:
     """Return the keys of all movements that are in effect, whatever modules the request lists now."""
     kind = erp.contract.operation(MOVE).kind
-    return {entry.key for entry in erp.ledger.entries(erp.system, kind, [State.CONFIRMED], prefix=f"{sr_number}/")}
+    own = keys.prefix(keys.compose(sr_number))
+    return {entry.key for entry in erp.ledger.entries(erp.system, kind, [State.CONFIRMED], prefix=own)}
 
 
 async def _known_days(erp: ERPClient, request: ServiceRequest) -> dict[str, date]:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from pv_testing import keys
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
@@ -39,6 +40,11 @@ class Project:
     def number(self) -> str:
         """The service request's number."""
         return self.request.sr_number
+
+    @property
+    def key(self) -> str:
+        """The business key of the main task."""
+        return keys.compose(self.number)
 
     @property
     def closed(self) -> bool:
@@ -77,7 +83,7 @@ async def update_tasks(
     hours = durations(await framework.aprotocols()) if rules.progress == DURATION and projects else {}
     flags = {"replay": replay, "dry_run": dry_run}
     statuses = await _update_subtasks(pm, projects, rules, flags)
-    behind = {outcome.key.rpartition("/")[0] for outcome in statuses.not_in_effect()}
+    behind = {keys.above(outcome.key) for outcome in statuses.not_in_effect()}
     mains = await _update_main(pm, projects, behind, flags)
     statuses.add(mains.outcomes)
     statuses.error = statuses.error or mains.error
@@ -100,8 +106,8 @@ async def _projects(pm: PMClient, listed: Iterable[tuple[ServiceRequest, Sequenc
         for request, runs in listed
     ]
     told = [(r, works) for r, works in done if r.status == CLOSED or any(work.begun for work in works)]
-    ids = await pm.atask_ids("task", [request.sr_number for request, _ in told])
-    return [Project(request, works, ids.get(request.sr_number, "")) for request, works in told]
+    ids = await pm.atask_ids("task", [keys.compose(request.sr_number) for request, _ in told])
+    return [Project(request, works, ids.get(keys.compose(request.sr_number), "")) for request, works in told]
 
 
 def _withdrawn(request: ServiceRequest, assignees: Assignees) -> list[str]:
@@ -138,10 +144,10 @@ async def _update_main(
     waiting: list[Outcome] = []
     for project in projects:
         if not project.task_id:
-            waiting.append(unknown(project.number, "the main task"))
-        elif project.closed and project.number in behind:
+            waiting.append(unknown(project.key, "the main task"))
+        elif project.closed and project.key in behind:
             reason = "its subtasks are not up to date in project management yet"
-            waiting.append(Outcome(project.number, Result.DEFERRED, code="SUBTASKS_BEHIND", reason=reason))
+            waiting.append(Outcome(project.key, Result.DEFERRED, code="SUBTASKS_BEHIND", reason=reason))
         else:
             records.append(main_status(project.request, project.works, project.task_id, closed=project.closed))
     report = await pm.aexchange("update_task", records, **flags)
@@ -151,7 +157,7 @@ async def _update_main(
 
 async def _remember(pm: PMClient, projects: Iterable[Project], behind: set[str], deleted: list[int]) -> None:
     """Remember which requests need another update even when they are closed, and which assignments have ended."""
-    finished = [(each.request, each.closed and each.number not in behind) for each in projects]
+    finished = [(each.request, each.closed and each.key not in behind) for each in projects]
     sweep = Unfinished(pm.ledger, STATUS_SWEEP)
     await sweep.keep(finished, deleted)
     ended = {

@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import time
 import tracemalloc
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pv_testing.billing import BillingPolicy
+from pv_testing.config import load_config
+from pv_testing.contracts.load import load_contract
 from pv_testing.contracts.yaml_file import SIZE_LIMIT, parse_yaml, read_yaml
 from pv_testing.errors import ConfigError
 
@@ -152,3 +157,50 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except ConfigError as error:
         refused = str(error)
     assert "any.yaml" in refused
+
+
+HOSTILE = {
+    "digits": lambda size: f"a: {'1' * size}x",
+    "digits of a key": lambda size: f"{'1' * size}x: a",
+    "underscores": lambda size: f"a: 1{'_' * size}x",
+    "digits and underscores": lambda size: f"a: {'1_' * (size // 2)}x",
+    "a decimal": lambda size: f"a: {'1' * (size // 2)}.{'1' * (size // 2)}x",
+    "a real decimal": lambda size: f"a: 1{'0' * (size // 2)}.{'1' * (size // 2)}",
+    "times": lambda size: f"a: {'1:' * (size // 2)}",
+    "a date": lambda size: f"a: 2025-01-01T{' ' * size}x",
+    "keys": lambda size: "a: b\n" * (size // 5),
+    "anchors": lambda size: "a: &b\n" * (size // 6),
+    "numbers that look like others": lambda size: "- 012\n" * (size // 6),
+    "brackets": lambda size: "[" * size,
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_ten_times_the_content_takes_about_ten_times_as_long(what: str) -> None:
+    def seconds(size: int) -> float:
+        text, best = HOSTILE[what](size).encode(), 9.0
+        for _ in range(3):
+            begun = time.perf_counter()
+            with suppress(ConfigError):
+                parse_yaml(text, "lab.yaml")
+            best = min(best, time.perf_counter() - begun)
+        return best
+
+    assert seconds(500_000) < 25 * max(seconds(50_000), 0.002)
+
+
+def test_a_long_value_is_not_repeated_in_a_message() -> None:
+    assert len(refusal(f"a: 1{'_' * 100_000}")) < 300
+
+
+@pytest.mark.parametrize("load", [load_contract, load_config, BillingPolicy.read, read_yaml])
+def test_no_more_of_a_huge_contract_or_configuration_is_read_than_the_limit(tmp_path: Path, load: Any) -> None:
+    path = tmp_path / "huge.yaml"
+    with path.open("wb") as stream:
+        stream.truncate(100 * SIZE_LIMIT)
+    tracemalloc.start()
+    with pytest.raises(ConfigError, match=r"huge\.yaml: larger than 1,048,576 bytes") as caught:
+        load(path)
+    assert tracemalloc.get_traced_memory()[1] < 4 * SIZE_LIMIT
+    tracemalloc.stop()
+    assert caught.value.code == "FILE_TOO_LARGE"

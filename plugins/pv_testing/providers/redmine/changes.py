@@ -7,6 +7,7 @@ from typing import Any
 
 from pv_testing.errors import Conflict, NotFound
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers import ids
 from pv_testing.providers.redmine.listings import described
 from pv_testing.providers.redmine.steps import SteppedOperation
 from pv_testing.providers.redmine.texts import same, written
@@ -29,7 +30,7 @@ class ChangeOperation(SteppedOperation):
             issue = await self._issue(item)
             if not self.in_effect(item.payload, issue):
                 raise self.not_taken(item, issue)
-        return Reply(Verdict.OK, str(issue["id"]), body=described(self.redmine, issue))
+        return Reply(Verdict.OK, ids.of_reply(issue["id"], item.key), body=described(self.redmine, issue))
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Read the issues that are to be changed."""
@@ -40,7 +41,9 @@ class ChangeOperation(SteppedOperation):
             except NotFound:
                 continue
             body = described(self.redmine, issue)
-            found[item.key] = Found(str(issue["id"]), in_effect=self.in_effect(item.payload, issue), body=body)
+            found[item.key] = Found(
+                ids.of_found(issue["id"], item.key), in_effect=self.in_effect(item.payload, issue), body=body
+            )
         return found
 
     def in_effect(self, payload: Payload, issue: Issue) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 
 from pv_testing.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers import ids
 from pv_testing.providers.redmine.steps import SteppedOperation
 
 BYTES = {"Content-Type": "application/octet-stream"}
@@ -49,7 +50,7 @@ class FileOperation(SteppedOperation):
         if not attached:
             message = f"Redmine answered yes, but #{item.payload['issue']} has no {item.payload['filename']}"
             raise Conflict(message, key=item.key, code="NOT_TAKEN")
-        return Reply(Verdict.OK, str(attached[0]["id"]), body=_described(attached[0]))
+        return Reply(Verdict.OK, ids.of_reply(attached[0]["id"], item.key), body=_described(attached[0]))
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Look for the files among the attachments of their issues."""
@@ -57,7 +58,9 @@ class FileOperation(SteppedOperation):
         for item in batch:
             attached = await self._attached(item)
             if attached:
-                found[item.key] = Found(str(attached[0]["id"]), body=_described(attached[0]), copies=len(attached))
+                found[item.key] = Found(
+                    ids.of_found(attached[0]["id"], item.key), body=_described(attached[0]), copies=len(attached)
+                )
         return found
 
     async def _attached(self, item: Prepared) -> list[Mapping[str, Any]]:

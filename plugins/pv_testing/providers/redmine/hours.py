@@ -12,6 +12,7 @@ from typing import Any
 
 from pv_testing.errors import Conflict, NotFound, Rejected
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers import ids
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
 from pv_testing.providers.redmine.setup import Project
@@ -42,7 +43,7 @@ class HoursOperation(SteppedOperation):
             **await self.place(item, project),
         }
         entry = await (self._change(item, body) if item.external_id else self._create(item, body))
-        return Reply(Verdict.OK, str(entry["id"]), body=described(self.redmine, entry))
+        return Reply(Verdict.OK, ids.of_reply(entry["id"], item.key), body=described(self.redmine, entry))
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Look entries up by business key."""
@@ -60,7 +61,12 @@ class HoursOperation(SteppedOperation):
     def _found_entry(self, item: Prepared, entries: Sequence[Item]) -> Found:
         entry = entries[0]
         body = described(self.redmine, entry)
-        return Found(str(entry["id"]), in_effect=self._same(item.payload, entry), body=body, copies=len(entries))
+        return Found(
+            ids.of_found(entry["id"], item.key),
+            in_effect=self._same(item.payload, entry),
+            body=body,
+            copies=len(entries),
+        )
 
     def _same(self, payload: Payload, entry: Item) -> bool:
         return (

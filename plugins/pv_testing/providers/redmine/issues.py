@@ -8,6 +8,7 @@ from typing import Any
 
 from pv_testing.errors import Conflict, MappingError, NotFound
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers import ids
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
 from pv_testing.providers.redmine.setup import Project
@@ -39,7 +40,7 @@ class IssueOperation(SteppedOperation):
     async def bring(self, item: Prepared) -> Reply:
         """Make an issue, or change one that is there."""
         issue = await (self._change(item) if item.external_id else self._create(item))
-        return Reply(Verdict.OK, str(issue["id"]), body=described(self.redmine, issue))
+        return Reply(Verdict.OK, ids.of_reply(issue["id"], item.key), body=described(self.redmine, issue))
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Look issues up by business key, in any project and any state."""
@@ -50,7 +51,7 @@ class IssueOperation(SteppedOperation):
         issue = issues[0]
         in_effect = not differences(item.payload, issue)
         body = described(self.redmine, issue)
-        return Found(str(issue["id"]), in_effect=in_effect, body=body, copies=len(issues))
+        return Found(ids.of_found(issue["id"], item.key), in_effect=in_effect, body=body, copies=len(issues))
 
     async def _create(self, item: Prepared) -> Mapping[str, Any]:
         payload = item.payload

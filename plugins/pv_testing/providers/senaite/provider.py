@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from pv_testing import keys
 from pv_testing.errors import AuthenticationError, Conflict, PermissionDenied, ResponseError
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
@@ -107,7 +108,7 @@ def _indexed(wanted: Mapping[str, str]) -> dict[str, Any]:
     if "status" in wanted:
         filters["status"] = sorted(AWAITED) if wanted["status"] == DUE else wanted["status"]
     if "project_id" in wanted and "external_id" in wanted:
-        filters["key"] = f"{wanted['project_id']}/{wanted['external_id']}"
+        filters["key"] = keys.compose(wanted["project_id"], wanted["external_id"])
     elif "project_id" in wanted:
         filters["words"] = f'"{wanted["project_id"]}"'
     return filters
@@ -127,9 +128,17 @@ def described(item: Mapping[str, Any]) -> dict[str, Any]:
         "id": item["uid"],
         "sample_id": item.get("getId") or item.get("id"),
         "project_id": project,
-        "external_id": key[len(project) + 1 :] if key.startswith(f"{project}/") else key,
+        "external_id": _serial_number(key, project),
         "status": DUE if item["review_state"] in AWAITED else item["review_state"],
     }
+
+
+def _serial_number(key: str, project: str) -> str:
+    """Return a module's serial number from the sample's key, be it escaped or entered as it is."""
+    parts = keys.split(key)
+    if len(parts) == 2 and parts[0] == project:
+        return parts[1]
+    return key.removeprefix(keys.prefix(project))
 
 
 def only(items: Iterable[Mapping[str, Any]], **wanted: str) -> list[Mapping[str, Any]]:

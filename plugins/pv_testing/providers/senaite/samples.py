@@ -11,6 +11,7 @@ from typing import Any
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import Conflict, ResponseError
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers import ids
 from pv_testing.providers.rest import NO_ID
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import SenaiteProvider
@@ -93,7 +94,7 @@ class SampleOperation(SteppedOperation):
     async def _judged(self, item: Prepared, samples: Sequence[Mapping[str, Any]]) -> Found:
         active = [sample for sample in samples if sample["review_state"] not in INACTIVE]
         sample = (active or samples)[-1]
-        uid = str(sample["uid"])
+        uid = ids.of_found(sample["uid"], item.key)
         in_effect = not any(_differences(item.payload, sample)) and (
             not active or not await self._analyses.missing(uid, item.payload.get("Analyses", ()))
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+from pv_testing import keys
 from pv_testing.contracts.model import Contract
 from pv_testing.contracts.problems import allowed
 from pv_testing.errors import MappingError, NotFound
@@ -109,11 +110,11 @@ async def _movements(provider: TrytonProvider, name: str, criteria: Mapping[str,
         ["to_location.code", "in", list(provider.contract.vocabularies["movement"].to_external.values())],
     ]
     if "external_id" in criteria:
-        where.append(["lot.number", "=", criteria["external_id"].rpartition("/")[0]])
+        where.append(["lot.number", "=", keys.above(criteria["external_id"])])
     if "sr_number" in criteria:
-        where.append(["lot.number", "like", f"{criteria['sr_number']}/%"])
+        where.append(["lot.number", "like", f"{keys.prefix(keys.compose(criteria['sr_number']))}%"])
     if "serial_number" in criteria:
-        where.append(["lot.number", "like", f"%/{criteria['serial_number']}"])
+        where.append(["lot.number", "like", f"%{keys.below('', criteria['serial_number'])}"])
     found = await provider.search("stock.move", where, MOVEMENT, operation=name)
     items = [moved(provider.contract, each) for each in found]
     return [item for item in items if all(item[field] == value for field, value in criteria.items())]
@@ -165,17 +166,24 @@ def moved(contract: Contract, found: Item) -> dict[str, Any]:
         found: with the fields of ``MOVEMENT``.
     """
     lot = str((found.get("lot.") or {}).get("number") or "")
-    sr_number, _, serial_number = lot.partition("/")
+    sr_number, serial_number = _numbers(lot)
     movement = contract.vocabularies["movement"].read(str(found["to_location."]["code"]))
     return {
         "id": str(found["id"]),
-        "external_id": f"{lot}/{movement}",
+        "external_id": keys.below(lot, movement),
         "sr_number": sr_number,
         "serial_number": serial_number,
         "movement": movement,
         "date": day(found["effective_date"]),
         "status": found["state"].upper(),
     }
+
+
+def _numbers(lot: str) -> tuple[str, str]:
+    """Return service request and serial number of a lot, which somebody may have entered as they are."""
+    parts = keys.split(lot)
+    sr_number, _, serial_number = lot.partition(keys.SEPARATOR)
+    return (parts[0], parts[1]) if len(parts) == 2 else (sr_number, serial_number)
 
 
 def day(found: Any) -> str:

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from pv_testing import keys
 from pv_testing.errors import Conflict
 from pv_testing.exchange.types import Found, Payload, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import MOVEMENT, day, moved
@@ -119,7 +120,7 @@ class MovementOperation(SteppedOperation):
 
 
 def _lot(payload: Payload) -> str:
-    return f"{payload['service_request']}/{payload['serial']}"
+    return keys.compose(str(payload["service_request"]), str(payload["serial"]))
 
 
 def _way(move: Item) -> tuple[str, str, str]:

@@ -1,0 +1,56 @@
+"""Business keys of several parts, such as ``SR-2025-0123/SN001``: they are composed, split and searched for here alone.
+
+Parts are joined by ``/``. A part that holds a ``/`` or a ``%`` has them escaped as ``%2F`` and ``%25``, so that no two
+lists of parts have the same key: request ``SR-1`` with module ``2/SN001`` is ``SR-1/2%2FSN001``, request ``SR-1/2``
+with module ``SN001`` is ``SR-1%2F2/SN001``. Any other part stands in a key as it is.
+"""
+
+from __future__ import annotations
+
+SEPARATOR = "/"
+_ESCAPE = "%"
+_ESCAPED_SEPARATOR, _ESCAPED_ESCAPE = "%2F", "%25"
+
+
+def compose(first: str, *rest: str) -> str:
+    """Return the key of some parts; other parts never have the same.
+
+    Args:
+        first: of a record of a service request, its number.
+        *rest: what follows, such as a module's serial number.
+    """
+    return SEPARATOR.join(_escaped(part) for part in (first, *rest))
+
+
+def below(key: str, first: str, *rest: str) -> str:
+    """Return the key of what belongs to another record.
+
+    Args:
+        key: the key of that record.
+        first: what is added to it as a part.
+        *rest: further parts.
+    """
+    return f"{prefix(key)}{compose(first, *rest)}"
+
+
+def prefix(key: str) -> str:
+    """Return what the keys of all that belongs to a record begin with, and no other key."""
+    return f"{key}{SEPARATOR}"
+
+
+def split(key: str) -> tuple[str, ...]:
+    """Return the parts of a key, the inverse of ``compose``."""
+    return tuple(_plain(part) for part in key.split(SEPARATOR))
+
+
+def above(key: str) -> str:
+    """Return the key of the record that another one belongs to; empty where it has one part."""
+    return key.rpartition(SEPARATOR)[0]
+
+
+def _escaped(part: str) -> str:
+    return part.replace(_ESCAPE, _ESCAPED_ESCAPE).replace(SEPARATOR, _ESCAPED_SEPARATOR)
+
+
+def _plain(part: str) -> str:
+    return part.replace(_ESCAPED_SEPARATOR, SEPARATOR).replace(_ESCAPED_ESCAPE, _ESCAPE)
