@@ -50,7 +50,10 @@ PARAMS: dict[str, Param] = {
         default=False, type="boolean", title="Dry run", description="Say what would happen, change nothing."
     ),
     "replay": Param(
-        default=False, type="boolean", title="Replay", description="Try records again that wait for a person."
+        default=False,
+        type="boolean",
+        title="Replay",
+        description="Try records again that wait for a person, and look up those that are in effect.",
     ),
 }
 
