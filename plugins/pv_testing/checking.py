@@ -13,6 +13,8 @@ from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.places import contract_names
 from pv_testing.contracts.units import is_known
 from pv_testing.errors import ConfigError, IntegrationError, redact
+from pv_testing.ledger.failures import place
+from pv_testing.ledger.store import Store
 from pv_testing.providers.registry import provider_of
 
 _FIELD_MAPPINGS = "field_mappings"
@@ -55,6 +57,7 @@ def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[
         yield _failed(file, error)
         return
     yield Outcome(file, f"{sum(system.enabled for system in config.systems.values())} systems are enabled")
+    yield _ledger(config.ledger_url, offline=offline)
     yield from _systems(config, offline=offline)
 
 
@@ -89,6 +92,26 @@ def _contract(contract: Contract) -> Outcome:
         said = f"units: {', '.join(unknown)} can't be converted; see pint's list of units"
         return Outcome(f"contract {contract.name}", said, passed=False, label="FAILED")
     return Outcome(f"contract {contract.name}", f"{contract.title}, {len(contract.operations)} operations")
+
+
+def _ledger(url: str, *, offline: bool) -> Outcome:
+    """Say whether the ledger's database keeps what it acknowledges; nothing is written there."""
+    try:
+        store = Store(url)
+    except IntegrationError as error:
+        return _failed("ledger", error)
+    try:
+        if not store.sqlite and not offline:
+            with store.reading():
+                pass
+    except IntegrationError as error:
+        return _failed("ledger", error)
+    finally:
+        store.close()
+    if store.sqlite:
+        return Outcome("ledger", "SQLite, which forces each commit to the disk")
+    said = "" if offline else ", which forces each commit to its disk"
+    return Outcome("ledger", f"PostgreSQL at {place(store.url)}{said}")
 
 
 def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:

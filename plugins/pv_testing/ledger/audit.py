@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import Connection, select, update
 
 from pv_testing.errors import LedgerError
+from pv_testing.ledger.failures import RESTORE
 from pv_testing.ledger.rows import clean, insertion, many
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import audit, head
@@ -24,7 +25,7 @@ from pv_testing.ledger.types import AuditEvent
 from pv_testing.redaction import BLOT, names_secret, redact
 
 GENESIS = "0" * 64
-NO_HEAD = "the head of the audit trail is missing, somebody has removed it: restore the ledger from a backup"
+NO_HEAD = f"the head of the audit trail is missing, somebody has removed it: {RESTORE}"
 PAGE = 5_000
 _EXACT = 2**53  # beyond it, JSON readers disagree about whole numbers
 FIELDS = tuple(AuditEvent.__dataclass_fields__)
