@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from pv_testing.errors import LeaseLost, redact
+from pv_testing.exchange.types import Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
-from pv_testing.ledger.rows import add, clean, fetch, write_claimed, write_settled
+from pv_testing.ledger.rows import ID_UNUSABLE, add, clean, fetch, id_problem, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement
@@ -152,9 +153,13 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
 
 def _tidy(settlement: Settlement) -> Settlement:
     """Return the settlement with nothing secret or unstorable in what a system said."""
-    external_id, code = clean(settlement.external_id), clean(settlement.code)
-    if not settlement.reason and (external_id, code) == (settlement.external_id, settlement.code):
+    problem = id_problem(settlement.external_id)
+    if problem and settlement.result.in_effect:
+        return Settlement(settlement.claimed, Result.QUARANTINED, "", ID_UNUSABLE, problem)
+    code = clean(settlement.code)
+    if not problem and not settlement.reason and code == settlement.code:
         return settlement
+    external_id = "" if problem else settlement.external_id
     reason = clean(redact(settlement.reason, REASON_LIMIT))
     return Settlement(settlement.claimed, settlement.result, external_id, code, reason)
 

@@ -38,6 +38,8 @@ _ADVICE = (
     ("does not exist", "a database, role or table is missing: check the connection"),
     ("can't be changed", "the audit trail can't be changed, not even by SQL"),
 )
+# Classes of SQLSTATE in which the server has answered: its word is about what was asked, not about itself.
+_ANSWERS = ("22", "23", "42", "54")
 _UNREACHABLE = "the database doesn't answer: check that it runs and can be reached, then try again"
 _UNEXPECTED = "the database refuses the request: see what it says"
 
@@ -67,10 +69,16 @@ def understood(url: URL) -> Iterator[None]:
 def _explain(error: Exception, url: URL) -> LedgerError:
     said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     first_line = redact(said.strip().split("\n", 1)[0])
-    otherwise = _UNREACHABLE if isinstance(error, (OperationalError, OSError)) else _UNEXPECTED
+    otherwise = _UNREACHABLE if isinstance(error, (OperationalError, OSError)) and not _refused(error) else _UNEXPECTED
     advice = next((advice for words, advice in _ADVICE if words in said.lower()), otherwise)
     if advice is _HANGS and url.get_backend_name() == "sqlite":
         advice = advice.replace(_OTHER, holder(url.database or "") or _OTHER)
     if url.password and str(url.password) in first_line:
         first_line = ""
     return LedgerError(f"the ledger at {place(url)} can't be used: {advice}; nothing is sent", excerpt=first_line)
+
+
+def _refused(error: Exception) -> bool:
+    """Whether a PostgreSQL server has refused what was asked, although its driver files that under the operational."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(original, "sqlstate", "") or "").startswith(_ANSWERS)

@@ -9,7 +9,7 @@ from pv_testing.exchange.types import Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT
-from pv_testing.ledger.rows import add, clean, fetch, write_claimed, write_settled
+from pv_testing.ledger.rows import ID_UNUSABLE, UNUSABLE, add, clean, fetch, storable, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import Refusal, State
@@ -85,6 +85,9 @@ def _released(system: str, kind: str, row: Row, owner: str, *, absent: bool) -> 
 
 def confirm(store: Store, system: str, kind: str, key: str, external_id: str, owner: str) -> None:
     """Note that a person has seen a record in the system."""
+    if not storable(external_id):
+        message = f"the id {clean(external_id)[:60]!r} can't be kept: it is {UNUSABLE}"
+        raise LedgerError(message, system=system, key=key, code=ID_UNUSABLE)
     with store.writing() as writing:
         row = fetch(writing.connection, system, kind, [key]).get(key)
         if row is None or not _open(row, writing.now):
@@ -95,7 +98,7 @@ def confirm(store: Store, system: str, kind: str, key: str, external_id: str, ow
                 key=key,
                 code="NOT_WAITING",
             )
-        after = rules.confirm(row, clean(external_id))
+        after = rules.confirm(row, external_id)
         write_settled(writing.connection, system, kind, [after], writing.now)
         detail = {"was": row.state, "code": row.code}
         seen = (Result.ADOPTED.value, after.external_id, after.confirmed)
