@@ -169,6 +169,8 @@ def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
     detail: dict[str, object] = {"token": claimed.token, "revision": claimed.revision}
     if settlement.code or settlement.reason:
         detail.update(code=settlement.code, reason=settlement.reason)
+    if settlement.code == rules.NOT_SENT:
+        detail["state"] = row.state
     if claimed.doubtful and claimed.doubtful != claimed.fingerprint:
         detail["doubtful"] = claimed.doubtful
     fingerprint = row.confirmed if settlement.result.in_effect else claimed.fingerprint

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pv_testing.errors import AuditBroken, ConfigError, IntegrationError, redact
+from pv_testing.errors import AuditBroken, ConfigError, IntegrationError, LedgerAltered, redact
 from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.ledger import Ledger
 from pv_testing.ledger.types import Entry
@@ -31,6 +31,11 @@ def verify_audit(url: str) -> int:
     try:
         with Ledger(url) as ledger:
             summary = ledger.verify()
+    except LedgerAltered as error:
+        print(f"ALTERED {error.count:,} entries of the ledger are not what its audit trail of {error.sequence:,} tells")
+        for finding in error.findings:
+            print(f"        {finding}")
+        return 1
     except AuditBroken as error:
         print(f"BROKEN  {error.message}\n        every record before {error.sequence} is as it was written")
         return 1
@@ -42,6 +47,7 @@ def verify_audit(url: str) -> int:
         return 0
     print(f"WHOLE   {summary.count:,} records from {summary.first_at} to {summary.last_at}")
     print(f"        head {summary.head}")
+    print(f"        explains {summary.records:,} records and {summary.watermarks:,} watermarks")
     return 0
 
 

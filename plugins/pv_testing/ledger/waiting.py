@@ -49,7 +49,7 @@ def _live(row: Row, now: float) -> bool:
 
 
 def _refused(system: str, kind: str, row: Row) -> Draft:
-    detail = {"code": row.code, "reason": row.reason}
+    detail = {"code": row.code, "reason": row.reason, "doubtful": row.doubtful}
     place = (system, kind, row.key)
     return Draft(row.owner, "quarantine", *place, Result.QUARANTINED.value, row.external_id, row.fingerprint, detail)
 
