@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pv_testing.config import Config, SystemConfig, config_path, load_config
 from pv_testing.config.options import chosen
@@ -16,6 +17,7 @@ from pv_testing.errors import ConfigError, IntegrationError, redact
 from pv_testing.ledger.failures import place
 from pv_testing.ledger.store import Store
 from pv_testing.providers.registry import provider_of
+from pv_testing.quality.capa_policy import CapaPolicy
 
 _FIELD_MAPPINGS = "field_mappings"
 
@@ -79,10 +81,18 @@ def _policies(folder: Path) -> Iterator[Outcome]:
         if not file.exists():
             continue
         try:
-            read_policy(name, file)
-            yield Outcome(str(file), "can be read")
+            said = read_policy(name, file)
+            yield Outcome(str(file), "can be read" + (_approval(said) if name == "capa" else ""))
         except IntegrationError as error:
             yield _failed(str(file), error)
+
+
+def _approval(said: Mapping[str, Any]) -> str:
+    """Say who may approve a CAPA where that isn't narrowed down."""
+    approval = CapaPolicy.of(said).approval
+    if not approval.required:
+        return "; CAPAs are raised without asking anyone"
+    return "" if approval.approvers else "; approvers is empty: anyone who may edit the DAG's tasks may approve a CAPA"
 
 
 def _contract(contract: Contract) -> Outcome:
