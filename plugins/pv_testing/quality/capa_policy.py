@@ -54,8 +54,8 @@ class Approval:
         others = tuple(user for user in self.approvers if not (self.four_eyes and user == starter))
         if self.approvers and not others:
             message = (
-                f"capa.yaml: approval.approvers names only {starter}, who has started this run and can't approve what it "
-                "has found: name another one, or let the schedule start the run"
+                f"capa.yaml: approval.approvers names only {starter}, who has started this run and can't approve what "
+                "it has found: name another one, or let the schedule start the run"
             )
             raise ConfigError(message, code="FOUR_EYES")
         return others
@@ -75,8 +75,8 @@ class Approval:
             raise DataError(f"{name} isn't among the approvers of capa.yaml; the next run asks again", code="FOUR_EYES")
         if self.four_eyes and starter and starter in by:
             message = (
-                f"{name} has started this run and can't approve what it has found; nothing is raised, the next run asks "
-                "again: let the schedule start it, or somebody else answer"
+                f"{name} has started this run and can't approve what it has found; nothing is raised, the next run "
+                "asks again: let the schedule start it, or somebody else answer"
             )
             raise DataError(message, code="FOUR_EYES")
 

@@ -30,8 +30,8 @@ def earlier(url: str, revision: str = "0001") -> Store:
 ROW = (
     "INSERT INTO ledger_record (system, kind, key, state, fingerprint, confirmed, revision, external_id, doubtful, "
     "code, reason, token, owner, lease_until, before_state, before_fingerprint, changed_at) VALUES ('lims', 'sample', "
-    ":key, :state, :fingerprint, :confirmed, :revision, :external_id, :doubtful, :code, :reason, :token, 'o', 0, 'released', "
-    "'', 1e9)"
+    ":key, :state, :fingerprint, :confirmed, :revision, :external_id, :doubtful, :code, :reason, :token, 'o', 0, "
+    "'released', '', 1e9)"
 )
 
 
