@@ -40,6 +40,9 @@ def _parser() -> argparse.ArgumentParser:
     release.add_argument("--system", required=True)
     release.add_argument("--kind", required=True, help="such as sample, result or sample_status")
     release.add_argument("--absent", action="store_true", help="you have looked: the system doesn't have them")
+    _ledger(_command(commands, "pauses", _pauses, "list the systems that want to be left alone, and until when"))
+    resume = _ledger(_command(commands, "resume", _resume, "ask a system again before its pause ends"))
+    resume.add_argument("system", metavar="SYSTEM", help="such as lims")
     confirm = _ledger(_command(commands, "confirm", _confirm, "say that you have seen a waiting record in the system"))
     confirm.add_argument("--system", required=True)
     confirm.add_argument("--kind", required=True, help="such as sample, result or sample_status")
@@ -93,6 +96,18 @@ def _waiting(options: argparse.Namespace) -> int:
     from pv_testing.ledger.cli import show_waiting
 
     return show_waiting(_ledger_url(options), options.system, options.output)
+
+
+def _pauses(options: argparse.Namespace) -> int:
+    from pv_testing.ledger.cli import show_pauses
+
+    return show_pauses(_ledger_url(options))
+
+
+def _resume(options: argparse.Namespace) -> int:
+    from pv_testing.ledger.cli import resume_system
+
+    return resume_system(_ledger_url(options), options.system, owner=actor().name)
 
 
 def _release(options: argparse.Namespace) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pv_testing.config import Config, SystemConfig, config_path, load_config
 from pv_testing.config.options import chosen
@@ -13,7 +14,10 @@ from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.places import contract_names
 from pv_testing.contracts.units import is_known
 from pv_testing.errors import ConfigError, IntegrationError, redact
+from pv_testing.ledger.failures import place
+from pv_testing.ledger.store import Store
 from pv_testing.providers.registry import provider_of
+from pv_testing.quality.capa_policy import CapaPolicy
 
 _FIELD_MAPPINGS = "field_mappings"
 
@@ -55,6 +59,7 @@ def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[
         yield _failed(file, error)
         return
     yield Outcome(file, f"{sum(system.enabled for system in config.systems.values())} systems are enabled")
+    yield _ledger(config.ledger_url, offline=offline)
     yield from _systems(config, offline=offline)
 
 
@@ -76,10 +81,18 @@ def _policies(folder: Path) -> Iterator[Outcome]:
         if not file.exists():
             continue
         try:
-            read_policy(name, file)
-            yield Outcome(str(file), "can be read")
+            said = read_policy(name, file)
+            yield Outcome(str(file), "can be read" + (_approval(said) if name == "capa" else ""))
         except IntegrationError as error:
             yield _failed(str(file), error)
+
+
+def _approval(said: Mapping[str, Any]) -> str:
+    """Say who may approve a CAPA where that isn't narrowed down."""
+    approval = CapaPolicy.of(said).approval
+    if not approval.required:
+        return "; CAPAs are raised without asking anyone"
+    return "" if approval.approvers else "; approvers is empty: anyone who may edit the DAG's tasks may approve a CAPA"
 
 
 def _contract(contract: Contract) -> Outcome:
@@ -89,6 +102,26 @@ def _contract(contract: Contract) -> Outcome:
         said = f"units: {', '.join(unknown)} can't be converted; see pint's list of units"
         return Outcome(f"contract {contract.name}", said, passed=False, label="FAILED")
     return Outcome(f"contract {contract.name}", f"{contract.title}, {len(contract.operations)} operations")
+
+
+def _ledger(url: str, *, offline: bool) -> Outcome:
+    """Say whether the ledger's database keeps what it acknowledges; nothing is written there."""
+    try:
+        store = Store(url)
+    except IntegrationError as error:
+        return _failed("ledger", error)
+    try:
+        if not store.sqlite and not offline:
+            with store.reading():
+                pass
+    except IntegrationError as error:
+        return _failed("ledger", error)
+    finally:
+        store.close()
+    if store.sqlite:
+        return Outcome("ledger", "SQLite, which forces each commit to the disk")
+    said = "" if offline else ", which forces each commit to its disk"
+    return Outcome("ledger", f"PostgreSQL at {place(store.url)}{said}")
 
 
 def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:

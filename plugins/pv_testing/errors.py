@@ -26,11 +26,13 @@ retry policy, the exchange engine and the task log read those two answers; nothi
     ├── LedgerError                 the ledger can't be read or written; nothing is sent
     │   ├── LeaseLost               another attempt has taken the record over
     │   └── AuditBroken             the audit chain doesn't verify
+    │       └── LedgerAltered       it does, but the tables aren't what it tells
     └── ExchangeIncomplete          some records of an exchange are not in effect; carries their outcomes
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Enum
 from typing import Any, ClassVar
 
@@ -287,6 +289,24 @@ class AuditBroken(LedgerError):
     def __init__(self, message: str, *, sequence: int, **context: str) -> None:
         super().__init__(message, **context)
         self.sequence = sequence
+
+
+class LedgerAltered(AuditBroken):
+    """The audit chain verifies, but the ledger's tables aren't what it tells: somebody has changed them by hand.
+
+    Args:
+        findings: the first things that differ, each with its name.
+        count: how many there are in all.
+        sequence: the number of the last record of the trail.
+    """
+
+    default_code = "LEDGER_ALTERED"
+
+    def __init__(self, findings: Sequence[str], count: int, *, sequence: int, **context: str) -> None:
+        more = f"; and {count - len(findings)} more" if count > len(findings) else ""
+        super().__init__(f"{'; '.join(findings)}{more}", sequence=sequence, **context)
+        self.findings = tuple(findings)
+        self.count = count
 
 
 class ExchangeIncomplete(IntegrationError):

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.scheduler
 WEAK = "PVTP-018"
 USERS = {
     "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "ada:admin",
+    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "ada:admin,vera:admin",
 }
 
 
@@ -53,6 +53,17 @@ def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
         log_in(api, "ada", words["ada"])
         components.wait_for("Reading the DAG", lambda: "pv_capa" in api.dags() or None, seconds=120, poll=0.5)
         yield Story(lab, api, components)
+
+
+@pytest.fixture
+def as_vera(story: Story) -> Iterator[Callable[[], None]]:
+    """Give a function that lets vera go on where ada has begun."""
+    own = story.api._session.headers["Authorization"]
+    words = json.loads(
+        next(story.components.logs.parent.rglob("simple_auth_manager_passwords.json.generated")).read_text()
+    )
+    yield lambda: log_in(story.api, "vera", words["vera"])
+    story.api._session.headers["Authorization"] = own
 
 
 @pytest.fixture
@@ -150,7 +161,23 @@ def test_a_rejection_raises_nothing_and_is_remembered(story: Story) -> None:
     assert capas(story.lab) == []
 
 
-def test_the_approver_sees_charts_and_what_she_approves_is_raised_once(story: Story) -> None:
+def test_who_has_started_the_run_cannot_approve_what_it_has_found(story: Story) -> None:
+    (execution,) = story.lab.framework_rows(
+        "SELECT execution_id FROM executions WHERE protocol_id = ? AND qc_status = 'PASS' LIMIT 1", WEAK
+    )
+    story.lab.decide(execution["execution_id"], "FAIL")
+    start(story, "own")
+    question(story, "own")
+    assert end(story, "own", "Approve")["approve"] == "failed"
+    (task,) = [task for task in story.api.tasks("pv_capa", "own") if task.task_id == "approve"]
+    assert any("ada has started this run" in line for line in story.api.log("pv_capa", "own", task))
+    assert task.attempt == 1
+    assert capas(story.lab) == []
+
+
+def test_the_approver_sees_charts_and_what_she_approves_is_raised_once(
+    story: Story, as_vera: Callable[[], None]
+) -> None:
     (execution,) = story.lab.framework_rows(
         "SELECT execution_id FROM executions WHERE protocol_id = ? AND qc_status = 'PASS' LIMIT 1", WEAK
     )
@@ -164,10 +191,11 @@ def test_the_approver_sees_charts_and_what_she_approves_is_raised_once(story: St
         assert requests.get(address, timeout=30).status_code == 401
         shown = requests.get(address, headers=dict(story.api._session.headers), timeout=60)
         assert shown.content.startswith(b"\x89PNG")
+    as_vera()
     assert set(end(story, "yes", "Approve").values()) == {"success"}
     (capa,) = capas(story.lab)
     assert capa["scope"] == WEAK
-    assert capa["approved_by"] == "ada"
+    assert capa["approved_by"] == "vera"
     assert files(story.lab) == ["control.png", "executions.csv", "pareto.png"]
     (answer,) = [row for row in story.api.tasks("pv_capa", "yes") if row.task_id == "approve"]
     kept = story.api.result("pv_capa", "yes", answer)

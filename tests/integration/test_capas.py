@@ -10,12 +10,13 @@ from contextlib import ExitStack, closing
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from sqlalchemy import text
 
 import sandbox
 from pv_testing.contracts.places import project_root
-from pv_testing.errors import ExchangeIncomplete
+from pv_testing.errors import AuditBroken, ExchangeIncomplete, LedgerAltered, LedgerError
 from pv_testing.integrations import FrameworkClient, QMSClient
-from pv_testing.ledger import Ledger
+from pv_testing.ledger import Ledger, marks
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.decisions import ASKED, Answer, Decisions
 from pv_testing.quality.evidence import evidence
@@ -425,3 +426,85 @@ def test_a_capa_whose_creation_nobody_can_read_was_raised_when_the_ledger_says(l
     earlier, _ = run(earlier_capas(quality.qms, quality.decisions, policy, now))
     raised = datetime.fromtimestamp(entry.changed_at, timezone.utc)
     assert earlier["PVTP-018"].dealt_with == ((raised - timedelta(days=30), DAY + timedelta(days=2)),)
+
+
+@pytest.fixture
+def quality(laboratory) -> Quality:
+    """Give a laboratory with failures that recur."""
+    return laboratory()
+
+
+def forge(quality, *statements):
+    """Change the ledger by SQL, as somebody who owns its database."""
+    with quality.ledger._store.exclusive() as connection:
+        for statement, given in statements:
+            connection.execute(text(statement), given)
+
+
+PUT = "INSERT INTO ledger_watermark (name, value) VALUES (:name, :value)"
+SET = "UPDATE ledger_watermark SET value = :value WHERE name = :name"
+
+
+def test_a_forged_answer_raises_nothing_and_is_named(quality):
+    (finding,) = quality.find().questions
+    name = f"capa/answer/{finding.digest}"
+    forge(
+        quality, (PUT, {"name": name, "value": '{"approved":true,"by":"Vera Forged","at":"2025-11-14T07:00:00+00:00"}'})
+    )
+    (report,) = quality.raise_approved()
+    assert [outcome.code for outcome in report.not_in_effect()] == ["APPROVAL_UNPROVEN"]
+    assert quality.capas() == []
+    with pytest.raises(LedgerAltered, match=f"watermark {name}: no event"):
+        quality.ledger.verify()
+    assert "APPROVAL_UNPROVEN" in str(quality.find().analysis.notes)
+    quality.answer(finding)
+    quality.raise_approved()
+    assert [capa["approved_by"] for capa in quality.capas()] == ["Ada Kern"]
+
+
+def test_a_name_forged_into_an_answer_is_not_that_of_the_capa(quality):
+    (finding,) = quality.find().questions
+    quality.answer(finding)
+    name = f"capa/answer/{finding.digest}"
+    forge(quality, (SET, {"name": name, "value": quality.ledger.watermark(name).replace("Ada Kern", "Vera Forged")}))
+    (report,) = quality.raise_approved()
+    assert [outcome.code for outcome in report.not_in_effect()] == ["APPROVAL_UNPROVEN"]
+    assert quality.capas() == []
+
+
+def test_a_rejection_forged_into_an_approval_raises_nothing(quality):
+    (finding,) = quality.find().questions
+    quality.answer(finding, approved=False)
+    name = f"capa/answer/{finding.digest}"
+    forge(quality, (SET, {"name": name, "value": quality.ledger.watermark(name).replace("false", "true")}))
+    quality.raise_approved()
+    assert quality.capas() == []
+
+
+def test_an_approval_rewritten_in_the_trail_raises_nothing(quality):
+    (finding,) = quality.find().questions
+    quality.answer(finding)
+    name = f"capa/answer/{finding.digest}"
+    forged = quality.ledger.watermark(name).replace("Ada Kern", "Vera Forged")
+    trail = "UPDATE ledger_audit SET detail = replace(detail, 'Ada Kern', 'Vera Forged') WHERE action = 'approve'"
+    forge(quality, ("DROP TRIGGER ledger_audit_no_update", {}), (trail, {}), (SET, {"name": name, "value": forged}))
+    with pytest.raises(AuditBroken, match="was altered"):
+        quality.raise_approved()
+    assert quality.capas() == []
+
+
+def test_answer_and_event_are_one_transaction(quality, monkeypatch):
+    (finding,) = quality.find().questions
+    before = quality.ledger.verify().count
+
+    def fails(*_):
+        raise LedgerError("the ledger can't be used")
+
+    monkeypatch.setattr(marks, "append", fails)
+    with pytest.raises(LedgerError):
+        quality.answer(finding)
+    monkeypatch.undo()
+    assert quality.ledger.watermark(f"capa/answer/{finding.digest}") is None
+    assert quality.ledger.verify().count == before
+    quality.answer(finding)
+    assert [event.action for event in quality.ledger.events(after=before)] == ["mark", "approve"]

@@ -12,6 +12,7 @@ import orjson
 from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.exchange.types import Record
 from pv_testing.ledger import AuditEvent
+from pv_testing.ledger.audit import MARK
 
 FRAMEWORK = "framework"
 UNKNOWN = "unknown"
@@ -43,6 +44,11 @@ def is_delivery(event: AuditEvent, kind: str) -> bool:
         kind: what the QMS's contract calls audit events.
     """
     return event.kind == kind and event.action in {"settle", "settle_refused"}
+
+
+def is_mark(event: AuditEvent) -> bool:
+    """Whether an event only says that a watermark has changed; it isn't sent, because each sweep makes one."""
+    return event.action == MARK
 
 
 def ledger_record(event: AuditEvent, source: str) -> Record:

@@ -13,6 +13,7 @@ from pv_testing.errors import IntegrationError, LeaseLost
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.types import Outcome, Prepared, Result
 from pv_testing.ledger import Claimed, Ledger, Refusal, Settlement
+from pv_testing.ledger.rows import ID_UNUSABLE, id_problem
 
 GROUP_SECONDS = 1.0
 RENEWALS = 3
@@ -217,6 +218,11 @@ class Settling:
         body: Mapping[str, Any] | None = None,
     ) -> None:
         claim = self._held.pop(item.key, None)
+        problem = id_problem(external_id)
+        if problem:
+            external_id = ""
+            if result.in_effect:
+                result, code, reason = Result.QUARANTINED, ID_UNUSABLE, problem
         if claim is not None:
             outcome = Outcome(item.key, result, external_id, code, reason, body or {})
             self._group.append((self._settlement(claim, result, external_id, code, reason), outcome))

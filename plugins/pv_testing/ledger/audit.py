@@ -17,6 +17,7 @@ import orjson
 from sqlalchemy import Connection, select, update
 
 from pv_testing.errors import LedgerError
+from pv_testing.ledger.failures import RESTORE
 from pv_testing.ledger.rows import clean, insertion, many
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import audit, head
@@ -24,7 +25,8 @@ from pv_testing.ledger.types import AuditEvent
 from pv_testing.redaction import BLOT, names_secret, redact
 
 GENESIS = "0" * 64
-NO_HEAD = "the head of the audit trail is missing, somebody has removed it: restore the ledger from a backup"
+MARK = "mark"
+NO_HEAD = f"the head of the audit trail is missing, somebody has removed it: {RESTORE}"
 PAGE = 5_000
 _EXACT = 2**53  # beyond it, JSON readers disagree about whole numbers
 FIELDS = tuple(AuditEvent.__dataclass_fields__)
@@ -133,13 +135,9 @@ def _blotted(value: Any) -> Any:
     return value if value in (None, "") or isinstance(value, bool) else BLOT
 
 
-def record(
-    store: Store, action: str, *, system: str, kind: str, key: str, owner: str, detail: Mapping[str, Any]
-) -> None:
-    """Add one event in a transaction of its own."""
-    draft = Draft(owner, clean(action), clean(system), clean(kind), clean(key), detail=harmless(detail))
-    with store.writing() as writing:
-        append(writing, [draft])
+def draft(action: str, *, system: str, kind: str, key: str, owner: str, detail: Mapping[str, Any]) -> Draft:
+    """Return an event of somebody else's, with nothing secret or unstorable in it."""
+    return Draft(owner, clean(action), clean(system), clean(kind), clean(key), detail=harmless(detail))
 
 
 def events(store: Store, after: int = 0, limit: int | None = None) -> Iterator[AuditEvent]:

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from pv_testing.errors import LeaseLost, redact
+from pv_testing.exchange.types import Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
-from pv_testing.ledger.rows import add, clean, fetch, write_claimed, write_settled
+from pv_testing.ledger.rows import ID_UNUSABLE, add, clean, fetch, id_problem, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement
@@ -141,9 +142,10 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
                 row = rows.get(settlement.claimed.key)
                 if row is None or not rules.holds(row, settlement.claimed):
                     refused.append(settlement.claimed.key)
-                    events.append(_fenced(settlement, row, owner))
-                    if row is not None and settlement.sent and rules.dispute(row, settlement) != row:
-                        rows[row.key] = disputed[row.key] = rules.dispute(row, settlement)
+                    after = rules.dispute(row, settlement) if row is not None and settlement.sent else row
+                    if after is not None and after != row:
+                        rows[after.key] = disputed[after.key] = after
+                    events.append(_fenced(settlement, row, after, owner))
                     continue
                 row = rules.settle(row, settlement)
                 rows[row.key] = changed[row.key] = row
@@ -156,9 +158,13 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
 
 def _tidy(settlement: Settlement) -> Settlement:
     """Return the settlement with nothing secret or unstorable in what a system said."""
-    external_id, code = clean(settlement.external_id), clean(settlement.code)
-    if not settlement.reason and (external_id, code) == (settlement.external_id, settlement.code):
+    problem = id_problem(settlement.external_id)
+    if problem and settlement.result.in_effect:
+        return Settlement(settlement.claimed, Result.QUARANTINED, "", ID_UNUSABLE, problem)
+    code = clean(settlement.code)
+    if not problem and not settlement.reason and code == settlement.code:
         return settlement
+    external_id = "" if problem else settlement.external_id
     reason = clean(redact(settlement.reason, REASON_LIMIT))
     return settlement._replace(external_id=external_id, code=code, reason=reason)
 
@@ -168,6 +174,8 @@ def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
     detail: dict[str, object] = {"token": claimed.token, "revision": claimed.revision}
     if settlement.code or settlement.reason:
         detail.update(code=settlement.code, reason=settlement.reason)
+    if settlement.code == rules.NOT_SENT:
+        detail["state"] = row.state
     if claimed.doubtful and claimed.doubtful != claimed.fingerprint:
         detail["doubtful"] = claimed.doubtful
     fingerprint = row.confirmed if settlement.result.in_effect else claimed.fingerprint
@@ -175,9 +183,9 @@ def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
     return Draft(owner, "settle", *place, settlement.result.value, row.external_id, fingerprint, detail)
 
 
-def _fenced(settlement: Settlement, row: Row | None, owner: str) -> Draft:
+def _fenced(settlement: Settlement, row: Row | None, after: Row | None, owner: str) -> Draft:
     claimed = settlement.claimed
-    detail = {
+    detail: dict[str, object] = {
         "code": "STALE_TOKEN",
         "token": claimed.token,
         "newest_token": row.token if row else 0,
@@ -185,6 +193,8 @@ def _fenced(settlement: Settlement, row: Row | None, owner: str) -> Draft:
         "state": row.state if row else "",
         "sent": settlement.sent,
     }
+    if after is not None and after != row:
+        detail["left"] = {name: getattr(after, name) for name in rules.DISPUTED_FIELDS}
     place = (claimed.system, claimed.kind, claimed.key)
     result, external_id = settlement.result.value, settlement.external_id
     return Draft(owner, "settle_refused", *place, result, external_id, claimed.fingerprint, detail)

@@ -1,4 +1,4 @@
-"""What ``python -m pv_testing verify-audit`` and ``waiting`` say."""
+"""What ``python -m pv_testing verify-audit``, ``waiting``, ``pauses`` and ``resume`` say."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pv_testing.errors import AuditBroken, ConfigError, IntegrationError, redact
+from pv_testing.errors import AuditBroken, ConfigError, IntegrationError, LedgerAltered, redact
 from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.ledger import Ledger
 from pv_testing.ledger.types import Entry
@@ -32,6 +32,11 @@ def verify_audit(url: str) -> int:
     try:
         with Ledger(url) as ledger:
             summary = ledger.verify()
+    except LedgerAltered as error:
+        print(f"ALTERED {error.count:,} entries of the ledger are not what its audit trail of {error.sequence:,} tells")
+        for finding in error.findings:
+            print(f"        {finding}")
+        return 1
     except AuditBroken as error:
         print(f"BROKEN  {visible(error.message)}\n        every record before {error.sequence} is as it was written")
         return 1
@@ -43,6 +48,7 @@ def verify_audit(url: str) -> int:
         return 0
     print(f"WHOLE   {summary.count:,} records from {summary.first_at} to {summary.last_at}")
     print(f"        head {summary.head}")
+    print(f"        explains {summary.records:,} records and {summary.watermarks:,} watermarks")
     return 0
 
 
@@ -76,6 +82,54 @@ def show_waiting(url: str, system: str | None = None, output: str = "") -> int:
     return 0
 
 
+def show_pauses(url: str) -> int:
+    """Print the systems that want to be left alone, and until when.
+
+    Args:
+        url: of the ledger, in SQLAlchemy's form.
+
+    Returns:
+        0.
+
+    Raises:
+        LedgerError: the ledger can't be read.
+    """
+    with Ledger(url) as ledger:
+        paused = ledger.paused()
+    for system, until in paused.items():
+        print(f"{system:<12} until {_moment(until)}")
+    print(f"{len(paused)} systems want to be left alone" if paused else "no system wants to be left alone")
+    return 0
+
+
+def resume_system(url: str, system: str, *, owner: str) -> int:
+    """Lift a system's pause, and print what was lifted.
+
+    Args:
+        url: of the ledger, in SQLAlchemy's form.
+        system: the system.
+        owner: who lifts it; the audit trail names them.
+
+    Returns:
+        0, or 1 when the system isn't paused.
+
+    Raises:
+        LedgerError: the ledger can't be used.
+    """
+    with Ledger(url) as ledger:
+        until = ledger.resume(system, owner=owner)
+    print(
+        f"{system} is asked again; it was to be left alone until {_moment(until)}"
+        if until
+        else f"{system} isn't paused; python -m pv_testing pauses lists those that are"
+    )
+    return 0 if until else 1
+
+
+def _moment(epoch: float) -> str:
+    return datetime.fromtimestamp(epoch, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
 def _write(entries: Sequence[Entry], target: Path) -> Path:
     from pv_testing.exporters.files import write_whole
     from pv_testing.exporters.tables import csv, workbook
@@ -92,7 +146,6 @@ def _table(entries: Sequence[Entry]) -> DataFrame:
 
 
 def _row(entry: Entry) -> dict[str, str]:
-    since = datetime.fromtimestamp(entry.changed_at, timezone.utc).isoformat(timespec="seconds")
     said = (entry.state.value, entry.system, entry.kind, entry.key, entry.external_id, entry.code)
-    texts = (*said, redact(entry.reason, REASON_LIMIT), since.replace("+00:00", "Z"), entry.owner)
+    texts = (*said, redact(entry.reason, REASON_LIMIT), _moment(entry.changed_at), entry.owner)
     return dict(zip(WAITING, texts, strict=True))

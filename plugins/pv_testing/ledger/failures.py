@@ -11,9 +11,15 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from pv_testing.errors import LedgerError, redact
+from pv_testing.ledger.holder import holder
 
 # The first that the driver's message contains decides: SQLite's words, and PostgreSQL's.
-_HANGS = "another process has held its write lock for longer than half a minute: look for one that hangs"
+RESTORE = (
+    "restore the ledger from a backup, then set look_first: true in the contracts' operations and run each DAG once, "
+    "because the backup is older than the systems"
+)
+_OTHER = "another process"
+_HANGS = f"{_OTHER} has held its write lock for longer than half a minute: look for one that hangs, and end it"
 _FROZEN = "the database server took a request and did not answer it: see whether it, its machine or its disk hangs"
 _ADVICE = (
     ("no answer for", _FROZEN),
@@ -25,13 +31,15 @@ _ADVICE = (
     ("unable to open database file", "check that its folder exists and that this user may write there"),
     ("database is locked", _HANGS),
     ("lock timeout", _HANGS),
-    ("malformed", "the file is damaged: restore it from a backup"),
+    ("malformed", f"the file is damaged: {RESTORE}"),
     ("not a database", "the file is not an SQLite database: check the path"),
     ("authentication failed", "the database server refuses the user or the password: check the connection"),
     ("permission denied", "the database user lacks a privilege on the ledger's tables: have it granted"),
     ("does not exist", "a database, role or table is missing: check the connection"),
     ("can't be changed", "the audit trail can't be changed, not even by SQL"),
 )
+# Classes of SQLSTATE in which the server has answered: its word is about what was asked, not about itself.
+_ANSWERS = ("22", "23", "42", "54")
 _UNREACHABLE = "the database doesn't answer: check that it runs and can be reached, then try again"
 _UNEXPECTED = "the database refuses the request: see what it says"
 
@@ -61,8 +69,16 @@ def understood(url: URL) -> Iterator[None]:
 def _explain(error: Exception, url: URL) -> LedgerError:
     said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
     first_line = redact(said.strip().split("\n", 1)[0])
-    otherwise = _UNREACHABLE if isinstance(error, (OperationalError, OSError)) else _UNEXPECTED
+    otherwise = _UNREACHABLE if isinstance(error, (OperationalError, OSError)) and not _refused(error) else _UNEXPECTED
     advice = next((advice for words, advice in _ADVICE if words in said.lower()), otherwise)
+    if advice is _HANGS and url.get_backend_name() == "sqlite":
+        advice = advice.replace(_OTHER, holder(url.database or "") or _OTHER)
     if url.password and str(url.password) in first_line:
         first_line = ""
     return LedgerError(f"the ledger at {place(url)} can't be used: {advice}; nothing is sent", excerpt=first_line)
+
+
+def _refused(error: Exception) -> bool:
+    """Whether a PostgreSQL server has refused what was asked, although its driver files that under the operational."""
+    original = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(original, "sqlstate", "") or "").startswith(_ANSWERS)

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.exchange.types import NOTHING
-from pv_testing.ledger import audit, claims, marks, queries, schema, waiting
+from pv_testing.ledger import audit, claims, queries, schema, waiting
+from pv_testing.ledger import marks as marks_of
+from pv_testing.ledger.decisions import decision
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import AuditEvent, AuditSummary, Claim, Claimed, Entry, Refusal, Settlement, State
 from pv_testing.ledger.verify import verify
@@ -212,11 +214,11 @@ class Ledger:
 
     def watermark(self, name: str) -> str | None:
         """Return how far a sweep came, as it was kept, or ``None``."""
-        return marks.watermark(self._store, name)
+        return marks_of.watermark(self._store, name)
 
     def set_watermark(self, name: str, value: str) -> None:
         """Keep how far a sweep came."""
-        marks.set_watermark(self._store, name, value)
+        marks_of.set_watermark(self._store, name, value)
 
     def change_watermark(self, name: str, change: Callable[[str | None], str]) -> None:
         """Change what is kept under a name, whoever else changes it at the same time.
@@ -225,7 +227,7 @@ class Ledger:
             name: as for :meth:`watermark`.
             change: makes the new value of the one that is kept; it may be called more than once, and must be quick.
         """
-        marks.change_watermark(self._store, name, change)
+        marks_of.change_watermark(self._store, name, change)
 
     def pause(self, system: str, until_epoch: float) -> None:
         """Keep that a system wants to be left alone, so that it outlives a killed process; the longest wait wins.
@@ -234,11 +236,27 @@ class Ledger:
             system: the system.
             until_epoch: when it may be asked again, in epoch seconds.
         """
-        marks.pause(self._store, system, until_epoch)
+        marks_of.pause(self._store, system, until_epoch)
 
     def paused_until(self, system: str) -> float:
         """Return when the system may be asked again, in epoch seconds; 0 when it never said."""
-        return marks.paused_until(self._store, system)
+        return marks_of.paused_until(self._store, system)
+
+    def paused(self) -> dict[str, float]:
+        """Return the systems that want to be left alone now, with the epoch seconds until when."""
+        return marks_of.paused(self._store)
+
+    def resume(self, system: str, *, owner: str) -> float:
+        """Lift a system's pause before its end; the audit trail says who did.
+
+        Args:
+            system: the system.
+            owner: who lifts it.
+
+        Returns:
+            Until when it was, in epoch seconds; 0 where there was none.
+        """
+        return marks_of.resume(self._store, system, owner)
 
     def record(
         self,
@@ -249,6 +267,7 @@ class Ledger:
         key: str = "",
         owner: str = "",
         detail: Mapping[str, Any] | None = None,
+        marks: Mapping[str, Callable[[str | None], str]] | None = None,
     ) -> None:
         """Write an event of your own into the audit trail.
 
@@ -259,8 +278,23 @@ class Ledger:
             key: the business key.
             owner: who acted.
             detail: JSON values; credentials in it are blotted out.
+            marks: watermarks that change in the same transaction, each with what makes its new value of the one kept.
         """
-        audit.record(self._store, action, system=system, kind=kind, key=key, owner=owner, detail=detail or {})
+        event = audit.draft(action, system=system, kind=kind, key=key, owner=owner, detail=detail or {})
+        marks_of.record(self._store, event, marks or {})
+
+    def decision(self, system: str, kind: str, finding: str) -> AuditEvent | None:
+        """Return a person's last decision on a finding, as the audit trail has it; ``None`` without one.
+
+        Args:
+            system: the system concerned.
+            kind: what is decided on.
+            finding: the digest of the finding, as the event's detail names it.
+
+        Raises:
+            AuditBroken: the event isn't what was written in its place of the chain.
+        """
+        return decision(self._store, system, kind, finding)
 
     def events(self, after: int = 0, limit: int | None = None) -> Iterator[AuditEvent]:
         """Give the audit trail in order.
@@ -272,9 +306,10 @@ class Ledger:
         return audit.events(self._store, after, limit)
 
     def verify(self) -> AuditSummary:
-        """Check the whole audit trail.
+        """Check the whole ledger: the audit trail, and the tables against what it tells.
 
         Raises:
             AuditBroken: with the number of the first event that is altered, missing, added or out of order.
+            LedgerAltered: the trail is whole, but a record, a watermark or a guard isn't what it was.
         """
         return verify(self._store)

@@ -1,15 +1,31 @@
-"""What outlives a process beside the records: how far a sweep came, and until when a system wants to be left alone."""
+"""What outlives a process beside the records: how far a sweep came, and until when a system wants to be left alone.
+
+A forged watermark could keep a record from ever being sent. Therefore each change of one is an event of the audit
+trail, in the same transaction, with the SHA-256 of the new value.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Table, insert, select, update
+from sqlalchemy import Table, delete, insert, select, update
 
+from pv_testing.ledger.audit import MARK, Draft, append
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import pause as pauses
 from pv_testing.ledger.tables import watermark as watermarks
+
+UNTOLD = ("qms/audit_event/ledger",)
+"""Watermarks whose changes are no events. This one says how far the trail itself has come to the QMS, so that each of
+its events would be followed by another one; comparing the two trails finds a forged one."""
+Change = Callable[[str | None], str]
+
+
+def digest(value: str) -> str:
+    """Return what the audit trail keeps of a watermark's value."""
+    return sha256(value.encode()).hexdigest()
 
 
 def watermark(store: Store, name: str) -> str | None:
@@ -21,24 +37,49 @@ def watermark(store: Store, name: str) -> str | None:
 
 def set_watermark(store: Store, name: str, value: str) -> None:
     """Keep a value under a name."""
-    with store.writing() as writing:
-        _put(writing, watermarks, {"name": name}, {"value": value})
+    change_watermark(store, name, lambda _: value)
 
 
-def change_watermark(store: Store, name: str, change: Callable[[str | None], str]) -> None:
+def change_watermark(store: Store, name: str, change: Change) -> None:
     """Change the value kept under a name in one transaction, so that no other process's change is lost."""
     before = watermark(store, name)
     if change(before) == before:
         return
     with store.writing() as writing:
+        append(writing, put(writing, {name: change}))
+
+
+def put(writing: Writing, changes: Mapping[str, Change], owner: str = "") -> list[Draft]:
+    """Change watermarks in the caller's transaction, and return the events that tell of it."""
+    events = []
+    for name, change in changes.items():
         kept = writing.connection.scalar(select(watermarks.c.value).where(watermarks.c.name == name))
-        _put(writing, watermarks, {"name": name}, {"value": change(kept)})
+        value = change(kept)
+        if value != kept:
+            _put(writing, watermarks, {"name": name}, {"value": value})
+        if value != kept and name not in UNTOLD:
+            events.append(Draft(owner, MARK, key=name, fingerprint=digest(value)))
+    return events
+
+
+def record(store: Store, event: Draft, changes: Mapping[str, Change]) -> None:
+    """Write an event, and change the watermarks that belong to it, in one transaction."""
+    with store.writing() as writing:
+        append(writing, [*put(writing, changes, event.owner), event])
 
 
 def paused_until(store: Store, system: str) -> float:
     """Return until when the system wants to be left alone, in epoch seconds; 0 when it doesn't."""
     with store.reading() as connection:
         return float(connection.scalar(select(pauses.c.until).where(pauses.c.system == system)) or 0.0)
+
+
+def paused(store: Store) -> dict[str, float]:
+    """Return the systems that want to be left alone now, with the epoch seconds until when."""
+    with store.reading() as connection:
+        now = store.clock(connection)
+        rows = connection.execute(select(pauses).where(pauses.c.until > now).order_by(pauses.c.system)).all()
+    return dict(map(tuple, rows))
 
 
 def pause(store: Store, system: str, until: float) -> None:
@@ -48,6 +89,17 @@ def pause(store: Store, system: str, until: float) -> None:
     with store.writing() as writing:
         now_kept = writing.connection.scalar(select(pauses.c.until).where(pauses.c.system == system)) or 0.0
         _put(writing, pauses, {"system": system}, {"until": max(until, now_kept)})
+
+
+def resume(store: Store, system: str, owner: str) -> float:
+    """Forget a system's wish to be left alone; return until when it was, in epoch seconds, or 0 without one."""
+    with store.writing() as writing:
+        until = float(writing.connection.scalar(select(pauses.c.until).where(pauses.c.system == system)) or 0.0)
+        if until > writing.now:
+            writing.connection.execute(delete(pauses).where(pauses.c.system == system))
+            append(writing, [Draft(owner, "resume", system, detail={"paused_until": until})])
+            return until
+    return 0.0
 
 
 def _put(writing: Writing, table: Table, key: dict[str, Any], values: dict[str, Any]) -> None:

@@ -12,12 +12,13 @@ import orjson
 from sqlalchemy import Column, ColumnElement, Connection, Text, and_, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from pv_testing.errors import DataError
+from pv_testing.errors import DataError, redact
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.tables import record
 
 LONGEST_KEY = 2_000  # bytes; PostgreSQL's indexes take no more than 2,704 for system, kind and key
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+ID_UNUSABLE = "ID_UNUSABLE"
 UNUSABLE = "empty, too long or has characters that no database can keep"
 _COLUMNS = [record.c[name] for name in Row._fields]
 _CLAIMED = (
@@ -105,6 +106,17 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
 def storable(text: str) -> bool:
     """Whether a database can keep the text as a key: neither empty nor too long, without NUL or half a character."""
     return bool(text) and not _UNSTORABLE.search(text) and len(text.encode()) <= LONGEST_KEY
+
+
+def id_problem(external_id: str) -> str:
+    """Return why a record that took effect must wait because of its id in the system; empty where it needn't."""
+    if not external_id or storable(external_id):
+        return ""
+    shown = redact(clean(external_id), 60)
+    return (
+        f"it took effect in the system, but its id there ({shown}) is too long or has characters that no database can "
+        "keep; look there, and confirm the record with an id by which it can be found, or correct the id and release it"
+    )
 
 
 def stand_in(key: str) -> str:

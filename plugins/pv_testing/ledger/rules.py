@@ -34,6 +34,7 @@ ABSENT = "ABSENT"
 ALTERED = "ALTERED"
 NO_LOOKUP = "NO_LOOKUP"
 DISPUTED = "DISPUTED"
+DISPUTED_FIELDS = ("state", "fingerprint", "doubtful", "code", "reason")
 _DISPUTE = "an attempt that had lost the record has sent it all the same; the next one looks up what became of it"
 _FATE_UNKNOWN = frozenset({_IN_FLIGHT, _UNKNOWN})
 _REFUSED = frozenset({_REJECTED, _QUARANTINED})

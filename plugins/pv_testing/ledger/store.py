@@ -11,28 +11,29 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from pv_testing.errors import ConfigError
-from pv_testing.ledger.failures import understood
+from pv_testing.errors import ConfigError, LedgerError
+from pv_testing.ledger import postgresql
+from pv_testing.ledger.failures import place, understood
+from pv_testing.ledger.postgresql import CONNECT_SECONDS
 from pv_testing.ledger.watch import Watch
 
 BUSY_SECONDS = 30
 HANGING_SECONDS = 120
-CONNECT_SECONDS = 10
-# What libpq takes for a server that is gone: one that acknowledges nothing for a minute.
-_LOST = {
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
 CACHE_KIB = 64 * 1024
 _ALIASES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite3": "sqlite"}
+_NO_ADDRESS = (
+    "the ledger's address is no database URL, such as sqlite:////srv/pv/ledger.sqlite or "
+    "postgresql://pv@db.company.com:5432/pv_ledger: check port and query, which take whole numbers, and write special "
+    "characters of a password as %XX"
+)
+_STOOD_STILL = (
+    f"this process stood still for more than {BUSY_SECONDS} s while it held the write lock, and kept all others waiting"
+)
 _PRAGMAS = (
     "PRAGMA synchronous = FULL",
     f"PRAGMA cache_size = -{CACHE_KIB}",
@@ -69,12 +70,13 @@ class Store:
         self.engine = self._engine()
 
     def _engine(self) -> Engine:
-        options: dict[str, Any] = {"connect_args": self._connect_arguments()}
+        with _sound():
+            options: dict[str, Any] = {"connect_args": self._connect_arguments()}
         if self.memory:
             options["poolclass"] = StaticPool
         else:
             options.update(max_overflow=64, pool_use_lifo=True)
-        with understood(self.url):
+        with understood(self.url), _sound():
             engine = create_engine(self.url, hide_parameters=True, **options)
         if self.sqlite:
             event.listen(engine, "connect", _prepare_connection)
@@ -87,16 +89,9 @@ class Store:
 
     def _connect_arguments(self) -> dict[str, Any]:
         """Return what the driver is told; the URL's query may say otherwise."""
-        asked = self.url.query
         if self.sqlite:
-            return {"timeout": float(str(asked.get("timeout", BUSY_SECONDS))), "check_same_thread": False}
-        limits = f"-c lock_timeout={BUSY_SECONDS}s -c idle_in_transaction_session_timeout={HANGING_SECONDS}s"
-        return {
-            "connect_timeout": int(str(asked.get("connect_timeout", CONNECT_SECONDS))),
-            "options": f"{limits} {asked.get('options', '')}",
-            "application_name": "pv_testing ledger",
-            **{name: int(str(asked.get(name, otherwise))) for name, otherwise in _LOST.items()},
-        }
+            return {"timeout": float(str(self.url.query.get("timeout", BUSY_SECONDS))), "check_same_thread": False}
+        return postgresql.arguments(self.url.query)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -109,9 +104,10 @@ class Store:
     def writing(self) -> Iterator[Writing]:
         """Give a transaction that no other writer overlaps; it is on the disk when the block has ended."""
         with self.exclusive() as connection:
-            if not self.sqlite:
-                connection.execute(text("LOCK TABLE ledger_head IN EXCLUSIVE MODE"))
-            yield Writing(connection, self.clock(connection))
+            now = time.time() if self.sqlite else postgresql.take_turn(connection)
+            yield Writing(connection, now)
+            if self.sqlite and time.time() - now > BUSY_SECONDS:
+                raise LedgerError(f"the ledger at {place(self.url)} can't be used: {_STOOD_STILL}; nothing is written")
 
     @contextmanager
     def exclusive(self) -> Iterator[Connection]:
@@ -129,13 +125,15 @@ class Store:
         with understood(self.url), self.engine.connect() as connection:
             connection.execution_options(**options)
             with nullcontext() if self.sqlite else _watched(connection), connection.begin():
+                if not self.sqlite:
+                    postgresql.refuse_unsafe(connection, self.url)
                 yield connection
 
     def clock(self, connection: Connection) -> float:
         """Return epoch seconds: the server's on PostgreSQL, this machine's on SQLite."""
         if self.sqlite:
             return time.time()
-        return float(connection.scalar(text("SELECT extract(epoch FROM clock_timestamp())")))
+        return postgresql.clock(connection)
 
     def close(self) -> None:
         """Close every connection."""
@@ -149,16 +147,23 @@ class Store:
             self.engine.dispose(close=False)
 
 
+@contextmanager
+def _sound() -> Iterator[None]:
+    """Say of an address that SQLAlchemy or the driver can't read that it is the address; it may hold a password."""
+    try:
+        yield
+    except (ArgumentError, ValueError, TypeError):
+        raise ConfigError(_NO_ADDRESS) from None
+
+
 def parse(url: str) -> URL:
     """Return the URL with the driver that the ledger uses.
 
     Raises:
         ConfigError: it is no URL of an SQLite or PostgreSQL database.
     """
-    try:
+    with _sound():
         parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigError("the ledger's address is no database URL, such as sqlite:////srv/pv/ledger.sqlite") from None
     parsed = parsed.set(drivername=_ALIASES.get(parsed.drivername, parsed.drivername))
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite", "postgresql+psycopg"}:
         raise ConfigError(f"the ledger can't be kept in {parsed.drivername}: use sqlite or postgresql")

@@ -71,6 +71,9 @@ audit = Table(
     Column("hash", Text, nullable=False),
 )
 
+_decides = text("action IN ('approve', 'reject')")
+Index("ledger_audit_decision", audit.c.action, audit.c.key, sqlite_where=_decides, postgresql_where=_decides)
+
 # One row: where the audit trail ends. It finds a cut-off tail, and on PostgreSQL its lock puts the writers in a row.
 head = Table(
     "ledger_head",

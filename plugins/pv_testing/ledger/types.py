@@ -214,9 +214,13 @@ class AuditSummary:
         head: the hash of the last one; note it elsewhere to prove later that nothing before it was rewritten.
         first_at: the time of the first record, or empty.
         last_at: the time of the last record, or empty.
+        records: how many records the ledger knows, all of which the trail explains.
+        watermarks: how many watermarks it keeps, all of which the trail explains.
     """
 
     count: int
     head: str
     first_at: str = ""
     last_at: str = ""
+    records: int = 0
+    watermarks: int = 0

@@ -1,14 +1,17 @@
-"""Check the audit trail from its first event to its last, and name the first that is wrong."""
+"""Check the whole ledger: the audit trail from its first event to its last, the tables' guards, and what they keep."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection
 
-from pv_testing.errors import AuditBroken
+from pv_testing.errors import AuditBroken, LedgerAltered
+from pv_testing.ledger import evidence, shape
 from pv_testing.ledger.audit import FIELDS, GENESIS, Link, digest, last, page
+from pv_testing.ledger.evidence import Findings, Trail
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import AuditSummary
 
@@ -18,29 +21,51 @@ _PAGE = 20_000
 def verify(store: Store) -> AuditSummary:
     """Check every event: its number, its place in the chain, its time, its hash; then that none is cut off the end.
 
+    Then the tables are held against the trail: every record and every watermark must be what its events make of it, and
+    the guards must be there.
+
     Raises:
         AuditBroken: with the number of the first event that is altered, missing, added or out of order.
+        LedgerAltered: the trail is whole, but a table isn't what it tells; the error names what differs.
         LedgerError: the ledger can't be read.
     """
-    with store.reading() as connection:
-        end = last(connection)
-        first_at = ""
-        reached = Link(0, "", GENESIS)
-        for row in _rows(connection):
-            reached = _follow(reached, row)
+    with store.reading() as connection, evidence.opened() as trail:
+        summary = _follow_chain(connection, trail)
+        findings = Findings()
+        for difference in shape.differences(connection):
+            findings.add(difference)
+        records, watermarks = evidence.compare(connection, trail, store.clock(connection), findings)
+    if findings.count:
+        raise LedgerAltered(findings.said, findings.count, sequence=summary.count)
+    return replace(summary, records=records, watermarks=watermarks)
+
+
+def _follow_chain(connection: Connection, trail: Trail) -> AuditSummary:
+    end = last(connection)
+    first_at = ""
+    reached = Link(0, "", GENESIS)
+    for rows in _pages(connection):
+        for row in rows:
+            reached = follow(reached, row)
             first_at = first_at or reached.at
+        trail.add(rows)
     _compare(reached, end)
     return AuditSummary(reached.sequence, reached.hash, first_at, reached.at)
 
 
-def _rows(connection: Connection) -> Iterator[Any]:
+def _pages(connection: Connection) -> Iterator[Sequence[Any]]:
     after = None
     while rows := page(connection, after, _PAGE):
-        yield from rows
+        yield rows
         after = rows[-1][0]
 
 
-def _follow(before: Link, row: Any) -> Link:
+def follow(before: Link, row: Any) -> Link:
+    """Return the link of a stored event that stands right behind another one.
+
+    Raises:
+        AuditBroken: it doesn't, or isn't as it was written.
+    """
     event = dict(zip(FIELDS, row, strict=True))
     sequence, expected = event["sequence"], before.sequence + 1
     if sequence > expected:

@@ -10,7 +10,7 @@ from pv_testing.exchange.types import NOTHING, Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT
-from pv_testing.ledger.rows import add, clean, fetch, write_claimed, write_settled
+from pv_testing.ledger.rows import ID_UNUSABLE, UNUSABLE, add, clean, fetch, storable, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import Refusal, State
@@ -53,7 +53,7 @@ def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owne
         }
         write_claimed(writing.connection, system, kind, changed.values(), writing.now)
         write_settled(writing.connection, system, kind, changed.values(), writing.now)
-        append(writing, [_refused(system, kind, row, "suspect") for row in changed.values()])
+        append(writing, [_suspected(system, kind, known[key], row) for key, row in changed.items()])
 
 
 def _tidy(refusal: Refusal) -> Refusal:
@@ -64,10 +64,15 @@ def _live(row: Row, now: float) -> bool:
     return row.state == State.IN_FLIGHT.value and row.lease_until > now
 
 
-def _refused(system: str, kind: str, row: Row, action: str = "quarantine") -> Draft:
-    detail = {"code": row.code, "reason": row.reason}
+def _suspected(system: str, kind: str, before: Row, row: Row) -> Draft:
+    draft = _refused(system, kind, row)
+    return draft._replace(action="suspect", detail={**draft.detail, "was": before.state})
+
+
+def _refused(system: str, kind: str, row: Row) -> Draft:
+    detail = {"code": row.code, "reason": row.reason, "doubtful": row.doubtful}
     place = (system, kind, row.key)
-    return Draft(row.owner, action, *place, Result.QUARANTINED.value, row.external_id, row.fingerprint, detail)
+    return Draft(row.owner, "quarantine", *place, Result.QUARANTINED.value, row.external_id, row.fingerprint, detail)
 
 
 def release(
@@ -122,6 +127,9 @@ def confirm(
     said: Mapping[str, Any] = NOTHING,
 ) -> None:
     """Note that a person has seen a record in the system."""
+    if not storable(external_id):
+        message = f"the id {clean(external_id)[:60]!r} can't be kept: it is {UNUSABLE}"
+        raise LedgerError(message, system=system, key=key, code=ID_UNUSABLE)
     with store.writing() as writing:
         row = fetch(writing.connection, system, kind, [key]).get(key)
         if row is None or not _open(row, writing.now):
@@ -132,7 +140,7 @@ def confirm(
                 key=key,
                 code="NOT_WAITING",
             )
-        after = rules.confirm(row, clean(external_id))
+        after = rules.confirm(row, external_id)
         write_settled(writing.connection, system, kind, [after], writing.now)
         detail = {**said, "was": row.state, "code": row.code}
         seen = (Result.ADOPTED.value, after.external_id, after.confirmed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pv_testing.errors import ConfigError
+from pv_testing.errors import ConfigError, DataError
 
 NAMES = ("name", "scope", "modules", "days", "key")
 REQUIRED = "required"
@@ -34,11 +34,51 @@ class Approval:
         required: whether it asks at all.
         approvers: ids of the Airflow users who may answer; anyone who may edit the tasks where there are none.
         hours: how long the question waits.
+        four_eyes: whether whoever has started the run may not approve what it has found.
     """
 
     required: bool = True
     approvers: tuple[str, ...] = ()
     hours: float = 20.0
+    four_eyes: bool = True
+
+    def asked(self, starter: str) -> tuple[str, ...]:
+        """Return who may answer; empty for anyone who may edit the tasks.
+
+        Args:
+            starter: who has started the run; empty where its schedule did.
+
+        Raises:
+            ConfigError: nobody is left (``FOUR_EYES``).
+        """
+        others = tuple(user for user in self.approvers if not (self.four_eyes and user == starter))
+        if self.approvers and not others:
+            message = (
+                f"capa.yaml: approval.approvers names only {starter}, who has started this run and can't approve what "
+                "it has found: name another one, or let the schedule start the run"
+            )
+            raise ConfigError(message, code="FOUR_EYES")
+        return others
+
+    def refuse(self, by: Collection[str], starter: str) -> None:
+        """Refuse an approval that isn't this person's to give.
+
+        Args:
+            by: the names under which Airflow knows who has answered.
+            starter: who has started the run; empty where its schedule did.
+
+        Raises:
+            DataError: one who isn't among the approvers, or who has started the run (``FOUR_EYES``).
+        """
+        name = next(iter(by), "somebody")
+        if self.approvers and not set(by) & set(self.approvers):
+            raise DataError(f"{name} isn't among the approvers of capa.yaml; the next run asks again", code="FOUR_EYES")
+        if self.four_eyes and starter and starter in by:
+            message = (
+                f"{name} has started this run and can't approve what it has found; nothing is raised, the next run "
+                "asks again: let the schedule start it, or somebody else answer"
+            )
+            raise DataError(message, code="FOUR_EYES")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ seen and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +17,10 @@ from pv_testing.ledger import Ledger
 from pv_testing.quality.finding import Finding, read_finding
 
 ASKED = "capa/asked"
+APPROVE, REJECT = "approve", "reject"
+SYSTEM, KIND = "qms", "capa"
+
+Change = Callable[[str | None], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,20 +110,41 @@ class Decisions:
             DataError: the ledger doesn't have the finding, or not as it was.
         """
         finding = self.finding(digest)
-        if not answer.approved:
+        marks: dict[str, Change] = {_name("answer", digest): lambda _: _json(asdict(answer))}
+        if answer.approved:
+            marks[ASKED] = lambda kept: _with(kept, digest)
+        else:
             rejected = {"by": answer.by, "at": answer.at, "executions": sorted(finding.execution_ids)}
-            self._put(_name("rejected", finding.scope), rejected)
-        self._put(_name("answer", digest), asdict(answer))
-        if answer.approved and digest not in self.asked():
-            self._put(ASKED, [*self.asked(), digest])
-        action = "approve" if answer.approved else "reject"
-        detail = {"finding": digest, "by": answer.by, "at": answer.at}
-        self._ledger.record(action, system="qms", kind="capa", key=finding.key, owner=owner, detail=detail)
+            marks[_name("rejected", finding.scope)] = lambda _: _json(rejected)
+        self._ledger.record(
+            APPROVE if answer.approved else REJECT,
+            system=SYSTEM,
+            kind=KIND,
+            key=finding.key,
+            owner=owner,
+            detail={"finding": digest, "by": answer.by, "at": answer.at},
+            marks=marks,
+        )
 
     def answer_of(self, digest: str) -> Answer | None:
-        """Return what a person said to a finding, or ``None``."""
+        """Return what a person said to a finding, or ``None``.
+
+        The audit trail says it: the last decision on the finding, in its place in the chain. What is kept beside it
+        must agree.
+
+        Raises:
+            DataError: what is kept isn't what the trail says, or the trail is broken there (``APPROVAL_UNPROVEN``).
+        """
         said = self._get(_name("answer", digest))
-        return Answer(**said) if said else None
+        event = self._ledger.decision(SYSTEM, KIND, digest)
+        proven = Answer(event.action == APPROVE, event.detail["by"], event.detail["at"]) if event else None
+        if said and Answer(**said) != proven:
+            message = (
+                f"finding {digest[:12]}: the ledger has an answer of {said.get('by') or 'nobody'} that its audit trail "
+                "doesn't; nothing is raised from it: see python -m pv_testing verify-audit"
+            )
+            raise DataError(message, key=digest[:12], code="APPROVAL_UNPROVEN")
+        return proven
 
     def rejection(self, scope: str) -> Rejection:
         """Return the last rejection of a scope's finding; an empty one where there is none."""
@@ -144,11 +169,20 @@ class Decisions:
         return None if kept is None else orjson.loads(kept)
 
     def _put(self, name: str, value: Any) -> None:
-        self._keep(name, orjson.dumps(value).decode())
+        self._keep(name, _json(value))
 
     def _keep(self, name: str, value: str) -> None:
         if self._ledger.watermark(name) != value:
             self._ledger.set_watermark(name, value)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+def _with(kept: str | None, digest: str) -> str:
+    asked = list(orjson.loads(kept)) if kept else []
+    return _json(asked if digest in asked else [*asked, digest])
 
 
 def _name(what: str, of: str) -> str:

@@ -23,7 +23,7 @@ class Comparison:
     Attributes:
         head: the hash of the ledger's last event.
         equal: how many events are the same in both.
-        deliveries: how many events only tell of deliveries; they are in the ledger alone.
+        deliveries: how many events only tell of deliveries, or of watermarks; they are in the ledger alone.
         to_come: how many events the next run sends.
         differences: what is wrong, each in a sentence; nothing where all is well.
     """

@@ -16,10 +16,11 @@ from pv_testing.exchange.types import NOTHING, Record, Result
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.qms import QMSClient
 from pv_testing.ledger import Ledger
+from pv_testing.ledger.marks import UNTOLD
 
 OPERATION = "log_audit_event"
 LISTING = "list_audit_events"
-LEDGER_MARK = "qms/audit_event/ledger"
+LEDGER_MARK = UNTOLD[0]
 FRAMEWORK_MARK = "qms/audit_event/framework"
 STOPPED = "stopped here; what follows in the trail is sent once all of this is in effect"
 OVERLAP = 100
@@ -56,13 +57,13 @@ async def send_ledger_events(qms: QMSClient, *, replay: bool = False, dry_run: b
 
 
 async def ledger_events(ledger: Ledger, after: int, kind: str) -> AsyncIterator[Placed]:
-    """Give the ledger's events behind a sequence number, without a record where one only tells of a delivery."""
+    """Give the ledger's events behind a sequence number, without a record where one is no matter of the QMS."""
     source = ""
     while events := await asyncio.to_thread(list, ledger.events(after, PAGE)):
         source = source or audit.ledger_source(next(ledger.events(limit=1)))
         for event in events:
-            delivery = audit.is_delivery(event, kind)
-            yield Placed(event.sequence, None if delivery else audit.ledger_record(event, source))
+            stays = audit.is_mark(event) or audit.is_delivery(event, kind)
+            yield Placed(event.sequence, None if stays else audit.ledger_record(event, source))
         after = events[-1].sequence
 
 

@@ -101,12 +101,12 @@ def _approved(decisions: Decisions) -> tuple[dict[str, Finding], list[str]]:
     """Return approved findings whose CAPA isn't complete yet, and what is wrong with those that can't be used."""
     approved, problems = {}, []
     for digest in decisions.asked():
-        answer = decisions.answer_of(digest)
-        if answer is not None and answer.approved:
-            try:
+        try:
+            answer = decisions.answer_of(digest)
+            if answer is not None and answer.approved:
                 approved[digest] = decisions.finding(digest)
-            except DataError as error:
-                problems.append(str(error))
+        except DataError as error:
+            problems.append(str(error))
     return approved, problems
 
 
@@ -230,8 +230,8 @@ def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], li
     waiting: list[Outcome] = []
     rejected: dict[str, str] = {}
     for digest in decisions.asked():
-        answer = decisions.answer_of(digest)
         try:
+            answer = decisions.answer_of(digest)
             finding = decisions.finding(digest)
         except DataError as error:
             waiting.append(Outcome(f"finding {digest[:12]}", Result.QUARANTINED, code=error.code, reason=error.message))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -163,3 +165,24 @@ def test_help_is_there_for_every_command(capsys: pytest.CaptureFixture[str]) -> 
             main(arguments)
         assert caught.value.code == 0
         assert "usage: python -m pv_testing" in capsys.readouterr().out
+
+
+def test_a_pause_is_listed_and_lifted_by_name(
+    configuration: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["pauses"]) == 0
+    assert capsys.readouterr().out == "no system wants to be left alone\n"
+    until = ledger.now() + 86_000
+    ledger.pause("lims", until)
+    ledger.pause("qms", ledger.now() - 1)
+    assert main(["pauses"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].startswith("lims         until 20")
+    monkeypatch.setenv("LOGNAME", "somebody else")
+    assert main(["resume", "lims"]) == 0
+    assert capsys.readouterr().out.startswith("lims is asked again; it was to be left alone until 20")
+    assert ledger.paused_until("lims") == 0.0
+    (event,) = ledger.events()
+    assert (event.action, event.system, event.owner) == ("resume", "lims", pwd.getpwuid(os.getuid()).pw_name)
+    assert event.detail == {"paused_until": until}
+    assert main(["resume", "lims"]) == 1
+    assert "isn't paused" in capsys.readouterr().out

@@ -237,7 +237,8 @@ def test_what_a_system_says_is_kept_without_secrets_and_without_unstorable_chara
     kept = repr(list(ledger.entries())) + repr(list(ledger.events()))
     assert "canary" not in kept
     assert len(ledger.waiting()[0].reason) <= 1_000
-    assert ledger.external_ids("lims", "sample", ["other"]) == {"other": "LIM\ufffd-1"}
+    assert ledger.external_ids("lims", "sample", ["other"]) == {}, "another id than the system's is no id"
+    assert [(entry.key, entry.code) for entry in ledger.waiting()] == [("k", "NO"), ("other", "ID_UNUSABLE")]
     assert ledger.verify().count == 3
 
 

@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from pv_testing.errors import ConfigError, LedgerError
+from pv_testing.errors import ConfigError, IntegrationError, LedgerError
 from pv_testing.ledger import Claim, Ledger
 from pv_testing.ledger.schema import VERSION, VERSION_TABLE
 from pv_testing.ledger.store import Store, parse
@@ -144,4 +144,32 @@ def test_the_urls_that_people_have_are_understood(given, driver):
 def test_other_urls_are_refused_without_their_password(given):
     with pytest.raises(ConfigError) as caught:
         Ledger(given)
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://pv:canary-123456@db:fivethousand/pv",
+        "postgresql://pv:canary-123456@db:5432x/pv",
+        "postgresql://pv:canary-123456/word@db:5432/pv",
+        "postgresql://pv:canary-123456@[::1/pv",
+        "postgresql://pv:canary-123456@db/pv?connect_timeout=soon",
+        "postgresql://pv:canary-123456@db/pv?keepalives_idle=5&keepalives_idle=6",
+        "postgresql://pv:canary-123456@db/pv?port=x",
+        "postgresql://pv:canary-123456@127.0.0.1:99999/pv",
+        "sqlite:///ledger.sqlite?timeout=soon",
+        "sqlite:///ledger.sqlite?check_same_thread=perhaps",
+        "sqlite://host/ledger.sqlite",
+        "canary-123456",
+        "",
+    ],
+)
+def test_an_address_that_is_none_is_a_matter_of_configuration(url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(IntegrationError) as caught:
+        Ledger(url)
+    assert caught.value.code in {"CONFIG", "LEDGER"}
+    assert caught.value.__cause__ is None
+    assert "ledger" in str(caught.value)
     assert "canary" not in str(caught.value)
