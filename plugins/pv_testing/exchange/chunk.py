@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing import clock, lease
@@ -19,10 +19,11 @@ from pv_testing.errors import (
     SecurityError,
 )
 from pv_testing.exchange.operation import Operation
+from pv_testing.exchange.second_copies import TWICE, SecondCopies
 from pv_testing.exchange.settling import Settling
 from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Found, Outcome, Prepared, Reply, Result, Verdict
-from pv_testing.ledger import Claim, Claimed, Decision, Ledger, Refusal
+from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 
 ROUNDS = 4
 POLL = 0.5
@@ -32,14 +33,6 @@ TOO_SLOW = (
 )
 STALE = (
     "another attempt brought a different version into effect while this one waited; the next try reads the record anew"
-)
-TWICE = (
-    "the system holds {0} records with this key: remove all but one there, then release it, so that the next run takes "
-    "the last"
-)
-NOT_CHECKED = (
-    "two attempts have sent it and the look-up that would show whether it is there twice failed ({0}): look in the "
-    "system, remove a second one, then release it"
 )
 SEE_THERE = "look in the system: confirm the record if it took effect, else release it with --absent"
 # Of a request that must not be repeated, the transports raise these only before it is sent, or on the system's own word
@@ -95,7 +88,7 @@ class Chunk:
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
         self._in_place = shared.operation.limits.on_change == "update"
         self._waited: dict[str, int] = {}
-        self._to_check: dict[str, Prepared] = {}
+        self._second_copies = SecondCopies(shared.operation)
 
     async def run(self) -> list[Outcome]:
         """Bring the records into effect; wait for those that another attempt holds, within the run's patience.
@@ -118,9 +111,7 @@ class Chunk:
             overtaken = await self.settling.overtaken()
         for item in busy:
             self.settling.note(item.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record")
-        disputed = await self.settling.disputed()
-        self._to_check.update((key, self.items[key]) for key in disputed)
-        await self._look_for_second_copies(disputed)
+        await self._look_for_second_copies()
         return await self.settling.close()
 
     async def _attempt(self, items: Sequence[Prepared]) -> list[Prepared]:
@@ -139,7 +130,7 @@ class Chunk:
         for claim in sort[Decision.UNCHANGED]:
             self.settling.note(claim.key, Result.UNCHANGED, claim.external_id)
             if self.shared.replay:
-                self._to_check[claim.key] = self._take(claim)
+                self._second_copies.expect([self._take(claim)], sent_twice=False)
         for claim in sort[Decision.WAITING]:
             self.settling.note(
                 claim.key, Result.QUARANTINED, code=claim.code, reason=f"waits for a person: {claim.reason}"
@@ -294,7 +285,8 @@ class Chunk:
 
         What was confirmed and is gone was not sent before: only its id was asked for.
         """
-        self._to_check.update((item.key, item) for item in items if item.external_id or item.revision == 1)
+        again = [item for item in items if item.external_id or item.revision == 1]
+        self._second_copies.expect(again, sent_twice=True)
         await self._send(items, rounds - 1)
 
     async def _adopt(self, items: Sequence[Prepared]) -> list[Prepared]:
@@ -386,36 +378,15 @@ class Chunk:
             return True
         return False
 
-    async def _look_for_second_copies(self, disputed: Sequence[str]) -> None:
-        """Look up what may be in the system twice: what was disputed or sent again, and in a replay what is unchanged.
-
-        Args:
-            disputed: what was sent although another attempt had taken it over; it has no outcome yet.
-        """
-        items = list(self._to_check.values())
-        if not items:
-            return
+    async def _look_for_second_copies(self) -> None:
+        """Have what is in the system twice wait for a person, whatever the ledger holds of it."""
+        disputed = await self.settling.disputed()
         if disputed:
             log.warning("%s: %d records may be there twice and are looked up", self.operation.name, len(disputed))
-        await asyncio.sleep(self.operation.limits.horizon)
-        try:
-            refusals = self._second_copies(items, await self.operation.find(items) or {})
-        except IntegrationError as error:
-            log.warning(
-                "%s: %d records can't be looked up for second copies: %s", self.operation.name, len(items), error
-            )
-            reason = NOT_CHECKED.format(error.message)
-            refusals = [Refusal(key, self.items[key].fingerprint, "LOOKUP_REFUSED", reason) for key in disputed]
+        self._second_copies.expect([self.items[key] for key in disputed], sent_twice=True)
+        refusals = await self._second_copies.found()
         await self._ledger(self.shared.ledger.suspect, refusals, owner=self.shared.owner)
         self.settling.note_suspects(refusals, disputed)
-
-    def _second_copies(self, items: Sequence[Prepared], found: Mapping[str, Found]) -> list[Refusal]:
-        copies = {item.key: found[item.key].copies for item in items if item.key in found}
-        return [
-            Refusal(item.key, item.fingerprint, "DUPLICATE_IN_SYSTEM", TWICE.format(copies[item.key]))
-            for item in items
-            if copies.get(item.key, 1) > 1
-        ]
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)

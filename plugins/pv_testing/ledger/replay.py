@@ -107,9 +107,10 @@ def _quarantined_otherwise(row: Row, event: Told) -> str:
 
 def _suspect(row: Row, event: Told) -> Row:
     """Follow what :func:`rules.suspect` does: what was confirmed is in doubt again, under its revision."""
-    confirmed = event.detail.get("was") == State.CONFIRMED.value
-    held = {"confirmed": "" if confirmed else row.confirmed, "revision": row.revision - confirmed}
-    return _quarantine(row, event)._replace(**held)
+    waits = _quarantine(row, event)
+    if event.detail.get("was") != State.CONFIRMED.value:
+        return waits
+    return waits._replace(confirmed="", revision=row.revision - 1)
 
 
 def _dispute(row: Row, event: Told) -> Row:

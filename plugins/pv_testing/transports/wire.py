@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from contextvars import ContextVar
 
 import aiohttp
+from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.connector import Connection
 
@@ -39,6 +40,18 @@ class _InTime(aiohttp.ClientRequest):
         """Write the request, or raise what says that its time is over."""
         _call.get().left()
         return await super().send(conn)
+
+    async def write_bytes(
+        self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
+    ) -> None:
+        """Write the headers and the body, which may be in a later turn of the loop; or end the request with why not."""
+        try:
+            _call.get().left()
+        except DeadlineExceeded as error:
+            assert conn.protocol is not None
+            conn.protocol.set_exception(error)
+        else:
+            await super().write_bytes(writer, conn, content_length)
 
 
 _call: ContextVar[Call] = ContextVar("call")

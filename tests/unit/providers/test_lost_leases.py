@@ -70,13 +70,13 @@ def another_attempt(url: str, path: Path, lims: PlainLims, number: int) -> Any:
 
 
 def test_a_machine_that_was_suspended_sends_nothing_that_another_has_taken_over(machine, url, tmp_path):
-    lims, path = PlainLims(), contract(tmp_path, concurrency=1)
+    lims, path = PlainLims(), contract(tmp_path, concurrency=1, attempt_timeout=30, total_timeout=60)
     number = 60
 
     async def create(request: web.Request) -> web.Response:
         answer = web.json_response(lims.add(await request.json()), status=201)
         if len(lims.samples) == 10:
-            machine.sleep(60)
+            machine.sleep(600)
             await asyncio.to_thread(_end_lease, url)  # PostgreSQL's clock is another machine's
             await another_attempt(url, path, lims, number)
         return answer
@@ -161,16 +161,35 @@ def test_a_duplicate_of_what_another_attempt_has_settled_is_not_swallowed(url, t
         ledger.verify()
 
 
-def test_an_unreadable_look_up_for_second_copies_leaves_the_record_waiting(url, tmp_path):
+BLIND = {"id": "X1", "project_id": "P", "external_id": "X1", "customer": "C", "sample_type": "PV Module"}
+
+
+@pytest.mark.parametrize("answer", [(400, {"error": "no"}), (200, {"data": [BLIND]})], ids=["refused", "other records"])
+def test_a_look_up_for_second_copies_that_tells_nothing_leaves_the_record_waiting(url, tmp_path, answer):
     lims, path = PlainLims(), contract(tmp_path)
     lims.create = twice(lims, url, 1)
 
-    async def broken(_: web.Request) -> web.Response:
-        return web.json_response({"error": "no"}, status=400)
+    async def tells_nothing(_: web.Request) -> web.Response:
+        return web.json_response(answer[1], status=answer[0])
 
-    lims.search = broken
+    lims.search = tells_nothing
     with Ledger(url) as ledger:
         (outcome,) = exchange(lims, path, samples(1), ledger=ledger).outcomes
         (entry,) = ledger.waiting()
+        ledger.verify()
     assert (outcome.result, outcome.code) == (Result.QUARANTINED, "LOOKUP_REFUSED")
-    assert "two attempts have sent it" in entry.reason
+    assert "sent twice" in entry.reason
+
+
+def test_a_look_up_for_second_copies_is_asked_again_when_its_answer_tells_nothing(url, tmp_path):
+    lims, path, asked = PlainLims(), contract(tmp_path), []
+    lims.create = twice(lims, url, 1)
+
+    async def tells_nothing_at_first(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        return web.json_response({"data": [BLIND] if len(asked) < 3 else lims.matching(await request.json())})
+
+    lims.search = tells_nothing_at_first
+    with Ledger(url) as ledger:
+        (outcome,) = exchange(lims, path, samples(1), ledger=ledger).outcomes
+    assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")

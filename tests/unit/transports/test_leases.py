@@ -7,6 +7,7 @@ import socket
 import time
 
 import pytest
+from aiohttp.http_writer import StreamWriter
 
 from pv_testing import clock, lease
 from pv_testing.errors import DeadlineExceeded
@@ -49,6 +50,23 @@ async def test_a_machine_suspended_while_it_connects_writes_nothing(serve_raw, o
     session = open_session(server.address.replace("127.0.0.1", "localhost"))
     monkeypatch.setattr(time, "clock_gettime", lambda which: boot(which) + slept[0])
     monkeypatch.setattr(socket, "getaddrinfo", suspended)
+    with lease.until(clock.seconds() + 60), pytest.raises(DeadlineExceeded, match="stood still"):
+        await session.request("POST", "/samples", json={"a": 1})
+    assert server.seen == []
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="this system has no clock that counts a suspension")
+async def test_a_machine_suspended_between_headers_and_body_writes_neither(serve_raw, open_session, monkeypatch):
+    boot, slept, write = time.clock_gettime, [0.0], StreamWriter.write_headers
+
+    async def suspended(writer, *args):
+        await write(writer, *args)
+        slept[0] = 600.0
+
+    server = await serve_raw(OK)
+    session = open_session(server.address)
+    monkeypatch.setattr(time, "clock_gettime", lambda which: boot(which) + slept[0])
+    monkeypatch.setattr(StreamWriter, "write_headers", suspended)
     with lease.until(clock.seconds() + 60), pytest.raises(DeadlineExceeded, match="stood still"):
         await session.request("POST", "/samples", json={"a": 1})
     assert server.seen == []
