@@ -7,7 +7,8 @@ import tempfile
 from pathlib import Path
 
 import sandbox
-from tests.chaos import office
+from tests.chaos import office, scenarios
+from tests.chaos.ledgers import databases
 from tests.chaos.storm import Attack, Storm, Verdict
 
 OFFICE = sandbox.SeedPlan(requests=10, modules=12, protocols=12, weak="PVTP-018")
@@ -23,7 +24,14 @@ def main() -> int:
     parser.add_argument("--no-office", dest="office", action="store_false", help="leave the office out")
     parser.add_argument("--seed", type=int, default=7, help="of the random numbers (default 7)")
     parser.add_argument("--ledger", default="", help="address of an empty ledger (default: a new SQLite file)")
+    parser.add_argument("--scenario", nargs="*", choices=scenarios.SCENARIOS, help="single attacks on the naive LIMS")
+    parser.add_argument("--samples", type=int, default=300, help="samples of a single attack (default 300)")
+    parser.add_argument("--database", nargs="*", default=databases(), help="of a single attack's ledger (default: all)")
     asked = parser.parse_args()
+    if asked.scenario is not None:
+        names = asked.scenario or list(scenarios.SCENARIOS)
+        kept = [scenarios.said(name, each, asked.samples) for name in names for each in asked.database]
+        return 0 if all(kept) else 1
     storms = [Storm(asked.requests, asked.modules, asked.kills, bulk, asked.seed) for bulk in asked.bulk]
     kept = [_samples(storm, asked.ledger) for storm in storms]
     if asked.office:
