@@ -53,7 +53,11 @@ class NaiveSiege(Siege):
         self.ledger = ledger
         self.stop_before = 0
         self.contract = contract(directory / "lims_naive.yaml", bulk=bulk, look_first=look_first)
-        self.wanted = sum(len(request["module"]["serial_numbers"]) for request in lab.service_requests())
+
+    @property
+    def wanted(self) -> int:
+        """How many samples the LIMS should hold."""
+        return sum(len(request["module"]["serial_numbers"]) for request in self.lab.service_requests())
 
     def command(self) -> Sequence[str]:
         """Return the worker that creates samples, on a machine that can be suspended."""

@@ -83,7 +83,7 @@ SCENARIOS: Mapping[str, Scenario] = {
     "302": _refused(302, "a redirect after the commit"),
     "items": Scenario(
         "each second item of a bulk answer says 503 after the commit",
-        faults=({"route": CREATES_MANY, "kind": "items_fail", "status": 503, "rate": 0.30, "seed": 2},),
+        faults=({"route": CREATES_MANY, "kind": "items_fail", "status": 503, "times": 5},),
         bulk=20,
     ),
     "filter": Scenario(
@@ -95,6 +95,13 @@ SCENARIOS: Mapping[str, Scenario] = {
         faults=({**LOST_ANSWERS, "rate": 0.5},),
         naive=Naive(cache=60.0),
         look_first=True,
+    ),
+    "ids": Scenario(
+        "some ids are floats, lists, very long, or another record's",
+        faults=tuple(
+            {"route": CREATES, "kind": "odd_ids", "shape": shape, "rate": 0.03, "seed": number}
+            for number, shape in enumerate(("float", "list", "long", "taken"))
+        ),
     ),
     "lag": Scenario(
         "look-ups lag behind a shared cache while answers are lost",

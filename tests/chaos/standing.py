@@ -22,6 +22,7 @@ class Standing:
         twice_visibly: those of them that wait for a person as ``DUPLICATE_IN_SYSTEM``.
         missing: how many of those wanted it doesn't hold.
         missing_visibly: how many of them wait for a person, or for a look-up.
+        shared_ids: how many ids the ledger takes for those of several records.
         waiting: how many records wait, by the code under which they do.
         audit_events: of the verified audit trail.
     """
@@ -32,6 +33,7 @@ class Standing:
     twice_visibly: frozenset[str]
     missing: int
     missing_visibly: int
+    shared_ids: int
     waiting: Counter[str]
     audit_events: int
 
@@ -47,8 +49,8 @@ class Standing:
 
     @property
     def holds(self) -> bool:
-        """Whether each record is there exactly once or waits visibly."""
-        return not self.twice_silently and not self.missing_silently
+        """Whether each record is there exactly once or waits visibly, and no id leads to another's record."""
+        return not (self.twice_silently or self.missing_silently or self.shared_ids)
 
     def line(self) -> str:
         """The standing for people."""
@@ -57,7 +59,8 @@ class Standing:
             f"samples wanted {self.wanted:,}, in the LIMS {self.records:,}; "
             f"twice {self.twice_silently} silently, {len(self.twice_visibly)} visibly; "
             f"missing {self.missing_silently} silently, {self.missing_visibly} visibly; "
-            f"waiting: {waiting}; audit trail verified: {self.audit_events:,} events"
+            f"ids of several records {self.shared_ids}; waiting: {waiting}; "
+            f"audit trail verified: {self.audit_events:,} events"
         )
 
 
@@ -74,6 +77,7 @@ def standing(lab: sandbox.Lab, address: str, wanted: int) -> Standing:
     twice = frozenset(key for key, number in copies.items() if number > 1)
     with Ledger(address) as ledger:
         waiting = {entry.key: entry.code for entry in ledger.waiting("lims")}
+        ids = Counter(entry.external_id for entry in ledger.entries("lims", "sample") if entry.external_id)
         events = ledger.verify().count
     return Standing(
         wanted=wanted,
@@ -82,6 +86,7 @@ def standing(lab: sandbox.Lab, address: str, wanted: int) -> Standing:
         twice_visibly=frozenset(key for key in twice if waiting.get(key) == TWICE),
         missing=wanted - len(copies),
         missing_visibly=len(waiting.keys() - copies.keys()),
+        shared_ids=sum(number > 1 for number in ids.values()),
         waiting=Counter(waiting.values()),
         audit_events=events,
     )
