@@ -71,6 +71,9 @@ class IntegrationError(Exception):
         key: the business key of the record.
         code: a short reason code that stays the same over releases, such as ``UNIT_UNKNOWN``.
         excerpt: a piece of what the system said; it is redacted and shortened here.
+
+    Attributes:
+        doubtful: whether a request was sent before, which may have taken effect although the system refuses it.
     """
 
     actor: ClassVar[Actor] = Actor.SYSTEM
@@ -94,6 +97,7 @@ class IntegrationError(Exception):
         self.operation = operation
         self.key = key
         self.code = code or self.default_code
+        self.doubtful = False
         self.excerpt = redact(excerpt) if excerpt else ""
         super().__init__(message)
 

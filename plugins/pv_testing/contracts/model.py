@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pv_testing.contracts.fields import FieldMap
@@ -193,7 +194,9 @@ class Find:
         pagination: how the answer comes in pages.
         sent_key: says which record a payload is; equal to ``found_key`` of what was found.
         found_key: says which record a found one is.
-        lists_all: whether the answer lists what is there of others as well, because nothing in the request says which.
+        lists_all: whether the answer lists what is there of others as well, because nothing in the request says which,
+            or because the contract says so.
+        unique: a query parameter that gets another value in each request; empty for none.
         id: finds the id in a found record.
         same: says whether a found record has what is wanted, which is a body with its stamps.
         equal: the same, where what is wanted has taken something away and the record may still have it.
@@ -208,6 +211,7 @@ class Find:
     sent_key: Template
     found_key: Template
     lists_all: bool
+    unique: str
     id: Getter
     same: Callable[[Values, Values], bool]
     equal: Callable[[Values, Values], bool]
@@ -235,6 +239,10 @@ class Find:
             payloads: mapped records; only one where ``size`` is 1.
             context: as in :meth:`Call.request`, where ``size`` is 1.
         """
+        request = self._request(payloads, context)
+        return request._replace(params={**request.params, self.unique: token_hex(8)}) if self.unique else request
+
+    def _request(self, payloads: Sequence[Values], context: Values) -> Request:
         if self.one_key is None:
             (payload,) = payloads
             names = (*self.call.path.names, *self.call.query)

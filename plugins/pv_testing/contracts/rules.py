@@ -88,11 +88,13 @@ class Rules:
         rules: the first that is met decides.
         code: finds the system's reason code.
         reasons: find the parts of the reason in words.
+        not_processed: the HTTP statuses with which the system promises that it has done nothing.
     """
 
     rules: Sequence[Rule]
     code: Getter
     reasons: Sequence[Getter]
+    not_processed: frozenset[int] = frozenset()
 
     def judge(self, spec: OperationSpec) -> Judge:
         """Return the judge of an operation's responses."""
@@ -120,7 +122,8 @@ class Rules:
             if not 200 <= response.status < 300:
                 found = judge_http(response, repeatable)
                 code, reason = self.explain(_decoded(response))
-                return found._replace(code=code or found.code, reason=reason or found.reason)
+                promised = response.status in self.not_processed
+                return found._replace(code=code or found.code, reason=reason or found.reason, promised=promised)
             if success and response.status not in success:
                 reason = f"the system answered {response.status}, which the contract doesn't foresee"
                 return Judgement(Verdict.AMBIGUOUS, f"HTTP_{response.status}", reason)
@@ -163,7 +166,7 @@ class Rules:
             return OK
         code, reason = self.explain(_decoded(response))
         code = rule.code or code or f"HTTP_{response.status}"
-        return Judgement(verdict, code, rule.reason or reason or response.explain(), error)
+        return Judgement(verdict, code, rule.reason or reason or response.explain(), error, promised=True)
 
 
 def _decoded(response: Response) -> Any:
@@ -206,6 +209,7 @@ def compile_rules(written: Mapping[str, Any]) -> Rules:
         rules=tuple(_rule(rule) for rule in written.get("rules", [])),
         code=getter(written["code"]) if "code" in written else lambda _: None,
         reasons=tuple(getter(path) for path in ([reasons] if isinstance(reasons, str) else reasons)),
+        not_processed=frozenset(written.get("not_processed", ())),
     )
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
+from pv_testing import clock
 from pv_testing.errors import (
     Action,
     AuthenticationError,
@@ -22,13 +22,25 @@ from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.settling import Settling
 from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Found, Outcome, Prepared, Reply, Result, Verdict
-from pv_testing.ledger import Claim, Claimed, Decision, Ledger
+from pv_testing.ledger import Claim, Claimed, Decision, Ledger, Refusal
+from pv_testing.sending import sending
 
 ROUNDS = 4
 POLL = 0.5
 TOO_SLOW = (
     "the ledger takes longer to give a lease than may pass before a request; nothing more is sent: see why its "
     "database is slow, or raise limits.total_timeout in the contract"
+)
+STALE = (
+    "another attempt brought a different version into effect while this one waited; the next try reads the record anew"
+)
+TWICE = (
+    "the system holds {0} records with this key: remove all but one there, then release it, so that the next run takes "
+    "the last"
+)
+NOT_CHECKED = (
+    "two attempts have sent it and the look-up that would show whether it is there twice failed ({0}): look in the "
+    "system, remove a second one, then release it"
 )
 SEE_THERE = "look in the system: confirm the record if it took effect, else release it with --absent"
 # Of a request that must not be repeated, the transports raise these only before it is sent, or on the system's own word
@@ -83,6 +95,7 @@ class Chunk:
         self.items = {item.key: item for item in items}
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
         self._in_place = shared.operation.limits.on_change == "update"
+        self._waited: dict[str, int] = {}
 
     async def run(self) -> list[Outcome]:
         """Bring the records into effect; wait for those that another attempt holds, within the run's patience.
@@ -94,17 +107,18 @@ class Chunk:
             LedgerError: the ledger can't be read or written.
         """
         if self.shared.replay:
-            await self._ledger(self.shared.ledger.release, list(self.items), owner=self.shared.owner)
-        give_up = time.monotonic() + self.shared.patience
+            await self._ledger(self.shared.ledger.release, list(self.items), owner=self.shared.owner, automatic=True)
+        give_up = clock.seconds() + self.shared.patience
         busy = await self._attempt(list(self.items.values()))
         overtaken = await self.settling.overtaken()
-        while overtaken or (busy and time.monotonic() < give_up):
+        while overtaken or (busy and clock.seconds() < give_up):
             if busy:
                 await asyncio.sleep(POLL)
             busy = await self._attempt([*busy, *(self.items[key] for key in overtaken)])
             overtaken = await self.settling.overtaken()
         for item in busy:
             self.settling.note(item.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record")
+        await self._look_for_second_copies(await self.settling.disputed())
         return await self.settling.close()
 
     async def _attempt(self, items: Sequence[Prepared]) -> list[Prepared]:
@@ -115,7 +129,7 @@ class Chunk:
             return []
         limits = self.operation.limits
         claims = [Claim(item.key, item.fingerprint) for item in items]
-        asked = time.monotonic()
+        asked = clock.seconds()
         claimed = await self._ledger(self.shared.ledger.claim, claims, owner=self.shared.owner, lease=limits.lease)
         sort: dict[Decision, list[Claimed]] = {decision: [] for decision in Decision}
         for claim in claimed:
@@ -127,8 +141,21 @@ class Chunk:
                 claim.key, Result.QUARANTINED, code=claim.code, reason=f"waits for a person: {claim.reason}"
             )
         self.settling.hold([*sort[Decision.NEW], *sort[Decision.CHANGED], *sort[Decision.RESOLVE]], asked)
+        self._leave_overtaken(sort)
         await self._carry(sort)
+        self._waited = {claim.key: claim.revision for claim in sort[Decision.BUSY]}
         return [self.items[claim.key] for claim in sort[Decision.BUSY]]
+
+    def _leave_overtaken(self, sort: dict[Decision, list[Claimed]]) -> None:
+        """Send nothing of which another attempt brought a version into effect while this one waited for it.
+
+        Which of the two is the newer one, only the source of the record can say.
+        """
+        for decision in (Decision.NEW, Decision.CHANGED, Decision.RESOLVE):
+            for claim in sort[decision]:
+                if claim.revision > self._waited.get(claim.key, claim.revision):
+                    self.settling.leave(self.items[claim.key], "STALE", STALE)
+            sort[decision] = [claim for claim in sort[decision] if self.settling.holds(claim.key)]
 
     async def _carry(self, sort: dict[Decision, list[Claimed]]) -> None:
         limits = self.operation.limits
@@ -185,8 +212,10 @@ class Chunk:
             return
         if not batch:
             return
+        self.settling.sending(batch)
         try:
-            replies = await self.operation.send(batch)
+            with sending(self.settling.deadline(), looks_up=self.operation.limits.looks_up):
+                replies = await self.operation.send(batch)
         except IntegrationError as error:
             await self._failed(batch, error, rounds)
             return
@@ -240,10 +269,21 @@ class Chunk:
         elif error.action is not Action.RESOLVE and (
             self.operation.limits.repeatable or isinstance(error, NOTHING_DONE)
         ):
-            self.shared.stopped = self.shared.stopped or error
-            self.settling.stopped(batch, error)
+            await self._refused(batch, error, rounds)
         else:
             await self._clarify(batch, rounds, f" ({error.message})")
+
+    async def _refused(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> None:
+        """Act on an error that says that nothing was done; where that is in doubt, a look-up has the last word."""
+        again = error.doubtful and rounds > 1 and isinstance(error, (NetworkError, RateLimited))
+        if error.doubtful:
+            log.warning("%s: %d records are looked up after a refusal: %s", self.operation.name, len(batch), error)
+            batch = await self._find_twice(batch)
+        if batch and again:
+            await self._send(batch, rounds - 1)
+        elif batch:
+            self.shared.stopped = self.shared.stopped or error
+            self.settling.stopped(batch, error)
 
     async def _adopt(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Take over what is in the system already; return what isn't."""
@@ -268,6 +308,7 @@ class Chunk:
             return []
         await asyncio.sleep(self.operation.limits.horizon)
         missing = await self._find(missing)
+        self.settling.absent_from_system(missing)
         for item in missing:
             item.absent = not item.external_id
         return missing
@@ -317,9 +358,11 @@ class Chunk:
     def _settle_found(self, item: Prepared, found: Found | None) -> bool:
         if found is None:
             return False
+        if found.unclear:
+            self.settling.defer(item, "FILTER_IGNORED", found.unclear)
+            return True
         if found.copies > 1:
-            reason = f"the system holds {found.copies} records with this key: remove all but one there, then release it"
-            self.settling.quarantine(item, "DUPLICATE_IN_SYSTEM", reason)
+            self.settling.quarantine(item, "DUPLICATE_IN_SYSTEM", TWICE.format(found.copies))
             return True
         first_version = not item.external_id
         item.external_id = found.external_id
@@ -330,6 +373,26 @@ class Chunk:
             self.settling.adopt(item, found.body)
             return True
         return False
+
+    async def _look_for_second_copies(self, keys: Sequence[str]) -> None:
+        """Look up what was sent although another attempt had taken it over: the system may hold it twice by now."""
+        if not keys:
+            return
+        log.warning("%s: %d records may be there twice and are looked up", self.operation.name, len(keys))
+        await asyncio.sleep(self.operation.limits.horizon)
+        items = [self.items[key] for key in keys]
+        try:
+            found = await self.operation.find(items) or {}
+            refusals = [
+                Refusal(item.key, item.fingerprint, "DUPLICATE_IN_SYSTEM", TWICE.format(found[item.key].copies))
+                for item in items
+                if item.key in found and found[item.key].copies > 1
+            ]
+        except IntegrationError as error:
+            reason = NOT_CHECKED.format(error.message)
+            refusals = [Refusal(item.key, item.fingerprint, "LOOKUP_REFUSED", reason) for item in items]
+        await self._ledger(self.shared.ledger.suspect, refusals, owner=self.shared.owner)
+        self.settling.note_disputed(keys, refusals)
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import logging
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pv_testing import clock
 from pv_testing.errors import IntegrationError, LeaseLost
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.types import Outcome, Prepared, Result
-from pv_testing.ledger import Claimed, Ledger, Settlement
+from pv_testing.ledger import Claimed, Ledger, Refusal, Settlement
 
 GROUP_SECONDS = 1.0
 RENEWALS = 3
+SHOWN_ID = 100
+ID_TAKEN = (
+    "the system gave it the id {0}, which is that of {1}: see there which record has which id, correct the wrong one, "
+    "then release it"
+)
 LOST = "another attempt has taken the record over and will settle it"
+
+Grouped = tuple[Settlement, Outcome | None]
+
+log = logging.getLogger(__name__)
 
 
 class Settling:
@@ -30,12 +41,16 @@ class Settling:
         self._ledger = ledger
         self._limits = operation.limits
         self._owner = owner
+        self._kind = (operation.system, operation.kind)
         self._held: dict[str, Claimed] = {}
         self._group: list[tuple[Settlement, Outcome | None]] = []
         self._outcomes: list[Outcome] = []
         self._overtaken: list[str] = []
-        self._committed = time.monotonic()
-        self._renew_at = 0.0
+        self._sent: set[str] = set()
+        self._disputed: list[str] = []
+        self._given_twice: set[str] = set()
+        self._committed = clock.seconds()
+        self._renew_at = -math.inf
         self._lock = asyncio.Lock()
 
     def hold(self, claims: Sequence[Claimed], asked: float) -> None:
@@ -43,7 +58,7 @@ class Settling:
 
         Args:
             claims: what the ledger has given.
-            asked: ``time.monotonic()`` before it was asked, as a lease runs from before its commit.
+            asked: ``clock.seconds()`` before it was asked, as a lease runs from before its commit.
         """
         self._held.update((claim.key, claim) for claim in claims)
         self._renew_at = self._renewal(asked)
@@ -55,9 +70,21 @@ class Settling:
         """Leave out what is no longer ours, because a renewal has shown that another attempt has taken it over."""
         return [item for item in items if item.key in self._held]
 
+    def deadline(self) -> float:
+        """Return until when a request may be written, by the clock of leases; later ones could outlive the lease."""
+        return self._renew_at + self._limits.timeout
+
     def expiring(self) -> bool:
         """Whether the lease may end before a request that is sent now does."""
-        return time.monotonic() >= self._renew_at
+        return clock.seconds() >= self._renew_at
+
+    def sending(self, items: Sequence[Prepared]) -> None:
+        """Remember that these records are about to be sent, and may be in the system from now on."""
+        self._sent.update(item.key for item in items)
+
+    def absent_from_system(self, items: Sequence[Prepared]) -> None:
+        """Remember that what was sent of these records has surely not taken effect."""
+        self._sent.difference_update(item.key for item in items)
 
     async def renew(self) -> None:
         """Make the leases outlive a request about to be sent, and let go of what is no longer ours.
@@ -72,7 +99,7 @@ class Settling:
 
     async def _renew_all(self) -> None:
         claims = list(self._held.values())
-        asked = time.monotonic()
+        asked = clock.seconds()
         try:
             await asyncio.to_thread(self._ledger.renew, claims, self._limits.lease)
         except LeaseLost:
@@ -113,29 +140,29 @@ class Settling:
         """A look-up has shown that the record is in effect; where that is another version, there is no outcome yet."""
         if self.doubts_another(item):
             claim = self._held.pop(item.key)
-            self._group.append((Settlement(claim, Result.ADOPTED, item.external_id), None))
-            self._overtaken.append(item.key)
+            self._later(claim, Result.ADOPTED, item.external_id)
         else:
             self._settle(item, Result.ADOPTED, item.external_id, body=body)
 
     def absent(self, item: Prepared) -> None:
         """A look-up has shown that no version in doubt is in effect; the record must be claimed once more."""
-        claim = self._held.pop(item.key)
-        self._group.append((Settlement(claim, Result.DEFERRED, code="ABSENT"), None))
-        self._overtaken.append(item.key)
+        self._later(self._held.pop(item.key), Result.DEFERRED, code="ABSENT")
 
     def altered(self, item: Prepared) -> None:
         """A look-up has shown the record in another version than the one wanted; it must be claimed once more."""
-        claim = self._held.pop(item.key)
-        self._group.append((Settlement(claim, Result.DEFERRED, item.external_id, "ALTERED"), None))
-        self._overtaken.append(item.key)
+        self._later(self._held.pop(item.key), Result.DEFERRED, item.external_id, "ALTERED")
+
+    def _later(self, claim: Claimed, result: Result, external_id: str = "", code: str = "") -> None:
+        """Settle an earlier version; the record has no outcome yet and is claimed once more."""
+        self._group.append((self._settlement(claim, result, external_id, code), None))
+        self._overtaken.append(claim.key)
 
     async def overtaken(self) -> list[str]:
         """Return the records of which only an earlier version is settled, once that is committed."""
-        keys, self._overtaken = self._overtaken, []
-        if keys:
+        if self._overtaken or self._limits.needs_id:
             await self.commit()
-        return keys
+        keys, self._overtaken = self._overtaken, []
+        return list(dict.fromkeys(keys))
 
     def refuse(self, item: Prepared, code: str, reason: str) -> None:
         """The system refuses the record."""
@@ -149,11 +176,21 @@ class Settling:
         """Another attempt must go on: from where it was with ``NOT_SENT``, with a look-up otherwise."""
         self._settle(item, Result.DEFERRED, item.external_id, code=code, reason=reason)
 
+    def holds(self, key: str) -> bool:
+        """Whether the record is claimed by this chunk and not settled yet."""
+        return key in self._held
+
+    def leave(self, item: Prepared, code: str, reason: str) -> None:
+        """Put the record back to what it was before the claim, unsent, for the next attempt."""
+        claim = self._held.pop(item.key)
+        outcome = Outcome(item.key, Result.DEFERRED, item.external_id, code, reason)
+        self._group.append((self._settlement(claim, Result.DEFERRED, code="NOT_SENT", reason=reason), outcome))
+
     def keep(self, item: Prepared) -> None:
         """The record has changed, but the contract says that the system keeps what it has."""
         claim = self._held.pop(item.key)
         outcome = Outcome(item.key, Result.UNCHANGED, claim.external_id)
-        self._group.append((Settlement(claim, Result.UNCHANGED), outcome))
+        self._group.append((self._settlement(claim, Result.UNCHANGED), outcome))
 
     def not_sent(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
         """Nothing of the batch took effect, and nothing more is sent."""
@@ -182,25 +219,86 @@ class Settling:
         claim = self._held.pop(item.key, None)
         if claim is not None:
             outcome = Outcome(item.key, result, external_id, code, reason, body or {})
-            self._group.append((Settlement(claim, result, external_id, code, reason), outcome))
+            self._group.append((self._settlement(claim, result, external_id, code, reason), outcome))
+
+    def _settlement(
+        self, claim: Claimed, result: Result, external_id: str = "", code: str = "", reason: str = ""
+    ) -> Settlement:
+        return Settlement(claim, result, external_id, code, reason, sent=claim.key in self._sent)
 
     def due(self) -> bool:
         """Whether the group has waited long enough to be committed."""
-        return time.monotonic() - self._committed > GROUP_SECONDS
+        return clock.seconds() - self._committed > GROUP_SECONDS
 
     async def commit(self) -> None:
-        """Settle the group in one transaction; what another attempt has taken over meanwhile is deferred to it."""
+        """Settle the group in one transaction.
+
+        What another attempt has taken over meanwhile is deferred to it; what was sent of that is disputed. The ledger
+        must then confirm every other lease before anything more is sent: this process may have stood still.
+        """
         if not self._group:
             return
         group, self._group = self._group, []
-        self._committed = time.monotonic()
+        self._committed = clock.seconds()
+        if self._limits.needs_id:
+            group = await self._without_taken_ids(group)
         fenced = set(await asyncio.to_thread(self._ledger.settle, [s for s, _ in group], owner=self._owner))
+        if fenced:
+            self._renew_at = -math.inf
+            log.warning("%d records were settled by another attempt; leases are asked for again", len(fenced))
         for settlement, outcome in group:
             key = settlement.claimed.key
-            if key in fenced:
+            if key in fenced and settlement.sent:
+                self._disputed.append(key)
+            elif key in fenced:
                 self.note(key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
             elif outcome is not None:
                 self._outcomes.append(outcome)
+
+    async def _without_taken_ids(self, group: Sequence[Grouped]) -> list[Grouped]:
+        """Take no id that another key holds: a later change of this record would overwrite the other one.
+
+        Such a record is in doubt, and is looked up; where the look-up gives the same id, a person must see.
+        """
+        system, kind = self._kind
+        ids = [one.external_id for one, _ in group if one.result.in_effect and one.external_id]
+        holders = await asyncio.to_thread(self._ledger.find_by_external_id, system, kind, ids)
+        checked: list[Grouped] = []
+        for settlement, outcome in group:
+            key, external_id = settlement.claimed.key, settlement.external_id
+            holder = holders.setdefault(external_id, key) if settlement.result.in_effect and external_id else key
+            if holder == key:
+                checked.append((settlement, outcome))
+                continue
+            checked.append(self._taken(settlement, outcome, holder))
+        return checked
+
+    def _taken(self, settlement: Settlement, outcome: Outcome | None, holder: str) -> Grouped:
+        key = settlement.claimed.key
+        reason = ID_TAKEN.format(settlement.external_id[:SHOWN_ID], holder)
+        log.warning("%s: %s", key, reason)
+        refused = settlement._replace(external_id="", code="ID_TAKEN", reason=reason)
+        if key not in self._given_twice:
+            self._given_twice.add(key)
+            self._overtaken.append(key)
+            return refused._replace(result=Result.DEFERRED), None
+        waits = Outcome(key, Result.QUARANTINED, "", "ID_TAKEN", reason)
+        return refused._replace(result=Result.QUARANTINED), None if outcome is None else waits
+
+    async def disputed(self) -> list[str]:
+        """Commit what is left; return the records that were sent although another attempt had taken them over."""
+        await self.commit()
+        keys, self._disputed = self._disputed, []
+        return keys
+
+    def note_disputed(self, keys: Sequence[str], refusals: Sequence[Refusal]) -> None:
+        """Take the outcomes of disputed records: those that were refused wait for a person."""
+        refused = {refusal.key: refusal for refusal in refusals}
+        for key in keys:
+            if key in refused:
+                self.note(key, Result.QUARANTINED, code=refused[key].code, reason=refused[key].reason)
+            else:
+                self.note(key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
 
     async def close(self) -> list[Outcome]:
         """Commit what is left and return every outcome."""

@@ -88,12 +88,14 @@ class Found(NamedTuple):
         in_effect: whether this very version of the record is in effect there, not an earlier one.
         body: the system's own description of the record.
         copies: how many records carry the business key; more than one is a matter for a person.
+        unclear: why the answer doesn't tell whether the record is there; empty where it does.
     """
 
     external_id: str
     in_effect: bool = True
     body: Mapping[str, Any] = NOTHING
     copies: int = 1
+    unclear: str = ""
 
 
 class Result(str, Enum):

@@ -136,16 +136,20 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
         for (system, kind), group in _by_kind([(one.claimed, one) for one in settlements]):
             rows = fetch(writing.connection, system, kind, [settlement.claimed.key for settlement in group])
             changed: dict[str, Row] = {}
+            disputed: dict[str, Row] = {}
             for settlement in map(_tidy, group):
                 row = rows.get(settlement.claimed.key)
                 if row is None or not rules.holds(row, settlement.claimed):
                     refused.append(settlement.claimed.key)
                     events.append(_fenced(settlement, row, owner))
+                    if row is not None and settlement.sent and rules.dispute(row, settlement) != row:
+                        rows[row.key] = disputed[row.key] = rules.dispute(row, settlement)
                     continue
                 row = rules.settle(row, settlement)
                 rows[row.key] = changed[row.key] = row
                 events.append(_settled(settlement, row, owner))
             write_settled(writing.connection, system, kind, changed.values(), writing.now)
+            write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
         append(writing, events)
     return refused
 
@@ -156,7 +160,7 @@ def _tidy(settlement: Settlement) -> Settlement:
     if not settlement.reason and (external_id, code) == (settlement.external_id, settlement.code):
         return settlement
     reason = clean(redact(settlement.reason, REASON_LIMIT))
-    return Settlement(settlement.claimed, settlement.result, external_id, code, reason)
+    return settlement._replace(external_id=external_id, code=code, reason=reason)
 
 
 def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
@@ -179,6 +183,7 @@ def _fenced(settlement: Settlement, row: Row | None, owner: str) -> Draft:
         "newest_token": row.token if row else 0,
         "newest_owner": row.owner if row else "",
         "state": row.state if row else "",
+        "sent": settlement.sent,
     }
     place = (claimed.system, claimed.kind, claimed.key)
     result, external_id = settlement.result.value, settlement.external_id

@@ -113,7 +113,30 @@ class Ledger:
         if items:
             waiting.quarantine(self._store, system, kind, items, owner)
 
-    def release(self, system: str, kind: str, keys: Sequence[str], *, owner: str = "", absent: bool = False) -> int:
+    def suspect(self, system: str, kind: str, items: Sequence[Refusal], *, owner: str) -> None:
+        """Put records of which the system holds more than one into quarantine, whatever was believed of them.
+
+        An attempt that holds one of them loses it. Released, each is looked up before anything is sent.
+
+        Args:
+            system: the system.
+            kind: what they are.
+            items: the records and what was seen of them.
+            owner: who has seen it.
+        """
+        if items:
+            waiting.suspect(self._store, system, kind, items, owner)
+
+    def release(
+        self,
+        system: str,
+        kind: str,
+        keys: Sequence[str],
+        *,
+        owner: str = "",
+        absent: bool = False,
+        automatic: bool = False,
+    ) -> int:
         """Let rejected and quarantined records be tried again.
 
         Args:
@@ -124,11 +147,12 @@ class Ledger:
             absent: the person has looked into the system and the record isn't there, so it is sent without a look-up.
                 Frees ``unknown`` and interrupted records too. Without it, a version that may have been sent is looked
                 up first, unless it waits with the code ``NO_LOOKUP``.
+            automatic: no person has looked at each record, so that those with the code ``NO_LOOKUP`` go on waiting.
 
         Returns:
             How many were released.
         """
-        return waiting.release(self._store, system, kind, keys, owner, absent=absent)
+        return waiting.release(self._store, system, kind, keys, owner, absent=absent, automatic=automatic)
 
     def confirm(self, system: str, kind: str, key: str, external_id: str, *, owner: str) -> None:
         """Note that a person has seen a waiting record in the system, as it was last sent.

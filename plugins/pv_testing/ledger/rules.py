@@ -33,6 +33,8 @@ NOT_SENT = "NOT_SENT"
 ABSENT = "ABSENT"
 ALTERED = "ALTERED"
 NO_LOOKUP = "NO_LOOKUP"
+DISPUTED = "DISPUTED"
+_DISPUTE = "an attempt that had lost the record has sent it all the same; the next one looks up what became of it"
 _FATE_UNKNOWN = frozenset({_IN_FLIGHT, _UNKNOWN})
 _REFUSED = frozenset({_REJECTED, _QUARANTINED})
 
@@ -191,6 +193,39 @@ def _confirm(row: Row, settlement: Settlement) -> Row:
     )
 
 
+def dispute(row: Row, settlement: Settlement) -> Row:
+    """Return the row after an attempt has sent a version although another one had taken the record over.
+
+    The version that was sent is in doubt, so that nothing is sent before a look-up; who holds the record loses it.
+    Where that very version is confirmed, the row stays: whether there are two of it, only a look-up can tell.
+
+    Args:
+        row: what the ledger knows now.
+        settlement: what the late attempt has to say.
+    """
+    fingerprint = settlement.claimed.fingerprint
+    if row.state == _CONFIRMED and row.fingerprint == fingerprint:
+        return row
+    row = row._replace(doubtful=doubt(row) or fingerprint)
+    if row.state in _REFUSED:
+        return row
+    return row._replace(state=_UNKNOWN, token=row.token + 1, lease_until=0.0, code=DISPUTED, reason=_DISPUTE)
+
+
+def suspect(row: Row, refusal: Refusal, owner: str) -> Row:
+    """Return the row of a record of which the system holds more than one, whatever was believed of it before.
+
+    What was confirmed is in doubt again: after a person has put it right, a look-up confirms it under its revision.
+    """
+    confirmed = row.state == _CONFIRMED
+    return refuse(row, refusal, owner)._replace(
+        fingerprint=row.fingerprint or refusal.fingerprint,
+        doubtful=doubt(row) or row.fingerprint or refusal.fingerprint,
+        confirmed="" if confirmed else row.confirmed,
+        revision=row.revision - 1 if confirmed else row.revision,
+    )
+
+
 def refuse(row: Row, refusal: Refusal, owner: str) -> Row:
     """Return the row of a record that could not be mapped; earlier claims of it can't be settled any more."""
     return row._replace(
@@ -212,6 +247,11 @@ def refused_before(row: Row, refusal: Refusal) -> bool:
         and row.fingerprint == refusal.fingerprint
         and (row.code, row.reason) == (refusal.code, refusal.reason)
     )
+
+
+def suspected_before(row: Row, refusal: Refusal) -> bool:
+    """Whether the record waits already with the very same reason, in doubt."""
+    return row.state == _QUARANTINED and bool(row.doubtful) and (row.code, row.reason) == (refusal.code, refusal.reason)
 
 
 def release(row: Row, *, absent: bool) -> Row:

@@ -108,6 +108,8 @@ class Settlement(NamedTuple):
         external_id: its id in the system; empty keeps the one that is known.
         code: a short reason code, where it is not in effect.
         reason: the same in words for a person.
+        sent: whether this attempt has sent it and doesn't know that it had no effect. Where the settlement is refused,
+            the record is in doubt again, whoever holds it.
     """
 
     claimed: Claimed
@@ -115,6 +117,7 @@ class Settlement(NamedTuple):
     external_id: str = ""
     code: str = ""
     reason: str = ""
+    sent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

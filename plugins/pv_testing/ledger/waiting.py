@@ -40,6 +40,21 @@ def quarantine(store: Store, system: str, kind: str, items: Sequence[Refusal], o
         append(writing, [_refused(system, kind, row) for row in changed.values()])
 
 
+def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owner: str) -> None:
+    """Put records into quarantine whatever the ledger believed of them, also those that an attempt holds."""
+    refusals = {item.key: _tidy(item) for item in items}
+    with store.writing() as writing:
+        known = fetch(writing.connection, system, kind, list(refusals))
+        changed = {
+            key: rules.suspect(row, refusals[key], clean(owner))
+            for key, row in known.items()
+            if not rules.suspected_before(row, refusals[key])
+        }
+        write_claimed(writing.connection, system, kind, changed.values(), writing.now)
+        write_settled(writing.connection, system, kind, changed.values(), writing.now)
+        append(writing, [_refused(system, kind, row, "suspect") for row in changed.values()])
+
+
 def _tidy(refusal: Refusal) -> Refusal:
     return Refusal(refusal.key, refusal.fingerprint, clean(refusal.code), clean(redact(refusal.reason, REASON_LIMIT)))
 
@@ -48,28 +63,32 @@ def _live(row: Row, now: float) -> bool:
     return row.state == State.IN_FLIGHT.value and row.lease_until > now
 
 
-def _refused(system: str, kind: str, row: Row) -> Draft:
+def _refused(system: str, kind: str, row: Row, action: str = "quarantine") -> Draft:
     detail = {"code": row.code, "reason": row.reason}
     place = (system, kind, row.key)
-    return Draft(row.owner, "quarantine", *place, Result.QUARANTINED.value, row.external_id, row.fingerprint, detail)
+    return Draft(row.owner, action, *place, Result.QUARANTINED.value, row.external_id, row.fingerprint, detail)
 
 
-def release(store: Store, system: str, kind: str, keys: Sequence[str], owner: str, *, absent: bool) -> int:
+def release(
+    store: Store, system: str, kind: str, keys: Sequence[str], owner: str, *, absent: bool, automatic: bool
+) -> int:
     """Let refused records be tried again; return how many there were."""
     with store.reading() as connection:
         rows, now = fetch(connection, system, kind, keys), store.clock(connection)
-    if not any(_releasable(row, now, absent=absent) for row in rows.values()):
+    if not any(_releasable(row, now, absent=absent, automatic=automatic) for row in rows.values()):
         return 0
     with store.writing() as writing:
         found = fetch(writing.connection, system, kind, keys).values()
-        before = [row for row in found if _releasable(row, writing.now, absent=absent)]
+        before = [row for row in found if _releasable(row, writing.now, absent=absent, automatic=automatic)]
         after = [rules.release(row, absent=absent) for row in before]
         write_settled(writing.connection, system, kind, after, writing.now)
         append(writing, [_released(system, kind, row, owner, absent=absent) for row in before])
     return len(after)
 
 
-def _releasable(row: Row, now: float, *, absent: bool) -> bool:
+def _releasable(row: Row, now: float, *, absent: bool, automatic: bool) -> bool:
+    if automatic and row.code == rules.NO_LOOKUP:
+        return False
     return _open(row, now) if absent else row.state in _REFUSED
 
 

@@ -13,6 +13,7 @@ from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError
 from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.providers.unasked import with_unclear
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
 from pv_testing.transports.judge import Judge
@@ -174,6 +175,8 @@ class RestOperation:
             look_first=spec.look_first,
             repeatable=self._repeatable,
             stepped=self.stepped,
+            needs_id=self._needs_id,
+            looks_up=(self.stepped or spec.find is not None) and not self._repeatable,
         )
 
     def prepare(self, record: Record) -> Payload:
@@ -227,7 +230,9 @@ class RestOperation:
         judgement = self._judge_item(answer)
         if judgement.verdict is Verdict.OK:
             return self._confirmed(text(bulk.id(answer)), answer)
-        return Reply(judgement.verdict, reason=judgement.reason, code=judgement.code)
+        doubtful = judgement.verdict is Verdict.RETRYABLE and self.limits.looks_up and not judgement.promised
+        verdict = Verdict.AMBIGUOUS if doubtful else judgement.verdict
+        return Reply(verdict, reason=judgement.reason, code=judgement.code)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found] | None:
         """Look records up by business key, as many at a time as the contract allows."""
@@ -256,8 +261,12 @@ class RestOperation:
         by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
         for item in await self._looked_up(request, find, group[0].key, most):
             by_key[find.key_of_found(item)].append(item)
-        matches = {item.key: by_key.get(self._key_of_sent(item, find), []) for item in group}
-        return {item.key: self._found(item, matches[item.key], find) for item in group if matches[item.key]}
+        asked = {item.key: self._key_of_sent(item, find) for item in group}
+        seen = list(by_key)
+        found = {
+            item.key: self._found(item, by_key[asked[item.key]], find) for item in group if by_key[asked[item.key]]
+        }
+        return found if find.lists_all else with_unclear(found, asked, seen)
 
     def _key_of_sent(self, item: Prepared, find: Find) -> str:
         key = find.key_of_sent(item.payload, self._context(item))
@@ -309,7 +318,9 @@ class RestOperation:
         if self._needs_id and not text(find.id(newest)):
             message = "what the look-up found has no id where find.id of the contract says, which its changes need"
             raise ResponseError(message, key=item.key, code="ID_MISSING", excerpt=str(newest))
-        return Found(text(find.id(newest)), in_effect=bool(same), body=newest, copies=max(1, len(same)))
+        # An amendment is a record of its own; of what is changed in place, any second one is one too many.
+        copies = len(same) if self.limits.on_change == "amend" else len(matches)
+        return Found(text(find.id(newest)), in_effect=bool(same), body=newest, copies=max(1, copies))
 
     def _context(self, item: Prepared) -> dict[str, Any]:
         """Return what a request may take from a record besides its payload."""

@@ -46,6 +46,7 @@ def open_session(
         concurrency=limits.concurrency,
         tls=Tls(config.ca_cert, config.client_cert, config.client_key),
         allow_http=config.allow_http,
+        not_processed=contract.rules.not_processed,
     )
     kind = RestSession if contract.soap is None else partial(SoapSession, contract.soap)
     return kind(

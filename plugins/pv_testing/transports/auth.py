@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from pv_testing import clock
 from pv_testing.errors import AuthenticationError, ConfigError, Rejected, ResponseError
 from pv_testing.redaction import conceal
 
@@ -112,7 +112,7 @@ class TokenAuth(Auth):
 
     def current(self) -> Mapping[str, str] | None:
         """Return the header with a token that is still good for a while."""
-        return self._headers if time.monotonic() < self._renew_at else None
+        return self._headers if clock.seconds() < self._renew_at else None
 
     async def renew(self, session: RestSession, refused: Mapping[str, str] | None) -> Mapping[str, str]:
         """Fetch a new token, unless another call has done so since or is doing so."""
@@ -138,7 +138,7 @@ class TokenAuth(Auth):
     async def _renewed(self, session: RestSession) -> Mapping[str, str]:
         said = await self._fetch(session)
         lifetime = _seconds(said.get("expires_in"))
-        self._renew_at = time.monotonic() + lifetime - min(SKEW, lifetime / 5)
+        self._renew_at = clock.seconds() + lifetime - min(SKEW, lifetime / 5)
         self._headers = {"Authorization": f"{self.scheme} {said['access_token']}"}
         return self._headers
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from yarl import URL
 
+from pv_testing import clock
 from pv_testing.errors import DeadlineExceeded, IntegrationError
 from pv_testing.transports.gate import Gate
 from pv_testing.transports.judge import Judge
@@ -27,7 +27,7 @@ class Call:
         data: the body.
         headers: besides the session's own and the credentials.
         repeatable: whether it may be sent twice without harm.
-        deadline: ``time.monotonic()`` seconds by which it must be done.
+        deadline: ``clock.seconds()`` by which it must be done.
         latest: the same after which it isn't sent, because there would hardly be time for the answer.
         gate: what it must pass.
         judge: says what a response means.
@@ -35,6 +35,7 @@ class Call:
         login: whether it asks for credentials, and therefore carries none.
         renewed: whether its credentials were refused once and have been renewed.
         redirects: how often it was sent on to another address.
+        looks_up: whether a refusal that may have come after the effect is left to a look-up.
     """
 
     method: str
@@ -50,6 +51,7 @@ class Call:
     login: bool = False
     renewed: bool = False
     redirects: int = 0
+    looks_up: bool = False
 
     def left(self) -> float:
         """Return the seconds until the deadline.
@@ -57,9 +59,11 @@ class Call:
         Raises:
             DeadlineExceeded: there is not enough time to send anything.
         """
-        now = time.monotonic()
+        now = clock.seconds()
         if now > self.latest:
-            raise DeadlineExceeded("the time for the operation is used up; nothing was sent")
+            raise DeadlineExceeded(
+                "the time for the operation is used up, or this machine stood still meanwhile; nothing was sent"
+            )
         return self.deadline - now
 
 

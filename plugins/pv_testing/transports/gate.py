@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
+from pv_testing import clock
 from pv_testing.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
 from pv_testing.transports.limits import Breaker, Pause, Quota, Slots
 
@@ -31,7 +31,7 @@ class Gate:
         """Wait until a request may be sent; :meth:`leave` must follow.
 
         Args:
-            latest: ``time.monotonic()`` seconds after which it makes no more sense to send it.
+            latest: ``clock.seconds()`` after which it makes no more sense to send it.
 
         Returns:
             What to tell :meth:`leave`.
@@ -82,5 +82,5 @@ class Gate:
 
 def _in_time(wait: Wait, latest: float) -> None:
     seconds, otherwise = wait
-    if time.monotonic() + seconds > latest:
+    if clock.seconds() + seconds > latest:
         raise otherwise

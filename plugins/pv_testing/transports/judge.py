@@ -22,12 +22,15 @@ class Judgement(NamedTuple):
         code: a short reason code, unless it is ``ok``.
         reason: the same in words for a person.
         error: the class of error that says it, where it is rejected; :class:`Rejected` unless something else is said.
+        promised: whether the contract vouches for it. A status alone may be a proxy's word, after the system has done
+            what it was asked for.
     """
 
     verdict: Verdict
     code: str = ""
     reason: str = ""
     error: type[IntegrationError] | None = None
+    promised: bool = False
 
 
 OK = Judgement(Verdict.OK)

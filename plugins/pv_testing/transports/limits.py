@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
+from pv_testing import clock
 from pv_testing.errors import DeadlineExceeded
 
 POLL = 0.05
@@ -139,7 +140,7 @@ class Slots:
         """Wait for a slot.
 
         Args:
-            latest: ``time.monotonic()`` seconds at which waiting makes no more sense.
+            latest: ``clock.seconds()`` at which waiting makes no more sense.
 
         Raises:
             DeadlineExceeded: no slot has become free before.
@@ -150,7 +151,7 @@ class Slots:
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()
         self._line.append(turn)
-        alarm = loop.call_later(latest - time.monotonic(), _too_late, turn)
+        alarm = loop.call_later(latest - clock.seconds(), _too_late, turn)
         try:
             await turn
         except asyncio.CancelledError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from yarl import URL
 
+from pv_testing import clock, sending
 from pv_testing.errors import (
     AmbiguousOutcome,
     AuthenticationError,
@@ -76,6 +77,7 @@ class RestSession:
         self._keeper = Keeper(on_pause) if on_pause else None
         self._gate = self._new_gate(Pause(not_before, self._keeper), Quota(settings.rate) if settings.rate else None)
         self._gate_elsewhere = self._new_gate(Pause(), None)
+        self._renewed: Mapping[str, str] | None = None
         self._wire = Wire(settings, secure=self._addresses.secure)
 
     def _new_gate(self, pause: Pause, quota: Quota | None) -> Gate:
@@ -158,6 +160,7 @@ class RestSession:
             call = Call(
                 method, url, data, headers, repeatable, deadline, latest, self._gate, judge or judge_http, decode=decode
             )
+            call.looks_up = sending.current().looks_up and not repeatable
             return await self._persist(call)
         except IntegrationError as error:
             settings = self.settings
@@ -204,7 +207,7 @@ class RestSession:
     def _times(self, timeout: float | None) -> tuple[float, float]:
         """Return by when a request must be done, and after when it isn't sent any more."""
         seconds = self.settings.total_timeout if timeout is None else timeout
-        deadline = time.monotonic() + seconds
+        deadline = min(clock.seconds() + seconds, sending.current().until)
         return deadline, deadline - LEAST * min(seconds, self.settings.attempt_timeout)
 
     async def _persist(self, call: Call) -> Response:
@@ -214,10 +217,12 @@ class RestSession:
             try:
                 return await self._attempt(call)
             except Again as again:
+                if again.error.doubtful:
+                    raise again.error from again.__cause__
                 wait = again.wait
                 if wait is None:
                     wait = backoff(attempt, self.settings.backoff, self.settings.backoff_cap)
-                if attempt == attempts or time.monotonic() + wait > call.latest:
+                if attempt == attempts or clock.seconds() + wait > call.latest:
                     raise again.error from again.__cause__
                 log.debug("attempt %d of %d failed, the next in %.1f s: %s", attempt, attempts, wait, again.error)
                 await asyncio.sleep(wait)
@@ -232,6 +237,9 @@ class RestSession:
             response = await self._send(call, credentials)
             if response.status == 401 and not call.login:
                 await self._renew(call, credentials, response)
+                if call.looks_up and 401 not in self.settings.not_processed:
+                    message = "the token was refused and is renewed; the request may have taken effect"
+                    raise AmbiguousOutcome(message, code="TOKEN_REFUSED", excerpt=response.text)
             elif response.status in MOVED and call.method == "GET":
                 self._follow(call, response)
             else:
@@ -258,10 +266,16 @@ class RestSession:
 
     async def _renew(self, call: Call, refused: Mapping[str, str], response: Response) -> None:
         call.gate.breaker.succeeded()
-        if call.renewed or await self._credentials(call, refused) is refused:
-            message = "the system doesn't accept " + ("a new token either" if call.renewed else "the credentials")
-            raise AuthenticationError(message, excerpt=response.text)
+        renewed = call.renewed or refused is self._renewed
+        credentials = refused if renewed else await self._credentials(call, refused)
+        if credentials is refused:
+            self._renewed = None
+            message = "the system doesn't accept " + ("a new token either" if renewed else "the credentials")
+            doubtful = call.looks_up and 401 not in self.settings.not_processed
+            raise _doubted(AuthenticationError(message, excerpt=response.text), doubtful)
         call.renewed = True
+        if call.looks_up:
+            self._renewed = credentials
 
     def _follow(self, call: Call, response: Response) -> None:
         call.gate.breaker.succeeded()
@@ -276,6 +290,8 @@ class RestSession:
         if judgement.verdict is not Verdict.OK:
             raise self._refused(call, judgement, response)
         call.gate.breaker.succeeded()
+        if not call.repeatable:
+            self._renewed = None
         if call.decode:
             try:
                 response.json()
@@ -287,11 +303,12 @@ class RestSession:
         return response
 
     def _refused(self, call: Call, judgement: Judgement, response: Response) -> Exception:
-        verdict, code, reason, error = judgement
+        verdict, code, reason, error, promised = judgement
+        doubtful = call.looks_up and not promised
         said = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
             call.gate.breaker.succeeded()
-            return (error or Rejected)(reason or said, code=code)
+            return _doubted((error or Rejected)(reason or said, code=code), doubtful)
         wait = asked_wait(response, time.time())
         if wait is not None:
             call.gate.pause.extend(wait)
@@ -300,5 +317,12 @@ class RestSession:
         if verdict is Verdict.AMBIGUOUS:
             return AmbiguousOutcome(f"{said}; the request may have taken effect", code=code)
         if wait is not None or response.status == 429:
-            return Again(RateLimited(said, retry_after=wait or self.settings.backoff, code=code), wait)
-        return Again(ServerUnavailable(said, code=code))
+            limited = RateLimited(said, retry_after=wait or self.settings.backoff, code=code)
+            return Again(_doubted(limited, doubtful), wait)
+        return Again(_doubted(ServerUnavailable(said, code=code), doubtful))
+
+
+def _doubted(error: IntegrationError, doubtful: bool) -> IntegrationError:  # noqa: FBT001 - private, and read at once
+    """Return the error, saying whether its request may have taken effect all the same."""
+    error.doubtful = doubtful
+    return error

@@ -31,6 +31,7 @@ class RestSettings:
         breaker_failures: failures in a row after which the system is left alone.
         breaker_reset: seconds for which it is.
         allow_http: permit an address without TLS that is not on this machine.
+        not_processed: HTTP statuses with which the system promises that it has done nothing.
     """
 
     base_url: str
@@ -50,3 +51,4 @@ class RestSettings:
     breaker_failures: int = 10
     breaker_reset: float = 5.0
     allow_http: bool = False
+    not_processed: frozenset[int] = frozenset()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping
+from contextvars import ContextVar
 
 import aiohttp
 from aiohttp.client_middlewares import ClientHandlerType
+from aiohttp.connector import Connection
 
 from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
 from pv_testing.transports.call import Again, Call
@@ -27,6 +29,19 @@ async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> a
         raise aiohttp.ClientConnectionError(*error.args) from error
 
 
+class _InTime(aiohttp.ClientRequest):
+    """A request that looks at the clock once more, right before it is written to the socket.
+
+    Much may have happened since it was begun: a connection was made, or this process or its machine stood still.
+    """
+
+    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+        """Write the request, or raise what says that its time is over."""
+        _call.get().left()
+        return await super().send(conn)
+
+
+_call: ContextVar[Call] = ContextVar("call")
 SENT_AGAIN_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 ONCE = (_once,)
 
@@ -61,6 +76,7 @@ class Wire:
         """
         session = self._session or self._open()
         left = call.left()
+        _call.set(call)
         timeout = self._timeout if left >= self._settings.attempt_timeout else self._within(left)
         try:
             async with session.request(
@@ -97,7 +113,9 @@ class Wire:
         connector = aiohttp.TCPConnector(limit=0, ssl=settings.tls.context() if self._secure else True)
         self._session = aiohttp.ClientSession(
             connector=connector,
-            headers={"Accept": "application/json", **settings.headers},
+            request_class=_InTime,
+            # An answer from a shared cache would say that what was just created isn't there.
+            headers={"Accept": "application/json", "Cache-Control": "no-cache", **settings.headers},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )

@@ -191,8 +191,8 @@ def _release(erp: ERPClient, found: Sequence[Credits], doubtful: AbstractSet[str
     """Let wait no longer what isn't so any more, but for what may have taken effect."""
     outdated = [key for case in found for key in case.outdated]
     dropped = [key for case in found for key in case.dropped if key not in doubtful]
-    erp.ledger.release(erp.system, "invoice", outdated, owner=erp.owner)
-    erp.ledger.release(erp.system, "credit_note", dropped, owner=erp.owner)
+    erp.ledger.release(erp.system, "invoice", outdated, owner=erp.owner, automatic=True)
+    erp.ledger.release(erp.system, "credit_note", dropped, owner=erp.owner, automatic=True)
 
 
 def _credit_note(

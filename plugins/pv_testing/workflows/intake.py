@@ -71,5 +71,5 @@ def _no_longer_listed(lims: LIMSClient, by_request: Mapping[str, Sequence[Record
         notes += [f"{e.key}: the request lists it no longer; cancel sample {e.external_id} in the LIMS" for e in there]
         if keep:
             gone = [entry.key for entry in others if entry.code in {"SERIAL_MISSING", "SERIAL_DUPLICATE"}]
-            lims.ledger.release(lims.system, KIND, gone, owner=lims.owner)
+            lims.ledger.release(lims.system, KIND, gone, owner=lims.owner, automatic=True)
     return notes

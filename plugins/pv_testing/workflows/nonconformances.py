@@ -243,7 +243,7 @@ def _keep(qms: QMSClient, batches: Iterable[_Batch], outcomes: Sequence[Outcome]
     """Remember what is settled; what waited for a person, and is as it was before or passes now, waits no more."""
     for batch in batches:
         done = [name for name in (*batch.passing, *batch.repeated) if name not in doubtful]
-        qms.ledger.release(qms.system, "nc", done, owner=qms.owner)
+        qms.ledger.release(qms.system, "nc", done, owner=qms.owner, automatic=True)
         linked = [outcome for outcome in outcomes if outcome.key not in batch.unlinked]
         batch.settled.keep(linked, also=[*done, *batch.skipped])
         batch.reported.keep(outcomes)

@@ -40,7 +40,7 @@ def look_for_unknown_states(framework: FrameworkClient, ledger: Ledger, owner: s
     refusals = [Refusal(key, state, "STATE_UNKNOWN", _reason(state)) for key, state in asked.items()]
     ledger.quarantine(framework.system, KIND, refusals, owner=owner)
     waiting = [entry.key for entry in ledger.entries(framework.system, KIND, [State.QUARANTINED])]
-    ledger.release(framework.system, KIND, [key for key in waiting if key not in keys], owner=owner)
+    ledger.release(framework.system, KIND, [key for key in waiting if key not in keys], owner=owner, automatic=True)
     ledger.set_watermark(LOOKED, str(now))
     return asked
 

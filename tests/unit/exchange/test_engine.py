@@ -172,6 +172,17 @@ def test_without_a_look_up_an_ambiguous_record_waits_for_a_person(ledger):
     assert len(target.sent) == 1
 
 
+def test_a_replay_does_not_send_again_what_only_a_person_can_tell_of(ledger):
+    target = Target(can_find=False)
+    target.after = once(AmbiguousOutcome("connection dropped"))
+    Exchange(target, ledger).run(records(1))
+    report = Exchange(target, ledger, replay=True).run(records(1))
+    assert [(o.result, o.code) for o in report.outcomes] == [(Result.QUARANTINED, "NO_LOOKUP")]
+    assert len(target.rows) == 1
+    ledger.release("lims", "sample", [records(1)[0].key], owner="a person")
+    assert Exchange(target, ledger).run(records(1)).counts()["created"] == 1
+
+
 def deny(target: Target, culprit: str):
     """Let a target refuse every look-up of one record; return its own look-up."""
     find = target.find

@@ -218,6 +218,55 @@ def test_a_refusal_of_a_record_in_doubt_keeps_the_doubt_and_fences_the_claim():
     assert rules.decide(refused, "b", NOW) is Decision.RESOLVE
 
 
+def disputed(row: Row, fingerprint: str = "a") -> Row:
+    claim = claimed(FRESH)
+    claim.fingerprint = fingerprint
+    return rules.dispute(row, Settlement(claim, Result.CREATED, "L-1", sent=True))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        FRESH,
+        FRESH._replace(lease_until=EXPIRED),
+        row("released", ""),
+        row("released", confirmed="old"),
+        row("rejected"),
+        row("quarantined"),
+        row("unknown"),
+        row("confirmed", "b", confirmed="b", revision=1),
+    ],
+    ids=lambda row: row.state,
+)
+def test_what_was_sent_without_a_lease_is_in_doubt_whoever_holds_the_record(row):
+    after = disputed(row)
+    assert not rules.holds(after, claimed(row))
+    assert rules.decide(after, "z", NOW) is Decision.RESOLVE
+
+
+def test_a_version_that_is_confirmed_stays_so_when_it_was_sent_once_more():
+    known = row("confirmed", "a", confirmed="a", revision=1)
+    assert disputed(known) == known
+
+
+@pytest.mark.parametrize("fingerprint", ["a", "z"])
+def test_what_the_system_holds_twice_is_looked_up_after_a_person_has_put_it_right(fingerprint):
+    known = row("confirmed", "a", confirmed="a", revision=1, external_id="L-1")
+    waits = rules.suspect(known, Refusal(known.key, "a", "DUPLICATE_IN_SYSTEM", "two"), "o")
+    assert (waits.state, waits.code, waits.revision) == ("quarantined", "DUPLICATE_IN_SYSTEM", 0)
+    assert rules.decide(waits, "a", NOW) is Decision.WAITING
+    assert rules.decide(rules.release(waits, absent=False), fingerprint, NOW) is Decision.RESOLVE
+    again = rules.take(rules.release(waits, absent=False), "a", Decision.RESOLVE, "o", LIVE)
+    adopted = settled(again, Result.ADOPTED)
+    assert (adopted.state, adopted.confirmed, adopted.revision) == ("confirmed", "a", 1)
+
+
+def test_an_attempt_that_holds_what_the_system_has_twice_loses_it():
+    waits = rules.suspect(FRESH, Refusal(FRESH.key, "a", "DUPLICATE_IN_SYSTEM", "two"), "o")
+    assert not rules.holds(waits, claimed(FRESH))
+    assert rules.suspected_before(waits, Refusal(FRESH.key, "a", "DUPLICATE_IN_SYSTEM", "two"))
+
+
 def test_only_the_newest_unsettled_claim_holds():
     assert rules.holds(FRESH, claimed(FRESH))
     assert not rules.holds(None, claimed(FRESH))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from aiohttp import web
 
-from pv_testing.exchange.types import Result
-from tests.unit.providers.plain_lims import PlainLims, contract, exchange, sample
+from pv_testing.exchange.types import Record, Result
+from pv_testing.ledger import Ledger
+from tests.unit.providers.plain_lims import PlainLims, contract, exchange, hangs_up, sample
 
 NO_LISTS: dict[str, web.Response | tuple[int, str]] = {
     "no body": (204, ""),
@@ -113,3 +115,110 @@ def test_a_look_up_that_finds_everything_is_no_answer(tmp_path: Path, change: An
     assert (outcome.result, len(lims.samples)) == (Result.DEFERRED, 1)
     assert "more than 1,020 records" in outcome.reason
     assert len(lims.seen) < 6
+
+
+def one_by_one(content: dict[str, Any]) -> None:
+    """Look a sample up by a query, as a GET that a cache may answer."""
+    content["operations"]["create_sample"]["find"] = {
+        "path": "/samples", "query": {"external_id": "external_id", "project_id": "project_id"}, "list": "data",
+        "key": "{project_id}/{external_id}", "in_effect": {"customer": "customer"},
+    }  # fmt: skip
+
+
+OTHERS = [{"id": f"X{n}", "project_id": "P", "external_id": f"X{n}", "customer": "C"} for n in range(3)]
+
+
+@pytest.mark.parametrize("change", [lambda _: None, one_by_one], ids=["search", "query"])
+def test_a_look_up_that_finds_only_other_records_says_nothing(tmp_path: Path, change: Any) -> None:
+    lims = PlainLims()
+
+    async def ignores_the_filter(_: web.Request) -> web.Response:
+        return web.json_response({"data": OTHERS})
+
+    lims.create, lims.search = lims.loses_the_first_answer, ignores_the_filter
+    with Ledger() as ledger:
+        (outcome,) = exchange(lims, contract(tmp_path, change), sample(), ledger=ledger).outcomes
+        assert (outcome.result, outcome.code, len(lims.samples)) == (Result.DEFERRED, "FILTER_IGNORED", 1)
+        assert "X0" in outcome.reason
+        (entry,) = ledger.waiting()
+        assert (entry.state.value, entry.code) == ("unknown", "FILTER_IGNORED")
+        lims.search = None if change is not one_by_one else answering(200, json.dumps({"data": lims.samples}))
+        (outcome,) = exchange(lims, contract(tmp_path, change), sample(), ledger=ledger).outcomes
+        assert (outcome.result, len(lims.samples)) == (Result.ADOPTED, 1)
+
+
+def test_one_record_that_a_look_up_tells_nothing_of_holds_up_no_other(tmp_path: Path) -> None:
+    lims = PlainLims()
+
+    async def writes_one_key_otherwise(request: web.Request) -> web.Response:
+        found = lims.matching(await request.json())
+        return web.json_response(
+            {"data": [{**one, "external_id": one["external_id"].replace("b", "B")} for one in found]}
+        )
+
+    async def loses_every_answer(request: web.Request) -> web.StreamResponse:
+        lims.add(await request.json())
+        return hangs_up(request)
+
+    lims.create, lims.search = loses_every_answer, writes_one_key_otherwise
+    records = [
+        Record(f"P/{name}", {"serial_number": name, "sr_number": "P", "customer_name": "C"}) for name in ("a", "b", "c")
+    ]
+    report = exchange(lims, contract(tmp_path, concurrency=1), records)
+    assert {outcome.key: outcome.code for outcome in report.outcomes} == {"P/a": "", "P/b": "FILTER_IGNORED", "P/c": ""}
+    assert len(lims.samples) == 3
+
+
+def test_a_look_up_that_the_contract_calls_broad_may_find_others(tmp_path: Path) -> None:
+    def broad(content: dict[str, Any]) -> None:
+        one_by_one(content)
+        content["operations"]["create_sample"]["find"]["broad"] = True
+
+    lims = PlainLims()
+    lims.create, lims.search = lims.loses_the_first_answer, answering(200, json.dumps({"data": OTHERS}))
+    (outcome,) = exchange(lims, contract(tmp_path, broad), sample()).outcomes
+    assert (outcome.result, len(lims.samples)) == (Result.CREATED, 2)
+
+
+class Cached(PlainLims):
+    """A LIMS behind a cache that answers the same address with the same answer, unless it is told not to."""
+
+    def __init__(self, *, obeys: bool) -> None:
+        super().__init__()
+        self.obeys, self.kept = obeys, dict[str, list[dict[str, Any]]]()
+        self.create, self.search = self.loses_the_first_answer, self.from_the_cache
+
+    async def from_the_cache(self, request: web.Request) -> web.Response:
+        fresh = self.obeys and "no-cache" in request.headers.get("Cache-Control", "")
+        if fresh or request.path_qs not in self.kept:
+            self.kept[request.path_qs] = [s for s in self.samples if s["external_id"] == request.query["external_id"]]
+        return web.json_response({"data": self.kept[request.path_qs]})
+
+
+def unique(content: dict[str, Any]) -> None:
+    one_by_one(content)
+    content["operations"]["create_sample"]["find"]["unique"] = "_"
+
+
+@pytest.mark.parametrize(("obeys", "change"), [(True, one_by_one), (False, unique)], ids=["told", "unique"])
+def test_a_cache_before_the_system_does_not_say_that_a_record_is_absent(
+    tmp_path: Path, *, obeys: bool, change: Any
+) -> None:
+    lims = Cached(obeys=obeys)
+    lims.kept["/samples?external_id=A&project_id=P"] = []  # somebody has looked before
+    (outcome,) = exchange(lims, contract(tmp_path, change), sample()).outcomes
+    assert (outcome.result, len(lims.samples)) == (Result.ADOPTED, 1)
+
+
+def test_a_second_record_under_a_key_waits_whatever_its_content_is(tmp_path: Path) -> None:
+    lims = PlainLims()
+    lims.create = lims.loses_the_first_answer
+    lims.add({"external_id": "A", "project_id": "P", "customer": "another one", "sample_type": "PV Module"})
+
+    async def loses_the_answer(request: web.Request) -> web.StreamResponse:
+        lims.add(await request.json())
+        return hangs_up(request)
+
+    lims.create = loses_the_answer
+    (outcome,) = exchange(lims, contract(tmp_path), sample()).outcomes
+    assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")

@@ -9,13 +9,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
-from pv_testing.errors import Conflict
+from pv_testing.errors import Conflict, ResponseError
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers.rest import NO_ID
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import SenaiteProvider
 from pv_testing.providers.senaite.setup import Setup
 from pv_testing.providers.stepped import SteppedOperation
+from pv_testing.providers.unasked import with_unclear
 
 KEYS = 50
 INACTIVE = frozenset({"cancelled", "invalid", "rejected"})
@@ -65,6 +66,8 @@ class SampleOperation(SteppedOperation):
     async def _extend(self, item: Prepared) -> Reply:
         """Order the analyses that a registered sample lacks; its client and type are not ours to change."""
         found = (await self.find([item])).get(item.key)
+        if found is not None and found.unclear:
+            raise ResponseError(found.unclear, key=item.key, code="FILTER_IGNORED")
         if found is None:
             raise Conflict("SENAITE doesn't have the sample any more", key=item.key, code="SAMPLE_GONE")
         different = [f"{theirs} instead of {ours}" for ours, theirs in _differences(item.payload, found.body)]
@@ -84,7 +87,8 @@ class SampleOperation(SteppedOperation):
             keys = [item.key for item in batch[start : start + KEYS]]
             for sample in await self._provider.search("get_samples", key=keys):
                 by_key[str(sample.get("getClientSampleID"))].append(sample)
-        return {item.key: await self._judged(item, by_key[item.key]) for item in batch if item.key in by_key}
+        found = {item.key: await self._judged(item, by_key[item.key]) for item in batch if item.key in by_key}
+        return with_unclear(found, {item.key: item.key for item in batch}, by_key)
 
     async def _judged(self, item: Prepared, samples: Sequence[Mapping[str, Any]]) -> Found:
         active = [sample for sample in samples if sample["review_state"] not in INACTIVE]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pv_testing.contracts.model import OperationSpec
-from pv_testing.errors import AmbiguousOutcome, Conflict, NotFound
+from pv_testing.errors import AmbiguousOutcome, Conflict, NotFound, ResponseError
 from pv_testing.exchange.types import Found, Prepared, Reply, Verdict
 from pv_testing.providers.senaite.provider import SenaiteProvider
 from pv_testing.providers.stepped import SteppedOperation
@@ -48,6 +48,8 @@ class StatusOperation(SteppedOperation):
 
     async def _sample(self, item: Prepared) -> Found:
         found = (await super().find([item]) or {}).get(item.key)
+        if found is not None and found.unclear:
+            raise ResponseError(found.unclear, key=item.key, code="FILTER_IGNORED")
         if found is None:
             raise NotFound(f"SENAITE has no sample {item.payload['id']}", key=item.key, code="SAMPLE_GONE")
         return found

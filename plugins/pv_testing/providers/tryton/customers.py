@@ -11,6 +11,7 @@ from pv_testing.exchange.types import Found, Payload, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import CUSTOMER, customer
 from pv_testing.providers.tryton.provider import Item
 from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.unasked import with_unclear
 
 MODEL = "party.party"
 
@@ -34,8 +35,9 @@ class CustomerOperation(SteppedOperation):
         by_name: dict[str, list[Item]] = defaultdict(list)
         for party in await self.search(MODEL, domain, [*CUSTOMER, "active"]):
             by_name[party["name"]].append(party)
-        found = {item.key: by_name[str(item.payload["name"])] for item in batch}
-        return {key: _found(parties) for key, parties in found.items() if parties}
+        seen, asked = list(by_name), {item.key: str(item.payload["name"]) for item in batch}
+        found = {key: _found(by_name[name]) for key, name in asked.items() if by_name[name]}
+        return with_unclear(found, asked, seen)
 
 
 def _found(parties: Sequence[Item]) -> Found:

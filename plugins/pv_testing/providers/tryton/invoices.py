@@ -12,6 +12,7 @@ from pv_testing.providers.tryton.drafts import Drafts, differences, invoices
 from pv_testing.providers.tryton.listings import described
 from pv_testing.providers.tryton.provider import Item
 from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.unasked import with_unclear
 
 
 class InvoiceOperation(SteppedOperation):
@@ -38,7 +39,9 @@ class InvoiceOperation(SteppedOperation):
         by_key: dict[str, list[Item]] = defaultdict(list)
         for each in await invoices(self, [["reference", "in", [item.key for item in batch]]]):
             by_key[each["reference"]].append(each)
-        return {item.key: self._found_invoice(item, by_key[item.key]) for item in batch if by_key[item.key]}
+        seen = list(by_key)
+        found = {item.key: self._found_invoice(item, by_key[item.key]) for item in batch if by_key[item.key]}
+        return with_unclear(found, {item.key: item.key for item in batch}, seen)
 
     def in_effect(self, item: Prepared, there: Item) -> bool:
         """Say whether an invoice is what is wanted."""

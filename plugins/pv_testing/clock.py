@@ -1,0 +1,41 @@
+"""A clock that runs on while this machine is suspended.
+
+``time.monotonic()`` stands still while a machine sleeps, and a lease in the ledger doesn't. An attempt that counted its
+lease by it would go on sending after it wakes, although others have taken its records over long ago.
+"""
+
+from __future__ import annotations
+
+import time
+
+LEAST_STEP = 0.5
+"""Seconds by which the wall clock must be off before that counts: smaller ones are its usual corrections."""
+_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
+
+
+def _uninterrupted() -> float:
+    """Return seconds since the machine was started, the time that it was suspended included where it can be had."""
+    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
+
+
+class _Clock:
+    """Adds to the time since the machine's start what the wall clock was set forward.
+
+    That happens to a virtual machine after its host has paused it. A clock that is set back takes nothing away.
+    """
+
+    def __init__(self) -> None:
+        self._ahead = time.time() - _uninterrupted()
+        self._added = 0.0
+
+    def __call__(self) -> float:
+        since_start = _uninterrupted()
+        step = time.time() - since_start - self._ahead
+        if abs(step) > LEAST_STEP:
+            self._ahead += step
+            self._added += max(step, 0.0)
+        return since_start + self._added
+
+
+seconds = _Clock()
+"""Returns seconds since an arbitrary moment; they never run slower than real time, but may run faster."""

@@ -1,0 +1,27 @@
+"""Answers to look-ups that hold other records than those that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pv_testing.exchange.types import Found
+
+IGNORED = "the look-up found another record, {0}: the system ignores what it was asked for, or writes keys differently"
+
+
+def with_unclear(found: Mapping[str, Found], asked: Mapping[str, str], seen: Iterable[str | None]) -> dict[str, Found]:
+    """Return what a look-up found, and mark the records of which its answer tells nothing.
+
+    A system that ignores the filter answers with a page of other records. Such an answer doesn't say that a record is
+    absent; taking it so would create the record a second time.
+
+    Args:
+        found: by business key.
+        asked: the key in the system's words of each record that was asked for, by business key.
+        seen: the keys in the system's words of everything in the answer.
+    """
+    others = {str(key) for key in seen} - set(asked.values())
+    if not others:
+        return dict(found)
+    unclear = Found("", unclear=IGNORED.format(min(others)[:200]))
+    return {**dict.fromkeys(asked, unclear), **found}
