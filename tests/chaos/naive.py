@@ -15,7 +15,7 @@ import yaml
 import sandbox
 from pv_testing.ledger import Ledger, State
 from tests.chaos.siege import PROJECT, Siege
-from tests.chaos.standing import Standing, standing
+from tests.chaos.standing import TWICE, Standing, standing
 from tests.chaos.standstill import SECONDS
 
 LIMITS = {"attempt_timeout": 1, "total_timeout": 1.5, "horizon": 0.3}
@@ -84,13 +84,16 @@ class NaiveSiege(Siege):
         return standing(self.lab, self.ledger, self.wanted)
 
     @contextmanager
-    def stopped(self, *, at: int = 0, before_write: int = 0, suspended: bool = False) -> Iterator[int]:
+    def stopped(
+        self, *, at: int = 0, before_write: int = 0, suspended: bool = False, kill_at: int = 0
+    ) -> Iterator[int]:
         """Run an attempt that is stopped in its midst; the context is what happens meanwhile, then it is continued.
 
         Args:
             at: stop it when so many samples have arrived.
             before_write: it stops itself right before it creates for the so many-th time.
             suspended: its monotonic clock stands still meanwhile.
+            kill_at: kill it when it was continued and so many samples have arrived.
 
         Yields:
             The number of the attempt, 0 where it ended before it could be stopped.
@@ -105,6 +108,10 @@ class NaiveSiege(Siege):
             if suspended:
                 self._clock(number).write_bytes(SECONDS.pack(time.monotonic() - since))
             process.send_signal(signal.SIGCONT)
+            while kill_at and process.poll() is None and self.arrived() < kill_at:
+                time.sleep(0.0005)
+            if kill_at:
+                process.kill()
             process.wait(max(1.0, self.give_up - time.monotonic()))
 
     def _stop(self, process: subprocess.Popen[bytes], at: int, *, by_itself: bool) -> bool:
@@ -126,6 +133,12 @@ class NaiveSiege(Siege):
                 return
             idle = idle + 1 if before == after else 0
             before = after
+
+    def release(self) -> None:
+        """Do what a person does: let be looked up once more what isn't there twice."""
+        with Ledger(self.ledger) as ledger:
+            waiting = list(ledger.entries("lims", "sample", [State.QUARANTINED, State.REJECTED]))
+            ledger.release("lims", "sample", [each.key for each in waiting if each.code != TWICE], owner="a person")
 
     def _states(self) -> dict[str, State]:
         """Return how each record stands in the ledger."""

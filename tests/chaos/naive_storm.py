@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import sandbox
-from pv_testing.ledger import Ledger, State
 from sandbox import Naive
 from sandbox.cache import HIT
 from tests.chaos.naive import NaiveSiege
 from tests.chaos.scenarios import CREATES, LOOK_UPS
-from tests.chaos.standing import TWICE, Standing
+from tests.chaos.standing import Standing
 
 NAIVE = Naive(lag=0.1, cache=60.0)
 """Look-ups see a record well before the contract's horizon, but for the cache."""
@@ -112,7 +111,7 @@ class NaiveStorm(NaiveSiege):
         before = self.standing()
         struck = self._struck()
         self.lab.faults(sandbox.LIMS)
-        self._release()
+        self.release()
         self.until_settled()
         writes = self._writes()
         self.attempt()
@@ -141,12 +140,6 @@ class NaiveStorm(NaiveSiege):
         struck = Counter({_name(rule): rule["hits"] for rule in self.lab.fault_report(sandbox.LIMS)})
         struck["answers of the cache"] = sum(seen["fault"] == HIT for seen in self.lab.requests(sandbox.LIMS))
         return struck
-
-    def _release(self) -> None:
-        """Do what a person does: let be looked up once more what isn't there twice."""
-        with Ledger(self.ledger) as ledger:
-            waiting = list(ledger.entries("lims", "sample", [State.QUARANTINED, State.REJECTED]))
-            ledger.release("lims", "sample", [each.key for each in waiting if each.code != TWICE], owner="a person")
 
     def _writes(self) -> int:
         return sum(1 for r in self.lab.requests(sandbox.LIMS) if r["method"] in {"POST", "PATCH"})

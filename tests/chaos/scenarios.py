@@ -66,6 +66,21 @@ def _suspended_at_the_socket(siege: NaiveSiege) -> None:
     siege.until_settled()
 
 
+def _stopped_at_the_socket_then_blind(siege: NaiveSiege) -> None:
+    with siege.stopped(before_write=siege.wanted // 4):
+        siege.until_settled()
+        siege.lab.faults(sandbox.LIMS, {"route": LOOK_UPS, "kind": "ignore_filter"})
+    siege.lab.faults(sandbox.LIMS)
+    siege.release()
+    siege.until_settled()
+
+
+def _stopped_at_the_socket_then_killed(siege: NaiveSiege) -> None:
+    with siege.stopped(before_write=siege.wanted // 4, kill_at=siege.wanted + 1):
+        siege.until_settled()
+    siege.until_settled()
+
+
 def _refused(status: int, about: str, **further: Any) -> Scenario:
     refusal = {"route": CREATES, "kind": "error", "when": "after", "status": status, "rate": 0.10, "seed": 2}
     return Scenario(about, faults=({**refusal, **further},))
@@ -76,6 +91,14 @@ SCENARIOS: Mapping[str, Scenario] = {
     "stopped": Scenario("the process is stopped beyond the lease", _stopped),
     "socket": Scenario("the process is stopped right before a write to the socket", _stopped_at_the_socket),
     "socket-suspended": Scenario("the machine is suspended right before a write", _suspended_at_the_socket),
+    "socket-blind": Scenario(
+        "the process is stopped right before a write, then the look-ups ignore their filter",
+        _stopped_at_the_socket_then_blind,
+    ),
+    "socket-killed": Scenario(
+        "the process is stopped right before a write, then killed before it can say so",
+        _stopped_at_the_socket_then_killed,
+    ),
     "503": _refused(503, "503 after the commit"),
     "429": _refused(429, "429 after the commit", retry_after=0.2),
     "401": _refused(401, "401 after the commit", times=10),

@@ -31,7 +31,7 @@ def test_nothing_is_twice_or_missing_unseen_on_postgresql(name: str, postgresql:
     assert standing.holds, standing.line()
 
 
-@pytest.mark.parametrize("name", ["socket", "socket-suspended"])
+@pytest.mark.parametrize("name", ["socket", "socket-suspended", "socket-blind"])
 def test_a_process_frozen_at_the_socket_makes_a_double_that_waits(name: str) -> None:
     """Between the look at the lease and the write nothing can help; the double that comes of it must be seen."""
     standing, _, _ = scenarios.run(scenarios.SCENARIOS[name], SQLITE, SAMPLES)
