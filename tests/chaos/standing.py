@@ -9,6 +9,7 @@ import sandbox
 from pv_testing.ledger import Ledger
 
 TWICE = "DUPLICATE_IN_SYSTEM"
+NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Standing:
             f"missing {self.missing_silently} silently, {self.missing_visibly} visibly; "
             f"ids of several records {self.shared_ids}; waiting: {waiting}; "
             f"audit trail verified: {self.audit_events:,} events"
+            + "".join(f"; SILENTLY TWICE {key}" for key in sorted(self.twice - self.twice_visibly)[:NAMED])
         )
 
 
