@@ -10,12 +10,14 @@ import time
 
 LEAST_STEP = 0.5
 """Seconds by which the wall clock must be off before that counts: smaller ones are its usual corrections."""
-_BOOT = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 def _uninterrupted() -> float:
     """Return seconds since the machine was started, the time that it was suspended included where it can be had."""
-    return time.monotonic() if _BOOT is None else time.clock_gettime(_BOOT)
+    try:
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    except AttributeError:  # macOS and Windows have no such clock
+        return time.monotonic()
 
 
 class _Clock:

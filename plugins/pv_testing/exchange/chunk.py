@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pv_testing import clock
+from pv_testing import clock, lease
 from pv_testing.errors import (
     Action,
     AuthenticationError,
@@ -23,7 +23,6 @@ from pv_testing.exchange.settling import Settling
 from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger, Refusal
-from pv_testing.sending import sending
 
 ROUNDS = 4
 POLL = 0.5
@@ -96,6 +95,7 @@ class Chunk:
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
         self._in_place = shared.operation.limits.on_change == "update"
         self._waited: dict[str, int] = {}
+        self._to_check: dict[str, Prepared] = {}
 
     async def run(self) -> list[Outcome]:
         """Bring the records into effect; wait for those that another attempt holds, within the run's patience.
@@ -118,7 +118,9 @@ class Chunk:
             overtaken = await self.settling.overtaken()
         for item in busy:
             self.settling.note(item.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record")
-        await self._look_for_second_copies(await self.settling.disputed())
+        disputed = await self.settling.disputed()
+        self._to_check.update((key, self.items[key]) for key in disputed)
+        await self._look_for_second_copies(disputed)
         return await self.settling.close()
 
     async def _attempt(self, items: Sequence[Prepared]) -> list[Prepared]:
@@ -136,6 +138,8 @@ class Chunk:
             sort[claim.decision].append(claim)
         for claim in sort[Decision.UNCHANGED]:
             self.settling.note(claim.key, Result.UNCHANGED, claim.external_id)
+            if self.shared.replay:
+                self._to_check[claim.key] = self._take(claim)
         for claim in sort[Decision.WAITING]:
             self.settling.note(
                 claim.key, Result.QUARANTINED, code=claim.code, reason=f"waits for a person: {claim.reason}"
@@ -214,7 +218,7 @@ class Chunk:
             return
         self.settling.sending(batch)
         try:
-            with sending(self.settling.deadline(), looks_up=self.operation.limits.looks_up):
+            with lease.until(self.settling.deadline()):
                 replies = await self.operation.send(batch)
         except IntegrationError as error:
             await self._failed(batch, error, rounds)
@@ -279,11 +283,19 @@ class Chunk:
         if error.doubtful:
             log.warning("%s: %d records are looked up after a refusal: %s", self.operation.name, len(batch), error)
             batch = await self._find_twice(batch)
-        if batch and again:
-            await self._send(batch, rounds - 1)
-        elif batch:
+        if again:
+            await self._send_again(batch, rounds)
+        else:
             self.shared.stopped = self.shared.stopped or error
             self.settling.stopped(batch, error)
+
+    async def _send_again(self, items: Sequence[Prepared], rounds: int) -> None:
+        """Send what a look-up has shown to be absent; in the end it is looked up for a second copy.
+
+        What was confirmed and is gone was not sent before: only its id was asked for.
+        """
+        self._to_check.update((item.key, item) for item in items if item.external_id or item.revision == 1)
+        await self._send(items, rounds - 1)
 
     async def _adopt(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Take over what is in the system already; return what isn't."""
@@ -317,7 +329,7 @@ class Chunk:
         """Find out by look-up whether the records took effect; send what surely did not."""
         missing = await self._find_twice(items)
         if missing and rounds > 1:
-            await self._send(missing, rounds - 1)
+            await self._send_again(missing, rounds)
         else:
             for item in missing:
                 reason = f"its fate is still unclear{why}; the next attempt looks it up first"
@@ -374,25 +386,36 @@ class Chunk:
             return True
         return False
 
-    async def _look_for_second_copies(self, keys: Sequence[str]) -> None:
-        """Look up what was sent although another attempt had taken it over: the system may hold it twice by now."""
-        if not keys:
+    async def _look_for_second_copies(self, disputed: Sequence[str]) -> None:
+        """Look up what may be in the system twice: what was disputed or sent again, and in a replay what is unchanged.
+
+        Args:
+            disputed: what was sent although another attempt had taken it over; it has no outcome yet.
+        """
+        items = list(self._to_check.values())
+        if not items:
             return
-        log.warning("%s: %d records may be there twice and are looked up", self.operation.name, len(keys))
+        if disputed:
+            log.warning("%s: %d records may be there twice and are looked up", self.operation.name, len(disputed))
         await asyncio.sleep(self.operation.limits.horizon)
-        items = [self.items[key] for key in keys]
         try:
-            found = await self.operation.find(items) or {}
-            refusals = [
-                Refusal(item.key, item.fingerprint, "DUPLICATE_IN_SYSTEM", TWICE.format(found[item.key].copies))
-                for item in items
-                if item.key in found and found[item.key].copies > 1
-            ]
+            refusals = self._second_copies(items, await self.operation.find(items) or {})
         except IntegrationError as error:
+            log.warning(
+                "%s: %d records can't be looked up for second copies: %s", self.operation.name, len(items), error
+            )
             reason = NOT_CHECKED.format(error.message)
-            refusals = [Refusal(item.key, item.fingerprint, "LOOKUP_REFUSED", reason) for item in items]
+            refusals = [Refusal(key, self.items[key].fingerprint, "LOOKUP_REFUSED", reason) for key in disputed]
         await self._ledger(self.shared.ledger.suspect, refusals, owner=self.shared.owner)
-        self.settling.note_disputed(keys, refusals)
+        self.settling.note_suspects(refusals, disputed)
+
+    def _second_copies(self, items: Sequence[Prepared], found: Mapping[str, Found]) -> list[Refusal]:
+        copies = {item.key: found[item.key].copies for item in items if item.key in found}
+        return [
+            Refusal(item.key, item.fingerprint, "DUPLICATE_IN_SYSTEM", TWICE.format(copies[item.key]))
+            for item in items
+            if copies.get(item.key, 1) > 1
+        ]
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)

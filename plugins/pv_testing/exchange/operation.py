@@ -26,8 +26,6 @@ class OperationLimits:
         repeatable: whether what may have taken effect is sent again instead of being looked up.
         stepped: whether one record takes several requests, so that any error may come after some of its effect.
         needs_id: whether a change goes to the record with the id that the system gave, so that no two may share one.
-        looks_up: whether records can be looked up, so that a refusal which may have come after the effect need not be
-            believed.
     """
 
     batch_size: int = 1
@@ -39,7 +37,6 @@ class OperationLimits:
     look_first: bool = False
     repeatable: bool = False
     stepped: bool = False
-    looks_up: bool = False
     needs_id: bool = False
 
     @property

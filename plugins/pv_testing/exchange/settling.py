@@ -291,13 +291,14 @@ class Settling:
         keys, self._disputed = self._disputed, []
         return keys
 
-    def note_disputed(self, keys: Sequence[str], refusals: Sequence[Refusal]) -> None:
-        """Take the outcomes of disputed records: those that were refused wait for a person."""
+    def note_suspects(self, refusals: Sequence[Refusal], disputed: Sequence[str]) -> None:
+        """Take the outcomes of records that wait because of a second copy, and of disputed ones that have none."""
         refused = {refusal.key: refusal for refusal in refusals}
-        for key in keys:
-            if key in refused:
-                self.note(key, Result.QUARANTINED, code=refused[key].code, reason=refused[key].reason)
-            else:
+        self._outcomes = [outcome for outcome in self._outcomes if outcome.key not in refused]
+        for key, refusal in refused.items():
+            self.note(key, Result.QUARANTINED, code=refusal.code, reason=refusal.reason)
+        for key in disputed:
+            if key not in refused:
                 self.note(key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
 
     async def close(self) -> list[Outcome]:

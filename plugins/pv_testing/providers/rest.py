@@ -176,7 +176,6 @@ class RestOperation:
             repeatable=self._repeatable,
             stepped=self.stepped,
             needs_id=self._needs_id,
-            looks_up=(self.stepped or spec.find is not None) and not self._repeatable,
         )
 
     def prepare(self, record: Record) -> Payload:
@@ -230,7 +229,7 @@ class RestOperation:
         judgement = self._judge_item(answer)
         if judgement.verdict is Verdict.OK:
             return self._confirmed(text(bulk.id(answer)), answer)
-        doubtful = judgement.verdict is Verdict.RETRYABLE and self.limits.looks_up and not judgement.promised
+        doubtful = judgement.verdict is Verdict.RETRYABLE and not self._repeatable and not judgement.promised
         verdict = Verdict.AMBIGUOUS if doubtful else judgement.verdict
         return Reply(verdict, reason=judgement.reason, code=judgement.code)
 

@@ -35,7 +35,7 @@ class Call:
         login: whether it asks for credentials, and therefore carries none.
         renewed: whether its credentials were refused once and have been renewed.
         redirects: how often it was sent on to another address.
-        looks_up: whether a refusal that may have come after the effect is left to a look-up.
+        careful: whether a refusal that may have come after the effect is left to a look-up or a person.
     """
 
     method: str
@@ -51,7 +51,7 @@ class Call:
     login: bool = False
     renewed: bool = False
     redirects: int = 0
-    looks_up: bool = False
+    careful: bool = False
 
     def left(self) -> float:
         """Return the seconds until the deadline.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from yarl import URL
 
-from pv_testing import clock, sending
+from pv_testing import clock, lease
 from pv_testing.errors import (
     AmbiguousOutcome,
     AuthenticationError,
@@ -160,7 +160,7 @@ class RestSession:
             call = Call(
                 method, url, data, headers, repeatable, deadline, latest, self._gate, judge or judge_http, decode=decode
             )
-            call.looks_up = sending.current().looks_up and not repeatable
+            call.careful = lease.held() and not repeatable
             return await self._persist(call)
         except IntegrationError as error:
             settings = self.settings
@@ -207,7 +207,7 @@ class RestSession:
     def _times(self, timeout: float | None) -> tuple[float, float]:
         """Return by when a request must be done, and after when it isn't sent any more."""
         seconds = self.settings.total_timeout if timeout is None else timeout
-        deadline = min(clock.seconds() + seconds, sending.current().until)
+        deadline = min(clock.seconds() + seconds, lease.end())
         return deadline, deadline - LEAST * min(seconds, self.settings.attempt_timeout)
 
     async def _persist(self, call: Call) -> Response:
@@ -237,7 +237,7 @@ class RestSession:
             response = await self._send(call, credentials)
             if response.status == 401 and not call.login:
                 await self._renew(call, credentials, response)
-                if call.looks_up and 401 not in self.settings.not_processed:
+                if call.careful and 401 not in self.settings.not_processed:
                     message = "the token was refused and is renewed; the request may have taken effect"
                     raise AmbiguousOutcome(message, code="TOKEN_REFUSED", excerpt=response.text)
             elif response.status in MOVED and call.method == "GET":
@@ -271,10 +271,10 @@ class RestSession:
         if credentials is refused:
             self._renewed = None
             message = "the system doesn't accept " + ("a new token either" if renewed else "the credentials")
-            doubtful = call.looks_up and 401 not in self.settings.not_processed
+            doubtful = call.careful and 401 not in self.settings.not_processed
             raise _doubted(AuthenticationError(message, excerpt=response.text), doubtful)
         call.renewed = True
-        if call.looks_up:
+        if call.careful:
             self._renewed = credentials
 
     def _follow(self, call: Call, response: Response) -> None:
@@ -304,7 +304,7 @@ class RestSession:
 
     def _refused(self, call: Call, judgement: Judgement, response: Response) -> Exception:
         verdict, code, reason, error, promised = judgement
-        doubtful = call.looks_up and not promised
+        doubtful = call.careful and not promised
         said = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
             call.gate.breaker.succeeded()

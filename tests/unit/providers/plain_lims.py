@@ -116,7 +116,12 @@ def sample(**module: Any) -> Record:
 
 
 def exchange(
-    lims: PlainLims, path: Path, *records: Record | list[Record], ledger: Ledger | None = None, **client: Any
+    lims: PlainLims,
+    path: Path,
+    *records: Record | list[Record],
+    ledger: Ledger | None = None,
+    replay: bool = False,
+    **client: Any,
 ) -> Report:
     """Run ``create_sample`` over one version of a record after the other, or over many; return the last report."""
 
@@ -128,7 +133,8 @@ def exchange(
             )
             try:
                 for record in records:
-                    report = await speaker.aexchange("create_sample", record if isinstance(record, list) else [record])
+                    many = record if isinstance(record, list) else [record]
+                    report = await speaker.aexchange("create_sample", many, replay=replay)
                 return report
             finally:
                 await (await speaker.provider()).aclose()

@@ -210,6 +210,38 @@ def test_a_cache_before_the_system_does_not_say_that_a_record_is_absent(
     assert (outcome.result, len(lims.samples)) == (Result.ADOPTED, 1)
 
 
+def test_a_replay_finds_a_second_copy_of_what_is_in_effect(tmp_path: Path) -> None:
+    lims, path = PlainLims(), contract(tmp_path)
+    with Ledger() as ledger:
+        exchange(lims, path, sample(), ledger=ledger)
+        lims.add(dict(lims.samples[0]))  # somebody enters it by hand
+        (outcome,) = exchange(lims, path, sample(), ledger=ledger).outcomes
+        assert outcome.result is Result.UNCHANGED
+        (outcome,) = exchange(lims, path, sample(), ledger=ledger, replay=True).outcomes
+        assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")
+        (outcome,) = exchange(lims, path, sample(), ledger=ledger).outcomes
+        assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")
+        del lims.samples[0]
+        ledger.release("lims", "sample", ["P/A"], owner="a person")
+        (outcome,) = exchange(lims, path, sample(), ledger=ledger).outcomes
+        assert (outcome.result, outcome.external_id, len(lims.samples)) == (Result.ADOPTED, "S2", 1)
+
+
+def test_what_was_sent_again_too_early_is_found_twice_at_the_end(tmp_path: Path) -> None:
+    lims, hidden = PlainLims(), 3
+
+    async def lags(request: web.Request) -> web.Response:
+        nonlocal hidden
+        hidden -= 1
+        return web.json_response({"data": [] if hidden > 0 else lims.matching(await request.json())})
+
+    lims.create, lims.search = lims.loses_the_first_answer, lags
+    with Ledger() as ledger:
+        (outcome,) = exchange(lims, contract(tmp_path), sample(), ledger=ledger).outcomes
+        assert (len(lims.samples), outcome.result, outcome.code) == (2, Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")
+        assert [entry.code for entry in ledger.waiting()] == ["DUPLICATE_IN_SYSTEM"]
+
+
 def test_a_second_record_under_a_key_waits_whatever_its_content_is(tmp_path: Path) -> None:
     lims = PlainLims()
     lims.create = lims.loses_the_first_answer

@@ -121,14 +121,20 @@ def test_a_rule_of_the_contract_is_the_products_own_word(tmp_path: Path) -> None
     assert (outcome.result, lims.seen) == (Result.CREATED, ["POST /samples", "POST /samples"])
 
 
-def test_a_record_without_look_up_is_sent_again_after_a_refusal(tmp_path: Path) -> None:
+@pytest.mark.parametrize("promises", [False, True])
+def test_without_a_look_up_a_refusal_is_a_persons_matter_unless_the_product_promises(
+    tmp_path: Path, *, promises: bool
+) -> None:
     def blind(content: dict[str, Any]) -> None:
         del content["operations"]["create_sample"]["find"]
         content["operations"]["create_sample"]["person"] = True
+        content["errors"]["not_processed"] = [503] if promises else []
 
-    lims = Proxied(503, {}, commits=False)
-    report = exchange(lims, contract(tmp_path, blind, total_timeout=10), samples(3))
-    assert report.counts()["created"] == 3
+    lims = Proxied(503, {}, commits=not promises)
+    report = exchange(lims, contract(tmp_path, blind, total_timeout=10, concurrency=1), samples(3))
+    assert report.counts()["created"] == (3 if promises else 2)
+    assert [outcome.code for outcome in report.not_in_effect()] == ([] if promises else ["NO_LOOKUP"])
+    assert len(lims.samples) == 3
 
 
 def test_a_refusal_of_a_single_record_within_a_bulk_answer_is_looked_up(tmp_path: Path) -> None:

@@ -66,7 +66,9 @@ class Stub:
 
     async def _search(self, request: web.Request) -> web.Response:
         start = int(request.query.get("b_start", 0))
-        return web.json_response({"count": len(self.found), "items": list(self.found)[start:]})
+        by_key = "getClientSampleID" in request.query
+        found = [item for item in self.found if not by_key or "getClientSampleID" in item]
+        return web.json_response({"count": len(found), "items": found[start:]})
 
     async def _write(self, _: web.Request) -> web.Response:
         self.writes += 1

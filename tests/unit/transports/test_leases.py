@@ -8,9 +8,8 @@ import time
 
 import pytest
 
-from pv_testing import clock
+from pv_testing import clock, lease
 from pv_testing.errors import DeadlineExceeded
-from pv_testing.sending import sending
 from tests.unit.transports.servers import OK, json
 
 pytestmark = pytest.mark.anyio
@@ -25,7 +24,7 @@ async def test_a_request_that_waits_for_its_turn_until_the_lease_ends_is_not_sen
     session = open_session(server.address, concurrency=1)
     first = asyncio.ensure_future(session.request("POST", "/first"))
     await asyncio.sleep(0.1)
-    with sending(clock.seconds() + 0.1, looks_up=True), pytest.raises(DeadlineExceeded, match="nothing was sent"):
+    with lease.until(clock.seconds() + 0.1), pytest.raises(DeadlineExceeded, match="nothing was sent"):
         await session.request("POST", "/second")
     await first
     assert [request.path for request in server.seen] == ["/first"]
@@ -33,7 +32,7 @@ async def test_a_request_that_waits_for_its_turn_until_the_lease_ends_is_not_sen
 
 async def test_a_lease_that_has_ended_lets_nothing_be_sent(serve, open_session):
     server = await serve(json({"id": 1}))
-    with sending(clock.seconds() - 1, looks_up=True), pytest.raises(DeadlineExceeded, match="nothing was sent"):
+    with lease.until(clock.seconds() - 1), pytest.raises(DeadlineExceeded, match="nothing was sent"):
         await open_session(server.address).request("POST", "/samples")
     assert server.seen == []
 
@@ -50,6 +49,6 @@ async def test_a_machine_suspended_while_it_connects_writes_nothing(serve_raw, o
     session = open_session(server.address.replace("127.0.0.1", "localhost"))
     monkeypatch.setattr(time, "clock_gettime", lambda which: boot(which) + slept[0])
     monkeypatch.setattr(socket, "getaddrinfo", suspended)
-    with sending(clock.seconds() + 60, looks_up=True), pytest.raises(DeadlineExceeded, match="stood still"):
+    with lease.until(clock.seconds() + 60), pytest.raises(DeadlineExceeded, match="stood still"):
         await session.request("POST", "/samples", json={"a": 1})
     assert server.seen == []
