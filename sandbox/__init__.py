@@ -8,7 +8,7 @@ from __future__ import annotations
 from sandbox.judge import Judge
 from sandbox.lab import FRAMEWORK, LIMS, SYSTEMS, Lab, ports_of, serve, spawn
 from sandbox.seed import SeedPlan
-from sandbox.settings import Credentials, Settings
+from sandbox.settings import Credentials, Naive, Settings
 
 __all__ = [
     "FRAMEWORK",
@@ -17,6 +17,7 @@ __all__ = [
     "Credentials",
     "Judge",
     "Lab",
+    "Naive",
     "SeedPlan",
     "Settings",
     "ports_of",

@@ -18,7 +18,7 @@ from sandbox import proxy, server, systems
 from sandbox.judge import Judge, table
 from sandbox.lab import Lab
 from sandbox.seed import SeedPlan, is_empty, seed
-from sandbox.settings import Credentials, Settings
+from sandbox.settings import Credentials, Naive, Settings
 
 
 def _arguments() -> argparse.ArgumentParser:
@@ -56,6 +56,9 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--token-lifetime", type=float, default=3600.0, help="seconds for which a token is valid")
     parser.add_argument("--idempotency", action="store_true", help="let the LIMS honour Idempotency-Key")
     parser.add_argument("--rate-limit", type=int, default=1_000_000, help="framework requests an hour; 0 for no limit")
+    parser.add_argument("--naive", action="store_true", help="run a LIMS that checks nothing twice")
+    parser.add_argument("--lag", type=float, default=0.0, help="seconds until its look-ups see a new record")
+    parser.add_argument("--cache", type=float, default=0.0, help="seconds of a shared cache in front of it")
     parser.add_argument("--seed-on-start", action="store_true", help="seed the framework when it is empty")
     _add_plan(parser)
 
@@ -79,7 +82,8 @@ def _plan(options: argparse.Namespace) -> SeedPlan:
 def _serve(options: argparse.Namespace) -> int:
     ports = [f"{system}_port" for system in systems.SYSTEMS]
     names = ("data", *ports, "token_lifetime", "idempotency", "rate_limit")
-    settings = Settings(**{name: getattr(options, name) for name in names})
+    naive = Naive(options.lag, options.cache) if options.naive else None
+    settings = Settings(**{name: getattr(options, name) for name in names}, naive=naive)
     credentials = Credentials.kept(settings.data)
     if options.seed_on_start and is_empty(settings.database("framework")):
         seed(settings.database("framework"), _plan(options))

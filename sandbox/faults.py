@@ -13,6 +13,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from sandbox.chance import chance
+from sandbox.rewriting import Shape
 
 Kind = Literal[
     "rate_limit",
@@ -25,6 +26,9 @@ Kind = Literal[
     "duplicate",
     "expired_token",
     "repeat_page",
+    "ignore_filter",
+    "odd_ids",
+    "items_fail",
 ]
 
 
@@ -41,10 +45,16 @@ class FaultRule(BaseModel):
             ``html``: the work is done and the answer is status 200 with an HTML page. ``duplicate``: the work is done
             twice, as when a network delivers a request twice. ``expired_token``: the token that came with the request
             expires first. ``repeat_page``: whatever page of a listing is asked for, the answer is page 1.
+            ``ignore_filter``: a look-up is answered with the listing from its beginning. ``odd_ids``: the work is done,
+            the ids in the answer have another ``shape``. ``items_fail``: the work is done, and each second item of a
+            bulk answer says ``status``.
         rate: the share of matching requests that is hit, 0 to 1.
         times: how many requests are hit at most.
         retry_after: seconds, ``"date:5"`` for an HTTP date in five seconds, or any text sent as it stands.
-        status: the status of ``error``.
+        status: the status of ``error`` and ``items_fail``.
+        location: where an ``error`` that is a redirect leads.
+        shape: of the ids that ``odd_ids`` gives: ``number``, ``text``, ``float``, ``list``, ``long`` (6,000 characters)
+            or ``taken`` (the id of the system's first record).
         seconds: the length of ``delay``.
         when: whether ``delay`` waits, or ``error`` comes, before the work or after it.
         burst: how many matching requests in a row are hit each time the rule strikes.
@@ -59,7 +69,9 @@ class FaultRule(BaseModel):
     rate: float = Field(default=1.0, ge=0.0, le=1.0)
     times: int | None = Field(default=None, ge=0)
     retry_after: float | str | None = None
-    status: int = Field(default=500, ge=400, le=599)
+    status: int = Field(default=500, ge=300, le=599)
+    location: str = "/login"
+    shape: Shape = "number"
     seconds: float = Field(default=1.0, ge=0.0, le=600.0)
     when: Literal["before", "after"] = "before"
     burst: int = Field(default=1, ge=1)

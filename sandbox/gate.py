@@ -15,6 +15,7 @@ import orjson
 from sandbox.faults import FaultRule
 from sandbox.log import Seen
 from sandbox.problems import Problem
+from sandbox.rewriting import unfiltered, with_failed_items, with_odd_ids
 from sandbox.system import System
 
 Message = MutableMapping[str, Any]
@@ -47,6 +48,12 @@ class Answer:
         answer.headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
         answer.headers.append((b"content-length", str(len(answer.body)).encode()))
         return answer
+
+    def say(self, body: bytes) -> None:
+        """Put another body in the place of the one there is."""
+        self.body = body
+        self.headers = [(name, value) for name, value in self.headers if name != b"content-length"]
+        self.headers.append((b"content-length", str(len(body)).encode()))
 
     def header(self, name: bytes) -> str | None:
         """Return the value of a header, by its name in lower case."""
@@ -114,12 +121,14 @@ class Gate:
             await asyncio.sleep(rule.seconds)
         if rule.kind == "repeat_page":
             scope["query_string"] = _PAGE.sub(b"page=1", scope["query_string"])
+        if rule.kind == "ignore_filter":
+            unfiltered(scope)
         answer = await self._work(scope, body, seen)
         if rule.kind == "duplicate":
             await self._work(scope, body, seen)
         if rule.kind == "delay" and rule.when == "after":
             await asyncio.sleep(rule.seconds)
-        return Answer.of_problem(_failure(rule)) if rule.kind == "error" else answer
+        return _told(rule, answer)
 
     def _quota(self, client: str) -> Problem | None:
         limiter = self._system.limiter
@@ -177,9 +186,22 @@ def _refusal(rule: FaultRule | None) -> Problem | None:
     return _failure(rule) if rule.kind == "error" and rule.when == "before" else None
 
 
+def _told(rule: FaultRule, answer: Answer) -> Answer:
+    """Return what the client is told of work that is done."""
+    if rule.kind == "error":
+        return Answer.of_problem(_failure(rule))
+    if rule.kind == "odd_ids":
+        answer.say(with_odd_ids(answer.body, rule.shape))
+    if rule.kind == "items_fail":
+        answer.say(with_failed_items(answer.body, rule.status))
+    return answer
+
+
 def _failure(rule: FaultRule) -> Problem:
     retry_after = rule.retry_after_header()
     headers = {"Retry-After": retry_after} if retry_after else {}
+    if rule.status < 400:
+        headers["Location"] = rule.location
     return Problem(rule.status, "SERVER_ERROR", "Something went wrong on this side", headers=headers)
 
 

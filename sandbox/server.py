@@ -13,7 +13,7 @@ from typing import Any
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from sandbox.gate import Gate
+from sandbox.gate import Application
 from sandbox.system import System
 
 HOST = "127.0.0.1"
@@ -47,13 +47,13 @@ class Part:
 
     Attributes:
         system: what all parts have in common.
-        gate: its application.
+        gate: its application, with whatever is in front of it.
         port: 0 for any free one.
         close: called after the last request.
     """
 
     system: System
-    gate: Gate
+    gate: Application
     port: int = 0
     close: Callable[[], Awaitable[None]] = _nothing
 
@@ -78,7 +78,7 @@ def _listen(port: int) -> socket.socket:
     return listener
 
 
-def _server(gate: Gate) -> _Server:
+def _server(gate: Application) -> _Server:
     config = uvicorn.Config(
         gate,
         http=ClosableProtocol,

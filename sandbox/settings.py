@@ -65,6 +65,19 @@ class Credentials:
 
 
 @dataclass(frozen=True)
+class Naive:
+    """A LIMS that believes whatever it is told; see ``sandbox/README.md``.
+
+    Attributes:
+        lag: seconds after which look-ups see a new record.
+        cache: seconds for which a shared cache in front of it answers the same ``GET``; 0 for none.
+    """
+
+    lag: float = 0.0
+    cache: float = 0.0
+
+
+@dataclass(frozen=True)
 class Settings:
     """One sandbox.
 
@@ -74,6 +87,7 @@ class Settings:
         token_lifetime: seconds for which a token is valid.
         idempotency: whether the LIMS honours ``Idempotency-Key``.
         rate_limit: requests an hour that the framework grants each user; 0 for no limit.
+        naive: makes the LIMS a naive one.
     """
 
     data: Path
@@ -85,6 +99,7 @@ class Settings:
     token_lifetime: float = 3600.0
     idempotency: bool = False
     rate_limit: int = 1_000_000
+    naive: Naive | None = None
 
     def database(self, system: str) -> Path:
         """Return a system's SQLite file."""

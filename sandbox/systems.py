@@ -67,7 +67,8 @@ def lims(settings: Settings, credentials: Credentials) -> Part:
     store = Store(settings.database("lims"), full_schema(lims_records.SCHEMA))
     keys = lims_records.BUSINESS_KEYS
     system = System("lims", store, callers, keys, control_key=credentials.sandbox_key)
-    return Part(system, lims_app.build(system, idempotency=settings.idempotency), settings.lims_port)
+    application = lims_app.build(system, idempotency=settings.idempotency, naive=settings.naive)
+    return Part(system, application, settings.lims_port)
 
 
 def qms(settings: Settings, credentials: Credentials) -> Part:

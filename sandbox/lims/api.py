@@ -103,6 +103,7 @@ async def list_samples(query: Annotated[models.SampleQuery, Query()], records: R
         ("external_id = ?", query.external_id),
         ("project_id = ?", query.project_id),
         ("status = ?", query.status),
+        ("created_at <= ?", records.visible()),
     ]
     return reply(listing(records.store, "*", "samples", conditions, query, sample_view))
 
@@ -163,7 +164,11 @@ async def create_results(bulk: models.BulkResults, records: Rec, _: Analyst, req
 async def list_results(query: Annotated[models.ResultQuery, Query()], records: Rec, _: Reader) -> Response:
     """List result sets."""
     sample = number_of(query.sample_id, "LIM", "Sample") if query.sample_id else None
-    conditions = [("external_id = ?", query.external_id), ("sample = ?", sample)]
+    conditions = [
+        ("external_id = ?", query.external_id),
+        ("sample = ?", sample),
+        ("created_at <= ?", records.visible()),
+    ]
     return reply(listing(records.store, "*", "results", conditions, query, result_view))
 
 

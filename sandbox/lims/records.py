@@ -120,6 +120,10 @@ class Records:
         assignments = ", ".join(f"{name} = ?" for name in values)
         self.store.execute(f"UPDATE samples SET {assignments} WHERE number = ?", (*values.values(), number))  # noqa: S608
 
+    def visible(self) -> str | None:
+        """Return the instant up to which look-ups see what was created; ``None`` when they see all."""
+        return None
+
     def find_samples(self, keys: Sequence[SampleKey]) -> list[sqlite3.Row]:
         """Return the samples with these business keys, oldest first."""
         found: list[sqlite3.Row] = []
@@ -131,7 +135,7 @@ class Records:
                 f"SELECT {_SAMPLE} FROM samples WHERE (project_id, external_id) IN (VALUES {pairs})",  # noqa: S608
                 values,
             )
-        return sorted(found, key=lambda row: int(row["number"]))
+        return self._seen(found)
 
     def create_results(self, results: Sequence[BulkResultIn]) -> list[int]:
         """Create result sets, whose samples must be checked already, and return their numbers."""
@@ -174,7 +178,11 @@ class Records:
                 f"SELECT * FROM results WHERE external_id IN ({placeholders(len(chunk))})",  # noqa: S608
                 chunk,
             )
-        return sorted(found, key=lambda row: int(row["number"]))
+        return self._seen(found)
+
+    def _seen(self, rows: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
+        until = self.visible()
+        return sorted((r for r in rows if until is None or r["created_at"] <= until), key=lambda r: int(r["number"]))
 
     def move(self, identity: str, change: StatusIn, principal: str) -> int:
         """Move a sample to its next status and return its number.
@@ -183,10 +191,7 @@ class Records:
             Problem: it doesn't exist, or the step is not allowed.
         """
         row = self.sample(identity)
-        before, after = STATUSES.index(row["status"]), STATUSES.index(change.status)
-        if after <= before or (before == 0 and after > 1):
-            message = f"Sample {identity} can't go from {row['status']} to {change.status}"
-            raise Problem(409, "INVALID_TRANSITION", message)
+        self.check_move(identity, row["status"], change.status)
         at = now()
         self.store.execute(
             "UPDATE samples SET status = ?, updated_at = ? WHERE number = ?", (change.status, at, row["number"])
@@ -196,6 +201,16 @@ class Records:
             (row["number"], change.status, change.notes, principal, at),
         )
         return int(row["number"])
+
+    def check_move(self, identity: str, status: str, wanted: str) -> None:
+        """See that a sample may go from one status to another.
+
+        Raises:
+            Problem: it may not.
+        """
+        before, after = STATUSES.index(status), STATUSES.index(wanted)
+        if after <= before or (before == 0 and after > 1):
+            raise Problem(409, "INVALID_TRANSITION", f"Sample {identity} can't go from {status} to {wanted}")
 
     def _next(self, table: str) -> int:
         return int(self.store.value(f"SELECT coalesce(max(number), 0) + 1 FROM {table}"))  # noqa: S608

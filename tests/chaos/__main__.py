@@ -1,15 +1,20 @@
-"""The great storms: 5,000 samples, then the work of an office, 50 kills each."""
+"""The great storms: 5,000 samples, then the work of an office, 50 kills each; then the naive LIMS, for five seeds."""
 
 from __future__ import annotations
 
 import argparse
 import tempfile
+from itertools import cycle
 from pathlib import Path
 
 import sandbox
-from tests.chaos import office
+from tests.chaos import office, scenarios
+from tests.chaos.ledgers import databases, new_ledger
+from tests.chaos.naive_storm import NAIVE, NaiveStorm
+from tests.chaos.naive_storm import Verdict as NaiveVerdict
 from tests.chaos.storm import Attack, Storm, Verdict
 
+SEEDS = (1, 2, 3, 4, 5)
 OFFICE = sandbox.SeedPlan(requests=10, modules=12, protocols=12, weak="PVTP-018")
 
 
@@ -23,12 +28,37 @@ def main() -> int:
     parser.add_argument("--no-office", dest="office", action="store_false", help="leave the office out")
     parser.add_argument("--seed", type=int, default=7, help="of the random numbers (default 7)")
     parser.add_argument("--ledger", default="", help="address of an empty ledger (default: a new SQLite file)")
+    parser.add_argument("--no-naive", dest="naive", action="store_false", help="leave the naive LIMS out")
+    parser.add_argument(
+        "--naive", nargs="*", type=int, dest="seeds", help="only the naive LIMS: these seeds on each database"
+    )
+    parser.add_argument("--scenario", nargs="*", choices=scenarios.SCENARIOS, help="single attacks on the naive LIMS")
+    parser.add_argument("--samples", type=int, default=300, help="samples of a single attack (default 300)")
+    parser.add_argument("--database", nargs="*", default=databases(), help="of the naive LIMS's ledgers (default: all)")
     asked = parser.parse_args()
+    if asked.scenario is not None:
+        names = asked.scenario or list(scenarios.SCENARIOS)
+        kept = [scenarios.said(name, each, asked.samples) for name in names for each in asked.database]
+        return 0 if all(kept) else 1
+    if asked.seeds is not None:
+        kept = [_naive(seed, each) for seed in asked.seeds or SEEDS for each in asked.database]
+        return 0 if all(kept) else 1
     storms = [Storm(asked.requests, asked.modules, asked.kills, bulk, asked.seed) for bulk in asked.bulk]
     kept = [_samples(storm, asked.ledger) for storm in storms]
     if asked.office:
         kept.append(_office(asked.kills, asked.seed, asked.ledger))
+    if asked.naive:
+        kept += [_naive(seed, each) for seed, each in zip(SEEDS, cycle(asked.database), strict=False)]
     return 0 if all(kept) else 1
+
+
+def _naive(seed: int, database: str) -> bool:
+    """Storm the naive LIMS."""
+    print(f"storm over the naive LIMS on {database}, seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="pv-chaos-") as name:
+        directory = Path(name)
+        with sandbox.serve(directory / "lab", naive=NAIVE) as lab, new_ledger(database, directory) as ledger:
+            return _said(NaiveStorm(lab, ledger, directory, seed=seed).run())
 
 
 def _samples(storm: Storm, ledger: str) -> bool:
@@ -52,7 +82,7 @@ def _office(kills: int, seed: int, ledger: str) -> bool:
             return _said(office.Attack(lab, url, directory, kills=kills, seed=seed).run())
 
 
-def _said(verdict: Verdict | office.Verdict) -> bool:
+def _said(verdict: Verdict | office.Verdict | NaiveVerdict) -> bool:
     """Print a verdict and return whether the promise was kept."""
     print(*(f"  {line}" for line in verdict.lines()), sep="\n", flush=True)
     print("  the promise was kept" if verdict.holds else "  THE PROMISE WAS BROKEN", flush=True)
