@@ -54,7 +54,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
     Args:
         states: the states that the workflow is about; the open ones by default.
         sweep: the workflow's name in the ledger, such as ``lims/results``: of the requests in these states, and of
-            those that it has begun with and not finished, those are taken that have changed or of which something waits.
+            those that it has begun with and not finished, only those are taken that have changed or wait for something.
         executions: with ``sweep``, the state of those executions whose changes matter, empty for all of them; without
             it, those of none do.
         unknown_states: look once a day for requests in a state that no workflow is about; they wait for a person.

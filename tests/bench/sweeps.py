@@ -74,7 +74,12 @@ class Sweeper:
         for name, value in PLAN.items():
             setattr(operator, name, value)
         ti = SimpleNamespace(
-            dag_id="sweep", run_id="run", task_id=operator.task_id, map_index=0, try_number=1, xcom_push=lambda **_: None
+            dag_id="sweep",
+            run_id="run",
+            task_id=operator.task_id,
+            map_index=0,
+            try_number=1,
+            xcom_push=lambda **_: None,
         )
         events = {asset: SimpleNamespace(extra={}) for asset in operator.outlets}
         run = SimpleNamespace(run_after=datetime.now(timezone.utc), logical_date=None)
@@ -119,9 +124,10 @@ def measure(number: int) -> dict[str, dict[str, int]]:
     Args:
         number: of the requests, each with one module whose only test is complete.
     """
-    with tempfile.TemporaryDirectory() as folder, running(
-        Path(folder), requests=number, modules=1, protocols=1, failures=0.0, state="complete"
-    ) as lab:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running(Path(folder), requests=number, modules=1, protocols=1, failures=0.0, state="complete") as lab,
+    ):
         sweeper = Sweeper(lab)
         sweeper.sweep("pv_intake")
         lab.receive()

@@ -101,6 +101,7 @@ class Sweep:
         self._days = days
         self._executions = executions
         self._adopts = adopts
+        self._rules = rules_digest()
         self._overlap, self._period = _times(framework)
 
     def due(self, *, keep: bool = True) -> dict[str, int]:
@@ -125,7 +126,7 @@ class Sweep:
         look = _Look(self._ledger.now())
         before = Place(*kept["place"]) if kept["place"] else None
         turned = has_turned(self._name, kept["whole"], look.began, DAY)
-        look.planned = before is None or kept["again"] or turned
+        look.planned = before is None or kept["again"] or turned or kept["rules"] != self._rules
         rows = await self._since(before, REQUESTS) if before is not None and not look.planned else None
         look.whole = rows is None
         look.rows = {text(row.get("sr_number")): row for row in (await self._all() if rows is None else rows)}
@@ -190,7 +191,7 @@ class Sweep:
     def _news(self, kept: Kept, look: _Look, begun: Mapping[str, int]) -> set[str]:
         """Return the numbers of requests that have changed, or must be read although nobody says so."""
         read: Mapping[str, tuple[float, float]] = kept["read"]
-        reason = "the configuration or a contract has changed" if read and kept["rules"] != rules_digest() else ""
+        reason = "the configuration or a contract has changed" if read and kept["rules"] != self._rules else ""
         if self._is_set_back(look, read):
             reason = "the framework says an earlier time of change than before"
         if reason:
@@ -217,7 +218,7 @@ class Sweep:
         many = len(look.executions or ()) + (0 if look.whole else len(look.rows)) >= FEW
         if not (found or news or many or (look.planned and look.rows)):
             return
-        facts: Kept = {"place": look.place and list(look.place), "rules": rules_digest()}
+        facts: Kept = {"place": look.place and list(look.place), "rules": self._rules}
         if look.planned:
             # What is moved from one page into another while they are read may be missed, but not twice in a row.
             facts |= {"whole": look.began, "again": not kept["again"] and len(look.rows) >= FEW}
