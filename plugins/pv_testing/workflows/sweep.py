@@ -111,7 +111,7 @@ class Sweep:
             keep: whether is remembered what was found; a dry run keeps nothing.
         """
         kept = self._memory.kept()
-        if not self._states and not kept["begun"]:
+        if not (self._states or self._days or kept["begun"]):
             return {}
         look = run(self._look(kept))
         found = self._found(kept, look)
