@@ -84,7 +84,10 @@ def test_a_dry_run_leaves_the_daily_look_to_the_next_run(framework, sweep):
     assert sweep.due() == [1, 2, 3]
 
 
-def test_what_is_deleted_is_forgotten(sweep):
+def test_what_is_deleted_is_forgotten(framework, sweep):
+    assert sweep.due() == [1, 2, 3]
+    for sr_id in (1, 3):
+        framework.delete_service_request(sr_id)
     assert sweep.due() == [1, 2, 3]
     sweep.keep([], [1, 3])
     assert sweep.due() == [2]
