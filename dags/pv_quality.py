@@ -43,6 +43,7 @@ with DAG(
     choose = ChooseServiceRequestsOperator(
         task_id="choose",
         states=UNDER_TEST,
+        executions="COMPLETE",
         sweep="qms/nc",
         service_request="{{ params.sr }}",
         rehearse="{{ params.dry_run }}",

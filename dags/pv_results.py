@@ -38,6 +38,7 @@ with DAG(
     choose = ChooseServiceRequestsOperator(
         task_id="choose",
         states=UNDER_TEST,
+        executions="COMPLETE",
         sweep="lims/results",
         service_request="{{ params.sr }}",
         rehearse="{{ params.dry_run }}",

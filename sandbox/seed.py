@@ -13,7 +13,7 @@ from sandbox.framework.records import SCHEMA, Records
 from sandbox.framework.work import Plan, plan
 from sandbox.store import Store
 from sandbox.system import full_schema
-from sandbox.times import stamp
+from sandbox.times import now, stamp
 
 EPOCH = datetime(2025, 9, 1, 8, 0, tzinfo=timezone.utc)
 DONE = datetime(2025, 11, 13, 6, 0, tzinfo=timezone.utc)
@@ -58,6 +58,7 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
     try:
         records = Records(store)
         counts = {"service_requests": 0, "modules": 0, "executions": 0}
+        last = int(records.store.value("SELECT coalesce(max(id), 0) FROM service_requests"))
         for number in range(wanted.requests):
             status = "TESTING_COMPLETE" if wanted.state == "complete" else "PENDING_INSPECTION"
             sr_id = records.add_service_request({"status": status, **request(records, wanted, number)})
@@ -66,6 +67,8 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
             counts["executions"] += _plan(records, sr_id, wanted)
         if wanted.messy:
             counts["messy_requests"] = len(messy.add(records))
+        if last:  # What comes into a laboratory that is open already has changed now, whenever it was ordered.
+            records.store.execute("UPDATE service_requests SET updated_at = ? WHERE id > ?", (now(), last))
         return counts
     finally:
         store.close()

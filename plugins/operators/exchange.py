@@ -110,13 +110,24 @@ class ExchangeOperator(BaseOperator):
             framework: where they are.
         """
         from operators.service_requests import OPEN, choose
-        from pv_testing.workflows.unfinished import Unfinished
 
         wanted = str(self.service_request or "").strip()
-        found = choose(framework, OPEN, wanted)
         if self.sweep and not wanted:
-            found = Unfinished(framework.ledger, self.sweep).take(found, keep=not truth(self.rehearse))
-        return list(found.values())
+            return self.due(framework, OPEN)
+        return list(choose(framework, OPEN, wanted).values())
+
+    def due(self, framework: FrameworkClient, states: Sequence[str], **about: Any) -> list[int]:
+        """Return the ids of those service requests that have changed or of which something waits.
+
+        Args:
+            framework: where they are; its client has the ledger.
+            states: those that the step is about.
+            about: as for :class:`~pv_testing.workflows.sweep.Sweep`.
+        """
+        from pv_testing.workflows.sweep import Sweep
+
+        sweep = Sweep(framework, framework.ledger, self.sweep, states, **about)
+        return list(sweep.due(keep=not truth(self.rehearse)).values())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the exchange and return what became of the records, in numbers.

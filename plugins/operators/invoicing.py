@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from operators.exchange import ExchangeOperator, Workflow, truth
+from operators.exchange import ExchangeOperator, Workflow
 from operators.links import InvoiceLink
 
 if TYPE_CHECKING:
@@ -31,11 +31,8 @@ class BillingOperator(ExchangeOperator):
             return super().chosen(framework)
         from pv_testing.workflows.billed import APPROVED
         from pv_testing.workflows.invoicing import LOOK_BACK_DAYS
-        from pv_testing.workflows.unfinished import Unfinished
 
-        memory = Unfinished(framework.ledger, self.sweep, LOOK_BACK_DAYS)
-        closed = memory.closed(framework, keep=not truth(self.rehearse))
-        return list(dict.fromkeys([*memory.open(framework, APPROVED), *closed]))
+        return self.due(framework, (APPROVED,), days=LOOK_BACK_DAYS)
 
 
 class CreateInvoicesOperator(BillingOperator):

@@ -36,16 +36,16 @@ class _FollowingOperator(ExchangeOperator):
     systems: ClassVar[Sequence[str]] = ("pm",)
 
     def chosen(self, framework: FrameworkClient) -> list[int]:
-        """Return the ids of the service requests that have tasks and aren't finished; the framework isn't asked.
+        """Return the ids of the service requests that have tasks, and that have changed or of which something waits.
 
         Args:
             framework: where they are; its client has the ledger.
         """
         if str(self.service_request or "").strip():
             return super().chosen(framework)
-        from pv_testing.workflows.unfinished import Unfinished
+        from operators.service_requests import OPEN
 
-        return Unfinished(framework.ledger, self.sweep).closed(framework)
+        return self.due(framework, OPEN, executions="", adopts=False)
 
 
 class UpdateTasksOperator(_FollowingOperator):

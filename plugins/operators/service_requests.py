@@ -54,8 +54,10 @@ class ChooseServiceRequestsOperator(BaseOperator):
 
     Args:
         states: the states that the workflow is about; the open ones by default.
-        sweep: the workflow's name in the ledger, such as ``lims/results``: those requests are taken as well that it has
-            begun with and not finished, although they have left the states meanwhile.
+        sweep: the workflow's name in the ledger, such as ``lims/results``: of the requests in these states, and of
+            those that it has begun with and not finished, only those are taken that have changed or wait for something.
+        executions: with ``sweep``, the state of those executions whose changes matter, empty for all of them; without
+            it, those of none do.
         unknown_states: look once a day for requests in a state that no workflow is about; they wait for a person.
         rehearse: remember nothing of what is found.
         service_request: the number or the id of the only one to take.
@@ -72,6 +74,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         *,
         states: Sequence[str] = OPEN,
         sweep: str = "",
+        executions: str | None = None,
         service_request: str = "",
         unknown_states: bool = False,
         rehearse: bool | str = False,
@@ -83,6 +86,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         super().__init__(**kwargs)
         self.states = states
         self.sweep = sweep
+        self.executions = executions
         self.service_request = service_request
         self.unknown_states = unknown_states
         self.rehearse = rehearse
@@ -100,12 +104,13 @@ class ChooseServiceRequestsOperator(BaseOperator):
 
         wanted = str(self.service_request or "").strip()
         with FrameworkHook(self.framework_conn_id).get_client() as framework:
-            found = choose(framework, self.states, wanted)
-            return found if wanted or not self.sweep else self._sweep(framework, found, owner)
+            if wanted or not self.sweep:
+                return choose(framework, self.states, wanted)
+            return self._sweep(framework, owner)
 
-    def _sweep(self, framework: FrameworkClient, found: dict[str, int], owner: str) -> dict[str, int]:
+    def _sweep(self, framework: FrameworkClient, owner: str) -> dict[str, int]:
         from hooks.ledger import LedgerHook
-        from pv_testing.workflows.unfinished import Unfinished
+        from pv_testing.workflows.sweep import Sweep
         from pv_testing.workflows.unknown_states import look_for_unknown_states
 
         keep = not truth(self.rehearse)
@@ -114,7 +119,8 @@ class ChooseServiceRequestsOperator(BaseOperator):
                 for number, state in look_for_unknown_states(framework, ledger, owner).items():
                     shown = visible(number)
                     self.log.warning("%s is taken by no DAG, for its state %r is unknown; it waits", shown, state)
-            return Unfinished(ledger, self.sweep).take(found, keep=keep)
+            sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions)
+            return sweep.due(keep=keep)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""

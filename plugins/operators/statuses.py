@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from operators.exchange import ExchangeOperator, Workflow
+
+if TYPE_CHECKING:
+    from pv_testing.integrations import FrameworkClient
 
 
 class PushStatusOperator(ExchangeOperator):
@@ -24,8 +29,26 @@ class PushStatusOperator(ExchangeOperator):
 class PullStatusOperator(ExchangeOperator):
     """Moves service requests in the framework on when the LIMS has received all of their samples.
 
-    The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    Without ``service_requests`` it takes those whose state is one before receipt. The arguments are those of
+    :class:`~operators.exchange.ExchangeOperator`.
     """
+
+    sweep = "lims/receipts"
+
+    def chosen(self, framework: FrameworkClient) -> list[int]:
+        """Return the wanted service request, else those that wait for the receipt of their samples.
+
+        Args:
+            framework: where they are.
+        """
+        if str(self.service_request or "").strip():
+            return super().chosen(framework)
+        from pv_testing.domain.status import STATES, rank
+        from pv_testing.workflows.statuses import after_receipt
+
+        with self.hook("lims").get_client() as lims:
+            after = after_receipt(lims.contract)
+        return self.due(framework, STATES[: max(rank(after), 0)])
 
     def workflow(self) -> Workflow:
         """Return the step itself."""

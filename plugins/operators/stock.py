@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
 from operators.exchange import ExchangeOperator, Workflow
-from operators.service_requests import UNDER_TEST, choose
+from operators.service_requests import UNDER_TEST
 from pv_testing.domain.status import STATES, rank
 
 if TYPE_CHECKING:
@@ -19,6 +19,9 @@ class _StockOperator(ExchangeOperator):
 
     systems: ClassVar[Sequence[str]] = ("erp",)
     operator_extra_links = ()
+
+    executions: ClassVar[str | None] = None
+    """The state of those executions whose changes matter."""
 
     @staticmethod
     def open_states(policy: InventoryPolicy) -> Sequence[str]:
@@ -34,14 +37,10 @@ class _StockOperator(ExchangeOperator):
         if str(self.service_request or "").strip():
             return super().chosen(framework)
         from pv_testing.inventory import InventoryPolicy
-        from pv_testing.workflows.unfinished import Unfinished
 
         policy = InventoryPolicy.read()
         states = self.open_states(policy)
-        if not states:
-            return []
-        closed = Unfinished(framework.ledger, self.sweep, policy.closed_days).closed(framework)
-        return list(dict.fromkeys([*choose(framework, states).values(), *closed]))
+        return self.due(framework, states, days=policy.closed_days, executions=self.executions) if states else []
 
 
 class MoveStockOperator(_StockOperator):
@@ -73,6 +72,7 @@ class DrawConsumablesOperator(_StockOperator):
     """
 
     sweep = "erp/consumables"
+    executions = "COMPLETE"
 
     @staticmethod
     def open_states(policy: InventoryPolicy) -> Sequence[str]:

@@ -91,6 +91,7 @@ async def list_service_requests(
         ("json_extract(customer, '$.name') = ?", query.customer),
         ("date(created_at) >= ?", query.from_date),
         ("date(created_at) <= ?", query.to_date),
+        ("updated_at >= ?", query.updated_from),
     ]
     return reply(listing(records.store, "*", "service_requests", [*conditions, ("gone < ?", 2)], query, request_view))
 
@@ -196,6 +197,7 @@ async def list_executions(query: Annotated[models.ExecutionQuery, Query()], reco
         ("executions.status = ?", query.status),
         ("executions.status = 'COMPLETE' AND qc_status = ?", query.qc_status),
         ("completed_at >= ?", query.completed_from),
+        ("executions.updated_at >= ?", query.updated_from),
     ]
     table = "executions JOIN service_requests ON id = sr_id"
     return reply(listing(records.store, "executions.*, sr_number", table, conditions, query, execution_view))

@@ -196,6 +196,7 @@ class ServiceRequestQuery(Page):
     customer: str | None = None
     from_date: Day | None = None
     to_date: Day | None = None
+    updated_from: Instant | None = None
 
 
 class ExecutionQuery(Page):
@@ -205,6 +206,7 @@ class ExecutionQuery(Page):
     status: ExecutionStatus | None = None
     qc_status: str | None = None
     completed_from: Instant | None = None
+    updated_from: Instant | None = None
 
 
 class AuditQuery(Page):

@@ -8,9 +8,10 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import creation, ledger, server
+from tests.bench import creation, ledger, server, sweeps
 from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
@@ -24,8 +25,10 @@ def main() -> int:
     parser.add_argument("--bulk-records", type=int, default=50_000, help="samples sent in bulk (default 50,000)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of which the median counts (default 5)")
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the large ledger (default 1,000,000)")
+    few, many = 20, 200
+    parser.add_argument("--requests", type=int, nargs=2, default=(few, many), help=f"open ones (default {few} {many})")
     asked = parser.parse_args()
-    targets = [*_records(asked), *_claims(asked.rows), *_dags()]
+    targets = [*_records(asked), *_claims(asked.rows), *_dags(), *_sweeps(asked.requests)]
     print("\ntargets")
     for name, value, reached in targets:
         print(f"  {'reached' if reached else 'MISSED ':8} {name:<72}{value}")
@@ -69,19 +72,25 @@ def _round(address: str, asked: argparse.Namespace) -> tuple[Timing, ...]:
 
 def _in_airflow(way: str, address: str, number: int, home: str) -> Timing:
     environment = {
+        **_environment(home),
+        "AIRFLOW_CONN_BENCH": json.dumps({"conn_type": "http", "host": address, "schema": "http"}),
+        "BENCH_RECORDS": str(number),
+    }
+    command = [sys.executable, "-W", "ignore", "-m", "tests.bench.in_airflow", way, address, str(number)]
+    answer = subprocess.run(command, env=environment, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
+    return Timing(**json.loads(answer.stdout.splitlines()[-1]))
+
+
+def _environment(home: str) -> dict[str, str]:
+    return {
         **{name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW")},
         "AIRFLOW_HOME": home,
         "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "tests/bench/dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
-        "AIRFLOW_CONN_BENCH": json.dumps({"conn_type": "http", "host": address, "schema": "http"}),
-        "BENCH_RECORDS": str(number),
         "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "plugins", PROJECT))),
     }
-    command = [sys.executable, "-W", "ignore", "-m", "tests.bench.in_airflow", way, address, str(number)]
-    answer = subprocess.run(command, env=environment, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
-    return Timing(**json.loads(answer.stdout.splitlines()[-1]))
 
 
 def _claims(rows: int) -> list[Target]:
@@ -96,6 +105,27 @@ def _claims(rows: int) -> list[Target]:
         print(f"  {name:<48}{speed.claims:>12,.0f}{speed.settles:>15,.0f}{speed.carried:>9,.0f}")
     ratio = speeds[0].carried / speeds[1].carried
     return [(f"cost of a record at {rows:,} rows, at most 1.3 times that at 1,000", f"{ratio:.2f}", ratio <= 1.3)]
+
+
+def _sweeps(sizes: Sequence[int]) -> list[Target]:
+    command = [sys.executable, "-W", "ignore", "-m", "tests.bench.sweeps", *map(str, sizes)]
+    with tempfile.TemporaryDirectory() as home:
+        settings = {**_environment(home), "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins")}
+        answer = subprocess.run(command, env=settings, cwd=PROJECT, stdout=subprocess.PIPE, text=True, check=True)
+    measured = json.loads(answer.stdout.splitlines()[-1])
+    few, many = (measured[str(size)] for size in sizes)
+    print(f"\n{'requests to the framework of a sweep':<50}{'first':>12}{'idle':>15}")
+    for size, costs in ((sizes[0], few), (sizes[1], many)):
+        for dag_id in (*costs["idle"], "all"):
+            first, idle = (
+                sum(by.values()) if dag_id == "all" else by[dag_id] for by in (costs["first"], costs["idle"])
+            )
+            print(f"  {f'{dag_id} over {size:,} open requests':<48}{first:>12,}{idle:>15,}")
+    before, after = sum(few["idle"].values()), sum(many["idle"].values())
+    hourly = f"{after} = {sweeps.HOURLY * after} an hour at 300 s; free tier 100, standard 1,000"
+    return [
+        (f"an idle sweep over {sizes[1]:,} open requests costs no more than over {sizes[0]:,}", hourly, after <= before)
+    ]
 
 
 def _dags() -> list[Target]:

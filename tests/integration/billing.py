@@ -24,7 +24,7 @@ from pv_testing.transports.sync import run
 from pv_testing.workflows.billed import APPROVED
 from pv_testing.workflows.crediting import credit_withdrawn_tests
 from pv_testing.workflows.invoicing import LOOK_BACK_DAYS, create_invoices
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.workflows.sweep import Sweep
 from tests.unit.billing.orders import SELLER
 
 CUSTOMER = "Solar Power Industries"
@@ -145,8 +145,7 @@ class Office:
 
     def due(self, sweep: str) -> list[int]:
         """Return the requests that the operators would take."""
-        memory = Unfinished(self.ledger, sweep, LOOK_BACK_DAYS)
-        return sorted({*memory.open(self.framework, APPROVED), *memory.closed(self.framework)})
+        return sorted(Sweep(self.framework, self.ledger, sweep, (APPROVED,), days=LOOK_BACK_DAYS).due().values())
 
     def in_framework(self, sql: str) -> None:
         """Change the framework's own database."""

@@ -22,8 +22,8 @@ from pv_testing.workflows.hours import log_hours
 from pv_testing.workflows.invoicing import create_invoices
 from pv_testing.workflows.projects import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP, create_tasks
 from pv_testing.workflows.stock import DRAWN, STOCK, draw_consumables, move_stock
+from pv_testing.workflows.sweep import Sweep
 from pv_testing.workflows.task_updates import update_tasks
-from pv_testing.workflows.unfinished import Unfinished
 from tests.integration.billing import CUSTOMER, policy
 from tests.integration.dying import MOST, DyingLedger, Gone
 
@@ -89,7 +89,7 @@ class Laboratory:
 
     def remembered(self, sweep: str, days: int = 0) -> list[int]:
         with Ledger(self.url) as ledger, closing(self._framework(ledger)) as framework:
-            return Unfinished(ledger, sweep, days).closed(framework)
+            return list(Sweep(framework, ledger, sweep, (), days=days).due(keep=False).values())
 
     def in_doubt(self) -> list[str]:
         """Return the records whose fate the ledger doesn't know."""

@@ -17,7 +17,7 @@ from pv_testing.inventory import InventoryPolicy
 from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
 from pv_testing.workflows.stock import STOCK, draw_consumables, move_stock
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.workflows.sweep import Sweep
 
 STATES = {"received": "INSPECTION_COMPLETE", "stored": "TESTING_COMPLETE", "leaving": "CLOSED"}
 POLICY = InventoryPolicy.of(
@@ -72,7 +72,7 @@ class Store:
         return [r for r in self.lab.requests("erp") if r["method"] == "POST" and r["path"].endswith(paths)]
 
     def closed(self):
-        return Unfinished(self.ledger, STOCK, 30).closed(self.framework)
+        return list(Sweep(self.framework, self.ledger, STOCK, (), days=30).due(keep=False).values())
 
     def close(self):
         self.framework.close()

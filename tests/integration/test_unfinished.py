@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
+import sqlite3
 from contextlib import closing
-from datetime import datetime, timedelta, timezone
 
 import pytest
 
@@ -14,7 +13,8 @@ from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
-from pv_testing.workflows.unfinished import DAY, RECENT_DAYS, Unfinished
+from pv_testing.workflows.sweep import Sweep
+from pv_testing.workflows.unfinished import DAY, Unfinished
 
 NAME = "erp/invoices"
 
@@ -35,43 +35,59 @@ def framework(lab):
         yield client
 
 
+class Closed:
+    """A sweep that is about no open request, but about closed ones of two years."""
+
+    def __init__(self, framework):
+        self.framework, self.ledger = framework, framework.ledger
+
+    def due(self, **options):
+        return list(Sweep(self.framework, self.ledger, NAME, (), days=730).due(**options).values())
+
+    def keep(self, finished, deleted=()):
+        read = [read_service_request(self.framework.get_service_request(sr_id)) for sr_id in finished]
+        run(Unfinished(self.ledger, NAME, 730).keep([(each, True) for each in read], deleted))
+
+    def days_later(self, days):
+        kept = json.loads(self.ledger.watermark(NAME))
+        self.ledger.set_watermark(NAME, json.dumps({**kept, "whole": kept["whole"] - days * DAY}))
+
+
 @pytest.fixture
 def sweep(framework):
-    return Unfinished(framework.ledger, NAME, 730)
+    return Closed(framework)
 
 
-def finish(sweep, framework, *ids):
-    run(sweep.keep([(read_service_request(framework.get_service_request(sr_id)), True) for sr_id in ids]))
-
-
-def days_later(ledger, days):
-    kept = json.loads(ledger.watermark(NAME))
-    ledger.set_watermark(NAME, json.dumps({**kept, "looked": time.time() - days * DAY}))
-
-
-def test_requests_that_were_closed_long_ago_are_looked_for_once_a_day(lab, framework, sweep):
-    assert sweep.closed(framework) == [1, 2, 3]
-    finish(sweep, framework, 1)
-    assert sweep.closed(framework) == [2, 3]
-    finish(sweep, framework, 2, 3)
+def test_requests_that_were_closed_long_ago_are_looked_for_once_a_day_and_when_they_change(lab, framework, sweep):
+    assert sweep.due() == [1, 2, 3]
+    sweep.keep([1])
+    assert sweep.due() == [2, 3]
+    sweep.keep([2, 3])
     lab.withdraw(2, "PVTP-001")
     asked = len(lab.requests("framework"))
-    assert sweep.closed(framework) == []
+    assert sweep.due() == [2]
     (listing,) = lab.requests("framework")[asked:]
-    since = datetime.now(timezone.utc).date() - timedelta(days=RECENT_DAYS)
-    assert f"from_date={since.isoformat()}" in listing["query"]
-    days_later(framework.ledger, 1.01)
-    assert sweep.closed(framework) == [2]
-    assert sweep.closed(framework) == [2]
+    assert "updated_from=" in listing["query"]
+    assert "from_date=" not in listing["query"]
+    sweep.keep([2])
+    with closing(sqlite3.connect(lab.settings.database("framework"))) as connection, connection:
+        connection.execute("UPDATE service_requests SET updated_at = '2025-09-01T08:00:00.000Z' WHERE id = 3")
+    assert sweep.due() == []
+    sweep.days_later(1.01)
+    assert sweep.due() == [3]
+    assert sweep.due() == [3]
 
 
 def test_a_dry_run_leaves_the_daily_look_to_the_next_run(framework, sweep):
-    assert sweep.closed(framework, keep=False) == [1, 2, 3]
+    assert sweep.due(keep=False) == [1, 2, 3]
     assert framework.ledger.watermark(NAME) is None
-    assert sweep.closed(framework) == [1, 2, 3]
+    assert sweep.due() == [1, 2, 3]
 
 
 def test_what_is_deleted_is_forgotten(framework, sweep):
-    assert sweep.closed(framework) == [1, 2, 3]
-    run(sweep.keep([], [1, 3]))
-    assert sweep.closed(framework) == [2]
+    assert sweep.due() == [1, 2, 3]
+    for sr_id in (1, 3):
+        framework.delete_service_request(sr_id)
+    assert sweep.due() == [1, 2, 3]
+    sweep.keep([], [1, 3])
+    assert sweep.due() == [2]

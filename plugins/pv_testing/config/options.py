@@ -11,7 +11,10 @@ from pv_testing.errors import ConfigError
 if TYPE_CHECKING:
     from pv_testing.config.model import SystemConfig
 
-OF_SYSTEM: Mapping[str, Mapping[str, Any]] = {"qms": {"mask_ip": False}}
+OF_SYSTEM: Mapping[str, Mapping[str, Any]] = {
+    "framework": {"overlap": 300, "reread_hours": 24},
+    "qms": {"mask_ip": False},
+}
 """The options of each system whatever product it is, with their defaults."""
 
 _KINDS = {bool: "true or false", int: "a whole number", str: "text"}

@@ -106,6 +106,12 @@ class Stay:
             return False
         return all(self._has_made(wanted[-1], serial) for serial in self._modules)
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing is to be booked before the request changes: each module has made every step so far."""
+        made = all(self._has_made(step, serial) for step in self.steps for serial in self._modules)
+        return made and not self.strays()
+
     def notes(self) -> Iterator[str]:
         """Say which modules are left out or wait, and which left otherwise than the rules of today say."""
         number = self.request.sr_number

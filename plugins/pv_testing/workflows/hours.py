@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pv_testing import keys
 from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import TESTED
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record
@@ -64,6 +65,7 @@ async def log_hours(
         What became of the operators' hours, and of the equipment's.
     """
     rules = rules or ProjectRules.read()
+    sweep = Unfinished(pm.ledger, HOURS_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     listed, unread = await under_test(framework, requests)
     times, usages = await _hours(framework, pm, listed, rules)
@@ -76,7 +78,7 @@ async def log_hours(
     missing.tell(reports[0])
     reports[0].notes += await _ended(pm, listed)
     if not dry_run:
-        await _remember(pm, listed, reports, missing.deleted)
+        await _remember(sweep, requests, listed, reports, missing.deleted)
     return reports
 
 
@@ -114,10 +116,19 @@ def _awaited(run: Execution, waiting: Container[str]) -> bool:
     return run.execution_id in waiting or run.status not in {COMPLETE, *ENDED}
 
 
-async def _remember(pm: PMClient, listed: Runs, reports: Iterable[Report], deleted: list[int]) -> None:
-    """Remember the service requests whose hours are entered, so that closed ones aren't read for ever."""
+async def _remember(
+    sweep: Unfinished, requests: Iterable[ServiceRequest], listed: Runs, reports: Sequence[Report], deleted: list[int]
+) -> None:
+    """Remember the service requests whose hours are entered, so that they aren't read again for nothing."""
     waiting = {keys.split(outcome.key)[0] for report in reports for outcome in report.not_in_effect()}
     finished = [
         (request, is_over(request) and not any(_awaited(run, waiting) for run in runs)) for request, runs in listed
     ]
-    await Unfinished(pm.ledger, HOURS_SWEEP).keep(finished, deleted)
+    stopped = any(report.error is not None for report in reports)
+    entered = {request.sr_number for request, runs in listed if not any(run.execution_id in waiting for run in runs)}
+    settled = [
+        each
+        for each in requests
+        if not stopped and not is_over(each) and (each.sr_number in entered or each.status not in TESTED)
+    ]
+    await sweep.keep(finished, deleted, settled=settled)

@@ -14,7 +14,7 @@ from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.ledger import State
 from pv_testing.workflows.confirmed import without_confirmed
-from pv_testing.workflows.unfinished import Unfinished, is_over
+from pv_testing.workflows.unfinished import Unfinished
 
 SWEEP = "lims/samples"
 KIND = "sample"
@@ -39,6 +39,7 @@ async def create_samples(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
+    memory = Unfinished(lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     by_request = {each.sr_number: sample_records(each) for each in requests if each.status in STATES}
     wanted = [record for of in by_request.values() for record in of]
@@ -51,10 +52,8 @@ async def create_samples(
     if not dry_run:
         waiting = {outcome.key for outcome in report.not_in_effect()}
         behind = {number for number, of in by_request.items() if any(record.key in waiting for record in of)}
-        finished = [
-            (each, report.error is None and is_over(each) and each.sr_number not in behind) for each in requests
-        ]
-        await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
+        done = {each.sr_number for each in requests if report.error is None and each.sr_number not in behind}
+        await memory.settle(requests, done, missing.deleted)
     return report
 
 

@@ -21,7 +21,7 @@ from pv_testing.quality.retests import EarlierReport, earlier_tests
 from pv_testing.workflows.executions import Listed, list_complete
 from pv_testing.workflows.reported import Reported, in_doubt
 from pv_testing.workflows.settled import Settled
-from pv_testing.workflows.unfinished import Unfinished, is_over
+from pv_testing.workflows.unfinished import Unfinished
 
 SWEEP = "qms/nc"
 
@@ -52,9 +52,10 @@ async def report_non_conformances(
         dry_run: say what would happen, and change nothing anywhere.
     """
     policy = QualityPolicy.read()
+    sweep = Unfinished(qms.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     if not dry_run:
-        await Unfinished(qms.ledger, SWEEP).begin(requests, missing.deleted)
+        await sweep.begin(requests, missing.deleted)
     batches = await gather_bounded([_read(framework, qms, request, anew=replay) for request in requests], limit=2)
     known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
     protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}
@@ -69,8 +70,8 @@ async def report_non_conformances(
     if not dry_run:
         await asyncio.to_thread(_keep, qms, batches, report.outcomes, doubtful)
         waiting = {outcome.key for outcome in report.not_in_effect()} | doubtful
-        finished = [(batch.request, report.error is None and batch.is_finished(waiting)) for batch in batches]
-        await Unfinished(qms.ledger, SWEEP).keep(finished)
+        done = {batch.request.sr_number for batch in batches if report.error is None and batch.is_done(waiting)}
+        await sweep.settle(requests, done)
     report.add(outcome for batch in batches for outcome in (*batch.unread.values(), *batch.unchanged(known)))
     uncertain = sorted(passing & doubtful)
     report.add(Outcome(name, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for name in uncertain)
@@ -118,14 +119,14 @@ class _Batch:
         """Executions that weren't read because they are settled."""
         return [name for name in self.earlier if name not in self.read and name not in self.unread]
 
-    def is_finished(self, waiting: AbstractSet[str]) -> bool:
-        """Say whether the request is closed, nothing of it waits and nothing can come: no later run need read it.
+    def is_done(self, waiting: AbstractSet[str]) -> bool:
+        """Say whether nothing of the request waits, nor is waited for although it is closed.
 
         Args:
             waiting: executions whose reports are not in effect, or of which nobody knows.
         """
         complete = not self.unlinked and not self.unread and not self.listed.under_way
-        return is_over(self.request) and complete and waiting.isdisjoint(self.earlier)
+        return complete and waiting.isdisjoint(self.earlier)
 
     def unchanged(self, known: Mapping[str, str]) -> list[Outcome]:
         """Return the outcomes of the reports of which there is nothing to be sent."""

@@ -47,10 +47,11 @@ async def create_tasks(
         What became of the main tasks, and of the subtasks.
     """
     rules = rules or ProjectRules.read()
+    sweep = Unfinished(pm.ledger, TASK_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     assigned = [request for request in requests if request.assigned]
     if not dry_run:
-        await _begin(pm, requests, assigned)
+        await _begin(pm, sweep, requests, assigned)
     tasks = [main_task(request, rules) for request in requests]
     report = await pm.aexchange("create_task", tasks, replay=replay, dry_run=dry_run)
     missing.tell(report)
@@ -64,16 +65,20 @@ async def create_tasks(
         inner.notes.append(f"{nobody} subtasks are planned for nobody: no active user had one of the roles")
     if not dry_run:
         waiting = {outcome.key for each in (report, inner) for outcome in each.not_in_effect()}
-        done = [(each, each.status == CLOSED and not _keys(each) & waiting) for each in requests]
-        await Unfinished(pm.ledger, TASK_SWEEP).keep(done, missing.deleted)
+        stopped = report.error is not None or inner.error is not None
+        done = [each for each in requests if not stopped and not _keys(each) & waiting]
+        finished = [(each, each.status == CLOSED and not _keys(each) & waiting) for each in requests]
+        await sweep.keep(finished, missing.deleted, settled=done)
     return [report, inner]
 
 
-async def _begin(pm: PMClient, requests: Iterable[ServiceRequest], assigned: Iterable[ServiceRequest]) -> None:
+async def _begin(
+    pm: PMClient, sweep: Unfinished, requests: Iterable[ServiceRequest], assigned: Iterable[ServiceRequest]
+) -> None:
     """Let every sweep know these requests, however soon they are closed; those without protocols only the first."""
-    await Unfinished(pm.ledger, TASK_SWEEP).begin(requests)
-    for sweep in (STATUS_SWEEP, HOURS_SWEEP):
-        await Unfinished(pm.ledger, sweep).begin(assigned)
+    await sweep.begin(requests)
+    for name in (STATUS_SWEEP, HOURS_SWEEP):
+        await Unfinished(pm.ledger, name).begin(assigned)
 
 
 def _keys(request: ServiceRequest) -> set[str]:

@@ -19,7 +19,7 @@ from pv_testing.integrations.lims import LIMSClient
 from pv_testing.workflows.confirmed import without_confirmed
 from pv_testing.workflows.executions import Listed, list_complete
 from pv_testing.workflows.settled import Settled
-from pv_testing.workflows.unfinished import Unfinished, is_over
+from pv_testing.workflows.unfinished import Unfinished
 
 SWEEP = "lims/results"
 
@@ -41,10 +41,11 @@ async def upload_results(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
+    sweep = Unfinished(lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     contract = lims.contract.digest
     if not dry_run:
-        await Unfinished(lims.ledger, SWEEP).begin(requests, missing.deleted)
+        await sweep.begin(requests, missing.deleted)
     names = [f"lims/result/{request.sr_number}" for request in requests]
     memory = [Settled(lims.ledger, name, contract, anew=replay) for name in names]
     protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
@@ -65,8 +66,8 @@ async def upload_results(
         for settled in memory:
             await asyncio.to_thread(settled.keep, report.outcomes)
         waiting = {outcome.key for outcome in report.not_in_effect()}
-        finished = [(part.request, report.error is None and part.is_finished(waiting)) for part in read]
-        await Unfinished(lims.ledger, SWEEP).keep(finished)
+        done = {part.request.sr_number for part in read if report.error is None and part.is_done(waiting)}
+        await sweep.settle(requests, done)
     return report
 
 
@@ -88,11 +89,10 @@ class _Part:
     unread: Sequence[Outcome]
     settled: AbstractSet[str]
 
-    def is_finished(self, waiting: AbstractSet[str]) -> bool:
-        """Say whether the request is closed, nothing of it waits and nothing more can come."""
+    def is_done(self, waiting: AbstractSet[str]) -> bool:
+        """Say whether nothing of the request waits, nor is waited for although it is closed."""
         read = {each.execution_id for each in self.executions}
-        done = waiting.isdisjoint(read) and not self.unread and not self.listed.under_way
-        return is_over(self.request) and done
+        return waiting.isdisjoint(read) and not self.unread and not self.listed.under_way
 
 
 async def _part(framework: FrameworkClient, request: ServiceRequest, settled: Settled) -> _Part:

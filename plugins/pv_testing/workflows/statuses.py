@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from pv_testing.contracts.model import Contract
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.samples import sample_key
 from pv_testing.domain.status import rank
@@ -16,9 +17,10 @@ from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
-from pv_testing.workflows.unfinished import Unfinished, is_over
+from pv_testing.workflows.unfinished import Unfinished
 
 SWEEP = "lims/statuses"
+RECEIPTS = "lims/receipts"
 NOTES = "Updated from PV Testing Framework"
 
 
@@ -36,6 +38,7 @@ async def push_statuses(
     two runs. A sample that the LIMS still waits for is left out and noted, for it would refuse the status; it follows
     once the sample has been received. A closed request is finished when every sample has its last status.
     """
+    memory = Unfinished(lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     words: Mapping[str, str] = lims.contract.vocabularies["sample_status"].to_external
     told = {request.sr_number: _last_mapped(request, words) for request in requests}
@@ -51,8 +54,7 @@ async def push_statuses(
     if not dry_run:
         in_effect = set(report.external_ids())
         done = {each.sr_number for each in requests if not told[each.sr_number] or in_effect.issuperset(_keys(each))}
-        finished = [(each, is_over(each) and each.sr_number in done) for each in requests]
-        await Unfinished(lims.ledger, SWEEP).keep(finished, missing.deleted)
+        await memory.settle(requests, done, missing.deleted)
     return report
 
 
@@ -74,6 +76,16 @@ async def _awaited(lims: LIMSClient) -> set[str]:
     return {_key(sample) for sample in await lims.asamples(status=word)}
 
 
+def after_receipt(contract: Contract) -> str:
+    """Return the state that a service request has at least once its samples are received; requests before it wait.
+
+    Args:
+        contract: the LIMS's.
+    """
+    words = contract.vocabularies["receipt"]
+    return words.to_internal[words.to_external["RECEIVED"]]
+
+
 async def pull_statuses(
     framework: FrameworkClient,
     lims: LIMSClient,
@@ -88,9 +100,9 @@ async def pull_statuses(
     the samples that it still waits for, however many service requests there are. Where its configuration says
     ``bidirectional: false``, nothing comes back from it.
     """
+    memory = Unfinished(lims.ledger, RECEIPTS)
     requests, missing = await framework.aservice_requests(sr_ids if lims.config.bidirectional else ())
-    words = lims.contract.vocabularies["receipt"]
-    after = words.to_internal[words.to_external["RECEIVED"]]
+    after = after_receipt(lims.contract)
     awaited = await _awaited(lims)
     known = await lims.asample_ids({key for request in requests for key in _keys(request)})
     received = [request for request in requests if _received(request, awaited, known)]
@@ -98,6 +110,8 @@ async def pull_statuses(
     records = [Record(request.sr_number, {"sr_id": request.id, "status": after}) for request in due]
     report = await framework.aexchange("set_service_request_status", records, replay=replay, dry_run=dry_run)
     missing.tell(report)
+    if not dry_run:
+        await memory.keep([(each, rank(each.status) >= rank(after)) for each in requests], missing.deleted)
     if len(received) > len(due):
         report.notes.append(f"{len(received) - len(due)} received service requests are at {after} or beyond it already")
     if not lims.config.bidirectional:

@@ -22,7 +22,7 @@ from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision, State
 from pv_testing.workflows.executions import Listed, list_complete, readable
-from pv_testing.workflows.unfinished import Unfinished, is_over
+from pv_testing.workflows.unfinished import Unfinished
 
 MOVE = "record_stock_movement"
 DRAW = "draw_consumable"
@@ -56,9 +56,9 @@ async def move_stock(
     """
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(MOVE, erp.system, erp.config.provider, rehearsal=dry_run)
+    memory = Unfinished(erp.ledger, STOCK, policy.closed_days)
     requests, missing = await framework.aservice_requests(sr_ids if policy.states else ())
     read = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
-    memory = Unfinished(erp.ledger, STOCK, policy.closed_days)
     if not dry_run:
         await memory.keep(_far(stay for stay, _ in read), missing.deleted)
     report.add(outcome for _, unread in read for outcome in unread)
@@ -72,7 +72,7 @@ async def move_stock(
     report.notes += [note for stay in stays for note in stay.notes()]
     missing.tell(report)
     if not dry_run:
-        await memory.keep(_far(stays))
+        await memory.keep(_far(stays), settled=[stay.request for stay in stays if stay.is_settled])
     report.close()
     return report
 
@@ -154,6 +154,7 @@ async def draw_consumables(
     """
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(DRAW, erp.system, erp.config.provider, rehearsal=dry_run)
+    memory = Unfinished(erp.ledger, DRAWN, policy.closed_days)
     requests, missing = await framework.aservice_requests(sr_ids if policy.consumables else ())
     tested = [request for request in requests if request.status in TESTED]
     listed = await gather_bounded([list_complete(framework, each) for each in tested])
@@ -165,27 +166,21 @@ async def draw_consumables(
     drawn = {key for key, decision in fates.items() if decision is Decision.CHANGED}
     report.add(Outcome(key, Result.UNCHANGED) for key in drawn)
     report.notes += [note for each, rows in zip(tested, listed, strict=True) for note in rows.notes(each)]
-    memory = Unfinished(erp.ledger, DRAWN, policy.closed_days)
     if not dry_run:
-        await memory.keep(_drawn(tested, records, drawn, under_way), missing.deleted)
+        before = _drawn(records, drawn, under_way)
+        await memory.keep([(each, False) for each in tested if each.sr_number not in before], missing.deleted)
     outcomes = await _send(erp, DRAW, [record for record in every if record.key not in drawn], report, replay=replay)
     drawn |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
     missing.tell(report)
     if not dry_run:
-        await memory.keep(_drawn(tested, records, drawn, under_way))
+        await memory.settle(tested, _drawn(records, drawn, under_way))
     report.close()
     return report
 
 
-def _drawn(
-    requests: Iterable[ServiceRequest],
-    records: Mapping[str, Sequence[Record]],
-    drawn: Container[str],
-    under_way: Container[str],
-) -> list[tuple[ServiceRequest, bool]]:
-    """Return how far requests are: a closed one is finished when its tests have ended and all is drawn."""
-    done = {number for number, of in records.items() if number not in under_way and all(r.key in drawn for r in of)}
-    return [(each, is_over(each) and each.sr_number in done) for each in requests]
+def _drawn(records: Mapping[str, Sequence[Record]], drawn: Container[str], under_way: Container[str]) -> set[str]:
+    """Return the numbers of the requests whose tests have ended, if they are closed, and of which all is drawn."""
+    return {number for number, of in records.items() if number not in under_way and all(r.key in drawn for r in of)}
 
 
 def _draws(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from pv_testing import keys
 from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import TESTED
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient
@@ -77,6 +78,7 @@ async def update_tasks(
         What became of the statuses, and of the progress.
     """
     rules = rules or ProjectRules.read()
+    sweep = Unfinished(pm.ledger, STATUS_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     listed, unread = await under_test(framework, requests)
     projects = await _projects(pm, listed)
@@ -94,7 +96,12 @@ async def update_tasks(
     missing.tell(statuses)
     if not dry_run:
         behind |= {outcome.key for report in (mains, percents) for outcome in report.not_in_effect()}
-        await _remember(pm, projects, behind, missing.deleted)
+        told = {request.sr_number for request, _ in listed}
+        untold = [each for each in requests if each.status in TESTED and each.sr_number not in told]
+        behind |= {keys.compose(each.sr_number) for each in untold}
+        stopped = statuses.error is not None or percents.error is not None
+        settled = [each for each in requests if not stopped and keys.compose(each.sr_number) not in behind]
+        await _remember(pm, sweep, projects, behind, settled, missing.deleted)
     return [statuses, percents]
 
 
@@ -155,11 +162,17 @@ async def _update_main(
     return report
 
 
-async def _remember(pm: PMClient, projects: Iterable[Project], behind: set[str], deleted: list[int]) -> None:
+async def _remember(
+    pm: PMClient,
+    sweep: Unfinished,
+    projects: Iterable[Project],
+    behind: set[str],
+    settled: Iterable[ServiceRequest],
+    deleted: list[int],
+) -> None:
     """Remember which requests need another update even when they are closed, and which assignments have ended."""
     finished = [(each.request, each.closed and each.key not in behind) for each in projects]
-    sweep = Unfinished(pm.ledger, STATUS_SWEEP)
-    await sweep.keep(finished, deleted)
+    await sweep.keep(finished, deleted, settled=settled)
     ended = {
         project.number: {work.protocol_id for work in project.works if project.closed or work.status == COMPLETE}
         for project in projects

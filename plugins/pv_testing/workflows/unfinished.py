@@ -1,16 +1,16 @@
 """Which service requests a sweep still has something to do for, so that it need not read each of them.
 
-Open requests are found by their states. Closed ones are more every day, and a sweep that listed them all would sooner
-or later do nothing else. Therefore the ledger remembers those requests that a sweep has begun with and not finished,
-however old they are, and those that it has finished, with the time when they had changed last by then.
+The ledger remembers, for each sweep, those requests that it has begun with and not finished, however old they are, and
+those that it has finished, with the time when they had changed last by then. Of those that it has begun with, some
+wait, which are read by every run; of the others a run reads those that have changed since, and each one once a day, in
+case the framework has changed something without saying so.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -18,13 +18,13 @@ import orjson
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.status import STATES
-from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger
+from pv_testing.workflows.changes import has_turned, stamp_of
 
 CLOSED = STATES[-1]
 DAY = 86_400.0
-RECENT_DAYS = 30
 
+Kept = dict[str, Any]
 Listed = Mapping[str, Any]
 
 
@@ -36,6 +36,8 @@ def is_over(request: ServiceRequest) -> bool:
 class Unfinished:
     """What the ledger remembers of the service requests of one sweep.
 
+    It is made before the framework is read: what changes afterwards is read again.
+
     Args:
         ledger: where it is remembered.
         name: of the sweep, such as ``erp/stock``.
@@ -44,20 +46,10 @@ class Unfinished:
     """
 
     def __init__(self, ledger: Ledger, name: str, days: int = 0) -> None:
-        self._ledger = ledger
-        self._name = name
-        self._days = days
-
-    def open(self, framework: FrameworkClient, status: str) -> list[int]:
-        """Return the ids of the requests in a state that aren't finished, have changed since, or were so a day ago.
-
-        Args:
-            framework: asked for one listing.
-            status: an open state.
-        """
-        finished = self._kept()["finished"]
-        rows = framework.list_service_requests(status=status)
-        return [int(row["id"]) for row in rows if not _is_finished(row, finished.get(row["sr_number"]))]
+        self.ledger = ledger
+        self.name = name
+        self.days = days
+        self._opened = ledger.now()
 
     def take(self, found: Mapping[str, int], *, keep: bool = True) -> dict[str, int]:
         """Return the ids of the requests that are begun and not finished, and of those that are found now.
@@ -69,33 +61,8 @@ class Unfinished:
             keep: whether that is remembered; a dry run keeps nothing.
         """
         if keep:
-            self._change(lambda kept: {**kept, "begun": {**kept["begun"], **found}})
-        return {**self._kept()["begun"], **found}
-
-    def closed(self, framework: FrameworkClient, *, keep: bool = True) -> list[int]:
-        """Return the ids of the requests that are begun and not finished, and of closed ones that aren't finished.
-
-        Args:
-            framework: asked for one listing: the closed requests that were created in the last thirty days, and once a
-                day in all of ``days``.
-            keep: whether the daily look is remembered; a dry run keeps nothing.
-        """
-        kept = self._kept()
-        daily = self._days > RECENT_DAYS and time.time() - kept["looked"] >= DAY
-        listed = self._listed(framework, self._days if daily else RECENT_DAYS, kept["finished"])
-        if daily and keep:
-            looked = time.time()
-            self._change(lambda kept: {**kept, "begun": {**kept["begun"], **listed}, "looked": looked})
-        return list(dict.fromkeys({**kept["begun"], **listed}.values()))
-
-    def _listed(self, framework: FrameworkClient, days: int, finished: Mapping[str, Any]) -> dict[str, int]:
-        if not self._days:
-            return {}
-        since = datetime.now(timezone.utc).date() - timedelta(days=min(days, self._days))
-        rows = framework.list_service_requests(status=CLOSED, from_date=since.isoformat())
-        return {
-            row["sr_number"]: int(row["id"]) for row in rows if not _is_finished(row, finished.get(row["sr_number"]))
-        }
+            self.change(lambda kept: self._due({**kept, "begun": {**kept["begun"], **found}}, found))
+        return {**self.kept()["begun"], **found}
 
     async def begin(self, requests: Iterable[ServiceRequest], deleted: Iterable[int] = ()) -> None:
         """Remember requests before anything is done for them, so that whatever stops a step forgets none.
@@ -106,23 +73,45 @@ class Unfinished:
         """
         await self.keep([(request, False) for request in requests], deleted)
 
-    async def keep(self, requests: Iterable[tuple[ServiceRequest, bool]], deleted: Iterable[int] = ()) -> None:
+    async def keep(
+        self,
+        requests: Iterable[tuple[ServiceRequest, bool]],
+        deleted: Iterable[int] = (),
+        *,
+        settled: Iterable[ServiceRequest] = (),
+    ) -> None:
         """Remember how far requests are.
 
         Args:
             requests: each with whether nothing is left to do for it.
             deleted: the ids of those that the framework has no longer.
+            settled: those that aren't finished and of which nothing waits, so that they aren't read before they change.
         """
-        await asyncio.to_thread(self._keep, list(requests), set(deleted))
+        await asyncio.to_thread(self._keep, list(requests), set(deleted), list(settled))
 
-    def _keep(self, requests: list[tuple[ServiceRequest, bool]], deleted: set[int]) -> None:
+    async def settle(
+        self, requests: Iterable[ServiceRequest], done: Collection[str], deleted: Iterable[int] = ()
+    ) -> None:
+        """Remember of which requests nothing waits: those that are over are finished, the others read when they change.
+
+        Args:
+            requests: all that were read.
+            done: the numbers of those of which nothing waits.
+            deleted: the ids of those that the framework has no longer.
+        """
+        read = list(requests)
+        settled = [request for request in read if request.sr_number in done]
+        await self.keep([(each, is_over(each) and each.sr_number in done) for each in read], deleted, settled=settled)
+
+    def _keep(
+        self, requests: list[tuple[ServiceRequest, bool]], deleted: set[int], settled: list[ServiceRequest]
+    ) -> None:
         now = time.time()
+        idle = {request.sr_number for request in settled}
 
-        def after(kept: dict[str, Any]) -> dict[str, Any]:
+        def after(kept: Kept) -> Kept:
             begun = {number: sr_id for number, sr_id in kept["begun"].items() if sr_id not in deleted}
-            finished = {
-                number: said for number, said in kept["finished"].items() if said["at"] > now - self._days * DAY
-            }
+            finished = {number: said for number, said in kept["finished"].items() if said["at"] > now - self.days * DAY}
             for request, is_finished in requests:
                 if is_finished:
                     begun.pop(request.sr_number, None)
@@ -130,32 +119,82 @@ class Unfinished:
                 else:
                     begun[request.sr_number] = request.id
                     finished.pop(request.sr_number, None)
-            return {**kept, "begun": begun, "finished": finished}
+            waiting = [request.sr_number for request, _ in requests if request.sr_number in begun.keys() - idle]
+            return self._settle(self._due({**kept, "begun": begun, "finished": finished}, waiting), settled)
 
-        self._change(after)
+        self.change(after)
+
+    def _due(self, kept: Kept, numbers: Iterable[str], changed_at: float = 0.0) -> Kept:
+        """Let the next run read requests, and forget how far those are that aren't begun any more.
+
+        Args:
+            kept: what is remembered.
+            numbers: of the requests.
+            changed_at: when they were seen to have changed, so that an attempt that began before settles them no more.
+        """
+        due = {number: at for number, at in kept["due"].items() if number in kept["begun"]}
+        for number in numbers:
+            due[number] = changed_at or due.get(number, self._opened)
+        read = {number: said for number, said in kept["read"].items() if number in kept["begun"].keys() - due.keys()}
+        return {**kept, "due": due, "read": read}
+
+    def _settle(self, kept: Kept, settled: Iterable[ServiceRequest]) -> Kept:
+        """Note requests as read; but those that say no time of change, or have changed since this attempt began."""
+        due, read = dict(kept["due"]), dict(kept["read"])
+        for request in settled:
+            number, stamp = request.sr_number, stamp_of(request.raw)
+            stale = number not in kept["begun"] or due.get(number, self._opened) > self._opened
+            if stale or stamp is None:
+                continue
+            due.pop(number, None)
+            before = read.get(number)
+            if before is None or before[1] != stamp or has_turned(number, before[0], self._opened, DAY):
+                read[number] = [self._opened, stamp]
+        return {**kept, "due": due, "read": read}
 
     def _finish(self, request: ServiceRequest, finished: dict[str, Any], now: float) -> None:
         changed = text(request.raw.get("updated_at"))
         said = finished.get(request.sr_number)
-        if self._days and (said is None or said["changed"] != changed or now - said["at"] >= DAY):
-            finished[request.sr_number] = {"changed": changed, "at": now}
+        again = said is None or said["changed"] != changed or has_turned(request.sr_number, said["at"], now, DAY)
+        if self.days and again:
+            still_open = {} if is_over(request) else {"open": request.id}
+            finished[request.sr_number] = {"changed": changed, "at": now, **still_open}
 
-    def _kept(self) -> dict[str, Any]:
-        return _read(self._ledger.watermark(self._name))
+    def mark(self, kept: Kept, found: Mapping[str, int], changed: Iterable[str], at: float, **facts: Any) -> Kept:
+        """Return what is to be remembered of a look into the framework.
 
-    def _change(self, change: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+        Args:
+            kept: what was remembered.
+            found: the ids of requests that the sweep begins with, by their numbers.
+            changed: the numbers of those that have changed, or must be read.
+            at: when the look had ended, on the ledger's clock.
+            facts: how far it came.
+        """
+        begun = {**kept["begun"], **found}
+        return self._due({**kept, **facts, "begun": begun}, begun.keys() & set(changed), at)
+
+    def kept(self) -> Kept:
+        """Return what is remembered."""
+        return _read(self.ledger.watermark(self.name))
+
+    def change(self, change: Callable[[Kept], Kept]) -> None:
         """Change what is kept as one step, for several tasks of a sweep may do so at the same time."""
-        self._ledger.change_watermark(self._name, lambda said: orjson.dumps(change(_read(said))).decode())
+        self.ledger.change_watermark(self.name, lambda said: orjson.dumps(change(_read(said))).decode())
 
 
-def _read(said: str | None) -> dict[str, Any]:
-    return {"begun": {}, "finished": {}, "looked": 0.0, **(orjson.loads(said) if said else {})}
+def _read(said: str | None) -> Kept:
+    empty: Kept = {"begun": {}, "finished": {}, "due": {}, "read": {}, "place": None, "whole": 0.0, "again": False}
+    return {**empty, "rules": "", **(orjson.loads(said) if said else {})}
 
 
-def _is_finished(row: Listed, said: Mapping[str, Any] | None) -> bool:
+def is_finished(row: Listed, said: Mapping[str, Any] | None) -> bool:
     """Say whether nothing is left to do for a listed request; one whose changes aren't told is read once a day.
 
     So is an open one, in case a framework changes a request without saying when.
+
+    Args:
+        row: as the framework lists it.
+        said: what is remembered of it since it was finished.
     """
     changed = text(row.get("updated_at"))
     if said is None or (changed and changed != said["changed"]):
