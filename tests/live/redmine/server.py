@@ -131,7 +131,8 @@ class Server(LiveServer):
             (self.app / link).unlink(missing_ok=True)
         for folder in ("config", "files", "log", "tmp/cache", "tmp/pids", "plugins"):
             (self.data / folder).mkdir(parents=True)
-        said = f"production:\n  adapter: sqlite3\n  database: {self.database}\n  timeout: 15000\n"
+        # A write that waits for the database must give up before its caller does, or it takes effect long after that.
+        said = f"production:\n  adapter: sqlite3\n  database: {self.database}\n  timeout: 8000\n"
         for file in (self.data / "config" / "database.yml", self.app / "config" / "database.yml"):
             file.write_text(said, encoding="utf-8")
         (self.data / "config" / "secret_key.txt").write_text(secrets.token_hex(32), encoding="utf-8")
