@@ -40,7 +40,7 @@ chaos: $(READY) ## Kill, lose and slow down 5,000 samples and the work of an off
 	@$(RUN) -m tests.chaos $(ARGS)
 
 live: $(READY)  ## Install and start SENAITE, Redmine and Tryton, and carry a service request through them
-	@$(RUN) -m pytest -m live tests/live $(ARGS)
+	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m live tests/live $(ARGS)
 
 constraints: $(UV) ## Resolve the requirements anew for Python 3.10 to 3.13
 	@{ echo '# The full resolution of requirements-dev.txt for Python 3.10 to 3.13, made by `make constraints`.'; \

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from pv_testing.errors import Action, IntegrationError, RateLimited
+from pv_testing.integrations.receipt import Receipt
 
 if TYPE_CHECKING:
     from pv_testing.integrations import LIMSClient
@@ -17,9 +18,10 @@ AGAIN = frozenset({Action.RETRY, Action.WAIT})
 
 
 class SampleReceiptTrigger(BaseTrigger):
-    """Fires when the LIMS waits for none of the samples any more.
+    """Fires when the LIMS says of each sample that it is there.
 
-    One look takes as many requests as the samples that the LIMS still waits for have pages, and not one a sample.
+    One look takes as many requests as the samples that the LIMS still waits for have pages, and not one a sample; only
+    the last look, when the listing shows none any more, reads each sample by its id.
 
     Args:
         service_requests: numbers of the service requests; without any, every sample that the LIMS waits for.
@@ -64,20 +66,37 @@ class SampleReceiptTrigger(BaseTrigger):
                 raise
             self.log.warning("the LIMS can't be asked now, the next look follows: %s", error)
             return max(self.interval, error.retry_after if isinstance(error, RateLimited) else 0.0)
-        self.log.info("%d samples are still to arrive", len(waiting))
-        return self.interval if waiting else 0.0
+        if not waiting:
+            return 0.0
+        self.log.info("%d samples are still to arrive, such as %s", len(waiting), waiting[0])
+        return self.interval
 
 
 async def awaited(lims: LIMSClient, service_requests: Collection[str]) -> list[str]:
-    """Return the ids of the samples that the LIMS still waits for.
+    """Return the ids of the samples that haven't arrived yet.
+
+    Where the listing shows none of the service requests as awaited any more, each of their samples is read by its id:
+    only what the LIMS says there is a receipt. A service request without samples has received none.
 
     Args:
         lims: where they are.
-        service_requests: numbers of the service requests; all where there are none.
+        service_requests: numbers of the service requests; without any, what the LIMS lists as awaited is all.
     """
     word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
-    return [
+    listed = [
         str(sample["id"])
         for sample in await lims.asamples(status=word)
         if not service_requests or sample["project_id"] in service_requests
     ]
+    if listed or not service_requests:
+        return listed
+    return [missing for number in service_requests for missing in await _not_received(lims, number)]
+
+
+async def _not_received(lims: LIMSClient, number: str) -> list[str]:
+    """Return the ids of a request's samples of which the LIMS doesn't say that they are there."""
+    samples = await lims.asamples(project_id=number)
+    ids = [str(sample["id"]) for sample in samples if sample["project_id"] == number]
+    receipts = await lims.areceipts({sample_id: sample_id for sample_id in ids})
+    missing = [sample_id for sample_id, receipt in receipts.items() if receipt is not Receipt.RECEIVED]
+    return missing if ids else [f"those of {number}"]

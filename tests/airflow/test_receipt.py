@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+import yaml
 from airflow.sdk.exceptions import TaskDeferred
 
 import sandbox
@@ -16,6 +18,7 @@ from pv_testing.errors import IntegrationError
 from sandbox import Lab
 from sensors.receipt import WaitForSampleReceipt
 from tests.airflow.home import connect
+from tests.shipped import PROJECT
 from triggers.receipt import SampleReceiptTrigger
 
 SAMPLES = 250
@@ -68,6 +71,23 @@ def test_those_of_other_requests_are_not_waited_for(lab: Lab) -> None:
     wait(service_requests=["SR-1"])
     with pytest.raises(TaskDeferred):
         wait(service_requests=["SR-0", "SR-1"])
+
+
+def test_samples_that_no_listing_shows_have_not_arrived(lab: Lab, tmp_path: Path, monkeypatch) -> None:
+    said = yaml.safe_load((PROJECT / "include" / "mappings" / "lims_custom.yaml").read_text(encoding="utf-8"))
+    said["operations"]["get_samples"]["query"]["external_id"] = {"const": "no such module"}
+    blind = tmp_path / "lims_blind.yaml"
+    blind.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+    known = connections(lab)["pv_lims"]
+    connect(monkeypatch, {"pv_lims": {**known, "extra": {**known["extra"], "contract": str(blind)}}})
+    with pytest.raises(TaskDeferred):
+        wait(service_requests=["SR-0"])
+
+
+def test_a_request_without_samples_has_received_none(lab: Lab) -> None:
+    lab.receive()
+    with pytest.raises(TaskDeferred):
+        wait(service_requests=["SR-0", "SR-7"])
 
 
 def test_the_task_defers_to_one_trigger_that_is_made_again_from_its_description(lab: Lab) -> None:

@@ -1,8 +1,12 @@
-"""A running server of each product for the whole session; what this machine can't run is skipped with a clear word."""
+"""A running server of each product for the whole session; what this machine can't run is skipped with a clear word.
+
+Tests that run side by side have servers of their own, so that none sees what another does.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from typing import TypeVar
 
 import pytest
@@ -12,23 +16,36 @@ from tests.live.senaite.server import Server as Senaite
 from tests.live.serving import LiveServer, Missing
 from tests.live.tryton.server import Server as Tryton
 
+WORKER = os.environ.get("PYTEST_XDIST_WORKER", "main")
+# The longest first, so that none is left alone at the end.
+FIRST = ("test_whole_way", "test_senaite_round_trip", "test_tryton_exactly_once", "test_redmine_exactly_once")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest modules first."""
+    items.sort(key=lambda item: _place(item.path.stem, FIRST))
+
+
+def _place(name: str, order: Sequence[str]) -> int:
+    return order.index(name) if name in order else len(order)
+
 
 @pytest.fixture(scope="session")
 def senaite() -> Iterator[Senaite]:
     """Serve the seeded SENAITE."""
-    yield from served(Senaite())
+    yield from served(Senaite(WORKER))
 
 
 @pytest.fixture(scope="session")
 def redmine() -> Iterator[Redmine]:
     """Serve the seeded Redmine."""
-    yield from served(Redmine())
+    yield from served(Redmine(WORKER))
 
 
 @pytest.fixture(scope="session")
 def tryton() -> Iterator[Tryton]:
     """Serve the seeded Tryton."""
-    yield from served(Tryton())
+    yield from served(Tryton(WORKER))
 
 
 Kind = TypeVar("Kind", bound=LiveServer)

@@ -1,14 +1,19 @@
-"""A third party's server on this machine: installed once, seeded once, started from the seeded data each time."""
+"""A third party's server on this machine: installed once, seeded once, started from the seeded data each time.
+
+Tests that run side by side have an instance each, with its own data, process and port; they share the installation.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -39,30 +44,52 @@ class LiveServer:
     """A server that belongs to the live tests.
 
     Args:
-        place: the directory of the installation and its data; under ``$LIVE_HOME``, else in the clone, by default.
+        instance: its name; each has its own data, and what is done in one is seen in no other.
+        place: the directory of the installation; under ``$LIVE_HOME``, else in the clone, by default.
+
+    Attributes:
+        home: the directory of the instance, which is made anew at each start.
     """
 
     name = ""
     ready_within = 120.0
 
-    def __init__(self, place: Path | None = None) -> None:
+    def __init__(self, instance: str = "main", place: Path | None = None) -> None:
         self.place = place or home() / self.name.lower()
+        self.home = self.place / "instances" / instance
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
         self._lock: TextIO | None = None
+
+    @property
+    def log(self) -> Path:
+        """What the server prints."""
+        return self.home / "server.log"
 
     @property
     def origin(self) -> str:
         """The server's address without a path."""
         return f"http://127.0.0.1:{self.port}"
 
-    def prepare(self) -> None:
-        """Install and seed what isn't there yet, and put the seeded data in the place of any other.
+    def install(self) -> None:
+        """Install what isn't there yet.
 
         Raises:
             Missing: this machine can't run it.
             RuntimeError: something failed; the message names the log.
         """
+        raise NotImplementedError
+
+    def seed(self) -> None:
+        """Make the laboratory's data where there is none yet, or that of another plan, and keep it for all instances.
+
+        Raises:
+            RuntimeError: something failed; the message names the log.
+        """
+        raise NotImplementedError
+
+    def restore(self) -> None:
+        """Give the instance, whose directory is empty, the seeded data."""
         raise NotImplementedError
 
     def command(self) -> Sequence[str | Path]:
@@ -81,10 +108,14 @@ class LiveServer:
             RuntimeError: something failed; the message names the log.
         """
         self._take()
-        self.prepare()
+        with self._alone():
+            self.install()
+            self.seed()
+        self._clear()
+        self.restore()
         self.port = port or free_port()
         command = self.command()
-        with (self.place / "server.log").open("wb") as log:
+        with self.log.open("wb") as log:
             self.process = subprocess.Popen(
                 command,
                 stdout=log,
@@ -93,7 +124,7 @@ class LiveServer:
                 start_new_session=True,
                 env={**os.environ, **QUIET},
             )
-        (self.place / "server.pid").write_text(str(self.process.pid), encoding="utf-8")
+        (self.home / "server.pid").write_text(str(self.process.pid), encoding="utf-8")
         self._await()
 
     def stop(self) -> None:
@@ -137,26 +168,41 @@ class LiveServer:
         return done.stdout.decode()
 
     def _take(self) -> None:
-        """Keep others off the installation, and end the server that a killed run has left on it."""
-        self.place.mkdir(parents=True, exist_ok=True)
-        lock = (self.place / "lock").open("w", encoding="utf-8")
+        """Keep others off the instance, and end the server that a killed run has left on it."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        lock = (self.home / "lock").open("w", encoding="utf-8")
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             lock.close()
-            raise RuntimeError(f"another run uses {self.place}; wait for it, or set LIVE_HOME") from error
+            raise RuntimeError(f"another run uses {self.home}; wait for it, or set LIVE_HOME") from error
         self._lock = lock
-        left = self.place / "server.pid"
+        left = self.home / "server.pid"
         if left.exists():
             pid = left.read_text(encoding="utf-8")
             said = subprocess.run(["ps", "-o", "command=", "-p", pid], capture_output=True, text=True, check=False)
-            if str(self.place) in said.stdout:
+            if str(self.home) in said.stdout:
                 os.killpg(int(pid), signal.SIGKILL)
             left.unlink()
 
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Let one instance at a time install and seed; the others wait, and find all of it done."""
+        with (self.place / "install.lock").open("w", encoding="utf-8") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _clear(self) -> None:
+        """Remove what the instance has from an earlier run."""
+        for left in self.home.iterdir():
+            if left.is_dir():
+                shutil.rmtree(left)
+            elif left.name != "lock":
+                left.unlink()
+
     def _await(self) -> None:
         assert self.process is not None
-        log = self.place / "server.log"
+        log = self.log
         give_up = time.monotonic() + self.ready_within
         while time.monotonic() < give_up:
             if self.process.poll() is not None:

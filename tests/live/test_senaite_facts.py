@@ -119,6 +119,13 @@ def test_wrong_credentials_look_like_an_empty_system(lab, stranger, key):
     assert "ClientSampleID" not in by_uid.json()
 
 
+@pytest.mark.parametrize("catalog", [SAMPLES, ANALYSES, SETUP, "senaite_catalog_client", "senaite_catalog_contact"])
+def test_a_stranger_finds_nothing_in_any_catalogue(lab, stranger, key, catalog):
+    lab.sample(key, received=False)
+    assert lab.search(catalog)
+    assert stranger.search(catalog) == []
+
+
 def test_only_the_current_user_tells_a_stranger(lab, stranger):
     assert lab.read("users/current").json()["items"][0]["username"] == plan.INTEGRATION
     answer = stranger.read("users/current")

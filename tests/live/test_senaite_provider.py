@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ import pytest
 
 from pv_testing.errors import AuthenticationError, MappingError, Rejected
 from pv_testing.integrations import LIMSClient
+from pv_testing.integrations.receipt import Receipt
+from pv_testing.transports.sync import run
 from sandbox.proxy import serve_proxy
 from tests.live.round_trip import API, impatient
 from tests.live.senaite import plan
@@ -120,6 +123,31 @@ def test_two_active_samples_with_one_key_are_a_matter_for_a_person(connect, lims
     with connect() as other, pytest.raises(MappingError) as refused:
         other.create_sample("SN1", project_id=request_number, customer=CUSTOMER)
     assert refused.value.code == "DUPLICATE_IN_SYSTEM"
+
+
+def test_a_sample_that_senaite_registers_long_after_it_was_given_up_is_no_silent_double(
+    connect, senaite, laboratory, request_number
+):
+    """The request waits for longer than its timeout and the horizon, as on a machine that is too busy."""
+    key, found = f"{request_number}/SN1", []
+    with serve_proxy(senaite.origin) as proxy, connect(proxy.url + API) as lims:
+        late = {"route": f"POST {API}/AnalysisRequest/create/*", "kind": "delay", "seconds": 14, "times": 1}
+        proxy.faults(late)
+        uid = lims.create_sample("SN1", project_id=request_number, customer=CUSTOMER)["id"]
+        give_up = time.monotonic() + 30
+        while len(found) < 2 and time.monotonic() < give_up:
+            found = laboratory.search(SAMPLES, getClientSampleID=key)
+            time.sleep(0.2)
+        assert len(found) == 2
+        assert run(lims.areceipts({key: uid})) == {key: Receipt.DUPLICATE}
+        for write in (lambda: lims.update_sample_status(uid, "Received"), lambda: lims.upload_results(uid, results())):
+            laboratory.update(uid, transition="receive")
+            with pytest.raises(Rejected) as refused:
+                write()
+            assert refused.value.code == "DUPLICATE_IN_SYSTEM"
+        (other,) = (sample["uid"] for sample in found if sample["uid"] != uid)
+        assert laboratory.update(other, transition="cancel").status_code == 200
+        assert run(lims.areceipts({key: uid})) == {key: Receipt.RECEIVED}
 
 
 @pytest.mark.parametrize(

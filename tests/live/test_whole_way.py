@@ -206,8 +206,8 @@ def test_tryton_has_one_posted_invoice_to_the_cent(walked):
 def test_tryton_has_each_movement_of_each_module_once(walked):
     (request,) = walked.trip.lab.service_requests()
     serials = request["module"]["serial_numbers"]
-    product = [["product.code", "=", tryton_plan.MODULE], ["state", "=", "done"]]
-    moves = walked.eyes.tryton.search("stock.move", product, ["lot.rec_name", "to_location.code"])
+    wanted = [["product.code", "=", tryton_plan.MODULE], ["state", "=", "done"], lots(walked)]
+    moves = walked.eyes.tryton.search("stock.move", wanted, ["lot.rec_name", "to_location.code"])
     assert len(moves) == 3 * MODULES
     places = Counter(move["to_location."]["code"] for move in moves)
     assert (places["LAB"], places["SHELF"]) == (MODULES, MODULES)
@@ -233,14 +233,32 @@ def test_another_run_changes_nothing_in_tryton(walked, step):
 
 
 def written(way: Way) -> list[tuple[str, int, str]]:
-    """Return when each invoice, line and move was made and last written in Tryton."""
-    models = ("account.invoice", "account.invoice.line", "stock.move")
+    """Return when each invoice, line and move of the service request was made and last written in Tryton."""
+    number = service_request(way)
+    draws = [f"{row['execution_id']}/{tryton_plan.CLEANER}" for row in executions(way)]
+    found = {
+        "account.invoice": ["reference", "=", number],
+        "account.invoice.line": ["invoice.reference", "=", number],
+        "stock.move": lots(way),
+        "stock.shipment.internal": ["reference", "in", draws],
+    }
     dates = ["create_date", "write_date"]
     return [
         (model, row["id"], str([row[each] for each in dates]))
-        for model in models
-        for row in way.eyes.tryton.search(model, [], dates)
+        for model, wanted in found.items()
+        for row in way.eyes.tryton.search(model, [wanted], dates)
     ]
+
+
+def service_request(way: Way) -> str:
+    """Return the number of the service request."""
+    (request,) = way.trip.lab.service_requests()
+    return str(request["sr_number"])
+
+
+def lots(way: Way) -> list[str]:
+    """Return the condition that something in Tryton's stock is of a module of the service request."""
+    return ["lot.number", "like", f"{service_request(way)}/%"]
 
 
 def test_the_audit_trail_has_all_of_it(walked):

@@ -12,6 +12,7 @@ from pv_testing.errors import MappingError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
+from pv_testing.integrations.receipt import STATUS, Receipt, read_receipts
 from pv_testing.transports.sync import run
 
 
@@ -107,7 +108,7 @@ class LIMSClient(SystemClient):
         ids = [str(update.get("sample_id") or "") for update in updates]
         keys = self.ledger.find_by_external_id(self.system, "sample", ids)
         records = [status_record(keys.get(id_, id_), update) for id_, update in zip(ids, updates, strict=True)]
-        return self.exchange("update_sample_status", records)
+        return self.exchange(STATUS, records)
 
     def get_samples_by_status(self, status: str) -> list[dict[str, Any]]:
         """Return every sample with a status, as the LIMS describes it, page by page.
@@ -124,6 +125,18 @@ class LIMSClient(SystemClient):
     async def asample_ids(self, keys: Iterable[str]) -> dict[str, str]:
         """Return the LIMS ids of those samples that the ledger knows, by business key."""
         return await asyncio.to_thread(self.ledger.external_ids, self.system, "sample", sorted(keys))
+
+    async def areceipts(self, sample_ids: Mapping[str, str]) -> dict[str, Receipt]:
+        """Return whether samples have arrived, each read by its id; a listing without it proves nothing.
+
+        Args:
+            sample_ids: their ids in the LIMS, by business key.
+
+        Raises:
+            ConfigError: the contract doesn't say how the status of a sample is looked up.
+        """
+        operation = (await self.provider()).operation(STATUS)
+        return await read_receipts(operation, self.contract, sample_ids)
 
     def find_sample(self, external_id: str, project_id: str = "") -> dict[str, Any] | None:
         """Return the sample with a business key, or ``None``.

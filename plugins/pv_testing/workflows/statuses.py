@@ -5,8 +5,11 @@ Both ways only ever move forward, and each side is written only when it differs,
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any
 
 from pv_testing.contracts.model import Contract
@@ -14,14 +17,16 @@ from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.samples import sample_key
 from pv_testing.domain.status import rank
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Record
+from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
+from pv_testing.integrations.receipt import Receipt
 from pv_testing.workflows.unfinished import Unfinished
 
 SWEEP = "lims/statuses"
 RECEIPTS = "lims/receipts"
 NOTES = "Updated from PV Testing Framework"
+CORRECT = "correct it in the LIMS, or set the state of the service request in the framework"
 
 
 async def push_statuses(
@@ -44,8 +49,7 @@ async def push_statuses(
     told = {request.sr_number: _last_mapped(request, words) for request in requests}
     due = [request for request in requests if told[request.sr_number]]
     sample_ids = await lims.asample_ids({key for request in due for key in _keys(request)})
-    awaited = await _awaited(lims) if sample_ids else set()
-    arrived = {key: sample_id for key, sample_id in sample_ids.items() if key not in awaited}
+    arrived = await _arrived(lims, sample_ids) if sample_ids else {}
     records = [record for request in due for record in _status_records(request, told[request.sr_number], arrived)]
     report = await lims.aexchange("update_sample_status", records, replay=replay, dry_run=dry_run)
     if len(arrived) < len(sample_ids):
@@ -70,10 +74,41 @@ def _status_records(request: ServiceRequest, status: str, sample_ids: Mapping[st
             yield Record(key, {"lims_sample_id": sample_ids[key], "lims_status": status, "notes": NOTES})
 
 
-async def _awaited(lims: LIMSClient) -> set[str]:
-    """Return the keys of the samples that the LIMS still waits for."""
+async def _arrived(lims: LIMSClient, sample_ids: Mapping[str, str]) -> dict[str, str]:
+    """Leave out the samples that the LIMS still waits for.
+
+    A sample that has been given a status before has been there. Any other that the listing doesn't show as awaited is
+    read by its id: what is missing in a listing proves nothing, and a status may receive a sample.
+    """
+    awaited = await _awaited(lims)
+    listed = {key: sample_id for key, sample_id in sample_ids.items() if not awaited.has(key, sample_id)}
+    kind = lims.contract.operation("update_sample_status").kind
+    told = await asyncio.to_thread(lims.ledger.external_ids, lims.system, kind, list(listed))
+    receipts = await lims.areceipts({key: sample_id for key, sample_id in listed.items() if key not in told})
+    return {key: sample_id for key, sample_id in listed.items() if receipts.get(key) is not Receipt.AWAITED}
+
+
+@dataclass(frozen=True)
+class _Awaited:
+    """The samples that the LIMS lists as awaited, which spares reading each of them.
+
+    Attributes:
+        ids: those that it lists under a business key.
+    """
+
+    ids: Mapping[str, AbstractSet[str]]
+
+    def has(self, key: str, sample_id: str) -> bool:
+        """Say whether a sample is listed; another one under the same key is not this one."""
+        return bool(self.ids.get(key, frozenset()) & {sample_id, ""})
+
+
+async def _awaited(lims: LIMSClient) -> _Awaited:
     word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
-    return {_key(sample) for sample in await lims.asamples(status=word)}
+    ids: dict[str, set[str]] = defaultdict(set)
+    for sample in await lims.asamples(status=word):
+        ids[_key(sample)].add(str(sample.get("id") or ""))
+    return _Awaited(ids)
 
 
 def after_receipt(contract: Contract) -> str:
@@ -94,29 +129,58 @@ async def pull_statuses(
     replay: bool = False,
     dry_run: bool = False,
 ) -> Report:
-    """Move a service request to its state after receipt when the LIMS waits for none of its samples any more.
+    """Move a service request to its state after receipt when the LIMS says of each of its samples that it is there.
 
     A request that is in that state or beyond it already is left alone. The LIMS is asked for one listing, of
-    the samples that it still waits for, however many service requests there are. Where its configuration says
-    ``bidirectional: false``, nothing comes back from it.
+    the samples that it still waits for, however many service requests there are. Where that shows none of a request,
+    each of its samples is read by its id, and only what is said there counts. A sample that is neither awaited nor
+    received, gone, or there twice is a matter for a person. Where its configuration says ``bidirectional: false``,
+    nothing comes back from it.
     """
     memory = Unfinished(lims.ledger, RECEIPTS)
     requests, missing = await framework.aservice_requests(sr_ids if lims.config.bidirectional else ())
     after = after_receipt(lims.contract)
-    awaited = await _awaited(lims)
-    known = await lims.asample_ids({key for request in requests for key in _keys(request)})
-    received = [request for request in requests if _received(request, awaited, known)]
-    due = [request for request in received if rank(request.status) < rank(after)]
+    early = [request for request in requests if rank(request.status) < rank(after)]
+    read = await _receipts(lims, early)
+    due = [request for request in early if set(read.get(request.sr_number, {"": ""}).values()) == {Receipt.RECEIVED}]
     records = [Record(request.sr_number, {"sr_id": request.id, "status": after}) for request in due]
     report = await framework.aexchange("set_service_request_status", records, replay=replay, dry_run=dry_run)
+    report.add(_unclear(read))
     missing.tell(report)
     if not dry_run:
         await memory.keep([(each, rank(each.status) >= rank(after)) for each in requests], missing.deleted)
-    if len(received) > len(due):
-        report.notes.append(f"{len(received) - len(due)} received service requests are at {after} or beyond it already")
+    if len(requests) > len(early):
+        report.notes.append(f"{len(requests) - len(early)} service requests are at {after} or beyond it already")
     if not lims.config.bidirectional:
         report.notes.append("nothing comes back from the LIMS; its configuration says bidirectional: false")
     return report
+
+
+async def _receipts(lims: LIMSClient, requests: Iterable[ServiceRequest]) -> dict[str, dict[str, Receipt]]:
+    """Return what the LIMS says of each sample, by service request, of those that the listing shows as awaited no more.
+
+    A request with a sample that the ledger doesn't know is left out: that one isn't in the LIMS yet.
+    """
+    awaited = await _awaited(lims)
+    keys = {request.sr_number: _keys(request) for request in requests}
+    ids = await lims.asample_ids({key for each in keys.values() for key in each})
+    asked = {
+        number: each
+        for number, each in keys.items()
+        if each and all(key in ids and not awaited.has(key, ids[key]) for key in each)
+    }
+    receipts = await lims.areceipts({key: ids[key] for each in asked.values() for key in each})
+    return {number: {key: receipts[key] for key in each} for number, each in asked.items()}
+
+
+def _unclear(read: Mapping[str, Mapping[str, Receipt]]) -> Iterable[Outcome]:
+    """Give an outcome for each service request that only a person can bring on."""
+    for number, receipts in read.items():
+        odd = {key: receipt for key, receipt in receipts.items() if receipt.code}
+        if odd:
+            said = "; ".join(f"{key} {receipt.value}" for key, receipt in odd.items())
+            code = max(odd.values(), key=list(Receipt).index).code
+            yield Outcome(number, Result.QUARANTINED, code=code, reason=f"{said}; {CORRECT}")
 
 
 def _keys(request: ServiceRequest) -> list[str]:
@@ -125,8 +189,3 @@ def _keys(request: ServiceRequest) -> list[str]:
 
 def _key(sample: Mapping[str, Any]) -> str:
     return sample_key(str(sample.get("project_id")), str(sample.get("external_id")))
-
-
-def _received(request: ServiceRequest, awaited: AbstractSet[str], known: Mapping[str, str]) -> bool:
-    keys = _keys(request)
-    return bool(keys) and all(key in known and key not in awaited for key in keys)

@@ -22,7 +22,8 @@ from tests.live.serving import LiveServer, Missing
 
 HERE = Path(__file__).parent
 APT_WITHIN, RAILS_WITHIN = 1200.0, 300.0
-THREADS = 4
+# Not threads: one that waits for SQLite's lock lets no other go on, also not the one that has it, until it gives up.
+PROCESSES = 2
 # Ruby libraries that Redmine can do without.
 SPARED = frozenset({"ruby-rmagick"})
 
@@ -32,9 +33,10 @@ class Server(LiveServer):
 
     name = "Redmine"
 
-    def __init__(self, place: Path | None = None) -> None:
-        super().__init__(place)
-        self.app = self.place / "redmine"
+    def __init__(self, instance: str = "main", place: Path | None = None) -> None:
+        super().__init__(instance, place)
+        self.template = self.place / "redmine"
+        self.app = self.home / "redmine"
         self.data = self.app / "instances" / "default"
         self.database = self.data / "redmine.sqlite3"
         self.seeded = self.place / "seeded.sqlite3"
@@ -44,16 +46,12 @@ class Server(LiveServer):
         """The address of the pages and of the API."""
         return self.origin
 
-    def prepare(self) -> None:
-        """Install and seed what isn't there yet, and begin with the laboratory as it was seeded."""
-        self._install()
-        self._seed()
-        self._restore()
-
     def command(self) -> Sequence[str | Path]:
         """Return the web server; its tag is how a later run knows one that was left behind."""
         address = f"tcp://127.0.0.1:{self.port}"
-        return self._bundled("puma", "-q", "--tag", self.place, "-b", address, "-t", f"1:{THREADS}", "config.ru")
+        return self._bundled(
+            "puma", "-q", "--tag", self.home, "-b", address, "-w", str(PROCESSES), "-t", "1:1", "config.ru"
+        )
 
     def answers(self) -> bool:
         """Say whether Redmine is ready."""
@@ -67,7 +65,7 @@ class Server(LiveServer):
         """Return a command within Redmine, in an environment in which no other Ruby or Redmine gets in the way."""
         variables = {
             "PATH": "/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin",
-            "HOME": self.place,
+            "HOME": self.home,
             "LANG": "C.UTF-8",
             "RAILS_ENV": "production",
             "REDMINE_INSTANCE": "default",
@@ -77,9 +75,9 @@ class Server(LiveServer):
         settings = [f"{name}={value}" for name, value in variables.items()]
         return ["env", "-i", "-C", self.app, *settings, "bundle", "exec", *command]
 
-    def _install(self) -> None:
+    def install(self) -> None:
         """Unpack Redmine and let apt install what it stands on; a half-made installation is made anew."""
-        done = self.place / "installed"
+        done = self.place / "unpacked"
         if done.exists():
             return
         for tool in ("apt-get", "dpkg-deb", "dpkg-query"):
@@ -87,13 +85,12 @@ class Server(LiveServer):
                 raise Missing(f"Redmine is installed from Debian's packages, and this machine has no {tool}")
         print(f"installing Redmine 5 into {self.place}; this takes some minutes", flush=True)
         unpacked = self.place / "package"
-        for leftover in (unpacked, self.app):
+        for leftover in (unpacked, self.template):
             shutil.rmtree(leftover, ignore_errors=True)
         package = self._fetched()
         self._satisfy(_libraries(self.run(["dpkg-deb", "-f", package, "Depends"])))
         self.run(["dpkg-deb", "-x", package, unpacked])
-        (unpacked / "usr" / "share" / "redmine").rename(self.app)
-        self._configure()
+        (unpacked / "usr" / "share" / "redmine").rename(self.template)
         done.touch()
 
     def _fetched(self) -> Path:
@@ -130,12 +127,15 @@ class Server(LiveServer):
         self.run(install, APT_WITHIN, DEBIAN_FRONTEND="noninteractive")
 
     def _configure(self) -> None:
-        """Give the unpacked Redmine a database, keys and folders of its own in the place of Debian's."""
+        """Copy the unpacked Redmine, and give it a database, keys and folders of its own in the place of Debian's."""
+        shutil.rmtree(self.app, ignore_errors=True)
+        shutil.copytree(self.template, self.app, symlinks=True)
         for link in ("instances", "Gemfile.lock", "config/database.yml"):
             (self.app / link).unlink(missing_ok=True)
         for folder in ("config", "files", "log", "tmp/cache", "tmp/pids", "plugins"):
             (self.data / folder).mkdir(parents=True)
-        said = f"production:\n  adapter: sqlite3\n  database: {self.database}\n  timeout: 15000\n"
+        # A write that waits for the database must give up before its caller does, or it takes effect long after that.
+        said = f"production:\n  adapter: sqlite3\n  database: {self.database}\n  timeout: 8000\n"
         for file in (self.data / "config" / "database.yml", self.app / "config" / "database.yml"):
             file.write_text(said, encoding="utf-8")
         (self.data / "config" / "secret_key.txt").write_text(secrets.token_hex(32), encoding="utf-8")
@@ -144,15 +144,16 @@ class Server(LiveServer):
         text = re.sub(r"'/usr/share/redmine/[^']*'", f"'{self.app}/config/database.yml'", gemfile.read_text("utf-8"))
         gemfile.write_text(text + 'gem "puma"\n', encoding="utf-8")
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
         """Make the laboratory once; a plan or seed that has changed since makes it anew."""
         wanted = json.dumps(plan(), sort_keys=True) + (HERE / "seed.rb").read_text(encoding="utf-8")
         kept = self.place / "seeded.plan"
         if kept.exists() and kept.read_text(encoding="utf-8") == wanted and self.seeded.exists():
             return
         print("seeding Redmine with the laboratory", flush=True)
-        for file in (self.database, self.seeded, kept):
+        for file in (self.seeded, kept):
             file.unlink(missing_ok=True)
+        self._configure()
         draft = self.place / "plan.json"
         draft.write_text(json.dumps(plan()), encoding="utf-8")
         self.run(self._bundled("rake", "db:migrate"), RAILS_WITHIN)
@@ -161,12 +162,9 @@ class Server(LiveServer):
         shutil.copyfile(self.database, self.seeded)
         kept.write_text(wanted, encoding="utf-8")
 
-    def _restore(self) -> None:
-        for file in self.data.glob("redmine.sqlite3*"):
-            file.unlink()
-        for folder in ("files", "tmp/cache"):
-            shutil.rmtree(self.data / folder)
-            (self.data / folder).mkdir()
+    def restore(self) -> None:
+        """Begin with the laboratory as it was seeded."""
+        self._configure()
         shutil.copyfile(self.seeded, self.database)
 
 

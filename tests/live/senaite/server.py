@@ -20,6 +20,7 @@ from tests.live.serving import LiveServer, Missing
 
 HERE = Path(__file__).parent
 INSTALL_WITHIN, SEED_WITHIN = 1800.0, 1200.0
+DATA = ("Data.fs", "Data.fs.index")
 
 
 def python27() -> Path:
@@ -55,10 +56,10 @@ class Server(LiveServer):
     name = "SENAITE"
     ready_within = 240.0
 
-    def __init__(self, place: Path | None = None) -> None:
-        super().__init__(place)
-        self.instance = self.place / "instance"
-        self.database = self.instance / "var" / "Data.fs"
+    def __init__(self, instance: str = "main", place: Path | None = None) -> None:
+        super().__init__(instance, place)
+        self.template = self.place / "instance"
+        self.zope = self.home / "zope"
         self.seeded = self.place / "seeded" / "Data.fs"
 
     @property
@@ -66,23 +67,10 @@ class Server(LiveServer):
         """The address of the site's JSON API."""
         return f"{self.origin}/senaite/@@API/senaite/v1"
 
-    def prepare(self) -> None:
-        """Install and seed what isn't there yet, and begin with the site as it was seeded.
-
-        Raises:
-            Missing: there is no Python 2.7.
-        """
-        self._install()
-        self._seed()
-        for name in ("Data.fs", "Data.fs.index"):
-            copy = self.seeded.parent / name
-            if copy.exists():
-                shutil.copyfile(copy, self.database.parent / name)
-
     def command(self) -> Sequence[str | Path]:
         """Return what serves at the chosen port."""
-        self._configure()
-        return [self._bin("runwsgi"), self.instance / "etc" / "zope.ini"]
+        self._listen()
+        return [self._bin("runwsgi"), self.zope / "etc" / "zope.ini"]
 
     def answers(self) -> bool:
         """Say whether SENAITE is ready."""
@@ -91,7 +79,7 @@ class Server(LiveServer):
     def _bin(self, name: str) -> Path:
         return self.place / "venv" / "bin" / name
 
-    def _install(self) -> None:
+    def install(self) -> None:
         """Make the virtual environment and the Zope instance; a half-made one is made anew."""
         done = self.place / "installed"
         if done.exists():
@@ -106,37 +94,53 @@ class Server(LiveServer):
         pip = self._bin("pip")
         self.run([pip, "install", "-q", "setuptools==44.1.1", "wheel==0.37.1"])
         self.run([pip, "install", "-q", "--no-deps", "-r", HERE / "requirements.txt"], INSTALL_WITHIN)
-        self.run([self._bin("mkwsgiinstance"), "-d", self.instance, "-u", f"{ADMIN}:{ADMIN_PASSWORD}"])
-        shutil.copyfile(HERE / "site.zcml", self.instance / "etc" / "site.zcml")
+        self.run([self._bin("mkwsgiinstance"), "-d", self.template, "-u", f"{ADMIN}:{ADMIN_PASSWORD}"])
+        shutil.copyfile(HERE / "site.zcml", self.template / "etc" / "site.zcml")
         done.touch()
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
         """Make the site once; a plan that has changed since makes it anew."""
         wanted = json.dumps(plan(), sort_keys=True)
         kept = self.seeded.parent / "plan.json"
         if kept.exists() and kept.read_text(encoding="utf-8") == wanted and self.seeded.exists():
             return
         print("seeding SENAITE with the laboratory", flush=True)
-        shutil.rmtree(self.database.parent, ignore_errors=True)
+        shutil.rmtree(self.zope, ignore_errors=True)
         shutil.rmtree(self.seeded.parent, ignore_errors=True)
-        for directory in (self.database.parent / "log", self.database.parent / "cache", self.seeded.parent):
-            directory.mkdir(parents=True)
+        self.seeded.parent.mkdir()
+        self._configure()
         draft = self.place / "plan.json"
         draft.write_text(wanted, encoding="utf-8")
         said = self.run(
-            [self._bin("zconsole"), "run", self.instance / "etc" / "zope.conf", HERE / "seed.py"],
+            [self._bin("zconsole"), "run", self.zope / "etc" / "zope.conf", HERE / "seed.py"],
             SEED_WITHIN,
             PV_LIVE_PLAN=str(draft),
         )
         if "seeded" not in said:
             raise RuntimeError(f"the site could not be seeded; see {self.place / 'install.log'}")
-        for file in self.database.parent.glob("Data.fs*"):
-            shutil.copyfile(file, self.seeded.parent / file.name)
+        for name in DATA:
+            shutil.copyfile(self.zope / "var" / name, self.seeded.parent / name)
         draft.replace(kept)
 
+    def restore(self) -> None:
+        """Begin with the site as it was seeded."""
+        self._configure()
+        for name in DATA:
+            shutil.copyfile(self.seeded.parent / name, self.zope / "var" / name)
+
     def _configure(self) -> None:
+        """Copy the empty Zope, which says in its own files where it is."""
+        shutil.copytree(self.template, self.zope, ignore=shutil.ignore_patterns("Data.fs*", "*.pid", "*.log"))
+        for folder in ("log", "cache"):
+            (self.zope / "var" / folder).mkdir(parents=True, exist_ok=True)
+        for name in ("zope.conf", "zope.ini"):
+            file = self.zope / "etc" / name
+            text = file.read_text(encoding="utf-8").replace(str(self.template), str(self.zope))
+            file.write_text(text, encoding="utf-8")
+
+    def _listen(self) -> None:
         """Let the server listen on the loopback at the chosen port."""
-        file = self.instance / "etc" / "zope.ini"
+        file = self.zope / "etc" / "zope.ini"
         text = re.sub(r"^(listen|host|port) = .*\n", "", file.read_text(encoding="utf-8"), flags=re.MULTILINE)
         server = "use = egg:waitress#main\n"
         text = text.replace(server, f"{server}host = 127.0.0.1\nport = {self.port}\n")

@@ -32,18 +32,6 @@ class Server(LiveServer):
         """The address of the database, which is the integration's ``base_url``."""
         return f"{self.origin}/{DATABASE}"
 
-    def prepare(self) -> None:
-        """Install and seed what isn't there yet, and begin with the books as they were seeded.
-
-        Raises:
-            Missing: the packages aren't to be had.
-            RuntimeError: something failed; the message names the log.
-        """
-        self._install()
-        self._seed()
-        self._clear("db")
-        shutil.copyfile(self.place / "seeded.sqlite", self._database)
-
     def command(self) -> Sequence[str | Path]:
         """Return what serves at the chosen port."""
         return [self._bin("trytond"), "-c", self._configured(), "-d", DATABASE]
@@ -55,16 +43,12 @@ class Server(LiveServer):
 
     @property
     def _database(self) -> Path:
-        return self.place / "db" / f"{DATABASE}.sqlite"
+        return self.home / "db" / f"{DATABASE}.sqlite"
 
     def _bin(self, name: str) -> Path:
         return self.place / "venv" / "bin" / name
 
-    def _clear(self, folder: str) -> None:
-        shutil.rmtree(self.place / folder, ignore_errors=True)
-        (self.place / folder).mkdir()
-
-    def _install(self) -> None:
+    def install(self) -> None:
         """Make the virtual environment; a half-made one, or one of other versions, is made anew."""
         wanted = (HERE / "requirements.txt").read_text(encoding="utf-8")
         done = self.place / "installed"
@@ -82,14 +66,14 @@ class Server(LiveServer):
 
     def _configured(self) -> Path:
         """Write the configuration and return its file."""
-        file = self.place / "trytond.conf"
+        file = self.home / "trytond.conf"
         file.write_text(
-            f"[database]\nuri = sqlite://\npath = {self.place / 'db'}\n[web]\nlisten = 127.0.0.1:{self.port}\n",
+            f"[database]\nuri = sqlite://\npath = {self._database.parent}\n[web]\nlisten = 127.0.0.1:{self.port}\n",
             encoding="utf-8",
         )
         return file
 
-    def _seed(self) -> None:
+    def seed(self) -> None:
         """Make the books once; a plan or a seed that has changed since makes them anew."""
         wanted = json.dumps(plan(), sort_keys=True) + (HERE / "seed.py").read_text(encoding="utf-8")
         kept, seeded = self.place / "seeded.plan", self.place / "seeded.sqlite"
@@ -97,7 +81,8 @@ class Server(LiveServer):
             return
         print("seeding Tryton with the laboratory", flush=True)
         kept.unlink(missing_ok=True)
-        self._clear("db")
+        shutil.rmtree(self._database.parent, ignore_errors=True)
+        self._database.parent.mkdir()
         self._database.touch()
         password, draft, configured = self.place / "password", self.place / "plan.json", self._configured()
         password.write_text(ADMIN_PASSWORD, encoding="utf-8")
@@ -109,3 +94,8 @@ class Server(LiveServer):
             raise RuntimeError(f"Tryton could not be seeded; see {self.place / 'install.log'}")
         shutil.copyfile(self._database, seeded)
         kept.write_text(wanted, encoding="utf-8")
+
+    def restore(self) -> None:
+        """Begin with the books as they were seeded."""
+        self._database.parent.mkdir()
+        shutil.copyfile(self.place / "seeded.sqlite", self._database)

@@ -10,7 +10,7 @@ from typing import Any
 from pv_testing.exchange.types import Record
 from tests.live.tryton import plan
 
-REQUESTS = tuple(f"SR-2025-{number:04}" for number in range(1, 13))
+REQUESTS = tuple(f"SR-2024-{number:04}" for number in range(1, 13))
 PROTOCOLS = ("PVTP-001", "PVTP-011", "PVTP-018")
 WITHDRAWN = dict.fromkeys(REQUESTS[::4], "PVTP-018")
 NEW_CUSTOMERS = ("Helios Modules", "Sonnwend Solar")

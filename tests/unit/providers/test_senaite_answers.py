@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider
 from pv_testing.providers.senaite import SenaiteProvider
+from tests.shipped import impatient
 
 KNOWN = {"username": "integration", "authenticated": True}
 STRANGER = {"username": "Anonymous User", "authenticated": False}
@@ -76,7 +78,9 @@ class Stub:
         return web.json_response(self.body, status=self.status)
 
 
-def ask(stub: Stub, question: Callable[[SenaiteProvider], Awaitable[Any]]) -> Any:
+def ask(
+    stub: Stub, question: Callable[[SenaiteProvider], Awaitable[Any]], contract: str | Path = "lims_senaite"
+) -> Any:
     """Return what the provider answers, or raise what it raises."""
 
     async def asked() -> Any:
@@ -84,7 +88,7 @@ def ask(stub: Stub, question: Callable[[SenaiteProvider], Awaitable[Any]]) -> An
             address = {"provider": "SENAITE", "username": "integration", "password": "x", "auth_type": "basic"}
             config = system_config("lims", str(server.make_url("/api")), **address)
             with Ledger("sqlite://") as ledger:
-                provider = open_provider(config, load_contract("lims_senaite"), ledger)
+                provider = open_provider(config, load_contract(str(contract)), ledger)
                 assert isinstance(provider, SenaiteProvider)
                 try:
                     return await question(provider)
@@ -167,16 +171,75 @@ def test_field_errors_are_refusals_that_name_the_field():
         ask(Stub(status=400, success=False, type="APIError", message=said), submit)
 
 
-def test_a_registration_that_answers_with_nothing_is_looked_up_and_adopted():
-    setup = ({"uid": "c1", "title": "Solar"}, {"uid": "k1", "parent_uid": "c1"}, {"uid": "t1", "title": "PV Module"})
-    stub = Stub(found=setup, count=1, items=[{}])
-    stub.made = ({**SAMPLE, "getClientTitle": "Solar", "getSampleTypeTitle": "PV Module"},)
-    record = Record("SR-1/SN 1", {"serial_number": "SN 1", "sr_number": "SR-1", "customer_name": "Solar"})
+SETUP = ({"uid": "c1", "title": "Solar"}, {"uid": "k1", "parent_uid": "c1"}, {"uid": "t1", "title": "PV Module"})
+REGISTERED = {**SAMPLE, "getClientTitle": "Solar", "getSampleTypeTitle": "PV Module"}
+SECOND = {**REGISTERED, "uid": "77e0", "getId": "PVM-0002"}
+RECORD = Record("SR-1/SN 1", {"serial_number": "SN 1", "sr_number": "SR-1", "customer_name": "Solar"})
 
-    async def register(provider: SenaiteProvider) -> Report:
+
+def carried(operation: str, record: Record) -> Callable[[SenaiteProvider], Awaitable[Report]]:
+    """Return the question that carries one record."""
+
+    async def carry(provider: SenaiteProvider) -> Report:
         with Ledger("sqlite://") as ledger:
-            return await Exchange(provider.operation("create_sample"), ledger).arun([record])
+            return await Exchange(provider.operation(operation), ledger).arun([record])
 
-    (outcome,) = ask(stub, register).outcomes
+    return carry
+
+
+def test_a_registration_that_answers_with_nothing_is_looked_up_and_adopted():
+    stub = Stub(found=SETUP, count=1, items=[{}])
+    stub.made = (REGISTERED,)
+    (outcome,) = ask(stub, carried("create_sample", RECORD)).outcomes
     assert (outcome.result, outcome.external_id) == (Result.ADOPTED, "5b1c")
     assert stub.writes == 1
+
+
+class LateStub(Stub):
+    """Answers the first write with an error and does its work together with that of the second."""
+
+    async def _write(self, request: web.Request) -> web.Response:
+        self.status = 500 if self.writes == 0 else 200
+        self.made = (REGISTERED, SECOND) if self.writes else ()
+        return await super()._write(request)
+
+
+def test_a_registration_that_took_effect_while_it_was_sent_again_waits_for_a_person(tmp_path):
+    stub = LateStub(found=SETUP, count=1, items=[{"uid": "77e0"}])
+    contract = impatient("lims_senaite", tmp_path, horizon=0.1)
+    (outcome,) = ask(stub, carried("create_sample", RECORD), contract).outcomes
+    assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")
+    assert stub.writes == 2
+
+
+STATUS = Record("SR-1/SN 1", {"lims_sample_id": "5b1c", "lims_status": "Received"})
+RESULTS = Record(
+    "5678",
+    {
+        "lims_sample_id": "5b1c",
+        "execution_id": "5678",
+        "protocol_id": "PVTP-001",
+        "completed_at": "2025-11-12T10:15:00Z",
+        "operator_name": "Ada Volt",
+        "measurements": [{"parameter": "Pmax", "value": 400, "unit": "W", "qc_status": "PASS"}],
+    },
+)
+
+
+@pytest.mark.parametrize(("operation", "record"), [("update_sample_status", STATUS), ("upload_results", RESULTS)])
+def test_a_sample_that_is_there_twice_takes_nothing_until_a_person_has_chosen(operation, record):
+    received = {**SAMPLE, "review_state": "sample_received"}
+    stub = Stub(found=(received, {**received, "uid": "77e0", "review_state": "sample_due"}))
+    (outcome,) = ask(stub, carried(operation, record)).outcomes
+    assert (outcome.result, outcome.code) == (Result.REJECTED, "DUPLICATE_IN_SYSTEM")
+    assert stub.writes == 0
+
+
+@pytest.mark.parametrize(
+    "other", [{"review_state": "cancelled"}, {"review_state": "invalid"}, {"getRawParentAnalysisRequest": "5b1c"}]
+)
+def test_what_is_cancelled_or_a_partition_makes_no_sample_double(other):
+    received = {**SAMPLE, "review_state": "sample_received"}
+    stub = Stub(found=(received, {**received, "uid": "77e0", **other}))
+    (outcome,) = ask(stub, carried("update_sample_status", STATUS)).outcomes
+    assert outcome.result is Result.CREATED

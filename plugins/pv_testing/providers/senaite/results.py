@@ -9,8 +9,8 @@ from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers.senaite.analyses import Analyses
-from pv_testing.providers.senaite.provider import AWAITED, SenaiteProvider
-from pv_testing.providers.senaite.samples import INACTIVE
+from pv_testing.providers.senaite.provider import AWAITED, SenaiteProvider, only
+from pv_testing.providers.senaite.samples import INACTIVE, active_copies, registered, require_single
 from pv_testing.providers.senaite.setup import Setup
 from pv_testing.providers.senaite.versions import HELD, Wanted, plan
 from pv_testing.providers.stepped import SteppedOperation
@@ -75,16 +75,18 @@ class ResultOperation(SteppedOperation):
             raise AmbiguousOutcome(message, key=item.key)
 
     async def _ready(self, sample: str) -> None:
-        """Make sure that the sample takes results."""
-        found = await self._provider.search("get_samples", id=sample)
-        states = [item["review_state"] for item in found if item["uid"] == sample]
-        if not states:
+        """Make sure that the sample takes results, and that it is the only one of its business key."""
+        found = only(await self._provider.search("get_samples", id=sample), uid=sample)
+        if not found:
             raise NotFound(f"SENAITE has no sample {sample}", code="SAMPLE_GONE")
-        if states[0] in AWAITED:
-            message = f"the sample is {states[0]}: receive it in SENAITE, then release the results"
+        state, key = found[0]["review_state"], str(found[0].get("getClientSampleID") or "")
+        if state in AWAITED:
+            message = f"the sample is {state}: receive it in SENAITE, then release the results"
             raise Conflict(message, code="NOT_RECEIVED")
-        if states[0] in INACTIVE:
-            raise Conflict(f"the sample is {states[0]} in SENAITE", code="SAMPLE_GONE")
+        if state in INACTIVE:
+            raise Conflict(f"the sample is {state} in SENAITE", code="SAMPLE_GONE")
+        if key:
+            require_single(active_copies((await registered(self._provider, [key])).get(key, ())))
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Say which result sets are in effect: those of which every analysis holds this very version."""

@@ -21,6 +21,7 @@ from pv_testing.providers.unasked import with_unclear
 
 KEYS = 50
 INACTIVE = frozenset({"cancelled", "invalid", "rejected"})
+DOUBLE = "DUPLICATE_IN_SYSTEM"
 
 
 class SampleOperation(SteppedOperation):
@@ -62,7 +63,15 @@ class SampleOperation(SteppedOperation):
             "Analyses": await self._setup.services(payload.get("Analyses", ())),
         }
         async with self._provider.explained(item.key):
-            return await self._send_one(replace(item, payload={**payload, **names}))
+            reply = await self._send_one(replace(item, payload={**payload, **names}))
+        if item.absent and reply.verdict is Verdict.OK and await self._is_double(item):
+            return Reply(Verdict.AMBIGUOUS, code=DOUBLE, reason="an earlier request has taken effect after all")
+        return reply
+
+    async def _is_double(self, item: Prepared) -> bool:
+        """Say whether a request that had been given up has registered the sample, too, while it was sent again."""
+        found = (await self.find([item])).get(item.key)
+        return found is not None and found.copies > 1
 
     async def _extend(self, item: Prepared) -> Reply:
         """Order the analyses that a registered sample lacks; its client and type are not ours to change."""
@@ -83,22 +92,55 @@ class SampleOperation(SteppedOperation):
 
         A sample that has been cancelled is found as well: the laboratory meant it, and it isn't made anew.
         """
-        by_key: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
-        for start in range(0, len(batch), KEYS):
-            keys = [item.key for item in batch[start : start + KEYS]]
-            for sample in await self._provider.search("get_samples", key=keys):
-                by_key[str(sample.get("getClientSampleID"))].append(sample)
+        by_key = await registered(self._provider, [item.key for item in batch])
         found = {item.key: await self._judged(item, by_key[item.key]) for item in batch if item.key in by_key}
         return with_unclear(found, {item.key: item.key for item in batch}, by_key)
 
     async def _judged(self, item: Prepared, samples: Sequence[Mapping[str, Any]]) -> Found:
-        active = [sample for sample in samples if sample["review_state"] not in INACTIVE]
+        active = [sample for sample in samples if is_active(sample)]
         sample = (active or samples)[-1]
         uid = ids.of_found(sample["uid"], item.key)
         in_effect = not any(_differences(item.payload, sample)) and (
             not active or not await self._analyses.missing(uid, item.payload.get("Analyses", ()))
         )
         return Found(uid, in_effect=in_effect, body=sample, copies=max(1, len(active)))
+
+
+async def registered(provider: SenaiteProvider, keys: Sequence[str]) -> dict[str, list[Mapping[str, Any]]]:
+    """Return the samples under business keys, cancelled ones too; nothing in SENAITE keeps a key unique.
+
+    Where SENAITE ignores the keys, others come as well.
+
+    Args:
+        provider: who speaks to SENAITE.
+        keys: the business keys; many are asked for in one request.
+    """
+    by_key: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for start in range(0, len(keys), KEYS):
+        for sample in await provider.search("get_samples", key=list(keys[start : start + KEYS])):
+            by_key[str(sample.get("getClientSampleID"))].append(sample)
+    return dict(by_key)
+
+
+def active_copies(samples: Iterable[Mapping[str, Any]]) -> int:
+    """Return how many samples under one business key count."""
+    return sum(map(is_active, samples))
+
+
+def require_single(copies: int) -> None:
+    """Make sure that nothing is done to a sample that is there twice before a person has said which one counts.
+
+    Raises:
+        Conflict: there are more samples under its business key.
+    """
+    if copies > 1:
+        message = f"SENAITE has {copies} active samples with this Client Sample ID; cancel all but one, then release"
+        raise Conflict(message, code=DOUBLE)
+
+
+def is_active(sample: Mapping[str, Any]) -> bool:
+    """Say whether a sample counts: it is in use, and no partition, which has the key of the sample it is part of."""
+    return sample["review_state"] not in INACTIVE and not sample.get("getRawParentAnalysisRequest")
 
 
 def _differences(payload: Payload, sample: Mapping[str, Any]) -> Iterable[tuple[str, str]]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import AmbiguousOutcome, Conflict, NotFound, ResponseError
 from pv_testing.exchange.types import Found, Prepared, Reply, Verdict
 from pv_testing.providers.senaite.provider import SenaiteProvider
+from pv_testing.providers.senaite.samples import active_copies, registered, require_single
 from pv_testing.providers.stepped import SteppedOperation
+
+CANCELLED = "cancelled"
 
 
 class StatusOperation(SteppedOperation):
@@ -25,9 +30,11 @@ class StatusOperation(SteppedOperation):
     async def bring(self, item: Prepared) -> Reply:
         """Bring a sample into a state; one that is there already, or beyond, is left alone."""
         sample = await self._sample(item)
+        wanted = str(item.payload["review_state"])
+        if wanted != CANCELLED:
+            require_single(sample.copies)
         if sample.in_effect:
             return Reply(Verdict.OK, sample.external_id, body=sample.body)
-        wanted = str(item.payload["review_state"])
         transition = self._transitions.get(wanted)
         if transition is None:
             message = f"the sample is {sample.body['review_state']}; SENAITE makes it {wanted} by itself, " + (
@@ -46,8 +53,23 @@ class StatusOperation(SteppedOperation):
             raise AmbiguousOutcome(f"SENAITE took {transition}, but the sample is {sample.body['review_state']}")
         return Reply(Verdict.OK, sample.external_id, body=sample.body)
 
+    async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
+        """Look samples up by UID, and count what is registered under the same business key.
+
+        A request that SENAITE has finished long after it was given up has made a second sample. The laboratory may
+        receive that one, so that one must be cancelled before either counts.
+        """
+        found = await super().find(batch) or {}
+        keys = {str(each.body.get("getClientSampleID") or "") for each in found.values()} - {""}
+        there = await registered(self._provider, sorted(keys))
+        copies = {key: active_copies(samples) for key, samples in there.items()}
+        return {
+            key: each._replace(copies=max(1, copies.get(str(each.body.get("getClientSampleID")), 1)))
+            for key, each in found.items()
+        }
+
     async def _sample(self, item: Prepared) -> Found:
-        found = (await super().find([item]) or {}).get(item.key)
+        found = (await self.find([item])).get(item.key)
         if found is not None and found.unclear:
             raise ResponseError(found.unclear, key=item.key, code="FILTER_IGNORED")
         if found is None:
