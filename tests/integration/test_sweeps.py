@@ -269,3 +269,20 @@ def _qms(trip):
     return QMSClient(
         trip.lab.url("qms"), username=known.qms_username, password=known.qms_password, ledger=trip.ledger, owner="test"
     )
+
+
+def test_a_sweep_without_news_adds_nothing_to_the_audit_trail_and_all_of_it_explains_the_ledger(laboratory):
+    trip = laboratory(requests=3, modules=4, protocols=3, state="complete", failures=0.5)
+    with _qms(trip) as qms:
+
+        def sweep() -> int:
+            trip.intake()
+            trip.results()
+            run(report_non_conformances(trip.framework, qms, trip.ids()))
+            return trip.ledger.verify().count
+
+        first = sweep()
+        marks = [event for event in trip.ledger.events() if event.action == "mark"]
+        print(f"{first} events, {len(marks)} of them marks, for {trip.ledger.verify().records} records")
+        assert len(marks) < first / 4
+        assert [sweep() for _ in range(3)] == [first] * 3

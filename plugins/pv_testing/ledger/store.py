@@ -101,6 +101,14 @@ class Store:
             yield connection
 
     @contextmanager
+    def studying(self) -> Iterator[Connection]:
+        """Give what :meth:`reading` does, to a reader who may think for minutes between two statements."""
+        with self.reading() as connection:
+            if not self.sqlite:
+                postgresql.allow_pauses(connection)
+            yield connection
+
+    @contextmanager
     def writing(self) -> Iterator[Writing]:
         """Give a transaction that no other writer overlaps; it is on the disk when the block has ended."""
         with self.exclusive() as connection:

@@ -29,7 +29,7 @@ def verify(store: Store) -> AuditSummary:
         LedgerAltered: the trail is whole, but a table isn't what it tells; the error names what differs.
         LedgerError: the ledger can't be read.
     """
-    with store.reading() as connection, evidence.opened() as trail:
+    with store.studying() as connection, evidence.opened() as trail:
         summary = _follow_chain(connection, trail)
         findings = Findings()
         for difference in shape.differences(connection):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from sqlalchemy import text
 
@@ -235,6 +237,21 @@ def test_the_verdict_names_each_entry_for_people(kept, url, capsys):
     said = capsys.readouterr().out
     assert said.startswith("ALTERED 2 entries of the ledger")
     assert "lims sample created: its external_id is LIM-9, the audit trail says LIM-1" in said
+
+
+@pytest.mark.postgres
+def test_a_verification_that_sorts_for_longer_than_a_writer_may_stand_still_is_not_thrown_out(schema, monkeypatch):
+    with Ledger(f"{schema}%20-cidle_in_transaction_session_timeout=100ms") as ledger:
+        claimed = claim(ledger, "a")
+        ledger.settle([Settlement(*claimed, Result.CREATED, "L")], owner="o")
+        followed = evidence.Trail.entries
+
+        def slowly(*arguments, **named):
+            time.sleep(0.5)
+            return followed(*arguments, **named)
+
+        monkeypatch.setattr(evidence.Trail, "entries", slowly)
+        assert ledger.verify().records == 1
 
 
 def test_more_entries_than_a_page_are_compared(open_ledger, url, monkeypatch):
