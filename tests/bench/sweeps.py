@@ -30,6 +30,8 @@ DAILY = ("pv_capa",)
 PLAN = {"rehearse": False, "replay": False, "service_request": ""}
 SKIPPED = ("approve", "fail_run")
 OVERLAP = 1
+# So that the daily reading, which is spread over the day, doesn't mix with the cost of an idle sweep.
+REREAD = 8_760
 
 
 class Sweeper:
@@ -107,7 +109,7 @@ def running(folder: Path, overlap: int = OVERLAP, **plan: Any) -> Iterator[sandb
         known["pv_ledger"] = {"conn_type": "pv_ledger", "extra": {"path": str(folder / "ledger.sqlite")}}
         shutil.copytree(PROJECT / "config", folder / "config")
         file = folder / "config" / "integrations.yaml"
-        option = f"framework:\n  options: {{overlap: {overlap}}}\n"
+        option = f"framework:\n  options: {{overlap: {overlap}, reread_hours: {REREAD}}}\n"
         file.write_text(file.read_text(encoding="utf-8").replace("framework:\n", option, 1), encoding="utf-8")
         os.environ.update({f"AIRFLOW_CONN_{name.upper()}": json.dumps(each) for name, each in known.items()})
         os.environ["PV_CONFIG"] = str(file)
