@@ -18,7 +18,9 @@ import pytest
 
 from pv_testing.errors import AuthenticationError, NetworkError
 from pv_testing.integrations import LIMSClient
+from pv_testing.integrations.receipt import Receipt
 from pv_testing.ledger import Ledger
+from pv_testing.transports.sync import run
 from sandbox.proxy import serve_proxy
 
 _numbers = itertools.count(int(time.time()) % 1_000_000 * 100)
@@ -133,6 +135,12 @@ class LIMSContract:
     def awaited(lims: LIMSClient) -> str:
         """The system's word for a sample that is awaited, as the contract has it."""
         return lims.contract.vocabularies["receipt"].to_external["AWAITED"]
+
+    def test_receipt_is_what_the_system_says_of_each_sample(self, site, lims):
+        ids = lims.create_samples(samples(2)).external_ids()
+        first, second = ids
+        site.receive([ids[first]])
+        assert run(lims.areceipts(ids)) == {first: Receipt.RECEIVED, second: Receipt.AWAITED}
 
     def test_results_are_uploaded_once_and_amended_when_they_change(self, site, lims):
         (sample_id,) = lims.create_samples(samples(1)).external_ids().values()
