@@ -35,6 +35,7 @@ class Call:
         login: whether it asks for credentials, and therefore carries none.
         renewed: whether its credentials were refused once and have been renewed.
         redirects: how often it was sent on to another address.
+        written: whether anything of it may have been written to a socket in the last attempt.
         careful: whether a refusal that may have come after the effect is left to a look-up or a person.
     """
 
@@ -51,6 +52,7 @@ class Call:
     login: bool = False
     renewed: bool = False
     redirects: int = 0
+    written: bool = False
     careful: bool = False
 
     def left(self) -> float:

@@ -38,7 +38,9 @@ class _InTime(aiohttp.ClientRequest):
 
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Write the request, or raise what says that its time is over."""
-        _call.get().left()
+        call = _call.get()
+        call.left()
+        call.written = True
         return await super().send(conn)
 
     async def write_bytes(
@@ -89,6 +91,7 @@ class Wire:
         """
         session = self._session or self._open()
         left = call.left()
+        call.written = False
         _call.set(call)
         timeout = self._timeout if left >= self._settings.attempt_timeout else self._within(left)
         try:
@@ -142,7 +145,9 @@ class Wire:
 
 
 def _broken(error: Exception, call: Call) -> Exception:
-    """Return what to raise for a request that was sent and has no readable answer."""
+    """Return what to raise for a request that has no readable answer; without a connection, nothing was sent."""
+    if not call.written:
+        return Again(NetworkError(f"the system can't be reached: {_short(error)}"))
     timed_out = isinstance(error, asyncio.TimeoutError)
     what = "the answer did not come in time" if timed_out else f"the answer broke off: {_short(error)}"
     if not call.repeatable:

@@ -101,9 +101,9 @@ def test_aliases_that_explode_are_refused_at_once_and_without_memory() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30)]
     tracemalloc.start()
-    begun = time.perf_counter()
+    begun = time.thread_time()
     message = refusal("\n".join(lines))
-    elapsed, (_, peak) = time.perf_counter() - begun, tracemalloc.get_traced_memory()
+    elapsed, (_, peak) = time.thread_time() - begun, tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert "aliases counted as what they stand for" in message
     assert elapsed < 1
@@ -179,14 +179,14 @@ HOSTILE = {
 def test_ten_times_the_content_takes_about_ten_times_as_long(what: str) -> None:
     def seconds(size: int) -> float:
         text, best = HOSTILE[what](size).encode(), 9.0
-        for _ in range(3):
-            begun = time.perf_counter()
+        for _ in range(5):
+            begun = time.thread_time()
             with suppress(ConfigError):
                 parse_yaml(text, "lab.yaml")
-            best = min(best, time.perf_counter() - begun)
+            best = min(best, time.thread_time() - begun)
         return best
 
-    assert seconds(500_000) < 25 * max(seconds(50_000), 0.002)
+    assert seconds(500_000) < 40 * max(seconds(50_000), 0.002)  # a quadratic reader takes 100 times as long
 
 
 def test_a_long_value_is_not_repeated_in_a_message() -> None:

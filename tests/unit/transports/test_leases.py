@@ -7,10 +7,11 @@ import socket
 import time
 
 import pytest
+from aiohttp import ClientTimeout
 from aiohttp.http_writer import StreamWriter
 
 from pv_testing import clock, lease
-from pv_testing.errors import DeadlineExceeded
+from pv_testing.errors import DeadlineExceeded, NetworkError
 from tests.unit.transports.servers import OK, json
 
 pytestmark = pytest.mark.anyio
@@ -69,4 +70,15 @@ async def test_a_machine_suspended_between_headers_and_body_writes_neither(serve
     monkeypatch.setattr(StreamWriter, "write_headers", suspended)
     with lease.until(clock.seconds() + 60), pytest.raises(DeadlineExceeded, match="stood still"):
         await session.request("POST", "/samples", json={"a": 1})
+    assert server.seen == []
+
+
+async def test_a_request_whose_time_is_over_before_it_has_a_connection_took_no_effect(serve_raw, open_session):
+    """On a busy machine, the time for the request may end in the same turn of the loop as that for its connection."""
+    server = await serve_raw(OK)
+    session = open_session(server.address.replace("http:", "https:"), attempt_timeout=0.2, attempts=2)
+    session._wire._within = lambda seconds: ClientTimeout(total=seconds)
+    session._wire._timeout = ClientTimeout(total=0.2)
+    with pytest.raises(NetworkError, match="can't be reached"):
+        await session.request("POST", "/samples", json={})
     assert server.seen == []
