@@ -11,6 +11,7 @@ import traceback
 import pytest
 from aiohttp import web
 
+from pv_testing import clock
 from pv_testing.errors import (
     AuthenticationError,
     ConfigError,
@@ -268,7 +269,7 @@ async def test_a_token_is_renewed_before_it_expires(serve, open_session, lab, li
     session = open_session(server.address, auth)
     await session.request("GET", "/samples")
     assert auth.current() is not None
-    assert auth._renew_at - time.monotonic() == pytest.approx(seconds, abs=1)
+    assert auth._renew_at - clock.seconds() == pytest.approx(seconds, abs=1)
 
 
 async def test_a_short_lived_token_is_renewed_without_a_refusal(serve, open_session, lab):
@@ -279,7 +280,7 @@ async def test_a_short_lived_token_is_renewed_without_a_refusal(serve, open_sess
     await session.request("GET", "/samples")
     await session.request("GET", "/samples")
     assert len(lab.asked) == 1
-    await asyncio.sleep(auth._renew_at - time.monotonic() + 0.01)
+    await asyncio.sleep(auth._renew_at - clock.seconds() + 0.01)
     await session.request("GET", "/samples")
     assert server.paths() == ["/oauth/token", "/samples", "/samples", "/oauth/token", "/samples"]
 
