@@ -9,8 +9,10 @@ from pv_testing import keys
 from pv_testing.errors import DataError
 from pv_testing.exchange.types import Record
 from pv_testing.ledger import Entry, Ledger, State
+from pv_testing.ledger.rules import ABSENT
 
 CODE = "KEY_OF_EARLIER_VERSION"
+_DECIDED = (State.CONFIRMED, State.IN_FLIGHT, State.UNKNOWN, State.REJECTED)
 _IN_DOUBT = (State.CONFIRMED, State.IN_FLIGHT, State.UNKNOWN)
 
 
@@ -19,7 +21,7 @@ def with_earlier_keys(ledger: Ledger, system: str, kind: str, records: Sequence[
 
     Earlier versions didn't escape the parts of a key, so that request ``SR-1/2`` may have a sample that the ledger
     knows as ``SR-1/2/SN001``, or request ``SR-1`` may. Sent under the key of today it would be there twice. A record
-    that a person has released or confirmed since goes its way.
+    that a person has confirmed since, or released as absent, goes its way; another problem of it decides nothing.
 
     Args:
         ledger: knows the keys.
@@ -32,18 +34,23 @@ def with_earlier_keys(ledger: Ledger, system: str, kind: str, records: Sequence[
 
 def _checked(ledger: Ledger, system: str, kind: str, record: Record) -> Record:
     unescaped = keys.SEPARATOR.join(keys.split(record.key))
-    if record.problem is not None or unescaped == record.key or _is_of_today(unescaped, record):
+    if unescaped == record.key or _is_of_today(unescaped, record):
         return record
     earlier = _entry(ledger, system, kind, unescaped)
     if earlier is None or earlier.state not in _IN_DOUBT:
         return record
     known = _entry(ledger, system, kind, record.key)
-    if known is not None and (known.state, known.code) != (State.QUARANTINED, CODE):
+    if known is not None and _is_decided(known):
         return record
     where = f" with the id {earlier.external_id}" if earlier.external_id else ""
     said = f"an earlier version has carried it, or another record, as {unescaped}{where}: look in the system"
-    message = f"{said}; confirm this record with the id it has there, or release it where it isn't there"
+    message = f"{said}; confirm this record with the id it has there, or release it with --absent where it isn't there"
     return replace(record, problem=DataError(message, system=system, key=record.key, code=CODE))
+
+
+def _is_decided(known: Entry) -> bool:
+    """Whether the record was sent or confirmed under its key, or a person has seen that the system doesn't have it."""
+    return known.state in _DECIDED or (known.state is State.RELEASED and known.code == ABSENT)
 
 
 def _is_of_today(unescaped: str, record: Record) -> bool:

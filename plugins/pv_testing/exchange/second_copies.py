@@ -66,9 +66,12 @@ class SecondCopies:
     async def _look_up(self, items: Sequence[Prepared], copies: dict[str, int]) -> tuple[set[str], str]:
         """Count the copies; return the keys of which the answer tells nothing, and why it doesn't."""
         try:
-            found = await self._operation.find(items) or {}
+            found = await self._operation.find(items)
         except IntegrationError as error:
             return {item.key for item in items}, error.message
+        if found is None:
+            untold = () if self._operation.limits.repeatable else items
+            return {item.key for item in untold}, "the system offers no look-up"
         unclear = {key: each.unclear for key, each in found.items() if each.unclear}
         copies.update((key, each.copies) for key, each in found.items() if not each.unclear)
         return set(unclear), next(iter(unclear.values()), "")

@@ -114,7 +114,16 @@ class Settling:
             await asyncio.to_thread(self._ledger.renew, [claim], self._limits.lease)
         except LeaseLost:
             if self._held.pop(claim.key, None) is not None:
-                self.note(claim.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+                self._let_go(claim)
+
+    def _let_go(self, claim: Claimed) -> None:
+        """Leave a record to the attempt that has taken it over; of what was sent of it, the ledger must know."""
+        outcome = Outcome(claim.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+        if claim.key in self._sent:
+            settlement = self._settlement(claim, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+            self._group.append((settlement, outcome))
+        else:
+            self._outcomes.append(outcome)
 
     def note(
         self,
@@ -303,11 +312,12 @@ class Settling:
         self._outcomes = [outcome for outcome in self._outcomes if outcome.key not in refused]
         for key, refusal in refused.items():
             self.note(key, Result.QUARANTINED, code=refusal.code, reason=refusal.reason)
+        settled = {outcome.key for outcome in self._outcomes if outcome.result.in_effect}
         for key in disputed:
-            if key not in refused:
+            if key not in refused and key not in settled:
                 self.note(key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
 
     async def close(self) -> list[Outcome]:
-        """Commit what is left and return every outcome."""
+        """Commit what is left and return the last outcome of each record."""
         await self.commit()
-        return self._outcomes
+        return list({outcome.key: outcome for outcome in self._outcomes}.values())

@@ -160,7 +160,7 @@ def _tidy(settlement: Settlement) -> Settlement:
     """Return the settlement with nothing secret or unstorable in what a system said."""
     problem = id_problem(settlement.external_id)
     if problem and settlement.result.in_effect:
-        return Settlement(settlement.claimed, Result.QUARANTINED, "", ID_UNUSABLE, problem)
+        return settlement._replace(result=Result.QUARANTINED, external_id="", code=ID_UNUSABLE, reason=problem)
     code = clean(settlement.code)
     if not problem and not settlement.reason and code == settlement.code:
         return settlement

@@ -26,6 +26,8 @@ from pv_testing.ledger.tables import record, watermark
 from pv_testing.ledger.types import State
 
 PAGE = 5_000
+MOST_CLAIMS = 2**40
+"""No record is claimed so often without an event; beyond a database's whole numbers it could be claimed no more."""
 LONGEST_LEASE = 86_400.0
 """Seconds; no attempt asks for more, and a record under a longer lease would wait for nothing."""
 _ANSWERED = ("state", "fingerprint", "confirmed", "revision", "external_id", "doubtful", "code", "reason")
@@ -212,7 +214,8 @@ def _judge_record(place: Place, kept: Row, known: Known, now: float) -> str:
         return f"{_named(place)}: it is {kept.state}, but no event of the audit trail tells of it"
     else:
         wrong = _differs(kept, known.row, _ANSWERED)
-    wrong = wrong or ("its token is an earlier one" if kept.token < known.row.token else "")
+    if not wrong and not known.row.token <= kept.token <= known.row.token + MOST_CLAIMS:
+        wrong = "its token is not one that the ledger has given"
     return wrong and f"{_named(place)}: {wrong} (its last event is {known.sequence or 'none'})"
 
 

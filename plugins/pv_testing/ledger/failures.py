@@ -62,7 +62,7 @@ def understood(url: URL) -> Iterator[None]:
         yield
     except PoolTimeout:
         raise LedgerError(f"the ledger at {place(url)} can't be used: all its connections are busy") from None
-    except (SQLAlchemyError, sqlite3.Error, OSError) as error:
+    except (SQLAlchemyError, sqlite3.Error, OSError, OverflowError) as error:
         raise _explain(error, url) from None
 
 

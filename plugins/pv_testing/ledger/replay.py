@@ -58,7 +58,8 @@ def _settle(row: Row, event: Told) -> Row:
     in_doubt = _text(event, "doubtful") or (event.fingerprint if doubt(row) else "")
     before = (_UNKNOWN, in_doubt) if in_doubt else (row.state, row.fingerprint)
     if _is_not_sent(event):
-        state = str(event.detail.get("state", _UNKNOWN if in_doubt else ANY))
+        certain = in_doubt and (doubt(row) != ANY or _text(event, "doubtful"))
+        state = str(event.detail.get("state", _UNKNOWN if certain else ANY))
         if state == ANY:
             return row._replace(state=ANY, fingerprint=ANY, doubtful=ANY, external_id=event.external_id)
         in_doubt = (in_doubt or event.fingerprint) if state == _UNKNOWN else ""

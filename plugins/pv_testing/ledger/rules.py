@@ -34,6 +34,7 @@ ABSENT = "ABSENT"
 ALTERED = "ALTERED"
 NO_LOOKUP = "NO_LOOKUP"
 DISPUTED = "DISPUTED"
+DUPLICATE = "DUPLICATE_IN_SYSTEM"
 DISPUTED_FIELDS = ("state", "fingerprint", "doubtful", "code", "reason")
 _DISPUTE = "an attempt that had lost the record has sent it all the same; the next one looks up what became of it"
 _FATE_UNKNOWN = frozenset({_IN_FLIGHT, _UNKNOWN})
@@ -265,7 +266,9 @@ def release(row: Row, *, absent: bool) -> Row:
         absent: whether the person has seen that the system doesn't hold the doubtful version.
     """
     if absent:
-        return row._replace(state=_RELEASED, doubtful="", code=ABSENT, reason="")
+        # A second copy had been sent under this revision; a product that knows its idempotency key would do nothing.
+        spent = row.code == DUPLICATE
+        return row._replace(state=_RELEASED, doubtful="", code=ABSENT, reason="", revision=row.revision + spent)
     return row._replace(state=_RELEASED, doubtful="" if row.code == NO_LOOKUP else row.doubtful)
 
 

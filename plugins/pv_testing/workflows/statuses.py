@@ -26,6 +26,7 @@ from pv_testing.workflows.unfinished import Unfinished
 SWEEP = "lims/statuses"
 RECEIPTS = "lims/receipts"
 NOTES = "Updated from PV Testing Framework"
+ODD = frozenset({Receipt.UNCLEAR, Receipt.UNKNOWN, Receipt.DUPLICATE})
 CORRECT = "correct it in the LIMS, or set the state of the service request in the framework"
 
 
@@ -49,11 +50,16 @@ async def push_statuses(
     told = {request.sr_number: _last_mapped(request, words) for request in requests}
     due = [request for request in requests if told[request.sr_number]]
     sample_ids = await lims.asample_ids({key for request in due for key in _keys(request)})
-    arrived = await _arrived(lims, sample_ids) if sample_ids else {}
+    arrived, odd = await _arrived(lims, sample_ids)
     records = [record for request in due for record in _status_records(request, told[request.sr_number], arrived)]
     report = await lims.aexchange("update_sample_status", records, replay=replay, dry_run=dry_run)
-    if len(arrived) < len(sample_ids):
-        report.notes.append(f"{len(sample_ids) - len(arrived)} samples aren't received yet; their status follows")
+    report.add(
+        Outcome(key, Result.QUARANTINED, sample_ids[key], receipt.code, f"the sample {receipt.value}; {CORRECT}")
+        for key, receipt in odd.items()
+    )
+    awaited = len(sample_ids) - len(arrived) - len(odd)
+    if awaited:
+        report.notes.append(f"{awaited} samples aren't received yet; their status follows")
     missing.tell(report)
     if not dry_run:
         in_effect = set(report.external_ids())
@@ -74,18 +80,23 @@ def _status_records(request: ServiceRequest, status: str, sample_ids: Mapping[st
             yield Record(key, {"lims_sample_id": sample_ids[key], "lims_status": status, "notes": NOTES})
 
 
-async def _arrived(lims: LIMSClient, sample_ids: Mapping[str, str]) -> dict[str, str]:
-    """Leave out the samples that the LIMS still waits for.
+async def _arrived(lims: LIMSClient, sample_ids: Mapping[str, str]) -> tuple[dict[str, str], dict[str, Receipt]]:
+    """Return the ids of the samples that may be given a status, and what is odd about others that aren't awaited.
 
     A sample that has been given a status before has been there. Any other that the listing doesn't show as awaited is
-    read by its id: what is missing in a listing proves nothing, and a status may receive a sample.
+    read by its id: what is missing in a listing proves nothing, and a status may receive a sample. One that is gone is
+    given the status all the same, so that the LIMS says so.
     """
+    if not sample_ids:
+        return {}, {}
     awaited = await _awaited(lims)
     listed = {key: sample_id for key, sample_id in sample_ids.items() if not awaited.has(key, sample_id)}
     kind = lims.contract.operation("update_sample_status").kind
     told = await asyncio.to_thread(lims.ledger.external_ids, lims.system, kind, list(listed))
     receipts = await lims.areceipts({key: sample_id for key, sample_id in listed.items() if key not in told})
-    return {key: sample_id for key, sample_id in listed.items() if receipts.get(key) is not Receipt.AWAITED}
+    odd = {key: receipt for key, receipt in receipts.items() if receipt in ODD}
+    left = {key for key, receipt in receipts.items() if receipt is Receipt.AWAITED} | odd.keys()
+    return {key: sample_id for key, sample_id in listed.items() if key not in left}, odd
 
 
 @dataclass(frozen=True)

@@ -62,11 +62,14 @@ def old(url) -> str:
         put(connection, "not sent", "unknown", doubtful=A, token=2)
         put(connection, "refused", "quarantined", doubtful=B, code="X", reason="x", token=2)
         put(connection, "in flight", "in_flight")
+        put(connection, "refused, then not sent", "quarantined", code="X", reason="x", token=2)
         connection.execute(text("INSERT INTO ledger_watermark (name, value) VALUES ('lims/results', '7'), ('w', '8')"))
         append(writing, [
             event("settle", "created", "created", "LIM-1", token=1, revision=1),
             event("settle", "not sent", "deferred", token=2, revision=1, code="NOT_SENT", reason="x"),
             event("quarantine", "refused", "quarantined", code="X", reason="x"),
+            event("quarantine", "refused, then not sent", "quarantined", code="X", reason="x"),
+            event("settle", "refused, then not sent", "deferred", "", B, token=2, revision=1, code="NOT_SENT"),
         ])  # fmt: skip
     store.close()
     return url
@@ -76,11 +79,11 @@ def test_what_is_there_before_the_upgrade_is_the_baseline_and_an_event_says_so(o
     for _ in range(2):
         with Ledger(old) as ledger:
             summary = ledger.verify()
-            assert (summary.count, summary.records, summary.watermarks) == (6, 4, 2)
+            assert (summary.count, summary.records, summary.watermarks) == (8, 5, 2)
     with Ledger(old) as ledger:
-        baseline, *marks = ledger.events(after=3)
+        baseline, *marks = ledger.events(after=5)
         assert (baseline.action, baseline.owner) == ("baseline", "upgrade to 0002")
-        assert baseline.detail == {"records": 4, "watermarks": 2, "schema": "0002"}
+        assert baseline.detail == {"records": 5, "watermarks": 2, "schema": "0002"}
         assert [(event.action, event.key) for event in marks] == [("mark", "lims/results"), ("mark", "w")]
 
 
@@ -92,7 +95,7 @@ def test_work_goes_on_after_the_upgrade_and_is_told_as_always(old):
         ledger.settle([Settlement(claimed["not sent"], Result.DEFERRED, code="ABSENT")], owner="o")
         ledger.settle([Settlement(claimed["refused"], Result.ADOPTED, "LIM-2")], owner="o")
         ledger.set_watermark("w", "9")
-        assert ledger.verify().records == 5
+        assert ledger.verify().records == 6
         assert {entry.key: entry.state for entry in ledger.entries()}["refused"] is State.CONFIRMED
 
 
