@@ -500,6 +500,24 @@ def test_a_lost_answer_leaves_one_attachment(redmine, connect, lab, route, kind)
     assert len(lab.issue(int(number), include="attachments")["attachments"]) == 1
 
 
+def test_files_that_come_at_the_same_time_are_all_attached_once(connect, lab):
+    """Redmine refuses the later of two changes of one issue without a word, and has done nothing of it."""
+    qms = connect(QMSClient, project=plan.QUALITY)
+    key = f"PVTP-018-{fresh()}/1"
+    number = capa(qms, key).external_id
+    names = [f"chart-{place:02}.png" for place in range(16)]
+    files = []
+    for name in names:
+        content = CHART + name.encode()
+        given = {"content": base64.b64encode(content).decode(), "sha256": hashlib.sha256(content).hexdigest()}
+        known = {"capa_key": key, "capa_id": number, "filename": name, "content_type": "image/png"}
+        files.append(Record(f"{key}/{name}", {**known, **given}))
+    report = qms.exchange("attach_file", files)
+    assert report.not_in_effect() == [], report.table()
+    attached = lab.issue(int(number), include="attachments")["attachments"]
+    assert sorted(each["filename"] for each in attached) == names
+
+
 def test_a_new_version_of_a_file_stands_beside_the_old_one(connect, lab):
     qms = connect(QMSClient, project=plan.QUALITY)
     key = f"PVTP-018-{fresh()}/1"
