@@ -11,7 +11,7 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 from operators.exchange import in_order
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing import errors
-from pv_testing.errors import Action, AuditBroken, ExchangeIncomplete, IntegrationError, RateLimited
+from pv_testing.errors import Action, AuditBroken, ExchangeIncomplete, IntegrationError, LedgerAltered, RateLimited
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Result
 
@@ -21,7 +21,7 @@ PLAIN = sorted(
         for cls in vars(errors).values()
         if isinstance(cls, type)
         and issubclass(cls, IntegrationError)
-        and cls not in (RateLimited, ExchangeIncomplete, AuditBroken)
+        and cls not in (RateLimited, ExchangeIncomplete, AuditBroken, LedgerAltered)
     ),
     key=lambda cls: cls.__name__,
 )
