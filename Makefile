@@ -36,7 +36,7 @@ lint: $(READY)  ## Check the code with ruff, and the core's types with mypy
 bench: $(READY) ## Measure what a record, a claim and a parsed DAG cost
 	@$(RUN) -m tests.bench $(ARGS)
 
-chaos: $(READY) ## Kill, lose and slow down 5,000 samples and the work of an office, and count what arrived
+chaos: $(READY) ## Attack 5,000 samples, the work of an office and a LIMS that checks nothing, and count what arrived
 	@$(RUN) -m tests.chaos $(ARGS)
 
 live: $(READY)  ## Install and start SENAITE, Redmine and Tryton, and carry a service request through them

@@ -89,6 +89,7 @@ class Found(NamedTuple):
         body: the system's own description of the record.
         copies: how many records carry the business key; more than one is a matter for a person.
         unclear: why the answer doesn't tell whether the record is there; empty where it does.
+        others: why the answer may lack further copies, as it held records that were not asked for; empty where not.
     """
 
     external_id: str
@@ -96,6 +97,7 @@ class Found(NamedTuple):
     body: Mapping[str, Any] = NOTHING
     copies: int = 1
     unclear: str = ""
+    others: str = ""
 
 
 class Result(str, Enum):

@@ -13,7 +13,8 @@ def with_unclear(found: Mapping[str, Found], asked: Mapping[str, str], seen: Ite
     """Return what a look-up found, and mark the records of which its answer tells nothing.
 
     A system that ignores the filter answers with a page of other records. Such an answer doesn't say that a record is
-    absent; taking it so would create the record a second time.
+    absent; taking it so would create the record a second time. Of a record that it holds, further copies may stand on
+    another page.
 
     Args:
         found: by business key.
@@ -23,5 +24,6 @@ def with_unclear(found: Mapping[str, Found], asked: Mapping[str, str], seen: Ite
     others = {str(key) for key in seen} - set(asked.values())
     if not others:
         return dict(found)
-    unclear = Found("", unclear=IGNORED.format(min(others)[:200]))
-    return {**dict.fromkeys(asked, unclear), **found}
+    why = IGNORED.format(min(others)[:200])
+    absent = dict.fromkeys(asked, Found("", unclear=why))
+    return {**absent, **{key: each._replace(others=why) for key, each in found.items()}}

@@ -164,7 +164,14 @@ def test_a_duplicate_of_what_another_attempt_has_settled_is_not_swallowed(url, t
 BLIND = {"id": "X1", "project_id": "P", "external_id": "X1", "customer": "C", "sample_type": "PV Module"}
 
 
-@pytest.mark.parametrize("answer", [(400, {"error": "no"}), (200, {"data": [BLIND]})], ids=["refused", "other records"])
+ONE = {**BLIND, "id": "S1", "external_id": "0"}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [(400, {"error": "no"}), (200, {"data": [BLIND]}), (200, {"data": [BLIND, ONE]})],
+    ids=["refused", "other records", "one copy among other records"],
+)
 def test_a_look_up_for_second_copies_that_tells_nothing_leaves_the_record_waiting(url, tmp_path, answer):
     lims, path = PlainLims(), contract(tmp_path)
     lims.create = twice(lims, url, 1)
