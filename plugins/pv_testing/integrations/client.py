@@ -88,10 +88,9 @@ class SystemClient:
             replay: try records again that wait for a person with the same content.
             dry_run: only say what would happen.
         """
-        provider = await self.provider()
-        kind = self.contract.operation(operation).kind
-        records = await asyncio.to_thread(with_earlier_keys, self.ledger, self.system, kind, records)
-        exchange = Exchange(provider.operation(operation), self.ledger, owner=self.owner, replay=replay)
+        carried = (await self.provider()).operation(operation)
+        records = await asyncio.to_thread(with_earlier_keys, self.ledger, self.system, carried.kind, records)
+        exchange = Exchange(carried, self.ledger, owner=self.owner, replay=replay)
         return await asyncio.to_thread(exchange.plan, records) if dry_run else await exchange.arun(records)
 
     def exchange(self, operation: str, records: Sequence[Record], *, replay: bool = False) -> Report:
