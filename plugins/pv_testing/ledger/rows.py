@@ -105,7 +105,9 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
 
 def storable(text: str) -> bool:
     """Whether a database can keep the text as a key: neither empty nor too long, without NUL or half a character."""
-    return bool(text) and not _UNSTORABLE.search(text) and len(text.encode()) <= LONGEST_KEY
+    if text.isascii():  # nearly every key and id, in a tenth of the time
+        return 0 < len(text) <= LONGEST_KEY and "\0" not in text
+    return not _UNSTORABLE.search(text) and len(text.encode()) <= LONGEST_KEY
 
 
 def id_problem(external_id: str) -> str:
