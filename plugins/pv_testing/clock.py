@@ -40,4 +40,7 @@ class _Clock:
 
 
 seconds = _Clock()
-"""Returns seconds since an arbitrary moment; they never run slower than real time, but may run faster."""
+"""Returns seconds since an arbitrary moment.
+
+They may run faster than real time. They run slower only where neither clock tells that the machine was paused.
+"""

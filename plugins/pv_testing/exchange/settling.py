@@ -44,7 +44,7 @@ class Settling:
         self._owner = owner
         self._kind = (operation.system, operation.kind)
         self._held: dict[str, Claimed] = {}
-        self._group: list[tuple[Settlement, Outcome | None]] = []
+        self._group: list[Grouped] = []
         self._outcomes: list[Outcome] = []
         self._overtaken: list[str] = []
         self._sent: set[str] = set()
@@ -275,13 +275,15 @@ class Settling:
 
         Such a record is in doubt, and is looked up; where the look-up gives the same id, a person must see.
         """
+        new_ids = [one.external_id for one, _ in group if _has_new_id(one)]
+        if not new_ids:
+            return list(group)
         system, kind = self._kind
-        ids = [one.external_id for one, _ in group if one.result.in_effect and one.external_id]
-        holders = await asyncio.to_thread(self._ledger.find_by_external_id, system, kind, ids)
+        holders = await asyncio.to_thread(self._ledger.find_by_external_id, system, kind, new_ids)
         checked: list[Grouped] = []
         for settlement, outcome in group:
-            key, external_id = settlement.claimed.key, settlement.external_id
-            holder = holders.setdefault(external_id, key) if settlement.result.in_effect and external_id else key
+            key = settlement.claimed.key
+            holder = holders.setdefault(settlement.external_id, key) if _has_new_id(settlement) else key
             if holder == key:
                 checked.append((settlement, outcome))
                 continue
@@ -321,3 +323,8 @@ class Settling:
         """Commit what is left and return the last outcome of each record."""
         await self.commit()
         return list({outcome.key: outcome for outcome in self._outcomes}.values())
+
+
+def _has_new_id(settlement: Settlement) -> bool:
+    """Whether the record took effect under an id that the ledger doesn't have for it yet."""
+    return settlement.result.in_effect and settlement.external_id not in {"", settlement.claimed.external_id}

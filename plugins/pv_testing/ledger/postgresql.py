@@ -91,7 +91,7 @@ def take_turn(connection: Connection) -> float:
 
 
 def allow_pauses(connection: Connection) -> None:
-    """Let a transaction that only reads stand still for an hour; it keeps nobody out."""
+    """Let a transaction that only reads stand still for an hour; it shuts no other one out."""
     connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = '1h'"))
 
 

@@ -34,7 +34,7 @@ class Approval:
         required: whether it asks at all.
         approvers: ids of the Airflow users who may answer; anyone who may edit the tasks where there are none.
         hours: how long the question waits.
-        four_eyes: whether whoever has started the run may not approve what it has found.
+        four_eyes: whether the user who started the run may not approve its finding.
     """
 
     required: bool = True
@@ -49,7 +49,7 @@ class Approval:
             starter: who has started the run; empty where its schedule did.
 
         Raises:
-            ConfigError: nobody is left (``FOUR_EYES``).
+            ConfigError: no approver is left (``FOUR_EYES``).
         """
         others = tuple(user for user in self.approvers if not (self.four_eyes and user == starter))
         if self.approvers and not others:
