@@ -11,29 +11,25 @@ import time
 LEAST_STEP = 0.5
 """Seconds by which the wall clock must be off before that counts: smaller ones are its usual corrections."""
 
-
-def _uninterrupted() -> float:
-    """Return seconds since the machine was started, the time that it was suspended included where it can be had."""
-    try:
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
-    except AttributeError:  # macOS and Windows have no such clock
-        return time.monotonic()
+_BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
+"""Counts the time since the machine's start, a suspension included; macOS and Windows have no such clock."""
 
 
 class _Clock:
     """Adds to the time since the machine's start what the wall clock was set forward.
 
-    That happens to a virtual machine after its host has paused it. A clock that is set back takes nothing away.
+    That happens to a virtual machine after its host has paused it. A clock that is set back takes nothing away. The
+    first reading finds the wall clock ahead by all the time before the machine's start.
     """
 
     def __init__(self) -> None:
-        self._ahead = time.time() - _uninterrupted()
+        self._ahead = 0.0
         self._added = 0.0
 
     def __call__(self) -> float:
-        since_start = _uninterrupted()
+        since_start = time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
         step = time.time() - since_start - self._ahead
-        if abs(step) > LEAST_STEP:
+        if step > LEAST_STEP or step < -LEAST_STEP:
             self._ahead += step
             self._added += max(step, 0.0)
         return since_start + self._added

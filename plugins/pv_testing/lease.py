@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 _end: ContextVar[float] = ContextVar("lease_end", default=math.inf)
@@ -24,15 +22,20 @@ def held() -> bool:
     return _end.get() < math.inf
 
 
-@contextmanager
-def until(moment: float) -> Iterator[None]:
-    """Say that what runs within, and the tasks that it begins, sends records under a lease.
+class until:  # noqa: N801 - used as a function is
+    """Says that what runs within, and the tasks that it begins, sends records under a lease; a context manager.
 
     Args:
         moment: the ``clock.seconds()`` after which the lease would not cover the effect of a request any more.
     """
-    token = _end.set(moment)
-    try:
-        yield
-    finally:
-        _end.reset(token)
+
+    __slots__ = ("_before", "_moment")
+
+    def __init__(self, moment: float) -> None:
+        self._moment = moment
+
+    def __enter__(self) -> None:
+        self._before = _end.set(self._moment)
+
+    def __exit__(self, *_: object) -> None:
+        _end.reset(self._before)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,8 +20,8 @@ class Machine:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.up, self.wall = 1_000.0, 1_700_000_000.0
-        monkeypatch.setattr("pv_testing.clock._uninterrupted", lambda: self.up)
-        monkeypatch.setattr(time, "time", lambda: self.wall)
+        clocks = SimpleNamespace(time=lambda: self.wall, clock_gettime=lambda _: self.up, monotonic=lambda: self.up)
+        monkeypatch.setattr("pv_testing.clock.time", clocks)
 
     def pass_by(self, seconds: float) -> None:
         self.up += seconds

@@ -140,7 +140,8 @@ def _outward(ours: str, spec: Mapping[str, Any], shared: Shared) -> Step:
         constant = spec["const"]
         return lambda _, payload: put(payload, constant)
     get: Getter = first(spec["from"])
-    convert = _contextual(spec, shared)
+    by_context = _contextual(spec, shared)
+    by_itself = plain if by_context else _by_itself(spec, shared)
     missing = _missing(ours, spec)
 
     def step(data: Data, payload: dict[str, Any]) -> None:
@@ -151,7 +152,7 @@ def _outward(ours: str, spec: Mapping[str, Any], shared: Shared) -> Step:
                 put(payload, value)
             return
         try:
-            put(payload, convert(value, data))
+            put(payload, by_context(value, data) if by_context else by_itself(value))
         except MappingError as error:
             raise inside(ours, error) from None
 
@@ -174,16 +175,16 @@ def inside(where: str, error: MappingError) -> MappingError:
     return MappingError(f"{where}{glue}{error.message}", code=error.code)
 
 
-def _contextual(spec: Mapping[str, Any], shared: Shared) -> Contextual:
+def _contextual(spec: Mapping[str, Any], shared: Shared) -> Contextual | None:
+    """Return how a value is converted that depends on others of its record; ``None`` for one that doesn't."""
     if spec.get("type") == "unit":
         return _unit_name(spec, shared)
-    if "unit" in spec:
-        return _quantity(spec, shared)
-    convert = _list(shared.maps[spec["each"]]) if "each" in spec else _simple(spec, shared)
-    return lambda value, _: convert(value)
+    return _quantity(spec, shared) if "unit" in spec else None
 
 
-def _simple(spec: Mapping[str, Any], shared: Shared) -> Converter:
+def _by_itself(spec: Mapping[str, Any], shared: Shared) -> Converter:
+    if "each" in spec:
+        return _list(shared.maps[spec["each"]])
     convert = CONVERTERS.get(spec.get("type", ""), plain)
     if spec.get("type") == "datetime":
         convert = instants(spec["to"])

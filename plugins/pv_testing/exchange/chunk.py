@@ -146,6 +146,8 @@ class Chunk:
 
         Which of the two is the newer one, only the source of the record can say.
         """
+        if not self._waited:
+            return
         for decision in (Decision.NEW, Decision.CHANGED, Decision.RESOLVE):
             for claim in sort[decision]:
                 if claim.revision > self._waited.get(claim.key, claim.revision):
@@ -385,7 +387,8 @@ class Chunk:
             log.warning("%s: %d records may be there twice and are looked up", self.operation.name, len(disputed))
         self._second_copies.expect([self.items[key] for key in disputed], sent_twice=True)
         refusals = await self._second_copies.found()
-        await self._ledger(self.shared.ledger.suspect, refusals, owner=self.shared.owner)
+        if refusals:
+            await self._ledger(self.shared.ledger.suspect, refusals, owner=self.shared.owner)
         self.settling.note_suspects(refusals, disputed)
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:

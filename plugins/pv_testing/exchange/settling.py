@@ -81,7 +81,8 @@ class Settling:
 
     def sending(self, items: Sequence[Prepared]) -> None:
         """Remember that these records are about to be sent, and may be in the system from now on."""
-        self._sent.update(item.key for item in items)
+        for item in items:
+            self._sent.add(item.key)
 
     def absent_from_system(self, items: Sequence[Prepared]) -> None:
         """Remember that what was sent of these records has surely not taken effect."""
@@ -275,19 +276,19 @@ class Settling:
 
         Such a record is in doubt, and is looked up; where the look-up gives the same id, a person must see.
         """
-        new_ids = [one.external_id for one, _ in group if _has_new_id(one)]
+        new_ids = [(one.claimed.key, one.external_id) for one, _ in group if _has_new_id(one)]
         if not new_ids:
             return list(group)
         system, kind = self._kind
-        holders = await asyncio.to_thread(self._ledger.find_by_external_id, system, kind, new_ids)
+        asked = [external_id for _, external_id in new_ids]
+        holders = await asyncio.to_thread(self._ledger.find_by_external_id, system, kind, asked)
+        if all(holders.setdefault(external_id, key) == key for key, external_id in new_ids):
+            return list(group)
         checked: list[Grouped] = []
         for settlement, outcome in group:
             key = settlement.claimed.key
             holder = holders.setdefault(settlement.external_id, key) if _has_new_id(settlement) else key
-            if holder == key:
-                checked.append((settlement, outcome))
-                continue
-            checked.append(self._taken(settlement, outcome, holder))
+            checked.append((settlement, outcome) if holder == key else self._taken(settlement, outcome, holder))
         return checked
 
     def _taken(self, settlement: Settlement, outcome: Outcome | None, holder: str) -> Grouped:

@@ -101,7 +101,13 @@ class Found(NamedTuple):
 
 
 class Result(str, Enum):
-    """What became of a record."""
+    """What became of a record.
+
+    Attributes:
+        in_effect: whether the record is in effect in the system.
+    """
+
+    in_effect: bool
 
     CREATED = "created"
     UPDATED = "updated"
@@ -111,13 +117,9 @@ class Result(str, Enum):
     QUARANTINED = "quarantined"
     DEFERRED = "deferred"
 
-    @property
-    def in_effect(self) -> bool:
-        """Whether the record is in effect in the system."""
-        return self in _IN_EFFECT
-
-
-_IN_EFFECT = frozenset({Result.CREATED, Result.UPDATED, Result.UNCHANGED, Result.ADOPTED})
+    def __init__(self, name: str) -> None:
+        # An attribute: as a property it would be computed five times for every record.
+        self.in_effect = name in {"created", "updated", "unchanged", "adopted"}
 
 
 class Outcome(NamedTuple):

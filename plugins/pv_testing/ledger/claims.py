@@ -161,9 +161,9 @@ def _tidy(settlement: Settlement) -> Settlement:
     problem = id_problem(settlement.external_id)
     if problem and settlement.result.in_effect:
         return settlement._replace(result=Result.QUARANTINED, external_id="", code=ID_UNUSABLE, reason=problem)
-    code = clean(settlement.code)
-    if not problem and not settlement.reason and code == settlement.code:
+    if not problem and not settlement.reason and not settlement.code:
         return settlement
+    code = clean(settlement.code)
     external_id = "" if problem else settlement.external_id
     reason = clean(redact(settlement.reason, REASON_LIMIT))
     return settlement._replace(external_id=external_id, code=code, reason=reason)

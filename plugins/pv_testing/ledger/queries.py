@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 
-from pv_testing.ledger.rows import lookup, of, storable
+from pv_testing.ledger.rows import all_storable, lookup, of, storable
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import record
 from pv_testing.ledger.types import Entry, State
@@ -40,7 +40,7 @@ def find_by_external_id(store: Store, system: str, kind: str, ids: Sequence[str]
 
 
 def _possible(values: Sequence[str]) -> Sequence[str]:
-    return [value for value in values if storable(value)]
+    return values if all_storable(values) else [value for value in values if storable(value)]
 
 
 def entries(

@@ -96,9 +96,9 @@ def of(system: str, kind: str) -> ColumnElement[bool]:
 
 def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -> dict[str, Row]:
     """Return what is known of the keys; those that aren't known are left out."""
-    for key in keys:
-        if not storable(key):
-            raise DataError(f"the key {clean(key)[:100]!r} is {UNUSABLE}", system=system, code="KEY_UNUSABLE")
+    if not all_storable(keys):
+        unusable = next(key for key in keys if not storable(key))
+        raise DataError(f"the key {clean(unusable)[:100]!r} is {UNUSABLE}", system=system, code="KEY_UNUSABLE")
     found = lookup(connection, _COLUMNS, of(system, kind), record.c.key, keys)
     return {row[0]: Row._make(row) for row in found}
 
@@ -108,6 +108,14 @@ def storable(text: str) -> bool:
     if text.isascii():  # nearly every key and id, in a tenth of the time
         return 0 < len(text) <= LONGEST_KEY and "\0" not in text
     return not _UNSTORABLE.search(text) and len(text.encode()) <= LONGEST_KEY
+
+
+def all_storable(texts: Sequence[str]) -> bool:
+    """Whether a database can keep each of the texts as a key; for many at once, in a tenth of the time."""
+    together = "".join(texts)
+    if together.isascii():
+        return all(texts) and max(map(len, texts), default=0) <= LONGEST_KEY and "\0" not in together
+    return all(map(storable, texts))
 
 
 def id_problem(external_id: str) -> str:

@@ -41,8 +41,7 @@ class Gate:
             CircuitOpen: the system failed too often, and that won't change before.
             DeadlineExceeded: quota or other requests don't leave the time.
         """
-        closed = self._closed()
-        if closed is not None:
+        if self._slots.taken and (closed := self._closed()) is not None:
             _in_time(closed, latest)
         await self._slots.take(latest)
         try:

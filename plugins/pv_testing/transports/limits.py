@@ -136,6 +136,11 @@ class Slots:
         self._free = number
         self._line: deque[asyncio.Future[None]] = deque()
 
+    @property
+    def taken(self) -> bool:
+        """Whether there is none left, so that a request must wait in line."""
+        return not self._free
+
     async def take(self, latest: float) -> None:
         """Wait for a slot.
 

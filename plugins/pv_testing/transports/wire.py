@@ -39,7 +39,8 @@ class _InTime(aiohttp.ClientRequest):
     async def send(self, conn: Connection) -> aiohttp.ClientResponse:
         """Write the request, or raise what says that its time is over."""
         call = _call.get()
-        call.left()
+        if not self.body:  # else write_bytes asks, as late as can be
+            call.left()
         call.written = True
         return await super().send(conn)
 
@@ -59,6 +60,8 @@ class _InTime(aiohttp.ClientRequest):
 _call: ContextVar[Call] = ContextVar("call")
 SENT_AGAIN_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 ONCE = (_once,)
+FRESH = {"Cache-Control": "no-cache"}
+"""An answer from a shared cache would say that what was just created isn't there."""
 
 
 class Wire:
@@ -93,6 +96,8 @@ class Wire:
         left = call.left()
         call.written = False
         _call.set(call)
+        if call.method == "GET":
+            headers = {**FRESH, **headers}
         timeout = self._timeout if left >= self._settings.attempt_timeout else self._within(left)
         try:
             async with session.request(
@@ -130,8 +135,7 @@ class Wire:
         self._session = aiohttp.ClientSession(
             connector=connector,
             request_class=_InTime,
-            # An answer from a shared cache would say that what was just created isn't there.
-            headers={"Accept": "application/json", "Cache-Control": "no-cache", **settings.headers},
+            headers={"Accept": "application/json", **settings.headers},
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
         )
