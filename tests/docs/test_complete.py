@@ -6,6 +6,7 @@ import argparse
 import ast
 import importlib
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -230,3 +231,21 @@ def test_every_error_is_in_the_tree_that_the_pages_point_to() -> None:
 
     tree = importlib.import_module("pv_testing.errors").__doc__ or ""
     assert unnamed((kind.__name__ for kind in below(IntegrationError)), tree) == []
+
+
+COMMAND = re.compile(r"python -m pv_testing ((?:--?\w|\w)[^`#\n]*)")
+PRINTED = [
+    pytest.param(page, command.strip(), id=f"{page.stem}: {command.strip()}")
+    for page in PAGES
+    for command in dict.fromkeys(COMMAND.findall(re.sub(r"\s*\n\s*", " ", prose(page)) + "\n" + text(page)))
+    if " " in command.strip()
+]
+
+
+@pytest.mark.parametrize(("page", "command"), PRINTED)
+def test_a_printed_command_is_one_that_the_command_line_takes(page, command):
+    arguments = shlex.split(command.split("|")[0])
+    try:
+        _parser().parse_args(arguments)
+    except SystemExit:
+        pytest.fail(f"{page.name} prints a command that the command line refuses: {command}")
