@@ -137,6 +137,8 @@ def stand_in(key: str) -> str:
 
 def clean(text: str) -> str:
     """Return the text with U+FFFD in place of what no database can keep."""
+    if text.isascii() and "\0" not in text:
+        return text
     return _UNSTORABLE.sub("\ufffd", text)
 
 
