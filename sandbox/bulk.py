@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sandbox.problems import Problem, details_of
 
 MOST = 500
+KEYS = ("external_id", "project_id")
 Item = TypeVar("Item", bound=BaseModel)
 
 
@@ -48,4 +49,9 @@ def _one(item: Any, model: type[Item], work: Callable[[Item], dict[str, Any]]) -
         problem = Problem(422, "VALIDATION_ERROR", "The item is not valid", details=details)
     except Problem as refused:
         problem = refused
-    return {"status": problem.status, **problem.envelope()}
+    return {**named(item), "status": problem.status, **problem.envelope()}
+
+
+def named(item: Any) -> dict[str, Any]:
+    """Return the keys that an item was sent with, so that its refusal can be told from the others."""
+    return {name: item[name] for name in KEYS if name in item} if isinstance(item, dict) else {}

@@ -29,6 +29,7 @@ Kind = Literal[
     "ignore_filter",
     "odd_ids",
     "items_fail",
+    "shuffle",
 ]
 
 
@@ -47,7 +48,8 @@ class FaultRule(BaseModel):
             expires first. ``repeat_page``: whatever page of a listing is asked for, the answer is page 1.
             ``ignore_filter``: a look-up is answered with the listing from its beginning. ``odd_ids``: the work is done,
             the ids in the answer have another ``shape``. ``items_fail``: the work is done, and each second item of a
-            bulk answer says ``status``.
+            bulk answer says ``status``. ``shuffle``: the work is done, the items of a bulk answer come in an order that
+            ``seed`` decides.
         rate: the share of matching requests that is hit, 0 to 1.
         times: how many requests are hit at most.
         retry_after: seconds, ``"date:5"`` for an HTTP date in five seconds, or any text sent as it stands.
@@ -58,7 +60,7 @@ class FaultRule(BaseModel):
         seconds: the length of ``delay``.
         when: whether ``delay`` waits, or ``error`` comes, before the work or after it.
         burst: how many matching requests in a row are hit each time the rule strikes.
-        seed: of the random numbers that ``rate`` needs.
+        seed: of the random numbers that ``rate`` and ``shuffle`` need.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -15,7 +15,7 @@ import orjson
 from sandbox.faults import FaultRule
 from sandbox.log import Seen
 from sandbox.problems import Problem
-from sandbox.rewriting import unfiltered, with_failed_items, with_odd_ids
+from sandbox.rewriting import shuffled, unfiltered, with_failed_items, with_odd_ids
 from sandbox.system import System
 
 Message = MutableMapping[str, Any]
@@ -194,6 +194,8 @@ def _told(rule: FaultRule, answer: Answer) -> Answer:
         answer.say(with_odd_ids(answer.body, rule.shape))
     if rule.kind == "items_fail":
         answer.say(with_failed_items(answer.body, rule.status))
+    if rule.kind == "shuffle":
+        answer.say(shuffled(answer.body, rule.seed))
     return answer
 
 

@@ -4,13 +4,51 @@ from __future__ import annotations
 
 import math
 from contextvars import ContextVar
+from typing import TYPE_CHECKING
 
-_end: ContextVar[float] = ContextVar("lease_end", default=math.inf)
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+class until:  # noqa: N801 - used as a function is
+    """Says that what runs within, and the tasks that it begins, sends records under a lease; a context manager.
+
+    Args:
+        moment: the ``clock.seconds()`` after which the lease would not cover the effect of a request any more.
+
+    Attributes:
+        moment: the same.
+        asked: whether the transports were asked for anything.
+        wrote: whether anything that may have an effect was written to a socket.
+    """
+
+    __slots__ = ("_before", "asked", "moment", "wrote")
+
+    def __init__(self, moment: float) -> None:
+        self.moment = moment
+        self.asked = False
+        self.wrote = False
+
+    def __enter__(self) -> Self:
+        self._before = _attempt.set(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _attempt.reset(self._before)
+
+    @property
+    def unsent(self) -> bool:
+        """Whether surely nothing was sent; what doesn't go through the transports can't be told."""
+        return self.asked and not self.wrote
+
+
+_attempt: ContextVar[until | None] = ContextVar("lease", default=None)
 
 
 def end() -> float:
     """Return the ``clock.seconds()`` after which nothing may be written to a system; without a lease, infinity."""
-    return _end.get()
+    attempt = _attempt.get()
+    return math.inf if attempt is None else attempt.moment
 
 
 def held() -> bool:
@@ -19,23 +57,24 @@ def held() -> bool:
     What became of its requests is looked up, or left to a person, before anything is sent again. Therefore a refusal
     that may have come after the effect is never followed by a repetition here.
     """
-    return _end.get() < math.inf
+    return _attempt.get() is not None
 
 
-class until:  # noqa: N801 - used as a function is
-    """Says that what runs within, and the tasks that it begins, sends records under a lease; a context manager.
+def asks() -> None:
+    """Note that the transports are asked for a request."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.asked = True
 
-    Args:
-        moment: the ``clock.seconds()`` after which the lease would not cover the effect of a request any more.
-    """
 
-    __slots__ = ("_before", "_moment")
+def writes() -> None:
+    """Note that a request which may have an effect is written."""
+    attempt = _attempt.get()
+    if attempt is not None:
+        attempt.wrote = True
 
-    def __init__(self, moment: float) -> None:
-        self._moment = moment
 
-    def __enter__(self) -> None:
-        self._before = _end.set(self._moment)
-
-    def __exit__(self, *_: object) -> None:
-        _end.reset(self._before)
+def unsent() -> bool:
+    """Whether the attempt has surely sent nothing yet."""
+    attempt = _attempt.get()
+    return attempt is not None and attempt.unsent

@@ -11,6 +11,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from sandbox.auth import Principal, require
+from sandbox.bulk import named
 from sandbox.lims import models
 from sandbox.lims.records import Records, number_of, result_id, result_view, sample_id, sample_view
 from sandbox.paging import listing
@@ -92,7 +93,7 @@ async def move_samples(bulk: models.BulkStatuses, records: Rec, who: Writer) -> 
                 records.move(update.id, update, who.name)
                 answers[place] = {"status": 200, "id": update.id}
             except Problem as problem:
-                answers[place] = {"id": update.id, **_failure(problem)}
+                answers[place] = _failure(problem, bulk.updates[place])
     return reply({"results": answers})
 
 
@@ -154,7 +155,7 @@ async def create_results(bulk: models.BulkResults, records: Rec, _: Analyst, req
                     records.check_result(result)
                     answers[place] = {"status": 201, **_created(result, records.create_results([result])[0])}
                 except Problem as problem:
-                    answers[place] = {"external_id": result.external_id, **_failure(problem)}
+                    answers[place] = _failure(problem, bulk.results[place])
         return 200, {"results": answers}
 
     return _once(records, request, bulk, work)
@@ -232,8 +233,9 @@ def _created(result: models.BulkResultIn, number: int) -> dict[str, Any]:
     }
 
 
-def _failure(problem: Problem) -> dict[str, Any]:
-    return {"status": problem.status, **problem.envelope()}
+def _failure(problem: Problem, item: Any) -> dict[str, Any]:
+    known = {"id": item["id"]} if isinstance(item, dict) and "id" in item else {}
+    return {**known, **named(item), "status": problem.status, **problem.envelope()}
 
 
 def _valid(
@@ -250,7 +252,8 @@ def _valid(
             good.append((place, one.model_validate(item)))
         except ValidationError as error:
             details = details_of(error.errors())
-            answers[place] = _failure(Problem(422, "VALIDATION_ERROR", "The item is not valid", details=details))
+            problem = Problem(422, "VALIDATION_ERROR", "The item is not valid", details=details)
+            answers[place] = _failure(problem, item)
     return good
 
 

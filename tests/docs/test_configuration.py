@@ -206,7 +206,7 @@ def test_nothing_comes_back_from_a_lims_that_is_not_bidirectional(tmp_path: Path
             ):
                 run(create_samples(framework, lims, [1])).raise_for_waiting()
                 lab.receive()
-                assert run(pull_statuses(framework, lims, [1])).counts()["created"] == changed
+                assert run(pull_statuses(framework, lims, [1])).counts()["updated"] == changed
 
 
 def test_the_json_of_the_airflow_page_is_json() -> None:

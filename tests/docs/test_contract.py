@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.fields import Shared, compile_map
@@ -20,7 +21,7 @@ from pv_testing.contracts.yaml_file import parse_yaml
 from pv_testing.domain.records import Execution, Measurement, Module, ServiceRequest
 from pv_testing.domain.results import result_record
 from pv_testing.domain.samples import sample_records
-from pv_testing.errors import AuthenticationError, ConfigError, MappingError, Rejected
+from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, MappingError, Rejected
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.transports.judge import judge_http
@@ -144,6 +145,30 @@ def test_a_status_only_moves_forward(lims: LIMSClient, server: sunlab.Sunlab) ->
     with pytest.raises(Rejected) as refused:
         lims.update_sample_status(sample_id, "HERE")
     assert refused.value.code == "INVALID_TRANSITION"
+
+
+@pytest.mark.parametrize("ordered", [False, True])
+def test_the_answers_to_the_pages_bulk_request_are_given_to_the_records_by_key(
+    contract: Path, tmp_path: Path, *, ordered: bool
+) -> None:
+    (said,) = re.findall(r"`(bulk: \{.+?\}\})`", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    written = yaml.safe_load(contract.read_text(encoding="utf-8"))
+    written["operations"]["create_sample"] |= yaml.safe_load(said)
+    written["operations"]["create_sample"]["bulk"]["ordered"] = ordered
+    path = tmp_path / "lims_sunlab.yaml"
+    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    bulk = load_contract(path).operation("create_sample").bulk
+    assert bulk is not None
+    keys = bulk.keys([{"Order": {"Number": "SR-1"}, "SampleNo": number} for number in "ABC"])
+    rows = [{"Order": "SR-1", "SampleNo": number, "Id": number, "status": 201} for number in "CA"]
+    found = bulk.matched({"rows": rows}, keys, 3)
+    assert [bulk.id(each) if each else None for each in found] == ["A", None, "C"]
+    nameless = [{"Id": number, "status": 201} for number in "ABC"]
+    if ordered:
+        assert bulk.matched({"rows": nameless}, keys, 3) == nameless
+    else:
+        with pytest.raises(AmbiguousOutcome):
+            bulk.matched({"rows": nameless}, keys, 3)
 
 
 def test_vocabularies_work_both_ways_and_guess_nothing(contract: Path) -> None:

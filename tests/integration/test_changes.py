@@ -173,7 +173,7 @@ def test_what_waits_is_read_by_every_sweep_and_nothing_else(laboratory_of_result
     sweep.upload()
     for _ in range(4):
         time.sleep(1.1)
-        assert sweep.upload() == ({FIRST}, {"quarantined": 1})
+        assert sweep.upload() == ({FIRST}, {"rejected": 1})
     before = sweep.kept()
     sweep.upload()
     assert sweep.kept() == before

@@ -279,7 +279,7 @@ def test_a_posting_that_was_refused_is_adopted_once_a_person_has_posted_it(offic
     at = office(modules=3, protocols=1)
     at.lab.faults("erp", {"route": "POST /api/invoices/*/post", "kind": "error", "status": 422, "times": 1})
     assert outcome(at.bill(), "post_invoice").result.value == "rejected"
-    assert outcome(at.bill(), "post_invoice").result.value == "quarantined"
+    assert outcome(at.bill(), "post_invoice").result.value == "rejected"
     at.post_by_hand()
     assert outcome(at.bill(), "post_invoice").result.value == "adopted"
     assert at.ledger.waiting() == []

@@ -74,16 +74,16 @@ def test_a_sample_that_no_listing_shows_gets_no_status(blind):
     (first, _) = [sample["id"] for sample in trip.lab.samples()]
     trip.lab.receive(ids=[first])
     report = trip.push()
-    assert (report.counts()["created"], report.not_in_effect()) == (1, [])
+    assert (report.counts()["updated"], report.not_in_effect()) == (1, [])
     assert report.notes == ["1 samples aren't received yet; their status follows"]
     trip.lab.receive()
-    assert trip.push().counts()["created"] == 1
+    assert trip.push().counts()["updated"] == 1
 
 
 def test_samples_that_have_been_told_a_status_are_not_read_again(blind):
     trip = blind(state="complete", modules=6, protocols=1)
     trip.lab.receive()
-    assert trip.push().counts()["created"] == 6
+    assert trip.push().counts()["updated"] == 6
     before = len(trip.lab.requests("lims"))
     assert trip.push().counts()["unchanged"] == 6
     assert [request["path"] for request in trip.lab.requests("lims")[before:]] == ["/api/v2/samples"]

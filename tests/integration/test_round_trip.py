@@ -75,11 +75,11 @@ def test_a_sample_that_is_not_received_yet_gets_its_status_when_it_is(laboratory
     (first, _) = [sample["id"] for sample in trip.lab.samples()]
     trip.lab.receive(ids=[first])
     report = trip.push()
-    assert report.counts()["created"] == 1
+    assert report.counts()["updated"] == 1
     assert report.notes == ["1 samples aren't received yet; their status follows"]
     report.raise_for_waiting()
     trip.lab.receive()
-    assert trip.push().counts()["created"] == 1
+    assert trip.push().counts()["updated"] == 1
     assert {sample["status"] for sample in trip.lab.samples()} == {"Testing Complete"}
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.fields import Shared
-from pv_testing.contracts.model import Bulk, Call, Find, Identity, OperationSpec, Parameter, Values
-from pv_testing.contracts.paths import Getter, Template, first, getter, putter
+from pv_testing.contracts.model import Call, Find, Identity, OperationSpec, Parameter, Values
+from pv_testing.contracts.paths import Getter, Template, first, getter, key_pair, putter
 from pv_testing.errors import ResponseError
 from pv_testing.transports.pages import Pagination
 
@@ -97,6 +98,7 @@ def _pages(written: Mapping[str, Any], pagination: Pagination) -> Pagination:
 
 
 def _bulk(written: Mapping[str, Any], single: Call, shared: Shared) -> Bulk:
+    sent_keys, said_keys = key_pair(*_sides(written["key"])) if "key" in written else (None, None)
     return Bulk(
         call=compile_call(written, shared, single.method),
         size=written["size"],
@@ -104,13 +106,20 @@ def _bulk(written: Mapping[str, Any], single: Call, shared: Shared) -> Bulk:
         items=getter(written["items"]),
         status=getter(written["status"]) if "status" in written else None,
         id=_any_of(written.get("id", "id")),
+        sent_keys=sent_keys,
+        said_keys=said_keys,
+        ordered=written.get("ordered", False),
     )
+
+
+def _sides(key: str | Mapping[str, str]) -> tuple[str, str]:
+    """Return a key's template over what is sent, and the one over what the system says."""
+    return (key, key) if isinstance(key, str) else (key["sent"], key["found"])
 
 
 def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) -> Find:
     keys = written.get("keys", {})
-    key = written["key"]
-    sent, found = (key, key) if isinstance(key, str) else (key["sent"], key["found"])
+    sent, found = _sides(written["key"])
     said = written.get("list", "")
     pages = _pages({"list": said}, pagination) if written.get("paged") else Pagination(items=said)
     return Find(

@@ -159,6 +159,12 @@ def _operation_problems(document: Document, name: str, spec: Mapping[str, Any]) 
         yield document.problem(
             ("operations", name, "bulk", "path"), "can't have a placeholder, for it is of many records"
         )
+    if spec.get("kind") and "bulk" in spec and not any(spec["bulk"].get(key) for key in ("key", "ordered")):
+        text = (
+            "doesn't say which record an answer is about; add key, or `ordered: true` where the product promises that "
+            "its answers come in the order of the records"
+        )
+        yield document.problem(("operations", name, "bulk"), text)
     if spec.get("kind") and not any(spec.get(key) for key in ("find", "repeatable", "person")):
         text = (
             "a write that can't be looked up nor repeated leaves lost answers to a person; add find or `person: true`"

@@ -14,6 +14,7 @@ from pv_testing.errors import MappingError, ResponseError
 from pv_testing.transports.pages import Pagination
 
 if TYPE_CHECKING:
+    from pv_testing.contracts.bulk import Bulk
     from pv_testing.contracts.rules import Rules
     from pv_testing.transports.judge import Judge, Judgement
     from pv_testing.transports.wsdl import Port
@@ -150,34 +151,9 @@ class Call:
             raise MappingError(f"{self.path.text} takes no {', '.join(body)}; it takes {known}", code="FIELD_UNKNOWN")
         return Request(self.method, path, params)
 
-
-@dataclass(frozen=True, slots=True)
-class Bulk:
-    """How many records travel in one request.
-
-    Attributes:
-        call: the request.
-        size: the most records that it carries.
-        wrap: puts the list of records into the body; ``None`` sends the bare list.
-        items: finds the list of answers, in the order of the records.
-        status: finds an answer's HTTP status; ``None`` where it has none.
-        id: finds the record's id in an answer.
-    """
-
-    call: Call
-    size: int
-    wrap: Putter | None
-    items: Getter
-    status: Getter | None
-    id: Getter
-
-    def request(self, bodies: Sequence[Values]) -> Request:
-        """Return the request for several records, each as :meth:`Call.body` gives it."""
-        body: Any = list(bodies)
-        if self.wrap is not None:
-            body = {}
-            self.wrap(body, list(bodies))
-        return Request(self.call.method, self.call.path.text, dict(self.call.constants), body)
+    def of_many(self, body: Any) -> Request:
+        """Return the request whose body speaks of many records, so that nothing of it goes into the address."""
+        return Request(self.method, self.path.text, dict(self.constants), body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +228,7 @@ class Find:
         if self.wrap is not None:
             body = {}
             self.wrap(body, keys)
-        return Request(self.call.method, self.call.path.text, dict(self.call.constants), body)
+        return self.call.of_many(body)
 
 
 OnChange = Literal["update", "amend", "ignore"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
@@ -13,6 +14,7 @@ from pv_testing.errors import MappingError
 
 Getter = Callable[[Any], Any]
 Putter = Callable[[dict[str, Any], Any], None]
+Keys = Callable[[Sequence[Any]], list[Any]]
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)\}")
 
@@ -174,3 +176,44 @@ class Template:
                 raise MappingError(f"{self.text}: no usable value for {name}", code="FIELD_MISSING")
             text += quote(part, safe="") + literal
         return text
+
+
+def key_pair(sent: str, found: str) -> tuple[Keys, Keys]:
+    """Compile two templates of a business key whose results are only compared with each other, hundreds at a time.
+
+    Args:
+        sent: over one kind of thing.
+        found: over the other.
+
+    Returns:
+        A function for each, which gives the keys of many things; ``None`` where a part of the key is missing.
+    """
+    one, other = Template.of_key(sent), Template.of_key(found)
+    if one.names and _PLACEHOLDER.sub("{}", sent) == _PLACEHOLDER.sub("{}", found):
+        return _columns(one.names), _columns(other.names)  # the same text stands between the same parts
+    return (lambda things: [one.fill(each) for each in things]), (lambda things: [other.fill(each) for each in things])
+
+
+def _columns(names: Sequence[str]) -> Keys:
+    """Return a function that gives the parts of keys as text, part by part and not thing by thing, which is faster."""
+    parts = [(getter(name), itemgetter(name)) for name in names]
+
+    def keys(things: Sequence[Any]) -> list[Any]:
+        columns = [_column(things, get, pick) for get, pick in parts]
+        if len(columns) == 1:
+            return columns[0]
+        whole = list(zip(*columns, strict=True))
+        return [None if None in key else key for key in whole] if any(None in each for each in columns) else whole
+
+    return keys
+
+
+def _column(things: Sequence[Any], get: Getter, pick: Getter) -> list[Any]:
+    try:
+        found = list(map(pick, things))
+    except (KeyError, TypeError, IndexError):  # nested, or not there
+        found = []
+    if set(map(type, found)) == {str} and "" not in found:
+        return found
+    values = [get(each) for each in things]
+    return [None if value is None or value == "" else str(value) for value in values]

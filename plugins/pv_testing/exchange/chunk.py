@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing import clock, lease
@@ -18,11 +18,12 @@ from pv_testing.errors import (
     RateLimited,
     SecurityError,
 )
+from pv_testing.exchange.batches import batches
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.second_copies import TWICE, SecondCopies
 from pv_testing.exchange.settling import Settling
 from pv_testing.exchange.together import together
-from pv_testing.exchange.types import Found, Outcome, Prepared, Reply, Result, Verdict
+from pv_testing.exchange.types import BULK_INCOMPLETE, Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 
 ROUNDS = 4
@@ -88,6 +89,7 @@ class Chunk:
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
         self._in_place = shared.operation.limits.on_change == "update"
         self._waited: dict[str, int] = {}
+        self._alone: set[str] = set()
         self._second_copies = SecondCopies(shared.operation)
 
     async def run(self) -> list[Outcome]:
@@ -132,9 +134,8 @@ class Chunk:
             if self.shared.replay:
                 self._second_copies.expect([self._take(claim)], sent_twice=False)
         for claim in sort[Decision.WAITING]:
-            self.settling.note(
-                claim.key, Result.QUARANTINED, code=claim.code, reason=f"waits for a person: {claim.reason}"
-            )
+            result = Result.REJECTED if claim.rejected else Result.QUARANTINED
+            self.settling.note(claim.key, result, code=claim.code, reason=f"waits for a person: {claim.reason}")
         self.settling.hold([*sort[Decision.NEW], *sort[Decision.CHANGED], *sort[Decision.RESOLVE]], asked)
         self._leave_overtaken(sort)
         await self._carry(sort)
@@ -182,23 +183,14 @@ class Chunk:
 
     async def _send(self, items: Sequence[Prepared], rounds: int) -> None:
         """Send the records in batches, several batches at a time."""
-        batches = list(self._batches(items))
-        left = iter(batches)
+        cut = list(batches(items, self.operation.limits, self._alone))
+        left = iter(cut)
 
         async def work() -> None:
             for batch in left:
                 await self._deliver(batch, rounds)
 
-        await together(*(work() for _ in range(min(self.shared.workers, len(batches)))))
-
-    def _batches(self, items: Sequence[Prepared]) -> Iterator[Sequence[Prepared]]:
-        """Cut into batches; first versions and later ones are different requests and never share one."""
-        limits = self.operation.limits
-        new = [item for item in items if not item.external_id]
-        known = [item for item in items if item.external_id]
-        for part, size in ((new, limits.batch_size), (known, limits.change_batch_size)):
-            for start in range(0, len(part), size):
-                yield part[start : start + size]
+        await together(*(work() for _ in range(min(self.shared.workers, len(cut)))))
 
     async def _deliver(self, batch: Sequence[Prepared], rounds: int) -> None:
         """Send one batch and act on what the system says of each record."""
@@ -210,13 +202,19 @@ class Chunk:
         if not batch:
             return
         self.settling.sending(batch)
+        attempt = lease.until(self.settling.deadline())
         try:
-            with lease.until(self.settling.deadline()):
+            with attempt:
                 replies = await self.operation.send(batch)
         except IntegrationError as error:
+            if attempt.unsent:
+                self.settling.absent_from_system(batch)
+            else:
+                self.settling.wrote(batch)
             await self._failed(batch, error, rounds)
             return
         unclear, again = self._settle(batch, replies)
+        self.settling.wrote([*unclear, *again])
         if self.settling.due():
             await self.settling.commit()
         if unclear:
@@ -242,6 +240,8 @@ class Chunk:
                 self.settling.refuse(item, reply.code or "REJECTED", reply.reason)
             else:
                 (unclear if reply.verdict is Verdict.AMBIGUOUS else again).append(item)
+                if reply.code == BULK_INCOMPLETE:
+                    self._alone.add(item.key)
         return unclear, again
 
     async def _repeat(self, items: Sequence[Prepared], replies: Sequence[Reply], rounds: int) -> None:
@@ -358,7 +358,7 @@ class Chunk:
             return []
         self.shared.stopped = self.shared.stopped or error
         for item in items:
-            self.settling.defer(item, "AMBIGUOUS", f"it could not be looked up: {error.message}")
+            self.settling.untold(item, f"it could not be looked up: {error.message}")
         return []
 
     def _settle_found(self, item: Prepared, found: Found | None) -> bool:

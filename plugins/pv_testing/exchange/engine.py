@@ -18,7 +18,7 @@ from pv_testing.exchange.refused import Refused, content_of
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Outcome, Prepared, Record, Result
-from pv_testing.ledger import Claim, Decision, Ledger
+from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 from pv_testing.ledger.rows import UNUSABLE, storable
 from pv_testing.transports.sync import run
 from pv_testing.visible import visible
@@ -113,9 +113,14 @@ class Exchange:
             report.add(one.outcome for one in refused)
             claims = [Claim(item.key, item.fingerprint) for item in prepared]
             answers = self.ledger.peek(self.operation.system, self.operation.kind, claims)
-            report.add(Outcome(a.key, _PLANNED[a.decision], a.external_id, a.code, a.reason) for a in answers)
+            report.add(Outcome(a.key, self._planned(a), a.external_id, a.code, a.reason) for a in answers)
         report.close()
         return report
+
+    def _planned(self, claimed: Claimed) -> Result:
+        if claimed.decision is Decision.NEW and self.operation.limits.changes:
+            return Result.UPDATED
+        return Result.REJECTED if claimed.rejected else _PLANNED[claimed.decision]
 
     def _width(self, chunks: int) -> int:
         """Return how many chunks to carry at a time.

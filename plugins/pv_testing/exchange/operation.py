@@ -26,6 +26,7 @@ class OperationLimits:
         repeatable: whether what may have taken effect is sent again instead of being looked up.
         stepped: whether one record takes several requests, so that any error may come after some of its effect.
         needs_id: whether a change goes to the record with the id that the system gave, so that no two may share one.
+        changes: whether even a first version only changes something that is there, as a status does.
     """
 
     batch_size: int = 1
@@ -38,6 +39,7 @@ class OperationLimits:
     repeatable: bool = False
     stepped: bool = False
     needs_id: bool = False
+    changes: bool = False
 
     @property
     def lease(self) -> float:

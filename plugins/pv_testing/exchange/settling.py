@@ -12,7 +12,7 @@ from pv_testing import clock
 from pv_testing.errors import IntegrationError, LeaseLost
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.types import Outcome, Prepared, Result
-from pv_testing.ledger import Claimed, Ledger, Refusal, Settlement
+from pv_testing.ledger import Claimed, Decision, Ledger, Refusal, Settlement
 from pv_testing.ledger.rows import ID_UNUSABLE, id_problem
 
 GROUP_SECONDS = 1.0
@@ -48,6 +48,7 @@ class Settling:
         self._outcomes: list[Outcome] = []
         self._overtaken: list[str] = []
         self._sent: set[str] = set()
+        self._wrote: set[str] = set()
         self._disputed: list[str] = []
         self._given_twice: set[str] = set()
         self._committed = clock.seconds()
@@ -83,6 +84,10 @@ class Settling:
         """Remember that these records are about to be sent, and may be in the system from now on."""
         for item in items:
             self._sent.add(item.key)
+
+    def wrote(self, items: Sequence[Prepared]) -> None:
+        """Remember that something of these records was sent, whatever a look-up shows afterwards."""
+        self._wrote.update(item.key for item in items)
 
     def absent_from_system(self, items: Sequence[Prepared]) -> None:
         """Remember that what was sent of these records has surely not taken effect."""
@@ -140,7 +145,8 @@ class Settling:
 
     def done(self, item: Prepared, external_id: str, body: Mapping[str, Any]) -> None:
         """The system has confirmed the record."""
-        result = Result.UPDATED if item.revision > 1 or item.external_id else Result.CREATED
+        changed = item.revision > 1 or item.external_id or self._limits.changes
+        result = Result.UPDATED if changed else Result.CREATED
         self._settle(item, result, external_id, body=body)
 
     def doubts_another(self, item: Prepared) -> bool:
@@ -215,7 +221,13 @@ class Settling:
         """
         code = "ALTERED" if self._limits.repeatable else "AMBIGUOUS" if self._limits.stepped else "NOT_SENT"
         for item in batch:
-            self.defer(item, code, error.message)
+            self.defer(item, code if item.key in self._wrote else "NOT_SENT", error.message)
+
+    def untold(self, item: Prepared, reason: str) -> None:
+        """No look-up tells of the record: it is in doubt, unless nothing of it was sent, now or before."""
+        claim = self._held.get(item.key)
+        sent = item.key in self._sent or claim is None or claim.decision is Decision.RESOLVE
+        self.defer(item, "AMBIGUOUS" if sent else "NOT_SENT", reason)
 
     def _settle(
         self,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.load import load_contract
-from pv_testing.errors import AmbiguousOutcome, MappingError, Rejected
+from pv_testing.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected
 from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
@@ -62,6 +62,8 @@ class SystemClient:
         self._own_ledger = ledger is None
         self._on_token = on_token
         self._providers: dict[asyncio.AbstractEventLoop, RestProvider] = {}
+        self._opening: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
+        self._closed = False
 
     @property
     def ledger(self) -> Ledger:
@@ -71,11 +73,28 @@ class SystemClient:
         return self._ledger
 
     async def provider(self) -> RestProvider:
-        """Return the provider with a session of the running event loop."""
+        """Return the provider with a session of the running event loop.
+
+        Raises:
+            NetworkError: the client was closed; what is still under way with it sends nothing more.
+        """
         loop = asyncio.get_running_loop()
         if loop not in self._providers:
-            self._providers[loop] = open_provider(self.config, self.contract, self.ledger, self._on_token)
+            async with self._opening.setdefault(loop, asyncio.Lock()):
+                if loop not in self._providers:
+                    self._refuse_closed()
+                    self._providers[loop] = await asyncio.to_thread(self._open)
+        self._refuse_closed()
         return self._providers[loop]
+
+    def _open(self) -> RestProvider:
+        """Open a session; it asks the ledger how long the system wants to be left alone."""
+        return open_provider(self.config, self.contract, self.ledger, self._on_token)
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            message = "the client was closed and sends nothing more; open it again with `with`, or make a new one"
+            raise NetworkError(message, system=self.system)
 
     async def aexchange(
         self, operation: str, records: Sequence[Record], *, replay: bool = False, dry_run: bool = False
@@ -150,6 +169,7 @@ class SystemClient:
 
     async def aclose(self) -> None:
         """Close the sessions of the running event loop, and the ledger when it is the client's own."""
+        self._closed = True
         provider = self._providers.pop(asyncio.get_running_loop(), None)
         if provider is not None:
             await provider.aclose()
@@ -162,12 +182,14 @@ class SystemClient:
         run(self.aclose())
 
     def __enter__(self) -> Self:
+        self._closed = False
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
 
     async def __aenter__(self) -> Self:
+        self._closed = False
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -5,7 +5,6 @@ Reads are plain calls. The one write of the workflows, a service request's statu
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
@@ -22,6 +21,7 @@ from pv_testing.errors import (
     ServerUnavailable,
 )
 from pv_testing.exchange.report import Report
+from pv_testing.exchange.together import bounded
 from pv_testing.exchange.types import Outcome, Result
 from pv_testing.integrations.client import SystemClient
 
@@ -228,11 +228,5 @@ def _unread(name: str, error: IntegrationError) -> Outcome:
 
 
 async def gather_bounded(work: Sequence[Any], limit: int = READ_AHEAD) -> list[Any]:
-    """Await coroutines, a few at a time, and return their results in order."""
-    gate = asyncio.Semaphore(limit)
-
-    async def one(coroutine: Any) -> Any:
-        async with gate:
-            return await coroutine
-
-    return list(await asyncio.gather(*(one(coroutine) for coroutine in work)))
+    """Await coroutines, a few at a time, and return their results in order; when one fails, the others end at once."""
+    return await bounded(work, limit)

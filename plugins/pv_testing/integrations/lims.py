@@ -13,6 +13,7 @@ from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.receipt import STATUS, Receipt, read_receipts
+from pv_testing.integrations.refused_statuses import release_changed
 from pv_testing.transports.sync import run
 
 
@@ -117,6 +118,22 @@ class LIMSClient(SystemClient):
             status: in the LIMS's words, such as ``Pending Receipt``.
         """
         return run(self.asamples(status=status))
+
+    async def aexchange(
+        self, operation: str, records: Sequence[Record], *, replay: bool = False, dry_run: bool = False
+    ) -> Report:
+        """Run one operation over many records; a refused status is tried again once its sample has changed.
+
+        Args:
+            operation: its name in the contract.
+            records: what to carry, in the project's words.
+            replay: try records again that wait for a person with the same content.
+            dry_run: only say what would happen.
+        """
+        if operation == STATUS and not (replay or dry_run):
+            setting = (await self.provider()).operation(STATUS)
+            await release_changed(setting, self.ledger, records, self.owner)
+        return await super().aexchange(operation, records, replay=replay, dry_run=dry_run)
 
     async def asamples(self, **criteria: Any) -> list[dict[str, Any]]:
         """Return the samples that meet the criteria (``status``, ``project_id``, ``external_id``)."""

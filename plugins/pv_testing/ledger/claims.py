@@ -12,7 +12,7 @@ from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.rows import ID_UNUSABLE, add, clean, fetch, id_problem, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.store import Store, Writing
-from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement
+from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement, State
 
 REASON_LIMIT = 1_000
 NAMED = 5
@@ -95,9 +95,10 @@ def _answer(system: str, kind: str, row: Row | None, item: Claim, now: float) ->
     revision = row.revision + (0 if decision is Decision.UNCHANGED else 1)
     in_doubt = rules.doubt(row) if decision is Decision.RESOLVE else ""
     code, reason = (row.code, row.reason) if decision is Decision.WAITING else ("", "")
+    rejected = decision is Decision.WAITING and row.state == State.REJECTED.value
     return Claimed(
         system, kind, item.key, item.fingerprint, decision, row.token, row.external_id, revision,
-        in_doubt, code, reason, row.owner, row.lease_until, rules.seen_absent(row),
+        in_doubt, code, reason, row.owner, row.lease_until, rules.seen_absent(row), rejected,
     )  # fmt: skip
 
 

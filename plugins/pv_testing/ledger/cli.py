@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pv_testing.errors import AuditBroken, ConfigError, IntegrationError, LedgerAltered, redact
 from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.ledger import Ledger
-from pv_testing.ledger.types import Entry
+from pv_testing.ledger.types import Entry, State
 from pv_testing.visible import visible
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def verify_audit(url: str) -> int:
 
 
 def show_waiting(url: str, system: str | None = None, output: str = "") -> int:
-    """Print the records that wait for a person, or write them as a table to hand around.
+    """Print the records that wait for a person and what attempts hold, or write the former as a table to hand around.
 
     Args:
         url: of the ledger, in SQLAlchemy's form.
@@ -71,6 +71,7 @@ def show_waiting(url: str, system: str | None = None, output: str = "") -> int:
         raise ConfigError(f"{output}: must end in {' or '.join(FORMATS)}", code="FILE_UNWRITABLE")
     with Ledger(url) as ledger:
         entries = list(ledger.waiting(system))
+        held = _held(ledger, system)
     said = f"{len(entries):,} records wait for a person" if entries else "nothing waits for a person"
     if output:
         said += f": {_write(entries, Path(output))}"
@@ -78,8 +79,23 @@ def show_waiting(url: str, system: str | None = None, output: str = "") -> int:
         for entry in entries:
             what = f"{entry.state.value:<12} {entry.system} {entry.kind} {entry.key}  {entry.reason} [{entry.code}]"
             print(visible(what))
+        for line in held:
+            print(visible(line))
     print(said)
     return 0
+
+
+def _held(ledger: Ledger, system: str | None) -> list[str]:
+    """Say what is in flight under a lease, by attempt; it may have been killed, which shows when its lease ends."""
+    now = ledger.now()
+    attempts: dict[tuple[str, str, str], list[float]] = {}
+    for entry in ledger.entries(system, states=[State.IN_FLIGHT]):
+        if entry.lease_until > now:
+            attempts.setdefault((entry.system, entry.kind, entry.owner), []).append(entry.lease_until)
+    return [
+        f"{'in_flight':<12} {where} {kind}: {len(ends):,} held until {_moment(max(ends))} by {owner or '(no name)'}"
+        for (where, kind, owner), ends in sorted(attempts.items())
+    ]
 
 
 def show_pauses(url: str) -> int:

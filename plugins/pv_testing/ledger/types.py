@@ -78,6 +78,7 @@ class Claimed:
         owner: who holds the record or held it last.
         lease_until: when the lease ends, in epoch seconds of :meth:`Ledger.now`.
         absent: whether a person has said since the last attempt that the system doesn't hold the record.
+        rejected: with ``WAITING``, whether the system itself has refused the record.
     """
 
     system: str
@@ -94,6 +95,7 @@ class Claimed:
     owner: str
     lease_until: float
     absent: bool = False
+    rejected: bool = False
 
 
 class Settlement(NamedTuple):

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Request
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, MappingError, ResponseError
+from pv_testing.contracts.bulk import Bulk
+from pv_testing.contracts.model import Contract, Find, OperationSpec, Request
+from pv_testing.errors import AuthenticationError, ConfigError, MappingError, ResponseError
 from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation, OperationLimits
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.exchange.together import bounded
+from pv_testing.exchange.types import BULK_INCOMPLETE, Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.unasked import with_unclear
 from pv_testing.transports import pagination
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 LOOKED_UP, LOOKED_UP_EACH = 1_000, 20
 """The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
 NO_ID = Reply(Verdict.AMBIGUOUS, code="NO_ID", reason="the system doesn't say the record's id, which its changes need")
+
+NO_ANSWER = Reply(Verdict.AMBIGUOUS, code=BULK_INCOMPLETE, reason="the system's answer doesn't speak of the record")
 
 
 class RestProvider:
@@ -177,6 +180,7 @@ class RestOperation:
             repeatable=self._repeatable,
             stepped=self.stepped,
             needs_id=self._needs_id,
+            changes=spec.kind.endswith("_status"),
         )
 
     def prepare(self, record: Record) -> Payload:
@@ -221,12 +225,11 @@ class RestOperation:
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
+        keys = bulk.keys(bodies)
         speaking_of = f"{batch[0].key} and {len(batch) - 1} more"
         response = await self._exchange(bulk.request(bodies), speaking_of, self._judge_other, decode=True)
-        answers = bulk.items(response.json())
-        if not isinstance(answers, list) or len(answers) != len(batch):
-            raise AmbiguousOutcome("the system's answer doesn't speak of every record", code="BULK_INCOMPLETE")
-        return [self._reply(answer, bulk) for answer in answers]
+        answers = bulk.matched(response.json(), keys, len(batch))
+        return [NO_ANSWER if answer is None else self._reply(answer, bulk) for answer in answers]
 
     def _reply(self, answer: Mapping[str, Any], bulk: Bulk) -> Reply:
         assert self._judge_item is not None
@@ -243,18 +246,16 @@ class RestOperation:
         if find is None:
             return None
         groups = [batch[start : start + find.size] for start in range(0, len(batch), find.size)]
-        gate = asyncio.Semaphore(self.limits.concurrency)
 
         async def look_up(group: Sequence[Prepared]) -> dict[str, Found]:
-            async with gate:
-                try:
-                    return await self._find(group, find)
-                except (MappingError, ResponseError) as error:
-                    known = {"system": self.system, "provider": self.provider, "operation": f"{self.name} (look-up)"}
-                    raise error.about(**known, key=group[0].key) from error.__cause__
+            try:
+                return await self._find(group, find)
+            except (MappingError, ResponseError) as error:
+                known = {"system": self.system, "provider": self.provider, "operation": f"{self.name} (look-up)"}
+                raise error.about(**known, key=group[0].key) from error.__cause__
 
         found: dict[str, Found] = {}
-        for part in await asyncio.gather(*(look_up(group) for group in groups)):
+        for part in await bounded([look_up(group) for group in groups], self.limits.concurrency):
             found.update(part)
         return found
 

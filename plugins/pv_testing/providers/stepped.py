@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pv_testing.errors import AmbiguousOutcome
+from pv_testing import lease
+from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded
 from pv_testing.exchange.types import Prepared, Reply
 from pv_testing.providers.rest import RestOperation
 
@@ -28,6 +29,8 @@ class SteppedOperation(RestOperation):
         try:
             return await asyncio.wait_for(self.bring(item), self.limits.timeout)
         except asyncio.TimeoutError as error:
+            if lease.unsent():
+                raise DeadlineExceeded("the time was used up before anything was sent", key=item.key) from error
             message = (
                 f"the steps took longer than {self.limits.timeout:g} s; some may have taken effect in {self.provider}"
             )

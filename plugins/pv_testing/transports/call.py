@@ -36,6 +36,7 @@ class Call:
         renewed: whether its credentials were refused once and have been renewed.
         redirects: how often it was sent on to another address.
         written: whether anything of it may have been written to a socket in the last attempt.
+        passed: ``time.monotonic()`` at which it passed the gate last.
         careful: whether a refusal that may have come after the effect is left to a look-up or a person.
     """
 
@@ -54,6 +55,7 @@ class Call:
     redirects: int = 0
     written: bool = False
     careful: bool = False
+    passed: float = 0.0
 
     def left(self) -> float:
         """Return the seconds until the deadline.
@@ -75,9 +77,11 @@ class Again(Exception):
     Args:
         error: what to raise when there is none.
         wait: seconds that the system asks to wait; without it, the backoff decides.
+        paced: whether the gate spreads requests out from now on, as the system doesn't say how long to wait.
     """
 
-    def __init__(self, error: IntegrationError, wait: float | None = None) -> None:
+    def __init__(self, error: IntegrationError, wait: float | None = None, *, paced: bool = False) -> None:
         self.error = error
         self.wait = wait
+        self.paced = paced
         super().__init__(str(error))

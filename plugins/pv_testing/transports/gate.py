@@ -6,7 +6,7 @@ import asyncio
 
 from pv_testing import clock
 from pv_testing.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
-from pv_testing.transports.limits import Breaker, Pause, Quota, Slots
+from pv_testing.transports.limits import Breaker, Pace, Pause, Quota, Slots
 
 Wait = tuple[float, IntegrationError]
 
@@ -19,11 +19,15 @@ class Gate:
         breaker: leaves it alone after many failures.
         quota: how many requests it takes in a period, if it says so.
         slots: how many at a time.
+
+    Attributes:
+        pace: how far apart, since the system has refused some as too many.
     """
 
     def __init__(self, pause: Pause, breaker: Breaker, quota: Quota | None, slots: Slots) -> None:
         self.pause = pause
         self.breaker = breaker
+        self.pace = Pace()
         self._quota = quota
         self._slots = slots
 
@@ -51,6 +55,7 @@ class Gate:
         except BaseException:
             self._slots.give()
             raise
+        self.pace.passed()
         return self.breaker.begin()
 
     def leave(self, *, probe: bool) -> None:
@@ -71,6 +76,10 @@ class Gate:
         if left > 0:
             message = f"the system failed many times in a row; nothing is sent for {left:.1f} s"
             return left, CircuitOpen(message)
+        left = self.pace.left()
+        if left > 0:
+            message = f"the system takes fewer requests than there are; the next one goes in {left:.1f} s"
+            return left, RateLimited(message, retry_after=left)
         return None
 
     def _used_up(self) -> Wait | None:

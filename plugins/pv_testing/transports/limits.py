@@ -14,6 +14,9 @@ from pv_testing.errors import DeadlineExceeded
 
 POLL = 0.05
 SLACK = 0.05
+SHORTEST_GAP, LONGEST_GAP = 0.05, 10.0
+EASING = 0.97
+NO_GAP = 0.001
 
 
 class Rate(NamedTuple):
@@ -53,6 +56,49 @@ class Pause:
     def left(self) -> float:
         """Return how many seconds the pause still lasts; not more than 0 when it is over."""
         return self._until - time.monotonic()
+
+
+class Pace:
+    """Spreads requests out after a system has refused some without saying for how long it wants to be left alone.
+
+    Each refusal doubles the time between two requests, shared by all requests of a session; each answer shortens it.
+
+    Attributes:
+        taken: how many requests the system has taken.
+    """
+
+    def __init__(self) -> None:
+        self._gap = 0.0
+        self._next = 0.0
+        self._slowed = 0.0
+        self.taken = 0
+
+    def left(self) -> float:
+        """Return the seconds until a request may pass; not more than 0 when one may now."""
+        return self._next - time.monotonic() if self._gap else 0.0
+
+    def passed(self) -> None:
+        """A request passes now."""
+        if self._gap:
+            self._next = time.monotonic() + self._gap
+
+    def refused(self, sent: float) -> None:
+        """The system has refused a request.
+
+        Args:
+            sent: ``time.monotonic()`` at which that passed; one that passed before the pace was slowed tells nothing.
+        """
+        if sent < self._slowed:
+            return
+        self._slowed = time.monotonic()
+        self._gap = min(LONGEST_GAP, max(SHORTEST_GAP, 2 * self._gap))
+        self._next = self._slowed + self._gap
+
+    def answered(self) -> None:
+        """The system has taken a request."""
+        self.taken += 1
+        if self._gap:
+            self._gap = self._gap * EASING if self._gap > NO_GAP else 0.0
 
 
 class Quota:

@@ -92,7 +92,8 @@ class RestSession:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections, and see the last wish to be left alone kept."""
+        """Close the connections, and see the last wish to be left alone kept; nothing is sent from now on."""
+        self._wire.closed = True
         await self.auth.aclose()
         await self._wire.aclose()
         if self._keeper is not None:
@@ -150,6 +151,7 @@ class RestSession:
             AmbiguousOutcome: a request that must not be repeated may or may not have taken effect.
             SecurityError: it would have gone, or was sent on, where credentials must not go.
         """
+        lease.asks()
         if json is not None:
             data, headers = orjson.dumps(json), JSON if not headers else {**JSON, **headers}
         repeatable = method in REPEATABLE if repeatable is None else repeatable
@@ -213,20 +215,23 @@ class RestSession:
     async def _persist(self, call: Call) -> Response:
         """Try until there is an outcome, the attempts are used up or the deadline comes."""
         attempts = self.settings.attempts
-        for attempt in range(1, attempts + 1):
+        attempt = 0
+        while True:
+            taken = call.gate.pace.taken
             try:
                 return await self._attempt(call)
             except Again as again:
                 if again.error.doubtful:
                     raise again.error from again.__cause__
+                # Where the system takes other requests meanwhile, this one only waits for its turn.
+                attempt += not (again.paced and call.gate.pace.taken > taken)
                 wait = again.wait
                 if wait is None:
-                    wait = backoff(attempt, self.settings.backoff, self.settings.backoff_cap)
+                    wait = backoff(max(attempt, 1), self.settings.backoff, self.settings.backoff_cap)
                 if attempt == attempts or clock.seconds() + wait > call.latest:
                     raise again.error from again.__cause__
                 log.debug("attempt %d of %d failed, the next in %.1f s: %s", attempt, attempts, wait, again.error)
                 await asyncio.sleep(wait)
-        raise AssertionError("the last attempt returns or raises")
 
     async def _attempt(self, call: Call) -> Response:
         """Send once, and again only with a new token or where the system itself sends a read."""
@@ -235,19 +240,18 @@ class RestSession:
             if credentials is None:
                 credentials = await self._credentials(call, None)
             response = await self._send(call, credentials)
-            if response.status == 401 and not call.login:
-                await self._renew(call, credentials, response)
-                if call.careful and 401 not in self.settings.not_processed:
-                    message = "the token was refused and is renewed; the request may have taken effect"
-                    raise AmbiguousOutcome(message, code="TOKEN_REFUSED", excerpt=response.text)
+            judgement = call.judge(response, call.repeatable)
+            if not call.login and (response.status == 401 or judgement.error is AuthenticationError):
+                await self._renew(call, credentials, response, judgement)
             elif response.status in MOVED and call.method == "GET":
                 self._follow(call, response)
             else:
-                return self._judged(call, response)
+                return self._judged(call, response, judgement)
 
     async def _send(self, call: Call, credentials: Mapping[str, str]) -> Response:
         headers = {**credentials, **call.headers} if call.headers else credentials
         probe = await call.gate.enter(call.latest)
+        call.passed = time.monotonic()
         try:
             return await self._wire.send(call, headers)
         except (Again, AmbiguousOutcome):
@@ -264,18 +268,30 @@ class RestSession:
         except asyncio.TimeoutError as error:
             raise DeadlineExceeded("no token was to be had in time; nothing was sent") from error
 
-    async def _renew(self, call: Call, refused: Mapping[str, str], response: Response) -> None:
+    async def _renew(self, call: Call, refused: Mapping[str, str], response: Response, judgement: Judgement) -> None:
+        """Get new credentials after a refusal, be it a 401 or one that the contract knows under another status.
+
+        Raises:
+            AuthenticationError: there are none, or new ones are refused too.
+            AmbiguousOutcome: the request may have taken effect before it was refused.
+        """
         call.gate.breaker.succeeded()
+        promised = 401 in self.settings.not_processed if response.status == 401 else judgement.promised
+        doubtful = call.careful and not promised
         renewed = call.renewed or refused is self._renewed
         credentials = refused if renewed else await self._credentials(call, refused)
         if credentials is refused:
             self._renewed = None
             message = "the system doesn't accept " + ("a new token either" if renewed else "the credentials")
-            doubtful = call.careful and 401 not in self.settings.not_processed
-            raise _doubted(AuthenticationError(message, excerpt=response.text), doubtful)
+            by_rule = response.status != 401
+            said = (judgement.reason, judgement.code) if by_rule and judgement.reason else (message, "")
+            raise _doubted(AuthenticationError(said[0], code=said[1], excerpt=response.text), doubtful)
         call.renewed = True
         if call.careful:
             self._renewed = credentials
+        if doubtful:
+            message = "the token was refused and is renewed; the request may have taken effect"
+            raise AmbiguousOutcome(message, code="TOKEN_REFUSED", excerpt=response.text)
 
     def _follow(self, call: Call, response: Response) -> None:
         call.gate.breaker.succeeded()
@@ -284,12 +300,12 @@ class RestSession:
             raise SecurityError(f"the system redirects more than {REDIRECTS} times in a row")
         call.url = self._addresses.next_of(call.url, response.headers.get("Location", ""))
 
-    def _judged(self, call: Call, response: Response) -> Response:
+    def _judged(self, call: Call, response: Response, judgement: Judgement) -> Response:
         """Return a good answer; raise what the judge says of another."""
-        judgement = call.judge(response, call.repeatable)
         if judgement.verdict is not Verdict.OK:
             raise self._refused(call, judgement, response)
         call.gate.breaker.succeeded()
+        call.gate.pace.answered()
         if not call.repeatable:
             self._renewed = None
         if call.decode:
@@ -312,13 +328,16 @@ class RestSession:
         wait = asked_wait(response, time.time())
         if wait is not None:
             call.gate.pause.extend(wait)
+        paced = response.status == 429 and wait is None
+        if paced:
+            call.gate.pace.refused(call.passed)
         if response.status != 429:
             call.gate.breaker.failed()
         if verdict is Verdict.AMBIGUOUS:
             return AmbiguousOutcome(f"{said}; the request may have taken effect", code=code)
         if wait is not None or response.status == 429:
             limited = RateLimited(said, retry_after=wait or self.settings.backoff, code=code)
-            return Again(_doubted(limited, doubtful), wait)
+            return Again(_doubted(limited, doubtful), wait, paced=paced)
         return Again(_doubted(ServerUnavailable(said, code=code), doubtful))
 
 

@@ -12,6 +12,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.connector import Connection
 
+from pv_testing import lease
 from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
 from pv_testing.transports.call import Again, Call
 from pv_testing.transports.response import Response, read_bounded
@@ -42,6 +43,8 @@ class _InTime(aiohttp.ClientRequest):
         if not self.body:  # else write_bytes asks, as late as can be
             call.left()
         call.written = True
+        if not call.repeatable or call.method in CHANGES:
+            lease.writes()
         return await super().send(conn)
 
     async def write_bytes(
@@ -58,6 +61,7 @@ class _InTime(aiohttp.ClientRequest):
 
 
 _call: ContextVar[Call] = ContextVar("call")
+CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
 SENT_AGAIN_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 ONCE = (_once,)
 FRESH = {"Cache-Control": "no-cache"}
@@ -70,6 +74,9 @@ class Wire:
     Args:
         settings: how the system is reached.
         secure: whether it is reached over TLS.
+
+    Attributes:
+        closed: whether nothing is sent any more, whoever still waits to.
     """
 
     def __init__(self, settings: RestSettings, *, secure: bool) -> None:
@@ -77,6 +84,7 @@ class Wire:
         self._secure = secure or settings.tls != Tls()
         self._timeout = self._within(settings.attempt_timeout)
         self._session: aiohttp.ClientSession | None = None
+        self.closed = False
 
     async def send(self, call: Call, headers: Mapping[str, str]) -> Response:
         """Send once and read the whole answer.
@@ -89,9 +97,12 @@ class Wire:
             Again: nothing took effect, or the request may be repeated.
             AmbiguousOutcome: it must not, and may have taken effect.
             DeadlineExceeded: there is no time to send it.
+            NetworkError: the session was closed before.
             SecurityError: the system's certificate is not trusted, or ours isn't by it; the answer is too large.
             ConfigError: the certificates can't be used.
         """
+        if self.closed:
+            raise NetworkError("the session was closed; nothing was sent")
         session = self._session or self._open()
         left = call.left()
         call.written = False

@@ -9,9 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pv_testing.contracts.model import Find
-from pv_testing.domain.audit import ledger_source
 from pv_testing.integrations.qms import QMSClient
-from pv_testing.workflows.audit_trail import LEDGER_MARK, OPERATION, ledger_events
+from pv_testing.workflows.audit_trail import LEDGER_MARK, OPERATION, ledger_events, source_of
 
 Item = Mapping[str, Any]
 
@@ -53,9 +52,9 @@ async def compare_trails(qms: QMSClient) -> Comparison:
     operation = (await qms.provider()).operation(OPERATION)
     find = qms.contract.operation(OPERATION).find
     assert find is not None
-    listed = await qms.alist("get_audit_events", source=ledger_source(next(ledger.events(limit=1))))
+    listed = await qms.alist("get_audit_events", source=await asyncio.to_thread(source_of, ledger))
     there = _by_key(find, listed)
-    mark = int(ledger.watermark(LEDGER_MARK) or 0)
+    mark = int(await asyncio.to_thread(ledger.watermark, LEDGER_MARK) or 0)
     order: list[str] = []
     async for place, record in ledger_events(ledger, 0, operation.kind):
         if record is None:

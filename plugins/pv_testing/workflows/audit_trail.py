@@ -60,11 +60,16 @@ async def ledger_events(ledger: Ledger, after: int, kind: str) -> AsyncIterator[
     """Give the ledger's events behind a sequence number, without a record where one is no matter of the QMS."""
     source = ""
     while events := await asyncio.to_thread(list, ledger.events(after, PAGE)):
-        source = source or audit.ledger_source(next(ledger.events(limit=1)))
+        source = source or await asyncio.to_thread(source_of, ledger)
         for event in events:
             stays = audit.is_mark(event) or audit.is_delivery(event, kind)
             yield Placed(event.sequence, None if stays else audit.ledger_record(event, source))
         after = events[-1].sequence
+
+
+def source_of(ledger: Ledger) -> str:
+    """Return what the QMS knows a ledger by; it has an event already."""
+    return audit.ledger_source(next(ledger.events(limit=1)))
 
 
 async def send_framework_events(

@@ -12,6 +12,7 @@ from pv_testing.domain.names import some
 from pv_testing.domain.reading import first, read_service_request, text
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
+from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.qms import QMSClient, attachment_record, capa_record
@@ -75,7 +76,7 @@ async def find_findings(
         dry_run: keep nothing.
     """
     policy, decisions = CapaPolicy.read(), Decisions(qms.ledger)
-    approved, problems = _approved(decisions)
+    approved, problems = await asyncio.to_thread(_approved, decisions)
     history, notes = await _history(framework, policy, at)
     protocols = await framework.aprotocols()
     recent = history.between(at - timedelta(days=policy.longest_days - policy.baseline_days), at + timedelta(seconds=1))
@@ -86,13 +87,11 @@ async def find_findings(
     earlier, unclear = await earlier_capas(qms, decisions, policy, at, approved.values())
     analysis = Analyst(history, policy, at, earlier, names).analyse()
     analysis.notes[:0] = [*problems, *notes, *unclear]
-    analysis.findings = [
-        each for each in analysis.findings if _wanted(each, decisions, service_request, analysis.notes)
-    ]
+    analysis.findings = await asyncio.to_thread(_all_wanted, analysis, decisions, service_request)
     if not dry_run:
         await asyncio.to_thread(decisions.ask, analysis.findings, approved)
         if not policy.approval.required:
-            _approve_all(decisions, analysis.findings, at, qms.owner)
+            await asyncio.to_thread(_approve_all, decisions, analysis.findings, at, qms.owner)
     asks = policy.approval.required and not dry_run
     return Found(analysis, analysis.findings if asks else [])
 
@@ -115,6 +114,10 @@ def _approve_all(decisions: Decisions, findings: Iterable[Finding], at: datetime
         decisions.answer(finding.digest, Answer(approved=True, at=at.isoformat()), owner=owner)
 
 
+def _all_wanted(analysis: Analysis, decisions: Decisions, service_request: str) -> list[Finding]:
+    return [each for each in analysis.findings if _wanted(each, decisions, service_request, analysis.notes)]
+
+
 def _wanted(finding: Finding, decisions: Decisions, service_request: str, notes: list[str]) -> bool:
     """Say whether a finding is to be decided on: not again with nothing new since it was rejected."""
     if service_request and service_request not in {row["sr_number"] for row in finding.executions}:
@@ -134,7 +137,7 @@ async def _history(framework: FrameworkClient, policy: CapaPolicy, at: datetime)
     start = at - timedelta(days=policy.longest_days)
     window = at - timedelta(days=policy.longest_days - policy.baseline_days)
     since = start.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
-    rows, models = await asyncio.gather(
+    rows, models = await together(
         framework.alist("list_executions", status="COMPLETE", completed_from=since), _models(framework)
     )
     trials, notes = read_trials(rows, models)

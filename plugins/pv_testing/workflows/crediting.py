@@ -85,7 +85,8 @@ async def credit_withdrawn_tests(
         reports += [] if files is None else [files]
         waiting = {outcome.key for each in reports for outcome in each.not_in_effect()}
         done = [(each.request, each.nothing or (each.posted and not each.keys & waiting)) for each in found]
-        await Unfinished(erp.ledger, SWEEP, LOOK_BACK_DAYS).keep(done, missing.deleted)
+        memory = await asyncio.to_thread(Unfinished, erp.ledger, SWEEP, LOOK_BACK_DAYS)
+        await memory.keep(done, missing.deleted)
     return reports
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -64,10 +65,8 @@ async def earlier_capas(
         at: now.
         approved: findings whose CAPA is about to be raised.
     """
-    raised = {entry.key: entry for entry in qms.ledger.entries(qms.system, "capa") if _ours(entry.key)}
     listed = {key: capa for capa in await qms.alist("get_capas") if _ours(key := _key(capa))}
-    capas = {key: _listed(qms, decisions, key, capa, at, raised.get(key)) for key, capa in listed.items()}
-    capas |= {key: _unlisted(entry, at) for key, entry in raised.items() if key not in listed}
+    capas = await asyncio.to_thread(_known, qms, decisions, listed, at)
     for finding in approved:
         capas.setdefault(finding.key, _Capa(finding.key, at))
     scopes: dict[str, list[_Capa]] = {}
@@ -75,6 +74,15 @@ async def earlier_capas(
         scopes.setdefault(capa.scope, []).append(capa)
     earlier = {scope: _earlier(scope, those, policy) for scope, those in scopes.items()}
     return earlier, [note for key, capa in listed.items() for note in _unclear(key, capa)]
+
+
+def _known(
+    qms: QMSClient, decisions: Decisions, listed: Mapping[str, Mapping[str, Any]], at: datetime
+) -> dict[str, _Capa]:
+    """Return the CAPAs that the QMS lists or the ledger knows, by key."""
+    raised = {entry.key: entry for entry in qms.ledger.entries(qms.system, "capa") if _ours(entry.key)}
+    there = {key: _listed(qms, decisions, key, capa, at, raised.get(key)) for key, capa in listed.items()}
+    return there | {key: _unlisted(entry, at) for key, entry in raised.items() if key not in listed}
 
 
 def _earlier(scope: str, capas: list[_Capa], policy: CapaPolicy) -> Earlier:

@@ -12,6 +12,7 @@ from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
+from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Outcome, Record
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.pm import PMClient
@@ -65,7 +66,7 @@ async def log_hours(
         What became of the operators' hours, and of the equipment's.
     """
     rules = rules or ProjectRules.read()
-    sweep = Unfinished(pm.ledger, HOURS_SWEEP)
+    sweep = await asyncio.to_thread(Unfinished, pm.ledger, HOURS_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     listed, unread = await under_test(framework, requests)
     times, usages = await _hours(framework, pm, listed, rules)
@@ -87,7 +88,7 @@ async def _hours(framework: FrameworkClient, pm: PMClient, listed: Runs, rules: 
     complete = [(request, run) for request, runs in listed for run in runs if run.status == COMPLETE]
     if not complete:
         return times, usages
-    protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
+    protocols, users = await together(framework.aprotocols(), framework.ausers())
     ids = await pm.atask_ids("subtask", {subtask_key(request.sr_number, run.protocol_id) for request, run in complete})
     for request, run in complete:
         task_id = ids.get(subtask_key(request.sr_number, run.protocol_id), "")

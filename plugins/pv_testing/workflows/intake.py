@@ -39,7 +39,7 @@ async def create_samples(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
-    memory = Unfinished(lims.ledger, SWEEP)
+    memory = await asyncio.to_thread(Unfinished, lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     by_request = {each.sr_number: sample_records(each) for each in requests if each.status in STATES}
     wanted = [record for of in by_request.values() for record in of]

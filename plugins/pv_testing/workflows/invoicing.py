@@ -19,7 +19,8 @@ from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.status import rank
 from pv_testing.errors import DataError, NotFound
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Outcome
+from pv_testing.exchange.together import together
+from pv_testing.exchange.types import Outcome, Record
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.workflows.billed import APPROVED, Billed, posted_as
@@ -147,14 +148,21 @@ class Invoicing:
         if not cases:
             return None
         customers = Customers(self._erp, self._policy, replay=self._replay, dry_run=self._dry_run)
-        protocols, _ = await asyncio.gather(
-            self._framework.aprotocols(), customers.learn([case.request for case in cases])
-        )
+        protocols, _ = await together(self._framework.aprotocols(), customers.learn([case.request for case in cases]))
         await gather_bounded([self._compute(case, customers, protocols) for case in cases])
         return customers.report
 
     async def _compute(self, case: Case, customers: Customers, protocols: Mapping[str, Mapping[str, Any]]) -> None:
         rows = await self._framework.alist("list_executions", sr_id=case.request.id)
+        await asyncio.to_thread(self._draw, case, rows, customers, protocols)
+
+    def _draw(
+        self,
+        case: Case,
+        rows: Sequence[Mapping[str, Any]],
+        customers: Customers,
+        protocols: Mapping[str, Mapping[str, Any]],
+    ) -> None:
         try:
             invoice = invoice_of(
                 case.request,
@@ -185,12 +193,12 @@ class Invoicing:
             return
         if outcome.result.value != "unchanged" or not case.in_erp:
             await self._ask(case)
-        case.seen_in_erp()
+        await asyncio.to_thread(case.seen_in_erp)
 
     async def _post(self, cases: Sequence[Case]) -> Report:
         """Post what nothing speaks against; the rest waits, each with its reason."""
         due = [case for case in cases if case.may_be_posted]
-        records = [case.posting(PLANNED if self._dry_run else "") for case in due]
+        records = await asyncio.to_thread(self._postings, due)
         if not self._dry_run:
             await self._release("invoice_posting", [case.key for case in due if case.is_settled_in_erp])
         report = await self._exchange("post_invoice", records)
@@ -206,6 +214,9 @@ class Invoicing:
         report.add(case.untouched() for case in before if self._dry_run or case.is_posted)
         return report
 
+    def _postings(self, due: Sequence[Case]) -> list[Record]:
+        return [case.posting(PLANNED if self._dry_run else "") for case in due]
+
     async def _release(self, kind: str, keys: Sequence[str]) -> None:
         """Let wait no longer what a person has posted, even if the ERP refused us that, or what is billed no more."""
         await asyncio.to_thread(self._erp.ledger.release, self._erp.system, kind, keys, owner=self._erp.owner)
@@ -216,7 +227,7 @@ class Invoicing:
             await self._ask(case)
         case.stage = Stage.POSTED
         if case.is_settled_in_erp:
-            case.billed.note(posted=posted_as(case.in_erp))
+            await asyncio.to_thread(case.billed.note, posted=posted_as(case.in_erp))
 
     async def _e_invoices(self, cases: Sequence[Case]) -> Report | None:
         """Write the e-invoices of posted invoices, where the laboratory wants them."""
@@ -237,14 +248,17 @@ class Invoicing:
         return report
 
     async def _payments(self, cases: Sequence[Case]) -> list[str]:
-        payments = Payments(self._erp)
+        payments = await asyncio.to_thread(Payments, self._erp)
         posted = [case for case in cases if case.is_posted and not case.billed.settled]
         notes = await payments.look({case.key: case.invoice_id for case in posted})
         if not self._dry_run:
-            payments.keep()
-            for key, word in payments.settled.items():
-                Billed(self._erp.ledger, key).note(settled=word)
+            await asyncio.to_thread(self._keep_settled, payments)
         return notes
+
+    def _keep_settled(self, payments: Payments) -> None:
+        payments.keep()
+        for key, word in payments.settled.items():
+            Billed(self._erp.ledger, key).note(settled=word)
 
     async def _done_with(
         self, cases: Sequence[Case], empty: Sequence[Case], files: Report | None, deleted: Sequence[int]
@@ -252,7 +266,8 @@ class Invoicing:
         waiting = {outcome.key for outcome in files.not_in_effect()} if files else set()
         done = [(case.request, case.is_posted and case.key not in waiting) for case in cases]
         done += [(case.request, True) for case in empty]
-        await Unfinished(self._erp.ledger, SWEEP, LOOK_BACK_DAYS).keep(done, deleted)
+        memory = await asyncio.to_thread(Unfinished, self._erp.ledger, SWEEP, LOOK_BACK_DAYS)
+        await memory.keep(done, deleted)
 
     async def _exchange(self, operation: str, records: Sequence[Any]) -> Report:
         return await self._erp.aexchange(operation, records, replay=self._replay, dry_run=self._dry_run)

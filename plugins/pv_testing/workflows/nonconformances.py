@@ -52,7 +52,7 @@ async def report_non_conformances(
         dry_run: say what would happen, and change nothing anywhere.
     """
     policy = QualityPolicy.read()
-    sweep = Unfinished(qms.ledger, SWEEP)
+    sweep = await asyncio.to_thread(Unfinished, qms.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     if not dry_run:
         await sweep.begin(requests, missing.deleted)
@@ -136,8 +136,9 @@ class _Batch:
 
 async def _read(framework: FrameworkClient, qms: QMSClient, request: ServiceRequest, *, anew: bool) -> _Batch:
     """Read the completed executions of a request but for those that are settled."""
-    settled = Settled(qms.ledger, f"qms/nc/{request.sr_number}", qms.contract.digest, anew=anew)
-    reported = Reported(qms.ledger, f"qms/nc_facts/{request.sr_number}")
+    number, contract = request.sr_number, qms.contract.digest
+    settled = await asyncio.to_thread(Settled, qms.ledger, f"qms/nc/{number}", contract, anew=anew)
+    reported = await asyncio.to_thread(Reported, qms.ledger, f"qms/nc_facts/{number}")
     listed = await list_complete(framework, request)
     unsettled = [each.raw for each in listed.complete if not settled.has(each.raw)]
     executions, unread = await framework.aall_with_results(unsettled)

@@ -10,6 +10,7 @@ from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
 from pv_testing.errors import PermissionDenied
 from pv_testing.exchange.report import Report
+from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.pm import PMClient
@@ -47,7 +48,7 @@ async def create_tasks(
         What became of the main tasks, and of the subtasks.
     """
     rules = rules or ProjectRules.read()
-    sweep = Unfinished(pm.ledger, TASK_SWEEP)
+    sweep = await asyncio.to_thread(Unfinished, pm.ledger, TASK_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     assigned = [request for request in requests if request.assigned]
     if not dry_run:
@@ -78,7 +79,7 @@ async def _begin(
     """Let every sweep know these requests, however soon they are closed; those without protocols only the first."""
     await sweep.begin(requests)
     for name in (STATUS_SWEEP, HOURS_SWEEP):
-        await Unfinished(pm.ledger, name).begin(assigned)
+        await (await asyncio.to_thread(Unfinished, pm.ledger, name)).begin(assigned)
 
 
 def _keys(request: ServiceRequest) -> set[str]:
@@ -100,7 +101,7 @@ async def _subtasks(
     waiting: list[Outcome] = []
     if not requests:
         return records, waiting
-    protocols, users = await asyncio.gather(framework.aprotocols(), _users(framework, rules))
+    protocols, users = await together(framework.aprotocols(), _users(framework, rules))
     assignees = await asyncio.to_thread(Assignees, pm.ledger, keep=keep)
     for request in requests:
         wanted = (request.sr_number, request.protocols, users, rules.roles)

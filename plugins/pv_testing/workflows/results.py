@@ -13,6 +13,7 @@ from pv_testing.domain.results import result_record
 from pv_testing.domain.samples import sample_key
 from pv_testing.errors import DataError
 from pv_testing.exchange.report import Report
+from pv_testing.exchange.together import together
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.lims import LIMSClient
@@ -41,14 +42,14 @@ async def upload_results(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
-    sweep = Unfinished(lims.ledger, SWEEP)
+    sweep = await asyncio.to_thread(Unfinished, lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     contract = lims.contract.digest
     if not dry_run:
         await sweep.begin(requests, missing.deleted)
     names = [f"lims/result/{request.sr_number}" for request in requests]
-    memory = [Settled(lims.ledger, name, contract, anew=replay) for name in names]
-    protocols, users = await asyncio.gather(framework.aprotocols(), framework.ausers())
+    memory = [await asyncio.to_thread(Settled, lims.ledger, name, contract, anew=replay) for name in names]
+    protocols, users = await together(framework.aprotocols(), framework.ausers())
     work = zip(requests, memory, strict=True)
     read = await gather_bounded([_part(framework, request, settled) for request, settled in work], limit=2)
     pairs = [(part.request, named(run, users)) for part in read for run in part.executions]

@@ -44,7 +44,7 @@ async def push_statuses(
     two runs. A sample that the LIMS still waits for is left out and noted, for it would refuse the status; it follows
     once the sample has been received. A closed request is finished when every sample has its last status.
     """
-    memory = Unfinished(lims.ledger, SWEEP)
+    memory = await asyncio.to_thread(Unfinished, lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     words: Mapping[str, str] = lims.contract.vocabularies["sample_status"].to_external
     told = {request.sr_number: _last_mapped(request, words) for request in requests}
@@ -148,7 +148,7 @@ async def pull_statuses(
     received, gone, or there twice is a matter for a person. Where its configuration says ``bidirectional: false``,
     nothing comes back from it.
     """
-    memory = Unfinished(lims.ledger, RECEIPTS)
+    memory = await asyncio.to_thread(Unfinished, lims.ledger, RECEIPTS)
     requests, missing = await framework.aservice_requests(sr_ids if lims.config.bidirectional else ())
     after = after_receipt(lims.contract)
     early = [request for request in requests if rank(request.status) < rank(after)]

@@ -56,7 +56,7 @@ async def move_stock(
     """
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(MOVE, erp.system, erp.config.provider, rehearsal=dry_run)
-    memory = Unfinished(erp.ledger, STOCK, policy.closed_days)
+    memory = await asyncio.to_thread(Unfinished, erp.ledger, STOCK, policy.closed_days)
     requests, missing = await framework.aservice_requests(sr_ids if policy.states else ())
     read = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
     if not dry_run:
@@ -154,7 +154,7 @@ async def draw_consumables(
     """
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
     report = Report(DRAW, erp.system, erp.config.provider, rehearsal=dry_run)
-    memory = Unfinished(erp.ledger, DRAWN, policy.closed_days)
+    memory = await asyncio.to_thread(Unfinished, erp.ledger, DRAWN, policy.closed_days)
     requests, missing = await framework.aservice_requests(sr_ids if policy.consumables else ())
     tested = [request for request in requests if request.status in TESTED]
     listed = await gather_bounded([list_complete(framework, each) for each in tested])

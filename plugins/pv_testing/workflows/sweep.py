@@ -8,6 +8,7 @@ requests are listed at every run; where it can't list which executions have, eac
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -123,7 +124,7 @@ class Sweep:
         return {number: sr_id for number, sr_id in begun.items() if number in unread}
 
     async def _look(self, kept: Kept) -> _Look:
-        look = _Look(self._ledger.now())
+        look = _Look(await asyncio.to_thread(self._ledger.now))
         before = Place(*kept["place"]) if kept["place"] else None
         turned = has_turned(self._name, kept["whole"], look.began, DAY)
         look.planned = before is None or kept["again"] or turned or kept["rules"] != self._rules
@@ -132,7 +133,7 @@ class Sweep:
         look.rows = {text(row.get("sr_number")): row for row in (await self._all() if rows is None else rows)}
         if self._executions is not None and before is not None:
             look.executions = await self._ran(before)
-        look.ended = self._ledger.now()
+        look.ended = await asyncio.to_thread(self._ledger.now)
         look.place = self._place(look, None if self._is_set_back(look, kept["read"]) else before)
         return look
 

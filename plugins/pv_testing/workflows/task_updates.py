@@ -78,7 +78,7 @@ async def update_tasks(
         What became of the statuses, and of the progress.
     """
     rules = rules or ProjectRules.read()
-    sweep = Unfinished(pm.ledger, STATUS_SWEEP)
+    sweep = await asyncio.to_thread(Unfinished, pm.ledger, STATUS_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     listed, unread = await under_test(framework, requests)
     projects = await _projects(pm, listed)

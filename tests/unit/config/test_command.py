@@ -117,6 +117,23 @@ def test_verify_audit_tells_a_whole_trail_from_a_broken_one(
     assert capsys.readouterr().out.startswith("BROKEN")
 
 
+def test_what_an_attempt_holds_is_listed_as_in_flight_until_its_lease_has_ended(
+    configuration: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    claims = [Claim(f"SR-1/SN{number}", "f" * 64) for number in range(3)]
+    ledger.claim("lims", "sample", claims, owner="pv_intake/killed", lease=60)
+    ledger.claim("lims", "result", [Claim("5678", "e" * 64)], owner="pv_results/killed", lease=0)
+    assert main(["waiting"]) == 0
+    interrupted, held, said = capsys.readouterr().out.splitlines()
+    assert interrupted.startswith("in_flight    lims result 5678  ")
+    assert interrupted.endswith("[INTERRUPTED]")
+    assert held.startswith("in_flight    lims sample: 3 held until 20")
+    assert held.endswith(" by pv_intake/killed")
+    assert said == "1 records wait for a person"
+    assert main(["waiting", "--system", "erp"]) == 0
+    assert capsys.readouterr().out == "nothing waits for a person\n"
+
+
 def test_waiting_records_are_listed_and_released(
     configuration: Path, ledger: Ledger, capsys: pytest.CaptureFixture[str]
 ) -> None:

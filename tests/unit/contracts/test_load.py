@@ -98,6 +98,10 @@ def test_an_unknown_key_names_line_and_what_was_meant(tmp_path: Path) -> None:
             {"operations": {"a": {"path": "/a", "bulk": {"path": "/{id}", "size": 2, "items": "r"}}}},
             "operations.a.bulk.path: can't have a placeholder",
         ),
+        (
+            {"operations": {"a": {"path": "/a", "kind": "sample", "bulk": {"path": "/b", "size": 2, "items": "r"}}}},
+            "operations.a.bulk: doesn't say which record an answer is about; add key, or `ordered: true`",
+        ),
         ({"limits": {"concurrency": 0}}, "limits.concurrency: 0 is out of range"),
     ],
 )

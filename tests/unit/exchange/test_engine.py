@@ -100,7 +100,7 @@ def test_a_refused_record_waits_for_a_person_until_it_is_replayed(ledger, target
     Exchange(target, ledger).run(records(1))
     target.refuses = set()
     waiting = Exchange(target, ledger).run(records(1))
-    assert waiting.counts()["quarantined"] == 1
+    assert waiting.counts()["rejected"] == 1
     assert len(target.sent) == 1
     replayed = Exchange(target, ledger, owner="pv_intake/run try 1", replay=True).run(records(1))
     assert replayed.counts()["created"] == 1

@@ -58,7 +58,9 @@ def test_the_ids_that_a_bulk_answer_lacks_are_looked_up(tmp_path: Path) -> None:
         return web.json_response({"results": [{"status": 201} for _ in made]})
 
     def bulk(content: dict[str, Any]) -> None:
-        bulk = {"path": "/samples", "size": 5, "to": "samples", "items": "results", "status": "status"}
+        bulk = {
+            "path": "/samples", "size": 5, "to": "samples", "items": "results", "status": "status", "ordered": True,
+        }  # fmt: skip
         content["operations"]["create_sample"]["bulk"] = bulk
 
     lims.create = create

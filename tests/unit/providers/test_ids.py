@@ -68,7 +68,9 @@ def test_each_record_of_a_bulk_answer_has_its_own_id(tmp_path: Path, said: Any) 
         return web.json_response({"results": answers})
 
     def bulk(content: dict[str, Any]) -> None:
-        bulk = {"path": "/samples", "size": 5, "to": "samples", "items": "results", "status": "status"}
+        bulk = {
+            "path": "/samples", "size": 5, "to": "samples", "items": "results", "status": "status", "ordered": True,
+        }  # fmt: skip
         content["operations"]["create_sample"]["bulk"] = bulk
 
     lims.create = create

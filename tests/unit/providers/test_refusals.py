@@ -141,6 +141,7 @@ def test_a_refusal_of_a_single_record_within_a_bulk_answer_is_looked_up(tmp_path
     def in_bulk(content: dict[str, Any]) -> None:
         content["operations"]["create_sample"]["bulk"] = {
             "path": "/samples", "size": 10, "to": "samples", "items": "results", "status": "status", "id": "id",
+            "ordered": True,
         }  # fmt: skip
 
     lims = PlainLims()

@@ -242,4 +242,4 @@ def test_what_is_cancelled_or_a_partition_makes_no_sample_double(other):
     received = {**SAMPLE, "review_state": "sample_received"}
     stub = Stub(found=(received, {**received, "uid": "77e0", **other}))
     (outcome,) = ask(stub, carried("update_sample_status", STATUS)).outcomes
-    assert outcome.result is Result.CREATED
+    assert outcome.result is Result.UPDATED
