@@ -86,7 +86,7 @@ def test_a_rule_about_the_answer_to_an_operation_is_none_about_its_look_up(tmp_p
 
 def test_among_everything_that_is_there_a_record_with_an_empty_key_is_somebody_elses(tmp_path: Path) -> None:
     def everything(content: dict[str, Any]) -> None:
-        find = {"path": "/samples", "list": "data", "key": "{project_id}/{external_id}"}
+        find = {"path": "/samples", "list": "data", "key": "{project_id}/{external_id}", "broad": True}
         content["operations"]["create_sample"]["find"] = find
 
     lims = PlainLims()
