@@ -26,6 +26,8 @@ class OperationLimits:
         repeatable: whether what may have taken effect is sent again instead of being looked up.
         stepped: whether one record takes several requests, so that any error may come after some of its effect.
         needs_id: whether a change goes to the record with the id that the system gave, so that no two may share one.
+        own_record: whether it makes a record of its own, which somebody may have made by hand under the same key; what
+            it takes several steps to make, the operation itself must tell from that.
     """
 
     batch_size: int = 1
@@ -38,6 +40,7 @@ class OperationLimits:
     repeatable: bool = False
     stepped: bool = False
     needs_id: bool = False
+    own_record: bool = False
 
     @property
     def lease(self) -> float:

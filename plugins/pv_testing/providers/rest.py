@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pv_testing.contracts.kinds import STATES
 from pv_testing.contracts.model import Bulk, Contract, Find, OperationSpec, Request
 from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, MappingError, ResponseError
 from pv_testing.exchange.fingerprint import idempotency_key
@@ -91,7 +92,7 @@ class RestProvider:
         pages = spec.pagination or self.contract.pagination
         judge = self.contract.judge(spec)
         async for item in pagination.items(
-            self.session, request.path, pages, request.params, operation=name, judge=judge
+            self.session, request.path, pages, request.params, item_id=spec.item_id, operation=name, judge=judge
         ):
             yield item
 
@@ -177,6 +178,7 @@ class RestOperation:
             repeatable=self._repeatable,
             stepped=self.stepped,
             needs_id=self._needs_id,
+            own_record=not self.stepped and spec.kind not in STATES,
         )
 
     def prepare(self, record: Record) -> Payload:
@@ -259,12 +261,12 @@ class RestOperation:
         return found
 
     async def _find(self, group: Sequence[Prepared], find: Find) -> dict[str, Found]:
+        asked = {item.key: self._key_of_sent(item, find) for item in group}
         request = find.request([item.payload for item in group], self._context(group[0]))
         most = None if find.lists_all else LOOKED_UP + LOOKED_UP_EACH * len(group)
         by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
         for item in await self._looked_up(request, find, group[0].key, most):
             by_key[find.key_of_found(item)].append(item)
-        asked = {item.key: self._key_of_sent(item, find) for item in group}
         seen = list(by_key)
         found = {
             item.key: self._found(item, by_key[asked[item.key]], find) for item in group if by_key[asked[item.key]]
@@ -287,6 +289,7 @@ class RestOperation:
                 request.path,
                 find.pagination,
                 request.params,
+                item_id=None if self.limits.on_change == "amend" else find.id,
                 operation=operation,
                 key=key,
                 judge=self._judge_look_up,
