@@ -103,6 +103,7 @@ class Call:
         stamps: where values of the context go in the body, such as the revision.
         has_body: whether the method carries one.
         clears: whether ``null`` is sent for those of ``fields`` that a record hasn't, so that a change can take away.
+        names: the fields that go into the address or the query.
     """
 
     method: str
@@ -114,11 +115,11 @@ class Call:
     stamps: tuple[tuple[Putter, str], ...] = ()
     has_body: bool = True
     clears: bool = False
+    names: tuple[str, ...] = field(init=False)
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The fields that go into the address or the query."""
-        return (*self.path.names, *self.query, *(name for each in self.templates.values() for name in each.names))
+    def __post_init__(self) -> None:
+        within = [name for template in self.templates.values() for name in template.names]
+        object.__setattr__(self, "names", (*self.path.names, *self.query, *within))
 
     def params(self, payload: Values) -> dict[str, str]:
         """Return the query; what the payload lacks is left out."""
