@@ -144,9 +144,11 @@ class RestOperation:
 
     Attributes:
         stepped: whether one record takes several requests.
+        at_once: whether one of them makes the record with all that it has, so that what differs wasn't made by us.
     """
 
     stepped: ClassVar[bool] = False
+    at_once: ClassVar[bool] = True
 
     def __init__(self, contract: Contract, spec: OperationSpec, session: RestSession) -> None:
         self._spec = spec
@@ -178,7 +180,7 @@ class RestOperation:
             repeatable=self._repeatable,
             stepped=self.stepped,
             needs_id=self._needs_id,
-            own_record=not self.stepped and spec.kind not in STATES,
+            own_record=self.at_once and spec.kind not in STATES,
         )
 
     def prepare(self, record: Record) -> Payload:
