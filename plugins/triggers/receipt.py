@@ -84,9 +84,9 @@ async def awaited(lims: LIMSClient, service_requests: Collection[str]) -> list[s
     """
     word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
     listed = [
-        str(sample["id"])
-        for sample in await lims.asamples(status=word)
-        if not service_requests or sample["project_id"] in service_requests
+        sample.id
+        for sample in await lims.asample_rows(status=word)
+        if not service_requests or sample.sr_number in service_requests
     ]
     if listed or not service_requests:
         return listed
@@ -95,8 +95,7 @@ async def awaited(lims: LIMSClient, service_requests: Collection[str]) -> list[s
 
 async def _not_received(lims: LIMSClient, number: str) -> list[str]:
     """Return the ids of a request's samples of which the LIMS doesn't say that they are there."""
-    samples = await lims.asamples(project_id=number)
-    ids = [str(sample["id"]) for sample in samples if sample["project_id"] == number]
+    ids = [sample.id for sample in await lims.asample_rows(sr_number=number)]
     receipts = await lims.areceipts({sample_id: sample_id for sample_id in ids})
     missing = [sample_id for sample_id, receipt in receipts.items() if receipt is not Receipt.RECEIVED]
     return missing if ids else [f"those of {number}"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,17 +12,23 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 KEY = "sun"
+QUERY = re.compile(r"SampleNo='((?:[^']|'')*)' and Client='((?:[^']|'')*)'")
 STATES = ["EXPECTED", "HERE", "TEST", "DONE"]
 
 
 class Sunlab(ThreadingHTTPServer):
-    """The server and what it holds: samples and results as their requests described them."""
+    """The server and what it holds: samples and results as their requests described them.
+
+    Attributes:
+        seen: method and path of each request.
+    """
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.samples: list[dict[str, Any]] = []
         self.results: list[dict[str, Any]] = []
         self.busy = 0
+        self.seen: list[str] = []
 
     @property
     def url(self) -> str:
@@ -37,6 +44,8 @@ class Sunlab(ThreadingHTTPServer):
                 return 200, self.page(query)
             case "GET", ["result"]:
                 return 200, {"rows": [row for row in self.results if row["Run"] == query["run"]]}
+            case "GET", ["sample", "search"]:
+                return 200, {"rows": self.search(query["q"])}
             case "GET", ["sample", number]:
                 return 200, self.samples[int(number)]
             case "PUT", ["sample", number]:
@@ -70,6 +79,12 @@ class Sunlab(ThreadingHTTPServer):
         first = int(query.get("from", 0))
         return {"rows": rows[first : first + int(query.get("count", 1000))], "total": len(rows)}
 
+    def search(self, text: str) -> list[dict[str, Any]]:
+        """Give the samples that a query in the product's own language asks for."""
+        found = QUERY.fullmatch(text)
+        wanted = [value.replace("''", "'") for value in found.groups()] if found else None
+        return [row for row in self.samples if [row["SampleNo"], row["Client"]] == wanted]
+
     def move(self, sample: dict[str, Any], state: str) -> tuple[int, Any]:
         """Answer a transition that isn't allowed with 500."""
         if STATES.index(state) <= STATES.index(sample["State"]):
@@ -90,6 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         path = parts.path.removeprefix("/rest").strip("/").split("/")
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        self.server.seen.append(f"{self.command} {parts.path}")
         known = self.headers.get("X-SunLab-Key") == KEY
         if path == ["session"]:
             status, said = 200, {"user": {"name": "integration" if known else "guest", "anonymous": not known}}

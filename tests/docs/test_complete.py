@@ -34,6 +34,7 @@ PATH = re.compile(r"`((?:config|dags|demo|docs|include|plugins|sandbox|tests)/[\
 # What only the workflows call.
 WITHIN = {
     "asamples",
+    "asample_rows",
     "asample_ids",
     "aservice_request",
     "aservice_requests",

@@ -26,6 +26,7 @@ from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.transports.judge import judge_http
 from pv_testing.transports.response import Response
+from pv_testing.transports.sync import run
 from sandbox.proxy import serve_proxy
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks, prose
@@ -134,7 +135,7 @@ def test_results_are_converted_and_amended(lims: LIMSClient, server: sunlab.Sunl
     assert [(row["Version"], row["Values"][0]["Value"]) for row in server.results] == [(1, "402.5"), (2, "410.0")]
     assert server.results[0]["At"] == "2025-11-12T14:30:00Z"
     assert server.results[0]["Values"][0] == {
-        "Analyte": "Pmax", "Value": "402.5", "Unit": "W", "U": 2.0, "Verdict": "P",
+        "Run": "5678", "Analyte": "Pmax", "Value": "402.5", "Unit": "W", "U": 2.0, "Verdict": "P",
     }  # fmt: skip
 
 
@@ -169,6 +170,23 @@ def test_the_answers_to_the_pages_bulk_request_are_given_to_the_records_by_key(
     else:
         with pytest.raises(AmbiguousOutcome):
             bulk.matched({"rows": nameless}, keys, 3)
+
+
+def test_the_listing_is_read_in_our_words(lims: LIMSClient) -> None:
+    sample(lims)
+    (row,) = run(lims.asample_rows(status="EXPECTED"))
+    assert (row.sr_number, row.serial_number, row.id, row.key) == ("SR-1", "SN1", "0", "SR-1/SN1")
+
+
+def test_a_value_in_a_query_can_say_no_more_than_itself(lims: LIMSClient) -> None:
+    sample(lims, customer="O'Hara")
+    sample(lims, external_id="SN2")
+    found = lims.list("search_samples", serial="SN1", client="O'Hara")
+    assert [row["SampleNo"] for row in found] == ["SN1"]
+    assert lims.list("search_samples", serial="' or 1=1 or '", client="x") == []
+    with pytest.raises(MappingError) as refused:
+        lims.list("search_samples", serial="SN1\\", client="x")
+    assert refused.value.code == "NOT_QUOTABLE"
 
 
 def test_vocabularies_work_both_ways_and_guess_nothing(contract: Path) -> None:

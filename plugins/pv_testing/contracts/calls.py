@@ -8,8 +8,9 @@ from typing import Any
 
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.fields import Shared
-from pv_testing.contracts.model import Call, Find, Identity, OperationSpec, Parameter, Values
+from pv_testing.contracts.model import Call, Find, Identity, OperationSpec, Parameter, Values, as_text
 from pv_testing.contracts.paths import Getter, Template, first, getter, key_pair, putter
+from pv_testing.contracts.quoting import Quoted, has_placeholder
 from pv_testing.errors import ResponseError
 from pv_testing.transports.pages import Pagination
 
@@ -29,11 +30,14 @@ def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET"
     method = written.get("method", method)
     query = written.get("query", {})
     constants = {ours: spec for ours, spec in query.items() if isinstance(spec, Mapping) and "const" in spec}
+    templates = templates_of(query)
+    plain = [ours for ours in query if ours not in constants and ours not in templates]
     return Call(
         method=method,
         path=Template.of(written["soap"] if "soap" in written else written["path"]),
-        query={ours: _parameter(ours, spec, shared) for ours, spec in query.items() if ours not in constants},
-        constants={spec.get("to", ours): Parameter(ours).write(spec["const"]) for ours, spec in constants.items()},
+        query={ours: _parameter(ours, query[ours], shared) for ours in plain},
+        constants={spec.get("to", ours): as_text(spec["const"]) for ours, spec in constants.items()},
+        templates={target: Quoted.of(text) for target, text in templates.values()},
         fields=tuple(written["fields"]) if "fields" in written else None,
         stamps=tuple((putter(target), name) for target, name in written.get("stamps", {}).items()),
         has_body=method not in _BODILESS,
@@ -41,10 +45,21 @@ def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET"
     )
 
 
+def templates_of(query: Mapping[str, Any]) -> dict[str, tuple[str, str]]:
+    """Return the parameter and the text of those entries of a query that put values of a record into a text."""
+    templates: dict[str, tuple[str, str]] = {}
+    for ours, spec in query.items():
+        if isinstance(spec, Mapping) and "template" in spec:
+            templates[ours] = spec.get("to", ours), spec["template"]
+        elif has_placeholder(spec):
+            templates[ours] = ours, spec
+    return templates
+
+
 def _parameter(ours: str, spec: Any, shared: Shared) -> Parameter:
     if isinstance(spec, str):
-        return Parameter(spec)
-    return Parameter(spec.get("to", ours), shared.vocabularies.get(spec.get("vocabulary", "")))
+        return Parameter(spec, getter(ours))
+    return Parameter(spec.get("to", ours), getter(ours), shared.vocabularies.get(spec.get("vocabulary", "")))
 
 
 def compile_identity(written: Mapping[str, Any]) -> Identity:
@@ -70,6 +85,7 @@ def compile_operation(name: str, written: Mapping[str, Any], shared: Shared, pag
     """
     call = compile_call(written, shared, "POST" if "soap" in written and "list" not in written else "GET")
     update = written.get("update")
+    pages = _pages(written, pagination) if "list" in written else None
     return OperationSpec(
         name=name,
         call=call,
@@ -79,7 +95,8 @@ def compile_operation(name: str, written: Mapping[str, Any], shared: Shared, pag
         repeatable=written.get("repeatable"),
         answer=written.get("answer", "json"),
         reply_id=_any_of(written.get("reply", {}).get("id", "id")),
-        pagination=_pages(written, pagination) if "list" in written else None,
+        pagination=pages,
+        item_id=getter((pages or pagination).id),
         bulk=_bulk(written["bulk"], call, shared) if "bulk" in written else None,
         find=_find(written["find"], shared, pagination) if "find" in written else None,
         update=compile_call(update, shared, "PATCH", clears=True) if update else None,

@@ -13,8 +13,11 @@ from typing import Any
 
 from pv_testing.contracts.calls import compile_identity, compile_operation
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
+from pv_testing.contracts.kinds import kind_problems
+from pv_testing.contracts.lookups import look_up_problems
 from pv_testing.contracts.model import Contract, Limits, Rate
 from pv_testing.contracts.problems import Problem, allowed, refuse
+from pv_testing.contracts.rows import LISTING, compile_sample_rows, row_problems
 from pv_testing.contracts.rules import compile_rules
 from pv_testing.contracts.soap import compile_soap
 from pv_testing.contracts.words import Vocabulary, two_way
@@ -38,11 +41,17 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
     named = replace(document, value=_substitute(document.value, names))
     written = named.value
     refuse(_references(named))
+    refuse([*kind_problems(named), *row_problems(named), *look_up_problems(named)])
     soap = compile_soap(named)
     maps = compile_maps(written.get("maps", {}), Shared(vocabularies(written), written.get("units", {})))
     pagination = Pagination(**written.get("pagination", {}))
     shared = Shared(vocabularies(written), written.get("units", {}), maps)
-    operations = written["operations"].items()
+    operations = {
+        name: compile_operation(name, spec, shared, pagination) for name, spec in written["operations"].items()
+    }
+    sample_rows = compile_sample_rows(written)
+    if sample_rows is not None:
+        operations[LISTING] = replace(operations[LISTING], item_id=sample_rows.id)
     return Contract(
         name=Path(document.file).stem,
         file=document.file,
@@ -57,10 +66,11 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         authentication=written.get("authentication", {}),
         vocabularies=shared.vocabularies,
         maps=maps,
-        operations={name: compile_operation(name, spec, shared, pagination) for name, spec in operations},
+        operations=operations,
         units=shared.units,
         names=names,
         rules=compile_rules(written.get("errors", {})),
+        sample_rows=sample_rows,
         soap=soap,
     )
 

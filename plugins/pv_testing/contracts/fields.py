@@ -25,6 +25,9 @@ Step = Callable[[Data, dict[str, Any]], None]
 Contextual = Callable[[Any, Data], Any]
 Others = Literal["drop", "keep", "refuse"]
 
+AROUND = "^"
+"""In the map of a list's records, the first part of a path into the record that the list is in."""
+
 
 @dataclass(frozen=True)
 class FieldMap:
@@ -35,12 +38,14 @@ class FieldMap:
         mapping: our field to theirs, as the guide's ``validate_mapping`` reads it.
         required: which of ours must have a value.
         others: what becomes of our fields that the map doesn't name.
+        around: from how many records further out it takes something, each the one that a list is in.
     """
 
     name: str
     mapping: Mapping[str, str]
     required: tuple[str, ...]
     others: Others = "drop"
+    around: int = 0
     _out: tuple[Step, ...] = field(default=(), repr=False)
     _back: tuple[Step, ...] = field(default=(), repr=False)
 
@@ -115,9 +120,27 @@ def compile_map(name: str, fields: Mapping[str, Any], shared: Shared, others: Ot
         mapping={ours: spec["to"] for ours, spec in specs.items()},
         required=tuple(ours for ours, spec in specs.items() if spec["required"]),
         others=others,
+        around=max((_reach(spec, shared) for spec in specs.values()), default=0),
         _out=tuple(_outward(ours, spec, shared) for ours, spec in specs.items()),
-        _back=tuple(_inward(spec, shared) for spec in specs.values() if "const" not in spec),
+        _back=tuple(_inward(spec, shared) for spec in specs.values() if "const" not in spec and _is_own(spec)),
     )
+
+
+def looks_around(spec: Mapping[str, Any]) -> int:
+    """Return from how many records further out a field in its long form takes its value or unit."""
+    unit = spec.get("unit")
+    paths = [*spec["from"], spec.get("unit_from", ""), unit["of"] if isinstance(unit, Mapping) else ""]
+    return max(str(path).split(".").count(AROUND) for path in paths)
+
+
+def _reach(spec: Mapping[str, Any], shared: Shared) -> int:
+    within = shared.maps[spec["each"]].around - 1 if "each" in spec else 0
+    return max(looks_around(spec), within)
+
+
+def _is_own(spec: Mapping[str, Any]) -> bool:
+    """Whether a field is one of the record itself; what is around it can't be read back from within."""
+    return bool(spec["from"][0].split(".")[0] != AROUND)
 
 
 def normal(ours: str, spec: Any) -> dict[str, Any]:
@@ -177,6 +200,8 @@ def inside(where: str, error: MappingError) -> MappingError:
 
 def _contextual(spec: Mapping[str, Any], shared: Shared) -> Contextual | None:
     """Return how a value is converted that depends on others of its record; ``None`` for one that doesn't."""
+    if "each" in spec and shared.maps[spec["each"]].around:
+        return _list_within(shared.maps[spec["each"]])
     if spec.get("type") == "unit":
         return _unit_name(spec, shared)
     return _quantity(spec, shared) if "unit" in spec else None
@@ -209,6 +234,17 @@ def _list(inner: FieldMap) -> Converter:
         return mapped
 
     return convert
+
+
+def _list_within(inner: FieldMap) -> Contextual:
+    """Convert a list whose records take something from the one that the list is in."""
+    convert = _list(inner)
+
+    def convert_within(value: Any, data: Data) -> Any:
+        known = isinstance(value, Sequence) and all(isinstance(item, Mapping) for item in value)
+        return convert([{**item, AROUND: data} for item in value] if known else value)
+
+    return convert_within
 
 
 def _target_unit(spec: Mapping[str, Any], shared: Shared) -> Callable[[Data], str | None]:

@@ -8,7 +8,9 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pv_testing.contracts.fields import FieldMap
-from pv_testing.contracts.paths import Getter, Putter, Template
+from pv_testing.contracts.paths import Getter, Putter, Template, getter
+from pv_testing.contracts.quoting import Quoted
+from pv_testing.contracts.rows import SampleRows
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.errors import MappingError, ResponseError
 from pv_testing.transports.pages import Pagination
@@ -70,16 +72,20 @@ class Request(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A query parameter: its ``name``, and a ``vocabulary`` that its values go through."""
+    """A query parameter: its ``name``, what ``get`` finds its value by, and a ``vocabulary`` that this goes through."""
 
     name: str
+    get: Getter
     vocabulary: Vocabulary | None = None
 
     def write(self, value: Any) -> str:
         """Return a value as an address has it."""
-        if self.vocabulary is not None:
-            value = self.vocabulary.write(str(value))
-        return str(value).lower() if isinstance(value, bool) else str(value)
+        return as_text(value if self.vocabulary is None else self.vocabulary.write(str(value)))
+
+
+def as_text(value: Any) -> str:
+    """Return a value as a query has it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,22 +97,43 @@ class Call:
     Attributes:
         method: in capitals.
         path: the address, relative to the base.
-        query: our name to the query parameter.
+        query: our name, a dotted path, to the query parameter.
         constants: query parameters that are always the same.
+        templates: query parameters with a text around values of the record.
         fields: the fields of the payload that are sent; ``None`` for all.
         stamps: where values of the context go in the body, such as the revision.
         has_body: whether the method carries one.
         clears: whether ``null`` is sent for those of ``fields`` that a record hasn't, so that a change can take away.
+        names: the fields that go into the address or the query.
     """
 
     method: str
     path: Template
     query: Mapping[str, Parameter] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
+    templates: Mapping[str, Quoted] = field(default_factory=dict)
     fields: tuple[str, ...] | None = None
     stamps: tuple[tuple[Putter, str], ...] = ()
     has_body: bool = True
     clears: bool = False
+    names: tuple[str, ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        within = [name for template in self.templates.values() for name in template.names]
+        object.__setattr__(self, "names", (*self.path.names, *self.query, *within))
+
+    def params(self, payload: Values) -> dict[str, str]:
+        """Return the query; what the payload lacks is left out."""
+        params = dict(self.constants)
+        for parameter in self.query.values():
+            value = parameter.get(payload)
+            if value is not None:
+                params[parameter.name] = parameter.write(value)
+        for target, template in self.templates.items():
+            text = template.fill(payload)
+            if text is not None:
+                params[target] = text
+        return params
 
     def body(self, payload: Values, context: Values = NOTHING) -> dict[str, Any]:
         """Return what one record's body is before anything of it moves into the address.
@@ -136,18 +163,14 @@ class Call:
             MappingError: the address lacks a value, or a request without body was given too much.
         """
         path = self.path.url(payload, context)
-        params = dict(self.constants)
-        for name, parameter in self.query.items():
-            value = payload.get(name)
-            if value is not None:
-                params[parameter.name] = parameter.write(value)
+        params = self.params(payload)
         body = self.body(payload, context)
-        for name in (*self.path.names, *self.query):
+        for name in self.names:
             body.pop(name, None)
         if self.has_body:
             return Request(self.method, path, params, body)
         if body:
-            known = ", ".join((*self.path.names, *self.query)) or "nothing"
+            known = ", ".join(self.names) or "nothing"
             raise MappingError(f"{self.path.text} takes no {', '.join(body)}; it takes {known}", code="FIELD_UNKNOWN")
         return Request(self.method, path, params)
 
@@ -221,14 +244,34 @@ class Find:
     def _request(self, payloads: Sequence[Values], context: Values) -> Request:
         if self.one_key is None:
             (payload,) = payloads
-            names = (*self.call.path.names, *self.call.query)
-            return self.call.request({name: payload[name] for name in names if name in payload}, context)
-        keys = [self.one_key(payload) for payload in payloads]
+            return self._request_of_one(payload, context)
+        keys = [self._key(payload) for payload in payloads]
         body: Any = keys
         if self.wrap is not None:
             body = {}
             self.wrap(body, keys)
         return self.call.of_many(body)
+
+    def _request_of_one(self, payload: Values, context: Values) -> Request:
+        """Return the request for one record, which must hold something of it."""
+        known = {name: value for name, value in context.items() if value not in {None, ""}}
+        params = self.call.params({**known, **payload})
+        if self.call.names and not self.call.path.names and len(params) == len(self.call.constants):
+            raise _not_asked_for(", ".join(self.call.names))
+        path = self.call.path.url(payload, context)
+        return Request(self.call.method, path, params, {} if self.call.has_body else None)
+
+    def _key(self, payload: Values) -> Any:
+        assert self.one_key is not None
+        key = self.one_key(payload)
+        if key is None or key == "" or (isinstance(key, dict) and not any(key.values())):
+            raise _not_asked_for("keys.each")
+        return key
+
+
+def _not_asked_for(names: str) -> MappingError:
+    message = f"the record can't be looked up, for it has no value for {names}, and the answer would be of others"
+    return MappingError(message, code="FIELD_MISSING")
 
 
 OnChange = Literal["update", "amend", "ignore"]
@@ -248,6 +291,7 @@ class OperationSpec:
         answer: what comes back: ``json``, ``bytes`` or ``none``.
         reply_id: finds the record's id in the answer.
         pagination: how its listing comes in pages; ``None`` where it is no listing.
+        item_id: finds the id of a listing's item, which may come only once; ``None`` for one that says none.
         bulk: how many records travel in one request; ``None`` where they can't.
         find: how records are looked up; ``None`` where they can't be.
         update: the request that changes a record in place; ``None`` where there is none.
@@ -264,6 +308,7 @@ class OperationSpec:
     answer: Literal["json", "bytes", "none"] = "json"
     reply_id: Getter = field(default=lambda _: None)
     pagination: Pagination | None = None
+    item_id: Getter = field(default=getter("id"))
     bulk: Bulk | None = None
     find: Find | None = None
     update: Call | None = None
@@ -327,6 +372,7 @@ class Contract:
         units: tables of the units that the system wants, by quantity.
         names: what a deployment may call otherwise, with the names in effect.
         rules: what answers mean.
+        sample_rows: how the LIMS's listing of samples is read; ``None`` where there is none.
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
     """
 
@@ -347,6 +393,7 @@ class Contract:
     units: Mapping[str, Mapping[str, str]]
     names: Mapping[str, str]
     rules: Rules = field(repr=False)
+    sample_rows: SampleRows | None = None
     soap: Port | None = field(default=None, repr=False)
 
     def operation(self, name: str) -> OperationSpec:

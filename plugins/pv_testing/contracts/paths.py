@@ -100,6 +100,13 @@ def putter(path: str) -> Putter:
     return put_deep
 
 
+def has(data: Any, path: str) -> bool:
+    """Say whether there is something at a dotted path, be it empty."""
+    outer, _, last = path.rpartition(".")
+    inner = getter(outer)(data)
+    return isinstance(inner, Mapping) and last in inner
+
+
 def _part(get: Getter) -> Getter:
     def escaped(data: Any) -> Any:
         value = get(data)
@@ -149,12 +156,11 @@ class Template:
 
     def has(self, values: Mapping[str, Any]) -> bool:
         """Say whether every placeholder is there, be it empty."""
-        for name in self.names:
-            outer, _, last = name.rpartition(".")
-            inner = getter(outer)(values)
-            if not isinstance(inner, Mapping) or last not in inner:
-                return False
-        return True
+        return all(has(values, name) for name in self.names)
+
+    def stray(self) -> bool:
+        """Say whether there are braces that hold no placeholder, and would be sent as they are."""
+        return any("{" in literal or "}" in literal for literal in self._literals)
 
     def url(self, values: Mapping[str, Any], context: Mapping[str, Any]) -> str:
         """Return an address with its placeholders filled and quoted, so that no value can lead elsewhere.

@@ -25,6 +25,7 @@ from pv_testing.exchange.settling import Settling
 from pv_testing.exchange.together import together
 from pv_testing.exchange.types import BULK_INCOMPLETE, Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger
+from pv_testing.ledger.rules import CONTENT_DIFFERS
 
 ROUNDS = 4
 POLL = 0.5
@@ -34,6 +35,10 @@ TOO_SLOW = (
 )
 STALE = (
     "another attempt brought a different version into effect while this one waited; the next try reads the record anew"
+)
+MADE_OTHERWISE = (
+    "the system holds a record with this key, {0}, whose content is not what is sent, and which nothing shows to be "
+    "ours: correct or remove it there, then release this one; or confirm it as it is"
 )
 SEE_THERE = "look in the system: confirm the record if it took effect, else release it with --absent"
 # Of a request that must not be repeated, the transports raise these only before it is sent, or on the system's own word
@@ -88,6 +93,7 @@ class Chunk:
         self.items = {item.key: item for item in items}
         self.settling = Settling(shared.ledger, shared.operation, shared.owner)
         self._in_place = shared.operation.limits.on_change == "update"
+        self._may_be_foreign = shared.operation.limits.own_record and shared.operation.limits.on_change != "amend"
         self._waited: dict[str, int] = {}
         self._alone: set[str] = set()
         self._second_copies = SecondCopies(shared.operation)
@@ -371,8 +377,12 @@ class Chunk:
             self.settling.quarantine(item, "DUPLICATE_IN_SYSTEM", TWICE.format(found.copies))
             return True
         first_version = not item.external_id
-        item.external_id = found.external_id
         doubts_another = self.settling.doubts_another(item)
+        unknown = first_version and item.revision == 1 and not doubts_another
+        if self._may_be_foreign and unknown and not found.in_effect:
+            self.settling.quarantine(item, CONTENT_DIFFERS, MADE_OTHERWISE.format(found.external_id))
+            return True
+        item.external_id = found.external_id
         if doubts_another and self._in_place:
             return False
         if found.in_effect or (first_version and doubts_another):

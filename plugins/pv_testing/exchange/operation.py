@@ -27,6 +27,8 @@ class OperationLimits:
         stepped: whether one record takes several requests, so that any error may come after some of its effect.
         needs_id: whether a change goes to the record with the id that the system gave, so that no two may share one.
         changes: whether even a first version only changes something that is there, as a status does.
+        own_record: whether it makes a record of its own, which somebody may have made by hand under the same key; what
+            it takes several steps to make, the operation itself must tell from that.
     """
 
     batch_size: int = 1
@@ -40,6 +42,7 @@ class OperationLimits:
     stepped: bool = False
     needs_id: bool = False
     changes: bool = False
+    own_record: bool = False
 
     @property
     def lease(self) -> float:

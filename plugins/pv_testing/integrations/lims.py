@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pv_testing import keys
+from pv_testing.contracts.rows import LISTING, SampleRow
 from pv_testing.domain.samples import sample_key
-from pv_testing.errors import MappingError
+from pv_testing.errors import ConfigError, MappingError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
@@ -137,7 +138,27 @@ class LIMSClient(SystemClient):
 
     async def asamples(self, **criteria: Any) -> list[dict[str, Any]]:
         """Return the samples that meet the criteria (``status``, ``project_id``, ``external_id``)."""
-        return await self.alist("get_samples", **criteria)
+        return await self.alist(LISTING, **criteria)
+
+    async def asample_rows(self, *, status: str = "", sr_number: str = "") -> list[SampleRow]:
+        """Return the samples that the LIMS lists, in our words.
+
+        Args:
+            status: in the LIMS's words, such as ``Pending Receipt``; any without it.
+            sr_number: of a service request; any without it.
+
+        Raises:
+            ConfigError: the contract doesn't say how the listing is read.
+            ResponseError: a row has no key or no id where the contract says, or a sample is listed twice.
+        """
+        rows = self.contract.sample_rows
+        if rows is None:
+            message = f"the contract must say by `map` of {LISTING} how its rows are read in our words"
+            raise ConfigError(message, system=self.system, provider=self.config.provider, code="NO_ROWS")
+        known = self.contract.operation(LISTING).call.query
+        criteria = {"status": status, **({"project_id": sr_number} if "project_id" in known else {})}
+        listed = await self.alist(LISTING, **{name: value for name, value in criteria.items() if value})
+        return [row for row in map(rows.read, listed) if sr_number in {"", row.sr_number}]
 
     async def asample_ids(self, keys: Iterable[str]) -> dict[str, str]:
         """Return the LIMS ids of those samples that the ledger knows, by business key."""

@@ -33,6 +33,9 @@ NOT_SENT = "NOT_SENT"
 ABSENT = "ABSENT"
 ALTERED = "ALTERED"
 NO_LOOKUP = "NO_LOOKUP"
+CONTENT_DIFFERS = "CONTENT_DIFFERS"
+BY_HAND_ONLY = frozenset({NO_LOOKUP, CONTENT_DIFFERS})
+"""What only a person who has looked at the record may release; a replay leaves it waiting."""
 DISPUTED = "DISPUTED"
 DUPLICATE = "DUPLICATE_IN_SYSTEM"
 DISPUTED_FIELDS = ("state", "fingerprint", "doubtful", "code", "reason")
@@ -103,7 +106,7 @@ def decide(row: Row | None, fingerprint: str, now: float) -> Decision:
         return Decision.UNCHANGED if row.fingerprint == fingerprint else Decision.CHANGED
     if row.state == _IN_FLIGHT and row.lease_until > now:
         return Decision.BUSY
-    if row.state in _REFUSED and row.fingerprint == fingerprint:
+    if row.state in _REFUSED and (row.fingerprint == fingerprint or row.code == CONTENT_DIFFERS):
         return Decision.WAITING
     if row.doubtful or row.state in _FATE_UNKNOWN:
         return Decision.RESOLVE

@@ -101,7 +101,7 @@ def release(
 
 
 def _releasable(row: Row, now: float, *, absent: bool, automatic: bool) -> bool:
-    if automatic and row.code == rules.NO_LOOKUP:
+    if automatic and row.code in rules.BY_HAND_ONLY:
         return False
     return _open(row, now) if absent else row.state in _REFUSED
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.bulk import Bulk
+from pv_testing.contracts.kinds import STATES
 from pv_testing.contracts.model import Contract, Find, OperationSpec, Request
 from pv_testing.errors import AuthenticationError, ConfigError, MappingError, ResponseError
 from pv_testing.exchange.fingerprint import idempotency_key
@@ -94,7 +95,7 @@ class RestProvider:
         pages = spec.pagination or self.contract.pagination
         judge = self.contract.judge(spec)
         async for item in pagination.items(
-            self.session, request.path, pages, request.params, operation=name, judge=judge
+            self.session, request.path, pages, request.params, item_id=spec.item_id, operation=name, judge=judge
         ):
             yield item
 
@@ -146,9 +147,11 @@ class RestOperation:
 
     Attributes:
         stepped: whether one record takes several requests.
+        at_once: whether one of them makes the record with all that it has, so that what differs wasn't made by us.
     """
 
     stepped: ClassVar[bool] = False
+    at_once: ClassVar[bool] = True
 
     def __init__(self, contract: Contract, spec: OperationSpec, session: RestSession) -> None:
         self._spec = spec
@@ -181,6 +184,7 @@ class RestOperation:
             stepped=self.stepped,
             needs_id=self._needs_id,
             changes=spec.kind.endswith("_status"),
+            own_record=self.at_once and spec.kind not in STATES,
         )
 
     def prepare(self, record: Record) -> Payload:
@@ -260,12 +264,12 @@ class RestOperation:
         return found
 
     async def _find(self, group: Sequence[Prepared], find: Find) -> dict[str, Found]:
+        asked = {item.key: self._key_of_sent(item, find) for item in group}
         request = find.request([item.payload for item in group], self._context(group[0]))
         most = None if find.lists_all else LOOKED_UP + LOOKED_UP_EACH * len(group)
         by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
         for item in await self._looked_up(request, find, group[0].key, most):
             by_key[find.key_of_found(item)].append(item)
-        asked = {item.key: self._key_of_sent(item, find) for item in group}
         seen = list(by_key)
         found = {
             item.key: self._found(item, by_key[asked[item.key]], find) for item in group if by_key[asked[item.key]]
@@ -288,6 +292,7 @@ class RestOperation:
                 request.path,
                 find.pagination,
                 request.params,
+                item_id=None if self.limits.on_change == "amend" else find.id,
                 operation=operation,
                 key=key,
                 judge=self._judge_look_up,

@@ -16,6 +16,7 @@ class SteppedOperation(RestOperation):
     """Brings records into effect step by step."""
 
     stepped: ClassVar[bool] = True
+    at_once: ClassVar[bool] = False
 
     async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
         """Bring records into effect, one after the other."""

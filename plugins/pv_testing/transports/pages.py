@@ -21,6 +21,7 @@ class Pagination:
         total: where the body says how many items there are in all; empty where it doesn't.
         pages: where it says how many pages; empty where it doesn't.
         next: where it says the next cursor or address.
+        id: where an item says its id.
         most: pages after which the listing is given up.
         most_bytes: the same for all pages together.
     """
@@ -34,5 +35,6 @@ class Pagination:
     total: str = ""
     pages: str = ""
     next: str = ""
+    id: str = "id"
     most: int = 10_000
     most_bytes: int = 2**29

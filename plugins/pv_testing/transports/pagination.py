@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from yarl import URL
@@ -22,7 +22,13 @@ _ADDRESS = re.compile(r"https?://|/.*\?", re.IGNORECASE)
 
 
 async def items(
-    session: RestSession, path: str, pages: Pagination, params: Mapping[str, Any] | None = None, **request: Any
+    session: RestSession,
+    path: str,
+    pages: Pagination,
+    params: Mapping[str, Any] | None = None,
+    *,
+    item_id: Callable[[Any], Any] | None = None,
+    **request: Any,
 ) -> AsyncIterator[dict[str, Any]]:
     """Give every item of a listing.
 
@@ -31,13 +37,16 @@ async def items(
         path: of the listing.
         pages: how the system hands it out.
         params: the query's other parameters.
+        item_id: finds the id of an item, which may come only once: a listing whose order changes while it is read
+            gives one twice and leaves out another.
         request: anything else that :meth:`RestSession.request` takes.
 
     Raises:
         PaginationLoop: the same page came twice, there is no end, or it is more than anybody can hold.
-        ResponseError: an answer has no list where one should be.
+        ResponseError: an answer has no list where one should be, or an id came twice.
     """
     seen: set[bytes] = set()
+    ids: set[str] = set()
     given = size = 0
     address, query = path, {**(params or {}), **_first(pages)}
     for number in range(1, pages.most + 1):
@@ -51,6 +60,8 @@ async def items(
             )
             raise PaginationLoop(message, code="LISTING_TOO_LARGE")
         for item in page:
+            if item_id is not None:
+                _refuse_second(item_id(item), ids, number)
             yield item
         given += len(page)
         following = _following(response, page, pages, number, given)
@@ -105,6 +116,19 @@ def _refuse_repetition(page: list[Any], seen: set[bytes], number: int) -> None:
     if page and digest in seen:
         raise PaginationLoop(f"page {number} of the listing is one that came before; nothing of it can be relied on")
     seen.add(digest)
+
+
+def _refuse_second(found: Any, ids: set[str], number: int) -> None:
+    if found is None or found == "":
+        return
+    text = str(found)
+    if text in ids:
+        message = (
+            f"page {number} of the listing has the id {text[:100]} once more; its order changes, so that others may be "
+            "missing: nothing of it is used"
+        )
+        raise ResponseError(message, code="LISTED_TWICE")
+    ids.add(text)
 
 
 def _following(response: Response, page: list[Any], pages: Pagination, number: int, given: int) -> Any:

@@ -10,7 +10,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import Any
 
 from pv_testing.contracts.model import Contract
 from pv_testing.domain.records import ServiceRequest
@@ -111,14 +110,14 @@ class _Awaited:
 
     def has(self, key: str, sample_id: str) -> bool:
         """Say whether a sample is listed; another one under the same key is not this one."""
-        return bool(self.ids.get(key, frozenset()) & {sample_id, ""})
+        return sample_id in self.ids.get(key, frozenset())
 
 
 async def _awaited(lims: LIMSClient) -> _Awaited:
     word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
     ids: dict[str, set[str]] = defaultdict(set)
-    for sample in await lims.asamples(status=word):
-        ids[_key(sample)].add(str(sample.get("id") or ""))
+    for sample in await lims.asample_rows(status=word):
+        ids[sample.key].add(sample.id)
     return _Awaited(ids)
 
 
@@ -196,7 +195,3 @@ def _unclear(read: Mapping[str, Mapping[str, Receipt]]) -> Iterable[Outcome]:
 
 def _keys(request: ServiceRequest) -> list[str]:
     return [sample_key(request.sr_number, module.serial_number) for module in request.modules if module.serial_number]
-
-
-def _key(sample: Mapping[str, Any]) -> str:
-    return sample_key(str(sample.get("project_id")), str(sample.get("external_id")))

@@ -268,6 +268,50 @@ REVERSIBLE = compile_map(
     },
     shared(measurement=MEASUREMENT),
 )
+
+
+def nested(**field: Any) -> FieldMap:
+    """Return a map of orders with lines with parts, whose parts have one more field."""
+    part = compile_map("part", {"name": "Name", "field": {"to": "Field", **field}}, shared())
+    line = compile_map("line", {"number": "Number", "parts": {"to": "Parts", "each": "part"}}, shared(part=part))
+    return compile_map("order", {"lines": {"to": "Lines", "each": "line"}}, shared(line=line))
+
+
+ORDER = {
+    "order": "O-1",
+    "customer": {"name": "Helios"},
+    "unit": "kW",
+    "lines": [{"number": 1, "parts": [{"name": "a", "power": 1}, {"name": "b", "power": 2}]}],
+}
+
+
+@pytest.mark.parametrize(
+    ("field", "sent"),
+    [
+        ({"from": "^.number"}, [1, 1]),
+        ({"from": "^.^.order"}, ["O-1", "O-1"]),
+        ({"from": ["code", "^.^.customer.name"]}, ["Helios", "Helios"]),
+        ({"from": "power", "unit": "W", "unit_from": "^.^.unit", "type": "integer"}, [1000, 2000]),
+    ],
+)
+def test_a_record_of_a_list_takes_from_what_is_around_it(field: dict[str, Any], sent: list[Any]) -> None:
+    (line,) = nested(**field).out(ORDER)["Lines"]
+    assert line == {"Number": 1, "Parts": [{"Name": name, "Field": one} for name, one in zip("ab", sent, strict=True)]}
+
+
+def test_what_is_not_around_it_is_missing() -> None:
+    with pytest.raises(MappingError, match=r"lines\[0\]: parts\[0\]: Missing field: field"):
+        nested(**{"from": "^.order"}).out(ORDER)
+    with pytest.raises(MappingError) as refused:
+        nested(**{"from": "^.^.order"}).out({**ORDER, "lines": ["text"]})
+    assert refused.value.code == "FIELD_MISSING"
+
+
+def test_what_is_around_a_record_is_not_read_back_from_it() -> None:
+    sent = nested(**{"from": "^.^.order"}).out(ORDER)
+    assert nested(**{"from": "^.^.order"}).back(sent)["lines"][0]["parts"] == [{"name": "a"}, {"name": "b"}]
+
+
 words = st.text(min_size=1, max_size=20)
 numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
 measurements = st.one_of(

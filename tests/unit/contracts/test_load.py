@@ -103,6 +103,10 @@ def test_an_unknown_key_names_line_and_what_was_meant(tmp_path: Path) -> None:
             "operations.a.bulk: doesn't say which record an answer is about; add key, or `ordered: true`",
         ),
         ({"limits": {"concurrency": 0}}, "limits.concurrency: 0 is out of range"),
+        (
+            {"operations": {"a": {"path": "/a", "map": "m"}}, "maps": {"m": {"x": {"from": "^.y"}}}},
+            "operations.a.map: ^ stands for the record around one of a list",
+        ),
     ],
 )
 def test_what_is_wrong_is_said_with_the_key(tmp_path: Path, changes: dict[str, Any], expected: str) -> None:

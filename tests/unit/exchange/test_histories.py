@@ -166,6 +166,8 @@ THERE_AND_BACK = [
     [
         ("update", ()),
         ("update", ("look_first",)),
+        ("update", ("own_record",)),
+        ("update", ("own_record", "look_first")),
         ("update", ("repeatable",)),
         ("update", ("stepped",)),
         ("amend", ()),

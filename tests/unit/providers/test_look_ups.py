@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from pv_testing.errors import ConfigError
 from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
 from tests.unit.providers.plain_lims import PlainLims, contract, exchange, hangs_up, sample
@@ -86,7 +87,7 @@ def test_a_rule_about_the_answer_to_an_operation_is_none_about_its_look_up(tmp_p
 
 def test_among_everything_that_is_there_a_record_with_an_empty_key_is_somebody_elses(tmp_path: Path) -> None:
     def everything(content: dict[str, Any]) -> None:
-        find = {"path": "/samples", "list": "data", "key": "{project_id}/{external_id}"}
+        find = {"path": "/samples", "list": "data", "key": "{project_id}/{external_id}", "broad": True}
         content["operations"]["create_sample"]["find"] = find
 
     lims = PlainLims()
@@ -254,3 +255,35 @@ def test_a_second_record_under_a_key_waits_whatever_its_content_is(tmp_path: Pat
     lims.create = loses_the_answer
     (outcome,) = exchange(lims, contract(tmp_path), sample()).outcomes
     assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")
+
+
+def by_query(text: Any) -> Any:
+    """Return what makes a contract look samples up by a text in the system's own query language."""
+
+    def change(content: dict[str, Any]) -> None:
+        one_by_one(content)
+        content["operations"]["create_sample"]["find"]["query"] = {"query": text}
+
+    return change
+
+
+class Asked(PlainLims):
+    """A LIMS that is asked in a language of its own, such as ``u_extid='A'``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.create, self.search = self.loses_the_first_answer, self.answered
+
+    async def answered(self, request: web.Request) -> web.Response:
+        asked = [f"u_extid='{one['external_id']}'" for one in self.samples]
+        found = [one for one, text in zip(self.samples, asked, strict=True) if text == request.query["query"]]
+        return web.json_response({"data": found})
+
+
+def test_a_look_up_by_a_text_that_is_the_same_for_all_would_make_the_record_twice(tmp_path: Path) -> None:
+    lims = Asked()
+    with pytest.raises(ConfigError, match="is sent as it is, for a const is filled with nothing"):
+        exchange(lims, contract(tmp_path, by_query({"const": "u_extid='{external_id}'"})), sample())
+    assert lims.samples == []
+    (outcome,) = exchange(lims, contract(tmp_path, by_query("u_extid='{external_id|sql}'")), sample()).outcomes
+    assert (outcome.result, len(lims.samples)) == (Result.ADOPTED, 1)

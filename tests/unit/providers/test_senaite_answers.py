@@ -13,7 +13,7 @@ from aiohttp.test_utils import TestServer
 
 from pv_testing.config import system_config
 from pv_testing.contracts.load import load_contract
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, Conflict, PermissionDenied, Rejected
+from pv_testing.errors import AmbiguousOutcome, AuthenticationError, Conflict, PermissionDenied, Rejected, ResponseError
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record, Result
@@ -115,6 +115,34 @@ def test_an_empty_listing_is_not_believed_when_senaite_does_not_know_who_asks():
 def test_a_sample_that_the_catalogue_lists_twice_is_one():
     (sample,) = ask(Stub(found=(SAMPLE, dict(SAMPLE))), listed)
     assert sample["id"] == "5b1c"
+
+
+class Wandering(Stub):
+    """Lists 600 samples in pages, of which one comes twice in the place of another.
+
+    Args:
+        settles: whether the listing is the same when it is read again.
+    """
+
+    def __init__(self, *, settles: bool) -> None:
+        super().__init__()
+        self.settles = settles
+        self.readings = 0
+
+    async def _search(self, request: web.Request) -> web.Response:
+        start = int(request.query["b_start"])
+        self.readings += start == 0
+        numbers = list(range(600))
+        numbers[550 if self.settles else 550 + self.readings] = 3
+        found = [{**SAMPLE, "uid": f"u{number}"} for number in numbers]
+        return web.json_response({"count": len(found), "items": found[start : start + 500]})
+
+
+def test_a_listing_whose_order_changes_is_no_shorter_listing():
+    with pytest.raises(ResponseError, match="its order changes") as refused:
+        ask(Wandering(settles=False), listed)
+    assert refused.value.code == "LISTED_TWICE"
+    assert len(ask(Wandering(settles=True), listed)) == 599
 
 
 def test_a_sample_has_the_fields_of_the_generic_contract():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from operator import itemgetter
 
 import pytest
 from aiohttp import web
@@ -210,3 +211,26 @@ async def test_a_listing_that_is_larger_than_anybody_can_hold_is_given_up(serve,
         await read(open_session(server.address), replace(PAGED, most_bytes=10_000))
     assert raised.value.code == "LISTING_TOO_LARGE"
     assert len(server.seen) == 10
+
+
+@pytest.mark.parametrize("style", [PAGED, replace(PAGED, style="offset", page="start", pages="")])
+async def test_an_id_that_comes_twice_is_an_error_and_no_shorter_listing(serve, open_session, style):
+    async def handle(request: web.Request) -> web.Response:
+        page = len(server.seen)
+        # Somebody has changed an item between two pages, by which the listing is sorted: 9 comes again, 10 never.
+        part = ALL[:10] if page == 1 else [{**ALL[9], "changed": True}, *ALL[11:20]] if page == 2 else ALL[20:]
+        return json({"data": part, "total": len(ALL)})
+
+    server = await serve(handle)
+    with pytest.raises(ResponseError, match="page 2 of the listing has the id 9 once more") as refused:
+        await read(open_session(server.address), replace(style, pages=""), item_id=itemgetter("id"))
+    assert refused.value.code == "LISTED_TWICE"
+
+
+async def test_items_without_id_are_not_compared(serve, open_session):
+    async def handle(_: web.Request) -> web.Response:
+        return json({"data": [{"id": None}, {"id": ""}, {"id": None}, {"id": ""}]})
+
+    server = await serve(handle)
+    found = await read(open_session(server.address), replace(PAGED, style="none"), item_id=itemgetter("id"))
+    assert len(found) == 4

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from pv_testing.errors import Conflict, NotFound, Rejected
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
@@ -24,6 +24,8 @@ HUNDREDTH = Decimal("0.01")
 
 class HoursOperation(SteppedOperation):
     """Enters hours."""
+
+    at_once: ClassVar[bool] = True
 
     def prepare(self, record: Record) -> Payload:
         """Map and validate; hours get the two decimals that Redmine shows, for it would add up more than it shows."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from pv_testing.errors import Conflict, MappingError, NotFound
 from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 class IssueOperation(SteppedOperation):
     """Makes issues."""
+
+    at_once: ClassVar[bool] = True
 
     def prepare(self, record: Record) -> Payload:
         """Map and validate a record; what Redmine has no field for goes into the description.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import fields, replace
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.config.options import chosen
@@ -156,6 +157,7 @@ class RedmineProvider(RestProvider):
             collection.path,
             pages,
             {**_filters(where), "sort": "id", **(params or {})},
+            item_id=itemgetter("id"),
             operation=operation,
         )
         return [item async for item in found]

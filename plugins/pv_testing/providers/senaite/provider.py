@@ -44,12 +44,29 @@ class SenaiteProvider(RestProvider):
 
         Raises:
             AuthenticationError: SENAITE doesn't know the caller, to whom it answers with an empty success.
+            ResponseError: the listing's order changes while it is read.
         """
+        pages = self.contract.operation(name).pagination or self.contract.pagination
+        found = await self._read(name, criteria)
+        # A stranger is shown nothing: what comes is meant for us, unless the last of several pages came empty.
+        if not 0 < len(found) < pages.page_size:
+            await self.identity()
+        # After conflicting writes the catalogue lists one record twice. Over several pages that may as well be an order
+        # that changes, which leaves out another record; read once more, only the catalogue's copies stay the same.
+        by_uid = {str(item["uid"]): item for item in found}
+        if len(by_uid) < len(found) and len(found) > pages.page_size:
+            again = {str(item["uid"]) for item in await self._read(name, criteria)}
+            if again != by_uid.keys():
+                message = "the listing gives records twice, and others when it is read again; its order changes"
+                raise ResponseError(message, operation=name, code="LISTED_TWICE")
+        return list(by_uid.values())
+
+    async def _read(self, name: str, criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
         spec = self.contract.operation(name)
         request = spec.call.request()
         pages = spec.pagination or self.contract.pagination
         filters = {spec.call.query[criterion].name: value for criterion, value in criteria.items()}
-        found = [
+        return [
             item
             async for item in pagination.items(
                 self.session,
@@ -60,11 +77,6 @@ class SenaiteProvider(RestProvider):
                 judge=self.contract.judge(spec),
             )
         ]
-        # A stranger is shown nothing: what comes is meant for us, unless the last of several pages came empty.
-        if not 0 < len(found) < pages.page_size:
-            await self.identity()
-        # After conflicting writes the catalogue lists one record twice.
-        return list({str(item["uid"]): item for item in found}.values())
 
     async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing; samples are described as the generic contract describes them."""

@@ -1,0 +1,118 @@
+"""Checks that requests hold what they seem to hold: above all that a look-up asks for the record that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from pv_testing.contracts.calls import templates_of
+from pv_testing.contracts.fields import AROUND, looks_around, normal
+from pv_testing.contracts.paths import Template
+from pv_testing.contracts.problems import Problem, allowed
+from pv_testing.contracts.quoting import Quoted, faults, has_placeholder
+from pv_testing.contracts.soap import calls
+from pv_testing.contracts.yaml_file import Document, Place
+
+CONTEXT = ("id", "key")
+FIXED = "is sent as it is, for a const is filled with nothing; write a text with a field in `query`, or the field alone"
+SAME = (
+    "asks the same of every record, so that the answer says nothing of one: put a field of the record into its path, "
+    "query or keys, or say `broad: true` where it lists everything that is there"
+)
+STATE = "doesn't compare {0}, so that every sample that is there would count as received; name it in in_effect"
+
+
+def look_up_problems(document: Document) -> Iterator[Problem]:
+    """Find requests that are the same for records that aren't."""
+    for place, call in calls(document.value):
+        yield from _call_problems(document, place, call)
+    for name, fields in document.value.get("maps", {}).items():
+        for ours, spec in fields.items():
+            if isinstance(spec, Mapping) and has_placeholder(spec.get("const")):
+                yield document.problem(("maps", name, ours, "const"), FIXED)
+    for name, operation in document.value["operations"].items():
+        if operation.get("map") in _maps_within(document.value):
+            text = f"{AROUND} stands for the record around one of a list, and this map is one of a whole record"
+            yield document.problem(("operations", name, "map"), text)
+        if "find" in operation:
+            yield from _find_problems(document, ("operations", name, "find"), operation)
+
+
+def _call_problems(document: Document, place: Place, call: Mapping[str, Any]) -> Iterator[Problem]:
+    if Template.of(call.get("path", "")).stray():
+        yield document.problem((*place, "path"), "has braces around something else than the name of a field")
+    query = call.get("query", {})
+    for ours, (_, text) in templates_of(query).items():
+        for fault in faults(text):
+            yield document.problem((*place, "query", ours), fault)
+    for ours, spec in query.items():
+        if isinstance(spec, Mapping) and has_placeholder(spec.get("const")):
+            yield document.problem((*place, "query", ours, "const"), FIXED)
+
+
+def _find_problems(document: Document, place: Place, operation: Mapping[str, Any]) -> Iterator[Problem]:
+    find = operation["find"]
+    key = find["key"] if isinstance(find["key"], str) else find["key"]["sent"]
+    if any(Template.of(text).stray() for text in ([key] if isinstance(find["key"], str) else find["key"].values())):
+        yield document.problem((*place, "key"), "has braces around something else than the name of a field")
+    asked = [*Template.of(find.get("path", "")).names, *_asked_by_query(find), *_asked_by_keys(find)]
+    varying, constant = _given(document.value, operation)
+    if varying is not None:
+        for name in (*asked, *Template.of(key).names):
+            if not _is_within(name, (*varying, *constant)):
+                text = f"nothing that is sent is called {name!r}; {allowed(name, [*varying, *constant])}"
+                yield document.problem(place, text)
+    if not find.get("broad") and not any(varying is None or _is_within(name, varying) for name in asked):
+        yield document.problem(place, SAME)
+    state = _state_field(document.value, operation)
+    if state and state not in find.get("in_effect", {}):
+        yield document.problem(place, STATE.format(state))
+
+
+def _asked_by_query(find: Mapping[str, Any]) -> list[str]:
+    query = find.get("query", {})
+    templates = templates_of(query)
+    names = [ours for ours, spec in query.items() if ours not in templates and not _is_const(spec)]
+    return [*names, *(name for _, text in templates.values() for name in Quoted.of(text).names)]
+
+
+def _is_const(spec: Any) -> bool:
+    return isinstance(spec, Mapping) and "const" in spec
+
+
+def _asked_by_keys(find: Mapping[str, Any]) -> list[str]:
+    each = find["keys"]["each"] if "keys" in find else {}
+    return [each] if isinstance(each, str) else list(each)
+
+
+def _given(written: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[list[str] | None, list[str]]:
+    """Return the fields of what is sent that differ between records, and those that don't; no list without a map."""
+    fields = written.get("maps", {}).get(operation.get("map", ""))
+    if fields is None:
+        return None, []
+    specs = [normal(ours, spec) for ours, spec in fields.items()]
+    varying = [spec["to"] for spec in specs if "const" not in spec]
+    return [*varying, *CONTEXT], [spec["to"] for spec in specs if "const" in spec]
+
+
+def _is_within(name: str, fields: Iterable[str]) -> bool:
+    """Say whether a path leads to a field, into one, or to what one is in."""
+    return any(name == field or name.startswith(f"{field}.") or field.startswith(f"{name}.") for field in fields)
+
+
+def _state_field(written: Mapping[str, Any], operation: Mapping[str, Any]) -> str:
+    """Return the field of a sample's status, without which a look-up can't tell whether the sample has arrived."""
+    if operation.get("kind") != "sample_status":
+        return ""
+    fields = written.get("maps", {}).get(operation.get("map", ""), {})
+    specs = [normal(ours, spec) for ours, spec in fields.items()]
+    return next((str(spec["to"]) for spec in specs if "lims_status" in spec["from"]), "")
+
+
+def _maps_within(written: Mapping[str, Any]) -> set[str]:
+    """Return the maps that take something from the record around theirs."""
+    return {
+        name
+        for name, fields in written.get("maps", {}).items()
+        if any(looks_around(normal(ours, spec)) for ours, spec in fields.items())
+    }
