@@ -13,6 +13,7 @@ from typing import Any
 
 from pv_testing.contracts.calls import compile_identity, compile_operation
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
+from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.model import Contract, Limits, Rate
 from pv_testing.contracts.problems import Problem, allowed, refuse
 from pv_testing.contracts.rules import compile_rules
@@ -55,6 +56,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         pagination=pagination,
         idempotency_header=written.get("idempotency_header", ""),
         authentication=written.get("authentication", {}),
+        login=compile_login(named),
         vocabularies=shared.vocabularies,
         maps=maps,
         operations={name: compile_operation(name, spec, shared, pagination) for name, spec in operations},

@@ -16,6 +16,7 @@ from pv_testing.transports.pages import Pagination
 if TYPE_CHECKING:
     from pv_testing.contracts.rules import Rules
     from pv_testing.transports.judge import Judge, Judgement
+    from pv_testing.transports.login import Login
     from pv_testing.transports.wsdl import Port
 
 Values = Mapping[str, Any]
@@ -351,6 +352,7 @@ class Contract:
         units: tables of the units that the system wants, by quantity.
         names: what a deployment may call otherwise, with the names in effect.
         rules: what answers mean.
+        login: how the product is logged in to; ``None`` where the contract describes no login.
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
     """
 
@@ -371,6 +373,7 @@ class Contract:
     units: Mapping[str, Mapping[str, str]]
     names: Mapping[str, str]
     rules: Rules = field(repr=False)
+    login: Login | None = None
     soap: Port | None = field(default=None, repr=False)
 
     def operation(self, name: str) -> OperationSpec:
