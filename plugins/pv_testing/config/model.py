@@ -51,6 +51,7 @@ class SystemConfig:
         enabled: whether it takes part.
         provider: the product behind it.
         contract: name or path of the contract that says how it is spoken to.
+        provider_class: the class that speaks for the product, as ``package.module:Class``; empty for the product's own.
         base_url: its address.
         auth_type: how it knows us: ``none``, ``api_key``, ``basic``, ``bearer``, ``jwt``, ``login``,
             ``oauth2`` or ``mtls``.
@@ -80,6 +81,7 @@ class SystemConfig:
     enabled: bool = True
     provider: str = ""
     contract: str = ""
+    provider_class: str = ""
     base_url: str = ""
     auth_type: str = ""
     api_key: str = Secret()
