@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
 from demo import laboratory
 from operators.records import CarryRecordsOperator, records_of
@@ -38,6 +39,7 @@ carry("literal", [sample("{{{{ dag.dag_id }}}}", "SN1", module={{"api_key": "{CA
 carry("rehearsed", [sample("rehearsed", "SN1")], rehearse="{{{{ true }}}}")
 carry("incomplete", [sample("incomplete", "SN1"), sample("incomplete", "")])
 carry("quoted", "{{{{ [] }}}}")
+carry("disabled", [sample("disabled", "SN1")], system="erp")
 carry("plain", [sample("plain", "SN1")], operation="get_samples")
 carry("unknown", [sample("unknown", "SN1")], operation="create_smaple")
 
@@ -76,10 +78,14 @@ def told(alone: None, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dic
     connections = {
         f"AIRFLOW_CONN_{name.upper()}": json.dumps(each) for name, each in laboratory.connections(lab).items()
     }
-    runs = ["literal", "literal", "rehearsed", "incomplete", "quoted", "plain", "unknown", "given", "mapped"]
+    runs = ["literal", "literal", "rehearsed", "incomplete", "quoted", "plain", "unknown", "given", "mapped", "disabled"]
     runs += ["samples_from_a_list", "samples_from_a_list"]
     home = folder / "home"
     home.mkdir()
+    configuration = yaml.safe_load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
+    configuration["erp"] = {"enabled": False}
+    (folder / "integrations.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    connections["PV_CONFIG"] = str(folder / "integrations.yaml")
     extra = {**connections, "AIRFLOW__CORE__DAGS_FOLDER": str(dags), "AIRFLOW__CORE__UNIT_TEST_MODE": "False"}
     found = ask("tests.airflow.probes.carry", str(dags / "own.py"), *runs, home=home, **extra)
     by_dag: dict[str, list[dict[str, Any]]] = {}
@@ -160,6 +166,11 @@ def test_it_can_be_mapped_over_what_a_task_gives(told: dict[str, Any], lab: Lab)
 def test_the_printed_dag_carries_its_records_once(told: dict[str, Any], lab: Lab) -> None:
     assert [run["run"] for run in told["samples_from_a_list"]] == ["success", "success"]
     assert sorted(each["external_id"] for each in lab.samples("ORDER-7")) == ["SN001", "SN002"]
+
+
+def test_it_is_skipped_where_the_system_is_disabled(told: dict[str, Any]) -> None:
+    (run,) = told["disabled"]
+    assert run["carry"]["state"] == "skipped"
 
 
 def test_a_system_that_there_is_not_is_said_when_the_dag_is_read() -> None:

@@ -183,13 +183,15 @@ async def test_a_token_is_renewed_when_it_expires_without_a_refusal(serve, open_
     assert server.paths() == ["/door/open", "/samples", "/samples", "/door/open", "/samples"]
 
 
-async def test_a_token_that_is_refused_is_renewed_once_for_all(serve, open_session, door, tmp_path):
+async def test_a_token_that_is_refused_is_renewed_once_for_all(serve, open_session, door, tmp_path, caplog):
+    caplog.set_level(logging.DEBUG)
     server = await serve(door)
     session = open_session(server.address, auth(tmp_path, server.address))
     await session.request("GET", "/samples")
     door.good = "Key another"
     assert {response.status for response in await many(session)} == {200}
     assert len(door.asked) == 2
+    assert not any(secret in caplog.text for secret in (SECRET, "session-key"))
 
 
 async def test_a_new_token_that_is_refused_too_is_the_end(serve, open_session, door, tmp_path, caplog):
