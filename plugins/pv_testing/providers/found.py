@@ -48,8 +48,13 @@ def entry_point_of(provider: str, ours: str) -> str:
 
 @functools.cache
 def _entry_points() -> tuple[tuple[str, str], ...]:
-    """Return name and class of each entry point; packages that are installed later are seen by the next process."""
-    return tuple((each.name, each.value) for each in metadata.entry_points(group=ENTRY_POINTS))
+    """Return name and class of each entry point; packages that are installed later are seen by the next process.
+
+    Only files that name the group are parsed, as each task is a process of its own and most packages have none.
+    """
+    packages = [each for each in metadata.distributions() if ENTRY_POINTS in (each.read_text("entry_points.txt") or "")]
+    found = [each for package in packages for each in package.entry_points if each.group == ENTRY_POINTS]
+    return tuple((each.name, each.value) for each in found)
 
 
 def usable(path: str, said: str) -> type[RestProvider]:
