@@ -78,8 +78,8 @@ def told(alone: None, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dic
     connections = {
         f"AIRFLOW_CONN_{name.upper()}": json.dumps(each) for name, each in laboratory.connections(lab).items()
     }
-    runs = ["literal", "literal", "rehearsed", "incomplete", "quoted", "plain", "unknown", "given", "mapped", "disabled"]
-    runs += ["samples_from_a_list", "samples_from_a_list"]
+    runs = ["literal", "literal", "rehearsed", "incomplete", "quoted", "plain", "unknown", "given", "mapped"]
+    runs += ["disabled", "samples_from_a_list", "samples_from_a_list"]
     home = folder / "home"
     home.mkdir()
     configuration = yaml.safe_load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
