@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from typing import Any
@@ -28,20 +29,25 @@ _CALLED: Mapping[str, tuple[Sequence[str], Callable[[Any], bool]]] = {
 """How the methods of a provider are called, and which kind of function each must be."""
 
 
-def entry_point_of(provider: str, ours: str) -> str:
+def word_of(product: str) -> str:
+    """Return a product's name as it is compared: small letters, digits and underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", product.lower()).strip("_")
+
+
+def entry_point_of(words: Sequence[str], ours: str) -> str:
     """Return the class that an installed package names for a product, as ``package.module:Class``; empty for none.
 
     Args:
-        provider: the product, as the contract calls it.
+        words: by which the product is known, each as :func:`word_of` gives it.
         ours: the project's own class for it; empty for none.
 
     Raises:
         ConfigError: several classes claim the product.
     """
-    claims = sorted({value for name, value in _entry_points() if name.lower() == provider.lower()})
+    claims = sorted({value for name, value in _entry_points() if word_of(name) in words})
     if len(claims) > 1 or (claims and ours):
         several = ", ".join([*claims, *([ours] if ours else [])])
-        message = f"several classes claim the provider {provider!r}: {several}; choose one by provider_class"
+        message = f"several classes claim the provider {words[-1]!r}: {several}; choose one by provider_class"
         raise ConfigError(message, code=CODE)
     return claims[0] if claims else ""
 

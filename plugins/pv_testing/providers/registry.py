@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pv_testing.contracts.model import Contract
 from pv_testing.ledger import Ledger
-from pv_testing.providers.found import ENTRY_POINTS, entry_point_of, usable
+from pv_testing.providers.found import ENTRY_POINTS, entry_point_of, usable, word_of
 from pv_testing.providers.rest import RestProvider
 from pv_testing.providers.session import open_session
 
@@ -37,8 +37,9 @@ def provider_of(contract: Contract, config: SystemConfig) -> type[RestProvider]:
     where = config.where or config.system
     if config.provider_class:
         return usable(config.provider_class, f"{where}: provider_class {config.provider_class!r}")
-    ours = PROVIDERS.get(contract.provider.lower(), "")
-    theirs = entry_point_of(contract.provider, ours)
+    words = (word_of(contract.provider),)
+    ours = next((PROVIDERS[word] for word in words if word in PROVIDERS), "")
+    theirs = entry_point_of(words, ours)
     if theirs:
         return usable(theirs, f"{where}: the entry point {contract.provider!r} of {ENTRY_POINTS}, {theirs!r}")
     return usable(ours, ours) if ours else RestProvider
