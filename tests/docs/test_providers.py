@@ -78,14 +78,14 @@ def test_it_is_about_sixty_lines() -> None:
 
 
 def test_a_sample_is_created_and_released_once(site: Path, server: Sunlab8) -> None:
-    with Ledger() as ledger, client(site, server.url, ledger) as lims:
+    with Ledger("sqlite://") as ledger, client(site, server.url, ledger) as lims:
         first, second = (lims.create_samples([SAMPLE]).counts() for _ in range(2))
     assert (first["created"], second["unchanged"]) == (1, 1)
     assert [sample["Released"] for sample in server.samples] == [True]
 
 
 def test_an_option_of_the_page_leaves_samples_unreleased(site: Path, server: Sunlab8) -> None:
-    with Ledger() as ledger, client(site, server.url, ledger, options={"release": False}) as lims:
+    with Ledger("sqlite://") as ledger, client(site, server.url, ledger, options={"release": False}) as lims:
         lims.create_samples([SAMPLE])
     assert ["Released" in sample for sample in server.samples] == [False]
 
@@ -95,7 +95,7 @@ def test_an_option_of_the_page_leaves_samples_unreleased(site: Path, server: Sun
 def test_a_lost_request_or_answer_of_either_step_leaves_one_released_sample(
     site: Path, server: Sunlab8, route: str, kind: str
 ) -> None:
-    with serve_proxy(server.url.removesuffix("/rest")) as proxy, Ledger() as ledger:
+    with serve_proxy(server.url.removesuffix("/rest")) as proxy, Ledger("sqlite://") as ledger:
         proxy.faults({"route": route, "kind": kind, "times": 1})
         with client(site, f"{proxy.url}/rest", ledger) as lims:
             for _ in range(3):
@@ -108,7 +108,7 @@ def test_a_lost_request_or_answer_of_either_step_leaves_one_released_sample(
 
 def test_a_refused_second_step_waits_for_a_person_and_makes_no_second_sample(site: Path, server: Sunlab8) -> None:
     server.refuses = True
-    with Ledger() as ledger, client(site, server.url, ledger) as lims:
+    with Ledger("sqlite://") as ledger, client(site, server.url, ledger) as lims:
         (waiting,) = lims.create_samples([SAMPLE]).not_in_effect()
         assert "incomplete" in waiting.reason
         server.refuses = False
