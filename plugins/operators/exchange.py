@@ -138,16 +138,7 @@ class ExchangeOperator(BaseOperator):
             AirflowSkipException: a system that the step needs is disabled.
         """
         reports = self._exchange(owner_of(context))
-        for report in reports:
-            self.log.info("%s", report.table())
-        summary = summarise(reports)
-        for asset in self.outlets:
-            context["outlet_events"][asset].extra.update({**summary["counts"], "dry_run": truth(self.rehearse)})
-        if any(report.error is not None or report.not_in_effect() for report in reports):
-            context["ti"].xcom_push(key="return_value", value=summary)
-        for report in in_order(reports):
-            report.raise_for_waiting()
-        return summary
+        return conclude(self, reports, context, rehearsal=truth(self.rehearse))
 
     def _exchange(self, owner: str) -> list[Report]:
         from pv_testing.transports.sync import run
@@ -206,6 +197,34 @@ def open_clients(hooks: dict[str, SystemHook[Any]], ledger_conn_id: str, owner: 
                     raise AirflowSkipException(str(error)) from None
                 raise
         yield clients
+
+
+def conclude(task: BaseOperator, reports: Sequence[Report], context: Context, *, rehearsal: bool) -> dict[str, Any]:
+    """Say what became of the records in the log, in XCom and in the events of assets; fail when it isn't good.
+
+    Args:
+        task: the operator that ran.
+        reports: of its exchanges.
+        context: of the task.
+        rehearsal: whether nothing was changed.
+
+    Returns:
+        What became of the records, in numbers and keys.
+
+    Raises:
+        ExchangeIncomplete: some records are not in effect.
+        IntegrationError: what stopped an exchange.
+    """
+    for report in reports:
+        task.log.info("%s", report.table())
+    summary = summarise(reports)
+    for asset in task.outlets:
+        context["outlet_events"][asset].extra.update({**summary["counts"], "dry_run": rehearsal})
+    if any(report.error is not None or report.not_in_effect() for report in reports):
+        context["ti"].xcom_push(key="return_value", value=summary)
+    for report in in_order(reports):
+        report.raise_for_waiting()
+    return summary
 
 
 def owner_of(context: Context) -> str:

@@ -131,7 +131,7 @@ def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:
             continue
         try:
             contract = load_contract(system.contract, system.mappings)
-            chosen(system, provider_of(contract).known_options)
+            chosen(system, provider_of(contract, system).known_options)
             if offline and system.connection:
                 yield Outcome(f"system {name}", f"contract {system.contract}, connection {system.connection}")
             else:

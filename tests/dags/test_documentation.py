@@ -1,4 +1,4 @@
-"""The DAG that docs/airflow.md shows can be imported as it is printed, and what the page names exists."""
+"""The DAGs that docs/airflow.md shows can be imported as they are printed, and what the page names exists."""
 
 from __future__ import annotations
 
@@ -12,16 +12,17 @@ from tests.dags.test_integrity import probe
 PAGE = (PROJECT / "docs" / "airflow.md").read_text()
 
 
-def test_the_printed_dag_is_imported_as_it_stands(tmp_path: Path) -> None:
-    (printed,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+def test_the_printed_dags_are_imported_as_they_stand(tmp_path: Path) -> None:
     folder = tmp_path / "dags"
     folder.mkdir()
-    (folder / "printed.py").write_text(printed)
+    for number, printed in enumerate(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)):
+        (folder / f"printed_{number}.py").write_text(printed)
     found = probe("describe", str(folder), home=tmp_path / "home")
     assert found["errors"] == {}
     tasks = found["dags"]["intake_of_one"]["tasks"]
     assert tasks["choose"]["downstream"] == ["create"]
     assert tasks["create"]["downstream"] == ["wait"]
+    assert found["dags"]["samples_from_a_list"]["tasks"]["read_list"]["downstream"] == ["carry"]
 
 
 def test_every_class_that_the_page_names_exists() -> None:

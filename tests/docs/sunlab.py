@@ -8,9 +8,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+Served = TypeVar("Served", bound="Sunlab")
 KEY = "sun"
 QUERY = re.compile(r"SampleNo='((?:[^']|'')*)' and Client='((?:[^']|'')*)'")
 STATES = ["EXPECTED", "HERE", "TEST", "DONE"]
@@ -127,9 +128,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve() -> Iterator[Sunlab]:
-    """Run the LIMS on a free port."""
-    with Sunlab() as server:
+def serve(kind: type[Served] = Sunlab) -> Iterator[Served]:  # type: ignore[assignment]
+    """Run the LIMS, or another version of it, on a free port."""
+    with kind() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
         thread.start()
         try:

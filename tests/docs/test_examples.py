@@ -13,7 +13,8 @@ from sandbox.seed import SeedPlan
 from tests.docs.pages import PAGES, PROJECT, blocks
 
 DAGS = PROJECT / "docs" / "airflow.md"
-WITH_EXAMPLES = [page for page in PAGES if page != DAGS and blocks(page, "python")]
+PROVIDERS = PROJECT / "docs" / "providers.md"
+WITH_EXAMPLES = [page for page in PAGES if page not in {DAGS, PROVIDERS} and blocks(page, "python")]
 
 
 @pytest.fixture

@@ -31,12 +31,13 @@ TEXTS = (
 OTHERS = ("scopes", "mappings", "options", "allow_http")
 ELSEWHERE = ("sample_url", "nc_url", "task_url", "invoice_url")
 
-_LOGIN = {"basic": "username", "jwt": "username", "oauth2": "client_id", "mtls": "client_id"}
+_LOGIN = {"basic": "username", "jwt": "username", "login": "username", "oauth2": "client_id", "mtls": "client_id"}
 _PASSWORD = {
     "api_key": "api_key",
     "basic": "password",
     "bearer": "token",
     "jwt": "password",
+    "login": "password",
     "oauth2": "client_secret",
     "mtls": "client_secret",
 }

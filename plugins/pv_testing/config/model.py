@@ -26,6 +26,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "basic": ("username", "password"),
     "bearer": ("token",),
     "jwt": ("username", "password"),
+    "login": ("username", "password"),
     "oauth2": ("client_id", "client_secret"),
     "mtls": ("client_cert", "client_key"),
 }
@@ -50,12 +51,14 @@ class SystemConfig:
         enabled: whether it takes part.
         provider: the product behind it.
         contract: name or path of the contract that says how it is spoken to.
+        provider_class: the class that speaks for the product, as ``package.module:Class``; empty for the product's own.
         base_url: its address.
-        auth_type: how it knows us: ``none``, ``api_key``, ``basic``, ``bearer``, ``jwt``, ``oauth2`` or ``mtls``.
+        auth_type: how it knows us: ``none``, ``api_key``, ``basic``, ``bearer``, ``jwt``, ``login``,
+            ``oauth2`` or ``mtls``.
         api_key: for ``api_key``.
         api_key_header: the header that carries it; empty for the one that the contract says.
-        username: for ``basic`` and ``jwt``.
-        password: for ``basic`` and ``jwt``.
+        username: for ``basic``, ``jwt`` and ``login``.
+        password: for ``basic``, ``jwt`` and ``login``.
         token: for ``bearer``.
         client_id: for ``oauth2``, alone or together with ``mtls``.
         client_secret: for ``oauth2``.
@@ -78,6 +81,7 @@ class SystemConfig:
     enabled: bool = True
     provider: str = ""
     contract: str = ""
+    provider_class: str = ""
     base_url: str = ""
     auth_type: str = ""
     api_key: str = Secret()

@@ -14,6 +14,7 @@ from typing import Any
 from pv_testing.contracts.calls import compile_identity, compile_operation
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
 from pv_testing.contracts.kinds import kind_problems
+from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
 from pv_testing.contracts.model import Contract, Limits, Rate
 from pv_testing.contracts.problems import Problem, allowed, refuse
@@ -64,6 +65,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         pagination=pagination,
         idempotency_header=written.get("idempotency_header", ""),
         authentication=written.get("authentication", {}),
+        login=compile_login(named),
         vocabularies=shared.vocabularies,
         maps=maps,
         operations=operations,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
     from pv_testing.contracts.rules import Rules
     from pv_testing.transports.judge import Judge, Judgement
+    from pv_testing.transports.login import Login
     from pv_testing.transports.wsdl import Port
 
 Values = Mapping[str, Any]
@@ -373,6 +374,7 @@ class Contract:
         names: what a deployment may call otherwise, with the names in effect.
         rules: what answers mean.
         sample_rows: how the LIMS's listing of samples is read; ``None`` where there is none.
+        login: how the product is logged in to; ``None`` where the contract describes no login.
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
     """
 
@@ -394,6 +396,7 @@ class Contract:
     names: Mapping[str, str]
     rules: Rules = field(repr=False)
     sample_rows: SampleRows | None = None
+    login: Login | None = None
     soap: Port | None = field(default=None, repr=False)
 
     def operation(self, name: str) -> OperationSpec:

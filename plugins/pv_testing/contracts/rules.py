@@ -206,14 +206,15 @@ def compile_rules(written: Mapping[str, Any]) -> Rules:
     """Compile a contract's section ``errors``."""
     reasons = written.get("reason", [])
     return Rules(
-        rules=tuple(_rule(rule) for rule in written.get("rules", [])),
+        rules=tuple(compile_rule(rule) for rule in written.get("rules", [])),
         code=getter(written["code"]) if "code" in written else lambda _: None,
         reasons=tuple(getter(path) for path in ([reasons] if isinstance(reasons, str) else reasons)),
         not_processed=frozenset(written.get("not_processed", ())),
     )
 
 
-def _rule(written: Mapping[str, Any]) -> Rule:
+def compile_rule(written: Mapping[str, Any]) -> Rule:
+    """Compile one rule."""
     return Rule(
         verdict=written["verdict"],
         statuses=statuses(written.get("status")),

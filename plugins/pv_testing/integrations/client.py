@@ -56,7 +56,7 @@ class SystemClient:
 
         self.config = config or system_config(self.system, base_url=base_url, **credentials)
         self.contract = load_contract(self.config.contract, self.config.mappings)
-        self.options = chosen(self.config, provider_of(self.contract).known_options)
+        self.options = chosen(self.config, provider_of(self.contract, self.config).known_options)
         self.owner = owner
         self._ledger = ledger
         self._own_ledger = ledger is None

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pv_testing.contracts.model import Contract
 from pv_testing.ledger import Ledger
+from pv_testing.providers.found import ENTRY_POINTS, entry_point_of, usable, word_of
 from pv_testing.providers.rest import RestProvider
 from pv_testing.providers.session import open_session
 
@@ -21,10 +21,28 @@ PROVIDERS = {
 }
 
 
-def provider_of(contract: Contract) -> type[RestProvider]:
-    """Return the class that speaks for a contract's product."""
-    module, _, name = PROVIDERS.get(contract.provider.lower(), "").partition(":")
-    return getattr(import_module(module), name) if module else RestProvider
+def provider_of(contract: Contract, config: SystemConfig) -> type[RestProvider]:
+    """Return the class that speaks for a contract's product.
+
+    That is the one that the configuration names, else the project's own or the entry point of the product's name, else
+    the one that needs no Python.
+
+    Args:
+        contract: how the product is spoken to.
+        config: the system's part of the configuration.
+
+    Raises:
+        ConfigError: the class can't be found or used, or two claim the product.
+    """
+    where = config.where or config.system
+    if config.provider_class:
+        return usable(config.provider_class, f"{where}: provider_class {config.provider_class!r}")
+    words = (word_of(contract.provider),)
+    ours = next((PROVIDERS[word] for word in words if word in PROVIDERS), "")
+    theirs = entry_point_of(words, ours)
+    if theirs:
+        return usable(theirs, f"{where}: the entry point {contract.provider!r} of {ENTRY_POINTS}, {theirs!r}")
+    return usable(ours, ours) if ours else RestProvider
 
 
 def open_provider(
@@ -41,7 +59,7 @@ def open_provider(
     Raises:
         ConfigError: the configuration doesn't say how to authenticate.
     """
-    kind = provider_of(contract)
+    kind = provider_of(contract, config)
     session = open_session(config, contract, ledger, on_token)
     session.auth = kind.own_auth(config, on_token) or session.auth
     return kind(config, contract, session)

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.kinds import STATES
 from pv_testing.contracts.model import Contract, Find, OperationSpec, Request
-from pv_testing.errors import AuthenticationError, ConfigError, MappingError, ResponseError
+from pv_testing.errors import AuthenticationError, MappingError, ResponseError
 from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.exchange.together import bounded
 from pv_testing.exchange.types import BULK_INCOMPLETE, Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
+from pv_testing.providers.known import known_by_a_read
 from pv_testing.providers.unasked import with_unclear
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
@@ -100,15 +101,15 @@ class RestProvider:
             yield item
 
     async def identity(self) -> str:
-        """Return as whom the system knows the caller.
+        """Return as whom the system knows the caller; where it can't say, which read it gives to the caller alone.
 
         Raises:
             AuthenticationError: it doesn't, even where it answers other calls with an empty success.
-            ConfigError: the contract doesn't say how to ask.
+            ConfigError: the contract doesn't say how to ask, and none of its reads tells the caller from a stranger.
         """
         identity = self.contract.identity
         if identity is None:
-            raise ConfigError(f"{self.contract.file} has no identity; add the endpoint that says who is asking")
+            return await known_by_a_read(self.contract, self.session)
         request = identity.call.request()
         response = await self.session.request(request.method, request.path, params=request.params, operation="identity")
         who = identity.name(response.json())

@@ -12,6 +12,7 @@ from pv_testing.errors import ConfigError
 from pv_testing.ledger import Ledger
 from pv_testing.transports.auth import Auth, ClientCredentials, JwtLogin, api_key, basic, bearer
 from pv_testing.transports.limits import Rate
+from pv_testing.transports.login import ContractLogin
 from pv_testing.transports.rest import RestSession, RestSettings
 from pv_testing.transports.soap import SoapSession
 from pv_testing.transports.tls import Tls
@@ -81,6 +82,11 @@ def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str]
     if kind == "jwt":
         login, refresh = known.get("login", "/auth/login"), known.get("refresh", "/auth/refresh")
         return JwtLogin(_needed(config, "username"), _needed(config, "password"), login, refresh, on_token)
+    if kind == "login":
+        if contract.login is None:
+            message = f"auth_type 'login' needs authentication.login in {contract.file}; describe it there"
+            raise ConfigError(message, system=config.system, code="SETTING_MISSING")
+        return ContractLogin(contract.login, _needed(config, "username"), _needed(config, "password"), on_token)
     token_url = config.token_url or urljoin(config.base_url, known.get("token", "/oauth/token"))
     secret = _needed(config, "client_secret")
     return ClientCredentials(token_url, _needed(config, "client_id"), secret, config.scopes, on_token)

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pv_testing import lease
 from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded
-from pv_testing.exchange.types import Prepared, Reply
+from pv_testing.exchange.types import Prepared, Reply, Verdict
 from pv_testing.providers.rest import RestOperation
 
 
@@ -26,9 +26,23 @@ class SteppedOperation(RestOperation):
         """Bring one record into effect."""
         raise NotImplementedError
 
+    async def step(self, item: Prepared) -> Reply:
+        """Send the contract's own request of one record: it creates the record, or changes one whose id is known.
+
+        The id is noted at once: when a later step is refused, the record is known to be there and isn't created again.
+        Where the contract has no ``update``, a record that is there is left as it is. For an amendment, look first.
+        """
+        if item.external_id and not self._in_place and self.limits.on_change != "amend":
+            return Reply(Verdict.OK, item.external_id)
+        reply = await self._send_one(item)
+        if reply.verdict is Verdict.OK:
+            item.external_id = item.external_id or reply.external_id
+        return reply
+
     async def _in_time(self, item: Prepared) -> Reply:
+        known = item.external_id
         try:
-            return await asyncio.wait_for(self.bring(item), self.limits.timeout)
+            reply = await asyncio.wait_for(self.bring(item), self.limits.timeout)
         except asyncio.TimeoutError as error:
             if lease.unsent():
                 raise DeadlineExceeded("the time was used up before anything was sent", key=item.key) from error
@@ -36,3 +50,6 @@ class SteppedOperation(RestOperation):
                 f"the steps took longer than {self.limits.timeout:g} s; some may have taken effect in {self.provider}"
             )
             raise AmbiguousOutcome(message, key=item.key) from error
+        if reply.verdict is Verdict.OK:
+            item.external_id = known
+        return reply

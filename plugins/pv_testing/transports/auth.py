@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pv_testing import clock
 from pv_testing.errors import AuthenticationError, ConfigError, Rejected, ResponseError
 from pv_testing.redaction import conceal
+from pv_testing.transports.response import Response
 
 if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession
@@ -139,27 +140,35 @@ class TokenAuth(Auth):
         said = await self._fetch(session)
         lifetime = _seconds(said.get("expires_in"))
         self._renew_at = clock.seconds() + lifetime - min(SKEW, lifetime / 5)
-        self._headers = {"Authorization": f"{self.scheme} {said['access_token']}"}
+        self._headers = self._carrying(said["access_token"])
         return self._headers
+
+    def _carrying(self, token: str) -> Mapping[str, str]:
+        return {"Authorization": f"{self.scheme} {token}"}
 
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:
         raise NotImplementedError
 
     async def _ask(self, session: RestSession, url: str, **request: Any) -> Mapping[str, Any]:
-        """Ask a token endpoint; what it says of a failure is never shown, as it may hold the secret."""
+        """Ask a token endpoint for a token."""
         try:
-            said = (await session.unauthenticated("POST", url, **request)).json()
+            said = (await self._answer(session, "POST", url, **request)).json()
         except ResponseError:
             message = "the token endpoint's answer is not JSON; check its address"
             raise AuthenticationError(message, code="TOKEN_UNREADABLE") from None
-        except (Rejected, AuthenticationError) as error:
-            message = f"the token endpoint refuses the credentials ({error.code}); check them and the token address"
-            raise AuthenticationError(message, code="CREDENTIALS_REFUSED") from None
         token = said.get("access_token") if isinstance(said, Mapping) else None
         if not token or not isinstance(token, str):
             raise AuthenticationError("the token endpoint answered without an access_token", code="TOKEN_MISSING")
         self._on_token(token)
         return dict(said)
+
+    async def _answer(self, session: RestSession, method: str, url: str, **request: Any) -> Response:
+        """Return what a token endpoint answers; what it says of a failure is never shown, as it may hold the secret."""
+        try:
+            return await session.unauthenticated(method, url, **request)
+        except (Rejected, AuthenticationError) as error:
+            message = f"the token endpoint refuses the credentials ({error.code}); check them and the token address"
+            raise AuthenticationError(message, code="CREDENTIALS_REFUSED") from None
 
 
 class JwtLogin(TokenAuth):
