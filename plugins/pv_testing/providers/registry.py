@@ -7,9 +7,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from pv_testing.contracts.model import Contract
+from pv_testing.contracts.places import product_words
 from pv_testing.ledger import Ledger
 from pv_testing.providers.rest import RestProvider
-from pv_testing.providers.session import open_session
+from pv_testing.providers.session import make_auth, open_session
+from pv_testing.transports.auth import Auth
 
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
@@ -23,8 +25,23 @@ PROVIDERS = {
 
 def provider_of(contract: Contract) -> type[RestProvider]:
     """Return the class that speaks for a contract's product."""
-    module, _, name = PROVIDERS.get(contract.provider.lower(), "").partition(":")
+    known = next((PROVIDERS[word] for word in product_words(contract.provider) if word in PROVIDERS), "")
+    module, _, name = known.partition(":")
     return getattr(import_module(module), name) if module else RestProvider
+
+
+def auth_of(config: SystemConfig, contract: Contract, on_token: Callable[[str], None] | None = None) -> Auth:
+    """Return how a configured system is told who asks: its product's own way, else the configured one.
+
+    Args:
+        config: which way, and the credentials.
+        contract: what the way needs to know of the product.
+        on_token: called with every token that is fetched.
+
+    Raises:
+        ConfigError: the configuration doesn't say how, or in a way that the product doesn't have.
+    """
+    return provider_of(contract).own_auth(config, on_token) or make_auth(config, contract, on_token)
 
 
 def open_provider(

@@ -54,6 +54,22 @@ def test_with_an_address_the_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -
     assert system_config("lims", base_url="https://company.com/api", api_key="k").provider == ""
 
 
+def test_a_provider_in_the_arguments_chooses_the_contract_and_an_unknown_one_is_refused() -> None:
+    assert system_config("lims", "https://x", api_key="k", provider="SENAITE 2.6").contract == "lims_senaite"
+    assert system_config("lims", provider="Custom").contract == "lims_custom"
+    assert system_config("lims", "https://x", api_key="k", provider="Heliox", contract="lims_soap").provider == "Heliox"
+    for arguments in ({"base_url": "https://x", "api_key": "k"}, {}):
+        with pytest.raises(
+            ConfigError, match="there is no contract for the product 'Heliox'; allowed: custom, senaite"
+        ):
+            system_config("lims", **arguments, provider="Heliox")
+
+
+def test_a_setting_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bidirectional does nothing here"):
+        system_config("qms", base_url="https://x", username="u", password="p", bidirectional=False)
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
