@@ -12,8 +12,10 @@ from pv_testing.config.options import chosen
 from pv_testing.config.policy import POLICIES, read_policy
 from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.places import contract_names
+from pv_testing.contracts.problems import refuse
 from pv_testing.contracts.units import is_known
 from pv_testing.errors import ConfigError, IntegrationError, redact
+from pv_testing.ledger import Ledger
 from pv_testing.ledger.failures import place
 from pv_testing.ledger.store import Store
 from pv_testing.providers.registry import provider_of
@@ -130,14 +132,39 @@ def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:
             yield Outcome(f"system {name}", "is disabled", label="skipped")
             continue
         try:
+            refuse(system.without_contract())
             contract = load_contract(system.contract, system.mappings)
             chosen(system, provider_of(contract).known_options)
             if offline and system.connection:
-                yield Outcome(f"system {name}", f"contract {system.contract}, connection {system.connection}")
+                yield Outcome(f"system {name}", f"contract {system.contract}, {_of_connection(system)}")
             else:
-                yield _called(system.ready(), offline=offline)
+                yield _called(_ready(system), offline=offline)
         except IntegrationError as error:
             yield _failed(f"system {name}", error)
+
+
+def _lacking(system: SystemConfig) -> str:
+    """Return the keys that the file leaves to the Airflow connection."""
+    return ", ".join(dict.fromkeys(problem.key.rpartition(".")[2] for problem in system.problems))
+
+
+def _of_connection(system: SystemConfig) -> str:
+    """Say whether the Airflow connection is needed; whether it exists, only Airflow knows."""
+    lacking = _lacking(system)
+    if lacking:
+        return f"needs the Airflow connection pv_{system.system}, because the file and its variables lack {lacking}"
+    return f"{system.base_url}; the file says everything, no Airflow connection is needed"
+
+
+def _ready(system: SystemConfig) -> SystemConfig:
+    """Return a system that the file says everything of; where it doesn't, say what an Airflow connection must give."""
+    try:
+        return system.ready()
+    except ConfigError as error:
+        if not system.connection:
+            raise
+        how = f"set it, or create the Airflow connection pv_{system.system} and try it by the Test button of its form"
+        raise ConfigError(f"{error.message}\n  {how}; this check reads no Airflow connections") from None
 
 
 def _called(system: SystemConfig, *, offline: bool) -> Outcome:
@@ -145,7 +172,7 @@ def _called(system: SystemConfig, *, offline: bool) -> Outcome:
         return Outcome(f"system {system.system}", f"contract {system.contract}, {system.base_url}")
     from pv_testing.integrations import connect
 
-    with connect(system) as client:
+    with Ledger.in_memory(quiet=True) as ledger, connect(system, ledger=ledger) as client:
         who = client.identity()
     return Outcome(f"system {system.system}", f"{system.base_url} knows us as {who}")
 

@@ -12,15 +12,21 @@ from pv_testing.errors import MappingError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
+from pv_testing.integrations.given import unknown
 from pv_testing.integrations.receipt import STATUS, Receipt, read_receipts
 from pv_testing.transports.sync import run
+
+SAMPLE = ("external_id", "sample_type", "project_id", "customer", "metadata")
+RESULT_SET = ("sample_id", "test_id", "test_name", "test_date", "operator", "results", "execution_id", "external_id")
+MEASUREMENT = ("analyte", "value", "unit", "uncertainty", "status")
+STATUS_UPDATE = ("sample_id", "status", "notes")
 
 
 class LIMSClient(SystemClient):
     """Speaks with the LIMS in the words of the integration guide.
 
-    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
-    ``ledger`` that lasts as long as the client; with one it lasts for good.
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing, whichever
+    process makes it; the ledger that the configuration names remembers it, or the one that is given.
 
     Example:
         >>> lims = LIMSClient(base_url="https://lims.company.com/api/v2", api_key="…")  # doctest: +SKIP
@@ -29,6 +35,20 @@ class LIMSClient(SystemClient):
     """
 
     system: ClassVar[str] = "lims"
+    words: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "create_sample": {"serial_number": "external_id", "sr_number": "project_id", "customer_name": "customer"},
+        "upload_results": {
+            "lims_sample_id": "sample_id",
+            "protocol_id": "test_id",
+            "protocol_name": "test_name",
+            "completed_at": "test_date",
+            "operator_name": "operator",
+            "measurements": "results",
+            "parameter": "analyte",
+            "qc_status": "status",
+        },
+        STATUS: {"lims_sample_id": "sample_id", "lims_status": "status"},
+    }
 
     def create_sample(
         self,
@@ -63,7 +83,7 @@ class LIMSClient(SystemClient):
         Returns:
             The report; nothing is raised for a single sample.
         """
-        return self.exchange("create_sample", [sample_record(sample) for sample in samples])
+        return self._carry("create_sample", [sample_record(sample) for sample in samples])
 
     def upload_results(
         self, sample_id: str | Mapping[str, Any], results: Mapping[str, Any] | None = None
@@ -88,7 +108,7 @@ class LIMSClient(SystemClient):
 
     def upload_result_sets(self, result_sets: Sequence[Mapping[str, Any]]) -> Report:
         """Upload many result sets, each with ``sample_id`` and the fields of :meth:`upload_results`."""
-        return self.exchange("upload_results", [result_set_record(results) for results in result_sets])
+        return self._carry("upload_results", [result_set_record(results) for results in result_sets])
 
     def update_sample_status(self, sample_id: str, status: str, notes: str = "") -> dict[str, Any]:
         """Set the status of a sample.
@@ -108,7 +128,7 @@ class LIMSClient(SystemClient):
         ids = [str(update.get("sample_id") or "") for update in updates]
         keys = self.ledger.find_by_external_id(self.system, "sample", ids)
         records = [status_record(keys.get(id_, id_), update) for id_, update in zip(ids, updates, strict=True)]
-        return self.exchange(STATUS, records)
+        return self._carry(STATUS, records)
 
     def get_samples_by_status(self, status: str) -> list[dict[str, Any]]:
         """Return every sample with a status, as the LIMS describes it, page by page.
@@ -179,14 +199,17 @@ def sample_record(sample: Mapping[str, Any]) -> Record:
         "customer": {"name": sample.get("customer")},
         "module": metadata,
     }
-    problem = None if external_id else MappingError("Missing field: external_id", code="FIELD_MISSING")
-    return Record(sample_key(project_id, external_id), data, problem)
+    missing = None if external_id else MappingError("Missing field: external_id", code="FIELD_MISSING")
+    return Record(sample_key(project_id, external_id), data, missing or unknown(sample, SAMPLE))
 
 
 def result_set_record(results: Mapping[str, Any]) -> Record:
     """Return the record of a result set that is given in the guide's words."""
     sample_id, test_id, date = (str(results.get(name) or "") for name in ("sample_id", "test_id", "test_date"))
     key = str(results.get("execution_id") or results.get("external_id") or keys.compose(sample_id, test_id, date))
+    given = [dict(result) for result in results.get("results") or ()]
+    lost = (unknown(result, MEASUREMENT, f"results[{place}].") for place, result in enumerate(given))
+    problem = unknown(results, RESULT_SET) or next(filter(None, lost), None)
     measurements = [
         {
             "parameter": result.get("analyte"),
@@ -195,7 +218,7 @@ def result_set_record(results: Mapping[str, Any]) -> Record:
             "uncertainty": result.get("uncertainty"),
             "qc_status": result.get("status"),
         }
-        for result in results.get("results") or ()
+        for result in given
     ]
     data = {
         "execution_id": key,
@@ -206,7 +229,7 @@ def result_set_record(results: Mapping[str, Any]) -> Record:
         "operator_name": results.get("operator"),
         "measurements": measurements,
     }
-    return Record(key, data)
+    return Record(key, data, problem)
 
 
 def status_record(key: str, update: Mapping[str, Any]) -> Record:
@@ -221,4 +244,4 @@ def status_record(key: str, update: Mapping[str, Any]) -> Record:
         "lims_status": update.get("status"),
         "notes": update.get("notes") or "",
     }
-    return Record(key, data)
+    return Record(key, data, unknown(update, STATUS_UPDATE))
