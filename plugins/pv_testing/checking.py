@@ -15,6 +15,7 @@ from pv_testing.contracts.places import contract_names
 from pv_testing.contracts.problems import refuse
 from pv_testing.contracts.units import is_known
 from pv_testing.errors import ConfigError, IntegrationError, redact
+from pv_testing.integrations.renaming import Renaming
 from pv_testing.ledger import Ledger
 from pv_testing.ledger.failures import place
 from pv_testing.ledger.store import Store
@@ -70,7 +71,7 @@ def _contracts() -> Iterator[Outcome]:
         try:
             if name == _FIELD_MAPPINGS:
                 load_field_mappings(name)
-                yield Outcome(f"field mappings {name}", "can be read")
+                yield Outcome(f"field mappings {name}", "can be read; only programs that load it follow it")
             else:
                 yield _contract(load_contract(name))
         except IntegrationError as error:
@@ -78,6 +79,7 @@ def _contracts() -> Iterator[Outcome]:
 
 
 def _policies(folder: Path) -> Iterator[Outcome]:
+    yield from _renaming(folder / f"{_FIELD_MAPPINGS}.yaml")
     for name in POLICIES:
         file = folder / f"{name}.yaml"
         if not file.exists():
@@ -87,6 +89,16 @@ def _policies(folder: Path) -> Iterator[Outcome]:
             yield Outcome(str(file), "can be read" + (_approval(said) if name == "capa" else ""))
         except IntegrationError as error:
             yield _failed(str(file), error)
+
+
+def _renaming(file: Path) -> Iterator[Outcome]:
+    """Say what the file beside the configuration does, where there is one."""
+    if not file.exists():
+        return
+    try:
+        yield Outcome(str(file), f"{len(Renaming.read(file).names)} measurements have other names in the LIMS")
+    except IntegrationError as error:
+        yield _failed(str(file), error)
 
 
 def _approval(said: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.given import unknown
 from pv_testing.integrations.receipt import STATUS, Receipt, read_receipts
+from pv_testing.integrations.renaming import Renaming
 from pv_testing.transports.sync import run
 
 SAMPLE = ("external_id", "sample_type", "project_id", "customer", "metadata")
@@ -49,6 +50,30 @@ class LIMSClient(SystemClient):
         },
         STATUS: {"lims_sample_id": "sample_id", "lims_status": "status"},
     }
+
+    def __init__(self, *address: Any, **settings: Any) -> None:
+        super().__init__(*address, **settings)
+        self.renaming = Renaming.read()
+
+    @property
+    def rules(self) -> str:
+        """Which rules say what a record becomes here: the contract, and the file that renames measurements."""
+        return self.contract.digest + self.renaming.digest
+
+    async def aexchange(
+        self, operation: str, records: Sequence[Record], *, replay: bool = False, dry_run: bool = False
+    ) -> Report:
+        """Do what every client does, with measurements renamed as ``field_mappings.yaml`` says.
+
+        Args:
+            operation: its name in the contract.
+            records: what to carry, in the project's words.
+            replay: try records again that wait for a person with the same content.
+            dry_run: only say what would happen.
+        """
+        if operation == "upload_results":
+            records = [self.renaming.applied(record) for record in records]
+        return await super().aexchange(operation, records, replay=replay, dry_run=dry_run)
 
     def create_sample(
         self,

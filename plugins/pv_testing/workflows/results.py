@@ -43,7 +43,7 @@ async def upload_results(
     """
     sweep = Unfinished(lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
-    contract = lims.contract.digest
+    contract = lims.rules
     if not dry_run:
         await sweep.begin(requests, missing.deleted)
     names = [f"lims/result/{request.sr_number}" for request in requests]
