@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pv_testing.config import system_config
+from pv_testing.contracts import load_contract
 from pv_testing.errors import ConfigError
 from pv_testing.integrations import LIMSClient
 
@@ -139,3 +140,12 @@ def test_arguments_of_every_type_are_accepted(tmp_path: Path) -> None:
 def test_an_address_without_tls_stays_refused_whatever_text_allows_it() -> None:
     with pytest.raises(ConfigError), LIMSClient("http://lims.company.com/api", api_key="k", allow_http="false"):
         pytest.fail("the text was taken for a yes")
+
+
+def test_the_guide_s_mappings_reach_every_contract_of_a_lims_whose_fields_can_have_other_names() -> None:
+    given = {"sample_id_field": "LabSampleID", "status_field": "TestStatus"}
+    for name, sample in (("lims_custom", "id"), ("lims_soap", "LabSampleID")):  # the first has the id in the address
+        status = load_contract(name, given).maps["status"].out({"lims_sample_id": "7", "lims_status": "Received"})
+        assert status == {sample: "7", "TestStatus": "Received"}
+    with pytest.raises(ConfigError, match="has no 'sample_id_field'; did you mean 'sample_type'"):
+        load_contract("lims_senaite", given)
