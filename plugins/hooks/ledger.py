@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
-from hooks.missing import no_connection
+from hooks.missing import arefuse_doubt, no_connection, refuse_doubt
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -43,10 +43,12 @@ class LedgerHook(BaseHook):
         Raises:
             ConfigError: a connection was named that doesn't exist, or there is none and the configuration file can't be
                 used.
+            NetworkError: Airflow can't say now whether there is one.
         """
         try:
             return address(self.get_connection(self.ledger_conn_id))
         except AirflowNotFoundException:
+            refuse_doubt(self.ledger_conn_id)
             return self._configured()
 
     async def aurl(self) -> str:
@@ -54,6 +56,7 @@ class LedgerHook(BaseHook):
         try:
             return address(await self.aget_connection(self.ledger_conn_id))
         except AirflowNotFoundException:
+            await arefuse_doubt(self.ledger_conn_id)
             return await asyncio.to_thread(self._configured)
 
     def _configured(self) -> str:

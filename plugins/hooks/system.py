@@ -10,7 +10,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hooks.ledger import LedgerHook
-from hooks.missing import no_connection
+from hooks.missing import arefuse_doubt, no_connection, refuse_doubt
 
 if TYPE_CHECKING:
     from airflow.providers.http.hooks.http import HttpHook
@@ -59,6 +59,7 @@ class SystemHook(BaseHook, Generic[Client]):
         Raises:
             ConfigError: the file or a connection can't be used, or a connection that is needed doesn't exist; the
                 message names what is wrong.
+            NetworkError: Airflow can't say now whether there is a connection.
         """
         from airflow.sdk.log import mask_secret
 
@@ -79,6 +80,7 @@ class SystemHook(BaseHook, Generic[Client]):
         try:
             config = self.configuration(await self.aget_connection(self.conn_id))
         except AirflowNotFoundException:
+            await arefuse_doubt(self.conn_id)
             config = self._without_connection()
         return self.client_class()(config=config, ledger=kept, on_token=_mask_soon)
 
@@ -91,6 +93,7 @@ class SystemHook(BaseHook, Generic[Client]):
         try:
             return self.configuration(self.get_connection(self.conn_id))
         except AirflowNotFoundException:
+            refuse_doubt(self.conn_id)
             return self._without_connection()
 
     def _without_connection(self) -> SystemConfig:

@@ -8,6 +8,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.exceptions import ErrorType
+from airflow.sdk.execution_time import task_runner
+from airflow.sdk.execution_time.comms import ErrorResponse
 
 import sandbox
 from hooks.ledger import LedgerHook
@@ -15,8 +18,9 @@ from hooks.lims import LIMSHook
 from operators.retry_policy import ErrorTreeRetryPolicy
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from pv_testing.errors import ConfigError
+from pv_testing.errors import ConfigError, NetworkError
 from pv_testing.integrations import LIMSClient
+from pv_testing.ledger import Ledger
 from sandbox import Lab
 from sandbox.seed import SeedPlan
 from tests.airflow.home import connect
@@ -111,3 +115,46 @@ def test_without_that_connection_they_share_the_ledger_of_the_configuration_with
 def test_the_test_button_leaves_no_ledger(lab: Lab, home: Path) -> None:
     assert LIMSHook().test_connection() == (True, "lims answers and knows us as api-key.")
     assert not list(home.iterdir())
+
+
+class Supervisor:
+    """Answers a task's questions as Airflow's supervisor does, always the same."""
+
+    def __init__(self, answer: object) -> None:
+        self.answer = answer
+
+    def send(self, _: object) -> object:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+    async def asend(self, question: object) -> object:
+        return self.send(question)
+
+
+UNREAD = [ErrorResponse(error=ErrorType.API_SERVER_ERROR), OSError("the pipe is broken"), None]
+
+
+@pytest.mark.parametrize("answer", UNREAD, ids=["server error", "broken pipe", "nothing"])
+def test_while_airflow_can_not_be_asked_nothing_is_taken_in_a_connection_s_place(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch, home: Path, answer: object
+) -> None:
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(answer), raising=False)
+    attempts = (
+        LedgerHook().get_conn,
+        lambda: LIMSHook().get_client(Ledger.in_memory()),
+        lambda: asyncio.run(LedgerHook().aurl()),
+        lambda: asyncio.run(LIMSHook().aget_client()),
+    )
+    for attempt in attempts:
+        with pytest.raises(NetworkError, match="can't say whether there is a connection 'pv_") as caught:
+            attempt()
+        assert ErrorTreeRetryPolicy().evaluate(caught.value, 1, 3).action.value == "retry"
+    assert not list(home.iterdir())
+
+
+def test_once_airflow_says_that_there_is_none_the_file_counts(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    answer = ErrorResponse(error=ErrorType.CONNECTION_NOT_FOUND)
+    monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Supervisor(answer), raising=False)
+    assert LedgerHook().url().endswith("/pv_ledger.sqlite")
+    assert LIMSHook().configured().base_url == lab.lims_url

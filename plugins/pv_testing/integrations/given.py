@@ -49,7 +49,8 @@ def in_words_of(report: Report, words: Mapping[str, str]) -> Report:
         report: what became of the records.
         words: the caller's name of each field that has another one in the project.
     """
-    report.outcomes = [_reworded(outcome, words) for outcome in report.outcomes]
+    if words and report.counts()[Result.QUARANTINED.value]:
+        report.outcomes = [_reworded(outcome, words) for outcome in report.outcomes]
     return report
 
 
