@@ -1,16 +1,35 @@
-"""What tests of every kind may need: an empty database on a PostgreSQL server, where one answers."""
+"""What tests of every kind need: a home of their own for ledgers, and an empty database where PostgreSQL answers."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
 
 SERVER = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 _numbers = count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def homes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the folder of all homes, and a home to the fixtures that many tests share; never the user's own."""
+    folder = tmp_path_factory.mktemp("homes")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_HOME", str(folder))
+        yield folder
+
+
+@pytest.fixture(autouse=True)
+def home(homes: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Give the test a home of its own: a client without ``ledger=`` keeps the ledger there."""
+    folder = homes / f"test-{next(_numbers)}"
+    folder.mkdir()
+    monkeypatch.setenv("AIRFLOW_HOME", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
+
+from hooks.missing import arefuse_doubt, no_connection, refuse_doubt
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -38,20 +41,39 @@ class LedgerHook(BaseHook):
         """Return the ledger's SQLAlchemy address, its password included.
 
         Raises:
-            AirflowNotFoundException: a connection was named that doesn't exist.
-            ConfigError: there is no connection, and the configuration file can't be used.
+            ConfigError: a connection was named that doesn't exist, or there is none and the configuration file can't be
+                used.
+            NetworkError: Airflow can't say now whether there is one.
         """
         try:
             return address(self.get_connection(self.ledger_conn_id))
         except AirflowNotFoundException:
-            if self.ledger_conn_id != self.default_conn_name:
-                raise
-            from pv_testing.config import load_config
+            refuse_doubt(self.ledger_conn_id)
+            return self._configured()
 
-            return load_config().ledger_url
+    async def aurl(self) -> str:
+        """Do what :meth:`url` does, within the running event loop."""
+        try:
+            return address(await self.aget_connection(self.ledger_conn_id))
+        except AirflowNotFoundException:
+            await arefuse_doubt(self.ledger_conn_id)
+            return await asyncio.to_thread(self._configured)
+
+    def _configured(self) -> str:
+        """Return what the configuration file says, where no connection was named."""
+        if self.ledger_conn_id != self.default_conn_name:
+            raise no_connection(self.ledger_conn_id, self.conn_type)
+        from pv_testing.config import configured_ledger_url
+
+        return configured_ledger_url()
 
     def get_conn(self) -> Ledger:
-        """Open the ledger; whoever opens it closes it, best by ``with``."""
+        """Open the ledger; whoever opens it closes it, best by ``with``.
+
+        Raises:
+            ConfigError: as for :meth:`url`.
+            LedgerError: it can't be opened.
+        """
         from pv_testing.ledger import Ledger
 
         return Ledger(self.url())

@@ -1,55 +1,83 @@
-"""Airflow's HTTP hook on the connections of this project."""
+"""Airflow's HTTP hook with the configuration of this project's clients."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import Connection
 
 from pv_testing.errors import ConfigError
 
+if TYPE_CHECKING:
+    import requests
+
+    from pv_testing.config import SystemConfig
+
 
 class OneOffHttpHook(HttpHook):
-    """Reads a connection of this project as one of Airflow's own type ``http``.
+    """Makes calls with the address, the way of authenticating and the certificates that the client has.
 
-    Airflow's hook sends every extra field of a connection as a header, a client secret too; here only the key or the
-    token becomes one.
+    Airflow's hook sends every extra field of a connection as a header, a client secret too; here only the header that
+    authenticates becomes one.
+
+    Args:
+        configuration: gives the system's configuration when a call is made.
+        method: of the calls.
+        http_conn_id: the connection that is laid over the file, for messages.
     """
 
-    @classmethod
-    def get_connection(cls, conn_id: str) -> Connection:
-        """Return the connection as one of type ``http``.
+    def __init__(self, configuration: Callable[[], SystemConfig], method: str, http_conn_id: str) -> None:
+        super().__init__(method=method, http_conn_id=http_conn_id)
+        self._configuration = configuration
+
+    def get_conn(
+        self, headers: dict[Any, Any] | None = None, extra_options: dict[str, Any] | None = None
+    ) -> requests.Session:
+        """Return a session of ``requests``, as Airflow's hook does.
 
         Args:
-            conn_id: a connection of type ``pv_framework`` or ``pv_lims``.
+            headers: to send besides.
+            extra_options: of ``requests``.
+        """
+        session = super().get_conn(headers, extra_options)
+        if isinstance(session.cert, list):  # as JSON has it; requests takes a pair
+            session.cert = tuple(session.cert)
+        return session
+
+    def get_connection(self, conn_id: str) -> Connection:
+        """Return the system's configuration as a connection of Airflow's own type ``http``.
+
+        Args:
+            conn_id: what the connection is called.
 
         Raises:
-            ConfigError: its authentication takes more than a header; the client speaks it.
+            ConfigError: the system's authentication takes more than a header; the client speaks it.
+            SecurityError: the address has no TLS and is not on this machine.
         """
-        stored = super().get_connection(conn_id)
-        headers, basic = _authentication(stored)
-        return Connection(
-            conn_id=conn_id,
-            conn_type="http",
-            host=stored.host,
-            schema=stored.schema,
-            port=stored.port,
-            login=stored.login if basic else None,
-            password=stored.password if basic else None,
-            extra=json.dumps(headers) if headers else None,
-        )
+        from pv_testing.transports.addresses import checked_address
+
+        config = self._configuration()
+        checked_address(config.base_url, allow_http=config.allow_http)
+        extra = {**_headers(config), **_certificates(config)}
+        return Connection(conn_id=conn_id, conn_type="http", host=config.base_url, extra=json.dumps(extra))
 
 
-def _authentication(stored: Connection) -> tuple[dict[str, str], bool]:
-    extra = stored.extra_dejson
-    kind = extra.get("auth_type") or ("api_key" if stored.conn_type == "pv_lims" else "jwt")
-    if kind == "basic":
-        return {}, True
-    secret = extra.get("api_key") or stored.password or ""
-    if kind == "api_key":
-        return {extra.get("api_key_header") or "X-API-Key": secret}, False
-    if kind == "bearer":
-        return {"Authorization": f"Bearer {secret}"}, False
-    problem = f"connection {stored.conn_id}: a one-off call can't authenticate with {kind}; use the hook's client"
-    raise ConfigError(problem, code="ONE_OFF")
+def _headers(config: SystemConfig) -> dict[str, str]:
+    """Return what the client would send with each request to say who asks."""
+    from pv_testing.contracts import load_contract
+    from pv_testing.providers.registry import auth_of
+
+    headers = auth_of(config, load_contract(config.contract, config.mappings)).current()
+    if headers is None:
+        way = f"authenticate with {config.auth_type}, which takes a login before it"
+        raise ConfigError(f"a one-off call can't {way}; use the hook's client", system=config.system, code="ONE_OFF")
+    return dict(headers)
+
+
+def _certificates(config: SystemConfig) -> dict[str, Any]:
+    """Return the files that the client would use, as Airflow's hook calls them."""
+    own = {"cert": [config.client_cert, config.client_key]} if config.client_cert else {}
+    return {**own, "verify": config.ca_cert} if config.ca_cert else own

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar, cast
 
 from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from hooks.ledger import LedgerHook
+from hooks.missing import arefuse_doubt, no_connection, refuse_doubt
 
 if TYPE_CHECKING:
     from airflow.providers.http.hooks.http import HttpHook
@@ -23,7 +28,7 @@ class SystemHook(BaseHook, Generic[Client]):
     """Makes the client of one system.
 
     The file ``config/integrations.yaml`` says how the system is spoken to, the connection gives address and secrets and
-    wins where both say something.
+    wins where both say something. Where the file says everything, the default connection need not exist.
 
     Args:
         conn_id: the Airflow connection.
@@ -47,22 +52,64 @@ class SystemHook(BaseHook, Generic[Client]):
         """Return a client of the system; whoever takes it closes it, best by ``with``.
 
         Args:
-            ledger: where claims and outcomes are kept; without one they live as long as the client.
+            ledger: where claims and outcomes are kept; without one, in the ledger that the connection ``pv_ledger`` or
+                the configuration file names, which the client opens and closes.
             owner: who acts, for leases and the audit trail.
 
         Raises:
-            ConfigError: the file or the connection can't be used; the message names what is wrong.
-            AirflowNotFoundException: there is no such connection.
+            ConfigError: the file or a connection can't be used, or a connection that is needed doesn't exist; the
+                message names what is wrong.
+            NetworkError: Airflow can't say now whether there is a connection.
         """
         from airflow.sdk.log import mask_secret
 
-        config = self.configuration(self.get_connection(self.conn_id))
-        return self.client_class()(config=config, ledger=ledger, owner=owner, on_token=mask_secret)
+        from pv_testing.ledger import Ledger
+
+        kept = ledger or partial(Ledger, LedgerHook().url())
+        return self.client_class()(config=self.configured(), ledger=kept, owner=owner, on_token=mask_secret)
 
     async def aget_client(self) -> Client:
-        """Return a client for reading within the running event loop, such as a trigger's; for ``async with``."""
-        config = self.configuration(await self.aget_connection(self.conn_id))
-        return self.client_class()(config=config, on_token=_mask_soon)
+        """Return a client within the running event loop, such as a trigger's; for ``async with``.
+
+        Raises:
+            ConfigError: as for :meth:`get_client`.
+        """
+        from pv_testing.ledger import Ledger
+
+        kept = partial(Ledger, await LedgerHook().aurl())
+        try:
+            config = self.configuration(await self.aget_connection(self.conn_id))
+        except AirflowNotFoundException:
+            await arefuse_doubt(self.conn_id)
+            config = self._without_connection()
+        return self.client_class()(config=config, ledger=kept, on_token=_mask_soon)
+
+    def configured(self) -> SystemConfig:
+        """Return the system's configuration, with the connection laid over it where there is one.
+
+        Raises:
+            ConfigError: the file or the connection can't be used, or a connection that is needed doesn't exist.
+        """
+        try:
+            return self.configuration(self.get_connection(self.conn_id))
+        except AirflowNotFoundException:
+            refuse_doubt(self.conn_id)
+            return self._without_connection()
+
+    def _without_connection(self) -> SystemConfig:
+        """Return what the file says by itself, where no other connection than the default one was asked for."""
+        from pv_testing.config import load_config
+        from pv_testing.errors import ConfigError
+
+        if self.conn_id != self.default_conn_name:
+            raise no_connection(self.conn_id, self.conn_type, self.system)
+        config = load_config().systems[self.system]
+        try:
+            return config.ready()
+        except ConfigError as error:
+            if error.code == "DISABLED":
+                raise
+            raise no_connection(self.conn_id, self.conn_type, self.system, error.message) from None
 
     @classmethod
     def configuration(cls, connection: Connection) -> SystemConfig:
@@ -76,7 +123,7 @@ class SystemHook(BaseHook, Generic[Client]):
         return load_config().systems[cls.system].with_connection(connection)
 
     def get_conn(self) -> Client:
-        """Return a client without a ledger of its own, for reading."""
+        """Return a client, as :meth:`get_client` does."""
         return self.get_client()
 
     def record_page(self, record_id: str, key: str) -> str:
@@ -88,26 +135,30 @@ class SystemHook(BaseHook, Generic[Client]):
         """
         from pv_testing.keys import split
 
-        page = self.get_connection(self.conn_id).extra_dejson.get(self.page_field) or ""
+        try:
+            page = self.get_connection(self.conn_id).extra_dejson.get(self.page_field) or ""
+        except AirflowNotFoundException:
+            page = ""
         filled = str(page).replace("{id}", record_id).replace("{key}", key)
         return filled.replace("{project_id}", split(key)[0])
 
     def http(self, method: str = "GET") -> HttpHook:
-        """Return Airflow's HTTP hook on the same connection, for a one-off call that the client has no method for.
+        """Return Airflow's HTTP hook with the client's configuration, for a one-off call that it has no method for.
 
         Args:
             method: of the calls that it will make.
         """
         from hooks.one_off import OneOffHttpHook
 
-        return OneOffHttpHook(method=method, http_conn_id=self.conn_id)
+        return OneOffHttpHook(self.configured, method=method, http_conn_id=self.conn_id)
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the system who we are; the Test button of the connection's form calls this."""
         from pv_testing.errors import IntegrationError, redact
+        from pv_testing.ledger import Ledger
 
         try:
-            with self.get_client() as client:
+            with Ledger.in_memory(quiet=True) as ledger, self.get_client(ledger) as client:
                 identity = client.identity()
         except Exception as error:  # noqa: BLE001 - whatever is wrong belongs on the form
             return False, str(error) if isinstance(error, IntegrationError) else redact(str(error))

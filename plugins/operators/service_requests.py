@@ -101,26 +101,28 @@ class ChooseServiceRequestsOperator(BaseOperator):
             owner: who acts.
         """
         from hooks.framework import FrameworkHook
+        from hooks.ledger import LedgerHook
 
         wanted = str(self.service_request or "").strip()
-        with FrameworkHook(self.framework_conn_id).get_client() as framework:
+        with (
+            LedgerHook(self.ledger_conn_id).get_conn() as ledger,
+            FrameworkHook(self.framework_conn_id).get_client(ledger, owner) as framework,
+        ):
             if wanted or not self.sweep:
                 return choose(framework, self.states, wanted)
             return self._sweep(framework, owner)
 
     def _sweep(self, framework: FrameworkClient, owner: str) -> dict[str, int]:
-        from hooks.ledger import LedgerHook
         from pv_testing.workflows.sweep import Sweep
         from pv_testing.workflows.unknown_states import look_for_unknown_states
 
-        keep = not truth(self.rehearse)
-        with LedgerHook(self.ledger_conn_id).get_conn() as ledger:
-            if self.unknown_states and keep:
-                for number, state in look_for_unknown_states(framework, ledger, owner).items():
-                    shown = visible(number)
-                    self.log.warning("%s is taken by no DAG, for its state %r is unknown; it waits", shown, state)
-            sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions)
-            return sweep.due(keep=keep)
+        keep, ledger = not truth(self.rehearse), framework.ledger
+        if self.unknown_states and keep:
+            for number, state in look_for_unknown_states(framework, ledger, owner).items():
+                shown = visible(number)
+                self.log.warning("%s is taken by no DAG, for its state %r is unknown; it waits", shown, state)
+        sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions)
+        return sweep.due(keep=keep)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""

@@ -12,8 +12,11 @@ from pv_testing.config.options import chosen
 from pv_testing.config.policy import POLICIES, read_policy
 from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.places import contract_names
+from pv_testing.contracts.problems import refuse
 from pv_testing.contracts.units import is_known
 from pv_testing.errors import ConfigError, IntegrationError, redact
+from pv_testing.integrations.renaming import Renaming
+from pv_testing.ledger import Ledger
 from pv_testing.ledger.failures import place
 from pv_testing.ledger.store import Store
 from pv_testing.providers.registry import provider_of
@@ -68,7 +71,7 @@ def _contracts() -> Iterator[Outcome]:
         try:
             if name == _FIELD_MAPPINGS:
                 load_field_mappings(name)
-                yield Outcome(f"field mappings {name}", "can be read")
+                yield Outcome(f"field mappings {name}", "can be read; only programs that load it follow it")
             else:
                 yield _contract(load_contract(name))
         except IntegrationError as error:
@@ -76,6 +79,7 @@ def _contracts() -> Iterator[Outcome]:
 
 
 def _policies(folder: Path) -> Iterator[Outcome]:
+    yield from _renaming(folder / f"{_FIELD_MAPPINGS}.yaml")
     for name in POLICIES:
         file = folder / f"{name}.yaml"
         if not file.exists():
@@ -85,6 +89,16 @@ def _policies(folder: Path) -> Iterator[Outcome]:
             yield Outcome(str(file), "can be read" + (_approval(said) if name == "capa" else ""))
         except IntegrationError as error:
             yield _failed(str(file), error)
+
+
+def _renaming(file: Path) -> Iterator[Outcome]:
+    """Say what the file beside the configuration does, where there is one."""
+    if not file.exists():
+        return
+    try:
+        yield Outcome(str(file), f"{len(Renaming.read(file).names)} measurements have other names in the LIMS")
+    except IntegrationError as error:
+        yield _failed(str(file), error)
 
 
 def _approval(said: Mapping[str, Any]) -> str:
@@ -130,14 +144,39 @@ def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:
             yield Outcome(f"system {name}", "is disabled", label="skipped")
             continue
         try:
+            refuse(system.without_contract())
             contract = load_contract(system.contract, system.mappings)
             chosen(system, provider_of(contract, system).known_options)
             if offline and system.connection:
-                yield Outcome(f"system {name}", f"contract {system.contract}, connection {system.connection}")
+                yield Outcome(f"system {name}", f"contract {system.contract}, {_of_connection(system)}")
             else:
-                yield _called(system.ready(), offline=offline)
+                yield _called(_ready(system), offline=offline)
         except IntegrationError as error:
             yield _failed(f"system {name}", error)
+
+
+def _lacking(system: SystemConfig) -> str:
+    """Return the keys that the file leaves to the Airflow connection."""
+    return ", ".join(dict.fromkeys(problem.key.rpartition(".")[2] for problem in system.problems))
+
+
+def _of_connection(system: SystemConfig) -> str:
+    """Say whether the Airflow connection is needed; whether it exists, only Airflow knows."""
+    lacking = _lacking(system)
+    if lacking:
+        return f"needs the Airflow connection pv_{system.system}, because the file and its variables lack {lacking}"
+    return f"{system.base_url}; the file says everything, no Airflow connection is needed"
+
+
+def _ready(system: SystemConfig) -> SystemConfig:
+    """Return a system that the file says everything of; where it doesn't, say what an Airflow connection must give."""
+    try:
+        return system.ready()
+    except ConfigError as error:
+        if not system.connection:
+            raise
+        how = f"set it, or create the Airflow connection pv_{system.system} and try it by the Test button of its form"
+        raise ConfigError(f"{error.message}\n  {how}; this check reads no Airflow connections") from None
 
 
 def _called(system: SystemConfig, *, offline: bool) -> Outcome:
@@ -145,7 +184,7 @@ def _called(system: SystemConfig, *, offline: bool) -> Outcome:
         return Outcome(f"system {system.system}", f"contract {system.contract}, {system.base_url}")
     from pv_testing.integrations import connect
 
-    with connect(system) as client:
+    with Ledger.in_memory(quiet=True) as ledger, connect(system, ledger=ledger) as client:
         who = client.identity()
     return Outcome(f"system {system.system}", f"{system.base_url} knows us as {who}")
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 
 import pytest
-from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hooks.ledger import LedgerHook
+from pv_testing.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)
@@ -28,7 +28,7 @@ def test_without_a_connection_the_ledger_is_a_file_in_the_airflow_home(home: Pat
 
 
 def test_a_connection_that_was_named_must_exist() -> None:
-    with pytest.raises(AirflowNotFoundException):
+    with pytest.raises(ConfigError, match="there is no Airflow connection 'pv_ledger_of_another_lab'"):
         LedgerHook("pv_ledger_of_another_lab").url()
 
 

@@ -6,11 +6,15 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
 from hooks.lims import LIMSHook
-from pv_testing.errors import ConfigError
+from hooks.pm import PMHook
+from pv_testing.errors import ConfigError, SecurityError
+from tests.shipped import PROJECT
+from tests.unit.transports.certificates import Authority
 
 
 class Recorder(BaseHTTPRequestHandler):
@@ -72,7 +76,63 @@ def test_basic_and_bearer_go_into_the_standard_header(
     assert headers["Authorization"] == start
 
 
+def test_the_way_of_authenticating_is_the_file_s_as_for_the_client(
+    monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    configure(monkeypatch, tmp_path, "lims: {connection: pv_lims, auth_type: basic}")
+    headers = call(monkeypatch, server, login="pv", password="secret")
+    assert headers["Authorization"] == "Basic cHY6c2VjcmV0"
+    assert "X-API-Key" not in headers
+
+
+def test_the_header_of_the_key_is_the_contract_s_as_for_the_client(
+    monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    contract = tmp_path / "lims_ours.yaml"
+    custom = (PROJECT / "include" / "mappings" / "lims_custom.yaml").read_text(encoding="utf-8")
+    contract.write_text(custom.replace("X-API-Key", "X-Lab"), encoding="utf-8")
+    configure(monkeypatch, tmp_path, f"lims: {{connection: pv_lims, contract: {contract}}}")
+    assert call(monkeypatch, server, password="key-1")["X-Lab"] == "key-1"
+
+
+def test_the_shipped_file_s_token_is_sent_as_one(monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer) -> None:
+    address = f"http://127.0.0.1:{server.server_port}/api"
+    given = {"conn_type": "pv_pm", "host": address, "password": "token-1"}
+    monkeypatch.setenv("AIRFLOW_CONN_PV_PM", json.dumps(given))
+    PMHook().http().run("me")
+    ((_, headers),) = server.seen
+    assert headers["Authorization"] == "Bearer token-1"
+
+
+def test_certificates_are_the_client_s(
+    monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer, tmp_path: Path
+) -> None:
+    authority = Authority(tmp_path, "Laboratory")
+    ours, theirs = authority.issue("integration"), authority.issue("lims")
+    context = authority.server(theirs, clients=authority)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    files = {"client_cert": ours.certificate, "client_key": ours.key, "ca_cert": authority.file}
+    address = f"https://127.0.0.1:{server.server_port}/api"
+    configure(monkeypatch, tmp_path, json.dumps({"lims": {"base_url": address, "auth_type": "mtls", **files}}))
+    LIMSHook().http().run("me")
+    ((_, headers),) = server.seen
+    assert not {"Authorization", "X-API-Key"} & set(headers)
+
+
+def test_an_address_without_tls_is_refused_as_by_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"conn_type": "pv_lims", "host": "http://lims.company.com", "password": "key-1"}
+    monkeypatch.setenv("AIRFLOW_CONN_PV_LIMS", json.dumps(given))
+    with pytest.raises(SecurityError, match="without TLS"):
+        LIMSHook().http().run("me")
+
+
+def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
+    path = folder / "integrations.yaml"
+    path.write_text(text, encoding="utf-8")
+    monkeypatch.setenv("PV_CONFIG", str(path))
+
+
 def test_what_takes_more_than_a_header_is_refused(monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer) -> None:
     with pytest.raises(ConfigError, match="oauth2"):
-        call(monkeypatch, server, extra={"auth_type": "oauth2"})
+        call(monkeypatch, server, login="us", password="secret", extra={"auth_type": "oauth2"})
     assert server.seen == []

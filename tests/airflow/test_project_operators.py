@@ -16,7 +16,7 @@ from pv_testing.workflows.unfinished import Unfinished
 
 def test_closed_requests_are_chosen_until_their_tasks_are_there(tmp_path):
     plan = sandbox.SeedPlan(requests=3, modules=1, protocols=1)
-    with sandbox.serve(tmp_path / "lab", seed_plan=plan) as lab, Ledger() as ledger:
+    with sandbox.serve(tmp_path / "lab", seed_plan=plan) as lab, Ledger.in_memory() as ledger:
         known = lab.credentials
         user = {"username": known.framework_username, "password": known.framework_password}
         with closing(FrameworkClient(lab.framework_url, ledger=ledger, **user)) as framework:

@@ -61,7 +61,9 @@ class Site:
     def client(self, ledger: Ledger | None = None, **other: Any) -> Iterator[ERPClient]:
         """Give a client."""
         settings = {**self.settings, "base_url": self.base_url, **other}
-        with ERPClient(settings.pop("base_url"), ledger=ledger, owner="contract", **settings) as erp:
+        with ERPClient(
+            settings.pop("base_url"), ledger=ledger or Ledger.in_memory(), owner="contract", **settings
+        ) as erp:
             yield erp
 
     @contextmanager

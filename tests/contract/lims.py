@@ -50,7 +50,9 @@ class Site:
     def client(self, ledger: Ledger | None = None, **other: Any) -> Iterator[LIMSClient]:
         """Give a client."""
         settings = {**self.settings, "base_url": self.base_url, **other}
-        with LIMSClient(settings.pop("base_url"), ledger=ledger, owner="contract", **settings) as lims:
+        with LIMSClient(
+            settings.pop("base_url"), ledger=ledger or Ledger.in_memory(), owner="contract", **settings
+        ) as lims:
             yield lims
 
     @contextmanager

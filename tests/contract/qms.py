@@ -47,7 +47,9 @@ class Site:
     def client(self, ledger: Ledger | None = None, **other: Any) -> Iterator[QMSClient]:
         """Give a client."""
         settings = {**self.settings, "base_url": self.base_url, **other}
-        with QMSClient(settings.pop("base_url"), ledger=ledger, owner="contract", **settings) as qms:
+        with QMSClient(
+            settings.pop("base_url"), ledger=ledger or Ledger.in_memory(), owner="contract", **settings
+        ) as qms:
             yield qms
 
     @contextmanager

@@ -133,7 +133,7 @@ def test_the_way_of_authenticating_follows_from_what_is_there(
 def test_a_client_certificate_goes_along_with_any_way(given: dict[str, Any], expected: str) -> None:
     files = {"client_cert": "/certs/client.crt", "client_key": "/certs/client.key"}
     config = system_config("lims", "https://lims.company.com", **files, **given)
-    session = open_session(config, load_contract("lims_custom"), Ledger())
+    session = open_session(config, load_contract("lims_custom"), Ledger.in_memory())
     assert type(session.auth).__name__ == expected
     assert session.settings.tls == Tls("", "/certs/client.crt", "/certs/client.key")
 
@@ -194,7 +194,7 @@ def test_nothing_comes_back_from_a_lims_that_is_not_bidirectional(tmp_path: Path
         login = {"username": known.framework_username, "password": known.framework_password}
         for both, changed in ((False, 0), (True, 1)):
             with (
-                Ledger() as ledger,
+                Ledger.in_memory() as ledger,
                 FrameworkClient(lab.framework_url, ledger=ledger, **login) as framework,
                 LIMSClient(
                     lab.lims_url,

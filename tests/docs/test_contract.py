@@ -98,7 +98,9 @@ def test_a_changed_sample_is_updated(lims: LIMSClient, server: sunlab.Sunlab) ->
 def test_a_lost_answer_is_looked_up(contract: Path, server: sunlab.Sunlab) -> None:
     with serve_proxy(server.url.removesuffix("/rest")) as proxy:
         proxy.faults({"route": "POST *", "kind": "drop_after", "times": 1})
-        with LIMSClient(f"{proxy.url}/rest", contract=str(contract), api_key=sunlab.KEY, ledger=Ledger()) as lims:
+        with LIMSClient(
+            f"{proxy.url}/rest", contract=str(contract), api_key=sunlab.KEY, ledger=Ledger.in_memory()
+        ) as lims:
             report = lims.create_samples([{"external_id": "SN1", "project_id": "SR-1", "customer": "Helios"}])
             lims.ledger.close()
     assert report.counts()["adopted"] == len(server.samples) == 1
@@ -107,7 +109,7 @@ def test_a_lost_answer_is_looked_up(contract: Path, server: sunlab.Sunlab) -> No
 def test_a_look_up_goes_through_all_pages(contract: Path, server: sunlab.Sunlab, tmp_path: Path) -> None:
     smaller = tmp_path / "lims_sunlab.yaml"
     smaller.write_text(contract.read_text(encoding="utf-8").replace("page_size: 200", "page_size: 2"), encoding="utf-8")
-    with LIMSClient(server.url, contract=str(smaller), api_key=sunlab.KEY, ledger=Ledger()) as lims:
+    with LIMSClient(server.url, contract=str(smaller), api_key=sunlab.KEY, ledger=Ledger.in_memory()) as lims:
         for request in ("SR-1", "SR-2", "SR-3", "SR-4", "SR-5"):
             sample(lims, project_id=request)
         lims.ledger.close()

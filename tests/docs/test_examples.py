@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -59,3 +62,16 @@ def test_the_examples_of_a_page_run_as_they_stand(lab: sandbox.Lab, tmp_path: Pa
     }
     for block in blocks(page, "python"):
         exec(compile(block, str(page), "exec"), names)
+
+
+def test_the_readme_s_snippet_leaves_one_record_however_many_processes_run_it(
+    lab: sandbox.Lab, tmp_path: Path, home: Path
+) -> None:
+    (snippet,) = blocks(PROJECT / "README.md", "python")
+    script = tmp_path / "snippet.py"
+    known = f"LIMS_URL, LIMS_API_KEY = {lab.lims_url!r}, {lab.credentials.lims_api_key!r}"
+    script.write_text(f"{known}\n{snippet.lstrip()}", encoding="utf-8")
+    for _ in range(3):
+        environment = {**os.environ, "AIRFLOW_HOME": str(home / "new"), "PYTHONPATH": str(PROJECT / "plugins")}
+        subprocess.run([sys.executable, script], env=environment, check=True, timeout=60)
+    assert [sample["external_id"] for sample in lab.samples("SR-2025-0123")] == ["SN001"]

@@ -353,7 +353,7 @@ def test_a_filter_that_is_ignored_is_noticed_on_the_first_page(caplog):
     try:
         user = {"username": "u", "password": "p"}
         with closing(
-            FrameworkClient(f"http://127.0.0.1:{server.server_port}/api/v1", ledger=Ledger(), **user)
+            FrameworkClient(f"http://127.0.0.1:{server.server_port}/api/v1", ledger=Ledger.in_memory(), **user)
         ) as client:
             assert run(changed(client, REQUESTS, time.time())) is None
     finally:

@@ -398,7 +398,7 @@ def test_an_invoice_that_was_entered_by_hand_under_the_number_is_found_before_a_
     at = office(modules=3, protocols=1)
     at.bill()
     at.ledger.close()
-    with Ledger("sqlite://") as fresh, closing(Office(at.lab, fresh, at.rules)) as later:
+    with Ledger.in_memory() as fresh, closing(Office(at.lab, fresh, at.rules)) as later:
         assert outcome(later.bill(), "create_invoice").result.value == "adopted"
         assert outcome(later.bill(), "post_invoice").result.value == "unchanged"
         assert len(later.invoices()) == 1

@@ -246,7 +246,7 @@ def test_look_ups_ask_for_many_at_a_time(server, contract, ledger, tmp_path):
         "on_change: update", "on_change: update\n    look_first: true", 1
     )
     contract.write_text(text, encoding="utf-8")
-    with Ledger("sqlite://") as forgetful, client(server, contract, forgetful) as second:
+    with Ledger.in_memory() as forgetful, client(server, contract, forgetful) as second:
         report = second.create_samples(samples(150))
     assert {outcome.result for outcome in report.outcomes} == {Result.ADOPTED}
     assert (len(server.samples), server.calls["FindSamples"]) == (150, 2)

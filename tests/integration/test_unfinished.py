@@ -31,7 +31,7 @@ def lab(tmp_path):
 def framework(lab):
     known = lab.credentials
     user = {"username": known.framework_username, "password": known.framework_password}
-    with Ledger() as ledger, closing(FrameworkClient(lab.framework_url, ledger=ledger, **user)) as client:
+    with Ledger.in_memory() as ledger, closing(FrameworkClient(lab.framework_url, ledger=ledger, **user)) as client:
         yield client
 
 

@@ -44,7 +44,7 @@ def connect(redmine: Server, lab: Laboratory) -> Iterator[Connect]:
     def make(kind: type[SystemClient] = PMClient, url: str = "", project: str = plan.PROJECT, **other: Any) -> Any:
         fields = {"issue_key_field": lab.fields["issue"], "time_entry_key_field": lab.fields["time_entry"]}
         options = {"project": project, **fields, **other.pop("options", {})}
-        known = {"api_key": plan.INTEGRATION_KEY, **other}
+        known = {"api_key": plan.INTEGRATION_KEY, "ledger": Ledger.in_memory(), **other}
         client = kind(url or redmine.url, provider="Redmine", auth_type="api_key", options=options, **known)
         made.append(client)
         return client

@@ -13,6 +13,7 @@ import pytest
 from pv_testing.errors import AuthenticationError, MappingError, Rejected
 from pv_testing.integrations import LIMSClient
 from pv_testing.integrations.receipt import Receipt
+from pv_testing.ledger import Ledger
 from pv_testing.transports.sync import run
 from sandbox.proxy import serve_proxy
 from tests.live.round_trip import API, impatient
@@ -37,7 +38,7 @@ def connect(senaite: Server, contract: Path) -> Any:
     def make(url: str = "", **other: Any) -> LIMSClient:
         settings = {"provider": "SENAITE", "contract": str(contract), "auth_type": "basic"}
         known = {"username": plan.INTEGRATION, "password": plan.INTEGRATION_PASSWORD}
-        return LIMSClient(url or senaite.url, **{**settings, **known, **other})
+        return LIMSClient(url or senaite.url, **{"ledger": Ledger.in_memory(), **settings, **known, **other})
 
     return make
 

@@ -18,6 +18,7 @@ from pv_testing.contracts.places import project_root
 from pv_testing.errors import AuthenticationError, ConfigError, NotFound
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations import ERPClient
+from pv_testing.ledger import Ledger
 from sandbox.proxy import serve_proxy
 from tests.live.tryton import plan
 from tests.live.tryton.caller import Caller
@@ -53,7 +54,7 @@ def connect(tryton: Server, contract: str) -> Iterator[Connect]:
 
     def make(url: str = "", **other: Any) -> ERPClient:
         known = {"username": plan.INTEGRATION, "password": plan.INTEGRATION_PASSWORD, "auth_type": "basic"}
-        known |= {"contract": contract, **other}
+        known |= {"contract": contract, "ledger": Ledger.in_memory(), **other}
         client = ERPClient(url or tryton.url, provider="Tryton", **known)
         made.append(client)
         return client

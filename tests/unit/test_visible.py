@@ -105,7 +105,7 @@ def test_an_error_is_one_line_but_for_a_list_of_problems() -> None:
 
 def test_a_log_has_one_line_for_each_record_that_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     record = Record(KEY, {}, DataError(f"it says {HARMFUL}", code="X"))
-    with caplog.at_level(logging.INFO), Ledger() as ledger:
+    with caplog.at_level(logging.INFO), Ledger.in_memory() as ledger:
         Exchange(Target(), ledger, owner="test").run([record])
     assert f"SR-1/SN{SHOWN}1 is quarantined: it says {SHOWN} [X]" in caplog.messages
     assert disturbs("".join(caplog.messages)) == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pv_testing.config.adhoc import system_config
-from pv_testing.config.load import config_path, lab_zone, load_config
+from pv_testing.config.load import config_path, configured_ledger_url, lab_zone, load_config
 from pv_testing.config.model import Config, LabConfig, Secret, SystemConfig, default_ledger_url
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "Secret",
     "SystemConfig",
     "config_path",
+    "configured_ledger_url",
     "default_ledger_url",
     "lab_zone",
     "load_config",

@@ -9,12 +9,11 @@ from typing import Any
 
 from pv_testing.config.kinds import wanted
 from pv_testing.config.load import kept, load_config, scope_names
-from pv_testing.config.model import SystemConfig, default_auth_type, default_contract
+from pv_testing.config.model import ALIASES, ONE_WAY, SystemConfig, default_auth_type, default_contract
 from pv_testing.config.variables import Missing, expand
-from pv_testing.contracts.problems import allowed
+from pv_testing.contracts.problems import allowed, refuse
 from pv_testing.errors import ConfigError
 
-_ALIASES = {"api_token": "token"}
 _INNER = frozenset({"system", "where", "problems", "enabled", "connection"})
 KNOWN = tuple(field.name for field in fields(SystemConfig) if field.name not in _INNER)
 
@@ -38,15 +37,19 @@ def system_config(system: str, base_url: str | None = None, **settings: Any) -> 
     else:
         config = SystemConfig(system=system, auth_type=default_auth_type(system, {}))
         given["base_url"] = _read(system, "base_url", base_url)
-        given.setdefault("contract", default_contract(system, given.get("provider", "")))
         given.setdefault("auth_type", default_auth_type(system, given))
+    if not given.get("contract") and (base_url or "provider" in given):
+        given["contract"] = default_contract(system, given.get("provider", ""))
+    refuse(() if given.get("contract") else config.without_contract())
     return replace(config, **{name: kept(name, value) for name, value in given.items()}, problems=()).ready()
 
 
 def _known(system: str, name: str) -> str:
-    known = _ALIASES.get(name, name)
+    known = ALIASES.get(name, name)
     if known not in KNOWN:
         raise ConfigError(f"unknown setting {name!r}; {allowed(name, KNOWN)}", system=system)
+    if known == "bidirectional" and system != "lims":
+        raise ConfigError(f"{name} {ONE_WAY}", system=system)
     return known
 
 

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from pv_testing.config.kinds import wanted
 from pv_testing.config.load import kept, scope_names
-from pv_testing.config.model import NEEDED, SystemConfig, default_contract, refuse_unknown_way
+from pv_testing.config.model import ALIASES, NEEDED, SystemConfig, default_contract, refuse_unknown_way
 from pv_testing.contracts.problems import Problem, allowed
 from pv_testing.errors import ConfigError
 
@@ -74,8 +74,8 @@ def overlay(config: SystemConfig, connection: ConnectionLike) -> SystemConfig:
     for value, names in ((connection.login, _LOGIN), (connection.password, _PASSWORD)):
         if value and kind in names:
             given.setdefault(names[kind], value)
-    if "provider" in given:
-        given.setdefault("contract", default_contract(config.system, given["provider"]))
+    if "provider" in given and "contract" not in given:
+        given["contract"] = default_contract(config.system, given["provider"])
     problems = tuple(problem for problem in config.problems if _stands(problem, given))
     changed = {name: kept(name, value) for name, value in given.items()}
     return replace(config, **changed, connection=connection.conn_id, problems=problems)
@@ -84,7 +84,8 @@ def overlay(config: SystemConfig, connection: ConnectionLike) -> SystemConfig:
 def _settings(connection: ConnectionLike) -> dict[str, Any]:
     """Return what a connection's address and extra fields say, by the names of the configuration's keys."""
     given = {}
-    for name, value in connection.extra_dejson.items():
+    for written, value in connection.extra_dejson.items():
+        name = ALIASES.get(written, written)
         if name not in (*TEXTS, *OTHERS, *ELSEWHERE):
             known = allowed(name, (*TEXTS, *OTHERS, *ELSEWHERE))
             raise ConfigError(f"connection {connection.conn_id}: unknown extra field {name!r}; {known}")
@@ -117,5 +118,6 @@ def _address(connection: ConnectionLike) -> str:
 def _stands(problem: Problem, given: Mapping[str, Any]) -> bool:
     """Say whether something that the file lacks is still lacking."""
     key = problem.key.rpartition(".")[2]
+    key = "contract" if key == "provider" else ALIASES.get(key, key)
     credentials = {name for names in NEEDED.values() for name in names}
     return key not in given and (key not in credentials or key in NEEDED[given["auth_type"]])

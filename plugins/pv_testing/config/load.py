@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import tzinfo
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from pv_testing.config.model import (
+    ALIASES,
+    ONE_WAY,
     SECRETS,
     SYSTEMS,
     Config,
@@ -25,6 +28,7 @@ from pv_testing.config.variables import Missing, expand
 from pv_testing.contracts.places import project_root
 from pv_testing.contracts.problems import Problem, refuse
 from pv_testing.contracts.yaml_file import Document, Place, read_yaml
+from pv_testing.errors import ConfigError
 
 _CERTIFICATES = ("client_cert", "client_key", "ca_cert")
 
@@ -56,10 +60,33 @@ def load_config(path: str | Path | None = None, env: Mapping[str, str] | None = 
     reader = _Reader(document, os.environ if env is None else env)
     systems = {name: reader.system(place, name, section) for place, name, section in _sections(document, problems)}
     lab = reader.lab(written.get("lab", {}))
-    ledger_url = reader.text(("ledger", "url"), written.get("ledger", {}).get("url", ""))
+    ledger_url = reader.ledger_url()
     urgent = [problem for each in systems.values() if not each.connection for problem in each.problems]
     refuse([*problems, *reader.problems, *urgent])
-    return Config(document.file, Systems(systems, document.file), lab, Secret(ledger_url or default_ledger_url()))
+    return Config(document.file, Systems(systems, document.file), lab, Secret(ledger_url))
+
+
+def configured_ledger_url(env: Mapping[str, str] | None = None) -> str:
+    """Return where the ledger is, whatever else is wrong with the configuration file.
+
+    Args:
+        env: where ``${VARIABLE}`` is looked up; the process's environment by default.
+
+    Raises:
+        ConfigError: what the file says of the ledger can't be used, or ``$PV_CONFIG`` names no file.
+    """
+    from pv_testing.contracts.schema import check
+
+    path = config_path()
+    if not os.environ.get("PV_CONFIG") and not path.exists():
+        return default_ledger_url()
+    document = read_yaml(path)
+    problems = check(document, "integrations", hidden=SECRETS)
+    refuse(each for each in problems if each.key.partition(".")[0] in {"", "ledger"})
+    reader = _Reader(document, os.environ if env is None else env)
+    url = reader.ledger_url()
+    refuse(reader.problems)
+    return url
 
 
 def lab_zone() -> tzinfo:
@@ -99,6 +126,16 @@ class _Reader:
             self.problems.append(self.document.problem(place, str(missing)))
             return ""
 
+    def ledger_url(self) -> str:
+        """Return where the ledger is; one in memory can't be configured, because every process would have its own."""
+        place = ("ledger", "url")
+        written = (self.document.value or {}).get("ledger") or {}
+        url = self.text(place, written.get("url", ""))
+        if re.fullmatch(r"sqlite[^:]*://(/?:memory:)?([?].*)?", url):
+            text = "is in memory, so that each process would forget what others have sent; name a file or a server"
+            self.problems.append(self.document.problem(place, text))
+        return url or default_ledger_url()
+
     def lab(self, section: Mapping[str, Any]) -> LabConfig:
         from zoneinfo import ZoneInfo
 
@@ -111,12 +148,14 @@ class _Reader:
         return LabConfig(name or "UTC")
 
     def system(self, place: Place, name: str, section: Mapping[str, Any]) -> SystemConfig:
+        self._refuse_dead(place, name, section)
         outer, self.problems = self.problems, []
         enabled = section.get("enabled", True)
         values = {key: self._value((*place, key), value) for key, value in section.items()} if enabled else {**section}
+        values = _in_own_names(values)
+        values["contract"] = values.get("contract") or (self._contract(place, name, values) if enabled else "")
         own, self.problems = self.problems, outer
-        values["auth_type"] = values.get("auth_type") or default_auth_type(name, section)
-        values["contract"] = values.get("contract") or default_contract(name, values.get("provider", ""))
+        values["auth_type"] = values.get("auth_type") or default_auth_type(name, _in_own_names(section))
         if isinstance(values.get("scopes"), (str, list)):
             values["scopes"] = scope_names(values["scopes"])
         line = self.document.lines.get(place, 1)
@@ -126,6 +165,23 @@ class _Reader:
             own = [self.document.problem((*place, key), text) for key, text in _gaps(config)]
         return replace(config, problems=tuple(own))
 
+    def _refuse_dead(self, place: Place, system: str, section: Mapping[str, Any]) -> None:
+        """Refuse keys that would do nothing: their writer would believe that they do something."""
+        if "bidirectional" in section and system != "lims":
+            self.problems.append(self.document.problem((*place, "bidirectional"), ONE_WAY))
+        for theirs, ours in ALIASES.items():
+            if theirs in section and ours in section:
+                text = f"says the same as {ours}, which is there as well; keep one"
+                self.problems.append(self.document.problem((*place, theirs), text))
+
+    def _contract(self, place: Place, system: str, values: Mapping[str, Any]) -> str:
+        """Return the contract of the product; where there is none, that is a problem."""
+        try:
+            return default_contract(system, values.get("provider", ""))
+        except ConfigError as error:
+            self.problems.append(self.document.problem((*place, "provider"), error.message))
+            return ""
+
     def _value(self, place: Place, value: Any) -> Any:
         if isinstance(value, str):
             return self.text(place, value)
@@ -134,6 +190,11 @@ class _Reader:
         if isinstance(value, list):
             return [self._value((*place, number), inner) for number, inner in enumerate(value)]
         return value
+
+
+def _in_own_names(section: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a section with our names for the keys that the integration guide calls otherwise."""
+    return {ALIASES.get(key, key): value for key, value in section.items()}
 
 
 def _gaps(config: SystemConfig) -> Iterator[tuple[str, str]]:

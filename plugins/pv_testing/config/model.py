@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.contracts.places import contract_names
+from pv_testing.contracts.places import contract_names, product_words
 from pv_testing.contracts.problems import Problem, allowed, refuse
 from pv_testing.errors import ConfigError
 
@@ -19,7 +18,11 @@ if TYPE_CHECKING:
     from pv_testing.config.connection import ConnectionLike
 
 SYSTEMS = ("framework", "lims", "qms", "pm", "erp")
-SECRETS = frozenset({"api_key", "password", "token", "client_secret"})
+SECRETS = frozenset({"api_key", "password", "token", "api_token", "client_secret"})
+ALIASES: Mapping[str, str] = {"api_token": "token"}
+"""What the integration guide calls otherwise than the keys here."""
+ONE_WAY = "does nothing here: only the LIMS tells the framework of a status; leave the key out"
+"""What is said of ``bidirectional`` in the section of a system from which nothing is carried back."""
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "none": (),
     "api_key": ("api_key",),
@@ -68,7 +71,7 @@ class SystemConfig:
         client_key: file of its key.
         ca_cert: file of the authority that vouches for the system.
         sync_interval: seconds between two synchronisations.
-        bidirectional: whether statuses also come back from it.
+        bidirectional: of the LIMS: whether statuses also come back from it.
         mappings: what it calls otherwise than its contract does.
         options: what its provider wants to know besides.
         connection: the Airflow connection that gives address and secrets.
@@ -113,6 +116,10 @@ class SystemConfig:
         if self.client_cert or self.client_key:
             names += [name for name in NEEDED["mtls"] if name not in names]
         return tuple(name for name in names if not getattr(self, name))
+
+    def without_contract(self) -> tuple[Problem, ...]:
+        """Return why there is no contract, where there is none."""
+        return () if self.contract else self.problems
 
     def ready(self) -> SystemConfig:
         """Return itself when the system can be used.
@@ -211,11 +218,27 @@ def default_ledger_url() -> str:
 
 
 def default_contract(system: str, provider: str) -> str:
-    """Return the contract of a product: its own where the project has one, else the system's general one."""
+    """Return the contract of a product, whatever its version; the system's general one where none is named.
+
+    Args:
+        system: ``lims``, ``qms`` and so on; of the framework there is one product.
+        provider: the product's name, such as ``SENAITE`` or ``SENAITE 2.6``.
+
+    Raises:
+        ConfigError: no contract is there for the product; the message lists those that are.
+    """
     if system == "framework":
         return "framework"
-    own = f"{system}_{re.sub(r'[^a-z0-9]+', '_', provider.lower()).strip('_')}"
-    return own if own in contract_names() else f"{system}_custom"
+    if not provider:
+        return f"{system}_custom"
+    known = [name.removeprefix(f"{system}_") for name in contract_names() if name.startswith(f"{system}_")]
+    words = product_words(provider)
+    for word in words:
+        if word in known:
+            return f"{system}_{word}"
+    wanted = f"there is no contract for the product {provider[:40]!r}; {allowed(words[-1], known)}"
+    how = f"name one of them under contract, or write include/mappings/{system}_{words[-1]}.yaml"
+    raise ConfigError(f"{wanted}; {how}", system=system)
 
 
 def default_auth_type(system: str, known: Mapping[str, Any]) -> str:

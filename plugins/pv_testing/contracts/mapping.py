@@ -64,5 +64,11 @@ def _with_units(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _with_unit(spec: Any) -> Any:
-    suffix = spec.rpartition("_")[2] if isinstance(spec, str) and "_" in spec else ""
-    return {"to": spec, "unit": _SUFFIXES[suffix]} if suffix in _SUFFIXES else spec
+    unit = unit_of(spec) if isinstance(spec, str) else ""
+    return {"to": spec, "unit": unit} if unit else spec
+
+
+def unit_of(name: str) -> str:
+    """Return the unit that the name of a measurement ends in, such as ``MaxPower_W``; empty where there is none."""
+    _, line, suffix = name.rpartition("_")
+    return _SUFFIXES.get(suffix, "") if line else ""

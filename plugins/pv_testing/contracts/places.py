@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+_VERSION = re.compile(r"[\s,_-]+v?[0-9][\w.]*$", re.IGNORECASE)
 
 MAPPINGS = Path("include", "mappings")
 SCHEMAS = Path("include", "schemas")
@@ -23,6 +26,16 @@ def project_root() -> Path:
 def contract_names() -> list[str]:
     """Return the names of the contracts and field maps that the project has, sorted."""
     return sorted(path.stem for path in (project_root() / MAPPINGS).glob("*.yaml"))
+
+
+def product_words(provider: str) -> tuple[str, ...]:
+    """Return by which words a product is known: its whole name, and its name without the version.
+
+    Args:
+        provider: such as ``SENAITE 2.6``, which gives ``senaite_2_6`` and ``senaite``.
+    """
+    names = (provider, _VERSION.sub("", provider))
+    return tuple(dict.fromkeys(re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in names))
 
 
 def contract_path(name_or_path: str | Path) -> Path:

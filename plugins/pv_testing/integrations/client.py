@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.load import load_contract
@@ -12,6 +14,8 @@ from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.integrations.given import in_words_of, unknown
+from pv_testing.integrations.keeping import open_configured_ledger
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider, provider_of
 from pv_testing.transports.sync import run
@@ -29,7 +33,8 @@ class SystemClient:
     Args:
         base_url: the address; without it and without ``config``, the configuration file says it.
         config: the system's part of the configuration.
-        ledger: where exchanges are kept; without one they are known only as long as the client lives.
+        ledger: where exchanges are kept, or a function that opens it; without one, in the configured ledger. The client
+            closes what it has opened itself.
         owner: who acts, for leases and the audit trail.
         on_token: called with every token that the client fetches, so that logs can mask it.
         credentials: what else the configuration of a system has, such as ``api_key``, ``username``, ``password``,
@@ -40,13 +45,15 @@ class SystemClient:
     """
 
     system: ClassVar[str]
+    words: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """What the guide calls the project's fields, by operation, where it calls them otherwise."""
 
     def __init__(
         self,
         base_url: str | None = None,
         *,
         config: SystemConfig | None = None,
-        ledger: Ledger | None = None,
+        ledger: Ledger | Callable[[], Ledger] | None = None,
         owner: str = "",
         on_token: Callable[[str], None] | None = None,
         **credentials: Any,
@@ -58,8 +65,10 @@ class SystemClient:
         self.contract = load_contract(self.config.contract, self.config.mappings)
         self.options = chosen(self.config, provider_of(self.contract, self.config).known_options)
         self.owner = owner
-        self._ledger = ledger
-        self._own_ledger = ledger is None
+        self._ledger = None if callable(ledger) else ledger
+        self._own_ledger = self._ledger is None
+        self._open_ledger = ledger if callable(ledger) else open_configured_ledger
+        self._ledger_lock = threading.Lock()
         self._on_token = on_token
         self._providers: dict[asyncio.AbstractEventLoop, RestProvider] = {}
         self._opening: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
@@ -67,10 +76,16 @@ class SystemClient:
 
     @property
     def ledger(self) -> Ledger:
-        """Where the client's exchanges are kept."""
-        if self._ledger is None:
-            self._ledger = Ledger("sqlite://")
-        return self._ledger
+        """Where the client's exchanges are kept.
+
+        Raises:
+            ConfigError: the configuration file doesn't say where, in a way that can be used.
+            LedgerError: it can't be opened.
+        """
+        with self._ledger_lock:
+            if self._ledger is None:
+                self._ledger = self._open_ledger()
+            return self._ledger
 
     async def provider(self) -> RestProvider:
         """Return the provider with a session of the running event loop.
@@ -115,6 +130,23 @@ class SystemClient:
     def exchange(self, operation: str, records: Sequence[Record], *, replay: bool = False) -> Report:
         """Do what :meth:`aexchange` does, and wait for it."""
         return run(self.aexchange(operation, records, replay=replay))
+
+    def _carry(self, operation: str, records: Sequence[Record]) -> Report:
+        """Run an operation over records that were given in the guide's words, and speak of their fields in these."""
+        return in_words_of(self.exchange(operation, records), self.words.get(operation, {}))
+
+    def _whole(self, operation: str, given: Mapping[str, Any], known: Collection[str], record: Record) -> Record:
+        """Return a record, or one with its problem where the contract's map takes a given field as little as we do.
+
+        Args:
+            operation: that carries it.
+            given: what the caller says.
+            known: the fields of the guide.
+            record: what was made of it.
+        """
+        fields = self.contract.operation(operation).map
+        problem = unknown(given, {*known, *(fields.mapping if fields else given)})
+        return replace(record, problem=record.problem or problem)
 
     async def acall(self, operation: str, /, **arguments: Any) -> Any:
         """Make one call of the contract that needs no ledger, such as a read.

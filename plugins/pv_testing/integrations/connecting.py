@@ -25,7 +25,7 @@ CLIENTS: dict[str, type[SystemClient]] = {
 def connect(
     config: SystemConfig,
     *,
-    ledger: Ledger | None = None,
+    ledger: Ledger | Callable[[], Ledger] | None = None,
     owner: str = "",
     on_token: Callable[[str], None] | None = None,
 ) -> SystemClient:
@@ -33,7 +33,7 @@ def connect(
 
     Args:
         config: the system's part of the configuration.
-        ledger: where exchanges are kept; without one they are known only as long as the client lives.
+        ledger: where exchanges are kept, or a function that opens it; without one, in the configured ledger.
         owner: who acts, for leases and the audit trail.
         on_token: called with every token that the client fetches, so that logs can mask it.
 

@@ -13,13 +13,15 @@ from pv_testing.providers import ids
 from pv_testing.transports.sync import run
 
 AMOUNTS = ("subtotal", "tax", "total")
+MOVEMENT = ("sr_number", "serial_number", "movement", "date", "product", "customer_id")
+DRAW = ("execution_id", "item", "quantity", "unit", "date")
 
 
 class ERPClient(SystemClient):
     """Speaks with the ERP in the words of the integration guide.
 
-    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
-    ``ledger`` that lasts as long as the client; with one it lasts for good.
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing, whichever
+    process makes it; the ledger that the configuration names remembers it, or the one that is given.
 
     Example:
         >>> erp = ERPClient("https://erp.company.com/api", client_id="…", client_secret="…")  # doctest: +SKIP
@@ -28,6 +30,7 @@ class ERPClient(SystemClient):
     """
 
     system: ClassVar[str] = "erp"
+    words: ClassVar[Mapping[str, Mapping[str, str]]] = {"create_invoice": {"sr_number": "reference"}}
 
     def create_invoice(
         self,
@@ -37,7 +40,11 @@ class ERPClient(SystemClient):
         reference: str,
         line_items: Sequence[Mapping[str, Any]],
         notes: str = "",
-        **terms: Any,
+        *,
+        currency: str = "",
+        tax_rate: Any = None,
+        tax: Any = None,
+        po_number: str = "",
     ) -> dict[str, Any]:
         """Create an invoice as a draft, or return the one that is there; a changed one changes the draft.
 
@@ -48,10 +55,13 @@ class ERPClient(SystemClient):
             reference: the business key, such as the service request's number.
             line_items: each with ``description``, ``quantity``, ``unit_price`` and, where wanted, ``total`` and
                 ``protocol_id``. Amounts are text, decimals or numbers; a total is quantity × price, rounded half-up,
-                and one that is given must not differ by more than the smallest unit.
+                and one that is given must not differ by more than the smallest unit. Anything else, such as a
+                discount, is refused.
             notes: what the customer is told besides.
-            **terms: ``currency`` (ISO 4217; the ERP's own without it, with two decimals), ``tax_rate`` in per cent,
-                ``tax`` as an amount, which is only compared, and ``po_number``.
+            currency: ISO 4217; the ERP's own without it, with two decimals.
+            tax_rate: in per cent.
+            tax: as an amount, which is only compared.
+            po_number: the customer's order.
 
         Returns:
             What the ERP says of the invoice; ``invoice_id`` and ``id`` are its id there.
@@ -61,13 +71,13 @@ class ERPClient(SystemClient):
             MappingError: a field is missing, or an amount is no number or is wrong.
         """
         given = {"customer_id": customer_id, "invoice_date": invoice_date, "due_date": due_date, "notes": notes}
-        report = self.create_invoices([{**given, "reference": reference, "line_items": line_items, **terms}])
-        said = self.one(report)
+        terms = {"currency": currency, "tax_rate": tax_rate, "tax": tax, "po_number": po_number}
+        said = self.one(self.create_invoices([{**given, "reference": reference, "line_items": line_items, **terms}]))
         return {**said, "invoice_id": said["id"]}
 
     def create_invoices(self, invoices: Sequence[Mapping[str, Any]]) -> Report:
         """Create many invoices, each with the arguments of :meth:`create_invoice` as a mapping."""
-        return self.exchange("create_invoice", [records.invoice(invoice) for invoice in invoices])
+        return self._carry("create_invoice", [records.invoice(invoice) for invoice in invoices])
 
     def post_invoice(self, invoice_id: str, total: Any) -> dict[str, Any]:
         """Post a draft; it can't be changed from then on.
@@ -92,7 +102,10 @@ class ERPClient(SystemClient):
         line_items: Sequence[Mapping[str, Any]],
         reason: str,
         currency: str,
-        **terms: Any,
+        *,
+        tax_rate: Any = None,
+        tax: Any = None,
+        customer_id: str = "",
     ) -> dict[str, Any]:
         """Give back what was billed, or return the credit note that is there.
 
@@ -103,55 +116,90 @@ class ERPClient(SystemClient):
             line_items: as for :meth:`create_invoice`, with positive amounts.
             reason: in words.
             currency: its ISO 4217 code.
-            **terms: ``tax_rate`` in per cent, ``tax``, and ``customer_id`` where the ERP wants it.
+            tax_rate: in per cent.
+            tax: as an amount, which is only compared.
+            customer_id: where the ERP wants it.
 
         Raises:
             Rejected: the invoice isn't posted, or less was billed.
             MappingError: a field is missing, or an amount is no number or is wrong.
         """
         given = {"invoice_id": invoice_id, "reference": reference, "invoice_date": invoice_date, "reason": reason}
-        note = records.credit_note({**given, "line_items": line_items, "currency": currency, **terms})
-        return self.one(self.exchange("create_credit_note", [note]))
+        terms = {"currency": currency, "tax_rate": tax_rate, "tax": tax, "customer_id": customer_id}
+        note = records.credit_note({**given, "line_items": line_items, **terms})
+        return self.one(self._carry("create_credit_note", [note]))
 
-    def create_customer(self, name: str, **contact: Any) -> dict[str, Any]:
+    def create_customer(
+        self, name: str, *, contact_person: str = "", email: str = "", phone: str = "", address: Any = None
+    ) -> dict[str, Any]:
         """Create a customer, or return the one of that name that is there, unchanged.
 
         Args:
             name: the business key.
-            **contact: ``contact_person``, ``email``, ``phone`` and ``address``.
+            contact_person: whom to speak to.
+            email: where to write.
+            phone: where to call.
+            address: as the ERP takes it.
 
         Returns:
             What the ERP says of the customer; ``id`` is its id there.
         """
+        contact = {"contact_person": contact_person, "email": email, "phone": phone, "address": address}
         return self.one(self.exchange("create_customer", [records.customer({"name": name, **contact})]))
 
-    def record_stock_movement(self, **movement: Any) -> dict[str, Any]:
+    def record_stock_movement(
+        self,
+        *,
+        sr_number: str = "",
+        serial_number: str = "",
+        movement: str = "",
+        date: Any = None,
+        product: str | None = None,
+        customer_id: str | None = None,
+    ) -> dict[str, Any]:
         """Book that a module came, was put away or left.
 
         Args:
-            **movement: ``sr_number``, ``serial_number``, ``movement`` (``RECEIVED``, ``STORED``, ``RETURNED`` or
-                ``SCRAPPED``) and ``date``; further ``product`` and ``customer_id``.
+            sr_number: the service request's number.
+            serial_number: the module's.
+            movement: ``RECEIVED``, ``STORED``, ``RETURNED`` or ``SCRAPPED``.
+            date: the day, as for :meth:`create_invoice`.
+            product: what the module is.
+            customer_id: whose it is, in the ERP.
 
         Raises:
             Rejected: it can't follow the module's last movement.
         """
-        return self.one(self.record_stock_movements([movement]))
+        module = {"sr_number": sr_number, "serial_number": serial_number, "product": product}
+        given = {**module, "movement": movement, "date": date, "customer_id": customer_id}
+        return self.one(self.record_stock_movements([given]))
 
     def record_stock_movements(self, movements: Sequence[Mapping[str, Any]]) -> Report:
         """Book many movements, each with the arguments of :meth:`record_stock_movement` as a mapping."""
-        return self.exchange("record_stock_movement", [records.stock_movement(movement) for movement in movements])
+        name = "record_stock_movement"
+        return self._carry(
+            name, [self._whole(name, each, MOVEMENT, records.stock_movement(each)) for each in movements]
+        )
 
-    def draw_consumable(self, **draw: Any) -> dict[str, Any]:
+    def draw_consumable(
+        self, *, execution_id: str | int = "", item: str = "", quantity: Any = None, unit: str = "", date: Any = None
+    ) -> dict[str, Any]:
         """Book what an execution has used up.
 
         Args:
-            **draw: ``execution_id``, ``item``, ``quantity``, ``unit`` and ``date``.
+            execution_id: of the test.
+            item: what was used.
+            quantity: how much.
+            unit: of the quantity.
+            date: the day, as for :meth:`create_invoice`.
         """
-        return self.one(self.draw_consumables([draw]))
+        amount = {"quantity": quantity, "unit": unit}
+        return self.one(self.draw_consumables([{"execution_id": execution_id, "item": item, **amount, "date": date}]))
 
     def draw_consumables(self, draws: Sequence[Mapping[str, Any]]) -> Report:
         """Book many draws, each with the arguments of :meth:`draw_consumable` as a mapping."""
-        return self.exchange("draw_consumable", [records.consumable(draw) for draw in draws])
+        name = "draw_consumable"
+        return self._carry(name, [self._whole(name, each, DRAW, records.consumable(each)) for each in draws])
 
     def find_customer(self, name: str) -> dict[str, Any] | None:
         """Return the customer of exactly this name, or ``None``.

@@ -16,9 +16,14 @@ from pv_testing.billing.money import exact, minor_digits, percent_of, round_to
 from pv_testing.contracts.values import day
 from pv_testing.errors import DataError, MappingError
 from pv_testing.exchange.types import Record
+from pv_testing.integrations.given import refuse_unknown
 
 USUAL_DIGITS = 2
 _TERMS = ("po_number", "notes")
+_BILLED = ("reference", "customer_id", "invoice_date", "line_items", "currency", "tax_rate", "tax")
+INVOICE = (*_BILLED, *_TERMS, "due_date")
+CREDIT_NOTE = (*_BILLED, "invoice_id", "reason")
+LINE = ("description", "quantity", "unit_price", "total", "protocol_id")
 _CONTACT = ("contact_person", "email", "phone", "address")
 
 Given = Mapping[str, Any]
@@ -55,7 +60,9 @@ def invoice(given: Given) -> Record:
         "due_date": given.get("due_date"),
         **_said(given, _TERMS),
     }
-    return _record(keys.compose(reference), "reference", head, lambda: {**_terms(given), **_sums(given)})
+    return _record(
+        keys.compose(reference), "reference", head, lambda: {**_only(given, INVOICE), **_terms(given), **_sums(given)}
+    )
 
 
 def posting(key: str, invoice_id: str, total: Any) -> Record:
@@ -71,7 +78,7 @@ def credit_note(given: Given) -> Record:
         "credit_note_key": key,
         **_said(given, ("customer_id", "invoice_id", "invoice_date", "reason")),
     }
-    return _record(key, "reference", head, lambda: _sums(given))
+    return _record(key, "reference", head, lambda: {**_only(given, CREDIT_NOTE), **_sums(given)})
 
 
 def customer(given: Given) -> Record:
@@ -103,6 +110,12 @@ def _record(key: str, named: str, data: dict[str, Any], rest: Callable[[], Mappi
         return Record(key, {**data, **rest()})
     except DataError as error:
         return Record(key, data, error)
+
+
+def _only(given: Given, known: Sequence[str]) -> Mapping[str, Any]:
+    """Return nothing, or refuse a field that would be lost."""
+    refuse_unknown(given, known)
+    return {}
 
 
 def _said(given: Given, names: Sequence[str]) -> dict[str, Any]:
@@ -140,6 +153,7 @@ def _digits(currency: str) -> int:
 
 
 def _line(number: int, line: Given, digits: int) -> dict[str, Any]:
+    refuse_unknown(line, LINE, f"line_items.{number}.")
     quantity, price = (amount(_needed(number, line, name)) for name in ("quantity", "unit_price"))
     product = quantity * price
     total = round_to(product, digits)

@@ -13,16 +13,23 @@ from pv_testing.errors import ConfigError, MappingError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
+from pv_testing.integrations.given import unknown
 from pv_testing.integrations.receipt import STATUS, Receipt, read_receipts
 from pv_testing.integrations.refused_statuses import release_changed
+from pv_testing.integrations.renaming import Renaming
 from pv_testing.transports.sync import run
+
+SAMPLE = ("external_id", "sample_type", "project_id", "customer", "metadata")
+RESULT_SET = ("sample_id", "test_id", "test_name", "test_date", "operator", "results", "execution_id", "external_id")
+MEASUREMENT = ("analyte", "value", "unit", "uncertainty", "status")
+STATUS_UPDATE = ("sample_id", "status", "notes")
 
 
 class LIMSClient(SystemClient):
     """Speaks with the LIMS in the words of the integration guide.
 
-    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
-    ``ledger`` that lasts as long as the client; with one it lasts for good.
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing, whichever
+    process makes it; the ledger that the configuration names remembers it, or the one that is given.
 
     Example:
         >>> lims = LIMSClient(base_url="https://lims.company.com/api/v2", api_key="…")  # doctest: +SKIP
@@ -31,6 +38,49 @@ class LIMSClient(SystemClient):
     """
 
     system: ClassVar[str] = "lims"
+    words: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "create_sample": {"serial_number": "external_id", "sr_number": "project_id", "customer_name": "customer"},
+        "upload_results": {
+            "lims_sample_id": "sample_id",
+            "protocol_id": "test_id",
+            "protocol_name": "test_name",
+            "completed_at": "test_date",
+            "operator_name": "operator",
+            "measurements": "results",
+            "parameter": "analyte",
+            "qc_status": "status",
+        },
+        STATUS: {"lims_sample_id": "sample_id", "lims_status": "status"},
+    }
+
+    def __init__(self, *address: Any, **settings: Any) -> None:
+        super().__init__(*address, **settings)
+        self.renaming = Renaming.read()
+
+    @property
+    def rules(self) -> str:
+        """Which rules say what a record becomes here: the contract, and the file that renames measurements."""
+        return self.contract.digest + self.renaming.digest
+
+    async def aexchange(
+        self, operation: str, records: Sequence[Record], *, replay: bool = False, dry_run: bool = False
+    ) -> Report:
+        """Run one operation over many records, with measurements renamed as ``field_mappings.yaml`` says.
+
+        A status that was refused is tried again once its sample has changed.
+
+        Args:
+            operation: its name in the contract.
+            records: what to carry, in the project's words.
+            replay: try records again that wait for a person with the same content.
+            dry_run: only say what would happen.
+        """
+        if operation == "upload_results":
+            records = [self.renaming.applied(record) for record in records]
+        if operation == STATUS and not (replay or dry_run):
+            setting = (await self.provider()).operation(STATUS)
+            await release_changed(setting, self.ledger, records, self.owner)
+        return await super().aexchange(operation, records, replay=replay, dry_run=dry_run)
 
     def create_sample(
         self,
@@ -65,7 +115,7 @@ class LIMSClient(SystemClient):
         Returns:
             The report; nothing is raised for a single sample.
         """
-        return self.exchange("create_sample", [sample_record(sample) for sample in samples])
+        return self._carry("create_sample", [sample_record(sample) for sample in samples])
 
     def upload_results(
         self, sample_id: str | Mapping[str, Any], results: Mapping[str, Any] | None = None
@@ -90,7 +140,7 @@ class LIMSClient(SystemClient):
 
     def upload_result_sets(self, result_sets: Sequence[Mapping[str, Any]]) -> Report:
         """Upload many result sets, each with ``sample_id`` and the fields of :meth:`upload_results`."""
-        return self.exchange("upload_results", [result_set_record(results) for results in result_sets])
+        return self._carry("upload_results", [result_set_record(results) for results in result_sets])
 
     def update_sample_status(self, sample_id: str, status: str, notes: str = "") -> dict[str, Any]:
         """Set the status of a sample.
@@ -110,7 +160,7 @@ class LIMSClient(SystemClient):
         ids = [str(update.get("sample_id") or "") for update in updates]
         keys = self.ledger.find_by_external_id(self.system, "sample", ids)
         records = [status_record(keys.get(id_, id_), update) for id_, update in zip(ids, updates, strict=True)]
-        return self.exchange(STATUS, records)
+        return self._carry(STATUS, records)
 
     def get_samples_by_status(self, status: str) -> list[dict[str, Any]]:
         """Return every sample with a status, as the LIMS describes it, page by page.
@@ -119,22 +169,6 @@ class LIMSClient(SystemClient):
             status: in the LIMS's words, such as ``Pending Receipt``.
         """
         return run(self.asamples(status=status))
-
-    async def aexchange(
-        self, operation: str, records: Sequence[Record], *, replay: bool = False, dry_run: bool = False
-    ) -> Report:
-        """Run one operation over many records; a refused status is tried again once its sample has changed.
-
-        Args:
-            operation: its name in the contract.
-            records: what to carry, in the project's words.
-            replay: try records again that wait for a person with the same content.
-            dry_run: only say what would happen.
-        """
-        if operation == STATUS and not (replay or dry_run):
-            setting = (await self.provider()).operation(STATUS)
-            await release_changed(setting, self.ledger, records, self.owner)
-        return await super().aexchange(operation, records, replay=replay, dry_run=dry_run)
 
     async def asamples(self, **criteria: Any) -> list[dict[str, Any]]:
         """Return the samples that meet the criteria (``status``, ``project_id``, ``external_id``)."""
@@ -217,14 +251,17 @@ def sample_record(sample: Mapping[str, Any]) -> Record:
         "customer": {"name": sample.get("customer")},
         "module": metadata,
     }
-    problem = None if external_id else MappingError("Missing field: external_id", code="FIELD_MISSING")
-    return Record(sample_key(project_id, external_id), data, problem)
+    missing = None if external_id else MappingError("Missing field: external_id", code="FIELD_MISSING")
+    return Record(sample_key(project_id, external_id), data, missing or unknown(sample, SAMPLE))
 
 
 def result_set_record(results: Mapping[str, Any]) -> Record:
     """Return the record of a result set that is given in the guide's words."""
     sample_id, test_id, date = (str(results.get(name) or "") for name in ("sample_id", "test_id", "test_date"))
     key = str(results.get("execution_id") or results.get("external_id") or keys.compose(sample_id, test_id, date))
+    given = [dict(result) for result in results.get("results") or ()]
+    lost = (unknown(result, MEASUREMENT, f"results[{place}].") for place, result in enumerate(given))
+    problem = unknown(results, RESULT_SET) or next(filter(None, lost), None)
     measurements = [
         {
             "parameter": result.get("analyte"),
@@ -233,7 +270,7 @@ def result_set_record(results: Mapping[str, Any]) -> Record:
             "uncertainty": result.get("uncertainty"),
             "qc_status": result.get("status"),
         }
-        for result in results.get("results") or ()
+        for result in given
     ]
     data = {
         "execution_id": key,
@@ -244,7 +281,7 @@ def result_set_record(results: Mapping[str, Any]) -> Record:
         "operator_name": results.get("operator"),
         "measurements": measurements,
     }
-    return Record(key, data)
+    return Record(key, data, problem)
 
 
 def status_record(key: str, update: Mapping[str, Any]) -> Record:
@@ -259,4 +296,4 @@ def status_record(key: str, update: Mapping[str, Any]) -> Record:
         "lims_status": update.get("status"),
         "notes": update.get("notes") or "",
     }
-    return Record(key, data)
+    return Record(key, data, unknown(update, STATUS_UPDATE))

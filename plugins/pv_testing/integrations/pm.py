@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 Given = Mapping[str, Any]
 
+TASK = ("project_id", "title", "description", "start_date", "due_date", "assignee", "external_id")
+SUBTASK = ("parent_task_id", "title", "estimated_hours", "assignee", "external_id")
+UPDATE = ("task_id", "status", "completion_date", "actual_hours", "notes")
 _ENTRY = ("task_id", "user", "date", "hours", "description")
 _USAGE = ("task_id", "resource_type", "resource_id", "usage_hours", "date")
 _SAME = "was entered before and is not entered again; give execution_id to tell tests with equal hours apart"
@@ -29,9 +32,9 @@ _SAME = "was entered before and is not entered again; give execution_id to tell 
 class PMClient(SystemClient):
     """Speaks with project management in the words of the integration guide.
 
-    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
-    ``ledger`` that lasts as long as the client; with one it lasts for good. Where a date is wanted and a ``datetime``
-    is given, the day in the laboratory's time zone is taken.
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing, whichever
+    process makes it; the ledger that the configuration names remembers it, or the one that is given. Where a date is
+    wanted and a ``datetime`` is given, the day in the laboratory's time zone is taken.
 
     Example:
         >>> pm = PMClient(base_url="https://pm.company.com/api", api_token="…")  # doctest: +SKIP
@@ -76,7 +79,7 @@ class PMClient(SystemClient):
 
     def create_tasks(self, tasks: Sequence[Given]) -> Report:
         """Create many main tasks, each with the arguments of :meth:`create_task` as a mapping."""
-        return self.exchange("create_task", [self._task(task) for task in tasks])
+        return self._carry("create_task", [self._whole("create_task", task, TASK, self._task(task)) for task in tasks])
 
     def create_subtask(
         self,
@@ -107,8 +110,9 @@ class PMClient(SystemClient):
         """Create many subtasks, each with the arguments of :meth:`create_subtask` as a mapping."""
         ids = [str(subtask.get("parent_task_id") or "") for subtask in subtasks]
         parents = self.ledger.find_by_external_id(self.system, "task", ids)
-        pairs = zip(ids, subtasks, strict=True)
-        return self.exchange("create_subtask", [_subtask(parents.get(id_, id_), subtask) for id_, subtask in pairs])
+        name, pairs = "create_subtask", zip(ids, subtasks, strict=True)
+        records = [self._whole(name, given, SUBTASK, _subtask(parents.get(id_, id_), given)) for id_, given in pairs]
+        return self._carry(name, records)
 
     def update_task(
         self,
@@ -135,9 +139,9 @@ class PMClient(SystemClient):
 
     def update_tasks(self, updates: Sequence[Given]) -> Report:
         """Say how far many tasks are, each with the arguments of :meth:`update_task` as a mapping."""
-        keys = self._task_keys(updates)
-        pairs = zip(keys, updates, strict=True)
-        return self.exchange("update_task", [self._record(key, {"task_key": key, **update}) for key, update in pairs])
+        name, pairs = "update_task", zip(self._task_keys(updates), updates, strict=True)
+        records = [self._whole(name, each, UPDATE, self._record(key, {"task_key": key, **each})) for key, each in pairs]
+        return self._carry(name, records)
 
     def update_project_progress(
         self, project_id: str, progress_percent: float, task_id: str = "", external_id: str = ""
@@ -184,7 +188,9 @@ class PMClient(SystemClient):
 
     def log_time_entries(self, entries: Sequence[Given]) -> Report:
         """Enter many people's hours, each with the arguments of :meth:`log_time_entry` as a mapping."""
-        return self._warn(self.exchange("log_time_entry", [self._time_entry(entry) for entry in entries]), entries)
+        name = "log_time_entry"
+        records = [self._whole(name, entry, (*_ENTRY, "execution_id"), self._time_entry(entry)) for entry in entries]
+        return self._warn(self._carry(name, records), entries)
 
     def log_resource_usage(
         self,
@@ -218,7 +224,9 @@ class PMClient(SystemClient):
 
     def log_resource_usages(self, usages: Sequence[Given]) -> Report:
         """Enter many usages, each with the arguments of :meth:`log_resource_usage` as a mapping."""
-        return self._warn(self.exchange("log_resource_usage", [self._usage(usage) for usage in usages]), usages)
+        name = "log_resource_usage"
+        records = [self._whole(name, usage, (*_USAGE, "execution_id"), self._usage(usage)) for usage in usages]
+        return self._warn(self._carry(name, records), usages)
 
     def find_task(self, external_id: str) -> dict[str, Any] | None:
         """Return the task or subtask with a business key, or ``None``."""

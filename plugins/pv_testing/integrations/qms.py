@@ -14,16 +14,60 @@ from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
+from pv_testing.integrations.given import unknown
 from pv_testing.transports.sync import run
 
+NC = (
+    "title",
+    "description",
+    "severity",
+    "source",
+    "detection_date",
+    "related_documents",
+    "affected_items",
+    "root_cause_analysis",
+    "proposed_corrective_action",
+    "execution_id",
+    "external_id",
+    "sr_number",
+    "serial_number",
+    "protocol_id",
+    "protocol_name",
+    "earlier_nc",
+)
+CAUSES = ("immediate_cause", "contributing_factors")
+CAPA = (
+    "title",
+    "problem_statement",
+    "root_cause",
+    "corrective_action",
+    "preventive_action",
+    "effectiveness_criteria",
+    "capa_key",
+    "external_id",
+)
+EVENT = (
+    "timestamp",
+    "user",
+    "action",
+    "resource_type",
+    "resource_id",
+    "changes",
+    "ip_address",
+    "session_id",
+    "event_key",
+    "external_id",
+    "source",
+    "position",
+)
 _KEY_LENGTH = 16
 
 
 class QMSClient(SystemClient):
     """Speaks with the QMS in the words of the integration guide.
 
-    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing. Without a
-    ``ledger`` that lasts as long as the client; with one it lasts for good.
+    Every write goes through the exchange engine: a lost response is looked up, a repeated call sends nothing, whichever
+    process makes it; the ledger that the configuration names remembers it, or the one that is given.
 
     Example:
         >>> qms = QMSClient("https://qms.company.com/api", username="integration_user", password="…")  # doctest: +SKIP
@@ -32,6 +76,13 @@ class QMSClient(SystemClient):
     """
 
     system: ClassVar[str] = "qms"
+    words: ClassVar[Mapping[str, Mapping[str, str]]] = {
+        "create_nc_report": {
+            "detected_at": "detection_date",
+            "immediate_cause": "root_cause_analysis.immediate_cause",
+            "contributing_factors": "root_cause_analysis.contributing_factors",
+        },
+    }
 
     def create_nc_report(
         self,
@@ -44,7 +95,14 @@ class QMSClient(SystemClient):
         affected_items: Sequence[Mapping[str, Any]] = (),
         root_cause_analysis: Mapping[str, Any] | None = None,
         proposed_corrective_action: str = "",
-        **about: Any,
+        *,
+        execution_id: str | int = "",
+        external_id: str = "",
+        sr_number: str = "",
+        serial_number: str = "",
+        protocol_id: str = "",
+        protocol_name: str = "",
+        earlier_nc: str = "",
     ) -> dict[str, Any]:
         """Report a non-conformance, or return the one that is there.
 
@@ -56,11 +114,15 @@ class QMSClient(SystemClient):
             detection_date: a ``datetime`` or RFC 3339 text; without a zone it is taken as UTC.
             related_documents: such as the service request's number.
             affected_items: each with ``type``, ``id`` and ``quantity``.
-            root_cause_analysis: ``immediate_cause``, and ``contributing_factors`` as text or a list.
+            root_cause_analysis: ``immediate_cause``, and ``contributing_factors`` as text, a list, or values by name.
             proposed_corrective_action: what is to be done.
-            **about: ``execution_id`` (or ``external_id``) is the business key; without it, title, affected items and
-                detection date make one. Further ``sr_number``, ``serial_number``, ``protocol_id``, ``protocol_name``
-                and ``earlier_nc``, the id of the report on an earlier test of the same module.
+            execution_id: the business key; without it, title, affected items and detection date make one.
+            external_id: the same, for a report that is on no execution.
+            sr_number: the service request's number.
+            serial_number: the module's.
+            protocol_id: of the test.
+            protocol_name: of the test.
+            earlier_nc: the id of the report on an earlier test of the same module.
 
         Returns:
             What the QMS says of the report; ``nc_id``, ``nc_report_id`` and ``id`` are its id there.
@@ -79,13 +141,20 @@ class QMSClient(SystemClient):
             "affected_items": affected_items,
             "root_cause_analysis": root_cause_analysis or {},
             "proposed_corrective_action": proposed_corrective_action,
+            "execution_id": execution_id,
+            "external_id": external_id,
+            "sr_number": sr_number,
+            "serial_number": serial_number,
+            "protocol_id": protocol_id,
+            "protocol_name": protocol_name,
+            "earlier_nc": earlier_nc,
         }
-        said = self.one(self.create_nc_reports([{**given, **about}]))
+        said = self.one(self.create_nc_reports([given]))
         return {**said, "nc_id": said["id"], "nc_report_id": said["id"]}
 
     def create_nc_reports(self, reports: Sequence[Mapping[str, Any]]) -> Report:
         """Report many non-conformances, each with the arguments of :meth:`create_nc_report` as a mapping."""
-        return self.exchange("create_nc_report", [nc_record(report) for report in reports])
+        return self._carry("create_nc_report", [nc_record(report) for report in reports])
 
     def create_capa(
         self,
@@ -95,7 +164,13 @@ class QMSClient(SystemClient):
         corrective_action: Mapping[str, Any] | None = None,
         preventive_action: Mapping[str, Any] | None = None,
         effectiveness_criteria: str = "",
-        **about: Any,
+        *,
+        capa_key: str = "",
+        external_id: str = "",
+        scope: str = "",
+        protocol_id: str = "",
+        related_ncs: Sequence[str] = (),
+        approved_by: str = "",
     ) -> dict[str, Any]:
         """Raise a CAPA, or return the one that is there.
 
@@ -106,8 +181,12 @@ class QMSClient(SystemClient):
             corrective_action: ``description``, ``responsible`` and ``target_date``.
             preventive_action: the same.
             effectiveness_criteria: how it is seen that the actions help.
-            **about: ``capa_key`` (or ``external_id``) is the business key; without it, the title and the corrective
-                action's target date make one. Further ``scope``, ``protocol_id``, ``related_ncs`` and ``approved_by``.
+            capa_key: the business key; without it, the title and the corrective action's target date make one.
+            external_id: the same.
+            scope: what it is about, such as one protocol.
+            protocol_id: of the test that fails.
+            related_ncs: the ids of the reports that it follows from.
+            approved_by: who has approved it.
 
         Returns:
             What the QMS says of the CAPA; ``capa_id`` and ``id`` are its id there.
@@ -124,12 +203,20 @@ class QMSClient(SystemClient):
             "preventive_action": preventive_action,
             "effectiveness_criteria": effectiveness_criteria,
         }
-        said = self.one(self.create_capas([{**given, **about}]))
+        about = {
+            "capa_key": capa_key,
+            "external_id": external_id,
+            "scope": scope,
+            "protocol_id": protocol_id,
+            "related_ncs": related_ncs,
+            "approved_by": approved_by,
+        }
+        said = self.one(self.create_capas([{**given, **{name: value for name, value in about.items() if value}}]))
         return {**said, "capa_id": said["id"]}
 
     def create_capas(self, capas: Sequence[Mapping[str, Any]]) -> Report:
         """Raise many CAPAs, each with the arguments of :meth:`create_capa` as a mapping."""
-        return self.exchange("create_capa", [capa_record(capa) for capa in capas])
+        return self._carry("create_capa", [self._whole("create_capa", capa, CAPA, capa_record(capa)) for capa in capas])
 
     def attach_file(
         self, capa_id: str, filename: str, content: bytes, content_type: str = "application/octet-stream"
@@ -162,7 +249,8 @@ class QMSClient(SystemClient):
 
     def log_audit_events(self, events: Sequence[Mapping[str, Any]]) -> Report:
         """Send many events of an audit trail, each as :meth:`log_audit_event` takes it."""
-        return self.exchange("log_audit_event", [audit_event_record(event) for event in events])
+        name = "log_audit_event"
+        return self._carry(name, [self._whole(name, event, EVENT, audit_event_record(event)) for event in events])
 
     def find_nc_report(self, execution_id: str) -> dict[str, Any] | None:
         """Return the report on an execution, or ``None``."""
@@ -195,6 +283,7 @@ class QMSClient(SystemClient):
 def nc_record(report: Mapping[str, Any]) -> Record:
     """Return the record of a non-conformance that is given in the guide's words."""
     causes = report.get("root_cause_analysis") or {}
+    problem = unknown(report, NC) or unknown(causes, CAUSES, "root_cause_analysis.")
     detected = report.get("detection_date")
     items = [dict(item) for item in report.get("affected_items") or ()]
     own = {"title": report.get("title"), "affected_items": items, "detected": str(detected or "")}
@@ -214,7 +303,7 @@ def nc_record(report: Mapping[str, Any]) -> Record:
         "proposed_corrective_action": report.get("proposed_corrective_action"),
         **{name: report[name] for name in optional if report.get(name)},
     }
-    return Record(key, data)
+    return Record(key, data, problem)
 
 
 def capa_record(capa: Mapping[str, Any]) -> Record:
@@ -260,6 +349,9 @@ def _made(prefix: str, content: dict[str, Any]) -> str:
 
 
 def _listed(said: Any) -> list[str]:
-    if isinstance(said, str):
-        return [said] if said else []
-    return [str(each) for each in said or ()]
+    """Return factors as a list of text; of values by name, both."""
+    if isinstance(said, Mapping):
+        return [f"{name}: {value}" for name, value in said.items()]
+    if isinstance(said, (list, tuple, set, frozenset)):
+        return [str(each) for each in said]
+    return [] if said is None or said == "" else [str(said)]

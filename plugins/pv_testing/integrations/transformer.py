@@ -7,7 +7,11 @@ from typing import Any
 
 
 class DataTransformer:
-    """Turns records of the framework into the guide's shapes."""
+    """Turns records of the framework into the guide's shapes, for programs of your own.
+
+    No workflow calls it: what a LIMS is sent is said by the maps of its contract, and changing this class changes no
+    record.
+    """
 
     @staticmethod
     def transform_for_lims(internal_data: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.exchange.types import NOTHING
@@ -16,6 +18,8 @@ from pv_testing.ledger.verify import verify
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+log = logging.getLogger(__name__)
+
 
 class Ledger:
     """What is known of each record in each system, and the trail of everything that was done.
@@ -25,16 +29,28 @@ class Ledger:
 
     Args:
         url: SQLAlchemy's form. ``sqlite:////srv/pv/ledger.sqlite`` is a file, ``postgresql://user:word@host/name`` a
-            PostgreSQL database, ``sqlite://`` lives in memory and ends with the object.
+            PostgreSQL database; for one in memory see :meth:`in_memory`.
+        quiet: say nothing of one in memory, because no record is sent with it.
     """
 
-    def __init__(self, url: str = "sqlite://") -> None:
+    def __init__(self, url: str, *, quiet: bool = False) -> None:
         self._store = Store(url)
+        if self._store.memory and not quiet:
+            _warn_of_volatile()
         try:
             schema.prepare(self._store)
         except BaseException:
             self.close()
             raise
+
+    @classmethod
+    def in_memory(cls, *, quiet: bool = False) -> Ledger:
+        """Open a ledger that ends with the object; the log says once a process what that means.
+
+        Args:
+            quiet: say nothing, because no record is sent with it.
+        """
+        return cls("sqlite://", quiet=quiet)
 
     def close(self) -> None:
         """Close the connections."""
@@ -314,3 +330,12 @@ class Ledger:
             LedgerAltered: the trail is whole, but a record, a watermark or a guard isn't what it was.
         """
         return verify(self._store)
+
+
+@cache
+def _warn_of_volatile() -> None:
+    """Say once a process what a ledger in memory means."""
+    log.warning(
+        "a ledger in memory forgets every record when it is closed: the same records, sent again by another process, "
+        "are there twice; without ledger= clients keep them in the configured ledger"
+    )

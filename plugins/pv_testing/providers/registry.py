@@ -6,10 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pv_testing.contracts.model import Contract
+from pv_testing.contracts.places import product_words
 from pv_testing.ledger import Ledger
-from pv_testing.providers.found import ENTRY_POINTS, entry_point_of, usable, word_of
+from pv_testing.providers.found import ENTRY_POINTS, entry_point_of, usable
 from pv_testing.providers.rest import RestProvider
-from pv_testing.providers.session import open_session
+from pv_testing.providers.session import make_auth, open_session
+from pv_testing.transports.auth import Auth
 
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
@@ -37,12 +39,26 @@ def provider_of(contract: Contract, config: SystemConfig) -> type[RestProvider]:
     where = config.where or config.system
     if config.provider_class:
         return usable(config.provider_class, f"{where}: provider_class {config.provider_class!r}")
-    words = (word_of(contract.provider),)
+    words = product_words(contract.provider)
     ours = next((PROVIDERS[word] for word in words if word in PROVIDERS), "")
     theirs = entry_point_of(words, ours)
     if theirs:
         return usable(theirs, f"{where}: the entry point {contract.provider!r} of {ENTRY_POINTS}, {theirs!r}")
     return usable(ours, ours) if ours else RestProvider
+
+
+def auth_of(config: SystemConfig, contract: Contract, on_token: Callable[[str], None] | None = None) -> Auth:
+    """Return how a configured system is told who asks: its product's own way, else the configured one.
+
+    Args:
+        config: which way, and the credentials.
+        contract: what the way needs to know of the product.
+        on_token: called with every token that is fetched.
+
+    Raises:
+        ConfigError: the configuration doesn't say how, or in a way that the product doesn't have.
+    """
+    return provider_of(contract, config).own_auth(config, on_token) or make_auth(config, contract, on_token)
 
 
 def open_provider(

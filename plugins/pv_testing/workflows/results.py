@@ -44,7 +44,7 @@ async def upload_results(
     """
     sweep = await asyncio.to_thread(Unfinished, lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
-    contract = lims.contract.digest
+    contract = lims.rules
     if not dry_run:
         await sweep.begin(requests, missing.deleted)
     names = [f"lims/result/{request.sr_number}" for request in requests]

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pv_testing.config import system_config
+from pv_testing.contracts import load_contract
 from pv_testing.errors import ConfigError
 from pv_testing.integrations import LIMSClient
 
@@ -52,6 +53,22 @@ def test_arguments_without_an_address_are_laid_over_the_file() -> None:
 def test_with_an_address_the_file_is_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PV_CONFIG", "/nonexistent")
     assert system_config("lims", base_url="https://company.com/api", api_key="k").provider == ""
+
+
+def test_a_provider_in_the_arguments_chooses_the_contract_and_an_unknown_one_is_refused() -> None:
+    assert system_config("lims", "https://x", api_key="k", provider="SENAITE 2.6").contract == "lims_senaite"
+    assert system_config("lims", provider="Custom").contract == "lims_custom"
+    assert system_config("lims", "https://x", api_key="k", provider="Heliox", contract="lims_soap").provider == "Heliox"
+    for arguments in ({"base_url": "https://x", "api_key": "k"}, {}):
+        with pytest.raises(
+            ConfigError, match="there is no contract for the product 'Heliox'; allowed: custom, senaite"
+        ):
+            system_config("lims", **arguments, provider="Heliox")
+
+
+def test_a_setting_that_would_do_nothing_is_refused() -> None:
+    with pytest.raises(ConfigError, match="bidirectional does nothing here"):
+        system_config("qms", base_url="https://x", username="u", password="p", bidirectional=False)
 
 
 @pytest.mark.parametrize(
@@ -123,3 +140,12 @@ def test_arguments_of_every_type_are_accepted(tmp_path: Path) -> None:
 def test_an_address_without_tls_stays_refused_whatever_text_allows_it() -> None:
     with pytest.raises(ConfigError), LIMSClient("http://lims.company.com/api", api_key="k", allow_http="false"):
         pytest.fail("the text was taken for a yes")
+
+
+def test_the_guide_s_mappings_reach_every_contract_of_a_lims_whose_fields_can_have_other_names() -> None:
+    given = {"sample_id_field": "LabSampleID", "status_field": "TestStatus"}
+    for name, sample in (("lims_custom", "id"), ("lims_soap", "LabSampleID")):  # the first has the id in the address
+        status = load_contract(name, given).maps["status"].out({"lims_sample_id": "7", "lims_status": "Received"})
+        assert status == {sample: "7", "TestStatus": "Received"}
+    with pytest.raises(ConfigError, match="has no 'sample_id_field'; did you mean 'sample_type'"):
+        load_contract("lims_senaite", given)

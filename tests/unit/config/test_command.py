@@ -88,6 +88,38 @@ def test_check_offline_calls_nobody(configuration: Path, lab: Lab, capsys: pytes
     assert f"ok      system lims: contract lims_custom, {lab.lims_url}" in capsys.readouterr().out
 
 
+def test_check_leaves_no_ledger(configuration: Path, tmp_path: Path) -> None:
+    assert main(["check"]) == 0
+    assert list(tmp_path.iterdir()) == [configuration]
+
+
+def test_check_says_whether_a_connection_is_needed(
+    configuration: Path, lab: Lab, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configuration.write_text(configuration.read_text().replace("lims:\n", "lims:\n  connection: pv_lims\n"))
+    assert main(["check", "--offline"]) == 0
+    said = f"ok      system lims: contract lims_custom, {lab.lims_url}; the file says everything, no Airflow connection"
+    assert said in capsys.readouterr().out
+    monkeypatch.delenv("LIMS_API_KEY")
+    assert main(["check", "--offline"]) == 0
+    lacking = "needs the Airflow connection pv_lims, because the file and its variables lack api_key"
+    assert f"ok      system lims: contract lims_custom, {lacking}\n" in capsys.readouterr().out
+    assert main(["check"]) == 1
+    out = capsys.readouterr().out
+    assert "lims.api_key: the environment variable LIMS_API_KEY isn't set" in out
+    assert "or create the Airflow connection pv_lims and try it by the Test button of its form" in out
+
+
+def test_check_finds_a_provider_that_no_contract_is_there_for(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    section = "lims:\n  connection: pv_lims\n  provider: Heliox\n"
+    configuration.write_text(configuration.read_text().replace("lims:\n", section))
+    for arguments in (["check", "--offline"], ["check"]):
+        assert main(arguments) == 1
+        assert "lims.provider: there is no contract for the product 'Heliox'" in capsys.readouterr().out
+
+
 def test_check_says_what_is_wrong_with_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "wrong.yaml"
     path.write_text("lims:\n  base_ulr: https://x\n  contract: lims_custm\n")

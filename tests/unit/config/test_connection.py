@@ -91,6 +91,22 @@ def test_a_provider_of_the_connection_brings_its_contract() -> None:
     assert shipped().with_connection(connection).contract == "lims_custom"
 
 
+def test_an_unknown_provider_of_the_file_is_complained_of_unless_the_connection_names_another(tmp_path: Path) -> None:
+    path = tmp_path / "integrations.yaml"
+    path.write_text("lims: {connection: pv_lims, provider: Heliox}")
+    lims = load_config(path, {}).systems["lims"]
+    for extra, contract in (({"provider": "SENAITE 2.6"}, "lims_senaite"), ({"contract": "lims_soap"}, "lims_soap")):
+        assert lims.with_connection(Connection(host=HOST, password="k", extra=extra)).contract == contract
+    for extra in ({}, {"provider": "LabWare"}):
+        with pytest.raises(ConfigError, match=r"there is no contract for the product '(Heliox|LabWare)'"):
+            lims.with_connection(Connection(host=HOST, password="k", extra=extra))
+
+
+def test_the_guide_s_name_of_a_token_is_accepted() -> None:
+    given = Connection("pv_pm", host=HOST, extra={"api_token": "token-1"})
+    assert shipped("pm").with_connection(given).token == "token-1"
+
+
 @pytest.mark.parametrize(
     ("connection", "address"),
     [

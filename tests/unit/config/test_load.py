@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pv_testing.config import Config, Secret, load_config
+from pv_testing.config import Config, Secret, configured_ledger_url, load_config
 from pv_testing.config.model import default_contract
 from pv_testing.contracts.places import project_root
 from pv_testing.errors import ConfigError
@@ -15,7 +15,7 @@ from pv_testing.errors import ConfigError
 GUIDE = """
 lims:
   enabled: true
-  provider: "LabWare"  # or "StarLIMS", "LabVantage", "Custom"
+  provider: "Custom"  # or "LabWare", "StarLIMS", "LabVantage", each with a contract of its own
   base_url: "https://lims.company.com/api/v2"
   auth_type: "api_key"  # or "oauth2", "basic"
   api_key: "${LIMS_API_KEY}"
@@ -63,7 +63,7 @@ def refusal(folder: Path, text: str, env: dict[str, str] | None = None) -> str:
 
 def test_the_guides_section_at_the_top_level(tmp_path: Path) -> None:
     lims = read(tmp_path, GUIDE).systems["lims"].ready()
-    assert (lims.provider, lims.base_url, lims.api_key) == ("LabWare", "https://lims.company.com/api/v2", "key-1")
+    assert (lims.provider, lims.base_url, lims.api_key) == ("Custom", "https://lims.company.com/api/v2", "key-1")
     assert (lims.sync_interval, lims.bidirectional) == (300, True)
     assert lims.mappings == {"sample_id_field": "LabSampleID", "status_field": "TestStatus"}
     assert lims.contract == "lims_custom"
@@ -227,14 +227,64 @@ def test_the_ledger_is_a_file_in_the_airflow_home_unless_said(tmp_path: Path, mo
     [
         ("framework", "", "framework"),
         ("lims", "Custom", "lims_custom"),
-        ("lims", "LabWare", "lims_custom"),
         ("lims", "SENAITE", "lims_senaite"),
+        ("lims", "SENAITE 2.6", "lims_senaite"),
+        ("lims", "senaite-2.6.0", "lims_senaite"),
+        ("pm", "Redmine 5", "pm_redmine"),
+        ("erp", "Tryton v8.2", "erp_tryton"),
         ("lims", "", "lims_custom"),
-        ("lims", "../../etc", "lims_custom"),
     ],
 )
-def test_the_provider_chooses_the_contract(system: str, provider: str, contract: str) -> None:
+def test_the_provider_chooses_the_contract_whatever_its_version(system: str, provider: str, contract: str) -> None:
     assert default_contract(system, provider) == contract
+
+
+@pytest.mark.parametrize("provider", ["LabWare", "Heliox", "SENAITE LIMS", "2.6", "../../etc"])
+def test_an_unknown_provider_is_an_error_that_lists_what_there_is(tmp_path: Path, provider: str) -> None:
+    section = f"lims:\n  base_url: https://lims\n  api_key: k\n  provider: {provider!r}\n"
+    text = refusal(tmp_path, section)
+    assert text.startswith(f"integrations.yaml:4: lims.provider: there is no contract for the product {provider!r}; ")
+    assert "allowed: custom, senaite, soap; name one of them under contract, or write include/mappings/lims_" in text
+    named = read(tmp_path, f"{section}  contract: lims_custom\n").systems["lims"].ready()
+    assert (named.provider, named.contract) == (provider, "lims_custom")
+
+
+def test_an_unknown_provider_of_a_disabled_system_is_left_alone(tmp_path: Path) -> None:
+    assert not read(tmp_path, "lims: {provider: Heliox, enabled: false}").systems["lims"].enabled
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite+pysqlite://"])
+def test_a_ledger_that_forgets_can_not_be_configured(tmp_path: Path, url: str) -> None:
+    assert ":1: ledger.url: is in memory" in refusal(tmp_path, f"ledger: {{url: '{url}'}}")
+
+
+def test_where_the_ledger_is_is_known_whatever_else_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "integrations.yaml"
+    path.write_text(
+        "ledger: {url: 'sqlite:////srv/lab.sqlite'}\nlims: {provider: Heliox}\nlimz: {}\n", encoding="utf-8"
+    )
+    monkeypatch.setenv("PV_CONFIG", str(path))
+    assert configured_ledger_url() == "sqlite:////srv/lab.sqlite"
+    path.write_text("ledger: {ulr: 'sqlite:////srv/lab.sqlite'}\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="did you mean 'url'"):
+        configured_ledger_url()
+    monkeypatch.setenv("PV_CONFIG", str(tmp_path / "absent.yaml"))
+    with pytest.raises(ConfigError, match=r"absent\.yaml: can't be read"):
+        configured_ledger_url()
+
+
+def test_the_guide_s_name_of_a_token_is_accepted(tmp_path: Path) -> None:
+    pm = read(tmp_path, "pm: {base_url: 'https://pm', api_token: '${LIMS_API_KEY}'}").systems["pm"].ready()
+    assert (pm.auth_type, pm.token) == ("bearer", "key-1")
+    both = refusal(tmp_path, "pm: {base_url: 'https://pm', api_token: a-token, token: another}")
+    assert "pm.api_token: says the same as token" in both
+    assert "a-token" not in both
+
+
+@pytest.mark.parametrize("system", ["framework", "qms", "pm", "erp"])
+def test_a_key_that_would_do_nothing_is_refused(tmp_path: Path, system: str) -> None:
+    text = refusal(tmp_path, f"{system}: {{connection: pv, bidirectional: true}}")
+    assert f"{system}.bidirectional: does nothing here: only the LIMS" in text
 
 
 @pytest.mark.parametrize("address", ["https://lims.company.com/senaite/@@API/senaite/v1", "http://127.0.0.1:8080"])

@@ -21,7 +21,7 @@ ROW = {
 
 
 def event(**fields: str) -> AuditEvent:
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         ledger.record(fields.pop("action", "sweep"), **fields)
         return next(ledger.events())
 

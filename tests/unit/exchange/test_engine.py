@@ -34,7 +34,7 @@ from tests.unit.exchange.target import Ending, Target, nothing, records
 
 @pytest.fixture
 def ledger():
-    with Ledger("sqlite://") as opened:
+    with Ledger.in_memory() as opened:
         yield opened
 
 
@@ -148,7 +148,7 @@ def test_what_is_in_the_system_already_is_adopted_when_the_contract_looks_first(
     Exchange(target, ledger).run(records(10))
     limits = OperationLimits(batch_size=10, look_first=True, horizon=0.05)
     target.limits = limits
-    with Ledger("sqlite://") as lost_and_remade:
+    with Ledger.in_memory() as lost_and_remade:
         report = Exchange(target, lost_and_remade).run(records(12))
     assert report.counts()["adopted"] == 10
     assert report.counts()["created"] == 2

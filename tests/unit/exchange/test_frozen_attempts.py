@@ -105,7 +105,7 @@ def test_a_key_of_an_earlier_version_waits_for_a_person_whatever_else_is_wrong_w
     target = Target(can_find=False)
     new = Record("SR-1%2F2/SN001", {"place": 1})
     wrong = replace(new, problem=MappingError("its serial number comes twice", code="SERIAL_DUPLICATE"))
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         Exchange(target, ledger).run([Record("SR-1/2/SN001", {"place": 1})])  # an earlier version's key
 
         def carry(record: Record) -> str:

@@ -21,7 +21,7 @@ def version(power: int) -> list[Record]:
 
 def fingerprint(power: int) -> str:
     """Return the fingerprint of a version as the engine claims it."""
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         Exchange(Target(), ledger).run(version(power))
         (entry,) = ledger.entries()
         return entry.fingerprint

@@ -15,7 +15,7 @@ def test_a_credential_in_the_detail_of_an_event_is_blotted_out() -> None:
         "with_token": True,
         "password": None,
     }
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         ledger.record("try", detail=detail)
         (event,) = ledger.events()
         ledger.verify()

@@ -261,7 +261,7 @@ def test_records_that_need_no_sending_are_answered_while_another_process_writes(
 
 
 def test_a_ledger_in_memory_serves_many_threads():
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         won: list[int] = []
 
         def work(number: int) -> None:
@@ -281,7 +281,7 @@ def test_a_ledger_in_memory_serves_many_threads():
 
 
 def test_two_ledgers_in_memory_are_two_ledgers():
-    with Ledger() as one, Ledger("sqlite:///:memory:") as other:
+    with Ledger.in_memory() as one, Ledger("sqlite:///:memory:") as other:
         claim(one, "k")
         assert decisions(claim(other, "k")) == [Decision.NEW]
 

@@ -26,7 +26,7 @@ class Exchange(RuleBasedStateMachine):
 
     @initialize()
     def begin(self) -> None:
-        self.ledger = Ledger()
+        self.ledger = Ledger.in_memory()
         self.content = "a"
         self.system: list[tuple[int, str]] = []
 

@@ -129,7 +129,12 @@ def exchange(
         async with TestServer(lims.app()) as server:
             speaker = LIMSClient(
                 str(server.make_url("")),
-                **{"api_key": "a-key-of-tests", "contract": str(path), "ledger": ledger or Ledger(), **client},
+                **{
+                    "api_key": "a-key-of-tests",
+                    "contract": str(path),
+                    "ledger": ledger or Ledger.in_memory(),
+                    **client,
+                },
             )
             try:
                 for record in records:

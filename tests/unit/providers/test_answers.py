@@ -16,7 +16,7 @@ from tests.unit.providers.plain_lims import PlainLims, contract, exchange, sampl
 
 @pytest.mark.parametrize("answer", ["none", "bytes"])
 def test_what_is_not_read_needs_no_json(tmp_path: Path, answer: str) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
 
     async def create(request: web.Request) -> web.Response:
         lims.add(await request.json())
@@ -84,7 +84,7 @@ def test_without_a_look_up_a_person_finds_the_id(tmp_path: Path) -> None:
 
 
 def test_what_was_confirmed_without_id_is_looked_up_before_it_is_changed(tmp_path: Path) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
 
     def without_update(content: dict[str, Any]) -> None:
         operation = content["operations"]["create_sample"]
@@ -104,7 +104,7 @@ def confirmed_without_id(ledger: Ledger) -> None:
 
 
 def test_what_was_confirmed_without_id_and_is_surely_gone_is_created_again(tmp_path: Path) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     confirmed_without_id(ledger)
     (outcome,) = exchange(lims, contract(tmp_path), sample(x=2), ledger=ledger).outcomes
     assert (outcome.result.in_effect, outcome.external_id) == (True, "S1")
@@ -114,7 +114,7 @@ def test_what_was_confirmed_without_id_and_is_surely_gone_is_created_again(tmp_p
 
 
 def test_a_lost_answer_to_what_is_created_again_is_looked_up(tmp_path: Path) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     confirmed_without_id(ledger)
     lims.create = lims.loses_the_first_answer
     (outcome,) = exchange(lims, contract(tmp_path), sample(x=2), ledger=ledger).outcomes
@@ -133,7 +133,7 @@ def test_a_person_who_says_that_it_is_gone_is_believed_where_no_look_up_can_tell
     async def search(_: web.Request) -> web.Response:
         return web.json_response({"error": {"code": "NO"}}, status=422)
 
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     lims.search = search
     confirmed_without_id(ledger)
     path = contract(tmp_path, change)

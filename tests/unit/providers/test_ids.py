@@ -37,7 +37,7 @@ def showing(lims: PlainLims, said: Any) -> Any:
 
 @pytest.mark.parametrize("said", NO_IDS)
 def test_what_is_no_id_is_looked_up(tmp_path: Path, said: Any) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     lims.create = saying(lims, said)
     (outcome,) = exchange(lims, contract(tmp_path), sample(), ledger=ledger).outcomes
     assert (outcome.result, outcome.external_id, len(lims.samples)) == (Result.ADOPTED, "S1", 1)
@@ -46,7 +46,7 @@ def test_what_is_no_id_is_looked_up(tmp_path: Path, said: Any) -> None:
 
 @pytest.mark.parametrize("said", NO_IDS)
 def test_where_the_look_up_gives_no_id_either_that_record_alone_waits(tmp_path: Path, said: Any) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     lims.create, lims.search = saying(lims, said), showing(lims, said)
     outcomes = exchange(lims, contract(tmp_path), [sample(), OTHER], ledger=ledger).outcomes
     by_key = {outcome.key: outcome for outcome in outcomes}
@@ -60,7 +60,7 @@ def test_where_the_look_up_gives_no_id_either_that_record_alone_waits(tmp_path: 
 
 @pytest.mark.parametrize("said", NO_IDS)
 def test_each_record_of_a_bulk_answer_has_its_own_id(tmp_path: Path, said: Any) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
 
     async def create(request: web.Request) -> web.Response:
         made = [lims.add(each) for each in (await request.json())["samples"]]
@@ -83,7 +83,7 @@ def test_each_record_of_a_bulk_answer_has_its_own_id(tmp_path: Path, said: Any) 
 
 @pytest.mark.parametrize(("said", "kept"), [(17, "17"), ("17", "17"), (2**63, str(2**63)), ("A/1 é", "A/1 é")])
 def test_whole_numbers_and_text_are_ids(tmp_path: Path, said: Any, kept: str) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     lims.create = saying(lims, said)
     (outcome,) = exchange(lims, contract(tmp_path), sample(), ledger=ledger).outcomes
     assert (outcome.result, outcome.external_id) == (Result.CREATED, kept)

@@ -40,7 +40,7 @@ def test_what_a_system_repeats_is_blotted_out(tmp_path: Path, way: str, caplog: 
         said.append(heard)
         return web.json_response({"error": {"code": f"BAD {heard}", "message": f"cannot route {heard}"}}, status=400)
 
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     lims.create = create
     with caplog.at_level(logging.DEBUG):
         report = exchange(lims, contract(tmp_path), sample(), ledger=ledger, **client)
@@ -81,7 +81,7 @@ def test_a_credential_that_is_repeated_in_another_spelling_is_blotted_out(
         message = f"who are you, <{spelt}>?"
         return web.json_response({"error": {"code": f"BAD <{spelt}>", "message": message}}, status=400)
 
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     lims.create = create
     with caplog.at_level(logging.DEBUG):
         report = exchange(lims, contract(tmp_path), sample(), ledger=ledger, api_key=KEY)

@@ -137,7 +137,7 @@ def test_a_look_up_that_finds_only_other_records_says_nothing(tmp_path: Path, ch
         return web.json_response({"data": OTHERS})
 
     lims.create, lims.search = lims.loses_the_first_answer, ignores_the_filter
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         (outcome,) = exchange(lims, contract(tmp_path, change), sample(), ledger=ledger).outcomes
         assert (outcome.result, outcome.code, len(lims.samples)) == (Result.DEFERRED, "FILTER_IGNORED", 1)
         assert "X0" in outcome.reason
@@ -213,7 +213,7 @@ def test_a_cache_before_the_system_does_not_say_that_a_record_is_absent(
 
 def test_a_replay_finds_a_second_copy_of_what_is_in_effect(tmp_path: Path) -> None:
     lims, path = PlainLims(), contract(tmp_path)
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         exchange(lims, path, sample(), ledger=ledger)
         lims.add(dict(lims.samples[0]))  # somebody enters it by hand
         (outcome,) = exchange(lims, path, sample(), ledger=ledger).outcomes
@@ -237,7 +237,7 @@ def test_what_was_sent_again_too_early_is_found_twice_at_the_end(tmp_path: Path)
         return web.json_response({"data": [] if hidden > 0 else lims.matching(await request.json())})
 
     lims.create, lims.search = lims.loses_the_first_answer, lags
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         (outcome,) = exchange(lims, contract(tmp_path), sample(), ledger=ledger).outcomes
         assert (len(lims.samples), outcome.result, outcome.code) == (2, Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")
         assert [entry.code for entry in ledger.waiting()] == ["DUPLICATE_IN_SYSTEM"]

@@ -54,7 +54,7 @@ def test_a_refusal_after_the_effect_makes_no_second_record(tmp_path: Path, what:
     lims = Proxied(*REFUSALS[what])
     path = contract(tmp_path, total_timeout=10)
     client: dict[str, Any] = {} if authentication == "api_key" else {"api_key": "", **OAUTH}
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         for _ in range(8):
             report = exchange(lims, path, samples(12), ledger=ledger, **client)
             if not report.not_in_effect():
@@ -85,7 +85,7 @@ def test_credentials_that_are_refused_stop_the_exchange_after_a_look_up(tmp_path
         return web.Response(status=status, headers=headers)
 
     lims.create = refuse
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         report = exchange(lims, contract(tmp_path), samples(40), ledger=ledger)
         assert report.error is not None
         assert report.error.code == code

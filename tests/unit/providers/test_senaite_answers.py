@@ -87,7 +87,7 @@ def ask(
         async with TestServer(stub.app()) as server:
             address = {"provider": "SENAITE", "username": "integration", "password": "x", "auth_type": "basic"}
             config = system_config("lims", str(server.make_url("/api")), **address)
-            with Ledger("sqlite://") as ledger:
+            with Ledger.in_memory() as ledger:
                 provider = open_provider(config, load_contract(str(contract)), ledger)
                 assert isinstance(provider, SenaiteProvider)
                 try:
@@ -209,7 +209,7 @@ def carried(operation: str, record: Record) -> Callable[[SenaiteProvider], Await
     """Return the question that carries one record."""
 
     async def carry(provider: SenaiteProvider) -> Report:
-        with Ledger("sqlite://") as ledger:
+        with Ledger.in_memory() as ledger:
             return await Exchange(provider.operation(operation), ledger).arun([record])
 
     return carry

@@ -57,7 +57,7 @@ def test_steps_that_take_too_long_are_given_up_and_looked_up(tmp_path: Path, nam
         async with TestServer(app) as server:
             address = {"provider": "SENAITE", "username": "integration", "password": "x", "auth_type": "basic"}
             config = system_config("lims", str(server.make_url("/api")), **address)
-            provider = open_provider(config, load_contract(short_contract(tmp_path)), Ledger())
+            provider = open_provider(config, load_contract(short_contract(tmp_path)), Ledger.in_memory())
             operation = provider.operation(name)
             item = Prepared("P/A", operation.prepare(Record("P/A", data)), "f")
             started = time.monotonic()

@@ -30,7 +30,7 @@ class Confused(PlainLims):
 
 def test_an_id_that_another_key_holds_is_looked_up(tmp_path: Path) -> None:
     lims, path = Confused(), contract(tmp_path)
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         exchange(lims, path, record("A"), ledger=ledger)
         (outcome,) = exchange(lims, path, record("B"), ledger=ledger).outcomes
         assert (outcome.result, outcome.external_id, len(lims.samples)) == (Result.ADOPTED, "S2", 2)
@@ -46,7 +46,7 @@ def test_an_id_that_the_look_up_gives_to_two_keys_waits_for_a_person(tmp_path: P
         return web.json_response({"data": [{**one, "id": "S1"} for one in found]})
 
     lims.search = search
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         exchange(lims, path, record("A"), ledger=ledger)
         (outcome,) = exchange(lims, path, record("B"), ledger=ledger).outcomes
         (entry,) = ledger.waiting()

@@ -95,7 +95,7 @@ def identity(login: Sequence[Any]) -> tuple[str, list[Any]]:
         async with TestServer(application) as server:
             url = str(server.make_url("/laboratory"))
             config = system_config("erp", url, provider="Tryton", auth_type="basic", username="i", password="word")
-            with Ledger("sqlite://") as ledger:
+            with Ledger.in_memory() as ledger:
                 provider = open_provider(config, load_contract(config.contract), ledger)
                 try:
                     return await provider.identity()

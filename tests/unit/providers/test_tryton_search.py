@@ -47,7 +47,7 @@ def search(page: Page) -> tuple[list[dict[str, Any]], int]:
         async with TestServer(app) as server:
             address = {"provider": "Tryton", "username": "u", "password": "a-password", "auth_type": "basic"}
             config = system_config("erp", str(server.make_url("/lab")), **address)
-            tryton = open_provider(config, load_contract("erp_tryton"), Ledger())
+            tryton = open_provider(config, load_contract("erp_tryton"), Ledger.in_memory())
             assert isinstance(tryton, TrytonProvider)
             try:
                 return await tryton.search("party.party", [], ["name"], operation="get_customers")

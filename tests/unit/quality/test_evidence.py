@@ -86,7 +86,7 @@ def test_nothing_that_a_system_said_is_markdown(finding):
 
 
 def test_answers_are_in_the_audit_trail_and_belong_to_a_digest(finding):
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         decisions = Decisions(ledger)
         decisions.ask([finding])
         decisions.answer(finding.digest, Answer(approved=False, by="Ada", at="2025-11-14"), owner="pv_capa/run")

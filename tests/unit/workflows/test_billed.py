@@ -22,7 +22,7 @@ HISTORY = [
 
 @pytest.fixture
 def ledger():
-    with Ledger() as opened:
+    with Ledger.in_memory() as opened:
         yield opened
 
 

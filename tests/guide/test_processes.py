@@ -1,0 +1,47 @@
+"""The guide's samples leave one record of each however many processes run them: a client's ledger is a lasting one."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sandbox
+from tests.guide.test_qms_samples import STRAY_QUOTE
+
+PROJECT = Path(__file__).resolve().parents[2]
+LEFT = {
+    "lims": {"samples": 3, "results": 1},
+    "qms": {"nc_reports": 1, "capas": 1},
+    "pm": {"tasks": 3, "time_entries": 1, "resource_usage": 2},
+    "erp": {"invoices": 1},
+}
+
+
+@pytest.mark.parametrize("system", LEFT)
+def test_three_processes_leave_one_record_of_each(system: str, home: Path) -> None:
+    with sandbox.serve() as lab:
+        known = lab.credentials
+        replaced = [
+            (f"https://{system}.company.com/api{'/v2' if system == 'lims' else ''}", lab.url(system)),
+            ("YOUR_API_KEY", known.lims_api_key),
+            STRAY_QUOTE,
+        ]
+        customer = lab.know_customer("Solar Corporation") if system == "erp" else ""
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(PROJECT / "plugins"), str(PROJECT))),
+            "AIRFLOW_HOME": str(home / "new"),
+            "QMS_PASSWORD": known.qms_password,
+            "PM_API_TOKEN": known.pm_token,
+            "ERP_CLIENT_ID": known.erp_client_id,
+            "ERP_CLIENT_SECRET": known.erp_client_secret,
+        }
+        command = [sys.executable, "-m", "tests.guide.process", system, json.dumps(replaced), customer]
+        for _ in range(3):
+            subprocess.run(command, env=environment, cwd=PROJECT, check=True, timeout=120)
+        assert {table: len(lab.rows(system, f"SELECT * FROM {table}")) for table in LEFT[system]} == LEFT[system]
