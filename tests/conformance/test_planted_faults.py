@@ -1,0 +1,92 @@
+"""The trial of a contract finds each fault of a server or of a contract that a test plants, and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pv_testing.config import system_config
+from pv_testing.testing import Finding, Verdict, try_system
+from tests.conformance import faulty_lims
+from tests.conformance.faulty_lims import FaultyLims
+
+
+def tried(
+    folder: Path, lims: FaultyLims, change: Callable[[Any], object] = lambda _: None, **limits: float
+) -> list[Finding]:
+    path = faulty_lims.contract(folder, change, **limits)
+    config = system_config("lims", lims.url, contract=str(path), api_key=faulty_lims.KEY)
+    return try_system(config, patience=1.0)
+
+
+def failed(findings: list[Finding]) -> dict[str, Finding]:
+    return {finding.key: finding for finding in findings if finding.verdict is Verdict.FAILS}
+
+
+def test_a_sound_system_holds(tmp_path: Path) -> None:
+    with faulty_lims.serve() as lims:
+        findings = tried(tmp_path, lims)
+    assert failed(findings) == {}
+    held = {finding.check for finding in findings if finding.verdict is Verdict.HOLDS}
+    assert held == {
+        "identity", "create", "find", "horizon", "absent", "bulk", "list", "update", "states", "words", "once",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("fault", "key", "said"),
+    [
+        ("look-up never finds", "operations.create_sample.find", "isn't found within 1."),
+        ("ids swapped in bulk", "operations.create_sample.bulk.id", "the answer to its creation said"),
+        ("listing without key", "operations.get_samples.list", "without its key {project_id}/{external_id}"),
+        ("find ignores its filter", "operations.create_sample.find", "the system ignores what it was asked for"),
+        ("update creates", "operations.create_sample.update", "which creates instead"),
+        ("status does not stick", "operations.update_sample_status", "'Received' was accepted and doesn't stick"),
+        ("page order wanders", "operations.get_samples.list", "its order wanders"),
+    ],
+)
+def test_a_fault_of_the_system_is_found(tmp_path: Path, fault: str, key: str, said: str) -> None:
+    with faulty_lims.serve(fault) as lims:
+        found = failed(tried(tmp_path, lims))
+    assert said in found[key].said
+    assert found[key].evidence
+    assert faulty_lims.KEY not in str(found[key])
+
+
+def test_a_wrong_word_of_a_status_is_found(tmp_path: Path) -> None:
+    def change(content: Any) -> None:
+        content["vocabularies"]["sample_status"]["TESTING_COMPLETE"] = "Completed"
+
+    with faulty_lims.serve() as lims:
+        found = failed(tried(tmp_path, lims, change))
+    assert list(found) == ["vocabularies.sample_status.TESTING_COMPLETE"]
+    (finding,) = found.values()
+    assert "there is no status Completed" in finding.said
+    assert "PUT /api/samples/" in finding.evidence[0].request
+    assert finding.evidence[0].answer.startswith("422 ")
+
+
+def test_a_wrong_word_in_a_record_is_found(tmp_path: Path) -> None:
+    def change(content: Any) -> None:
+        content["vocabularies"]["verdict"]["UNDECIDED"] = "MAYBE"
+
+    with faulty_lims.serve() as lims:
+        found = failed(tried(tmp_path, lims, change))
+    assert list(found) == ["vocabularies.verdict.UNDECIDED"]
+
+
+def test_a_horizon_shorter_than_what_a_look_up_needs_is_found(tmp_path: Path) -> None:
+    with faulty_lims.serve(lag=0.6) as lims:
+        found = failed(tried(tmp_path, lims, horizon=0.1))
+    assert "0.1 s is too short: a record of " in found["limits.horizon"].said
+    measured = float(found["limits.horizon"].said.split(" took ")[1].split()[0])
+    assert 0.6 <= measured < 1.0
+
+
+def test_a_horizon_that_is_long_enough_holds(tmp_path: Path) -> None:
+    with faulty_lims.serve(lag=0.4) as lims:
+        findings = tried(tmp_path, lims, horizon=1.0)
+    assert failed(findings) == {}
