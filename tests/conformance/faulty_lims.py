@@ -64,14 +64,21 @@ class FaultyLims(ThreadingHTTPServer):
                 }
             case "GET", ["samples"]:
                 return 200, self.page(self.samples, query)
+            case "POST", ["samples", "status", "bulk"]:
+                return 200, {"results": [self.move_one(update) for update in body["updates"]]}
+            case method, ["samples", identity, *rest]:
+                return self.of_sample(method, identity, rest, body)
+        return self.of_results(method, path, query, body)
+
+    def of_results(self, method: str, path: list[str], query: Row, body: Any) -> tuple[int, Any]:
+        """Return the answer about result sets."""
+        match method, path:
             case "GET", ["results"]:
                 return 200, self.page(self.results, query)
             case "POST", ["results", "bulk"]:
                 return 200, {"results": self.many(self.results, "RES", body["results"])}
             case "POST", ["results", "search"]:
                 return 200, {"data": self.seen(self.results, lambda row: row["external_id"] in body["external_ids"])}
-            case method, ["samples", identity, *rest]:
-                return self.of_sample(method, identity, rest, body)
         return 404, {"error": {"code": "NOT_FOUND", "message": "no such address"}}
 
     def of_sample(self, method: str, identity: str, rest: list[str], body: Any) -> tuple[int, Any]:
@@ -96,6 +103,11 @@ class FaultyLims(ThreadingHTTPServer):
             case "POST", ["results"]:
                 return self.one_result({**body, "sample_id": identity})
         return 404, {"error": {"code": "NOT_FOUND", "message": "no such address"}}
+
+    def move_one(self, update: Row) -> Row:
+        """Return one answer of a bulk answer."""
+        status, said = self.of_sample("PUT", update["id"], ["status"], update)
+        return {**said, "id": update["id"], "status": status}
 
     def add(self, rows: list[Row], prefix: str, body: Row) -> Row:
         """Keep a record."""
@@ -199,7 +211,6 @@ def contract(folder: Path, change: Callable[[Row], object] = lambda _: None, **l
     """Write the shipped contract of a LIMS with short times and what a test changes."""
     content = yaml.safe_load(contract_path("lims_custom").read_text(encoding="utf-8"))
     content["limits"].update({"attempt_timeout": 5, "total_timeout": 20, "horizon": 0.2, **limits})
-    del content["operations"]["update_sample_status"]["bulk"]
     change(content)
     path = folder / "lims_faulty.yaml"
     path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")

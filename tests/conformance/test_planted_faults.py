@@ -90,3 +90,43 @@ def test_a_horizon_that_is_long_enough_holds(tmp_path: Path) -> None:
     with faulty_lims.serve(lag=0.4) as lims:
         findings = tried(tmp_path, lims, horizon=1.0)
     assert failed(findings) == {}
+
+
+def test_a_look_up_that_compares_nothing_that_changes_is_found(tmp_path: Path) -> None:
+    def change(content: Any) -> None:
+        content["operations"]["create_sample"]["find"]["in_effect"] = {"sample_type": "sample_type"}
+
+    with faulty_lims.serve() as lims:
+        found = failed(tried(tmp_path, lims, change))
+    assert list(found) == ["operations.create_sample.find.in_effect"]
+    assert "before it is sent" in found["operations.create_sample.find.in_effect"].said
+
+
+def test_states_that_all_seem_to_be_in_effect_are_found(tmp_path: Path) -> None:
+    def change(content: Any) -> None:
+        content["operations"]["update_sample_status"]["find"]["in_effect"] = {"id": "id"}
+
+    with faulty_lims.serve() as lims:
+        found = failed(tried(tmp_path, lims, change))
+    assert list(found) == ["operations.update_sample_status.find.in_effect"]
+
+
+def test_a_stranger_writes_nothing(tmp_path: Path) -> None:
+    with faulty_lims.serve() as lims:
+        path = faulty_lims.contract(tmp_path)
+        config = system_config("lims", lims.url, contract=str(path), api_key="another-key-of-tests")
+        (finding,) = try_system(config, patience=1.0)
+        assert (finding.check, finding.verdict) == ("identity", Verdict.FAILS)
+        assert lims.born == {}
+
+
+def test_evidence_is_bounded_and_without_secrets(tmp_path: Path) -> None:
+    def change(content: Any) -> None:
+        content["maps"]["sample"]["token"] = {"to": "metadata_token", "const": f"Bearer {faulty_lims.KEY}"}
+        content["maps"]["sample"]["much"] = {"to": "much", "const": "x" * 5000}
+
+    with faulty_lims.serve("look-up never finds") as lims:
+        (finding,) = (each for each in tried(tmp_path, lims, change) if each.key == "operations.create_sample.find")
+    assert len(finding.evidence) == 2
+    assert all(len(each.request) <= 600 and len(each.answer) <= 600 for each in finding.evidence)
+    assert faulty_lims.KEY not in str(finding)

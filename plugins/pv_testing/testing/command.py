@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pv_testing.config import load_config
+from pv_testing.config import SystemConfig, load_config
 from pv_testing.contracts.problems import allowed
 from pv_testing.contracts.yaml_file import read_yaml
 from pv_testing.errors import ConfigError, IntegrationError
@@ -34,18 +34,24 @@ def try_systems(path: str | None, names: Sequence[str], records: str | None, pat
         raise ConfigError(f"there is no system {unknown[0]!r}; {allowed(unknown[0], list(systems))}")
     given = read_given(records) if records else {}
     chosen = [systems[name] for name in names] or [system for system in systems.values() if system.enabled]
-    holds = True
-    for system in chosen:
+    holds = [_tried(system, given, patience) for system in chosen]
+    return all(holds)
+
+
+def _tried(system: SystemConfig, given: Mapping[str, Mapping[str, Any]], patience: float) -> bool:
+    try:
         ready = system.ready()
         print(visible(f"trying  {ready.system}: writes marked records into {ready.base_url}"), flush=True)
-        try:
-            findings = try_system(ready, given=given, patience=patience, tell=_print)
-        except IntegrationError as error:
-            print(visible(f"FAILED  {ready.system}: {error}", lines=True), flush=True)
-            holds = False
-        else:
-            holds = _summed_up(ready.system, findings) and holds
-    return holds
+        findings = try_system(ready, given=given, patience=patience, tell=_print)
+    except IntegrationError as error:
+        print(visible(f"FAILED  {system.system}: {error}", lines=True), flush=True)
+        return False
+    failed = sum(finding.verdict is Verdict.FAILS for finding in findings)
+    held = sum(finding.verdict is Verdict.HOLDS for finding in findings)
+    print(
+        f"{ready.system}: {held} hold, {failed} don't, {len(findings) - held - failed} could not be tried", flush=True
+    )
+    return failed == 0
 
 
 def read_given(path: str) -> Mapping[str, Mapping[str, Any]]:
@@ -65,10 +71,3 @@ def read_given(path: str) -> Mapping[str, Mapping[str, Any]]:
 
 def _print(finding: Finding) -> None:
     print(visible(str(finding), lines=True), flush=True)
-
-
-def _summed_up(system: str, findings: Sequence[Finding]) -> bool:
-    failed = sum(finding.verdict is Verdict.FAILS for finding in findings)
-    held = sum(finding.verdict is Verdict.HOLDS for finding in findings)
-    print(f"{system}: {held} hold, {failed} don't, {len(findings) - held - failed} could not be tried", flush=True)
-    return failed == 0

@@ -26,7 +26,7 @@ async def one(trial: Trial) -> Findings:
         said = f"{item.key} was created and isn't found within {waited:.1f} s"
         yield trial.fails(FIND, "find", said, *shown, *trial.recorder.last())
         return
-    trial.waits.add(waited, trial.spec.name)
+    trial.measured(waited)
     problem = wrong(item, found)
     if problem:
         yield trial.fails(FIND, "find", problem, *shown, *trial.recorder.last())
@@ -51,9 +51,10 @@ async def many(trial: Trial) -> Findings:
         found, waited = await trial.until(item, lambda found: not found.unclear)
         problem = wrong(item, found)
         if problem:
-            yield trial.fails(BULK, "bulk.id", problem, *shown, *trial.recorder.last())
+            part = "find" if found is None or found.others or found.unclear else "bulk.id"
+            yield trial.fails(BULK, part, problem, *shown, *trial.recorder.last())
             return
-        trial.waits.add(waited, trial.spec.name)
+        trial.measured(waited)
     yield trial.holds(BULK, "bulk.id", "each record is found under the id that the answer says for it")
     problem = _differing(items, await trial.look_up(items))
     if problem:

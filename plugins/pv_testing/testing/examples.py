@@ -269,8 +269,8 @@ def _invoice(setting: Setting, place: int) -> Data:
     return dict(erp_records.invoice({**_bill(setting), "reference": setting.name(place), "due_date": DUE}).data)
 
 
-def _bill(setting: Setting) -> Data:
-    line = {"protocol_id": "PVTP-001", "description": "Trial", "quantity": 1, "unit_price": PRICE}
+def _bill(setting: Setting, price: str = PRICE) -> Data:
+    line = {"protocol_id": "PVTP-001", "description": "Trial", "quantity": 1, "unit_price": price}
     head = {"customer_id": setting.first("customer"), "invoice_date": DAY, "currency": "EUR", "tax_rate": "19"}
     return {**head, "line_items": [line]}
 
@@ -282,7 +282,7 @@ def _posting(setting: Setting, place: int) -> Data:
 
 
 def _credit_note(setting: Setting, place: int) -> Data:
-    given = {**_bill(setting), "invoice_id": setting.last("invoice"), "reason": "Trial"}
+    given = {**_bill(setting, "1.00"), "invoice_id": setting.last("invoice"), "reason": "Trial"}
     return dict(erp_records.credit_note({**given, "reference": setting.name(place)}).data)
 
 

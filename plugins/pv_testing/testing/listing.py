@@ -10,6 +10,7 @@ from typing import Any
 
 from pv_testing import clock
 from pv_testing.contracts.model import Find, OperationSpec
+from pv_testing.errors import IntegrationError
 from pv_testing.testing.finding import LIST, Finding
 from pv_testing.testing.trial import Findings, Trial
 from pv_testing.transports import pagination
@@ -29,21 +30,24 @@ async def listed(trial: Trial) -> Findings:
         yield trial.skipped(LIST, "", f"the contract has no listing {name or 'of such records'}")
         return
     expected = {key: item.external_id for item in trial.made.values() if (key := trial.key_of(item))}
-    first = await _complete(trial, spec, trial.find, expected)
-    second = await _rows(trial, spec)
-    problem = (
-        _without_key(first, trial.find, expected)
-        or _incomplete(first, trial.find, expected)
-        or _unstable(first, second, trial.find, expected)
-    )
+    try:
+        problem = await _problem(trial, spec, trial.find, expected)
+    except IntegrationError as error:
+        problem = f"{error.message} [{error.code}]"
     key = f"operations.{name}.list"
     if problem:
-        failed = trial.fails(LIST, "", problem, *trial.recorder.last(2))
-        yield replace(failed, key=key)
+        yield replace(trial.fails(LIST, "", problem, *trial.recorder.last(2)), key=key)
     else:
         yield Finding(
             LIST, key, f"holds each of {len(expected)} records once, with its key, in the same order each time"
         )
+
+
+async def _problem(trial: Trial, spec: OperationSpec, find: Find, expected: dict[str, str]) -> str:
+    """List twice and say what is wrong; nothing where all is well."""
+    first = await _complete(trial, spec, find, expected)
+    problem = _without_key(first, find, expected) or _incomplete(first, find, expected)
+    return problem or _unstable(first, await _rows(trial, spec), find, expected)
 
 
 async def _complete(trial: Trial, spec: OperationSpec, find: Find, expected: dict[str, str]) -> Rows:

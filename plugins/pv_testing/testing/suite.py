@@ -12,7 +12,7 @@ from pv_testing.errors import IntegrationError
 from pv_testing.integrations import connect
 from pv_testing.ledger import Ledger
 from pv_testing.providers.rest import RestProvider
-from pv_testing.testing import absence, changing, creating, listing, once, words
+from pv_testing.testing import absence, changing, creating, listing, once, states, words
 from pv_testing.testing.cleaning import cleaned
 from pv_testing.testing.examples import EXAMPLES, Setting, service_request
 from pv_testing.testing.finding import (
@@ -43,11 +43,18 @@ RECORDS: Sequence[tuple[str, Check]] = (
     (BULK, creating.many),
     (ABSENT, absence.ten),
     (LIST, listing.listed),
-    (UPDATE, changing.changed),
+    (UPDATE, changing.one),
+    (UPDATE, changing.many),
     (WORDS, words.every_word),
     (ONCE, once.withheld),
 )
-STATES_OF_RECORDS: Sequence[tuple[str, Check]] = ((STATES, changing.states),)
+STATES_OF_RECORDS: Sequence[tuple[str, Check]] = (
+    (STATES, states.each_word),
+    (BULK, states.together),
+    (ONCE, states.withheld),
+)
+PARTS = {BULK: "bulk", ABSENT: "find", UPDATE: "on_change", ONCE: "find"}
+"""The part of an operation that an error in a check is about."""
 
 
 def try_system(
@@ -123,7 +130,7 @@ class _Suite:
                 async for finding in check(trial):
                     self._add(finding)
             except IntegrationError as error:
-                self._add(trial.raised(name, "", error))
+                self._add(trial.raised(name, PARTS.get(name, ""), error))
             if name == CREATE and self._findings[-1].verdict is Verdict.FAILS:
                 return
 
@@ -154,7 +161,7 @@ class _Suite:
         measured = f"a record of {self._waits.where} took {longest:.2f} s to be found, the longest of all"
         if longest > horizon:
             said = f"{horizon:g} s is too short: {measured}; records would be doubled"
-            return Finding(HORIZON, "limits.horizon", said, Verdict.FAILS)
+            return Finding(HORIZON, "limits.horizon", said, Verdict.FAILS, self._waits.shown)
         return Finding(HORIZON, "limits.horizon", f"{horizon:g} s is long enough: {measured}")
 
     def _add(self, finding: Finding) -> None:

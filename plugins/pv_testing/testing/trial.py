@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pv_testing import clock
@@ -30,15 +30,17 @@ class Waits:
     Attributes:
         longest: seconds, the longest of all.
         where: the operation whose record that was.
+        shown: the last look-up that didn't find it yet.
     """
 
     longest: float = 0.0
     where: str = ""
+    shown: Sequence[Evidence] = ()
 
-    def add(self, seconds: float, where: str) -> None:
+    def add(self, seconds: float, where: str, shown: Sequence[Evidence]) -> None:
         """Take one measurement."""
         if not self.where or seconds > self.longest:
-            self.longest, self.where = seconds, where
+            self.longest, self.where, self.shown = seconds, where, shown
 
 
 @dataclass
@@ -54,6 +56,7 @@ class Trial:
         waits: takes how long records took to be found.
         patience: seconds after which a record that a look-up doesn't find is given up.
         made: the records that were created, with their ids.
+        missed: the last look-up that didn't show what :meth:`until` waits for.
         sent: ``clock.seconds()`` before the newest request that wrote; what it did can't have shown before.
     """
 
@@ -65,6 +68,7 @@ class Trial:
     waits: Waits
     patience: float
     made: dict[str, Prepared] = field(default_factory=dict)
+    missed: Sequence[Evidence] = ()
     sent: float = 0.0
 
     def __post_init__(self) -> None:
@@ -83,6 +87,20 @@ class Trial:
     def record(self, place: int, *, changed: bool = False) -> Record:
         """Return the record at a place."""
         return self.example.record(self.setting, self.spec.kind, place, changed=changed)
+
+    def of_parent(self, number: int, place: int) -> Record | None:
+        """Return the record at a place for another parent than the last; ``None`` where there aren't as many.
+
+        Args:
+            number: 1 for the parent before the last, and so on.
+            place: of the record.
+        """
+        parent = self.example.needs[-1]
+        ids = self.setting.ids[parent]
+        if number >= len(ids):
+            return None
+        setting = replace(self.setting, ids={**self.setting.ids, parent: [ids[-1 - number]]})
+        return self.example.record(setting, self.spec.kind, place)
 
     def prepared(self, record: Record) -> Prepared:
         """Return a record, mapped.
@@ -131,14 +149,19 @@ class Trial:
             What was found last, and how many seconds after the request before that was asked for; 0 where the first
             look-up found it.
         """
-        pause, waited = FIRST, 0.0
+        pause, waited, self.missed = FIRST, 0.0, ()
         while True:
             found = (await self.look_up([item])).get(item.key)
             if (found is not None and wanted(found)) or waited > self.patience:
                 return found, waited
+            self.missed = self.recorder.last()
             await asyncio.sleep(pause)
             pause = min(1.2 * pause, LONGEST)
             waited = clock.seconds() - self.sent
+
+    def measured(self, waited: float) -> None:
+        """Keep how long it took until what was sent last was found."""
+        self.waits.add(waited, self.spec.name, self.missed)
 
     def context(self, item: Prepared) -> dict[str, Any]:
         """Return what a key may take from a record besides its payload."""
