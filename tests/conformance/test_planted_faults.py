@@ -84,6 +84,7 @@ def test_a_horizon_shorter_than_what_a_look_up_needs_is_found(tmp_path: Path) ->
     assert "0.1 s is too short: a record of " in found["limits.horizon"].said
     measured = float(found["limits.horizon"].said.split(" took ")[1].split()[0])
     assert 0.6 <= measured < 1.0
+    assert "was withheld, and the record is there " in found["operations.create_sample.find"].said
 
 
 def test_a_horizon_that_is_long_enough_holds(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ async def cleaned(provider: RestProvider, setting: Setting, recorder: Recorder) 
         name = f"{DELETE}{kind}"
         spec = setting.contract.operations.get(name)
         if spec is None or not spec.call.path.names:
-            said = f"{len(ids)} records of kind {kind} stay, marked {setting.mark}; the contract has no {name}"
-            yield Finding(CLEAN, "operations", said, Verdict.SKIPPED)
+            said = f"the contract has none; {len(ids)} records of kind {kind} stay, marked {setting.mark}"
+            yield Finding(CLEAN, f"operations.{name}", said, Verdict.SKIPPED)
         else:
             yield await _deleted(provider, spec, kind, ids, recorder)
 

@@ -17,6 +17,8 @@ from pv_testing.transports import pagination
 
 SMALL = 2
 """Records on a page, so that a few records fill several pages."""
+FEW = 100
+"""Rows of a whole listing up to which it is read on small pages, too."""
 MOST = 5_000
 PAUSE = 0.25
 Rows = Sequence[dict[str, Any]]
@@ -47,7 +49,10 @@ async def _problem(trial: Trial, spec: OperationSpec, find: Find, expected: dict
     """List twice and say what is wrong; nothing where all is well."""
     first = await _complete(trial, spec, find, expected)
     problem = _without_key(first, find, expected) or _incomplete(first, find, expected)
-    return problem or _unstable(first, await _rows(trial, spec), find, expected)
+    if problem:
+        return problem
+    second = await _rows(trial, spec, small=len(first) <= FEW)
+    return _incomplete(second, find, expected) or _unstable(first, second, find, expected)
 
 
 async def _complete(trial: Trial, spec: OperationSpec, find: Find, expected: dict[str, str]) -> Rows:
@@ -60,13 +65,13 @@ async def _complete(trial: Trial, spec: OperationSpec, find: Find, expected: dic
         await asyncio.sleep(PAUSE)
 
 
-async def _rows(trial: Trial, spec: OperationSpec) -> Rows:
-    """Return the rows of a listing: on small pages where it can be narrowed down to the records of the trial."""
+async def _rows(trial: Trial, spec: OperationSpec, *, small: bool = False) -> Rows:
+    """Return the rows of a listing, on small pages where it is asked for or narrowed down to the trial's records."""
     assert spec.pagination is not None
     data = next(iter(trial.made.values())).data
     criteria = {name: data[ours] for name, ours in trial.example.shared.items() if _takes(spec, name)}
     request = spec.call.request(criteria)
-    pages = replace(spec.pagination, page_size=SMALL) if criteria and spec.pagination.size else spec.pagination
+    pages = replace(spec.pagination, page_size=SMALL) if criteria or small else spec.pagination
     judge = trial.setting.contract.judge(spec)
     rows: list[dict[str, Any]] = []
     session = trial.provider.session

@@ -130,9 +130,9 @@ class Trial:
         return replies
 
     def keep(self, item: Prepared) -> None:
-        """Remember a record that was created, for its children and for cleaning up."""
+        """Remember a record that was created, for its children and for cleaning up; a state goes with its record."""
         self.made[item.key] = item
-        if item.external_id:
+        if item.external_id and self.example.states is None:
             self.setting.ids.setdefault(self.spec.kind, []).append(item.external_id)
 
     async def look_up(self, items: Sequence[Prepared]) -> Mapping[str, Found]:
