@@ -76,6 +76,22 @@ def test_what_is_not_there_is_named(configured, tmp_path: Path, capsys: pytest.C
     assert lims.samples == []
 
 
+@pytest.mark.parametrize(("answer", "status"), [("no", 1), ("yes", 0)])
+def test_a_person_at_the_terminal_is_asked_first(configured, answer: str, status: int) -> None:
+    with faulty_lims.serve() as lims:
+        configured(lims)
+        environment = {**os.environ, "PYTHONPATH": f"{PROJECT / 'plugins'}:{PROJECT}"}
+        terminal, end = os.openpty()
+        os.write(terminal, f"{answer}\n".encode())
+        command = [sys.executable, "-m", "pv_testing", "check", "--try", "lims", "--patience", "1"]
+        ended = subprocess.run(command, stdin=end, env=environment, capture_output=True, text=True, check=False)
+        os.close(terminal)
+        os.close(end)
+        assert bool(lims.born) == (answer == "yes")
+    assert "are these test systems?" in ended.stdout
+    assert ended.returncode == status
+
+
 def test_records_say_what_the_site_says(configured, tmp_path: Path) -> None:
     records = tmp_path / "records.yaml"
     records.write_text("result: {operator_name: Ada Volt}\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,8 +35,20 @@ def try_systems(path: str | None, names: Sequence[str], records: str | None, pat
         raise ConfigError(f"there is no system {unknown[0]!r}; {allowed(unknown[0], list(systems))}")
     given = read_given(records) if records else {}
     chosen = [systems[name] for name in names] or [system for system in systems.values() if system.enabled]
+    if not _agreed([system.system for system in chosen]):
+        return False
     holds = [_tried(system, given, patience) for system in chosen]
     return all(holds)
+
+
+def _agreed(names: Sequence[str]) -> bool:
+    """Ask the person at the terminal, if there is one, whether these are test systems."""
+    if not sys.stdin.isatty():
+        return True
+    agreed = input(f"marked records are written into {', '.join(names)}; are these test systems? [yes/no] ") == "yes"
+    if not agreed:
+        print("nothing was written", flush=True)
+    return agreed
 
 
 def _tried(system: SystemConfig, given: Mapping[str, Mapping[str, Any]], patience: float) -> bool:
