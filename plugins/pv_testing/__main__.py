@@ -33,10 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     check = _command(commands, "check", _check, "validate configuration and contracts, ask each system who we are")
     check.add_argument("--config", metavar="PATH", help="the configuration; $PV_CONFIG or config/integrations.yaml")
     check.add_argument("--offline", action="store_true", help="don't call the systems")
-    text = "on test systems: write marked records and hold each answer against the contract"
-    check.add_argument("--try", nargs="*", dest="tried", metavar="SYSTEM", help=text)
-    check.add_argument("--records", metavar="FILE", help="what these records must say besides, by kind, in YAML")
-    check.add_argument("--patience", metavar="SECONDS", type=float, default=30.0, help="the longest wait for a record")
+    _trying(check)
     _ledger(_command(commands, "verify-audit", _verify, "find the first record of the audit trail that was altered"))
     waiting = _ledger(_command(commands, "waiting", _waiting, "list the records that wait for a person"))
     waiting.add_argument("--system", help="only this system's")
@@ -54,6 +51,18 @@ def _parser() -> argparse.ArgumentParser:
     confirm.add_argument("key", metavar="KEY", help="such as SR-2025-0123/SN001")
     confirm.add_argument("external_id", metavar="ID", help="its id in the system")
     release.add_argument("keys", nargs="+", metavar="KEY", help="such as SR-2025-0123/SN001")
+    _contracts(commands)
+    return parser
+
+
+def _trying(check: argparse.ArgumentParser) -> None:
+    text = "on test systems: write marked records and hold each answer against the contract"
+    check.add_argument("--try", nargs="*", dest="tried", metavar="SYSTEM", help=text)
+    check.add_argument("--records", metavar="FILE", help="what these records must say besides, by kind, in YAML")
+    check.add_argument("--patience", metavar="SECONDS", type=float, default=30.0, help="the longest wait for a record")
+
+
+def _contracts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     new = _command(commands, "new-contract", _new_contract, "begin a contract, with its test and a recorded exchange")
     new.add_argument("--system", required=True, choices=("lims", "qms", "pm", "erp"))
     new.add_argument("--provider", required=True, help="the product, such as SunLab")
@@ -65,7 +74,6 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("--contract", metavar="NAME", help="this contract in the place of the configured one")
     show.add_argument("--record", metavar="FILE", help="fields of the record in our words, in YAML")
     show.add_argument("--config", metavar="PATH", help="the configuration; $PV_CONFIG or config/integrations.yaml")
-    return parser
 
 
 def _command(

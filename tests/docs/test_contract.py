@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.fields import Shared, compile_map
 from pv_testing.contracts.schema import validator
@@ -23,6 +24,7 @@ from pv_testing.domain.samples import sample_records
 from pv_testing.errors import AuthenticationError, ConfigError, MappingError, Rejected
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
+from pv_testing.testing import Verdict, try_system
 from pv_testing.transports.judge import judge_http
 from pv_testing.transports.response import Response
 from sandbox.proxy import serve_proxy
@@ -144,6 +146,14 @@ def test_a_status_only_moves_forward(lims: LIMSClient, server: sunlab.Sunlab) ->
     with pytest.raises(Rejected) as refused:
         lims.update_sample_status(sample_id, "HERE")
     assert refused.value.code == "INVALID_TRANSITION"
+
+
+def test_what_the_page_says_holds_when_it_is_tried(contract: Path, server: sunlab.Sunlab) -> None:
+    config = system_config("lims", server.url, contract=str(contract), api_key=sunlab.KEY)
+    findings = try_system(config, patience=5.0)
+    assert [str(finding) for finding in findings if finding.verdict is Verdict.FAILS] == []
+    held = {finding.check for finding in findings if finding.verdict is Verdict.HOLDS}
+    assert held >= {"create", "find", "absent", "list", "update", "states", "words", "once", "horizon"}
 
 
 def test_vocabularies_work_both_ways_and_guess_nothing(contract: Path) -> None:

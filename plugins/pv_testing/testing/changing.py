@@ -31,7 +31,10 @@ async def many(trial: Trial) -> Findings:
     """Send the next versions of several records in one request, where that is how they are changed."""
     if trial.spec.bulk is None or trial.find is None or trial.spec.update or trial.spec.on_change == "ignore":
         return
-    items = [_next(trial, place) for place in range(1, 1 + min(MANY, trial.spec.bulk.size))]
+    places = range(1, 1 + min(MANY, trial.spec.bulk.size))
+    items = [_next(trial, place) for place in places if trial.record(place).key in trial.made]
+    if not items:
+        return
     async for finding in _sent(trial, items, "bulk"):
         yield finding
 

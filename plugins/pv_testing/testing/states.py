@@ -18,6 +18,10 @@ FIRST_OF_BULK = 2
 async def each_word(trial: Trial) -> Findings:
     """Set one state after the other and read each back."""
     words = _words(trial)
+    if trial.find is None or not words:
+        said = "the contract has no look-up to read a state back" if words else "the vocabularies name no state"
+        yield trial.skipped(STATES, "", said)
+        return
     done: list[str] = []
     for place, word in enumerate(words):
         item = trial.at(place)
@@ -56,8 +60,8 @@ def _word(trial: Trial, word: str) -> str:
 
 async def together(trial: Trial) -> Findings:
     """Set the first state of several records in one request and read each back."""
-    if trial.spec.bulk is None:
-        yield trial.skipped(BULK, "bulk", "the contract has none")
+    if trial.spec.bulk is None or trial.find is None:
+        yield trial.skipped(BULK, "bulk", "the contract has none" if trial.find else "states can't be read back")
         return
     several = range(FIRST_OF_BULK, FIRST_OF_BULK + SEVERAL)
     records = [await _unset(trial, number) for number in several]

@@ -151,8 +151,15 @@ class _Suite:
         """Create the service request whose state is to be tried, in the framework."""
         if not _of_kind(provider.contract, "sr_status") or "create_service_request" not in provider.contract.operations:
             return
-        said = await provider.call("create_service_request", **service_request(setting))
-        setting.ids["service_request"] = [str(said["id"])]
+        key = "operations.create_service_request"
+        try:
+            said = await provider.call("create_service_request", **service_request(setting))
+        except IntegrationError as error:
+            text = f"{error.message} [{error.code}]"
+            self._add(Finding(CREATE, key, text, Verdict.FAILS, self._recorder.last()))
+        else:
+            setting.ids["service_request"] = [str(said["id"])]
+            self._add(Finding(CREATE, key, f"service request {said['id']} was created"))
 
     def _horizon(self, contract: Contract) -> Finding:
         longest, horizon = self._waits.longest, contract.limits.horizon
