@@ -74,6 +74,8 @@ def _not_changed(item: Prepared, was: str, found: Found | None, waited: float) -
         found: what a look-up has found.
         waited: seconds until then.
     """
+    if was and item.external_id != was:
+        return f"{item.key} was {was}, and the answer to its change says {item.external_id}, which creates instead"
     if found is None:
         return f"{item.key} isn't found any more after its change"
     if found.copies > 1:
