@@ -9,6 +9,8 @@ import pytest
 
 import sandbox
 from pv_testing.config import SystemConfig, system_config
+from pv_testing.contracts import load_contract
+from pv_testing.testing import Finding, Verdict
 from pv_testing.testing.for_pytest import ContractTests
 from tests.integration import soap_lims
 
@@ -19,14 +21,26 @@ def lab() -> Iterator[sandbox.Lab]:
         yield served
 
 
-class TestLims(ContractTests):
+class Ours(ContractTests):
+    """A contract of ours, of which every kind must be tried."""
+
+    def test_every_kind_is_tried(self, findings: list[Finding], system: SystemConfig) -> None:
+        specs = [spec for spec in load_contract(system.contract).operations.values() if spec.kind]
+        tried = {
+            finding.key.split(".")[1] for finding in findings if finding.verdict is Verdict.HOLDS and "." in finding.key
+        }
+        assert specs
+        assert {spec.name for spec in specs} <= tried
+
+
+class TestLims(Ours):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, lab: sandbox.Lab) -> SystemConfig:
         return system_config("lims", lab.lims_url, api_key=lab.credentials.lims_api_key)
 
 
-class TestQms(ContractTests):
+class TestQms(Ours):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, lab: sandbox.Lab) -> SystemConfig:
@@ -34,7 +48,7 @@ class TestQms(ContractTests):
         return system_config("qms", lab.url("qms"), username=known.qms_username, password=known.qms_password)
 
 
-class TestPm(ContractTests):
+class TestPm(Ours):
     given: ClassVar = {"time_entry": {"user": "jane.doe@lab.example"}}
 
     @pytest.fixture(scope="class")
@@ -43,7 +57,7 @@ class TestPm(ContractTests):
         return system_config("pm", lab.url("pm"), token=lab.credentials.pm_token)
 
 
-class TestErp(ContractTests):
+class TestErp(Ours):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, lab: sandbox.Lab) -> SystemConfig:
@@ -53,7 +67,7 @@ class TestErp(ContractTests):
         )
 
 
-class TestFramework(ContractTests):
+class TestFramework(Ours):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, lab: sandbox.Lab) -> SystemConfig:
@@ -63,7 +77,7 @@ class TestFramework(ContractTests):
         )
 
 
-class TestSoapLims(ContractTests):
+class TestSoapLims(Ours):
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls) -> Iterator[SystemConfig]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.errors import IntegrationError
 from pv_testing.providers.rest import RestProvider
-from pv_testing.testing.examples import Setting
+from pv_testing.testing.example import Setting
 from pv_testing.testing.finding import CLEAN, Finding, Verdict
 from pv_testing.testing.recorder import Recorder
 from pv_testing.testing.trial import Findings

@@ -15,7 +15,8 @@ from pv_testing.contracts.places import contract_path
 from pv_testing.contracts.yaml_file import read_yaml
 from pv_testing.errors import ConfigError
 from pv_testing.exchange.types import Record
-from pv_testing.testing.examples import EXAMPLES, Setting
+from pv_testing.testing.example import Setting
+from pv_testing.testing.examples import EXAMPLES
 from pv_testing.testing.replaying import recorded
 from pv_testing.transports.pages import Pagination
 

@@ -15,7 +15,8 @@ from pv_testing.contracts.yaml_file import read_yaml
 from pv_testing.errors import ConfigError
 from pv_testing.providers.registry import provider_of
 from pv_testing.providers.rest import RestProvider
-from pv_testing.testing.examples import EXAMPLES, Data, Setting
+from pv_testing.testing.example import Data, Setting
+from pv_testing.testing.examples import EXAMPLES
 
 WIDTH = 60
 MARK = "SHOW-00000001"

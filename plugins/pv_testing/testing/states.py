@@ -46,6 +46,7 @@ async def each_word(trial: Trial) -> Findings:
     if not done:
         yield trial.fails(STATES, "find.in_effect", f"holds every state to be in effect already: {', '.join(words)}")
         return
+    trial.setting.reached.add(trial.spec.kind)
     yield trial.holds(STATES, "", f"{', '.join(done)}: each was set and stays")
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from pv_testing.config import SystemConfig
 from pv_testing.contracts.model import Contract, OperationSpec
-from pv_testing.errors import IntegrationError
+from pv_testing.errors import DataError, IntegrationError, Rejected
 from pv_testing.integrations import connect
 from pv_testing.ledger import Ledger
 from pv_testing.providers.rest import RestProvider
 from pv_testing.testing import absence, changing, creating, listing, once, states, words
 from pv_testing.testing.cleaning import cleaned
-from pv_testing.testing.examples import EXAMPLES, Setting, service_request
+from pv_testing.testing.example import Setting
+from pv_testing.testing.examples import EXAMPLES, service_request
 from pv_testing.testing.finding import (
     ABSENT,
     BULK,
@@ -53,6 +55,7 @@ STATES_OF_RECORDS: Sequence[tuple[str, Check]] = (
     (BULK, states.together),
     (ONCE, states.withheld),
 )
+ELSE = "; where the record must say something else here, give it (--records)"
 PARTS = {BULK: "bulk", ABSENT: "find", UPDATE: "on_change", ONCE: "find"}
 """The part of an operation that an error in a check is about."""
 
@@ -109,7 +112,7 @@ class _Suite:
         await self._service_request(provider, setting)
         for kind, example in EXAMPLES.items():
             for spec in _of_kind(provider.contract, kind):
-                missing = [needed for needed in example.needs if not setting.ids.get(needed)]
+                missing = setting.lacks(example.needs)
                 if missing:
                     self._add(_unmet(spec, missing))
                     continue
@@ -130,7 +133,9 @@ class _Suite:
                 async for finding in check(trial):
                     self._add(finding)
             except IntegrationError as error:
-                self._add(trial.raised(name, PARTS.get(name, ""), error))
+                finding = trial.raised(name, PARTS.get(name, ""), error)
+                refused = name == CREATE and isinstance(error, (DataError, Rejected))
+                self._add(replace(finding, said=f"{finding.said}{ELSE}") if refused else finding)
             if name == CREATE and self._findings[-1].verdict is Verdict.FAILS:
                 return
 

@@ -14,7 +14,7 @@ from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.exchange.types import Found, Prepared, Record, Reply
 from pv_testing.exchange.types import Verdict as Said
 from pv_testing.providers.rest import RestProvider
-from pv_testing.testing.examples import Example, Setting
+from pv_testing.testing.example import Example, Setting
 from pv_testing.testing.finding import Evidence, Finding, Verdict
 from pv_testing.testing.recorder import Recorder
 
