@@ -169,3 +169,29 @@ def test_evidence_is_bounded_and_without_secrets(tmp_path: Path) -> None:
     assert len(finding.evidence) == 2
     assert all(len(each.request) <= 600 and len(each.answer) <= 600 for each in finding.evidence)
     assert faulty_lims.KEY not in str(finding)
+
+
+def test_a_bulk_request_that_is_refused_is_found_and_the_rest_is_tried(tmp_path: Path) -> None:
+    def change(content: Any) -> None:
+        content["operations"]["upload_results"]["bulk"]["path"] = "/results/many"
+
+    with faulty_lims.serve() as lims:
+        findings = tried(tmp_path, lims, change)
+    assert list(failed(findings)) == ["operations.upload_results.bulk"]
+    once = [finding for finding in findings if finding.check == "once" and "upload_results" in finding.key]
+    assert [finding.verdict for finding in once] == [Verdict.HOLDS]
+
+
+def test_a_contract_without_look_up_is_tried_as_far_as_it_goes(tmp_path: Path) -> None:
+    def change(content: Any) -> None:
+        for name in ("create_sample", "upload_results", "update_sample_status"):
+            operation = content["operations"][name]
+            del operation["find"]
+            operation.update({"person": True, "on_change": "ignore"})
+            operation.pop("update", None)
+
+    with faulty_lims.serve() as lims:
+        findings = tried(tmp_path, lims, change)
+    assert failed(findings) == {}
+    skipped = {finding.key for finding in findings if finding.verdict is Verdict.SKIPPED}
+    assert {"operations.create_sample.find", "operations.update_sample_status", "limits.horizon"} <= skipped
