@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 from pv_testing.acting import actor
 from pv_testing.errors import IntegrationError
@@ -32,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     check = _command(commands, "check", _check, "validate configuration and contracts, ask each system who we are")
     check.add_argument("--config", metavar="PATH", help="the configuration; $PV_CONFIG or config/integrations.yaml")
     check.add_argument("--offline", action="store_true", help="don't call the systems")
+    _trying(check)
     _ledger(_command(commands, "verify-audit", _verify, "find the first record of the audit trail that was altered"))
     waiting = _ledger(_command(commands, "waiting", _waiting, "list the records that wait for a person"))
     waiting.add_argument("--system", help="only this system's")
@@ -49,7 +51,29 @@ def _parser() -> argparse.ArgumentParser:
     confirm.add_argument("key", metavar="KEY", help="such as SR-2025-0123/SN001")
     confirm.add_argument("external_id", metavar="ID", help="its id in the system")
     release.add_argument("keys", nargs="+", metavar="KEY", help="such as SR-2025-0123/SN001")
+    _contracts(commands)
     return parser
+
+
+def _trying(check: argparse.ArgumentParser) -> None:
+    text = "on test systems: write marked records and hold each answer against the contract"
+    check.add_argument("--try", nargs="*", dest="tried", metavar="SYSTEM", help=text)
+    check.add_argument("--records", metavar="FILE", help="what these records must say besides, by kind, in YAML")
+    check.add_argument("--patience", metavar="SECONDS", type=float, default=30.0, help="the longest wait for a record")
+
+
+def _contracts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    new = _command(commands, "new-contract", _new_contract, "begin a contract, with its test and a recorded exchange")
+    new.add_argument("--system", required=True, choices=("lims", "qms", "pm", "erp"))
+    new.add_argument("--provider", required=True, help="the product, such as SunLab")
+    new.add_argument("--contracts", metavar="FOLDER", help="where the contract goes; include/mappings without it")
+    new.add_argument("--tests", metavar="FOLDER", default="tests/contract", help="where test and exchange go")
+    show = _command(commands, "show", _show, "show how a record is mapped and which requests it becomes; send nothing")
+    show.add_argument("operation", metavar="OPERATION", help="such as create_sample")
+    show.add_argument("--system", required=True, help="such as lims")
+    show.add_argument("--contract", metavar="NAME", help="this contract in the place of the configured one")
+    show.add_argument("--record", metavar="FILE", help="fields of the record in our words, in YAML")
+    show.add_argument("--config", metavar="PATH", help="the configuration; $PV_CONFIG or config/integrations.yaml")
 
 
 def _command(
@@ -83,7 +107,31 @@ def _check(options: argparse.Namespace) -> int:
     for outcome in checking.check(options.config, offline=options.offline):
         failed = failed or not outcome.passed
         print(visible(str(outcome), lines=True), flush=True)
+    if options.tried is not None and not _try(options):
+        failed = True
     return 1 if failed else 0
+
+
+def _try(options: argparse.Namespace) -> bool:
+    from pv_testing.testing.command import try_systems
+
+    return try_systems(options.config, options.tried, options.records, options.patience)
+
+
+def _new_contract(options: argparse.Namespace) -> int:
+    from pv_testing.contracts.places import MAPPINGS, project_root
+    from pv_testing.testing.scaffold import new_contract
+
+    contracts = Path(options.contracts) if options.contracts else project_root() / MAPPINGS
+    for file in new_contract(options.system, options.provider, contracts, Path(options.tests)):
+        print(visible(f"made    {file}"))
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    from pv_testing.testing.showing import show_record
+
+    return show_record(options.config, options.system, options.operation, options.record, options.contract)
 
 
 def _verify(options: argparse.Namespace) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import yaml
 
+from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.fields import Shared, compile_map
 from pv_testing.contracts.schema import validator
@@ -24,6 +25,7 @@ from pv_testing.domain.samples import sample_records
 from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, MappingError, Rejected
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
+from pv_testing.testing import Verdict, try_system
 from pv_testing.transports.judge import judge_http
 from pv_testing.transports.response import Response
 from pv_testing.transports.sync import run
@@ -189,6 +191,14 @@ def test_a_value_in_a_query_can_say_no_more_than_itself(lims: LIMSClient) -> Non
     with pytest.raises(MappingError) as refused:
         lims.list("search_samples", serial="SN1\\", client="x")
     assert refused.value.code == "NOT_QUOTABLE"
+
+
+def test_what_the_page_says_holds_when_it_is_tried(contract: Path, server: sunlab.Sunlab) -> None:
+    config = system_config("lims", server.url, contract=str(contract), api_key=sunlab.KEY)
+    findings = try_system(config, patience=5.0)
+    assert [str(finding) for finding in findings if finding.verdict is Verdict.FAILS] == []
+    held = {finding.check for finding in findings if finding.verdict is Verdict.HOLDS}
+    assert held >= {"create", "find", "absent", "list", "update", "states", "words", "once", "horizon"}
 
 
 def test_vocabularies_work_both_ways_and_guess_nothing(contract: Path) -> None:

@@ -33,6 +33,7 @@ def test_the_pages_with_examples_are_known() -> None:
         "billing.md",
         "capa.md",
         "clients.md",
+        "conformance.md",
         "erp.md",
         "files.md",
         "inventory.md",

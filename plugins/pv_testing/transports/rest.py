@@ -58,6 +58,9 @@ class RestSession:
         on_pause: called, in a thread, with the epoch seconds until which the system wants to be left alone.
         not_before: epoch seconds of such a wish that an earlier process was told.
 
+    Attributes:
+        watch: called with every request and its answer; what it raises counts in the place of the answer.
+
     Raises:
         ConfigError: the address is not one.
         SecurityError: the address has no TLS and is not on this machine, or it carries credentials.
@@ -79,6 +82,7 @@ class RestSession:
         self._gate_elsewhere = self._new_gate(Pause(), None)
         self._renewed: Mapping[str, str] | None = None
         self._wire = Wire(settings, secure=self._addresses.secure)
+        self.watch: Callable[[Call, Response], None] | None = None
 
     def _new_gate(self, pause: Pause, quota: Quota | None) -> Gate:
         settings = self.settings
@@ -253,10 +257,14 @@ class RestSession:
         probe = await call.gate.enter(call.latest)
         call.passed = time.monotonic()
         try:
-            return await self._wire.send(call, headers)
+            response = await self._wire.send(call, headers)
+            if self.watch is not None:
+                self.watch(call, response)
         except (Again, AmbiguousOutcome):
             call.gate.breaker.failed()
             raise
+        else:
+            return response
         finally:
             call.gate.leave(probe=probe)
 

@@ -1,0 +1,53 @@
+"""Does a record take effect once although the answer to it is lost?"""
+
+from __future__ import annotations
+
+import asyncio
+
+from pv_testing import clock
+from pv_testing.exchange.engine import Exchange
+from pv_testing.exchange.types import Record, Result
+from pv_testing.ledger import Ledger
+from pv_testing.testing.finding import ONCE
+from pv_testing.testing.trial import Findings, Trial
+
+LOST = 20
+
+
+async def withheld(trial: Trial) -> Findings:
+    """Create one more record, whose first answer is withheld."""
+    async for finding in carried(trial, trial.record(LOST)):
+        yield finding
+
+
+async def carried(trial: Trial, record: Record) -> Findings:
+    """Carry a record through an exchange that doesn't get the first answer, and carry it once more."""
+    if trial.find is None or trial.operation.limits.repeatable:
+        yield trial.skipped(ONCE, "", "a lost answer isn't looked up: the request may be repeated, or a person decides")
+        return
+    with Ledger("sqlite://") as ledger:
+        exchange = Exchange(trial.operation, ledger, owner="trial")
+        trial.sent = clock.seconds()
+        trial.recorder.withhold()
+        try:
+            (outcome,) = (await exchange.arun([record])).outcomes
+        finally:
+            trial.recorder.stop()
+        again = (await exchange.arun([record])).outcomes[0] if outcome.result.in_effect else outcome
+    lost = f"the answer for {record.key} was withheld"
+    if not outcome.result.in_effect:
+        yield trial.fails(ONCE, "find", f"{lost}, and the record waits: {outcome.reason} [{outcome.code}]")
+        return
+    item = trial.prepared(record)
+    item.external_id = outcome.external_id
+    trial.keep(item)
+    # A second copy would show as late as any other record does.
+    await asyncio.sleep(trial.waits.longest)
+    found, _ = await trial.until(item, lambda found: not found.unclear)
+    if again.result is not Result.UNCHANGED or found is None or found.copies > 1:
+        times = found.copies if found else 0
+        yield trial.fails(ONCE, "find", f"{lost}, and the record is there {times} times")
+    elif not trial.recorder.withheld:
+        yield trial.skipped(ONCE, "find", f"no answer for {record.key} could be withheld: nothing was sent")
+    else:
+        yield trial.holds(ONCE, "find", f"{lost}; it was looked up and is there once")

@@ -1,0 +1,62 @@
+"""Keeps what a session sends and is answered, for evidence, and withholds an answer on demand."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+from pv_testing.errors import AmbiguousOutcome, redact
+from pv_testing.testing.finding import Evidence
+from pv_testing.transports.call import Call
+from pv_testing.transports.response import Response
+
+KEPT = 20
+READ = 4_096
+SHOWN = 600
+WITHHELD = "the answer was withheld by the trial; the request has taken effect"
+
+
+class Recorder:
+    """Watches a session; set it as the session's ``watch``.
+
+    Attributes:
+        withheld: whether an answer was withheld since :meth:`withhold`.
+    """
+
+    def __init__(self) -> None:
+        self._kept: deque[tuple[str, str]] = deque(maxlen=KEPT)
+        self._waits = False
+        self.withheld = False
+
+    def withhold(self) -> None:
+        """Withhold the answer to the next request that must not be repeated."""
+        self._waits, self.withheld = True, False
+
+    def stop(self) -> None:
+        """Withhold nothing any more."""
+        self._waits = False
+
+    def __call__(self, call: Call, response: Response) -> None:
+        """Keep one request with its answer.
+
+        Raises:
+            AmbiguousOutcome: its answer is withheld, which the caller takes for a connection that broke off.
+        """
+        if call.login:
+            return
+        sent = call.data if isinstance(call.data, bytes) else b""
+        said = sent[:READ].decode("utf-8", "replace")
+        request = f"{call.method} {call.url.raw_path_qs} {said}".rstrip()
+        self._kept.append((request, f"{response.status} {response.text}".rstrip()))
+        if self._waits and not call.repeatable:
+            self._waits, self.withheld = False, True
+            raise AmbiguousOutcome(WITHHELD)
+
+    def last(self, number: int = 1) -> Sequence[Evidence]:
+        """Return the newest requests and answers, the oldest of them first."""
+        newest = list(self._kept)[-number:]
+        return [Evidence(_line(request), _line(answer)) for request, answer in newest]
+
+
+def _line(text: str) -> str:
+    return redact(" ".join(text.split()), SHOWN)

@@ -1,0 +1,197 @@
+"""One operation of a contract on trial: makes, sends and looks up marked records, and says what holds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pv_testing import clock
+from pv_testing.contracts.model import Find, OperationSpec
+from pv_testing.errors import AmbiguousOutcome, DataError, IntegrationError, NotFound
+from pv_testing.exchange.fingerprint import fingerprint
+from pv_testing.exchange.types import Found, Prepared, Record, Reply
+from pv_testing.exchange.types import Verdict as Said
+from pv_testing.providers.rest import RestProvider
+from pv_testing.testing.example import Example, Setting
+from pv_testing.testing.finding import Evidence, Finding, Verdict
+from pv_testing.testing.recorder import Recorder
+
+Findings = AsyncIterator[Finding]
+FIRST, LONGEST = 0.02, 0.25
+"""Seconds between two look-ups for something that isn't there yet: at first, and at the most."""
+
+
+@dataclass
+class Waits:
+    """How long created records took to be found.
+
+    Attributes:
+        longest: seconds, the longest of all.
+        where: the operation whose record that was.
+        shown: the last look-up that didn't find it yet.
+    """
+
+    longest: float = 0.0
+    where: str = ""
+    shown: Sequence[Evidence] = ()
+
+    def add(self, seconds: float, where: str, shown: Sequence[Evidence]) -> None:
+        """Take one measurement."""
+        if not self.where or seconds > self.longest:
+            self.longest, self.where, self.shown = seconds, where, shown
+
+
+@dataclass
+class Trial:
+    """One operation on trial.
+
+    Attributes:
+        provider: speaks with the system.
+        spec: the operation.
+        example: makes its records.
+        setting: what the records of the trial have in common.
+        recorder: has what was sent and answered.
+        waits: takes how long records took to be found.
+        patience: seconds after which a record that a look-up doesn't find is given up.
+        made: the records that were created, with their ids.
+        missed: the last look-up that didn't show what :meth:`until` waits for.
+        sent: ``clock.seconds()`` before the newest request that wrote; what it did can't have shown before.
+    """
+
+    provider: RestProvider
+    spec: OperationSpec
+    example: Example
+    setting: Setting
+    recorder: Recorder
+    waits: Waits
+    patience: float
+    made: dict[str, Prepared] = field(default_factory=dict)
+    missed: Sequence[Evidence] = ()
+    sent: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.operation = self.provider.operation(self.spec.name)
+
+    @property
+    def place(self) -> str:
+        """The operation's key in the contract."""
+        return f"operations.{self.spec.name}"
+
+    @property
+    def find(self) -> Find | None:
+        """How its records are looked up."""
+        return self.spec.find
+
+    def record(self, place: int, *, changed: bool = False) -> Record:
+        """Return the record at a place."""
+        return self.example.record(self.setting, self.spec.kind, place, changed=changed)
+
+    def of_parent(self, number: int, place: int) -> Record | None:
+        """Return the record at a place for another parent than the last; ``None`` where there aren't as many.
+
+        Args:
+            number: 1 for the parent before the last, and so on.
+            place: of the record.
+        """
+        parent = self.example.needs[-1]
+        ids = self.setting.ids[parent]
+        if number >= len(ids):
+            return None
+        setting = replace(self.setting, ids={**self.setting.ids, parent: [ids[-1 - number]]})
+        return self.example.record(setting, self.spec.kind, place)
+
+    def prepared(self, record: Record) -> Prepared:
+        """Return a record, mapped.
+
+        Raises:
+            MappingError: the contract's map can't carry it.
+        """
+        payload = self.operation.prepare(record)
+        return Prepared(record.key, payload, fingerprint(payload), data=record.data)
+
+    def at(self, place: int) -> Prepared:
+        """Return the record at a place, mapped."""
+        return self.prepared(self.record(place))
+
+    async def send(self, items: Sequence[Prepared]) -> Sequence[Reply]:
+        """Send records in one request where the contract can, and keep the ids of those that took effect.
+
+        Raises:
+            IntegrationError: the system refuses them, or its answer can't be used.
+        """
+        self.sent = clock.seconds()
+        replies = await self.operation.send(items)
+        for item, reply in zip(items, replies, strict=True):
+            if reply.verdict is not Said.OK:
+                raise AmbiguousOutcome(f"{reply.verdict.value}: {reply.reason}", key=item.key, code=reply.code)
+            item.external_id = reply.external_id or item.external_id
+        return replies
+
+    def keep(self, item: Prepared) -> None:
+        """Remember a record that was created, for its children and for cleaning up; a state goes with its record."""
+        self.made[item.key] = item
+        if item.external_id and self.example.states is None:
+            self.setting.ids.setdefault(self.spec.kind, []).append(item.external_id)
+
+    async def look_up(self, items: Sequence[Prepared]) -> Mapping[str, Found]:
+        """Return what a look-up finds; a single record that the system says it doesn't know isn't found."""
+        try:
+            return await self.operation.find(items) or {}
+        except NotFound:
+            return {}
+
+    async def until(self, item: Prepared, wanted: Callable[[Found], bool]) -> tuple[Found | None, float]:
+        """Look a record up until it is as wanted.
+
+        Returns:
+            What was found last, and how many seconds after the request before that was asked for; 0 where the first
+            look-up found it.
+        """
+        pause, waited, self.missed = FIRST, 0.0, ()
+        while True:
+            found = (await self.look_up([item])).get(item.key)
+            if (found is not None and wanted(found)) or waited > self.patience:
+                return found, waited
+            self.missed = self.recorder.last()
+            await asyncio.sleep(pause)
+            pause = min(1.2 * pause, LONGEST)
+            waited = clock.seconds() - self.sent
+
+    def measured(self, waited: float) -> None:
+        """Keep how long it took until what was sent last was found."""
+        self.waits.add(waited, self.spec.name, self.missed)
+
+    def context(self, item: Prepared) -> dict[str, Any]:
+        """Return what a key may take from a record besides its payload."""
+        return {"id": item.external_id, "key": item.key, "revision": item.revision}
+
+    def key_of(self, item: Prepared) -> str | None:
+        """Return a record's key in the system's words."""
+        return self.find.key_of_sent(item.payload, self.context(item)) if self.find else None
+
+    def holds(self, check: str, part: str, said: str) -> Finding:
+        """Return that a part of the operation is right."""
+        return Finding(check, self._key(part), said)
+
+    def fails(self, check: str, part: str, said: str, *shown: Evidence) -> Finding:
+        """Return that a part of the operation is wrong; without other evidence, the newest request shows it."""
+        return Finding(check, self._key(part), said, Verdict.FAILS, shown or tuple(self.recorder.last()))
+
+    def skipped(self, check: str, part: str, said: str) -> Finding:
+        """Return that a part of the operation can't be tried."""
+        return Finding(check, self._key(part), said, Verdict.SKIPPED)
+
+    def raised(self, check: str, part: str, error: IntegrationError) -> Finding:
+        """Return that trying a part of the operation ended in an error; before a request, only its words show it."""
+        said = f"{error.message} [{error.code}]"
+        if isinstance(error, DataError):
+            return Finding(check, self._key(part), said, Verdict.FAILS)
+        return self.fails(check, part, said)
+
+    def _key(self, part: str) -> str:
+        """Return a part's key in the contract: below the operation, unless it is a section of its own."""
+        if part.startswith(("limits.", "maps.", "vocabularies.")):
+            return part
+        return f"{self.place}.{part}" if part else self.place

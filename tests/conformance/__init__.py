@@ -1,0 +1,1 @@
+"""The trial of contracts: by ``python -m pv_testing`` and as a test class."""

@@ -1,0 +1,86 @@
+"""Every contract of ours is held against the system that it describes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import pytest
+
+import sandbox
+from pv_testing.config import SystemConfig, system_config
+from pv_testing.contracts import load_contract
+from pv_testing.testing import Finding, Verdict
+from pv_testing.testing.for_pytest import ContractTests
+from tests.integration import soap_lims
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[sandbox.Lab]:
+    with sandbox.serve() as served:
+        yield served
+
+
+class Ours(ContractTests):
+    """A contract of ours, of which every kind must be tried."""
+
+    def test_every_kind_is_tried(self, findings: list[Finding], system: SystemConfig) -> None:
+        specs = [spec for spec in load_contract(system.contract).operations.values() if spec.kind]
+        tried = {
+            finding.key.split(".")[1] for finding in findings if finding.verdict is Verdict.HOLDS and "." in finding.key
+        }
+        assert specs
+        assert {spec.name for spec in specs} <= tried
+
+
+class TestLims(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, lab: sandbox.Lab) -> SystemConfig:
+        return system_config("lims", lab.lims_url, api_key=lab.credentials.lims_api_key)
+
+
+class TestQms(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, lab: sandbox.Lab) -> SystemConfig:
+        known = lab.credentials
+        return system_config("qms", lab.url("qms"), username=known.qms_username, password=known.qms_password)
+
+
+class TestPm(Ours):
+    given: ClassVar = {"time_entry": {"user": "jane.doe@lab.example"}}
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, lab: sandbox.Lab) -> SystemConfig:
+        return system_config("pm", lab.url("pm"), token=lab.credentials.pm_token)
+
+
+class TestErp(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, lab: sandbox.Lab) -> SystemConfig:
+        known = lab.credentials
+        return system_config(
+            "erp", lab.url("erp"), client_id=known.erp_client_id, client_secret=known.erp_client_secret
+        )
+
+
+class TestFramework(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, lab: sandbox.Lab) -> SystemConfig:
+        known = lab.credentials
+        return system_config(
+            "framework", lab.framework_url, username=known.framework_username, password=known.framework_password
+        )
+
+
+class TestSoapLims(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls) -> Iterator[SystemConfig]:
+        with soap_lims.serve() as server:
+            known = {"username": soap_lims.USER, "password": soap_lims.PASSWORD}
+            yield system_config("lims", server.url, contract="lims_soap", auth_type="basic", **known)
