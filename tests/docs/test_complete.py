@@ -46,6 +46,7 @@ WITHIN = {
 NO_CODES = {
     *STATES,
     "AIRFLOW_HOME",
+    "CLOCK_BOOTTIME",
     "PV_CONFIG",
     "PV_SYNC_INTERVAL",
     "READ_WRITE",

@@ -8,6 +8,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+from pv_testing.config.model import SystemConfig
 from pv_testing.contracts.fields import normal
 from pv_testing.contracts.model import Contract, OperationSpec, Request
 from pv_testing.contracts.paths import first, getter
@@ -24,13 +25,16 @@ CONTEXT = {"id": "<id>", "revision": 1, "idempotency_key": "<idempotency_key>"}
 INDENT = "    "
 
 
-def show(contract: Contract, name: str, given: Mapping[str, Any] | None = None) -> Iterator[str]:
+def show(
+    contract: Contract, name: str, given: Mapping[str, Any] | None = None, config: SystemConfig | None = None
+) -> Iterator[str]:
     """Give the lines that show a record of an operation: its mapping to the left, its requests to the right.
 
     Args:
         contract: how the product is spoken to.
         name: the operation.
         given: what the record says besides the example, in our words.
+        config: the system's part of the configuration, which may name a provider; without it, the product's own speaks.
 
     Raises:
         ConfigError: there is no such operation, or it carries no records.
@@ -39,10 +43,13 @@ def show(contract: Contract, name: str, given: Mapping[str, Any] | None = None) 
     spec = contract.operation(name)
     data = _data(contract, spec, given or {})
     payload = spec.prepare(data)
+    by_contract = provider_of(contract, config or SystemConfig(contract.system)) is RestProvider
     right: list[str] = []
-    for title, request in _requests(contract, spec, payload):
+    for title, request in _requests(spec, payload) if by_contract else ():
         right += [title, *(INDENT + line for line in _written(request)), ""]
     left = ["our record -> their field", *_mapped(contract, spec, data, payload)]
+    if not by_contract:
+        left += ["", f"{contract.provider} takes several requests, which its provider makes"]
     yield f"{contract.file}: operations.{name}, map {spec.map.name if spec.map else 'none'}; nothing was sent"
     yield ""
     for one, other in zip_longest(left, right[:-1], fillvalue=""):
@@ -59,9 +66,7 @@ def _data(contract: Contract, spec: OperationSpec, given: Mapping[str, Any]) -> 
     return dict(example.record(setting, spec.kind, 0).data)
 
 
-def _requests(contract: Contract, spec: OperationSpec, payload: Data) -> Iterator[tuple[str, Request]]:
-    if not _plain(contract):
-        return
+def _requests(spec: OperationSpec, payload: Data) -> Iterator[tuple[str, Request]]:
     context = {**CONTEXT, "key": "<key>"}
     yield "the request", spec.call.request(payload, context)
     if spec.bulk is not None:
@@ -70,11 +75,6 @@ def _requests(contract: Contract, spec: OperationSpec, payload: Data) -> Iterato
         yield "the look-up (find)", spec.find.request([payload], context)
     if spec.update is not None:
         yield "a change (update)", spec.update.request(payload, context)
-
-
-def _plain(contract: Contract) -> bool:
-    """Whether the contract alone says what is sent; a provider of its own may take several requests."""
-    return provider_of(contract) is RestProvider
 
 
 def _written(request: Request) -> list[str]:
@@ -98,9 +98,6 @@ def _mapped(contract: Contract, spec: OperationSpec, data: Data, payload: Data) 
             continue
         source = first(written["from"])(data)
         yield f"{ours} = {_said(source)} -> {target}" + ("" if source == value else f" = {_said(value)}")
-    if not _plain(contract):
-        yield ""
-        yield f"{contract.provider} takes several requests, which its provider makes"
 
 
 def _said(value: Any) -> str:
@@ -124,14 +121,11 @@ def show_record(path: str | None, system: str, name: str, record: str | None, co
     from pv_testing.config import load_config
     from pv_testing.contracts import load_contract
 
-    if contract:
-        loaded = load_contract(contract)
-    else:
-        config = load_config(path).systems[system]
-        loaded = load_contract(config.contract, config.mappings)
+    config = None if contract else load_config(path).systems[system]
+    loaded = load_contract(config.contract, config.mappings) if config else load_contract(contract or "")
     given = read_yaml(Path(record)).value if record else {}
     if not isinstance(given, Mapping):
         raise ConfigError(f"{record}: must be a mapping of fields")
-    for line in show(loaded, name, given):
+    for line in show(loaded, name, given, config):
         print(line)
     return 0

@@ -194,6 +194,24 @@ async def test_a_token_that_is_refused_is_renewed_once_for_all(serve, open_sessi
     assert not any(secret in caplog.text for secret in (SECRET, "session-key"))
 
 
+async def test_a_token_that_is_refused_under_a_200_is_renewed_by_a_rule(serve, open_session, door, tmp_path):
+    async def polite(request: web.Request) -> web.Response:
+        answer = await door(request)
+        return json({"error": "SESSION_EXPIRED"}) if answer.status == 401 else answer
+
+    server = await serve(polite)
+    session = open_session(server.address, auth(tmp_path, server.address))
+    path = tmp_path / "lims_door.yaml"
+    said = yaml.safe_load(path.read_text())
+    rule = {"status": 200, "at": "error", "equals": "SESSION_EXPIRED", "verdict": "authentication"}
+    path.write_text(yaml.safe_dump({**said, "errors": {"rules": [rule]}}))
+    judge = load_contract(path).judge("read")
+    await session.request("GET", "/samples", judge=judge)
+    door.good = "Key another"
+    assert (await session.request("GET", "/samples", judge=judge)).json() == {"id": 1}
+    assert len(door.asked) == 2
+
+
 async def test_a_new_token_that_is_refused_too_is_the_end(serve, open_session, door, tmp_path, caplog):
     caplog.set_level(logging.DEBUG)
     door.revoked = True
