@@ -143,7 +143,7 @@ def test_a_look_up_that_compares_nothing_that_changes_is_found(tmp_path: Path) -
 
 def test_states_that_all_seem_to_be_in_effect_are_found(tmp_path: Path) -> None:
     def change(content: Any) -> None:
-        content["operations"]["update_sample_status"]["find"]["in_effect"] = {"id": "id"}
+        content["operations"]["update_sample_status"]["find"]["in_effect"]["$status_field"]["order"].reverse()
 
     with faulty_lims.serve() as lims:
         found = failed(tried(tmp_path, lims, change))
