@@ -44,7 +44,7 @@ class Ledger:
             raise
 
     @classmethod
-    def in_memory(cls, *, quiet: bool = False) -> Ledger:
+    def in_memory(cls, *, quiet: bool = False) -> Self:
         """Open a ledger that ends with the object; the log says once a process what that means.
 
         Args:

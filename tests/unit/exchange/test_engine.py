@@ -421,7 +421,7 @@ def test_a_killed_request_that_may_be_repeated_is_sent_again_without_a_look_up()
 
     target = Target(OperationLimits(batch_size=10, repeatable=True, horizon=0.0), can_find=False)
     target.after = kill
-    with Ending() as ledger:
+    with Ending.in_memory() as ledger:
         with pytest.raises(Killed):
             Exchange(target, ledger).run(records(1))
         target.after = nothing

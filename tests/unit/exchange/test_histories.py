@@ -192,7 +192,7 @@ def test_what_a_run_calls_in_effect_is_in_effect_and_nothing_exists_twice(on_cha
         **dict.fromkeys(flags, True),
     )
     register = Register(limits, honours)
-    with Ending() as ledger:
+    with Ending.in_memory() as ledger:
         for step in runs:
             register.sends, register.looks = [*step["sends"]], [*step["looks"]]
             with contextlib.suppress(Killed):

@@ -29,7 +29,7 @@ class Taken(Ledger):
     """
 
     def __init__(self, key: str) -> None:
-        super().__init__()
+        super().__init__("sqlite://")
         self.key, self.asked_for_it = key, False
 
     def renew(self, claimed, lease):
@@ -99,7 +99,7 @@ class Sluggish(Ledger):
     """
 
     def __init__(self, claiming: float, renewing: float) -> None:
-        super().__init__()
+        super().__init__("sqlite://")
         self.seconds, self.renewals = (claiming, renewing), 0
 
     def claim(self, system, kind, items, *, owner, lease):

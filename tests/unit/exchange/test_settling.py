@@ -22,7 +22,7 @@ class Slow(Ledger):
     """A ledger whose renewals wait for their turn, as behind another writer."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("sqlite://")
         self.begun, self.turn = threading.Event(), threading.Event()
 
     def renew(self, claimed, lease):
