@@ -42,7 +42,9 @@ def plain(value: Any) -> Any:
     if kind is int or kind is float:
         return number(value)
     if kind is dict or isinstance(value, Mapping):
-        return {str(name): None if inner is None else plain(inner) for name, inner in value.items()}
+        return {
+            str(name): inner if inner is None or type(inner) is str else plain(inner) for name, inner in value.items()
+        }
     if isinstance(value, (list, tuple)):
         return [None if inner is None else plain(inner) for inner in value]
     if isinstance(value, datetime):

@@ -64,7 +64,8 @@ class _Desk:
         answer = _answer(self._system, self._kind, row, item, self._now)
         if rules.writes(row, answer.decision):
             row = row or rules.unheard_of(item.key)
-            self._keep(self._change(row, answer))
+            row = self._change(row, answer)
+            self._rows[row.key] = self._touched[row.key] = row
         return answer
 
     def _change(self, row: Row, answer: Claimed) -> Row:
@@ -77,9 +78,6 @@ class _Desk:
         row = rules.take(row, answer.fingerprint, answer.decision, self._owner, self._lease_until)
         answer.token, answer.owner, answer.lease_until = row.token, row.owner, row.lease_until
         return row
-
-    def _keep(self, row: Row) -> None:
-        self._rows[row.key] = self._touched[row.key] = row
 
     def write(self, writing: Writing) -> None:
         place = (writing.connection, self._system, self._kind)

@@ -48,7 +48,7 @@ class Ledger:
         """Open a ledger that ends with the object; the log says once a process what that means.
 
         Args:
-            quiet: say nothing, because no record is sent with it.
+            quiet: say nothing, because nothing that is sent with it need be remembered.
         """
         return cls("sqlite://", quiet=quiet)
 

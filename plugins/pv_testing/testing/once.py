@@ -25,7 +25,7 @@ async def carried(trial: Trial, record: Record) -> Findings:
     if trial.find is None or trial.operation.limits.repeatable:
         yield trial.skipped(ONCE, "", "a lost answer isn't looked up: the request may be repeated, or a person decides")
         return
-    with Ledger("sqlite://") as ledger:
+    with Ledger.in_memory(quiet=True) as ledger:
         exchange = Exchange(trial.operation, ledger, owner="trial")
         trial.sent = clock.seconds()
         trial.recorder.withhold()

@@ -74,7 +74,7 @@ async def _play(contract: str, scenes: list[Scene], stage: _Stage) -> list[str]:
     system = load_contract(contract).system
     config = system_config(system, stage.url, contract=contract, auth_type="none")
     problems: list[str] = []
-    with Ledger("sqlite://") as ledger:
+    with Ledger.in_memory(quiet=True) as ledger:
         async with connect(config, ledger=ledger) as client:
             provider = await client.provider()
             for scene in scenes:

@@ -98,7 +98,7 @@ class _Suite:
 
     async def run(self) -> list[Finding]:
         """Try everything and return what was found."""
-        with Ledger("sqlite://") as ledger:
+        with Ledger.in_memory(quiet=True) as ledger:
             async with connect(self._config, ledger=ledger, owner="trial") as client:
                 provider = await client.provider()
                 provider.session.watch = self._recorder
