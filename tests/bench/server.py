@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httptools
 import orjson
@@ -42,13 +43,18 @@ class _Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         said = orjson.loads(b"".join(self._body))
         if self._path.endswith(b"/bulk"):
-            results = [{"status": 201, "id": f"LIM-{next(_numbers):08}"} for _ in said["samples"]]
-            status, answer = b"200 OK", {"results": results}
+            status, answer = b"200 OK", {"results": [{"status": 201, **_created(each)} for each in said["samples"]]}
         else:
-            status, answer = b"201 Created", {"id": f"LIM-{next(_numbers):08}", "external_id": said["external_id"]}
+            status, answer = b"201 Created", _created(said)
         body = orjson.dumps(answer)
         head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
         self._transport.write(head + body)
+
+
+def _created(sample: dict[str, Any]) -> dict[str, Any]:
+    """Return the answer for a sample: its id, and the key by which the client knows whose it is."""
+    key = {name: sample[name] for name in ("project_id", "external_id")}
+    return {"id": f"LIM-{next(_numbers):08}", **key}
 
 
 async def _serve() -> None:
