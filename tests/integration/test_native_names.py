@@ -82,7 +82,7 @@ def test_awaited_samples_are_given_no_status(native):
     trip = native(state="complete", modules=2, protocols=1)
     receive(trip, trip.server.samples[0])
     report = trip.push()
-    assert (report.counts()["created"], report.not_in_effect()) == (1, [])
+    assert (report.counts()["updated"], report.not_in_effect()) == (1, [])
     assert [sample["State"] for sample in trip.server.samples] == ["DONE", "EXPECTED"]
     assert trip.server.seen.count("GET /rest/sample/1") == 0
 
