@@ -78,7 +78,7 @@ def test_a_refused_read_ends_the_others_and_a_closed_client_sends_nothing_more()
     async def run():
         async with TestServer(lims.app()) as server:
             with pytest.raises(AuthenticationError):
-                async with LIMSClient(str(server.make_url("")), api_key="a-key-of-tests", ledger=Ledger()) as client:
+                async with LIMSClient(str(server.make_url("")), api_key="a-key-of-tests", ledger=Ledger.in_memory()) as client:
                     await gather_bounded([client.acall("get_sample", sample_id=number) for number in range(60)])
             before = lims.seen
             await asyncio.sleep(1)
@@ -98,7 +98,7 @@ def test_what_others_have_begun_with_a_client_sends_nothing_after_it_was_closed(
 
     async def run():
         async with TestServer(lims.app()) as server:
-            async with LIMSClient(str(server.make_url("")), api_key="a-key-of-tests", ledger=Ledger()) as client:
+            async with LIMSClient(str(server.make_url("")), api_key="a-key-of-tests", ledger=Ledger.in_memory()) as client:
                 tasks = [asyncio.ensure_future(begun(client, number)) for number in (1, 2, 3, *range(8, 60))]
                 await asyncio.sleep(0.1)
             before = lims.seen

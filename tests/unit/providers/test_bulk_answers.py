@@ -73,7 +73,7 @@ def ids(lims: PlainLims) -> dict[str, str]:
 )
 @pytest.mark.parametrize("ordered", [False, True])
 def test_no_record_gets_the_id_of_another(tmp_path: Path, arrange: Any, *, ordered: bool) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
     lims.create = answering(lims, arrange)
     report = exchange(lims, contract(tmp_path, in_bulk(key=KEY, ordered=ordered)), samples(), ledger=ledger)
     assert report.external_ids() == ids(lims) == {entry.key: entry.external_id for entry in ledger.entries()}

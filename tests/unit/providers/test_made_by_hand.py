@@ -36,7 +36,7 @@ def test_a_record_made_by_hand_with_other_content_waits_for_a_person(tmp_path: P
     lims, path = PlainLims(), contract(tmp_path, change)
     lims.create = gets_nothing_done
     made = dict(lims.add(dict(BY_HAND)))
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         outcome = first(lims, path, sample(), ledger)
         assert (outcome.result, outcome.code) == (Result.QUARANTINED, "CONTENT_DIFFERS")
         assert "S1" in outcome.reason
@@ -50,7 +50,7 @@ def test_a_record_made_by_hand_with_other_content_waits_for_a_person(tmp_path: P
 def test_once_it_is_corrected_and_released_it_is_taken_over(tmp_path: Path) -> None:
     lims, path = PlainLims(), contract(tmp_path, look_first)
     lims.add(dict(BY_HAND))
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         first(lims, path, sample(), ledger)
         lims.samples[0]["customer"] = "C"
         ledger.release("lims", "sample", ["P/A"], owner="a person")
@@ -61,7 +61,7 @@ def test_once_it_is_corrected_and_released_it_is_taken_over(tmp_path: Path) -> N
 def test_once_it_is_removed_and_released_ours_is_made(tmp_path: Path) -> None:
     lims, path = PlainLims(), contract(tmp_path, look_first)
     lims.add(dict(BY_HAND))
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         first(lims, path, sample(), ledger)
         lims.samples.clear()
         ledger.release("lims", "sample", ["P/A"], owner="a person")
@@ -72,7 +72,7 @@ def test_once_it_is_removed_and_released_ours_is_made(tmp_path: Path) -> None:
 def test_once_it_is_confirmed_later_changes_go_to_it(tmp_path: Path) -> None:
     lims, path = PlainLims(), contract(tmp_path, look_first)
     lims.add(dict(BY_HAND))
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         first(lims, path, sample(), ledger)
         ledger.confirm("lims", "sample", "P/A", "S1", owner="a person")
         assert first(lims, path, sample(), ledger).result is Result.UNCHANGED
@@ -83,7 +83,7 @@ def test_once_it_is_confirmed_later_changes_go_to_it(tmp_path: Path) -> None:
 def test_a_record_made_by_hand_with_the_same_content_is_taken_over(tmp_path: Path) -> None:
     lims = PlainLims()
     lims.add({**BY_HAND, "customer": "C"})
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         assert first(lims, contract(tmp_path, look_first), sample(), ledger).result is Result.ADOPTED
 
 
@@ -96,7 +96,7 @@ def test_a_second_record_is_one_too_many_whatever_it_says(tmp_path: Path) -> Non
         return hangs_up(request)
 
     lims.create = loses_the_answer
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         outcome = first(lims, contract(tmp_path), sample(), ledger)
     assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")
     assert len(lims.samples) == 2
@@ -109,7 +109,7 @@ def test_our_own_earlier_version_is_no_record_made_by_hand(tmp_path: Path) -> No
     async def down(_: web.Request) -> web.Response:
         return web.Response(status=503)
 
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         lims.search = down
         assert first(lims, path, sample(), ledger).result is Result.DEFERRED
         lims.search = None
@@ -133,7 +133,7 @@ def test_a_look_up_whose_order_changes_is_no_answer(tmp_path: Path) -> None:
         return web.Response(text=json.dumps({"data": [found], "pages": 2}), content_type="application/json")
 
     lims.create, lims.search = lims.loses_the_first_answer, wanders
-    with Ledger() as ledger:
+    with Ledger.in_memory() as ledger:
         outcome = first(lims, contract(tmp_path, paged), sample(), ledger)
     assert (outcome.result, outcome.code, len(lims.samples)) == (Result.DEFERRED, "AMBIGUOUS", 1)
     assert "once more" in outcome.reason

@@ -52,7 +52,7 @@ def rule(content: Body) -> None:
 
 
 def test_a_token_refused_under_a_success_is_renewed_and_everything_is_sent_once(tmp_path: Path) -> None:
-    lims, ledger = Expiring(4), Ledger()
+    lims, ledger = Expiring(4), Ledger.in_memory()
     client: dict[str, Any] = {"api_key": "", **OAUTH}
     report = exchange(lims, contract(tmp_path, rule, total_timeout=10), samples(12), ledger=ledger, **client)
     assert report.counts()["created"] == 12
@@ -61,7 +61,7 @@ def test_a_token_refused_under_a_success_is_renewed_and_everything_is_sent_once(
 
 @pytest.mark.parametrize("client", [{"api_key": "", **OAUTH}, {}], ids=["oauth2", "api_key"])
 def test_a_new_token_that_is_refused_too_ends_the_exchange(tmp_path: Path, client: dict[str, Any]) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
 
     async def create(_: web.Request) -> web.Response:
         return web.json_response(REFUSED)

@@ -64,7 +64,7 @@ def promising(content: Body) -> None:
 def test_a_429_without_a_time_slows_the_exchange_down_until_the_system_takes_everything(
     tmp_path: Path, change: Any
 ) -> None:
-    lims, ledger = Busy(20), Ledger()
+    lims, ledger = Busy(20), Ledger.in_memory()
     path = contract(tmp_path, change, attempt_timeout=10, total_timeout=60)
     report = exchange(lims, path, samples(80), ledger=ledger)
     assert {name: number for name, number in report.counts().items() if number} == {"created": 80}
@@ -74,7 +74,7 @@ def test_a_429_without_a_time_slows_the_exchange_down_until_the_system_takes_eve
 
 
 def test_what_was_done_is_kept_when_the_system_takes_no_more_at_all(tmp_path: Path) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
 
     async def create(request: web.Request) -> web.Response:
         if len(lims.samples) >= 10:
@@ -90,7 +90,7 @@ def test_what_was_done_is_kept_when_the_system_takes_no_more_at_all(tmp_path: Pa
 
 
 def test_a_record_that_could_not_even_be_looked_up_is_not_sent_and_in_no_doubt(tmp_path: Path) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
 
     async def search(_: web.Request) -> web.Response:
         return web.Response(status=503)
@@ -118,7 +118,7 @@ class InSteps(SteppedOperation):
 def test_of_several_steps_none_was_sent_where_the_system_is_left_alone_from_the_beginning(
     tmp_path: Path, *, paused: bool
 ) -> None:
-    lims, ledger = PlainLims(), Ledger()
+    lims, ledger = PlainLims(), Ledger.in_memory()
 
     async def create(request: web.Request) -> web.Response:
         raise AssertionError(request.path)
