@@ -264,7 +264,7 @@ def test_a_closed_report_is_not_changed_and_waits_for_a_person(quality):
     (outcome,) = quality.report().outcomes
     assert (outcome.result.value, outcome.code) == ("rejected", "INVALID_TRANSITION")
     (outcome,) = quality.report().outcomes
-    assert (outcome.result.value, outcome.code) == ("quarantined", "INVALID_TRANSITION")
+    assert (outcome.result.value, outcome.code) == ("rejected", "INVALID_TRANSITION")
     decide(quality, "FAIL", criteria=failed)
     assert quality.report().counts()["unchanged"] == 1
     assert quality.ledger.waiting("qms") == []
