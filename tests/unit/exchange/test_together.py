@@ -15,6 +15,8 @@ from pv_testing.integrations import LIMSClient
 from pv_testing.integrations.framework import gather_bounded
 from pv_testing.ledger import Ledger
 
+KEY = "a-key-of-tests"
+
 
 def test_results_come_in_their_order_and_no_more_than_the_limit_run_at_a_time():
     running = most = 0
@@ -78,7 +80,7 @@ def test_a_refused_read_ends_the_others_and_a_closed_client_sends_nothing_more()
     async def run():
         async with TestServer(lims.app()) as server:
             with pytest.raises(AuthenticationError):
-                async with LIMSClient(str(server.make_url("")), api_key="a-key-of-tests", ledger=Ledger.in_memory()) as client:
+                async with LIMSClient(str(server.make_url("")), api_key=KEY, ledger=Ledger.in_memory()) as client:
                     await gather_bounded([client.acall("get_sample", sample_id=number) for number in range(60)])
             before = lims.seen
             await asyncio.sleep(1)
@@ -98,7 +100,7 @@ def test_what_others_have_begun_with_a_client_sends_nothing_after_it_was_closed(
 
     async def run():
         async with TestServer(lims.app()) as server:
-            async with LIMSClient(str(server.make_url("")), api_key="a-key-of-tests", ledger=Ledger.in_memory()) as client:
+            async with LIMSClient(str(server.make_url("")), api_key=KEY, ledger=Ledger.in_memory()) as client:
                 tasks = [asyncio.ensure_future(begun(client, number)) for number in (1, 2, 3, *range(8, 60))]
                 await asyncio.sleep(0.1)
             before = lims.seen
