@@ -28,6 +28,11 @@ def contract_names() -> list[str]:
     return sorted(path.stem for path in (project_root() / MAPPINGS).glob("*.yaml"))
 
 
+def word_of(product: str) -> str:
+    """Return a product's name as it is compared: small letters, digits and underscores."""
+    return re.sub(r"[^a-z0-9]+", "_", product.lower()).strip("_")
+
+
 def product_words(provider: str) -> tuple[str, ...]:
     """Return by which words a product is known: its whole name, and its name without the version.
 
@@ -35,7 +40,7 @@ def product_words(provider: str) -> tuple[str, ...]:
         provider: such as ``SENAITE 2.6``, which gives ``senaite_2_6`` and ``senaite``.
     """
     names = (provider, _VERSION.sub("", provider))
-    return tuple(dict.fromkeys(re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_") for name in names))
+    return tuple(dict.fromkeys(map(word_of, names)))
 
 
 def contract_path(name_or_path: str | Path) -> Path:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from typing import Any
 
+from pv_testing.contracts.places import word_of
 from pv_testing.contracts.problems import allowed
 from pv_testing.errors import ConfigError, redact
 from pv_testing.providers.rest import RestProvider
@@ -29,16 +29,11 @@ _CALLED: Mapping[str, tuple[Sequence[str], Callable[[Any], bool]]] = {
 """How the methods of a provider are called, and which kind of function each must be."""
 
 
-def word_of(product: str) -> str:
-    """Return a product's name as it is compared: small letters, digits and underscores."""
-    return re.sub(r"[^a-z0-9]+", "_", product.lower()).strip("_")
-
-
 def entry_point_of(words: Sequence[str], ours: str) -> str:
     """Return the class that an installed package names for a product, as ``package.module:Class``; empty for none.
 
     Args:
-        words: by which the product is known, each as :func:`word_of` gives it.
+        words: by which the product is known, each as :func:`~pv_testing.contracts.places.word_of` gives it.
         ours: the project's own class for it; empty for none.
 
     Raises:
