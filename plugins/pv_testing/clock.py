@@ -26,7 +26,7 @@ class _Clock:
         self._ahead = 0.0
         self._added = 0.0
 
-    def __call__(self) -> float:
+    def seconds(self) -> float:
         since_start = time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
         step = time.time() - since_start - self._ahead
         if step > LEAST_STEP or step < -LEAST_STEP:
@@ -35,7 +35,7 @@ class _Clock:
         return since_start + self._added
 
 
-seconds = _Clock()
+seconds = _Clock().seconds
 """Returns seconds since an arbitrary moment.
 
 They may run faster than real time. They run slower only where neither clock tells that the machine was paused.

@@ -72,10 +72,10 @@ def number(value: Any) -> int | float:
     kind = type(value)
     if kind is float:
         if math.isfinite(value):
-            return float(value)
+            return value  # type: ignore[no-any-return]
     elif kind is int:
         if -_HUGE <= value < _HUGE:
-            return int(value)
+            return value  # type: ignore[no-any-return]
     elif kind is not bool:
         exact = _decimal(value)
         whole = exact == exact.to_integral_value() and abs(exact) < _HUGE and "." not in str(value)

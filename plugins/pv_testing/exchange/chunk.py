@@ -200,7 +200,8 @@ class Chunk:
 
     async def _deliver(self, batch: Sequence[Prepared], rounds: int) -> None:
         """Send one batch and act on what the system says of each record."""
-        await self._renew()
+        if self.settling.expiring():
+            await self._renew()
         batch = self.settling.held(batch)
         if self.shared.stopped is not None:
             self.settling.not_sent(batch, self.shared.stopped)
@@ -220,7 +221,8 @@ class Chunk:
             await self._failed(batch, error, rounds)
             return
         unclear, again = self._settle(batch, replies)
-        self.settling.wrote([*unclear, *again])
+        if unclear or again:
+            self.settling.wrote([*unclear, *again])
         if self.settling.due():
             await self.settling.commit()
         if unclear:
@@ -230,10 +232,11 @@ class Chunk:
 
     async def _renew(self) -> None:
         """Prolong the leases where a request that is sent now may outlive them; without that, nothing may be sent."""
-        if self.shared.stopped is None and self.settling.expiring():
-            await self.settling.renew()
-            if self.settling.expiring():
-                self.shared.stopped = self.shared.stopped or LedgerError(TOO_SLOW, system=self.operation.system)
+        if self.shared.stopped is not None:
+            return
+        await self.settling.renew()
+        if self.settling.expiring():
+            self.shared.stopped = self.shared.stopped or LedgerError(TOO_SLOW, system=self.operation.system)
 
     def _settle(self, batch: Sequence[Prepared], replies: Sequence[Reply]) -> tuple[list[Prepared], list[Prepared]]:
         """Settle what the replies decide; return what is ambiguous, and what may be sent again."""

@@ -82,8 +82,7 @@ class Settling:
 
     def sending(self, items: Sequence[Prepared]) -> None:
         """Remember that these records are about to be sent, and may be in the system from now on."""
-        for item in items:
-            self._sent.add(item.key)
+        self._sent.update([item.key for item in items])
 
     def wrote(self, items: Sequence[Prepared]) -> None:
         """Remember that something of these records was sent, whatever a look-up shows afterwards."""
@@ -240,14 +239,16 @@ class Settling:
         body: Mapping[str, Any] | None = None,
     ) -> None:
         claim = self._held.pop(item.key, None)
+        if claim is None:
+            return
         problem = id_problem(external_id)
         if problem:
             external_id = ""
             if result.in_effect:
                 result, code, reason = Result.QUARANTINED, ID_UNUSABLE, problem
-        if claim is not None:
-            outcome = Outcome(item.key, result, external_id, code, reason, body or {})
-            self._group.append((self._settlement(claim, result, external_id, code, reason), outcome))
+        outcome = Outcome(item.key, result, external_id, code, reason, body or {})
+        settlement = Settlement(claim, result, external_id, code, reason, claim.key in self._sent)
+        self._group.append((settlement, outcome))
 
     def _settlement(
         self, claim: Claimed, result: Result, external_id: str = "", code: str = "", reason: str = ""
