@@ -164,7 +164,7 @@ class Call:
             MappingError: the address lacks a value, or a request without body was given too much.
         """
         path = self.path.url(payload, context)
-        params = self.params(payload)
+        params = self.params(payload) if self.query or self.templates else dict(self.constants)
         body = self.body(payload, context)
         for name in self.names:
             body.pop(name, None)

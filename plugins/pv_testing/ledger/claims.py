@@ -16,14 +16,22 @@ from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement, State
 
 REASON_LIMIT = 1_000
 NAMED = 5
+PROBE = 20
+"""How many records are read to see whether there is something to write."""
 
 T = TypeVar("T")
 
 
 def claim(store: Store, system: str, kind: str, items: Sequence[Claim], owner: str, lease: float) -> list[Claimed]:
-    """Claim records; one read where nothing has changed, one transaction otherwise."""
-    answers, rows = _read(store, system, kind, items)
-    if not any(rules.writes(rows.get(answer.key), answer.decision) for answer in answers):
+    """Claim records; reads where nothing has changed, one transaction otherwise.
+
+    New records come together. Where the first ones must be written, the others are not read before the transaction.
+    """
+    for some in (items[:PROBE], items):
+        answers, rows = _read(store, system, kind, some)
+        if any(rules.writes(rows.get(answer.key), answer.decision) for answer in answers):
+            break
+    else:
         return answers
     keys = [item.key for item in items]
     with store.writing() as writing:

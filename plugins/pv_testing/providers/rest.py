@@ -194,6 +194,8 @@ class RestOperation:
 
     async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
         """Send a batch as one bulk request, or its only record by itself; what has no id is looked up first."""
+        if len(batch) == 1:
+            return [NO_ID if self.lacks_id(batch[0]) else await self._send_one(batch[0])]
         known = [item for item in batch if not self.lacks_id(item)]
         if len(known) > 1 and self._spec.bulk is not None:
             replies = iter(await self._send_bulk(known, self._spec.bulk))

@@ -47,7 +47,8 @@ class Gate:
         """
         if self._slots.taken and (closed := self._closed()) is not None:
             _in_time(closed, latest)
-        await self._slots.take(latest)
+        if not self._slots.take_free():
+            await self._slots.take(latest)
         try:
             while (wait := self._closed() or self._used_up()) is not None:
                 _in_time(wait, latest)

@@ -187,6 +187,13 @@ class Slots:
         """Whether there is none left, so that a request must wait in line."""
         return not self._free
 
+    def take_free(self) -> bool:
+        """Take a slot that is free; return whether there was one."""
+        if not self._free:
+            return False
+        self._free -= 1
+        return True
+
     async def take(self, latest: float) -> None:
         """Wait for a slot.
 
@@ -196,8 +203,7 @@ class Slots:
         Raises:
             DeadlineExceeded: no slot has become free before.
         """
-        if self._free:
-            self._free -= 1
+        if self.take_free():
             return
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[None] = loop.create_future()

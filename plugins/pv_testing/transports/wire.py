@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
+from typing import Any
 
 import aiohttp
 from aiohttp.abc import AbstractStreamWriter
@@ -37,7 +38,7 @@ class _InTime(aiohttp.ClientRequest):
     Much may have happened since it was begun: a connection was made, or this process or its machine stood still.
     """
 
-    async def send(self, conn: Connection) -> aiohttp.ClientResponse:
+    def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Write the request, or raise what says that its time is over."""
         call = _call.get()
         if not self.body:  # else write_bytes asks, as late as can be
@@ -45,7 +46,7 @@ class _InTime(aiohttp.ClientRequest):
         call.written = True
         if not call.repeatable or call.method in CHANGES:
             lease.writes()
-        return await super().send(conn)
+        return super().send(conn)
 
     async def write_bytes(
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
