@@ -51,20 +51,17 @@ def end() -> float:
     return math.inf if attempt is None else attempt.moment
 
 
-def held() -> bool:
-    """Whether this code runs for an attempt that holds records under a lease.
+def asks() -> bool:
+    """Note that the transports are asked for a request, and return whether an attempt holds records under a lease.
 
     What became of its requests is looked up, or left to a person, before anything is sent again. Therefore a refusal
     that may have come after the effect is never followed by a repetition here.
     """
-    return _attempt.get() is not None
-
-
-def asks() -> None:
-    """Note that the transports are asked for a request."""
     attempt = _attempt.get()
-    if attempt is not None:
-        attempt.asked = True
+    if attempt is None:
+        return False
+    attempt.asked = True
+    return True
 
 
 def writes() -> None:

@@ -42,8 +42,3 @@ def timed(records: int, work: Callable[[], object]) -> Timing:
 def median(timings: list[Timing]) -> Timing:
     """Return the timing in the middle."""
     return sorted(timings, key=lambda timing: timing.rate)[len(timings) // 2]
-
-
-def median_cpu(timings: list[Timing]) -> Timing:
-    """Return the timing in the middle by CPU time, which other work on the machine disturbs least."""
-    return sorted(timings, key=lambda timing: timing.cpu)[len(timings) // 2]

@@ -155,7 +155,7 @@ class RestSession:
             AmbiguousOutcome: a request that must not be repeated may or may not have taken effect.
             SecurityError: it would have gone, or was sent on, where credentials must not go.
         """
-        lease.asks()
+        held = lease.asks()
         if json is not None:
             data, headers = orjson.dumps(json), JSON if not headers else {**JSON, **headers}
         repeatable = method in REPEATABLE if repeatable is None else repeatable
@@ -166,7 +166,7 @@ class RestSession:
             call = Call(
                 method, url, data, headers, repeatable, deadline, latest, self._gate, judge or judge_http, decode=decode
             )
-            call.careful = lease.held() and not repeatable
+            call.careful = held and not repeatable
             return await self._persist(call)
         except IntegrationError as error:
             settings = self.settings

@@ -115,7 +115,8 @@ class Wire:
             async with session.request(
                 call.method,
                 call.url,
-                data=call.data,
+                # As bytes, aiohttp would ask all its kinds of payloads for the one that fits.
+                data=aiohttp.BytesPayload(call.data) if type(call.data) is bytes else call.data,
                 headers=headers,
                 timeout=timeout,
                 allow_redirects=False,
