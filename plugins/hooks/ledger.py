@@ -80,7 +80,7 @@ class LedgerHook(BaseHook):
 
     def test_connection(self) -> tuple[bool, str]:
         """Open the ledger and count what waits in it; the Test button of the connection's form calls this."""
-        from pv_testing.errors import IntegrationError, redact
+        from pv_testing.core.errors import IntegrationError, redact
 
         try:
             with self.get_conn() as ledger:

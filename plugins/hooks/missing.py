@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from pv_testing.errors import ConfigError, NetworkError
+from pv_testing.core.errors import ConfigError, NetworkError
 
 
 def no_connection(conn_id: str, conn_type: str, system: str = "", lacking: str = "") -> ConfigError:

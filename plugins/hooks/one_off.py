@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.http.hooks.http import HttpHook
 from airflow.sdk import Connection
 
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import requests

@@ -99,7 +99,7 @@ class SystemHook(BaseHook, Generic[Client]):
     def _without_connection(self) -> SystemConfig:
         """Return what the file says by itself, where no other connection than the default one was asked for."""
         from pv_testing.config import load_config
-        from pv_testing.errors import ConfigError
+        from pv_testing.core.errors import ConfigError
 
         if self.conn_id != self.default_conn_name:
             raise no_connection(self.conn_id, self.conn_type, self.system)
@@ -133,7 +133,7 @@ class SystemHook(BaseHook, Generic[Client]):
             record_id: its id there.
             key: its business key; its first part is the service request's number.
         """
-        from pv_testing.keys import split
+        from pv_testing.core.keys import split
 
         try:
             page = self.get_connection(self.conn_id).extra_dejson.get(self.page_field) or ""
@@ -154,7 +154,7 @@ class SystemHook(BaseHook, Generic[Client]):
 
     def test_connection(self) -> tuple[bool, str]:
         """Ask the system who we are; the Test button of the connection's form calls this."""
-        from pv_testing.errors import IntegrationError, redact
+        from pv_testing.core.errors import IntegrationError, redact
         from pv_testing.ledger import Ledger
 
         try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import ExchangeOperator, Workflow
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -42,7 +42,7 @@ class SyncAuditTrailOperator(ExchangeOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.audit_trail import send_framework_events, send_ledger_events
+        from pv_testing.auditing.trail import send_framework_events, send_ledger_events
 
         async def step(framework: FrameworkClient, qms: QMSClient, _: Sequence[int], **flags: bool) -> Report:
             if self.source == "ledger":

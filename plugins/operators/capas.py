@@ -11,14 +11,14 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import KEYS_SHOWN, ExchangeOperator, Workflow, open_clients, owner_of, truth
-from pv_testing.visible import visible
+from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pv_testing.integrations import FrameworkClient
+    from pv_testing.quality.capas import Found
     from pv_testing.quality.decisions import Answer
-    from pv_testing.workflows.capas import Found
 
 CHARTS = "/pv/charts"
 
@@ -43,8 +43,8 @@ class FindFindingsOperator(ExchangeOperator):
         """
         from operators.service_requests import choose
         from pv_testing.config import load_config
-        from pv_testing.transports.sync import run
-        from pv_testing.workflows.capas import find_findings
+        from pv_testing.core.sync import run
+        from pv_testing.quality.capas import find_findings
 
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (framework, qms):
@@ -198,6 +198,6 @@ class RaiseCapasOperator(ExchangeOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.capas import raise_capas
+        from pv_testing.quality.capas import raise_capas
 
         return raise_capas

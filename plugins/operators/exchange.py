@@ -97,7 +97,7 @@ class ExchangeOperator(BaseOperator):
         self.record_page = ""
 
     def workflow(self) -> Workflow:
-        """Return the step itself, a function of ``pv_testing.workflows``; imported when it is needed and not before.
+        """Return the step itself, a function of ``pv_testing.workflow``; imported when it is needed and not before.
 
         It takes the clients of the framework and of ``systems`` in their order, then the ids of the service requests.
         """
@@ -122,9 +122,9 @@ class ExchangeOperator(BaseOperator):
         Args:
             framework: where they are; its client has the ledger.
             states: those that the step is about.
-            about: as for :class:`~pv_testing.workflows.sweep.Sweep`.
+            about: as for :class:`~pv_testing.workflow.sweep.Sweep`.
         """
-        from pv_testing.workflows.sweep import Sweep
+        from pv_testing.workflow.sweep import Sweep
 
         sweep = Sweep(framework, framework.ledger, self.sweep, states, **about)
         return list(sweep.due(keep=not truth(self.rehearse)).values())
@@ -141,7 +141,7 @@ class ExchangeOperator(BaseOperator):
         return conclude(self, reports, context, rehearsal=truth(self.rehearse))
 
     def _exchange(self, owner: str) -> list[Report]:
-        from pv_testing.transports.sync import run
+        from pv_testing.core.sync import run
 
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner) as (framework, *clients):
@@ -184,7 +184,7 @@ def open_clients(hooks: dict[str, SystemHook[Any]], ledger_conn_id: str, owner: 
         AirflowSkipException: a system is disabled.
     """
     from hooks.ledger import LedgerHook
-    from pv_testing.errors import ConfigError
+    from pv_testing.core.errors import ConfigError
 
     with ExitStack() as stack:
         ledger = stack.enter_context(LedgerHook(ledger_conn_id).get_conn())

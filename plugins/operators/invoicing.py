@@ -29,8 +29,8 @@ class BillingOperator(ExchangeOperator):
         """
         if str(self.service_request or "").strip():
             return super().chosen(framework)
-        from pv_testing.workflows.billed import APPROVED
-        from pv_testing.workflows.invoicing import LOOK_BACK_DAYS
+        from pv_testing.billing.billed import APPROVED
+        from pv_testing.billing.invoicing import LOOK_BACK_DAYS
 
         return self.due(framework, (APPROVED,), days=LOOK_BACK_DAYS)
 
@@ -46,7 +46,7 @@ class CreateInvoicesOperator(BillingOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.invoicing import create_invoices
+        from pv_testing.billing.invoicing import create_invoices
 
         return create_invoices
 
@@ -62,6 +62,6 @@ class CreateCreditNotesOperator(BillingOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.crediting import credit_withdrawn_tests
+        from pv_testing.billing.crediting import credit_withdrawn_tests
 
         return credit_withdrawn_tests

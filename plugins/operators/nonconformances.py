@@ -20,6 +20,6 @@ class ReportNonConformancesOperator(ExchangeOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.nonconformances import report_non_conformances
+        from pv_testing.quality.nonconformances import report_non_conformances
 
         return report_non_conformances

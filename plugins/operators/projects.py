@@ -25,7 +25,7 @@ class CreateTasksOperator(ExchangeOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.projects import create_tasks
+        from pv_testing.projects.tasks import create_tasks
 
         return create_tasks
 
@@ -60,7 +60,7 @@ class UpdateTasksOperator(_FollowingOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.task_updates import update_tasks
+        from pv_testing.projects.task_updates import update_tasks
 
         return update_tasks
 
@@ -77,6 +77,6 @@ class LogHoursOperator(_FollowingOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.hours import log_hours
+        from pv_testing.projects.time_entries import log_hours
 
         return log_hours

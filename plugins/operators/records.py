@@ -10,13 +10,13 @@ from airflow.sdk import BaseOperator
 from hooks.provider_info import HOOKS
 from operators.exchange import conclude, hook_of, open_clients, owner_of, truth
 from operators.retry_policy import ErrorTreeRetryPolicy
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from pv_testing.core.records import Record
     from pv_testing.exchange.report import Report
-    from pv_testing.exchange.types import Record
     from pv_testing.integrations.client import SystemClient
 
 PARTS = ("key", "data")
@@ -84,7 +84,7 @@ class CarryRecordsOperator(BaseOperator):
         return conclude(self, [report], context, rehearsal=truth(self.rehearse))
 
     def _carried(self, records: Sequence[Record], owner: str) -> Report:
-        from pv_testing.transports.sync import run
+        from pv_testing.core.sync import run
 
         hooks = {self.system: hook_of(self.system, self.conn_id)}
         with open_clients(hooks, self.ledger_conn_id, owner) as (client,):
@@ -103,7 +103,7 @@ def records_of(given: Any) -> list[Record]:
     Raises:
         ConfigError: it is no list of mappings with ``key`` and ``data`` and no more.
     """
-    from pv_testing.exchange.types import Record
+    from pv_testing.core.records import Record
 
     if not isinstance(given, (list, tuple)):
         kind = type(given).__name__
@@ -135,7 +135,7 @@ def refuse_plain_call(client: SystemClient, operation: str) -> None:
     Raises:
         ConfigError: it is a plain call, after which the ledger would know nothing.
     """
-    from pv_testing.contracts.problems import allowed
+    from pv_testing.core.problems import allowed
 
     known = client.contract.operations
     if operation in known and not known[operation].kind:

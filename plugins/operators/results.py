@@ -13,6 +13,6 @@ class UploadResultsOperator(ExchangeOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.results import upload_results
+        from pv_testing.samples.results import upload_results
 
         return upload_results

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
-from pv_testing.errors import Action, ExchangeIncomplete, IntegrationError, RateLimited
+from pv_testing.core.errors import Action, ExchangeIncomplete, IntegrationError, RateLimited
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

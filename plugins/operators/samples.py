@@ -14,6 +14,6 @@ class CreateSamplesOperator(ExchangeOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.intake import create_samples
+        from pv_testing.samples.intake import create_samples
 
         return create_samples

@@ -9,9 +9,9 @@ from airflow.sdk import BaseOperator
 
 from operators.chunks import MOST_TASKS, chunks, title
 from operators.exchange import owner_of, truth
+from pv_testing.core.errors import DataError
+from pv_testing.core.visible import visible
 from pv_testing.domain.status import STATES, TESTED
-from pv_testing.errors import DataError
-from pv_testing.visible import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -113,8 +113,8 @@ class ChooseServiceRequestsOperator(BaseOperator):
             return self._sweep(framework, owner)
 
     def _sweep(self, framework: FrameworkClient, owner: str) -> dict[str, int]:
-        from pv_testing.workflows.sweep import Sweep
-        from pv_testing.workflows.unknown_states import look_for_unknown_states
+        from pv_testing.workflow.sweep import Sweep
+        from pv_testing.workflow.unknown_states import look_for_unknown_states
 
         keep, ledger = not truth(self.rehearse), framework.ledger
         if self.unknown_states and keep:

@@ -21,7 +21,7 @@ class PushStatusOperator(ExchangeOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.statuses import push_statuses
+        from pv_testing.samples.statuses import push_statuses
 
         return push_statuses
 
@@ -44,7 +44,7 @@ class PullStatusOperator(ExchangeOperator):
         if str(self.service_request or "").strip():
             return super().chosen(framework)
         from pv_testing.domain.status import STATES, rank
-        from pv_testing.workflows.statuses import after_receipt
+        from pv_testing.samples.statuses import after_receipt
 
         with self.hook("lims").get_client() as lims:
             after = after_receipt(lims.contract)
@@ -52,6 +52,6 @@ class PullStatusOperator(ExchangeOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.statuses import pull_statuses
+        from pv_testing.samples.statuses import pull_statuses
 
         return pull_statuses

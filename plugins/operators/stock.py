@@ -59,7 +59,7 @@ class MoveStockOperator(_StockOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.stock import move_stock
+        from pv_testing.inventory.stock import move_stock
 
         return move_stock
 
@@ -81,6 +81,6 @@ class DrawConsumablesOperator(_StockOperator):
 
     def workflow(self) -> Workflow:
         """Return the step itself."""
-        from pv_testing.workflows.stock import draw_consumables
+        from pv_testing.inventory.stock import draw_consumables
 
         return draw_consumables

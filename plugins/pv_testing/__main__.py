@@ -7,9 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from pv_testing.acting import actor
-from pv_testing.errors import IntegrationError
-from pv_testing.visible import visible
+from pv_testing.core.actor import actor
+from pv_testing.core.errors import IntegrationError
+from pv_testing.core.visible import visible
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -101,7 +101,7 @@ def _ledger_url(options: argparse.Namespace) -> str:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from pv_testing import checking
+    from pv_testing.cli import check as checking
 
     failed = False
     for outcome in checking.check(options.config, offline=options.offline):
@@ -119,7 +119,7 @@ def _try(options: argparse.Namespace) -> bool:
 
 
 def _new_contract(options: argparse.Namespace) -> int:
-    from pv_testing.contracts.places import MAPPINGS, project_root
+    from pv_testing.core.places import MAPPINGS, project_root
     from pv_testing.testing.scaffold import new_contract
 
     contracts = Path(options.contracts) if options.contracts else project_root() / MAPPINGS
@@ -135,25 +135,25 @@ def _show(options: argparse.Namespace) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    from pv_testing.ledger.cli import verify_audit
+    from pv_testing.cli.ledger import verify_audit
 
     return verify_audit(_ledger_url(options))
 
 
 def _waiting(options: argparse.Namespace) -> int:
-    from pv_testing.ledger.cli import show_waiting
+    from pv_testing.cli.ledger import show_waiting
 
     return show_waiting(_ledger_url(options), options.system, options.output)
 
 
 def _pauses(options: argparse.Namespace) -> int:
-    from pv_testing.ledger.cli import show_pauses
+    from pv_testing.cli.ledger import show_pauses
 
     return show_pauses(_ledger_url(options))
 
 
 def _resume(options: argparse.Namespace) -> int:
-    from pv_testing.ledger.cli import resume_system
+    from pv_testing.cli.ledger import resume_system
 
     return resume_system(_ledger_url(options), options.system, owner=actor().name)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseOperator
 
 from operators.retry_policy import ErrorTreeRetryPolicy
-from pv_testing.errors import IntegrationError
+from pv_testing.core.errors import IntegrationError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -80,7 +80,7 @@ class WaitForSampleReceipt(BaseOperator):
 
     def _arrives_soon(self) -> bool:
         from hooks.lims import LIMSHook
-        from pv_testing.transports.sync import run
+        from pv_testing.core.sync import run
         from triggers.receipt import awaited
 
         deadline = time.monotonic() + self.inline_seconds

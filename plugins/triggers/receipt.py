@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from pv_testing.errors import Action, IntegrationError, RateLimited
+from pv_testing.core.errors import Action, IntegrationError, RateLimited
 from pv_testing.integrations.receipt import Receipt
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from fastapi import Depends, FastAPI, HTTPException, Path
 from starlette.responses import Response
 
 from hooks.ledger import LedgerHook
-from pv_testing.errors import DataError, IntegrationError
+from pv_testing.core.errors import DataError, IntegrationError
 from pv_testing.quality.charts import CHARTS
 from pv_testing.quality.decisions import Decisions
 

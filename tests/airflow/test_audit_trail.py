@@ -15,7 +15,7 @@ import sandbox
 from demo.laboratory import connections
 from hooks.ledger import LedgerHook
 from operators.audit_trail import SyncAuditTrailOperator
-from pv_testing.errors import ExchangeIncomplete
+from pv_testing.core.errors import ExchangeIncomplete
 from sandbox import Lab
 from tests.airflow.home import connect
 

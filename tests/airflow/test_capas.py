@@ -15,8 +15,8 @@ import sandbox
 from demo.laboratory import connections
 from operators.capas import ApproveCapaOperator, FindFindingsOperator, RaiseCapasOperator
 from operators.wiring import CAPAS
-from pv_testing.contracts.places import project_root
-from pv_testing.errors import ConfigError, DataError, ExchangeIncomplete
+from pv_testing.core.errors import ConfigError, DataError, ExchangeIncomplete
+from pv_testing.core.places import project_root
 from pv_testing.quality.capa_policy import CapaPolicy
 from sandbox import Lab
 from tests.airflow.home import connect

@@ -11,7 +11,7 @@ import yaml
 
 from demo import laboratory
 from operators.records import CarryRecordsOperator, records_of
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 from sandbox import Lab, serve
 from tests.airflow.home import PROJECT, ask
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from hooks.ledger import LedgerHook
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from demo.laboratory import connections
 from operators.nonconformances import ReportNonConformancesOperator
 from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
 from operators.wiring import NON_CONFORMANCES
-from pv_testing.errors import ExchangeIncomplete
-from pv_testing.workflows.nonconformances import SWEEP
+from pv_testing.core.errors import ExchangeIncomplete
+from pv_testing.quality.nonconformances import SWEEP
 from sandbox import Lab
 from tests.airflow.home import connect
 

@@ -12,7 +12,7 @@ import pytest
 
 from hooks.lims import LIMSHook
 from hooks.pm import PMHook
-from pv_testing.errors import ConfigError, SecurityError
+from pv_testing.core.errors import ConfigError, SecurityError
 from tests.shipped import PROJECT
 from tests.unit.transports.certificates import Authority
 

@@ -18,7 +18,7 @@ from hooks.lims import LIMSHook
 from operators.retry_policy import ErrorTreeRetryPolicy
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from pv_testing.errors import ConfigError, NetworkError
+from pv_testing.core.errors import ConfigError, NetworkError
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 from sandbox import Lab

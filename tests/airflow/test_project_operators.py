@@ -6,12 +6,12 @@ from contextlib import closing
 
 import sandbox
 from operators.projects import CreateTasksOperator, LogHoursOperator, UpdateTasksOperator
+from pv_testing.core.sync import run
 from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.projects import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.projects.tasks import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP
+from pv_testing.workflow.unfinished import Unfinished
 
 
 def test_closed_requests_are_chosen_until_their_tasks_are_there(tmp_path):

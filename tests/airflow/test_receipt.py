@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import TaskDeferred
 import sandbox
 from demo.laboratory import connections
 from hooks.lims import LIMSHook
-from pv_testing.errors import IntegrationError
+from pv_testing.core.errors import IntegrationError
 from sandbox import Lab
 from sensors.receipt import WaitForSampleReceipt
 from tests.airflow.home import connect

@@ -10,10 +10,10 @@ from airflow.sdk.definitions.retry_policy import RetryAction
 
 from operators.exchange import in_order
 from operators.retry_policy import ErrorTreeRetryPolicy
-from pv_testing import errors
-from pv_testing.errors import Action, AuditBroken, ExchangeIncomplete, IntegrationError, LedgerAltered, RateLimited
+from pv_testing.core import errors
+from pv_testing.core.errors import Action, AuditBroken, ExchangeIncomplete, IntegrationError, LedgerAltered, RateLimited
+from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Outcome, Result
 
 PLAIN = sorted(
     (

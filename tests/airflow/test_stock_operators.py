@@ -8,12 +8,12 @@ import pytest
 
 import sandbox
 from operators.stock import DrawConsumablesOperator, MoveStockOperator
+from pv_testing.core.sync import run
 from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
+from pv_testing.inventory.stock import DRAWN, STOCK
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.stock import DRAWN, STOCK
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.workflow.unfinished import Unfinished
 
 
 @pytest.fixture

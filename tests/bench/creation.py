@@ -10,7 +10,7 @@ import aiohttp
 import orjson
 import requests
 
-from pv_testing.exchange.types import Record
+from pv_testing.core.records import Record
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 from tests.bench.timing import Timing, timed

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Claimed, Ledger, Settlement
 
 BATCH = 500

@@ -71,7 +71,7 @@ class Sweeper:
     def _execute(self, operator: Any) -> Any:
         from airflow.sdk.exceptions import AirflowSkipException
 
-        from pv_testing.errors import IntegrationError
+        from pv_testing.core.errors import IntegrationError
 
         for name, value in PLAN.items():
             setattr(operator, name, value)

@@ -7,10 +7,10 @@ import asyncio
 import logging
 import os
 
+from pv_testing.auditing.trail import send_ledger_events
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.workflows.audit_trail import send_ledger_events
 
 
 def main() -> int:

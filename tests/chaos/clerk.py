@@ -11,17 +11,17 @@ from contextlib import AsyncExitStack
 from datetime import datetime, timezone
 from typing import Any
 
+from pv_testing.billing.invoicing import create_invoices
 from pv_testing.config import load_config
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import connect
+from pv_testing.inventory.stock import move_stock
 from pv_testing.ledger import Ledger
-from pv_testing.workflows.capas import find_findings, raise_capas
-from pv_testing.workflows.hours import log_hours
-from pv_testing.workflows.invoicing import create_invoices
-from pv_testing.workflows.nonconformances import report_non_conformances
-from pv_testing.workflows.projects import create_tasks
-from pv_testing.workflows.stock import move_stock
-from pv_testing.workflows.task_updates import update_tasks
+from pv_testing.projects.task_updates import update_tasks
+from pv_testing.projects.tasks import create_tasks
+from pv_testing.projects.time_entries import log_hours
+from pv_testing.quality.capas import find_findings, raise_capas
+from pv_testing.quality.nonconformances import report_non_conformances
 
 
 async def find_and_raise_capas(framework: Any, qms: Any, sr_ids: Sequence[int]) -> list[Report]:

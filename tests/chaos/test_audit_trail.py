@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import sandbox
+from pv_testing.auditing.comparison import Comparison, compare_trails
+from pv_testing.core.sync import run
 from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.audit_comparison import Comparison, compare_trails
 from tests.chaos.siege import Siege
 from tests.integration.auditing import contract, in_batches
 

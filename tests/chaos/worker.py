@@ -10,7 +10,7 @@ import os
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import FrameworkClient, LIMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.workflows.intake import create_samples
+from pv_testing.samples.intake import create_samples
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
-from pv_testing.contracts.places import contract_path
+from pv_testing.core.places import contract_path
 
 KEY = "the-key-of-the-faulty-lims"
 STATUSES = ["Pending Receipt", "Received", "In Testing", "Testing Complete", "Approved"]

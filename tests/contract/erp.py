@@ -18,10 +18,10 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from pv_testing.errors import AuthenticationError, IntegrationError, NetworkError
+from pv_testing.core.errors import AuthenticationError, IntegrationError, NetworkError
+from pv_testing.core.sync import run
 from pv_testing.integrations import ERPClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
 from sandbox.proxy import serve_proxy
 
 LOST = ["drop_after", "drop_before", "truncate", "html", "error"]

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from pv_testing.errors import AuthenticationError, NetworkError
+from pv_testing.core.errors import AuthenticationError, NetworkError
+from pv_testing.core.sync import run
 from pv_testing.integrations import LIMSClient
 from pv_testing.integrations.receipt import Receipt
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
 from sandbox.proxy import serve_proxy
 
 _numbers = itertools.count(int(time.time()) % 1_000_000 * 100)

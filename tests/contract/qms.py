@@ -16,7 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from pv_testing.errors import AuthenticationError, MappingError, PermissionDenied
+from pv_testing.core.errors import AuthenticationError, MappingError, PermissionDenied
 from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
 from sandbox.proxy import serve_proxy

@@ -6,7 +6,7 @@ import pytest
 
 import sandbox
 from pv_testing.config import system_config
-from pv_testing.errors import PermissionDenied
+from pv_testing.core.errors import PermissionDenied
 from pv_testing.integrations import QMSClient
 from tests.contract.qms import QMSContract, Site, capa, event, report
 

@@ -107,7 +107,8 @@ def test_closed_requests_come_back_under_the_name_that_the_workflow_remembers_th
     described: dict[str, Any],
 ) -> None:
     from operators.statuses import PushStatusOperator
-    from pv_testing.workflows import intake, nonconformances, results, statuses
+    from pv_testing.quality import nonconformances
+    from pv_testing.samples import intake, results, statuses
 
     remembered = {"pv_results": results.SWEEP, "pv_quality": nonconformances.SWEEP, "pv_intake": intake.SWEEP}
     assert {name: described[name]["tasks"]["choose"]["sweep"] for name in remembered} == remembered

@@ -11,7 +11,7 @@ import pytest
 from pv_testing.billing.policy import BillingPolicy
 from pv_testing.billing.prices import PriceList
 from pv_testing.billing.tax import Tax
-from pv_testing.errors import DataError
+from pv_testing.core.errors import DataError
 from tests.docs.pages import PROJECT, blocks, text
 
 PAGE = PROJECT / "docs" / "billing.md"

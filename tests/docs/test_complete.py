@@ -16,10 +16,10 @@ import pytest
 from hooks.provider_info import get_provider_info
 from pv_testing.__main__ import _parser
 from pv_testing.config.policy import POLICIES, read_policy
-from pv_testing.contracts.schema import validator
-from pv_testing.contracts.yaml_file import read_yaml
+from pv_testing.core.errors import IntegrationError
+from pv_testing.core.schema import validator
+from pv_testing.core.yaml_file import read_yaml
 from pv_testing.domain.status import STATES
-from pv_testing.errors import IntegrationError
 from pv_testing.integrations import ERPClient, FrameworkClient, LIMSClient, PMClient, QMSClient
 from pv_testing.integrations.client import SystemClient
 from pv_testing.ledger import Ledger
@@ -232,7 +232,7 @@ def test_every_error_is_in_the_tree_that_the_pages_point_to() -> None:
         for inner in kind.__subclasses__():
             yield from below(inner)
 
-    tree = importlib.import_module("pv_testing.errors").__doc__ or ""
+    tree = importlib.import_module("pv_testing.core.errors").__doc__ or ""
     assert unnamed((kind.__name__ for kind in below(IntegrationError)), tree) == []
 
 

@@ -15,13 +15,13 @@ import sandbox
 from pv_testing.__main__ import main
 from pv_testing.config import load_config, system_config
 from pv_testing.contracts import load_contract
+from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, LIMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.providers.session import open_session
-from pv_testing.transports.sync import run
+from pv_testing.samples.intake import create_samples
+from pv_testing.samples.statuses import pull_statuses
 from pv_testing.transports.tls import Tls
-from pv_testing.workflows.intake import create_samples
-from pv_testing.workflows.statuses import pull_statuses
 from sandbox.seed import SeedPlan
 from tests.docs.pages import PROJECT, blocks, text
 from tests.shipped import variables

@@ -16,19 +16,19 @@ import yaml
 from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.fields import Shared, compile_map
-from pv_testing.contracts.schema import validator
 from pv_testing.contracts.units import is_known
-from pv_testing.contracts.yaml_file import parse_yaml
+from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, ConfigError, MappingError, Rejected
+from pv_testing.core.judgement import judge_http
+from pv_testing.core.response import Response
+from pv_testing.core.schema import validator
+from pv_testing.core.sync import run
+from pv_testing.core.yaml_file import parse_yaml
 from pv_testing.domain.records import Execution, Measurement, Module, ServiceRequest
-from pv_testing.domain.results import result_record
 from pv_testing.domain.samples import sample_records
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, MappingError, Rejected
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
+from pv_testing.samples.result_sets import result_record
 from pv_testing.testing import Verdict, try_system
-from pv_testing.transports.judge import judge_http
-from pv_testing.transports.response import Response
-from pv_testing.transports.sync import run
 from sandbox.proxy import serve_proxy
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks, prose

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.reading import read_execution
-from pv_testing.errors import DataError
 from pv_testing.inventory import InventoryPolicy, last_movement
 from tests.docs.pages import PROJECT, blocks, text
 

@@ -11,8 +11,8 @@ import pytest
 from pv_testing.config import load_config
 from pv_testing.config.options import chosen
 from pv_testing.contracts import load_contract
-from pv_testing.contracts.places import contract_path
-from pv_testing.contracts.yaml_file import read_yaml
+from pv_testing.core.places import contract_path
+from pv_testing.core.yaml_file import read_yaml
 from pv_testing.providers.redmine import RedmineProvider
 from pv_testing.providers.redmine.listings import CRITERIA
 from pv_testing.providers.redmine.options import Options

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from pv_testing.contracts import load_contract
-from pv_testing.contracts.places import contract_path
-from pv_testing.errors import ConfigError, NotFound
-from pv_testing.exchange.types import Result
+from pv_testing.core.errors import ConfigError, NotFound
+from pv_testing.core.places import contract_path
+from pv_testing.core.records import Result
 from pv_testing.integrations import LIMSClient
 from pv_testing.transports.fault import CALLER
 from tests.docs.pages import PROJECT, blocks, prose

@@ -15,7 +15,7 @@ from lxml import etree
 from openpyxl import load_workbook
 
 import sandbox
-from pv_testing.errors import ConfigError, DataError
+from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.exporters import DataExporter
 from pv_testing.integrations import FrameworkClient
 from sandbox.seed import seed

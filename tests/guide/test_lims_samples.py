@@ -16,7 +16,7 @@ import pytest
 
 import sandbox
 from pv_testing.contracts.mapping import validate_mapping
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
 from pv_testing.integrations import AuthenticationError, LIMSClient, NetworkError, retry
 
 PRINTED = (Path(__file__).parent / "lims_samples.txt").read_text(encoding="utf-8")

@@ -18,8 +18,8 @@ import sandbox
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.quality.judgement import judge
-from pv_testing.quality.nonconformance import nonconformance_record
 from pv_testing.quality.policy import QualityPolicy
+from pv_testing.quality.reports import nonconformance_record
 
 PRINTED = (Path(__file__).parent / "qms_samples.txt").read_text(encoding="utf-8")
 CONFIGURATION = """

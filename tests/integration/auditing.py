@@ -10,14 +10,14 @@ from typing import Any
 import yaml
 
 import sandbox
+from pv_testing.auditing import trail as audit_trail
+from pv_testing.auditing.comparison import Comparison, compare_trails
 from pv_testing.config import system_config
+from pv_testing.core.records import Result
+from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Result
 from pv_testing.integrations import FrameworkClient, QMSClient
 from pv_testing.ledger import Claim, Ledger, Settlement
-from pv_testing.transports.sync import run
-from pv_testing.workflows import audit_trail
-from pv_testing.workflows.audit_comparison import Comparison, compare_trails
 
 MAPPINGS = Path(__file__).resolve().parents[2] / "include" / "mappings"
 

@@ -16,15 +16,15 @@ import requests
 
 import sandbox
 from pv_testing.billing import BillingPolicy
+from pv_testing.billing.billed import APPROVED
+from pv_testing.billing.crediting import credit_withdrawn_tests
+from pv_testing.billing.invoicing import LOOK_BACK_DAYS, create_invoices
 from pv_testing.billing.prices import PriceList
+from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import ERPClient, FrameworkClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.billed import APPROVED
-from pv_testing.workflows.crediting import credit_withdrawn_tests
-from pv_testing.workflows.invoicing import LOOK_BACK_DAYS, create_invoices
-from pv_testing.workflows.sweep import Sweep
+from pv_testing.workflow.sweep import Sweep
 from tests.unit.billing.orders import SELLER
 
 CUSTOMER = "Solar Power Industries"

@@ -7,12 +7,12 @@ from contextlib import ExitStack, closing
 import pytest
 
 import sandbox
+from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, LIMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.intake import create_samples
-from pv_testing.workflows.results import upload_results
-from pv_testing.workflows.statuses import pull_statuses, push_statuses
+from pv_testing.samples.intake import create_samples
+from pv_testing.samples.results import upload_results
+from pv_testing.samples.statuses import pull_statuses, push_statuses
 
 
 class RoundTrip:

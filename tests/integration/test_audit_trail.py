@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 import sandbox
-from pv_testing.errors import ConfigError, ExchangeIncomplete
+from pv_testing.auditing import trail as audit_trail
+from pv_testing.auditing.comparison import Comparison
+from pv_testing.core.errors import ConfigError, ExchangeIncomplete
+from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, QMSClient
 from pv_testing.ledger import Claim, Ledger, Refusal
-from pv_testing.transports.sync import run
-from pv_testing.workflows import audit_trail
-from pv_testing.workflows.audit_comparison import Comparison
 from tests.integration.auditing import Auditing, contract, in_batches
 
 ANY = "POST /api/audit-events"
@@ -171,7 +171,7 @@ async def _operation(qms: QMSClient) -> Any:
 
 
 def _fingerprint(payload: dict[str, Any]) -> str:
-    from pv_testing.exchange.fingerprint import fingerprint
+    from pv_testing.core.fingerprint import fingerprint
 
     return fingerprint(payload)
 

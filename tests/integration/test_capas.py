@@ -13,18 +13,18 @@ import pytest
 from sqlalchemy import text
 
 import sandbox
-from pv_testing.contracts.places import project_root
-from pv_testing.errors import AuditBroken, ExchangeIncomplete, LedgerAltered, LedgerError
+from pv_testing.core.errors import AuditBroken, ExchangeIncomplete, LedgerAltered, LedgerError
+from pv_testing.core.places import project_root
+from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, QMSClient
 from pv_testing.ledger import Ledger, marks
 from pv_testing.quality.capa_policy import CapaPolicy
+from pv_testing.quality.capas import find_findings, raise_capas
 from pv_testing.quality.decisions import ASKED, Answer, Decisions
+from pv_testing.quality.earlier_capas import earlier_capas
 from pv_testing.quality.evidence import evidence
 from pv_testing.quality.finding import Stratum
-from pv_testing.transports.sync import run
-from pv_testing.workflows.capas import find_findings, raise_capas
-from pv_testing.workflows.earlier_capas import earlier_capas
-from pv_testing.workflows.nonconformances import report_non_conformances
+from pv_testing.quality.nonconformances import report_non_conformances
 
 DAY = datetime(2025, 11, 14, 6, tzinfo=timezone.utc)
 WEAK = "PVTP-018"

@@ -15,18 +15,18 @@ import pytest
 
 from operators.service_requests import UNDER_TEST
 from pv_testing.config import digest
-from pv_testing.contracts.places import project_root
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import project_root
+from pv_testing.core.sync import run
 from pv_testing.domain.reading import read_service_request
-from pv_testing.errors import ConfigError
 from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows import results
-from pv_testing.workflows.changes import EXECUTIONS, REQUESTS, changed, has_turned
-from pv_testing.workflows.intake import create_samples
-from pv_testing.workflows.results import upload_results
-from pv_testing.workflows.sweep import Sweep
-from pv_testing.workflows.unfinished import DAY, Unfinished
+from pv_testing.samples import results
+from pv_testing.samples.intake import create_samples
+from pv_testing.samples.results import upload_results
+from pv_testing.workflow.changes import EXECUTIONS, REQUESTS, changed, has_turned
+from pv_testing.workflow.sweep import Sweep
+from pv_testing.workflow.unfinished import DAY, Unfinished
 from tests.integration.auditing import contract
 
 FIRST, SECOND = "SR-2025-0001", "SR-2025-0002"

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 import sandbox
-from pv_testing.errors import Conflict, MappingError, NotFound, Rejected
+from pv_testing.core.errors import Conflict, MappingError, NotFound, Rejected
 from pv_testing.integrations import ERPClient
 from pv_testing.integrations.erp_records import amount, plain
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import pytest
 
-from pv_testing.errors import ExchangeIncomplete, NotFound
+from pv_testing.core.errors import ExchangeIncomplete, NotFound
 from pv_testing.integrations import ERPClient
 from pv_testing.ledger import Claim, Ledger
 from tests.docs.pages import PROJECT

@@ -9,21 +9,21 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import sandbox
-from pv_testing.contracts.places import contract_path
-from pv_testing.errors import IntegrationError
+from pv_testing.billing.crediting import credit_withdrawn_tests
+from pv_testing.billing.invoicing import create_invoices
+from pv_testing.core.errors import IntegrationError
+from pv_testing.core.places import contract_path
+from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import ERPClient, FrameworkClient, PMClient
 from pv_testing.inventory import InventoryPolicy
+from pv_testing.inventory.stock import DRAWN, STOCK, draw_consumables, move_stock
 from pv_testing.ledger import Ledger, State
 from pv_testing.projects import ProjectRules
-from pv_testing.transports.sync import run
-from pv_testing.workflows.crediting import credit_withdrawn_tests
-from pv_testing.workflows.hours import log_hours
-from pv_testing.workflows.invoicing import create_invoices
-from pv_testing.workflows.projects import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP, create_tasks
-from pv_testing.workflows.stock import DRAWN, STOCK, draw_consumables, move_stock
-from pv_testing.workflows.sweep import Sweep
-from pv_testing.workflows.task_updates import update_tasks
+from pv_testing.projects.task_updates import update_tasks
+from pv_testing.projects.tasks import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP, create_tasks
+from pv_testing.projects.time_entries import log_hours
+from pv_testing.workflow.sweep import Sweep
 from tests.integration.billing import CUSTOMER, policy
 from tests.integration.dying import MOST, DyingLedger, Gone
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pv_testing.errors import ConfigError, ResponseError
+from pv_testing.core.errors import ConfigError, ResponseError
+from pv_testing.core.sync import run
 from pv_testing.integrations import LIMSClient
-from pv_testing.transports.sync import run
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks
 from triggers.receipt import awaited

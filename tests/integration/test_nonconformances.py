@@ -8,12 +8,12 @@ from contextlib import ExitStack, closing
 import pytest
 
 import sandbox
-from pv_testing.contracts.places import MAPPINGS, project_root
-from pv_testing.errors import ExchangeIncomplete, PermissionDenied
+from pv_testing.core.errors import ExchangeIncomplete, PermissionDenied
+from pv_testing.core.places import MAPPINGS, project_root
+from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, QMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.nonconformances import report_non_conformances
+from pv_testing.quality.nonconformances import report_non_conformances
 
 
 class Quality:

@@ -12,16 +12,16 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import sandbox
-from pv_testing.contracts.places import contract_path
-from pv_testing.errors import ExchangeIncomplete
+from pv_testing.core.errors import ExchangeIncomplete
+from pv_testing.core.places import contract_path
+from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, PMClient
 from pv_testing.ledger import Ledger
 from pv_testing.projects import ProjectRules
-from pv_testing.transports.sync import run
-from pv_testing.workflows.hours import log_hours
-from pv_testing.workflows.projects import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP, create_tasks
-from pv_testing.workflows.task_updates import update_tasks
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.projects.task_updates import update_tasks
+from pv_testing.projects.tasks import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP, create_tasks
+from pv_testing.projects.time_entries import log_hours
+from pv_testing.workflow.unfinished import Unfinished
 
 RULES = ProjectRules.of(
     {"operator_hours": {"protocols": {"PVTP-018": {"cap": 6}, "PVTP-020": {"ratio": 0.005, "cap": 100}}}}

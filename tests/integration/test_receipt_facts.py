@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pv_testing.errors import ConfigError, ExchangeIncomplete
+from pv_testing.core.errors import ConfigError, ExchangeIncomplete
 from pv_testing.integrations import LIMSClient
 from tests.shipped import PROJECT
 

@@ -7,8 +7,8 @@ from contextlib import closing
 import pytest
 
 import sandbox
-from pv_testing.errors import Rejected
-from pv_testing.exchange.types import Record, Result
+from pv_testing.core.errors import Rejected
+from pv_testing.core.records import Record, Result
 from pv_testing.integrations import LIMSClient
 from pv_testing.integrations.receipt import STATUS
 from pv_testing.ledger import Ledger, State

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pv_testing.errors import ExchangeIncomplete
-from pv_testing.workflows.results import SWEEP
-from pv_testing.workflows.unfinished import Unfinished
+from pv_testing.core.errors import ExchangeIncomplete
+from pv_testing.samples.results import SWEEP
+from pv_testing.workflow.unfinished import Unfinished
 
 
 def test_twelve_modules_with_twelve_protocols_go_all_the_way(laboratory):

@@ -13,26 +13,26 @@ import pytest
 from sqlalchemy import event
 
 import sandbox
+from pv_testing.auditing.comparison import compare_trails
+from pv_testing.auditing.trail import send_framework_events, send_ledger_events
 from pv_testing.billing import BillingPolicy
+from pv_testing.billing.crediting import credit_withdrawn_tests
+from pv_testing.billing.invoicing import create_invoices
+from pv_testing.core.sync import run
 from pv_testing.integrations import ERPClient, FrameworkClient, LIMSClient, PMClient, QMSClient
 from pv_testing.inventory import InventoryPolicy
+from pv_testing.inventory.stock import draw_consumables, move_stock
 from pv_testing.ledger import Ledger
 from pv_testing.projects import ProjectRules
-from pv_testing.transports.sync import run
-from pv_testing.workflows.audit_comparison import compare_trails
-from pv_testing.workflows.audit_trail import send_framework_events, send_ledger_events
-from pv_testing.workflows.capas import find_findings, raise_capas
-from pv_testing.workflows.crediting import credit_withdrawn_tests
-from pv_testing.workflows.hours import log_hours
-from pv_testing.workflows.intake import create_samples
-from pv_testing.workflows.invoicing import create_invoices
-from pv_testing.workflows.nonconformances import report_non_conformances
-from pv_testing.workflows.projects import create_tasks
-from pv_testing.workflows.results import upload_results
-from pv_testing.workflows.statuses import pull_statuses, push_statuses
-from pv_testing.workflows.stock import draw_consumables, move_stock
-from pv_testing.workflows.sweep import Sweep
-from pv_testing.workflows.task_updates import update_tasks
+from pv_testing.projects.task_updates import update_tasks
+from pv_testing.projects.tasks import create_tasks
+from pv_testing.projects.time_entries import log_hours
+from pv_testing.quality.capas import find_findings, raise_capas
+from pv_testing.quality.nonconformances import report_non_conformances
+from pv_testing.samples.intake import create_samples
+from pv_testing.samples.results import upload_results
+from pv_testing.samples.statuses import pull_statuses, push_statuses
+from pv_testing.workflow.sweep import Sweep
 from tests.integration.billing import CUSTOMER, policy
 
 SLOW = 0.002

@@ -10,15 +10,15 @@ import yaml
 
 import sandbox
 from pv_testing.contracts import load_contract
-from pv_testing.contracts.places import contract_path
-from pv_testing.errors import AuthenticationError, IntegrationError, NotFound, Rejected
-from pv_testing.exchange.types import Result
+from pv_testing.core.errors import AuthenticationError, IntegrationError, NotFound, Rejected
+from pv_testing.core.places import contract_path
+from pv_testing.core.records import Result
+from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, LIMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.intake import create_samples
-from pv_testing.workflows.results import upload_results
-from pv_testing.workflows.statuses import pull_statuses, push_statuses
+from pv_testing.samples.intake import create_samples
+from pv_testing.samples.results import upload_results
+from pv_testing.samples.statuses import pull_statuses, push_statuses
 from tests.integration import soap_lims
 
 SAMPLE = {"external_id": "SN1", "project_id": "SR-1", "sample_type": "PV Module", "customer": "Helios"}

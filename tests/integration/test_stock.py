@@ -11,13 +11,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 import sandbox
-from pv_testing.errors import ExchangeIncomplete, IntegrationError
+from pv_testing.core.errors import ExchangeIncomplete, IntegrationError
+from pv_testing.core.sync import run
 from pv_testing.integrations import ERPClient, FrameworkClient
 from pv_testing.inventory import InventoryPolicy
+from pv_testing.inventory.stock import STOCK, draw_consumables, move_stock
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.stock import STOCK, draw_consumables, move_stock
-from pv_testing.workflows.sweep import Sweep
+from pv_testing.workflow.sweep import Sweep
 
 STATES = {"received": "INSPECTION_COMPLETE", "stored": "TESTING_COMPLETE", "leaving": "CLOSED"}
 POLICY = InventoryPolicy.of(

@@ -9,18 +9,18 @@ from contextlib import closing
 
 import pytest
 
+from pv_testing.core.errors import AuthenticationError
+from pv_testing.core.records import Result
+from pv_testing.core.sync import run
 from pv_testing.domain.reading import read_service_request
-from pv_testing.errors import AuthenticationError
-from pv_testing.exchange.types import Result
 from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows import intake, results, statuses
-from pv_testing.workflows.executions import list_complete, readable
-from pv_testing.workflows.nonconformances import SWEEP as REPORTS
-from pv_testing.workflows.nonconformances import report_non_conformances
-from pv_testing.workflows.unfinished import Unfinished
-from pv_testing.workflows.unknown_states import KIND, LOOKED, look_for_unknown_states
+from pv_testing.quality.nonconformances import SWEEP as REPORTS
+from pv_testing.quality.nonconformances import report_non_conformances
+from pv_testing.samples import intake, results, statuses
+from pv_testing.workflow.executions import list_complete, readable
+from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.unknown_states import KIND, LOOKED, look_for_unknown_states
 
 UNREADABLE = "GET /api/v1/executions/5001/results"
 

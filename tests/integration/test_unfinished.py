@@ -9,12 +9,12 @@ from contextlib import closing
 import pytest
 
 import sandbox
+from pv_testing.core.sync import run
 from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
-from pv_testing.workflows.sweep import Sweep
-from pv_testing.workflows.unfinished import DAY, Unfinished
+from pv_testing.workflow.sweep import Sweep
+from pv_testing.workflow.unfinished import DAY, Unfinished
 
 NAME = "erp/invoices"
 

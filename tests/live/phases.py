@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
-from pv_testing.exchange.types import Record
+from pv_testing.core.records import Record
 from pv_testing.integrations.client import SystemClient
 from pv_testing.ledger import Ledger
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from pv_testing.errors import AuthenticationError, ConfigError
-from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.core.errors import AuthenticationError, ConfigError
+from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.integrations import PMClient, QMSClient
 from pv_testing.integrations.client import SystemClient
 from pv_testing.ledger import Ledger

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from pv_testing.errors import AuthenticationError, MappingError, Rejected
+from pv_testing.core.errors import AuthenticationError, MappingError, Rejected
+from pv_testing.core.sync import run
 from pv_testing.integrations import LIMSClient
 from pv_testing.integrations.receipt import Receipt
 from pv_testing.ledger import Ledger
-from pv_testing.transports.sync import run
 from sandbox.proxy import serve_proxy
 from tests.live.round_trip import API, impatient
 from tests.live.senaite import plan

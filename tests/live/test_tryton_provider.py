@@ -14,9 +14,9 @@ from pv_testing.billing.differences import differences
 from pv_testing.billing.invoice import Invoice, LineItem, invoice_record
 from pv_testing.billing.parties import Customer, Seller
 from pv_testing.billing.tax import Tax
-from pv_testing.contracts.places import project_root
-from pv_testing.errors import AuthenticationError, ConfigError, NotFound
-from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.core.errors import AuthenticationError, ConfigError, NotFound
+from pv_testing.core.places import project_root
+from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.integrations import ERPClient
 from pv_testing.ledger import Ledger
 from sandbox.proxy import serve_proxy

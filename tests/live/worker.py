@@ -8,19 +8,19 @@ import logging
 import os
 from collections.abc import Sequence
 
+from pv_testing.billing.invoicing import create_invoices
 from pv_testing.config import load_config
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import connect
+from pv_testing.inventory.stock import draw_consumables, move_stock
 from pv_testing.ledger import Ledger
-from pv_testing.workflows.hours import log_hours
-from pv_testing.workflows.intake import create_samples
-from pv_testing.workflows.invoicing import create_invoices
-from pv_testing.workflows.nonconformances import report_non_conformances
-from pv_testing.workflows.projects import create_tasks
-from pv_testing.workflows.results import upload_results
-from pv_testing.workflows.statuses import pull_statuses, push_statuses
-from pv_testing.workflows.stock import draw_consumables, move_stock
-from pv_testing.workflows.task_updates import update_tasks
+from pv_testing.projects.task_updates import update_tasks
+from pv_testing.projects.tasks import create_tasks
+from pv_testing.projects.time_entries import log_hours
+from pv_testing.quality.nonconformances import report_non_conformances
+from pv_testing.samples.intake import create_samples
+from pv_testing.samples.results import upload_results
+from pv_testing.samples.statuses import pull_statuses, push_statuses
 from tests.chaos.clerk import find_and_raise_capas
 
 STEPS = {

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pv_testing.clock import LEAST_STEP, _Clock
+from pv_testing.core.clock import LEAST_STEP, _Clock
 
 
 class Machine:
@@ -21,7 +21,7 @@ class Machine:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.up, self.wall = 1_000.0, 1_700_000_000.0
         clocks = SimpleNamespace(time=lambda: self.wall, clock_gettime=lambda _: self.up, monotonic=lambda: self.up)
-        monkeypatch.setattr("pv_testing.clock.time", clocks)
+        monkeypatch.setattr("pv_testing.core.clock.time", clocks)
 
     def pass_by(self, seconds: float) -> None:
         self.up += seconds

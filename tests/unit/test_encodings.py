@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pv_testing import encodings, redaction
-from pv_testing.redaction import conceal, redact
+from pv_testing.core import encodings, redaction
+from pv_testing.core.redaction import conceal, redact
 
 SECRET = st.text(
     st.sampled_from("a1/+&%\\\"'<>= :é字😀") | st.characters(exclude_categories=["Cs"]), min_size=6, max_size=40

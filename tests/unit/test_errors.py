@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from pv_testing.errors import RateLimited, Rejected, redact
+from pv_testing.core.errors import RateLimited, Rejected, redact
 
 
 def test_an_error_names_record_system_and_reason():

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pv_testing import keys
 from pv_testing.contracts.paths import Template
+from pv_testing.core import keys
 from pv_testing.domain.samples import sample_key
 from pv_testing.inventory.movements import Movement, movement_key
 from pv_testing.projects.records import subtask_key

@@ -9,8 +9,8 @@ from urllib.parse import quote
 
 import pytest
 
-from pv_testing import redaction
-from pv_testing.redaction import conceal, names_secret, redact
+from pv_testing.core import redaction
+from pv_testing.core.redaction import conceal, names_secret, redact
 
 SECRET = 'ca/na ry+"<12>ü'
 

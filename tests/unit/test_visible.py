@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pv_testing.errors import ConfigError, DataError, Rejected
+from pv_testing.core.errors import ConfigError, DataError, Rejected
+from pv_testing.core.records import Outcome, Record, Result
+from pv_testing.core.visible import visible
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.ledger import Ledger, Refusal
-from pv_testing.visible import visible
 from tests.unit.exchange.target import Target
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"

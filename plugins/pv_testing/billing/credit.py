@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, tzinfo
 
-from pv_testing import keys
 from pv_testing.billing.invoice import Credit, Invoice, amounts_of, totals
-from pv_testing.errors import DataError
-from pv_testing.exchange.types import Record
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Record
 
 
 def credit_note_key(sr_number: str, protocol_id: str) -> str:

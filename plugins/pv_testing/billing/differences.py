@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 
 from pv_testing.billing.invoice import Invoice
-from pv_testing.billing.money import exact
+from pv_testing.domain.money import exact
 
 Amount = str | int | Decimal | None
 

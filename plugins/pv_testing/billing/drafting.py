@@ -7,16 +7,16 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 from pv_testing.billing.invoice import Hold, Invoice, LineItem, totals
-from pv_testing.billing.money import rounded
 from pv_testing.billing.parties import Customer
 from pv_testing.billing.policy import TESTED, BillingPolicy
 from pv_testing.billing.prices import Price, one_currency
 from pv_testing.billing.quantities import Work, work_of
+from pv_testing.core.errors import DataError
+from pv_testing.domain.money import rounded
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.samples import quantity_unknown
 from pv_testing.domain.withdrawals import withdrawn_protocols
-from pv_testing.errors import DataError
 
 _PRICE_CODES = ("PRICE_MISSING", "PRICE_AMBIGUOUS")
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 
 from pv_testing.billing.cii import document
 from pv_testing.billing.invoice import Invoice
-from pv_testing.billing.money import minor_digits
 from pv_testing.billing.tax import OUTSIDE, REVERSE_CHARGE
 from pv_testing.billing.xsd import problems_of, validate
-from pv_testing.errors import DataError
+from pv_testing.core.errors import DataError
+from pv_testing.domain.money import minor_digits
 
 __all__ = ["einvoice", "file_of", "missing", "validate", "write"]
 

@@ -8,12 +8,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from pv_testing import keys
-from pv_testing.billing.money import amount_text, rounded
 from pv_testing.billing.parties import Customer, Seller
 from pv_testing.billing.tax import Tax
-from pv_testing.errors import DataError
-from pv_testing.exchange.types import Record
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Record
+from pv_testing.domain.money import amount_text, rounded
 
 
 class Hold(NamedTuple):

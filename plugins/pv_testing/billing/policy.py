@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pv_testing.billing.parties import Customer, Seller
 from pv_testing.billing.prices import PriceList
 from pv_testing.billing.tax import Tax
-from pv_testing.contracts.problems import Problem, refuse
+from pv_testing.core.problems import Problem, refuse
 
 ANNOUNCED = "announced"
 TESTED = "tested"

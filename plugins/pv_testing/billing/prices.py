@@ -9,9 +9,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from pv_testing.billing.money import UNIT_PLACES, exact, minor_digits, percent_of, round_to
-from pv_testing.contracts.problems import Problem, refuse
-from pv_testing.errors import DataError
+from pv_testing.core.errors import DataError
+from pv_testing.core.problems import Problem, refuse
+from pv_testing.domain.money import UNIT_PLACES, exact, minor_digits, percent_of, round_to
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 
 from pv_testing.billing.policy import PASSED
-from pv_testing.contracts.values import instant
+from pv_testing.core.errors import DataError
+from pv_testing.core.values import instant
 from pv_testing.domain.records import Execution
 from pv_testing.domain.verdict import QualityStatus, read_status
-from pv_testing.errors import DataError
 
 COMPLETE = "COMPLETE"
 LISTED = 20

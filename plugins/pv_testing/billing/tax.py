@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from pv_testing.billing.money import exact, percent_of, rounded
+from pv_testing.domain.money import exact, percent_of, rounded
 
 STANDARD = "S"
 OUTSIDE = "O"

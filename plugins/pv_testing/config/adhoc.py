@@ -11,8 +11,8 @@ from pv_testing.config.kinds import wanted
 from pv_testing.config.load import kept, load_config, scope_names
 from pv_testing.config.model import ALIASES, ONE_WAY, SystemConfig, default_auth_type, default_contract
 from pv_testing.config.variables import Missing, expand
-from pv_testing.contracts.problems import allowed, refuse
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.problems import allowed, refuse
 
 _INNER = frozenset({"system", "where", "problems", "enabled", "connection"})
 KNOWN = tuple(field.name for field in fields(SystemConfig) if field.name not in _INNER)

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 from pv_testing.config.kinds import wanted
 from pv_testing.config.load import kept, scope_names
 from pv_testing.config.model import ALIASES, NEEDED, SystemConfig, default_contract, refuse_unknown_way
-from pv_testing.contracts.problems import Problem, allowed
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.problems import Problem, allowed
 
 TEXTS = (
     "auth_type",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from pv_testing.config.load import config_path
-from pv_testing.contracts.places import MAPPINGS, project_root
+from pv_testing.core.places import MAPPINGS, project_root
 
 
 def rules_digest() -> str:

@@ -25,10 +25,10 @@ from pv_testing.config.model import (
     default_ledger_url,
 )
 from pv_testing.config.variables import Missing, expand
-from pv_testing.contracts.places import project_root
-from pv_testing.contracts.problems import Problem, refuse
-from pv_testing.contracts.yaml_file import Document, Place, read_yaml
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import project_root
+from pv_testing.core.problems import Problem, refuse
+from pv_testing.core.yaml_file import Document, Place, read_yaml
 
 _CERTIFICATES = ("client_cert", "client_key", "ca_cert")
 
@@ -51,7 +51,7 @@ def load_config(path: str | Path | None = None, env: Mapping[str, str] | None = 
     Raises:
         ConfigError: with file, line, key and remedy for each thing that is wrong.
     """
-    from pv_testing.contracts.schema import check
+    from pv_testing.core.schema import check
 
     document = read_yaml(config_path(path))
     problems = check(document, "integrations", hidden=SECRETS)
@@ -75,7 +75,7 @@ def configured_ledger_url(env: Mapping[str, str] | None = None) -> str:
     Raises:
         ConfigError: what the file says of the ledger can't be used, or ``$PV_CONFIG`` names no file.
     """
-    from pv_testing.contracts.schema import check
+    from pv_testing.core.schema import check
 
     path = config_path()
     if not os.environ.get("PV_CONFIG") and not path.exists():

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.contracts.places import contract_names, product_words
-from pv_testing.contracts.problems import Problem, allowed, refuse
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import contract_names, product_words
+from pv_testing.core.problems import Problem, allowed, refuse
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.contracts.problems import allowed
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.problems import allowed
 
 if TYPE_CHECKING:
     from pv_testing.config.model import SystemConfig

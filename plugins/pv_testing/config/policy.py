@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from pv_testing.config.load import config_path
-from pv_testing.contracts.problems import refuse
-from pv_testing.contracts.yaml_file import read_yaml
+from pv_testing.core.problems import refuse
+from pv_testing.core.yaml_file import read_yaml
 
 POLICIES = ("quality", "capa", "projects", "billing", "prices", "inventory")
 
@@ -23,7 +23,7 @@ def read_policy(name: str, path: str | Path | None = None) -> Mapping[str, Any]:
     Raises:
         ConfigError: with file, line, key and remedy for each thing that is wrong.
     """
-    from pv_testing.contracts.schema import check
+    from pv_testing.core.schema import check
 
     document = read_yaml(Path(path) if path else config_path().with_name(f"{name}.yaml"))
     refuse(check(document, name))

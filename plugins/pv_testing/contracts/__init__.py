@@ -6,7 +6,7 @@ from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.load import load_contract
 from pv_testing.contracts.mapping import load_field_mappings, validate_mapping
 from pv_testing.contracts.model import Contract, OperationSpec, Request
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
 
 __all__ = [
     "Contract",

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.paths import Getter, Keys, Putter
-from pv_testing.errors import AmbiguousOutcome, MappingError
-from pv_testing.exchange.types import BULK_INCOMPLETE
-from pv_testing.visible import visible
+from pv_testing.core.errors import AmbiguousOutcome, MappingError
+from pv_testing.core.records import BULK_INCOMPLETE
+from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
     from pv_testing.contracts.model import Call, Request, Values

@@ -17,13 +17,13 @@ from pv_testing.contracts.kinds import kind_problems
 from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
 from pv_testing.contracts.model import Contract, Limits, Rate
-from pv_testing.contracts.problems import Problem, allowed, refuse
+from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.rows import LISTING, compile_sample_rows, row_problems
 from pv_testing.contracts.rules import compile_rules
 from pv_testing.contracts.soap import compile_soap
 from pv_testing.contracts.words import Vocabulary, two_way
-from pv_testing.contracts.yaml_file import Document, Place
-from pv_testing.transports.pages import Pagination
+from pv_testing.core.problems import Problem, allowed, refuse
+from pv_testing.core.yaml_file import Document, Place
 
 _NAME = re.compile(r"\$([a-z_]+)")
 

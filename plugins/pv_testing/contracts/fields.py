@@ -14,9 +14,9 @@ from typing import Any, Literal
 
 from pv_testing.contracts import units
 from pv_testing.contracts.paths import Getter, first, getter, putter
-from pv_testing.contracts.values import CONVERTERS, Converter, instants, limited, number, plain
 from pv_testing.contracts.words import Vocabulary
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
+from pv_testing.core.values import CONVERTERS, Converter, instants, limited, number, plain
 
 log = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pv_testing.contracts.problems import Problem
-from pv_testing.contracts.yaml_file import Document
+from pv_testing.core.problems import Problem
+from pv_testing.core.yaml_file import Document
 
 KINDS: Mapping[str, Mapping[str, str]] = {
     "framework": {"set_service_request_status": "sr_status"},

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pv_testing.contracts.model import Contract
-from pv_testing.contracts.places import contract_names, contract_path
-from pv_testing.contracts.problems import allowed, refuse
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import contract_names, contract_path
+from pv_testing.core.problems import allowed, refuse
 
 _Key = tuple[str, str, tuple[tuple[str, str], ...]]
 _compiled: dict[_Key, Contract] = {}
@@ -28,7 +28,7 @@ def load_contract(name_or_path: str | Path, mappings: Mapping[str, str] | None =
     Raises:
         ConfigError: there is no such contract, or it is wrong; the message lists everything that is.
     """
-    from pv_testing.contracts.yaml_file import parse_yaml, read_bounded
+    from pv_testing.core.yaml_file import parse_yaml, read_bounded
 
     path = contract_path(name_or_path)
     try:
@@ -40,7 +40,7 @@ def load_contract(name_or_path: str | Path, mappings: Mapping[str, str] | None =
     with _lock:
         if key not in _compiled:
             from pv_testing.contracts.compile import compile_contract
-            from pv_testing.contracts.schema import check
+            from pv_testing.core.schema import check
 
             document = parse_yaml(content, str(path))
             refuse(check(document, "contract"))

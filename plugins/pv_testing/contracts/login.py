@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.paths import getter
-from pv_testing.contracts.problems import Problem, allowed, refuse
 from pv_testing.contracts.rules import compile_rule
-from pv_testing.contracts.yaml_file import Document, Place
+from pv_testing.core.problems import Problem, allowed, refuse
+from pv_testing.core.yaml_file import Document, Place
 
 if TYPE_CHECKING:
+    from pv_testing.core.response import Response
     from pv_testing.transports.login import Login
-    from pv_testing.transports.response import Response
 
 PLACE: Place = ("authentication", "login")
 KNOWN = ("username", "password")

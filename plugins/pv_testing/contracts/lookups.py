@@ -8,10 +8,10 @@ from typing import Any
 from pv_testing.contracts.calls import templates_of
 from pv_testing.contracts.fields import AROUND, looks_around, normal
 from pv_testing.contracts.paths import Template
-from pv_testing.contracts.problems import Problem, allowed
 from pv_testing.contracts.quoting import Quoted, faults, has_placeholder
 from pv_testing.contracts.soap import calls
-from pv_testing.contracts.yaml_file import Document, Place
+from pv_testing.core.problems import Problem, allowed
+from pv_testing.core.yaml_file import Document, Place
 
 CONTEXT = ("id", "key")
 FIXED = "is sent as it is, for a const is filled with nothing; write a text with a field in `query`, or the field alone"

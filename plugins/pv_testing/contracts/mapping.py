@@ -9,9 +9,9 @@ from typing import Any
 
 from pv_testing.contracts.fields import FieldMap, Others, Shared, compile_map
 from pv_testing.contracts.paths import getter
-from pv_testing.contracts.places import contract_path
-from pv_testing.contracts.problems import refuse
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
+from pv_testing.core.places import contract_path
+from pv_testing.core.problems import refuse
 
 _SUFFIXES = {"W": "W", "V": "V", "A": "A", "Percent": "%", "C": "°C", "Ohm": "ohm"}
 
@@ -48,8 +48,8 @@ def load_field_mappings(
     Raises:
         ConfigError: the file is wrong.
     """
-    from pv_testing.contracts.schema import check
-    from pv_testing.contracts.yaml_file import read_yaml
+    from pv_testing.core.schema import check
+    from pv_testing.core.yaml_file import read_yaml
 
     document = read_yaml(contract_path(path))
     refuse(check(document, "field_mappings"))

@@ -8,19 +8,19 @@ from secrets import token_hex
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from pv_testing.contracts.fields import FieldMap
+from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import Getter, Putter, Template, getter
 from pv_testing.contracts.quoting import Quoted
 from pv_testing.contracts.rows import SampleRows
 from pv_testing.contracts.words import Vocabulary
-from pv_testing.errors import MappingError, ResponseError
-from pv_testing.transports.pages import Pagination
+from pv_testing.core.errors import MappingError, ResponseError
 
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
     from pv_testing.contracts.rules import Rules
-    from pv_testing.transports.judge import Judge, Judgement
+    from pv_testing.contracts.wsdl import Port
+    from pv_testing.core.judgement import Judge, Judgement
     from pv_testing.transports.login import Login
-    from pv_testing.transports.wsdl import Port
 
 Values = Mapping[str, Any]
 NOTHING: Values = {}
@@ -405,8 +405,8 @@ class Contract:
         Raises:
             ConfigError: the contract doesn't have it.
         """
-        from pv_testing.contracts.problems import allowed
-        from pv_testing.errors import ConfigError
+        from pv_testing.core.errors import ConfigError
+        from pv_testing.core.problems import allowed
 
         if name not in self.operations:
             known = list(self.operations)

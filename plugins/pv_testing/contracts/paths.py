@@ -9,8 +9,8 @@ from operator import itemgetter
 from typing import Any
 from urllib.parse import quote
 
-from pv_testing import keys
-from pv_testing.errors import MappingError
+from pv_testing.core import keys
+from pv_testing.core.errors import MappingError
 
 Getter = Callable[[Any], Any]
 Putter = Callable[[dict[str, Any], Any], None]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pv_testing.contracts.paths import Getter, getter
-from pv_testing.contracts.problems import allowed
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
+from pv_testing.core.problems import allowed
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)(?:\|([a-z]*))?\}")
 _LOOKS_LIKE_ONE = re.compile(r"\{\s*[A-Za-z_][^{}]*\}")

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pv_testing import keys
 from pv_testing.contracts.fields import normal
 from pv_testing.contracts.paths import Getter, Template, first, getter, has
-from pv_testing.contracts.problems import Problem
-from pv_testing.contracts.yaml_file import Document
-from pv_testing.errors import ResponseError
+from pv_testing.core import keys
+from pv_testing.core.errors import ResponseError
+from pv_testing.core.problems import Problem
+from pv_testing.core.yaml_file import Document
 
 LISTING, CREATE = "get_samples", "create_sample"
 KEY = ("sr_number", "serial_number")

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.paths import Getter, getter
-from pv_testing.errors import (
+from pv_testing.core.errors import (
     AuthenticationError,
     Conflict,
     IntegrationError,
@@ -20,12 +20,12 @@ from pv_testing.errors import (
     ResponseError,
     redact,
 )
-from pv_testing.exchange.types import Verdict
+from pv_testing.core.records import Verdict
 
 if TYPE_CHECKING:
     from pv_testing.contracts.model import OperationSpec
-    from pv_testing.transports.judge import Judge, Judgement
-    from pv_testing.transports.response import Response
+    from pv_testing.core.judgement import Judge, Judgement
+    from pv_testing.core.response import Response
 
 VERDICTS: Mapping[str, tuple[Verdict, type[IntegrationError] | None]] = {
     "ok": (Verdict.OK, None),
@@ -113,7 +113,7 @@ class Rules:
         return judged
 
     def _judge(self, mine: Sequence[Rule], success: Collection[int]) -> Judge:
-        from pv_testing.transports.judge import OK, Judgement, judge_http
+        from pv_testing.core.judgement import OK, Judgement, judge_http
 
         def judged(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
             for rule in mine:
@@ -135,8 +135,8 @@ class Rules:
         """Return the judge of single answers within an operation's bulk answers."""
         import orjson
 
-        from pv_testing.transports.judge import OK, Judgement
-        from pv_testing.transports.response import Response
+        from pv_testing.core.judgement import OK, Judgement
+        from pv_testing.core.response import Response
 
         judge = self.judge(spec)
         status_of = spec.bulk.status if spec.bulk else None
@@ -159,7 +159,7 @@ class Rules:
         return redact(str(code)) if isinstance(code, (str, int)) else "", redact("; ".join(said))
 
     def _by_rule(self, rule: Rule, response: Response) -> Judgement:
-        from pv_testing.transports.judge import OK, Judgement
+        from pv_testing.core.judgement import OK, Judgement
 
         verdict, error = VERDICTS[rule.verdict]
         if verdict is Verdict.OK:

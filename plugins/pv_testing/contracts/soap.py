@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.contracts.problems import Problem, allowed, refuse
-from pv_testing.contracts.yaml_file import Document, Place
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.problems import Problem, allowed, refuse
+from pv_testing.core.yaml_file import Document, Place
 
 if TYPE_CHECKING:
-    from pv_testing.transports.wsdl import Port
+    from pv_testing.contracts.wsdl import Port
 
 _WITHIN = ("bulk", "find", "update")
 
@@ -29,7 +29,7 @@ def compile_soap(document: Document) -> Port | None:
     refuse(_mixed(document, "path" if written is None else "soap"))
     if written is None:
         return None
-    from pv_testing.transports.wsdl import load_port
+    from pv_testing.contracts.wsdl import load_port
 
     wsdl = Path(document.file).parent / written["wsdl"]
     try:

@@ -10,7 +10,7 @@ import re
 from decimal import Decimal
 from typing import Any
 
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
 
 _PLAUSIBLE = re.compile(r"[\w%°ΩΩµμ·⋅*/^()²³⁻¹⁰⁴.\- ]{1,40}")
 _POWER = re.compile(r"(?:\*\*|\^)\s*\(?\s*-?\s*[0-9]{2,}|(?:\*\*|\^).*(?:\*\*|\^)")

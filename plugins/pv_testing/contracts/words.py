@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, tzinfo
 from typing import Any
 
-from pv_testing.contracts.values import instant
+from pv_testing.core.values import instant
 
 
 def moment(value: Any) -> datetime:

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from typing import Any
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.days import moment
 from pv_testing.domain.reading import first, text
 from pv_testing.domain.records import Execution
-from pv_testing.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

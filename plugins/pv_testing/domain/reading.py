@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from pv_testing.core.errors import DataError, redact
 from pv_testing.domain.records import Criterion, Execution, Measurement, Module, ServiceRequest
-from pv_testing.errors import DataError, redact
 
 _SHOWN = 60
 _MOST_MODULES = 1_000_000

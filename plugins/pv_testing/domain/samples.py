@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from pv_testing import keys
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Record
 from pv_testing.domain.records import Module, ServiceRequest
-from pv_testing.errors import DataError
-from pv_testing.exchange.types import Record
 
 
 def sample_key(sr_number: str, serial_number: str) -> str:

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from enum import Enum
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.records import Execution, Measurement
-from pv_testing.errors import DataError
 
 
 class QualityStatus(str, Enum):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 
+from pv_testing.core.records import Prepared
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.types import Prepared
 
 
 def batches(items: Sequence[Prepared], limits: OperationLimits, alone: Collection[str]) -> Iterator[Sequence[Prepared]]:

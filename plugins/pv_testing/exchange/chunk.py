@@ -7,8 +7,9 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pv_testing import clock, lease
-from pv_testing.errors import (
+from pv_testing.core import clock, lease
+from pv_testing.core.concurrency import together
+from pv_testing.core.errors import (
     Action,
     AuthenticationError,
     ConfigError,
@@ -18,12 +19,11 @@ from pv_testing.errors import (
     RateLimited,
     SecurityError,
 )
+from pv_testing.core.records import BULK_INCOMPLETE, Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.exchange.batches import batches
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.second_copies import TWICE, SecondCopies
 from pv_testing.exchange.settling import Settling
-from pv_testing.exchange.together import together
-from pv_testing.exchange.types import BULK_INCOMPLETE, Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 from pv_testing.ledger.rules import CONTENT_DIFFERS
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pv_testing import keys
-from pv_testing.errors import DataError
-from pv_testing.exchange.types import Record
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Record
 from pv_testing.ledger import Entry, Ledger, State
 from pv_testing.ledger.rules import ABSENT
 

@@ -11,17 +11,17 @@ import logging
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from pv_testing.errors import DataError
+from pv_testing.core.concurrency import together
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Outcome, Prepared, Record, Result
+from pv_testing.core.sync import run
+from pv_testing.core.visible import visible
 from pv_testing.exchange.chunk import POLL, Chunk, Run
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.refused import Refused, content_of
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.together import together
-from pv_testing.exchange.types import Outcome, Prepared, Record, Result
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 from pv_testing.ledger.rows import UNUSABLE, storable
-from pv_testing.transports.sync import run
-from pv_testing.visible import visible
 
 CHUNK = 1_000
 PIPELINE = 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply
 
 OnChange = Literal["update", "amend", "ignore"]
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pv_testing.errors import DataError
-from pv_testing.exchange.fingerprint import fingerprint
-from pv_testing.exchange.types import Outcome, Payload, Record, Result
+from pv_testing.core.errors import DataError
+from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.records import Outcome, Payload, Record, Result
 from pv_testing.ledger import Refusal
 from pv_testing.ledger.rows import clean, stand_in, storable
 

@@ -6,10 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
-from pv_testing.errors import ExchangeIncomplete, IntegrationError
-from pv_testing.exchange.types import Outcome, Result
+from pv_testing.core.errors import ExchangeIncomplete, IntegrationError
+from pv_testing.core.records import Outcome, Result
+from pv_testing.core.visible import visible
 from pv_testing.ledger.rows import clean
-from pv_testing.visible import visible
 
 SHOWN = 50
 

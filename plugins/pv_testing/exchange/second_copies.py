@@ -6,9 +6,9 @@ import asyncio
 import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pv_testing.errors import IntegrationError
+from pv_testing.core.errors import IntegrationError
+from pv_testing.core.records import Prepared
 from pv_testing.exchange.operation import Operation
-from pv_testing.exchange.types import Prepared
 from pv_testing.ledger import Refusal
 
 TRIES = 4

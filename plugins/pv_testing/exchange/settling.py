@@ -8,10 +8,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pv_testing import clock
-from pv_testing.errors import IntegrationError, LeaseLost
+from pv_testing.core import clock
+from pv_testing.core.errors import IntegrationError, LeaseLost
+from pv_testing.core.records import Outcome, Prepared, Result
 from pv_testing.exchange.operation import Operation
-from pv_testing.exchange.types import Outcome, Prepared, Result
 from pv_testing.ledger import Claimed, Decision, Ledger, Refusal, Settlement
 from pv_testing.ledger.rows import ID_UNUSABLE, id_problem
 

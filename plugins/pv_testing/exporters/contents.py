@@ -7,14 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.contracts.problems import allowed
-from pv_testing.contracts.values import instant
+from pv_testing.core.errors import ConfigError, DataError
+from pv_testing.core.problems import allowed
+from pv_testing.core.values import instant
 from pv_testing.domain.records import Execution, Measurement
-from pv_testing.domain.results import operator_name
 from pv_testing.domain.verdict import QualityStatus, read_status, verdicts
-from pv_testing.errors import ConfigError, DataError
 from pv_testing.exporters.reading import COMPLETE, Dossier
 from pv_testing.exporters.tables import table
+from pv_testing.samples.result_sets import operator_name
 
 if TYPE_CHECKING:
     from pandas import DataFrame

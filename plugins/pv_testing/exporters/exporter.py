@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pv_testing.contracts.problems import allowed
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.problems import allowed
+from pv_testing.core.sync import run
 from pv_testing.exporters.contents import RAW, content
 from pv_testing.exporters.files import file_name, write_whole
 from pv_testing.exporters.lims_xml import lims_v2
 from pv_testing.exporters.reading import Dossier, read
 from pv_testing.exporters.tables import csv, workbook
 from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.transports.sync import run
 
 SHEETS = {"Summary": "summary_data", "Measurements": "measurement_data", "QC Results": "qc_data"}
 SCHEMAS = {"lims_v2": lims_v2}

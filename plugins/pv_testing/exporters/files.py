@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from uuid import uuid4
 
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 
 NAME_LIMIT = 100
 

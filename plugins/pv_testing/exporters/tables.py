@@ -9,8 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.errors import ConfigError, DataError
-from pv_testing.exporters.cells import guarded, is_risky, text_of
+from pv_testing.core.cells import guarded, is_risky, text_of
+from pv_testing.core.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from pandas import DataFrame

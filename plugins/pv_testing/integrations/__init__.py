@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pv_testing.contracts.mapping import validate_mapping
-from pv_testing.errors import AuthenticationError, IntegrationError, MappingError, NetworkError
+from pv_testing.core.errors import AuthenticationError, IntegrationError, MappingError, NetworkError
 from pv_testing.integrations.connecting import connect
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient

@@ -9,16 +9,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.load import load_contract
-from pv_testing.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected
+from pv_testing.core.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected
+from pv_testing.core.records import Outcome, Record, Result
+from pv_testing.core.sync import run
 from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.given import in_words_of, unknown
 from pv_testing.integrations.keeping import open_configured_ledger
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider, provider_of
-from pv_testing.transports.sync import run
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pv_testing.errors import Conflict
+from pv_testing.core.errors import Conflict
+from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import erp_records as records
 from pv_testing.integrations.client import SystemClient
 from pv_testing.providers import ids
-from pv_testing.transports.sync import run
 
 AMOUNTS = ("subtotal", "tax", "total")
 MOVEMENT = ("sr_number", "serial_number", "movement", "date", "product", "customer_id")

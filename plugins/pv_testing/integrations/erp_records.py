@@ -11,11 +11,11 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pv_testing import keys
-from pv_testing.billing.money import exact, minor_digits, percent_of, round_to
-from pv_testing.contracts.values import day
-from pv_testing.errors import DataError, MappingError
-from pv_testing.exchange.types import Record
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError, MappingError
+from pv_testing.core.records import Record
+from pv_testing.core.values import day
+from pv_testing.domain.money import exact, minor_digits, percent_of, round_to
 from pv_testing.integrations.given import refuse_unknown
 
 USUAL_DIGITS = 2

@@ -9,9 +9,8 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
-from pv_testing.domain.reading import read_execution, read_service_request
-from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.errors import (
+from pv_testing.core.concurrency import bounded
+from pv_testing.core.errors import (
     DataError,
     IntegrationError,
     NotFound,
@@ -20,9 +19,10 @@ from pv_testing.errors import (
     ResponseError,
     ServerUnavailable,
 )
+from pv_testing.core.records import Outcome, Result
+from pv_testing.domain.reading import read_execution, read_service_request
+from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.together import bounded
-from pv_testing.exchange.types import Outcome, Result
 from pv_testing.integrations.client import SystemClient
 
 READ_AHEAD = 8

@@ -6,10 +6,10 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from pv_testing.contracts.problems import allowed
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
+from pv_testing.core.problems import allowed
+from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Outcome, Result
 
 Given = Mapping[str, Any]
 

@@ -6,18 +6,18 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pv_testing import keys
 from pv_testing.contracts.rows import LISTING, SampleRow
+from pv_testing.core import keys
+from pv_testing.core.errors import ConfigError, MappingError
+from pv_testing.core.records import Record
+from pv_testing.core.sync import run
 from pv_testing.domain.samples import sample_key
-from pv_testing.errors import ConfigError, MappingError
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.given import unknown
 from pv_testing.integrations.receipt import STATUS, Receipt, read_receipts
 from pv_testing.integrations.refused_statuses import release_changed
 from pv_testing.integrations.renaming import Renaming
-from pv_testing.transports.sync import run
 
 SAMPLE = ("external_id", "sample_type", "project_id", "customer", "metadata")
 RESULT_SET = ("sample_id", "test_id", "test_name", "test_date", "operator", "results", "execution_id", "external_id")

@@ -8,14 +8,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any, ClassVar
 
-from pv_testing import keys
+from pv_testing.core import keys
+from pv_testing.core.errors import MappingError
+from pv_testing.core.records import Record, Result
+from pv_testing.core.sync import run
 from pv_testing.domain.days import local_day
-from pv_testing.errors import MappingError
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Record, Result
 from pv_testing.integrations.client import SystemClient
 from pv_testing.projects.records import EQUIPMENT, TITLE
-from pv_testing.transports.sync import run
 
 log = logging.getLogger(__name__)
 

@@ -8,14 +8,14 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from pv_testing import keys
-from pv_testing.errors import MappingError
-from pv_testing.exchange.fingerprint import fingerprint
+from pv_testing.core import keys
+from pv_testing.core.errors import MappingError
+from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.records import Record
+from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.given import unknown
-from pv_testing.transports.sync import run
 
 NC = (
     "title",

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from pv_testing.contracts.model import Contract
-from pv_testing.errors import Action, ConfigError, IntegrationError, NotFound
+from pv_testing.core.errors import Action, ConfigError, IntegrationError, NotFound
+from pv_testing.core.records import Found, Prepared, Record
 from pv_testing.exchange.operation import Operation
-from pv_testing.exchange.types import Found, Prepared, Record
 
 STATUS = "update_sample_status"
 REFUSED = frozenset({Action.REJECT, Action.QUARANTINE})

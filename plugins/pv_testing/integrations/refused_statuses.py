@@ -10,10 +10,10 @@ import asyncio
 import logging
 from collections.abc import Iterable
 
-from pv_testing.errors import IntegrationError
-from pv_testing.exchange.fingerprint import fingerprint
+from pv_testing.core.errors import IntegrationError
+from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.records import Prepared, Record
 from pv_testing.exchange.operation import Operation
-from pv_testing.exchange.types import Prepared, Record
 from pv_testing.ledger import Ledger, State
 
 log = logging.getLogger(__name__)

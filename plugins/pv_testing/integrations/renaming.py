@@ -9,11 +9,11 @@ from typing import Any
 
 from pv_testing.contracts.fields import inside
 from pv_testing.contracts.mapping import unit_of
-from pv_testing.contracts.problems import Problem, refuse
 from pv_testing.contracts.units import convert
-from pv_testing.contracts.values import number
-from pv_testing.errors import MappingError
-from pv_testing.exchange.types import Record
+from pv_testing.core.errors import MappingError
+from pv_testing.core.problems import Problem, refuse
+from pv_testing.core.records import Record
+from pv_testing.core.values import number
 
 SYSTEM, SECTION = "lims_mapping", "measurements"
 _ELSEWHERE = "does nothing here: what {} calls its fields is said by the maps of its contract; move it there"
@@ -42,8 +42,8 @@ class Renaming:
             ConfigError: the file is wrong, or says something that would do nothing.
         """
         from pv_testing.config import config_path
-        from pv_testing.contracts.schema import check
-        from pv_testing.contracts.yaml_file import read_yaml
+        from pv_testing.core.schema import check
+        from pv_testing.core.yaml_file import read_yaml
 
         path = path or config_path().with_name("field_mappings.yaml")
         if not path.exists():

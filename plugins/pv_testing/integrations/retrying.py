@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from pv_testing.errors import IntegrationError, NetworkError, RateLimited
+from pv_testing.core.errors import IntegrationError, NetworkError, RateLimited
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 def retry(max_attempts: int = 3, backoff: float = 2.0) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Repeat a function when nothing took effect and another try may succeed.
 
-    An :class:`~pv_testing.errors.AmbiguousOutcome` is never repeated: only a look-up can tell what became of it.
+    An :class:`~pv_testing.core.errors.AmbiguousOutcome` is never repeated: only a look-up can tell what became of it.
 
     Args:
         max_attempts: how often the function is called at the most.

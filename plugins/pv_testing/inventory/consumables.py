@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import tzinfo
 
-from pv_testing import keys
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Record
 from pv_testing.domain.days import local_day
 from pv_testing.domain.records import Execution
-from pv_testing.errors import DataError
-from pv_testing.exchange.types import Record
 from pv_testing.inventory.movements import COMPLETE
 from pv_testing.inventory.policy import Consumable, InventoryPolicy
 

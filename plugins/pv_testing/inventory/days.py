@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.days import moment
 from pv_testing.domain.reading import first
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.errors import DataError
 from pv_testing.inventory.policy import STEPS
 
 

@@ -6,13 +6,13 @@ from collections.abc import Iterable
 from datetime import date
 from enum import Enum
 
-from pv_testing import keys
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Record
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Execution, Module, ServiceRequest
 from pv_testing.domain.samples import sample_key
 from pv_testing.domain.verdict import QualityStatus, read_status
-from pv_testing.errors import DataError
-from pv_testing.exchange.types import Record
 from pv_testing.inventory.policy import AS_TESTED, Leaving
 
 COMPLETE = "COMPLETE"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pv_testing.contracts.problems import Problem, refuse
+from pv_testing.core.problems import Problem, refuse
 from pv_testing.domain.status import rank
 
 STEPS = ("received", "stored", "leaving")

@@ -7,13 +7,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 
-from pv_testing import keys
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Execution, Module, ServiceRequest
 from pv_testing.domain.samples import sample_key
 from pv_testing.domain.status import rank
-from pv_testing.errors import DataError
-from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.inventory.movements import Movement, last_movement, movement_key, movement_record
 from pv_testing.inventory.policy import STEPS, InventoryPolicy
 

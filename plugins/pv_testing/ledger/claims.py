@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from pv_testing.errors import LeaseLost, redact
-from pv_testing.exchange.types import Result
+from pv_testing.core.errors import LeaseLost, redact
+from pv_testing.core.records import Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.rows import ID_UNUSABLE, add, clean, fetch, id_problem, write_claimed, write_settled

@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 from sqlalchemy import ColumnElement, Connection, literal_column, select
 
-from pv_testing.errors import AuditBroken
+from pv_testing.core.errors import AuditBroken
 from pv_testing.ledger.audit import GENESIS, Link, last, page
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import audit

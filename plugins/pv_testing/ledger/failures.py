@@ -10,7 +10,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from pv_testing.errors import LedgerError, redact
+from pv_testing.core.errors import LedgerError, redact
 from pv_testing.ledger.holder import holder
 
 # The first that the driver's message contains decides: SQLite's words, and PostgreSQL's.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.exchange.types import NOTHING
+from pv_testing.core.records import NOTHING
 from pv_testing.ledger import audit, claims, queries, schema, waiting
 from pv_testing.ledger import marks as marks_of
 from pv_testing.ledger.decisions import decision
@@ -25,7 +25,7 @@ class Ledger:
     """What is known of each record in each system, and the trail of everything that was done.
 
     The tables are created or migrated when it is opened. Every method raises
-    :class:`~pv_testing.errors.LedgerError` when the database can't be used.
+    :class:`~pv_testing.core.errors.LedgerError` when the database can't be used.
 
     Args:
         url: SQLAlchemy's form. ``sqlite:////srv/pv/ledger.sqlite`` is a file, ``postgresql://user:word@host/name`` a

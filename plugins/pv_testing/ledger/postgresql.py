@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
-from pv_testing.errors import LedgerError
+from pv_testing.core.errors import LedgerError
 from pv_testing.ledger.failures import place
 
 CONNECT_SECONDS = 10

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.rules import NOT_SENT, Row, doubt
 from pv_testing.ledger.types import Claimed, Decision, Refusal, Settlement, State

@@ -12,7 +12,7 @@ import orjson
 from sqlalchemy import Column, ColumnElement, Connection, Text, and_, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from pv_testing.errors import DataError, redact
+from pv_testing.core.errors import DataError, redact
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.tables import record
 

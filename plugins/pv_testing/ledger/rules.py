@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger.types import Claimed, Decision, Refusal, Settlement, State
 
 # The states as the database has them; an enum's .value costs more than the decision it is used for.

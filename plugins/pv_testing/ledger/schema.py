@@ -8,7 +8,7 @@ from contextlib import closing
 
 from sqlalchemy import Connection, inspect, text
 
-from pv_testing.errors import LedgerError
+from pv_testing.core.errors import LedgerError
 from pv_testing.ledger.failures import place, understood
 from pv_testing.ledger.store import BUSY_SECONDS, Store
 

@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
-from pv_testing.errors import ConfigError, LedgerError
+from pv_testing.core.errors import ConfigError, LedgerError
 from pv_testing.ledger import postgresql
 from pv_testing.ledger.failures import place, understood
 from pv_testing.ledger.postgresql import CONNECT_SECONDS

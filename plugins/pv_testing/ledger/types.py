@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 
 
 class State(str, Enum):

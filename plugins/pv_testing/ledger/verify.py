@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from pv_testing.errors import AuditBroken, LedgerAltered
+from pv_testing.core.errors import AuditBroken, LedgerAltered
 from pv_testing.ledger import evidence, shape
 from pv_testing.ledger.audit import FIELDS, GENESIS, Link, digest, last, page
 from pv_testing.ledger.evidence import Findings, Trail

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pv_testing.errors import LedgerError, redact
-from pv_testing.exchange.types import NOTHING, Result
+from pv_testing.core.errors import LedgerError, redact
+from pv_testing.core.records import NOTHING, Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT

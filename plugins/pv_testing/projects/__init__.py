@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pv_testing.projects.hours import duration, operator_hours
+from pv_testing.projects.durations import duration, operator_hours
 from pv_testing.projects.people import address, find_available_operator
 from pv_testing.projects.policy import HoursRule, ProjectRules
 from pv_testing.projects.progress import ProtocolWork, progress_of, work_of

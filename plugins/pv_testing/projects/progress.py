@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from typing import Any
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.verdict import QualityStatus, read_status
 from pv_testing.domain.withdrawals import withdrawn_protocols
-from pv_testing.errors import DataError
 from pv_testing.projects.policy import DURATION
 
 COMPLETE = "COMPLETE"

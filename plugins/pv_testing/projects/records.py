@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from pv_testing import keys
+from pv_testing.core import keys
+from pv_testing.core.errors import DataError
+from pv_testing.core.records import Record
 from pv_testing.domain.days import local_day
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.errors import DataError
-from pv_testing.exchange.types import Record
-from pv_testing.projects.hours import duration, operator_hours
+from pv_testing.projects.durations import duration, operator_hours
 from pv_testing.projects.people import User, address
 from pv_testing.projects.policy import ProjectRules
 from pv_testing.projects.progress import COMPLETE, ProtocolWork, progress_of

@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module, metadata
 from typing import Any
 
-from pv_testing.contracts.places import word_of
-from pv_testing.contracts.problems import allowed
-from pv_testing.errors import ConfigError, redact
+from pv_testing.core.errors import ConfigError, redact
+from pv_testing.core.places import word_of
+from pv_testing.core.problems import allowed
 from pv_testing.providers.rest import RestProvider
 
 ENTRY_POINTS = "pv_testing.providers"
@@ -33,7 +33,7 @@ def entry_point_of(words: Sequence[str], ours: str) -> str:
     """Return the class that an installed package names for a product, as ``package.module:Class``; empty for none.
 
     Args:
-        words: by which the product is known, each as :func:`~pv_testing.contracts.places.word_of` gives it.
+        words: by which the product is known, each as :func:`~pv_testing.core.places.word_of` gives it.
         ours: the project's own class for it; empty for none.
 
     Raises:

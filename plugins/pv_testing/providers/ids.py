@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pv_testing.errors import AmbiguousOutcome, DataError
+from pv_testing.core.errors import AmbiguousOutcome, DataError
 
 CODE = "ID_UNUSABLE"
 

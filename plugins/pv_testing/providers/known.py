@@ -9,7 +9,7 @@ import copy
 from collections.abc import Iterator
 
 from pv_testing.contracts.model import Contract, OperationSpec
-from pv_testing.errors import AuthenticationError, ConfigError, Rejected, ResponseError, SecurityError
+from pv_testing.core.errors import AuthenticationError, ConfigError, Rejected, ResponseError, SecurityError
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
 from pv_testing.transports.rest import RestSession

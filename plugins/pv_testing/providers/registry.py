@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pv_testing.contracts.model import Contract
-from pv_testing.contracts.places import product_words
+from pv_testing.core.places import product_words
 from pv_testing.ledger import Ledger
 from pv_testing.providers.found import ENTRY_POINTS, entry_point_of, usable
 from pv_testing.providers.rest import RestProvider

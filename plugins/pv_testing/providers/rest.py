@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.kinds import STATES
 from pv_testing.contracts.model import Contract, Find, OperationSpec, Request
-from pv_testing.errors import AuthenticationError, MappingError, ResponseError
-from pv_testing.exchange.fingerprint import idempotency_key
+from pv_testing.core.concurrency import bounded
+from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError
+from pv_testing.core.fingerprint import idempotency_key
+from pv_testing.core.judgement import Judge
+from pv_testing.core.records import BULK_INCOMPLETE, Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation, OperationLimits
-from pv_testing.exchange.together import bounded
-from pv_testing.exchange.types import BULK_INCOMPLETE, Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.known import known_by_a_read
 from pv_testing.providers.unasked import with_unclear
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.judge import Judge
-from pv_testing.transports.response import Response
 from pv_testing.transports.rest import RestSession
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from pv_testing.contracts.model import Contract
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 from pv_testing.ledger import Ledger
 from pv_testing.transports.auth import Auth, ClientCredentials, JwtLogin, api_key, basic, bearer
 from pv_testing.transports.limits import Rate

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import ClassVar
 
-from pv_testing import lease
-from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded
-from pv_testing.exchange.types import Prepared, Reply, Verdict
+from pv_testing.core import lease
+from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded
+from pv_testing.core.records import Prepared, Reply, Verdict
 from pv_testing.providers.rest import RestOperation
 
 

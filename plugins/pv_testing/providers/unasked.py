@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from pv_testing.exchange.types import Found
+from pv_testing.core.records import Found
 
 IGNORED = "the look-up found another record, {0}: the system ignores what it was asked for, or writes keys differently"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pv_testing.errors import ConfigError, DataError
+from pv_testing.core.errors import ConfigError, DataError
 
 NAMES = ("name", "scope", "modules", "days", "key")
 REQUIRED = "required"

@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import dataclass
 
-from pv_testing.exporters.cells import guarded
+from pv_testing.core.cells import guarded
 from pv_testing.quality.charts import CHARTS
 from pv_testing.quality.finding import Finding
 

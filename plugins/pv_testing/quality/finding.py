@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from pv_testing.errors import DataError
+from pv_testing.core.errors import DataError
 
 KINDS = ("protocol", "model", "equipment", "criterion")
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from pv_testing.contracts.values import instant
+from pv_testing.core.errors import DataError
+from pv_testing.core.values import instant
 from pv_testing.domain.reading import first, read_execution, text
 from pv_testing.domain.records import Execution
 from pv_testing.domain.verdict import QualityStatus, read_status
-from pv_testing.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.reading import first, text
 from pv_testing.domain.records import Criterion, Execution
 from pv_testing.domain.verdict import QualityStatus, read_status
-from pv_testing.errors import DataError
 
 _PLACES = {
     "qc_status": ("results.qc_status", "qc_status"),

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pv_testing.contracts.values import instant
+from pv_testing.core.errors import DataError
+from pv_testing.core.values import instant
 from pv_testing.domain.records import Execution
-from pv_testing.errors import DataError
 
 
 class EarlierReport(NamedTuple):

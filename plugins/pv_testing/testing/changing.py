@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from pv_testing.exchange.types import Found, Prepared
+from pv_testing.core.records import Found, Prepared
 from pv_testing.testing.creating import MANY
 from pv_testing.testing.finding import UPDATE
 from pv_testing.testing.trial import Findings, Trial

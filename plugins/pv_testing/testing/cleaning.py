@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pv_testing.contracts.model import OperationSpec
-from pv_testing.errors import IntegrationError
+from pv_testing.core.errors import IntegrationError
 from pv_testing.providers.rest import RestProvider
 from pv_testing.testing.example import Setting
 from pv_testing.testing.finding import CLEAN, Finding, Verdict

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from pv_testing.config import SystemConfig, load_config
-from pv_testing.contracts.problems import allowed
-from pv_testing.contracts.yaml_file import read_yaml
-from pv_testing.errors import ConfigError, IntegrationError
+from pv_testing.core.errors import ConfigError, IntegrationError
+from pv_testing.core.problems import allowed
+from pv_testing.core.visible import visible
+from pv_testing.core.yaml_file import read_yaml
 from pv_testing.testing.examples import EXAMPLES
 from pv_testing.testing.finding import Finding, Verdict
 from pv_testing.testing.suite import try_system
-from pv_testing.visible import visible
 
 
 def try_systems(path: str | None, names: Sequence[str], records: str | None, patience: float) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pv_testing.exchange.types import Found, Prepared
+from pv_testing.core.records import Found, Prepared
 from pv_testing.testing.finding import BULK, CREATE, FIND
 from pv_testing.testing.trial import Findings, Trial
 

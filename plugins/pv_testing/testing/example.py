@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pv_testing import keys
 from pv_testing.contracts.model import Contract
-from pv_testing.exchange.types import Record
+from pv_testing.core import keys
+from pv_testing.core.records import Record
 
 Data = dict[str, Any]
 

@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pv_testing import keys
+from pv_testing.core import keys
 from pv_testing.integrations import erp_records
 from pv_testing.testing.example import Data, Example, Setting
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from pv_testing import clock
 from pv_testing.contracts.model import Find, OperationSpec
-from pv_testing.errors import IntegrationError
+from pv_testing.core import clock
+from pv_testing.core.errors import IntegrationError
 from pv_testing.testing.finding import LIST, Finding
 from pv_testing.testing.trial import Findings, Trial
 from pv_testing.transports import pagination

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
-from pv_testing import clock
+from pv_testing.core import clock
+from pv_testing.core.records import Record, Result
 from pv_testing.exchange.engine import Exchange
-from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
 from pv_testing.testing.finding import ONCE
 from pv_testing.testing.trial import Findings, Trial

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from pv_testing.errors import AmbiguousOutcome, redact
+from pv_testing.core.errors import AmbiguousOutcome, redact
+from pv_testing.core.response import Response
 from pv_testing.testing.finding import Evidence
 from pv_testing.transports.call import Call
-from pv_testing.transports.response import Response
 
 KEPT = 20
 READ = 4_096

@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 
 from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
-from pv_testing.contracts.yaml_file import read_bounded
-from pv_testing.errors import ConfigError, IntegrationError
-from pv_testing.exchange.fingerprint import fingerprint
-from pv_testing.exchange.types import Prepared, Record, Verdict
+from pv_testing.core.errors import ConfigError, IntegrationError
+from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.records import Prepared, Record, Verdict
+from pv_testing.core.sync import run
+from pv_testing.core.yaml_file import read_bounded
 from pv_testing.integrations import connect
 from pv_testing.ledger import Ledger
 from pv_testing.providers.rest import RestProvider
-from pv_testing.transports.sync import run
 
 Scene = dict[str, Any]
 

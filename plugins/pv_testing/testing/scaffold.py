@@ -10,15 +10,15 @@ from typing import Any
 
 from pv_testing.contracts import Contract, load_contract
 from pv_testing.contracts.model import OperationSpec
+from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import putter
-from pv_testing.contracts.places import contract_path
-from pv_testing.contracts.yaml_file import read_yaml
-from pv_testing.errors import ConfigError
-from pv_testing.exchange.types import Record
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import contract_path
+from pv_testing.core.records import Record
+from pv_testing.core.yaml_file import read_yaml
 from pv_testing.testing.example import Setting
 from pv_testing.testing.examples import EXAMPLES
 from pv_testing.testing.replaying import recorded
-from pv_testing.transports.pages import Pagination
 
 MARK = "SR-00000001"
 ID = "1"

@@ -12,8 +12,8 @@ from pv_testing.config.model import SystemConfig
 from pv_testing.contracts.fields import normal
 from pv_testing.contracts.model import Contract, OperationSpec, Request
 from pv_testing.contracts.paths import first, getter
-from pv_testing.contracts.yaml_file import read_yaml
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.yaml_file import read_yaml
 from pv_testing.providers.registry import provider_of
 from pv_testing.providers.rest import RestProvider
 from pv_testing.testing.example import Data, Setting

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pv_testing.errors import IntegrationError
-from pv_testing.exchange.types import Record
+from pv_testing.core.errors import IntegrationError
+from pv_testing.core.records import Record
 from pv_testing.testing import once
 from pv_testing.testing.finding import BULK, ONCE, STATES, WORDS
 from pv_testing.testing.trial import Findings, Trial

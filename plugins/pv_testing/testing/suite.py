@@ -9,7 +9,8 @@ from typing import Any
 
 from pv_testing.config import SystemConfig
 from pv_testing.contracts.model import Contract, OperationSpec
-from pv_testing.errors import DataError, IntegrationError, Rejected
+from pv_testing.core.errors import DataError, IntegrationError, Rejected
+from pv_testing.core.sync import run
 from pv_testing.integrations import connect
 from pv_testing.ledger import Ledger
 from pv_testing.providers.rest import RestProvider
@@ -33,7 +34,6 @@ from pv_testing.testing.finding import (
 )
 from pv_testing.testing.recorder import Recorder
 from pv_testing.testing.trial import Findings, Trial, Waits
-from pv_testing.transports.sync import run
 
 PATIENCE = 30.0
 MARK = "PVTRY-"

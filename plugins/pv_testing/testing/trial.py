@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pv_testing import clock
 from pv_testing.contracts.model import Find, OperationSpec
-from pv_testing.errors import AmbiguousOutcome, DataError, IntegrationError, NotFound
-from pv_testing.exchange.fingerprint import fingerprint
-from pv_testing.exchange.types import Found, Prepared, Record, Reply
-from pv_testing.exchange.types import Verdict as Said
+from pv_testing.core import clock
+from pv_testing.core.errors import AmbiguousOutcome, DataError, IntegrationError, NotFound
+from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.records import Found, Prepared, Record, Reply
+from pv_testing.core.records import Verdict as Said
 from pv_testing.providers.rest import RestProvider
 from pv_testing.testing.example import Example, Setting
 from pv_testing.testing.finding import Evidence, Finding, Verdict

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pv_testing.contracts.fields import normal
-from pv_testing.contracts.yaml_file import read_yaml
-from pv_testing.errors import IntegrationError
+from pv_testing.core.errors import IntegrationError
+from pv_testing.core.yaml_file import read_yaml
 from pv_testing.testing.finding import WORDS
 from pv_testing.testing.trial import Findings, Trial
 

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from pv_testing.errors import ConfigError, SecurityError, redact
+from pv_testing.core.errors import ConfigError, SecurityError, redact
 
 _ABSOLUTE = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 _AS_IT_IS = "%/:?#[]@!$&'()*+,;=~"

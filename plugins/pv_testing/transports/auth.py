@@ -8,10 +8,10 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pv_testing import clock
-from pv_testing.errors import AuthenticationError, ConfigError, Rejected, ResponseError
-from pv_testing.redaction import conceal
-from pv_testing.transports.response import Response
+from pv_testing.core import clock
+from pv_testing.core.errors import AuthenticationError, ConfigError, Rejected, ResponseError
+from pv_testing.core.redaction import conceal
+from pv_testing.core.response import Response
 
 if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession

@@ -8,10 +8,10 @@ from typing import Any
 
 from yarl import URL
 
-from pv_testing import clock
-from pv_testing.errors import DeadlineExceeded, IntegrationError
+from pv_testing.core import clock
+from pv_testing.core.errors import DeadlineExceeded, IntegrationError
+from pv_testing.core.judgement import Judge
 from pv_testing.transports.gate import Gate
-from pv_testing.transports.judge import Judge
 
 LEAST = 0.1
 """The part of an attempt's time without which it is not begun."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from pv_testing import clock
-from pv_testing.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
+from pv_testing.core import clock
+from pv_testing.core.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
 from pv_testing.transports.limits import Breaker, Pace, Pause, Quota, Slots
 
 Wait = tuple[float, IntegrationError]

@@ -9,8 +9,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
-from pv_testing import clock
-from pv_testing.errors import DeadlineExceeded
+from pv_testing.core import clock
+from pv_testing.core.errors import DeadlineExceeded
 
 POLL = 0.05
 SLACK = 0.05

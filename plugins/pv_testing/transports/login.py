@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.errors import AuthenticationError, ResponseError
-from pv_testing.redaction import conceal
+from pv_testing.core.errors import AuthenticationError, ResponseError
+from pv_testing.core.redaction import conceal
+from pv_testing.core.response import Response
 from pv_testing.transports.auth import TokenAuth
-from pv_testing.transports.response import Response
 
 if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from yarl import URL
 
-from pv_testing.errors import PaginationLoop, ResponseError
-from pv_testing.transports.pages import Pagination
-from pv_testing.transports.response import Response
+from pv_testing.contracts.pages import Pagination
+from pv_testing.core.errors import PaginationLoop, ResponseError
+from pv_testing.core.response import Response
 
 if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession

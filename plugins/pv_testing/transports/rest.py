@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from yarl import URL
 
-from pv_testing import clock, lease
-from pv_testing.errors import (
+from pv_testing.core import clock, lease
+from pv_testing.core.errors import (
     AmbiguousOutcome,
     AuthenticationError,
     DeadlineExceeded,
@@ -23,15 +23,15 @@ from pv_testing.errors import (
     SecurityError,
     ServerUnavailable,
 )
-from pv_testing.exchange.types import Verdict
+from pv_testing.core.judgement import Judge, Judgement, judge_http, judge_login
+from pv_testing.core.records import Verdict
+from pv_testing.core.response import Response
 from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.auth import NO_HEADERS, Auth
 from pv_testing.transports.call import LEAST, Again, Call
 from pv_testing.transports.gate import Gate
-from pv_testing.transports.judge import Judge, Judgement, judge_http, judge_login
 from pv_testing.transports.keeping import Keeper
 from pv_testing.transports.limits import Breaker, Pause, Quota, Slots
-from pv_testing.transports.response import Response
 from pv_testing.transports.settings import RestSettings
 from pv_testing.transports.waiting import asked_wait, backoff
 from pv_testing.transports.wire import Wire

@@ -6,7 +6,7 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ import random
 from datetime import timezone
 from email.utils import parsedate_to_datetime
 
-from pv_testing.errors import ResponseError
-from pv_testing.transports.response import Response
+from pv_testing.core.errors import ResponseError
+from pv_testing.core.response import Response
 
 LONGEST = 86_400.0
 

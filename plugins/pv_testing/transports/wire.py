@@ -13,12 +13,12 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.connector import Connection
 
-from pv_testing import lease
-from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
+from pv_testing.core import lease
+from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
+from pv_testing.core.response import Response, read_bounded
+from pv_testing.core.sync import close_with
 from pv_testing.transports.call import Again, Call
-from pv_testing.transports.response import Response, read_bounded
 from pv_testing.transports.settings import RestSettings
-from pv_testing.transports.sync import close_with
 from pv_testing.transports.tls import Tls
 
 

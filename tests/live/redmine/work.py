@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 
-from pv_testing.exchange.types import Record
+from pv_testing.core.records import Record
 
 SR = "SR-2025-0123"
 PROTOCOLS = tuple(f"PVTP-{number:03}" for number in (1, 2, 3, 10, 11, 18, 19, 20))

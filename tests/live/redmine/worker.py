@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from pv_testing.config import load_config
-from pv_testing.exchange.types import Record
+from pv_testing.core.records import Record
 from pv_testing.integrations import PMClient, QMSClient
 from pv_testing.ledger import Ledger
 from tests.live.phases import carry, run

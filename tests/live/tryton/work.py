@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pv_testing.exchange.types import Record
+from pv_testing.core.records import Record
 from tests.live.tryton import plan
 
 REQUESTS = tuple(f"SR-2024-{number:04}" for number in range(1, 13))

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 import pytest
 
 from pv_testing.billing import credit_note_of, credit_note_record
-from pv_testing.errors import DataError
+from pv_testing.core.errors import DataError
 from tests.unit.billing.orders import APPROVED, BERLIN, bill, order, rules
 
 WITHDRAWN = datetime(2026, 1, 31, 23, 30, tzinfo=timezone.utc)

@@ -15,7 +15,7 @@ from lxml import etree
 from pv_testing.billing import BillingPolicy, Invoice, credit_note_of
 from pv_testing.billing.cii import document
 from pv_testing.billing.einvoice import einvoice, missing, validate, write
-from pv_testing.errors import DataError, SecurityError
+from pv_testing.core.errors import DataError, SecurityError
 from tests.unit.billing.orders import APPROVED, BERLIN, BUYER, SELLER, bill, order, rules
 from tests.unit.billing.schematron import broken_rules
 

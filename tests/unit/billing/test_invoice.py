@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pv_testing.billing import invoice_of, invoice_record
-from pv_testing.errors import ConfigError, DataError
+from pv_testing.core.errors import ConfigError, DataError
 from tests.unit.billing.orders import BERLIN, BUYER, NAMES, bill, completed, order, rules, run
 
 STANDARD = {"category": "S", "rate": "19"}

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from pv_testing.billing.money import amount_text, exact, minor_digits, percent_of, rounded
+from pv_testing.domain.money import amount_text, exact, minor_digits, percent_of, rounded
 
 
 @pytest.mark.parametrize(

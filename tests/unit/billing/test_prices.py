@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pv_testing.billing.prices import PriceList
-from pv_testing.errors import ConfigError, DataError
+from pv_testing.core.errors import ConfigError, DataError
 
 DAY = date(2026, 6, 30)
 FILE = """\

@@ -9,7 +9,7 @@ import pytest
 
 from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 from pv_testing.integrations import LIMSClient
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from pv_testing.__main__ import main
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement
 from sandbox import Lab, serve
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from pv_testing.config import SystemConfig, load_config
-from pv_testing.contracts.places import project_root
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import project_root
 
 
 @dataclass

@@ -9,8 +9,8 @@ import pytest
 
 from pv_testing.config import Config, Secret, configured_ledger_url, load_config
 from pv_testing.config.model import default_contract
-from pv_testing.contracts.places import project_root
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import project_root
 
 GUIDE = """
 lims:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pv_testing.contracts import Contract, OperationSpec, Request, load_contract
-from pv_testing.errors import MappingError, ResponseError
+from pv_testing.core.errors import MappingError, ResponseError
 
 SAMPLE = {
     "sr_number": "SR-2025-0123",

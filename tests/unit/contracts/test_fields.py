@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map
 from pv_testing.contracts.words import Vocabulary, two_way
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
 
 VERDICT = two_way("verdict", {"PASS": "Pass", "FAIL": "Fail", "UNDECIDED": "Review"})
 TABLE = {"Pmax": "W", "NOCT": "°C"}

@@ -14,9 +14,9 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from pv_testing.contracts import load_contract
-from pv_testing.contracts.places import MAPPINGS, SCHEMAS, contract_names, project_root
 from pv_testing.contracts.units import is_known
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import MAPPINGS, SCHEMAS, contract_names, project_root
 
 MINIMAL: dict[str, Any] = {
     "contract": 1,

@@ -11,8 +11,8 @@ import yaml
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.kinds import KINDS
 from pv_testing.contracts.model import Request
-from pv_testing.contracts.schema import validator
-from pv_testing.errors import ConfigError, MappingError
+from pv_testing.core.errors import ConfigError, MappingError
+from pv_testing.core.schema import validator
 
 MAPS = {
     "record": {

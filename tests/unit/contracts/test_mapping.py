@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pv_testing.contracts import load_field_mappings, validate_mapping
-from pv_testing.errors import ConfigError, MappingError
+from pv_testing.core.errors import ConfigError, MappingError
 
 
 def test_the_first_missing_field_is_named_as_the_guide_prints_it() -> None:

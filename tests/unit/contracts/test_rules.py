@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from pv_testing.contracts import Contract, load_contract
-from pv_testing.errors import AuthenticationError, Conflict, NotFound
-from pv_testing.exchange.types import Verdict
-from pv_testing.transports.response import Response
+from pv_testing.core.errors import AuthenticationError, Conflict, NotFound
+from pv_testing.core.records import Verdict
+from pv_testing.core.response import Response
 
 RULES = [
     {"status": "2xx", "at": "success", "equals": False, "verdict": "rejected"},

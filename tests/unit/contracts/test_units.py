@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pv_testing.contracts.places import project_root
 from pv_testing.contracts.units import convert
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
+from pv_testing.core.places import project_root
 
 
 @pytest.mark.parametrize(

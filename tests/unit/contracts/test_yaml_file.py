@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 from pv_testing.billing import BillingPolicy
 from pv_testing.config import load_config
 from pv_testing.contracts.load import load_contract
-from pv_testing.contracts.yaml_file import SIZE_LIMIT, parse_yaml, read_yaml
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.yaml_file import SIZE_LIMIT, parse_yaml, read_yaml
 
 
 def parse(text: str):

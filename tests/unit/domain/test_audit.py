@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pv_testing.domain.audit import framework_record, is_delivery, lacks_zone, ledger_record, masked, place_of
+from pv_testing.auditing.events import framework_record, is_delivery, lacks_zone, ledger_record, masked, place_of
 from pv_testing.ledger import AuditEvent, Ledger
 
 ROW = {

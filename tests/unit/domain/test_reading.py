@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.reading import read_execution, read_service_request
-from pv_testing.errors import DataError
 from pv_testing.quality.judgement import judge
 
 API_REQUEST = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pv_testing.domain.reading import read_execution
-from pv_testing.domain.results import result_record
+from pv_testing.samples.result_sets import result_record
 
 PROTOCOL = {"protocol_id": "PVTP-001", "name": "STC Power Measurement"}
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.verdict import QualityStatus, read_status, verdicts
-from pv_testing.errors import DataError
 
 PMAX = {"Pmax": {"value": 398.5, "unit": "W"}}
 

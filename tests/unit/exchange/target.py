@@ -6,9 +6,9 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from pv_testing.errors import AmbiguousOutcome, MappingError
+from pv_testing.core.errors import AmbiguousOutcome, MappingError
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.ledger import Ledger
 
 

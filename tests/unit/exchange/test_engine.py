@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from pv_testing.errors import (
+from pv_testing.core.errors import (
     AmbiguousOutcome,
     AuthenticationError,
     CircuitOpen,
@@ -25,9 +25,9 @@ from pv_testing.errors import (
     SecurityError,
     ServerUnavailable,
 )
+from pv_testing.core.records import Record, Result
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
 from tests.unit.exchange.target import Ending, Target, nothing, records
 

@@ -7,9 +7,9 @@ import time
 
 import pytest
 
+from pv_testing.core.records import Record, Result
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
 from tests.unit.exchange.target import Target, records
 
@@ -99,7 +99,7 @@ def test_what_two_attempts_have_sent_waits_where_no_look_up_can_tell(tmp_path):
 def test_a_key_of_an_earlier_version_waits_for_a_person_whatever_else_is_wrong_with_it(other_problem_first):
     from dataclasses import replace
 
-    from pv_testing.errors import MappingError
+    from pv_testing.core.errors import MappingError
     from pv_testing.exchange.earlier_keys import with_earlier_keys
 
     target = Target(can_find=False)

@@ -15,11 +15,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, MappingError, NetworkError, ResponseError
+from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, MappingError, NetworkError, ResponseError
+from pv_testing.core.fingerprint import idempotency_key
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.exchange.engine import Exchange
-from pv_testing.exchange.fingerprint import idempotency_key
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
 from tests.unit.exchange.target import Ending
 
 KEYS = ("A", "B", "C")

@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from pv_testing.errors import AmbiguousOutcome, LeaseLost, LedgerError
+from pv_testing.core.errors import AmbiguousOutcome, LeaseLost, LedgerError
+from pv_testing.core.records import Result
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.types import Result
 from pv_testing.ledger import Ledger
 from tests.unit.exchange.target import Target, records
 

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, NetworkError
+from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, NetworkError
+from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.records import Found, Prepared, Record, Reply, Verdict
 from pv_testing.exchange import chunk
 from pv_testing.exchange.engine import Exchange
-from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.types import Found, Prepared, Record, Reply, Verdict
 from pv_testing.ledger import Ledger, State
 
 KEYS = ("A", "B", "C")

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
+from pv_testing.core.records import Record, Result
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Claim, Ledger, Settlement
 from tests.unit.exchange.target import Target
 

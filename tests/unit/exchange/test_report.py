@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Outcome, Result
 
 
 def test_a_report_whose_outcomes_are_replaced_is_the_same_in_all_else():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 
+from pv_testing.core.records import Prepared, Result
 from pv_testing.exchange.operation import OperationLimits
 from pv_testing.exchange.settling import Settling
-from pv_testing.exchange.types import Prepared, Result
 from pv_testing.ledger import Claim, Ledger
 from tests.unit.exchange.target import Target
 

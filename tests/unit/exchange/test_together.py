@@ -9,8 +9,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from pv_testing.errors import AuthenticationError, NetworkError
-from pv_testing.exchange.together import bounded
+from pv_testing.core.concurrency import bounded
+from pv_testing.core.errors import AuthenticationError, NetworkError
 from pv_testing.integrations import LIMSClient
 from pv_testing.integrations.framework import gather_bounded
 from pv_testing.ledger import Ledger

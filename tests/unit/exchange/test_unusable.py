@@ -5,9 +5,9 @@ from __future__ import annotations
 import orjson
 import pytest
 
+from pv_testing.core.fingerprint import ROOM, fingerprint
+from pv_testing.core.records import Record, Result
 from pv_testing.exchange.engine import Exchange
-from pv_testing.exchange.fingerprint import ROOM, fingerprint
-from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
 from tests.unit.exchange.target import Target, records
 

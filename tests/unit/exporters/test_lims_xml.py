@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from lxml import etree
 
+from pv_testing.core.errors import DataError
 from pv_testing.domain.reading import read_execution, read_service_request
-from pv_testing.errors import DataError
 from pv_testing.exporters.contents import content, verdict
 from pv_testing.exporters.lims_xml import NAMESPACE, lims_v2
 from pv_testing.exporters.raw import points

@@ -11,9 +11,9 @@ from decimal import Decimal
 import pytest
 from openpyxl import load_workbook
 
-from pv_testing.errors import ConfigError, DataError
+from pv_testing.core.cells import guarded, is_risky, text_of
+from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.exporters import tables
-from pv_testing.exporters.cells import guarded, is_risky, text_of
 from pv_testing.exporters.files import file_name, write_whole
 
 EVIL = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1+1", "=HYPERLINK(1)", "-", "\uff1d1+1"]

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from pv_testing.config import load_config
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, NetworkError, SecurityError
+from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, NetworkError, SecurityError
 from pv_testing.integrations import ERPClient, connect
 from tests.unit.transports.certificates import Authority
 from tests.unit.transports.servers import WebServer

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import sandbox
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
 from pv_testing.integrations import ERPClient, LIMSClient, PMClient, QMSClient
 from pv_testing.integrations.client import SystemClient
 from sandbox import Lab

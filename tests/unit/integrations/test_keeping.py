@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import sandbox
-from pv_testing.errors import ConfigError, LedgerError
+from pv_testing.core.errors import ConfigError, LedgerError
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.ledger import ledger as module

@@ -9,13 +9,13 @@ import pytest
 
 import sandbox
 from pv_testing.__main__ import main
-from pv_testing.contracts.places import project_root
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.places import project_root
+from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, LIMSClient
 from pv_testing.integrations.renaming import Renaming
-from pv_testing.transports.sync import run
-from pv_testing.workflows.intake import create_samples
-from pv_testing.workflows.results import upload_results
+from pv_testing.samples.intake import create_samples
+from pv_testing.samples.results import upload_results
 from sandbox import Lab
 from sandbox.seed import SeedPlan
 from tests.docs.pages import PROJECT, blocks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pv_testing.errors import AmbiguousOutcome, NetworkError, RateLimited
+from pv_testing.core.errors import AmbiguousOutcome, NetworkError, RateLimited
 from pv_testing.integrations.retrying import pause, retry
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pv_testing.errors import DataError
+from pv_testing.core.errors import DataError
 from pv_testing.inventory import last_movement
 from tests.unit.inventory.laboratory import rules, run
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 from pv_testing.inventory import InventoryPolicy
 from tests.unit.inventory.laboratory import STATES
 

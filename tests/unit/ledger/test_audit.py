@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pv_testing.errors import AuditBroken, LedgerError
-from pv_testing.exchange.types import Result
+from pv_testing.cli.ledger import verify_audit
+from pv_testing.core.errors import AuditBroken, LedgerError
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Settlement, audit
-from pv_testing.ledger.cli import verify_audit
 from pv_testing.ledger.store import Store, Writing
 
 COUNT = 20

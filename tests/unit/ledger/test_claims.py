@@ -7,8 +7,8 @@ import threading
 
 import pytest
 
-from pv_testing.errors import DataError, LeaseLost, LedgerError
-from pv_testing.exchange.types import Result
+from pv_testing.core.errors import DataError, LeaseLost, LedgerError
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement, State
 
 KEYS = ["SR-2025-0123/SN1", "SR-2025-0123/SN2", "SR-2025-0123/Ä\u2028'\"?%s"]

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Decision, Ledger, Settlement, State
 
 KEYS = ("k1", "k2", "k3")
@@ -167,7 +167,7 @@ def test_no_two_owners_hold_one_record_on_postgresql(schema):
 
 RACE = """
 import sys
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Decision, Ledger, Settlement
 url, name = sys.argv[1:]
 ledger = Ledger(url)
@@ -204,7 +204,7 @@ def start(program: str, environment: dict[str, str], *arguments: str) -> subproc
 
 WORK = """
 import itertools, sys
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Refusal, Settlement
 url, life = sys.argv[1:]
 ledger = Ledger(url)

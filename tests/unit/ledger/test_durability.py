@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import make_url, text
 
-from pv_testing.checking import check
-from pv_testing.errors import LedgerError
+from pv_testing.cli.check import check
+from pv_testing.core.errors import LedgerError
 from pv_testing.ledger import Ledger, State
 from pv_testing.ledger.store import Store
 from tests.unit.ledger.private_server import Server
@@ -19,8 +19,8 @@ pytestmark = pytest.mark.postgres
 
 WRITER = """
 import itertools, sys
-from pv_testing.errors import LedgerError
-from pv_testing.exchange.types import Result
+from pv_testing.core.errors import LedgerError
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Settlement
 ledger = Ledger(sys.argv[1])
 try:

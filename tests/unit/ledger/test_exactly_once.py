@@ -12,7 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger, Refusal, Settlement
 
 FATES = st.sampled_from(

@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event, make_url, text
 
-from pv_testing.errors import LedgerError
-from pv_testing.exchange.types import Result
+from pv_testing.core.errors import LedgerError
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Refusal, Settlement, store
 from pv_testing.ledger.store import Store
 
@@ -82,7 +82,7 @@ def test_a_full_database_file_loses_nothing_and_recovers(tmp_path):
 
 LIMITED = """
 import resource, sys
-from pv_testing.errors import LedgerError
+from pv_testing.core.errors import LedgerError
 from pv_testing.ledger import Claim, Ledger
 with Ledger(sys.argv[1]) as ledger:
     resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))

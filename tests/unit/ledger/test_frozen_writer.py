@@ -14,13 +14,13 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from pv_testing.errors import LedgerError
+from pv_testing.core.errors import LedgerError
 from pv_testing.ledger import Claim, Ledger, store
 
 HOLDER = """
 import os, signal, sys
 from sqlalchemy import text
-from pv_testing.errors import LedgerError
+from pv_testing.core.errors import LedgerError
 from pv_testing.ledger import store
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.store import Store

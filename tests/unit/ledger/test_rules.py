@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claimed, Decision, Refusal, Settlement, rules
 from pv_testing.ledger.rules import Row
 

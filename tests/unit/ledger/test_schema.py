@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from pv_testing.errors import ConfigError, IntegrationError, LedgerError
+from pv_testing.core.errors import ConfigError, IntegrationError, LedgerError
 from pv_testing.ledger import Claim, Ledger
 from pv_testing.ledger.schema import VERSION, VERSION_TABLE
 from pv_testing.ledger.store import Store, parse

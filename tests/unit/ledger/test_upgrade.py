@@ -7,8 +7,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import text
 
-from pv_testing.errors import LedgerAltered
-from pv_testing.exchange.types import Result
+from pv_testing.core.errors import LedgerAltered
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Settlement, State
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.store import Store

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from pv_testing.errors import DataError
+from pv_testing.core.errors import DataError
 from pv_testing.projects import HoursRule, ProjectRules, duration, operator_hours
 from tests.unit.projects.laboratory import everything, execution
 

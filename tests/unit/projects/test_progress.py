@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from pv_testing.errors import DataError
+from pv_testing.core.errors import DataError
 from pv_testing.projects import progress_of, work_of
 from pv_testing.projects.progress import durations
 from tests.unit.projects.laboratory import HOURS, SERIALS, everything, execution, request

@@ -11,9 +11,9 @@ import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from pv_testing.contracts.places import contract_path
+from pv_testing.core.places import contract_path
+from pv_testing.core.records import Record
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Record
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from pv_testing.exchange.types import Result
+from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Settlement
 from tests.unit.providers.plain_lims import PlainLims, contract, exchange, sample
 

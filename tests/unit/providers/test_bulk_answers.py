@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 import sandbox
-from pv_testing.exchange.types import Record, Result
+from pv_testing.core.records import Record, Result
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 from tests.unit.providers.plain_lims import Body, PlainLims, contract, exchange

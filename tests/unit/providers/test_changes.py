@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from pv_testing.contracts import load_contract
-from pv_testing.exchange.types import Record, Result
+from pv_testing.core.records import Record, Result
 from tests.unit.providers.plain_lims import PlainLims, contract, exchange, hangs_up, sample
 
 

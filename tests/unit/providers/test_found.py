@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pv_testing.__main__ import main
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 from pv_testing.integrations import LIMSClient
 from pv_testing.providers import found
 from pv_testing.providers.rest import RestProvider

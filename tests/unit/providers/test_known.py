@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from pv_testing.errors import AuthenticationError, ConfigError, IntegrationError
+from pv_testing.core.errors import AuthenticationError, ConfigError, IntegrationError
 from pv_testing.integrations import LIMSClient
 from tests.unit.providers.plain_lims import Body, contract
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import text
 
-from pv_testing.exchange.types import Record, Result
+from pv_testing.core.records import Record, Result
 from pv_testing.ledger import Claim, Ledger, Settlement, State
 from pv_testing.ledger.store import Store
 from tests.unit.providers.plain_lims import PlainLims, contract, exchange

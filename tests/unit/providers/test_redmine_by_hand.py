@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from pv_testing.exchange.types import Outcome, Record, Result
+from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.integrations import PMClient
 
 FIELD = 3

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from pv_testing.exchange.types import Record, Result
+from pv_testing.core.records import Record, Result
 from pv_testing.ledger import Ledger
 from tests.unit.providers.plain_lims import PlainLims, contract, exchange, sample
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import AuthenticationError
+from pv_testing.core.errors import AuthenticationError
 from pv_testing.ledger import Ledger
 from tests.unit.providers.plain_lims import Body, PlainLims, contract, exchange
 from tests.unit.providers.test_refusals import OAUTH, samples

@@ -13,10 +13,17 @@ from aiohttp.test_utils import TestServer
 
 from pv_testing.config import system_config
 from pv_testing.contracts.load import load_contract
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, Conflict, PermissionDenied, Rejected, ResponseError
+from pv_testing.core.errors import (
+    AmbiguousOutcome,
+    AuthenticationError,
+    Conflict,
+    PermissionDenied,
+    Rejected,
+    ResponseError,
+)
+from pv_testing.core.records import Record, Result
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
-from pv_testing.exchange.types import Record, Result
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider
 from pv_testing.providers.senaite import SenaiteProvider

@@ -8,8 +8,8 @@ import pytest
 
 from pv_testing.config import SystemConfig
 from pv_testing.contracts.load import load_contract
-from pv_testing.errors import MappingError, ResponseError
-from pv_testing.exchange.types import Record
+from pv_testing.core.errors import MappingError, ResponseError
+from pv_testing.core.records import Record
 from pv_testing.providers.senaite import SenaiteProvider
 from pv_testing.providers.senaite.provider import described
 from pv_testing.providers.senaite.results import results

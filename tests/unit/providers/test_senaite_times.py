@@ -14,9 +14,9 @@ from aiohttp.test_utils import TestServer
 
 from pv_testing.config import system_config
 from pv_testing.contracts.load import load_contract
-from pv_testing.contracts.places import contract_path
-from pv_testing.errors import AmbiguousOutcome
-from pv_testing.exchange.types import Prepared, Record
+from pv_testing.core.errors import AmbiguousOutcome
+from pv_testing.core.places import contract_path
+from pv_testing.core.records import Prepared, Record
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider
 

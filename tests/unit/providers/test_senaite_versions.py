@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pv_testing.errors import Conflict
+from pv_testing.core.errors import Conflict
 from pv_testing.providers.senaite.versions import Wanted, plan
 
 PMAX = Wanted("Pmax", {"Result": "412.357", "Uncertainty": "1.2"}, "W", "PASS, 2025-11-12T10:15:00Z, Ada Volt")

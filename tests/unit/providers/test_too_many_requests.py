@@ -13,9 +13,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from pv_testing.contracts import load_contract
-from pv_testing.errors import NetworkError, RateLimited
+from pv_testing.core.errors import NetworkError, RateLimited
+from pv_testing.core.records import Prepared, Record, Reply, Result, Verdict
 from pv_testing.exchange.engine import Exchange
-from pv_testing.exchange.types import Prepared, Record, Reply, Result, Verdict
 from pv_testing.ledger import Ledger
 from pv_testing.providers.stepped import SteppedOperation
 from pv_testing.transports.rest import RestSession, RestSettings

@@ -16,13 +16,13 @@ from aiohttp.test_utils import TestServer
 
 from pv_testing.config import system_config
 from pv_testing.contracts.load import load_contract
-from pv_testing.errors import AuthenticationError, Conflict, Rejected
-from pv_testing.exchange.types import Verdict
+from pv_testing.core.errors import AuthenticationError, Conflict, Rejected
+from pv_testing.core.records import Verdict
+from pv_testing.core.response import Response
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider
 from pv_testing.providers.tryton.answers import judge
 from pv_testing.providers.tryton.encoding import decoded, encoded
-from pv_testing.transports.response import Response
 
 SESSION = [2, "5b1c", [], ""]
 PREFERENCES = {"company": 1, "name": "Integration", "language": "en"}

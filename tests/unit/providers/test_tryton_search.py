@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestServer
 
 from pv_testing.config import system_config
 from pv_testing.contracts.load import load_contract
-from pv_testing.errors import PaginationLoop, ResponseError
+from pv_testing.core.errors import PaginationLoop, ResponseError
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider
 from pv_testing.providers.tryton import TrytonProvider, provider

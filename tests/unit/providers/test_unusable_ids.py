@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import LedgerError
-from pv_testing.exchange.types import Record, Result
+from pv_testing.core.errors import LedgerError
+from pv_testing.core.records import Record, Result
 from pv_testing.ledger import Claim, Ledger, Refusal, Settlement, State
 from tests.unit.providers.plain_lims import PlainLims, contract, exchange, hangs_up
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 from itertools import count
 
 from pv_testing.config.policy import read_policy
-from pv_testing.contracts.places import project_root
+from pv_testing.core.places import project_root
 from pv_testing.quality.analysis import Analysis, Analyst, Earlier
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.history import History, Trial

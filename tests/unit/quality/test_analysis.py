@@ -7,8 +7,8 @@ from datetime import timedelta
 import pytest
 
 from pv_testing.config.policy import read_policy
+from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.domain.reading import read_execution
-from pv_testing.errors import ConfigError, DataError
 from pv_testing.quality.analysis import Earlier
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.finding import read_finding

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from pv_testing.contracts.places import project_root
+from pv_testing.core.places import project_root
 from pv_testing.ledger import Ledger
 from pv_testing.quality.decisions import Answer, Decisions
 from pv_testing.quality.evidence import evidence, executions

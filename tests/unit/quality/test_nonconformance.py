@@ -6,13 +6,13 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.fingerprint import fingerprint
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import ServiceRequest
-from pv_testing.errors import ConfigError
-from pv_testing.exchange.fingerprint import fingerprint
 from pv_testing.quality.judgement import judge
-from pv_testing.quality.nonconformance import nonconformance_record
 from pv_testing.quality.policy import MAJOR, MINOR, QualityPolicy
+from pv_testing.quality.reports import nonconformance_record
 from pv_testing.quality.retests import EarlierReport, earlier_tests
 
 REQUEST = ServiceRequest(123, "SR-2025-0123", "TESTING_IN_PROGRESS", {}, (), 1, ("PVTP-001",))

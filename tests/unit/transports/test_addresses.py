@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import AmbiguousOutcome, ConfigError, SecurityError
+from pv_testing.core.errors import AmbiguousOutcome, ConfigError, SecurityError
 from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.auth import api_key
 from tests.unit.transports.servers import json

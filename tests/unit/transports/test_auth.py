@@ -11,8 +11,8 @@ import traceback
 import pytest
 from aiohttp import web
 
-from pv_testing import clock
-from pv_testing.errors import (
+from pv_testing.core import clock
+from pv_testing.core.errors import (
     AuthenticationError,
     ConfigError,
     DeadlineExceeded,

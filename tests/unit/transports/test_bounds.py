@@ -10,7 +10,7 @@ import zlib
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import AmbiguousOutcome, SecurityError
+from pv_testing.core.errors import AmbiguousOutcome, SecurityError
 from tests.unit.transports.servers import hangs_up, json, says
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from pv_testing.errors import AmbiguousOutcome, DeadlineExceeded, Rejected
+from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded, Rejected
 from tests.unit.transports.servers import OK, drips, is_silent, json, says
 
 pytestmark = pytest.mark.anyio

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from pv_testing.errors import Conflict, NotFound, PermissionDenied, SecurityError
-from pv_testing.exchange.types import Verdict
-from pv_testing.transports.judge import judge_http, judge_login
-from pv_testing.transports.response import Response
+from pv_testing.core.errors import Conflict, NotFound, PermissionDenied, SecurityError
+from pv_testing.core.judgement import judge_http, judge_login
+from pv_testing.core.records import Verdict
+from pv_testing.core.response import Response
 
 NOT_PROCESSED = {425, 429, 503}
 

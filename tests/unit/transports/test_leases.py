@@ -10,8 +10,8 @@ import pytest
 from aiohttp import ClientTimeout
 from aiohttp.http_writer import StreamWriter
 
-from pv_testing import clock, lease
-from pv_testing.errors import DeadlineExceeded, NetworkError
+from pv_testing.core import clock, lease
+from pv_testing.core.errors import DeadlineExceeded, NetworkError
 from tests.unit.transports.servers import OK, json
 
 pytestmark = pytest.mark.anyio

@@ -7,8 +7,8 @@ import time
 
 import pytest
 
-from pv_testing import clock
-from pv_testing.errors import DeadlineExceeded
+from pv_testing.core import clock
+from pv_testing.core.errors import DeadlineExceeded
 from pv_testing.transports.limits import POLL, SLACK, Breaker, Pause, Quota, Rate, Slots
 
 pytestmark = pytest.mark.anyio

@@ -14,10 +14,10 @@ import pytest
 import yaml
 from aiohttp import web
 
-from pv_testing import clock
 from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
-from pv_testing.errors import AuthenticationError, ConfigError, NetworkError
+from pv_testing.core import clock
+from pv_testing.core.errors import AuthenticationError, ConfigError, NetworkError
 from pv_testing.providers.session import make_auth
 from pv_testing.transports.auth import TokenAuth
 from tests.unit.transports.servers import json

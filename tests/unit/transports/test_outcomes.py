@@ -8,7 +8,7 @@ import socket
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import (
+from pv_testing.core.errors import (
     AmbiguousOutcome,
     Conflict,
     NetworkError,
@@ -17,9 +17,9 @@ from pv_testing.errors import (
     ResponseError,
     ServerUnavailable,
 )
-from pv_testing.exchange.types import Verdict
-from pv_testing.transports.judge import OK as GOOD
-from pv_testing.transports.judge import Judgement
+from pv_testing.core.judgement import OK as GOOD
+from pv_testing.core.judgement import Judgement
+from pv_testing.core.records import Verdict
 from tests.unit.transports.servers import OK, RawServer, Talk, hangs_up, is_silent, json, resets, says
 
 pytestmark = pytest.mark.anyio

@@ -11,8 +11,8 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pv_testing.errors import PaginationLoop, ResponseError, SecurityError
-from pv_testing.transports.pages import Pagination
+from pv_testing.contracts.pages import Pagination
+from pv_testing.core.errors import PaginationLoop, ResponseError, SecurityError
 from pv_testing.transports.pagination import _next_link, dig, items
 from tests.unit.transports.servers import json
 

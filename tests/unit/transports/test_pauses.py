@@ -8,7 +8,7 @@ import time
 import pytest
 from aiohttp import web
 
-from pv_testing.errors import (
+from pv_testing.core.errors import (
     AmbiguousOutcome,
     CircuitOpen,
     DeadlineExceeded,

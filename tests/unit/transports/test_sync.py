@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pv_testing.transports.sync import run
+from pv_testing.core.sync import run
 
 PLUGINS = str(Path(__file__).parents[3] / "plugins")
 
@@ -25,7 +25,7 @@ async def whose() -> str:
 def python(code: str, *lines: str, stderr: int | None = None) -> subprocess.Popen[str]:
     # A shell's background job ignores SIGINT, and so do its children unless they say otherwise.
     heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
-    program = "\n".join(["import asyncio, os, sys", heard, "from pv_testing.transports.sync import run", code, *lines])
+    program = "\n".join(["import asyncio, os, sys", heard, "from pv_testing.core.sync import run", code, *lines])
     environment = {**os.environ, "PYTHONPATH": PLUGINS}
     command = [sys.executable, "-W", "ignore", "-c", program]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
@@ -160,7 +160,7 @@ def test_a_session_that_nobody_closes_is_closed_when_it_is_forgotten_or_all_ends
     code = """
 import socket, weakref
 keeps_python_from_ending_us_first = weakref.finalize(run, int)
-from pv_testing.errors import AmbiguousOutcome
+from pv_testing.core.errors import AmbiguousOutcome
 from pv_testing.transports.rest import RestSession, RestSettings
 server = socket.create_server(("127.0.0.1", 0))
 async def connect():

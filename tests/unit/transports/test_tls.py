@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pv_testing.errors import AmbiguousOutcome, ConfigError, NetworkError, SecurityError
+from pv_testing.core.errors import AmbiguousOutcome, ConfigError, NetworkError, SecurityError
 from pv_testing.transports.auth import ClientCredentials
 from pv_testing.transports.tls import Tls
 from tests.unit.transports.certificates import Authority, Files

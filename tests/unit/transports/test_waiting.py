@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from pv_testing.transports.response import Response
+from pv_testing.core.response import Response
 from pv_testing.transports.waiting import LONGEST, asked_wait, backoff
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc).timestamp()

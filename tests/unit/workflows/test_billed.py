@@ -6,10 +6,10 @@ from datetime import datetime, timezone
 
 import pytest
 
-from pv_testing.errors import DataError
+from pv_testing.billing.billed import Billed
+from pv_testing.core.errors import DataError
 from pv_testing.ledger import Ledger
-from pv_testing.workflows.billed import Billed
-from pv_testing.workflows.withdrawals import withdrawn_at, withdrawn_from
+from pv_testing.workflow.withdrawals import withdrawn_at, withdrawn_from
 from tests.unit.billing.orders import order
 
 CHANGED = {"updated_at": "2026-04-02T08:00:00Z"}

@@ -8,8 +8,8 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pv_testing.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.core.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.redmine.steps import SteppedOperation
 

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar
 
-from pv_testing.errors import Conflict, NotFound, Rejected
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.core.errors import Conflict, NotFound, Rejected
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from pv_testing.errors import Conflict, MappingError, NotFound
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.core.errors import Conflict, MappingError, NotFound
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.errors import ConfigError
-from pv_testing.exchange.types import Prepared
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.records import Prepared
 
 if TYPE_CHECKING:
     from pv_testing.providers.redmine.provider import RedmineProvider

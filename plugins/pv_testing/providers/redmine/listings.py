@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.contracts.problems import allowed
-from pv_testing.errors import MappingError
+from pv_testing.core.errors import MappingError
+from pv_testing.core.problems import allowed
 from pv_testing.providers.redmine.keys import ISSUES, TIME_ENTRIES, Item
 
 if TYPE_CHECKING:

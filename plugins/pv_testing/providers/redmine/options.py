@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pv_testing.errors import ConfigError
+from pv_testing.core.errors import ConfigError
 
 WHERE = "its number is in the address of its page under Administration, Custom fields"
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.config.options import chosen
 from pv_testing.contracts.model import Contract
-from pv_testing.errors import AmbiguousOutcome, ConfigError, ResponseError
+from pv_testing.core.errors import AmbiguousOutcome, ConfigError, ResponseError
+from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.redmine.keys import ISSUES, TIME_ENTRIES, Collection, Item, Keys
 from pv_testing.providers.redmine.options import Options
 from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.transports import pagination
-from pv_testing.transports.response import Response
 from pv_testing.transports.rest import RestSession
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from pv_testing.errors import PermissionDenied, Rejected
+from pv_testing.core.errors import PermissionDenied, Rejected
 from pv_testing.transports import pagination
 
 if TYPE_CHECKING:

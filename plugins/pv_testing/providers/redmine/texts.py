@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pv_testing.exchange.types import Payload
+from pv_testing.core.records import Payload
 
 
 def written(payload: Payload, field: str) -> Payload:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pv_testing.errors import Conflict
+from pv_testing.core.errors import Conflict
 from pv_testing.providers.senaite.provider import SenaiteProvider, only
 from pv_testing.providers.senaite.setup import Setup
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from pv_testing import keys
-from pv_testing.errors import AuthenticationError, Conflict, PermissionDenied, ResponseError
+from pv_testing.core import keys
+from pv_testing.core.errors import AuthenticationError, Conflict, PermissionDenied, ResponseError
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.transports import pagination

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
-from pv_testing.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.core.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import AWAITED, SenaiteProvider, only
 from pv_testing.providers.senaite.samples import INACTIVE, active_copies, registered, require_single

@@ -9,8 +9,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
-from pv_testing.errors import Conflict, ResponseError
-from pv_testing.exchange.types import Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.core.errors import Conflict, ResponseError
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.rest import NO_ID
 from pv_testing.providers.senaite.analyses import Analyses

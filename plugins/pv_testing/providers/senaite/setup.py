@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from pv_testing.errors import Rejected
+from pv_testing.core.errors import Rejected
 from pv_testing.providers.senaite.provider import SenaiteProvider, only
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from pv_testing.contracts.model import OperationSpec
-from pv_testing.errors import AmbiguousOutcome, Conflict, NotFound, ResponseError
-from pv_testing.exchange.types import Found, Prepared, Reply, Verdict
+from pv_testing.core.errors import AmbiguousOutcome, Conflict, NotFound, ResponseError
+from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers.senaite.provider import SenaiteProvider
 from pv_testing.providers.senaite.samples import active_copies, registered, require_single
 from pv_testing.providers.stepped import SteppedOperation

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pv_testing.errors import Conflict
+from pv_testing.core.errors import Conflict
 from pv_testing.providers.senaite.analyses import GONE
 
 OPEN = frozenset({"unassigned", "assigned"})

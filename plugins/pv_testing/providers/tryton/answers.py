@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pv_testing.errors import Conflict, IntegrationError, Rejected, ResponseError, redact
-from pv_testing.exchange.types import Verdict
-from pv_testing.transports.judge import OK, Judgement, judge_http
-from pv_testing.transports.response import Response
+from pv_testing.core.errors import Conflict, IntegrationError, Rejected, ResponseError, redact
+from pv_testing.core.judgement import OK, Judgement, judge_http
+from pv_testing.core.records import Verdict
+from pv_testing.core.response import Response
 
 SQLITE_BUSY = "database is locked"
 _REFUSALS: Mapping[str, tuple[str, type[IntegrationError]]] = {

@@ -8,8 +8,8 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pv_testing.errors import Conflict
-from pv_testing.exchange.types import Found, Prepared, Reply, Verdict
+from pv_testing.core.errors import Conflict
+from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import day
 from pv_testing.providers.tryton.provider import Item
 from pv_testing.providers.tryton.steps import SteppedOperation

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
 
-from pv_testing.errors import Conflict
-from pv_testing.exchange.types import Prepared, Reply, Verdict
+from pv_testing.core.errors import Conflict
+from pv_testing.core.records import Prepared, Reply, Verdict
 from pv_testing.providers.tryton.drafts import LINE, Drafts, differences
 from pv_testing.providers.tryton.invoices import InvoiceOperation, one, require_draft
 from pv_testing.providers.tryton.listings import described

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pv_testing.errors import Conflict
-from pv_testing.exchange.types import Found, Payload, Prepared, Reply, Verdict
+from pv_testing.core.errors import Conflict
+from pv_testing.core.records import Found, Payload, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import CUSTOMER, customer
 from pv_testing.providers.tryton.provider import Item
 from pv_testing.providers.tryton.steps import SteppedOperation

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pv_testing.exchange.types import Payload, Prepared
+from pv_testing.core.records import Payload, Prepared
 from pv_testing.providers.tryton.listings import INVOICE, day
 from pv_testing.providers.tryton.provider import Item
 from pv_testing.providers.tryton.steps import SteppedOperation

@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pv_testing.errors import Conflict
-from pv_testing.exchange.types import Found, Prepared, Reply, Verdict
+from pv_testing.core.errors import Conflict
+from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.drafts import Drafts, differences, invoices
 from pv_testing.providers.tryton.listings import described
 from pv_testing.providers.tryton.provider import Item

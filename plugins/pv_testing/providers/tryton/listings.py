@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from pv_testing import keys
 from pv_testing.contracts.model import Contract
-from pv_testing.contracts.problems import allowed
-from pv_testing.errors import MappingError, NotFound
+from pv_testing.core import keys
+from pv_testing.core.errors import MappingError, NotFound
+from pv_testing.core.problems import allowed
 
 if TYPE_CHECKING:
     from pv_testing.providers.tryton.provider import Item, TrytonProvider

@@ -6,8 +6,8 @@ import base64
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.errors import AuthenticationError, Rejected, ResponseError
-from pv_testing.redaction import conceal
+from pv_testing.core.errors import AuthenticationError, Rejected, ResponseError
+from pv_testing.core.redaction import conceal
 from pv_testing.transports.auth import TokenAuth
 
 if TYPE_CHECKING:

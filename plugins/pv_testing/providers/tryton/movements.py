@@ -8,9 +8,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from pv_testing import keys
-from pv_testing.errors import Conflict
-from pv_testing.exchange.types import Found, Payload, Prepared, Reply, Verdict
+from pv_testing.core import keys
+from pv_testing.core.errors import Conflict
+from pv_testing.core.records import Found, Payload, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import MOVEMENT, day, moved
 from pv_testing.providers.tryton.provider import Item
 from pv_testing.providers.tryton.steps import SteppedOperation

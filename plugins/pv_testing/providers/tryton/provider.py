@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.model import Contract
-from pv_testing.errors import AmbiguousOutcome, AuthenticationError, ConfigError, PaginationLoop, ResponseError
+from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, ConfigError, PaginationLoop, ResponseError
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.providers.tryton.answers import judge

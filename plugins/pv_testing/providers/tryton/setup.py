@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.errors import Rejected
+from pv_testing.core.errors import Rejected
 
 if TYPE_CHECKING:
     from pv_testing.providers.tryton.provider import TrytonProvider

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
-from pv_testing.exchange.types import Prepared
+from pv_testing.core.records import Prepared
 from pv_testing.providers import stepped
 from pv_testing.providers.tryton.provider import Item, TrytonProvider
 

@@ -1,0 +1,1 @@
+"""The audit trails of the ledger and of the framework, in the QMS."""

@@ -1,0 +1,98 @@
+"""Which invoices are paid and which aren't; read back from the ERP for people, and nothing follows from it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from pv_testing.core.errors import DataError, IntegrationError, NotFound, Rejected
+from pv_testing.integrations.erp import ERPClient
+from pv_testing.integrations.framework import gather_bounded
+
+NAME = "erp/unpaid"
+LISTED = 20
+OPEN = "POSTED"
+GONE = "MISSING"
+
+Answer = Mapping[str, Any] | IntegrationError
+
+
+class Payments:
+    """The invoices that were unpaid when they were last looked at.
+
+    Args:
+        erp: where they are; its ledger remembers which ones are open.
+    """
+
+    def __init__(self, erp: ERPClient) -> None:
+        self._erp = erp
+        said = erp.ledger.watermark(NAME)
+        self._before: dict[str, str] = orjson.loads(said) if said else {}
+        self._unpaid = dict(self._before)
+        self.settled: dict[str, str] = {}
+
+    async def look(self, posted: Mapping[str, str]) -> list[str]:
+        """Say which invoices are unpaid, and what became of those that aren't open any more.
+
+        The ERP is asked for one listing, of what is posted and not paid, and only while there is an invoice of ours.
+        An invoice that can't be read is named, and asked for again by the next run.
+
+        Args:
+            posted: further invoices that are posted, by service request; ``settled`` then says which aren't open.
+        """
+        known = {**self._before, **posted}
+        if not known:
+            return []
+        try:
+            said = await self._said(known)
+        except IntegrationError as error:
+            return [f"whether invoices are paid couldn't be read: {error.message}"]
+        unread = {key: each for key, each in said.items() if isinstance(each, IntegrationError)}
+        answers = {key: each for key, each in said.items() if not isinstance(each, IntegrationError)}
+        open_ = {key: each for key, each in answers.items() if each["status"] == OPEN}
+        self.settled = {key: _word(each["status"]) for key, each in answers.items() if key not in open_}
+        self._unpaid = {key: known[key] for key in (*open_, *unread)}
+        return [
+            *(f"{key}: whether invoice {known[key]} is paid couldn't be read: {unread[key].message}" for key in unread),
+            *(f"{key}: invoice {known[key]} is {word}" for key, word in self.settled.items()),
+            *_named(open_),
+        ]
+
+    def keep(self) -> None:
+        """Remember which invoices are unpaid."""
+        if self._unpaid != self._before:
+            self._erp.ledger.set_watermark(NAME, orjson.dumps(self._unpaid).decode())
+
+    async def _said(self, known: Mapping[str, str]) -> dict[str, Answer]:
+        """Return what the ERP says of each invoice, or why that can't be read."""
+        try:
+            listed = {said["invoice_id"]: said for said in await self._erp.aopen_invoices()}
+        except DataError:  # one of them; asked for one by one it is known which
+            listed = {}
+        others = [invoice_id for invoice_id in known.values() if invoice_id not in listed]
+        answers = await gather_bounded([self._ask(invoice_id) for invoice_id in others])
+        said = {**listed, **dict(zip(others, answers, strict=True))}
+        return {key: said[invoice_id] for key, invoice_id in known.items()}
+
+    async def _ask(self, invoice_id: str) -> Answer:
+        try:
+            return await self._erp.ainvoice(invoice_id)
+        except NotFound:
+            return {"status": GONE}
+        except (DataError, Rejected) as error:
+            return error
+
+
+def _word(status: str) -> str:
+    return "no longer in the ERP" if status == GONE else status.lower()
+
+
+def _named(unpaid: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say which invoices are unpaid; no more than twenty by name."""
+    said = [
+        f"{key}: invoice {one['invoice_id']} is unpaid" + (f", due {one['due_date']}" if one.get("due_date") else "")
+        for key, one in sorted(unpaid.items())
+    ]
+    return [*said[:LISTED], *([f"{len(said) - LISTED} more invoices are unpaid"] if len(said) > LISTED else [])]

@@ -1,0 +1,1 @@
+"""``python -m pv_testing``: the commands."""

@@ -1,0 +1,195 @@
+"""Checks a set-up before it carries anything: configuration, contracts, and who each system takes us for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pv_testing.config import Config, SystemConfig, config_path, load_config
+from pv_testing.config.options import chosen
+from pv_testing.config.policy import POLICIES, read_policy
+from pv_testing.contracts import Contract, load_contract, load_field_mappings
+from pv_testing.contracts.units import is_known
+from pv_testing.core.errors import ConfigError, IntegrationError, redact
+from pv_testing.core.places import contract_names
+from pv_testing.core.problems import refuse
+from pv_testing.integrations.renaming import Renaming
+from pv_testing.ledger import Ledger
+from pv_testing.ledger.failures import place
+from pv_testing.ledger.store import Store
+from pv_testing.providers.registry import provider_of
+from pv_testing.quality.capa_policy import CapaPolicy
+
+_FIELD_MAPPINGS = "field_mappings"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one check.
+
+    Attributes:
+        what: what was checked.
+        said: what was found.
+        passed: whether it is in order.
+        label: how the outcome begins.
+    """
+
+    what: str
+    said: str
+    passed: bool = True
+    label: str = "ok"
+
+    def __str__(self) -> str:
+        """Say it in one line, or in more where several things are wrong."""
+        return f"{self.label:<8}{self.what}: {self.said}"
+
+
+def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[Outcome]:
+    """Check everything and give one outcome after the other.
+
+    Args:
+        path: the configuration file; see :func:`~pv_testing.config.config_path`.
+        offline: leave the systems alone.
+    """
+    yield from _contracts()
+    yield from _policies(config_path(path).parent)
+    file = str(config_path(path))
+    try:
+        config = load_config(path)
+    except IntegrationError as error:
+        yield _failed(file, error)
+        return
+    yield Outcome(file, f"{sum(system.enabled for system in config.systems.values())} systems are enabled")
+    yield _ledger(config.ledger_url, offline=offline)
+    yield from _systems(config, offline=offline)
+
+
+def _contracts() -> Iterator[Outcome]:
+    for name in contract_names():
+        try:
+            if name == _FIELD_MAPPINGS:
+                load_field_mappings(name)
+                yield Outcome(f"field mappings {name}", "can be read; only programs that load it follow it")
+            else:
+                yield _contract(load_contract(name))
+        except IntegrationError as error:
+            yield _failed(f"contract {name}", error)
+
+
+def _policies(folder: Path) -> Iterator[Outcome]:
+    yield from _renaming(folder / f"{_FIELD_MAPPINGS}.yaml")
+    for name in POLICIES:
+        file = folder / f"{name}.yaml"
+        if not file.exists():
+            continue
+        try:
+            said = read_policy(name, file)
+            yield Outcome(str(file), "can be read" + (_approval(said) if name == "capa" else ""))
+        except IntegrationError as error:
+            yield _failed(str(file), error)
+
+
+def _renaming(file: Path) -> Iterator[Outcome]:
+    """Say what the file beside the configuration does, where there is one."""
+    if not file.exists():
+        return
+    try:
+        yield Outcome(str(file), f"{len(Renaming.read(file).names)} measurements have other names in the LIMS")
+    except IntegrationError as error:
+        yield _failed(str(file), error)
+
+
+def _approval(said: Mapping[str, Any]) -> str:
+    """Say who may approve a CAPA where that isn't narrowed down."""
+    approval = CapaPolicy.of(said).approval
+    if not approval.required:
+        return "; CAPAs are raised without asking anyone"
+    return "" if approval.approvers else "; approvers is empty: anyone who may edit the DAG's tasks may approve a CAPA"
+
+
+def _contract(contract: Contract) -> Outcome:
+    wanted = {unit for table in contract.units.values() for unit in table.values()}
+    unknown = sorted(unit for unit in wanted if not is_known(unit))
+    if unknown:
+        said = f"units: {', '.join(unknown)} can't be converted; see pint's list of units"
+        return Outcome(f"contract {contract.name}", said, passed=False, label="FAILED")
+    return Outcome(f"contract {contract.name}", f"{contract.title}, {len(contract.operations)} operations")
+
+
+def _ledger(url: str, *, offline: bool) -> Outcome:
+    """Say whether the ledger's database keeps what it acknowledges; nothing is written there."""
+    try:
+        store = Store(url)
+    except IntegrationError as error:
+        return _failed("ledger", error)
+    try:
+        if not store.sqlite and not offline:
+            with store.reading():
+                pass
+    except IntegrationError as error:
+        return _failed("ledger", error)
+    finally:
+        store.close()
+    if store.sqlite:
+        return Outcome("ledger", "SQLite, which forces each commit to the disk")
+    said = "" if offline else ", which forces each commit to its disk"
+    return Outcome("ledger", f"PostgreSQL at {place(store.url)}{said}")
+
+
+def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:
+    for name, system in config.systems.items():
+        if not system.enabled:
+            yield Outcome(f"system {name}", "is disabled", label="skipped")
+            continue
+        try:
+            refuse(system.without_contract())
+            contract = load_contract(system.contract, system.mappings)
+            chosen(system, provider_of(contract, system).known_options)
+            if offline and system.connection:
+                yield Outcome(f"system {name}", f"contract {system.contract}, {_of_connection(system)}")
+            else:
+                yield _called(_ready(system), offline=offline)
+        except IntegrationError as error:
+            yield _failed(f"system {name}", error)
+
+
+def _lacking(system: SystemConfig) -> str:
+    """Return the keys that the file leaves to the Airflow connection."""
+    return ", ".join(dict.fromkeys(problem.key.rpartition(".")[2] for problem in system.problems))
+
+
+def _of_connection(system: SystemConfig) -> str:
+    """Say whether the Airflow connection is needed; whether it exists, only Airflow knows."""
+    lacking = _lacking(system)
+    if lacking:
+        return f"needs the Airflow connection pv_{system.system}, because the file and its variables lack {lacking}"
+    return f"{system.base_url}; the file says everything, no Airflow connection is needed"
+
+
+def _ready(system: SystemConfig) -> SystemConfig:
+    """Return a system that the file says everything of; where it doesn't, say what an Airflow connection must give."""
+    try:
+        return system.ready()
+    except ConfigError as error:
+        if not system.connection:
+            raise
+        how = f"set it, or create the Airflow connection pv_{system.system} and try it by the Test button of its form"
+        raise ConfigError(f"{error.message}\n  {how}; this check reads no Airflow connections") from None
+
+
+def _called(system: SystemConfig, *, offline: bool) -> Outcome:
+    if offline:
+        return Outcome(f"system {system.system}", f"contract {system.contract}, {system.base_url}")
+    from pv_testing.integrations import connect
+
+    with Ledger.in_memory(quiet=True) as ledger, connect(system, ledger=ledger) as client:
+        who = client.identity()
+    return Outcome(f"system {system.system}", f"{system.base_url} knows us as {who}")
+
+
+def _failed(what: str, error: IntegrationError) -> Outcome:
+    # What is wrong with a file is said in our own words, in which "password: is missing" is no secret to blot out.
+    said = str(error) if isinstance(error, ConfigError) else redact(str(error), limit=4000)
+    return Outcome(what, said, passed=False, label="FAILED")

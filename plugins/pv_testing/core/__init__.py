@@ -1,0 +1,1 @@
+"""The ground floor: records, outcomes, errors, redaction, time and files; imports nothing of the layers above."""

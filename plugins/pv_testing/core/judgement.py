@@ -1,0 +1,74 @@
+"""What a response means. The HTTP status alone does not decide: contracts put their own rules before these."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from pv_testing.core.errors import Conflict, IntegrationError, NotFound, PermissionDenied, SecurityError
+from pv_testing.core.records import Verdict
+from pv_testing.core.response import Response
+
+NOT_PROCESSED = frozenset({425, 429, 503})
+SEE_ELSEWHERE = frozenset({302, 303})
+REDIRECTED = "the system redirects elsewhere; set base_url to the address that answers itself"
+
+
+class Judgement(NamedTuple):
+    """The meaning of a response.
+
+    Attributes:
+        verdict: what it is.
+        code: a short reason code, unless it is ``ok``.
+        reason: the same in words for a person.
+        error: the class of error that says it, where it is rejected; :class:`Rejected` unless something else is said.
+        promised: whether the contract vouches for it. A status alone may be a proxy's word, after the system has done
+            what it was asked for.
+    """
+
+    verdict: Verdict
+    code: str = ""
+    reason: str = ""
+    error: type[IntegrationError] | None = None
+    promised: bool = False
+
+
+OK = Judgement(Verdict.OK)
+Judge = Callable[[Response, bool], Judgement]
+_REFUSALS: dict[int, type[IntegrationError]] = {403: PermissionDenied, 404: NotFound, 409: Conflict, 412: Conflict}
+
+
+def judge_http(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+    """Judge by status, as HTTP defines it.
+
+    Args:
+        response: what came back.
+        repeatable: whether the request may be sent twice without harm.
+
+    Returns:
+        ``retryable`` for what the server says it did not process; for other server errors ``ambiguous`` unless the
+        request may be repeated, because a 500 can come after the commit, and so can a redirect to the result.
+    """
+    status = response.status
+    if 200 <= status < 300:
+        return OK
+    code = f"HTTP_{status}"
+    redirected = 300 <= status < 400
+    reason = REDIRECTED if redirected else response.explain()
+    unclear = status == 408 or not 200 <= status < 500
+    if status in NOT_PROCESSED or (unclear and repeatable):
+        return Judgement(Verdict.RETRYABLE, code, reason)
+    if unclear or (status in SEE_ELSEWHERE and not repeatable):
+        return Judgement(Verdict.AMBIGUOUS, code, reason)
+    return Judgement(Verdict.REJECTED, code, reason, SecurityError if redirected else _REFUSALS.get(status))
+
+
+def judge_login(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+    """Judge by status, and repeat nothing of what the other side says, because it may repeat the secret.
+
+    Args:
+        response: what came back.
+        repeatable: whether the request may be sent twice without harm.
+    """
+    found = judge_http(response, repeatable)
+    return found if found.error is SecurityError else found._replace(reason="")

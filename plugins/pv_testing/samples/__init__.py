@@ -1,0 +1,1 @@
+"""Service requests as samples, their statuses, and executions as result sets."""

@@ -1,0 +1,50 @@
+"""From which facts reports were written, so that nothing but other facts writes a report anew.
+
+A report is a record of quality: it must not change, or be refused because it is closed, when the laboratory changes its
+rules or this project its wording. These apply to the reports that are made from then on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from pv_testing.core.records import Outcome
+from pv_testing.ledger import Claim, Decision, Ledger
+from pv_testing.workflow.settled import digest
+
+
+class Reported:
+    """What the ledger remembers of the reports on one service request's executions.
+
+    Args:
+        ledger: where it is remembered.
+        name: such as ``qms/nc_facts/SR-2025-0123``.
+    """
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._ledger = ledger
+        self._name = name
+        kept = ledger.watermark(name)
+        self._kept: dict[str, str] = orjson.loads(kept) if kept else {}
+        self._facts: dict[str, str] = {}
+
+    def has(self, execution_id: str, facts: Mapping[str, Any]) -> bool:
+        """Whether the report in effect was written from these very facts."""
+        self._facts[execution_id] = digest(facts)
+        return self._kept.get(execution_id) == self._facts[execution_id]
+
+    def keep(self, outcomes: Iterable[Outcome]) -> None:
+        """Remember the facts of the reports that are in effect now."""
+        done = {outcome.key for outcome in outcomes if outcome.result.in_effect}
+        kept = {**self._kept, **{name: facts for name, facts in self._facts.items() if name in done}}
+        if kept != self._kept:
+            self._ledger.set_watermark(self._name, orjson.dumps(kept).decode())
+
+
+def in_doubt(ledger: Ledger, system: str, kind: str, keys: Iterable[str]) -> set[str]:
+    """Return those records of which another version may be in effect, because an attempt has not come to its end."""
+    answers = ledger.peek(system, kind, [Claim(key, "") for key in sorted(keys)])
+    return {answer.key for answer in answers if answer.decision in {Decision.RESOLVE, Decision.BUSY}}

@@ -1,0 +1,235 @@
+"""Which service requests a run of a sweep reads: those that wait, those that have changed, and each one once a day.
+
+An idle sweep asks the framework for what has changed and for nothing else, however many requests are open. That rests
+on the framework's word that something has changed. Therefore the listings begin a little before the last ones, all open
+requests are listed once a day, and each is read once a day. Where the framework can't list what has changed, the open
+requests are listed at every run; where it can't list which executions have, each request is read, too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+
+from pv_testing.config.digest import rules_digest
+from pv_testing.core.errors import ConfigError
+from pv_testing.core.sync import run
+from pv_testing.domain.reading import text
+from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.ledger import Ledger
+from pv_testing.workflow.changes import (
+    EXECUTIONS,
+    FEW,
+    REQUESTS,
+    Place,
+    Row,
+    changed,
+    has_turned,
+    request_of,
+    stamp_of,
+)
+from pv_testing.workflow.unfinished import CLOSED, DAY, Kept, Unfinished, is_finished
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Look:
+    """What one look into the framework has brought.
+
+    Attributes:
+        began: when it began, on the ledger's clock.
+        ended: when it had ended.
+        place: how far it came; ``None`` where the framework says no times of change.
+        planned: whether all requests in the sweep's states were to be listed.
+        whole: whether they were, perhaps because what has changed can't be listed.
+        rows: of service requests, by number.
+        executions: those that have changed; ``None`` where that can't be listed.
+    """
+
+    began: float
+    ended: float = 0.0
+    place: Place | None = None
+    planned: bool = True
+    whole: bool = True
+    rows: dict[str, Row] = field(default_factory=dict)
+    executions: list[Row] | None = field(default_factory=list)
+
+    def is_new(self, row: Row, at: float, overlap: float) -> bool:
+        """Say whether a row may have changed since a moment of the ledger's clock."""
+        stamp = stamp_of(row)
+        return self.place is None or stamp is None or stamp > self.place.reached(at) - overlap
+
+    def stamps(self, read: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
+        """Return when requests were changed last: as it was said when they were read, and as it is said now."""
+        now = {number: stamp_of(row) for number, row in self.rows.items() if number in read}
+        return {number: (read[number][1], stamp) for number, stamp in now.items() if stamp is not None}
+
+
+class Sweep:
+    """Finds the service requests for a run of a sweep.
+
+    Args:
+        framework: where they are. Its options say by how many seconds a listing begins before the last one
+            (``overlap``), and after how many hours each request is read again (``reread_hours``).
+        ledger: what is remembered.
+        name: of the sweep, such as ``lims/results``.
+        states: those states of open requests that the sweep is about.
+        days: for how many days after its creation a closed request is looked for; 0 to look for none.
+        executions: the state of those executions whose changes matter, empty for all of them, ``None`` for none.
+        adopts: whether the sweep begins with requests that it finds; else another step tells it of them.
+    """
+
+    def __init__(
+        self,
+        framework: FrameworkClient,
+        ledger: Ledger,
+        name: str,
+        states: Sequence[str],
+        *,
+        days: int = 0,
+        executions: str | None = None,
+        adopts: bool = True,
+    ) -> None:
+        self._framework = framework
+        self._ledger = ledger
+        self._memory = Unfinished(ledger, name, days)
+        self._name = name
+        self._states = tuple(states)
+        self._days = days
+        self._executions = executions
+        self._adopts = adopts
+        self._rules = rules_digest()
+        self._overlap, self._period = _times(framework)
+
+    def due(self, *, keep: bool = True) -> dict[str, int]:
+        """Return the ids of the requests to read, by their numbers.
+
+        Args:
+            keep: whether is remembered what was found; a dry run keeps nothing.
+        """
+        kept = self._memory.kept()
+        if not (self._states or self._days or kept["begun"]):
+            return {}
+        look = run(self._look(kept))
+        found = self._found(kept, look)
+        begun = {**kept["begun"], **found}
+        news = {*found, *self._news(kept, look, begun)}
+        if keep:
+            self._keep(kept, look, found, news)
+        unread = news | (begun.keys() - kept["read"].keys()) if look.executions is not None else begun.keys()
+        return {number: sr_id for number, sr_id in begun.items() if number in unread}
+
+    async def _look(self, kept: Kept) -> _Look:
+        look = _Look(await asyncio.to_thread(self._ledger.now))
+        before = Place(*kept["place"]) if kept["place"] else None
+        turned = has_turned(self._name, kept["whole"], look.began, DAY)
+        look.planned = before is None or kept["again"] or turned or kept["rules"] != self._rules
+        rows = await self._since(before, REQUESTS) if before is not None and not look.planned else None
+        look.whole = rows is None
+        look.rows = {text(row.get("sr_number")): row for row in (await self._all() if rows is None else rows)}
+        if self._executions is not None and before is not None:
+            look.executions = await self._ran(before)
+        look.ended = await asyncio.to_thread(self._ledger.now)
+        look.place = self._place(look, None if self._is_set_back(look, kept["read"]) else before)
+        return look
+
+    async def _since(self, before: Place, listing: str, **criteria: str) -> list[Row] | None:
+        return await changed(self._framework, listing, before.back - self._overlap, **criteria)
+
+    async def _ran(self, before: Place) -> list[Row] | None:
+        """Return the executions that have changed; ``None`` where that, or to which request they belong, isn't said."""
+        rows = await self._since(before, EXECUTIONS, **({"status": self._executions} if self._executions else {}))
+        if rows is not None and not all(request_of(row) for row in rows):
+            log.warning("%s: executions are listed that name no service request; each request is read", self._name)
+            return None
+        return rows
+
+    def _place(self, look: _Look, before: Place | None) -> Place | None:
+        rows = [*look.rows.values(), *(look.executions or ())]
+        if any(stamp_of(row) is None for row in rows):
+            log.warning("%s: rows say no time of change; each open service request is read every time", self._name)
+            return None
+        return Place.after(before, rows, look.began, look.ended)
+
+    async def _all(self) -> list[Row]:
+        """Return all requests in the sweep's states, and closed ones that are young enough to be looked for."""
+        rows: list[Row] = []
+        for state in self._states:
+            rows += await self._framework.alist(REQUESTS, status=state)
+        if self._days:
+            rows += await self._framework.alist(REQUESTS, status=CLOSED, from_date=self._oldest())
+        return rows
+
+    def _oldest(self) -> str:
+        return (datetime.now(timezone.utc).date() - timedelta(days=self._days)).isoformat()
+
+    def _found(self, kept: Kept, look: _Look) -> dict[str, int]:
+        """Return the ids of requests that the sweep has something to do for and hasn't begun with."""
+        if not self._adopts:
+            return {}
+        finished = kept["finished"]
+        reopened = {
+            number: said["open"]
+            for number, said in finished.items()
+            if "open" in said and has_turned(number, said["at"], look.began, DAY)
+        }
+        listed = {
+            number: int(row["id"])
+            for number, row in look.rows.items()
+            if number not in kept["begun"] and self._is_ours(row) and not is_finished(row, finished.get(number))
+        }
+        return {**reopened, **listed}
+
+    def _is_ours(self, row: Row) -> bool:
+        if self._days and row.get("status") == CLOSED:
+            return (text(row.get("created_at")) or self._oldest()) >= self._oldest()
+        return row.get("status") in self._states
+
+    def _news(self, kept: Kept, look: _Look, begun: Mapping[str, int]) -> set[str]:
+        """Return the numbers of requests that have changed, or must be read although nobody says so."""
+        read: Mapping[str, tuple[float, float]] = kept["read"]
+        reason = "the configuration or a contract has changed" if read and kept["rules"] != self._rules else ""
+        if self._is_set_back(look, read):
+            reason = "the framework says an earlier time of change than before"
+        if reason:
+            log.warning("%s: all %d service requests that it follows are read: %s", self._name, len(begun), reason)
+            return set(begun)
+        seen = {**kept["due"], **{number: at for number, (at, _) in read.items()}}
+        names = {str(sr_id): number for number, sr_id in begun.items()}
+        runs = [(names[request_of(row)], row) for row in look.executions or () if request_of(row) in names]
+        changes = [*((number, row) for number, row in look.rows.items() if number in begun), *runs]
+        new = {name for name, row in changes if name not in seen or look.is_new(row, seen[name], self._overlap)}
+        other = {number for number, (was, now) in look.stamps(read).items() if was != now}
+        turned = {number for number, (at, _) in read.items() if has_turned(number, at, look.began, self._period)}
+        return new | other | turned | (begun.keys() - look.rows.keys() if look.whole else set())
+
+    def _is_set_back(self, look: _Look, read: Mapping[str, tuple[float, float]]) -> bool:
+        """Say whether a request was changed earlier than was said before, as after a backup or with a clock put back.
+
+        An answer from a copy of the database that is a little behind is none of these.
+        """
+        return any(now < was - self._overlap for was, now in look.stamps(read).values())
+
+    def _keep(self, kept: Kept, look: _Look, found: Mapping[str, int], news: Collection[str]) -> None:
+        """Remember what was found and how far the look came; an idle one writes nothing."""
+        many = len(look.executions or ()) + (0 if look.whole else len(look.rows)) >= FEW
+        if not (found or news or many or (look.planned and look.rows)):
+            return
+        facts: Kept = {"place": look.place and list(look.place), "rules": self._rules}
+        if look.planned:
+            # What is moved from one page into another while they are read may be missed, but not twice in a row.
+            facts |= {"whole": look.began, "again": not kept["again"] and len(look.rows) >= FEW}
+        self._memory.change(lambda known: self._memory.mark(known, found, news, look.ended, **facts))
+
+
+def _times(framework: FrameworkClient) -> tuple[float, float]:
+    """Return the overlap and the time after which each request is read again, in seconds."""
+    overlap, hours = (framework.options[name] for name in ("overlap", "reread_hours"))
+    if overlap < 0 or hours < 1:
+        said = "the option overlap must be at least 0 seconds, and reread_hours at least 1"
+        raise ConfigError(f"{framework.config.where or 'framework'}: {said}", system="framework", code="OPTION_WRONG")
+    return float(overlap), hours * 3600.0

@@ -1,0 +1,202 @@
+"""Which service requests a sweep still has something to do for, so that it need not read each of them.
+
+The ledger remembers, for each sweep, those requests that it has begun with and not finished, however old they are, and
+those that it has finished, with the time when they had changed last by then. Of those that it has begun with, some
+wait, which are read by every run; of the others a run reads those that have changed since, and each one once a day, in
+case the framework has changed something without saying so.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any
+
+import orjson
+
+from pv_testing.domain.reading import text
+from pv_testing.domain.records import ServiceRequest
+from pv_testing.domain.status import STATES
+from pv_testing.ledger import Ledger
+from pv_testing.workflow.changes import has_turned, stamp_of
+
+CLOSED = STATES[-1]
+DAY = 86_400.0
+
+Kept = dict[str, Any]
+Listed = Mapping[str, Any]
+
+
+def is_over(request: ServiceRequest) -> bool:
+    """Say whether nothing new is expected of a request: it is closed, or in a state that no workflow is about."""
+    return request.status == CLOSED or request.status not in STATES
+
+
+class Unfinished:
+    """What the ledger remembers of the service requests of one sweep.
+
+    It is made before the framework is read: what changes afterwards is read again.
+
+    Args:
+        ledger: where it is remembered.
+        name: of the sweep, such as ``erp/stock``.
+        days: for how many days after its creation a request is looked for that was closed before any sweep saw it, or
+            changed after it was finished; 0 to look for none.
+    """
+
+    def __init__(self, ledger: Ledger, name: str, days: int = 0) -> None:
+        self.ledger = ledger
+        self.name = name
+        self.days = days
+        self._opened = ledger.now()
+
+    def take(self, found: Mapping[str, int], *, keep: bool = True) -> dict[str, int]:
+        """Return the ids of the requests that are begun and not finished, and of those that are found now.
+
+        Those are begun from now on, so that none is forgotten that changes its state before any step has read it.
+
+        Args:
+            found: the ids of requests by their numbers.
+            keep: whether that is remembered; a dry run keeps nothing.
+        """
+        if keep:
+            self.change(lambda kept: self._due({**kept, "begun": {**kept["begun"], **found}}, found))
+        return {**self.kept()["begun"], **found}
+
+    async def begin(self, requests: Iterable[ServiceRequest], deleted: Iterable[int] = ()) -> None:
+        """Remember requests before anything is done for them, so that whatever stops a step forgets none.
+
+        Args:
+            requests: those that something is to be done for.
+            deleted: the ids of those that the framework has no longer.
+        """
+        await self.keep([(request, False) for request in requests], deleted)
+
+    async def keep(
+        self,
+        requests: Iterable[tuple[ServiceRequest, bool]],
+        deleted: Iterable[int] = (),
+        *,
+        settled: Iterable[ServiceRequest] = (),
+    ) -> None:
+        """Remember how far requests are.
+
+        Args:
+            requests: each with whether nothing is left to do for it.
+            deleted: the ids of those that the framework has no longer.
+            settled: those that aren't finished and of which nothing waits, so that they aren't read before they change.
+        """
+        await asyncio.to_thread(self._keep, list(requests), set(deleted), list(settled))
+
+    async def settle(
+        self, requests: Iterable[ServiceRequest], done: Collection[str], deleted: Iterable[int] = ()
+    ) -> None:
+        """Remember of which requests nothing waits: those that are over are finished, the others read when they change.
+
+        Args:
+            requests: all that were read.
+            done: the numbers of those of which nothing waits.
+            deleted: the ids of those that the framework has no longer.
+        """
+        read = list(requests)
+        settled = [request for request in read if request.sr_number in done]
+        await self.keep([(each, is_over(each) and each.sr_number in done) for each in read], deleted, settled=settled)
+
+    def _keep(
+        self, requests: list[tuple[ServiceRequest, bool]], deleted: set[int], settled: list[ServiceRequest]
+    ) -> None:
+        now = time.time()
+        idle = {request.sr_number for request in settled}
+
+        def after(kept: Kept) -> Kept:
+            begun = {number: sr_id for number, sr_id in kept["begun"].items() if sr_id not in deleted}
+            finished = {number: said for number, said in kept["finished"].items() if said["at"] > now - self.days * DAY}
+            for request, is_finished in requests:
+                if is_finished:
+                    begun.pop(request.sr_number, None)
+                    self._finish(request, finished, now)
+                else:
+                    begun[request.sr_number] = request.id
+                    finished.pop(request.sr_number, None)
+            waiting = [request.sr_number for request, _ in requests if request.sr_number in begun.keys() - idle]
+            return self._settle(self._due({**kept, "begun": begun, "finished": finished}, waiting), settled)
+
+        self.change(after)
+
+    def _due(self, kept: Kept, numbers: Iterable[str], changed_at: float = 0.0) -> Kept:
+        """Let the next run read requests, and forget how far those are that aren't begun any more.
+
+        Args:
+            kept: what is remembered.
+            numbers: of the requests.
+            changed_at: when they were seen to have changed, so that an attempt that began before settles them no more.
+        """
+        due = {number: at for number, at in kept["due"].items() if number in kept["begun"]}
+        for number in numbers:
+            due[number] = changed_at or due.get(number, self._opened)
+        read = {number: said for number, said in kept["read"].items() if number in kept["begun"].keys() - due.keys()}
+        return {**kept, "due": due, "read": read}
+
+    def _settle(self, kept: Kept, settled: Iterable[ServiceRequest]) -> Kept:
+        """Note requests as read; but those that say no time of change, or have changed since this attempt began."""
+        due, read = dict(kept["due"]), dict(kept["read"])
+        for request in settled:
+            number, stamp = request.sr_number, stamp_of(request.raw)
+            stale = number not in kept["begun"] or due.get(number, self._opened) > self._opened
+            if stale or stamp is None:
+                continue
+            due.pop(number, None)
+            before = read.get(number)
+            if before is None or before[1] != stamp or has_turned(number, before[0], self._opened, DAY):
+                read[number] = [self._opened, stamp]
+        return {**kept, "due": due, "read": read}
+
+    def _finish(self, request: ServiceRequest, finished: dict[str, Any], now: float) -> None:
+        changed = text(request.raw.get("updated_at"))
+        said = finished.get(request.sr_number)
+        again = said is None or said["changed"] != changed or has_turned(request.sr_number, said["at"], now, DAY)
+        if self.days and again:
+            still_open = {} if is_over(request) else {"open": request.id}
+            finished[request.sr_number] = {"changed": changed, "at": now, **still_open}
+
+    def mark(self, kept: Kept, found: Mapping[str, int], changed: Iterable[str], at: float, **facts: Any) -> Kept:
+        """Return what is to be remembered of a look into the framework.
+
+        Args:
+            kept: what was remembered.
+            found: the ids of requests that the sweep begins with, by their numbers.
+            changed: the numbers of those that have changed, or must be read.
+            at: when the look had ended, on the ledger's clock.
+            facts: how far it came.
+        """
+        begun = {**kept["begun"], **found}
+        return self._due({**kept, **facts, "begun": begun}, begun.keys() & set(changed), at)
+
+    def kept(self) -> Kept:
+        """Return what is remembered."""
+        return _read(self.ledger.watermark(self.name))
+
+    def change(self, change: Callable[[Kept], Kept]) -> None:
+        """Change what is kept as one step, for several tasks of a sweep may do so at the same time."""
+        self.ledger.change_watermark(self.name, lambda said: orjson.dumps(change(_read(said))).decode())
+
+
+def _read(said: str | None) -> Kept:
+    empty: Kept = {"begun": {}, "finished": {}, "due": {}, "read": {}, "place": None, "whole": 0.0, "again": False}
+    return {**empty, "rules": "", **(orjson.loads(said) if said else {})}
+
+
+def is_finished(row: Listed, said: Mapping[str, Any] | None) -> bool:
+    """Say whether nothing is left to do for a listed request; one whose changes aren't told is read once a day.
+
+    So is an open one, in case a framework changes a request without saying when.
+
+    Args:
+        row: as the framework lists it.
+        said: what is remembered of it since it was finished.
+    """
+    changed = text(row.get("updated_at"))
+    if said is None or (changed and changed != said["changed"]):
+        return False
+    return bool(changed and row.get("status") == CLOSED) or time.time() - said["at"] < DAY
