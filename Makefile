@@ -29,9 +29,10 @@ demo: $(READY)  ## Run a laboratory and Airflow on this machine, carry a service
 test: $(READY)  ## Run every test that needs no third-party system
 	@$(RUN) -m pytest -n 2 --dist loadfile -m "not live" $(ARGS)
 
-lint: $(READY)  ## Check the code with ruff, and the core's types with mypy
+lint: $(READY)  ## Check the code with ruff, the types with mypy, and the layers
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
+	@$(BIN)/lint-imports
 
 bench: $(READY) ## Measure what a record, a claim and a parsed DAG cost
 	@$(RUN) -m tests.bench $(ARGS)

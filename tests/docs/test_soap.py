@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from pv_testing.contracts import load_contract
+from pv_testing.contracts.fault import CALLER
 from pv_testing.core.errors import ConfigError, NotFound
 from pv_testing.core.places import contract_path
 from pv_testing.core.records import Result
 from pv_testing.integrations import LIMSClient
-from pv_testing.transports.fault import CALLER
 from tests.docs.pages import PROJECT, blocks, prose
 from tests.integration import soap_lims
 

@@ -4,20 +4,47 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from pv_testing.contracts.paths import getter
 from pv_testing.contracts.rules import compile_rule
 from pv_testing.core.problems import Problem, allowed, refuse
+from pv_testing.core.response import Response
 from pv_testing.core.yaml_file import Document, Place
-
-if TYPE_CHECKING:
-    from pv_testing.core.response import Response
-    from pv_testing.transports.login import Login
 
 PLACE: Place = ("authentication", "login")
 KNOWN = ("username", "password")
 _PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """How a product is logged in to.
+
+    Attributes:
+        method: in capitals.
+        path: relative to the base address.
+        body: makes the body of a user name and a password.
+        form: whether the body is sent as a form; as JSON otherwise.
+        token: finds the token in the answer.
+        place: where that is, for messages.
+        header: the header that carries the token.
+        value: its value, with ``{token}``.
+        lifetime: finds the token's lifetime in the answer, in seconds.
+        refuses: says whether the answer refuses the login, whatever its status.
+    """
+
+    method: str
+    path: str
+    body: Callable[[str, str], dict[str, Any]]
+    form: bool
+    token: Callable[[Response], Any]
+    place: str
+    header: str
+    value: str
+    lifetime: Callable[[Response], Any]
+    refuses: Callable[[Response], bool]
 
 
 def compile_login(document: Document) -> Login | None:
@@ -32,8 +59,6 @@ def compile_login(document: Document) -> Login | None:
     written = document.value.get("authentication", {}).get("login")
     if written is None:
         return None
-    from pv_testing.transports.login import Login
-
     refuse(_problems(document, written))
     token, refused = written["token"], written.get("refused", [])
     rules = [compile_rule({**each, "verdict": "authentication"}) for each in _listed(refused)]

@@ -17,10 +17,10 @@ from pv_testing.core.errors import MappingError, ResponseError
 
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
+    from pv_testing.contracts.login import Login
     from pv_testing.contracts.rules import Rules
     from pv_testing.contracts.wsdl import Port
     from pv_testing.core.judgement import Judge, Judgement
-    from pv_testing.transports.login import Login
 
 Values = Mapping[str, Any]
 NOTHING: Values = {}

@@ -12,10 +12,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from pv_testing.contracts.fault import nested, read_fault
 from pv_testing.core.errors import ConfigError, MappingError, ResponseError, redact
 from pv_testing.core.problems import allowed
 from pv_testing.core.values import instant
-from pv_testing.transports.fault import nested, read_fault
 
 FILE_BYTES = 4 * 2**20
 ELSEWHERE = "it draws in {}; a schema must be inside the WSDL or in a file beside it"

@@ -1,4 +1,4 @@
-"""The framework's states of a service request, in their order."""
+"""The framework's states: of a service request, in their order, and of an execution."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ STATES = (
     "CLOSED",
 )
 TESTED = STATES[3:]
+
+COMPLETE = "COMPLETE"
+"""The state of an execution that has results."""
+ENDED = frozenset({"STOPPED", "ABORTED", "SKIPPED", "FAILED", "CANCELLED"})
+"""The states of an execution that ended without results; what was expected of it still is."""
 
 
 def rank(status: str) -> int:

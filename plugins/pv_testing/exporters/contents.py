@@ -11,8 +11,9 @@ from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.core.problems import allowed
 from pv_testing.core.values import instant
 from pv_testing.domain.records import Execution, Measurement
+from pv_testing.domain.status import COMPLETE
 from pv_testing.domain.verdict import QualityStatus, read_status, verdicts
-from pv_testing.exporters.reading import COMPLETE, Dossier
+from pv_testing.exporters.reading import Dossier
 from pv_testing.exporters.tables import table
 from pv_testing.samples.result_sets import operator_name
 

@@ -10,8 +10,9 @@ from pv_testing.core.cells import is_number, text_of
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.core.places import SCHEMAS, project_root
 from pv_testing.domain.records import Execution, Module
+from pv_testing.domain.status import COMPLETE
 from pv_testing.exporters.contents import verdict, when
-from pv_testing.exporters.reading import COMPLETE, Dossier
+from pv_testing.exporters.reading import Dossier
 from pv_testing.samples.result_sets import operator_name
 
 if TYPE_CHECKING:

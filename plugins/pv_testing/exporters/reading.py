@@ -11,11 +11,10 @@ from typing import Any
 from pv_testing.core.errors import DataError
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import COMPLETE
 from pv_testing.exporters.raw import Point, points
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.samples.results import named
-
-COMPLETE = "COMPLETE"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,13 @@ from pv_testing.core.sync import run
 from pv_testing.domain.days import local_day
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.client import SystemClient
-from pv_testing.projects.records import EQUIPMENT, TITLE
 
 log = logging.getLogger(__name__)
 
 Given = Mapping[str, Any]
 
+TITLE = "PV Testing - "
+EQUIPMENT = "Equipment"
 TASK = ("project_id", "title", "description", "start_date", "due_date", "assignee", "external_id")
 SUBTASK = ("parent_task_id", "title", "estimated_hours", "assignee", "external_id")
 UPDATE = ("task_id", "status", "completion_date", "actual_hours", "notes")

@@ -10,7 +10,7 @@ from pv_testing.core.errors import DataError
 from pv_testing.core.records import Record
 from pv_testing.domain.days import local_day
 from pv_testing.domain.records import Execution
-from pv_testing.inventory.movements import COMPLETE
+from pv_testing.domain.status import COMPLETE
 from pv_testing.inventory.policy import Consumable, InventoryPolicy
 
 

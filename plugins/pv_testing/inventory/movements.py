@@ -12,10 +12,9 @@ from pv_testing.core.records import Record
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Execution, Module, ServiceRequest
 from pv_testing.domain.samples import sample_key
+from pv_testing.domain.status import COMPLETE
 from pv_testing.domain.verdict import QualityStatus, read_status
 from pv_testing.inventory.policy import AS_TESTED, Leaving
-
-COMPLETE = "COMPLETE"
 
 
 class Movement(str, Enum):

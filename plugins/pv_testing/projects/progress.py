@@ -11,15 +11,13 @@ from typing import Any
 from pv_testing.core.errors import DataError
 from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import COMPLETE, ENDED
 from pv_testing.domain.verdict import QualityStatus, read_status
 from pv_testing.domain.withdrawals import withdrawn_protocols
 from pv_testing.projects.policy import DURATION
 
-COMPLETE = "COMPLETE"
 IN_PROGRESS = "IN_PROGRESS"
 OPEN = "OPEN"
-# They came to an end without results; what was expected of them still is.
-ENDED = frozenset({"STOPPED", "ABORTED", "SKIPPED", "FAILED", "CANCELLED"})
 HUNDRED, TENTH = Decimal(100), Decimal("0.1")
 
 

@@ -12,13 +12,13 @@ from pv_testing.core.errors import DataError
 from pv_testing.core.records import Record
 from pv_testing.domain.days import local_day
 from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import COMPLETE
+from pv_testing.integrations.pm import EQUIPMENT, TITLE
 from pv_testing.projects.durations import duration, operator_hours
 from pv_testing.projects.people import User, address
 from pv_testing.projects.policy import ProjectRules
-from pv_testing.projects.progress import COMPLETE, ProtocolWork, progress_of
+from pv_testing.projects.progress import ProtocolWork, progress_of
 
-TITLE = "PV Testing - "
-EQUIPMENT = "Equipment"
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?=[Tt ])")
 
 Protocols = Mapping[str, Mapping[str, Any]]

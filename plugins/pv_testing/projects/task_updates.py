@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pv_testing.core import keys
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.domain.status import TESTED
+from pv_testing.domain.status import COMPLETE, TESTED
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.pm import PMClient
 from pv_testing.projects import ProjectRules, ProtocolWork, work_of
 from pv_testing.projects.assignees import Assignees
 from pv_testing.projects.policy import DURATION
-from pv_testing.projects.progress import COMPLETE, OPEN, durations
+from pv_testing.projects.progress import OPEN, durations
 from pv_testing.projects.records import main_status, progress, subtask_key, subtask_status
 from pv_testing.projects.tasks import STATUS_SWEEP, under_test, unknown
 from pv_testing.workflow.unfinished import CLOSED, Unfinished

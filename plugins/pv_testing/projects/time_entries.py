@@ -12,12 +12,11 @@ from pv_testing.core.errors import DataError
 from pv_testing.core.records import Outcome, Record
 from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
-from pv_testing.domain.status import TESTED
+from pv_testing.domain.status import COMPLETE, ENDED, TESTED
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.pm import PMClient
 from pv_testing.projects import ProjectRules
-from pv_testing.projects.progress import COMPLETE, ENDED
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
 from pv_testing.projects.tasks import HOURS_SWEEP, under_test, unknown
 from pv_testing.workflow.unfinished import Unfinished, is_over

@@ -13,6 +13,7 @@ from pv_testing.core.errors import DataError
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.names import some
 from pv_testing.domain.reading import first, read_service_request, text
+from pv_testing.domain.status import COMPLETE
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.qms import QMSClient, attachment_record, capa_record
@@ -138,7 +139,7 @@ async def _history(framework: FrameworkClient, policy: CapaPolicy, at: datetime)
     window = at - timedelta(days=policy.longest_days - policy.baseline_days)
     since = start.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     rows, models = await together(
-        framework.alist("list_executions", status="COMPLETE", completed_from=since), _models(framework)
+        framework.alist("list_executions", status=COMPLETE, completed_from=since), _models(framework)
     )
     trials, notes = read_trials(rows, models)
     failed = [trial for trial in trials if trial.failed and window < trial.completed_at <= at]

@@ -12,6 +12,7 @@ from pv_testing.core.errors import DataError
 from pv_testing.core.values import instant
 from pv_testing.domain.reading import first, read_execution, text
 from pv_testing.domain.records import Execution
+from pv_testing.domain.status import COMPLETE
 from pv_testing.domain.verdict import QualityStatus, read_status
 
 
@@ -91,7 +92,7 @@ def read_trials(
     for row in rows:
         try:
             execution = read_execution(row)
-            if execution.status == "COMPLETE":
+            if execution.status == COMPLETE:
                 trials.append(_trial(execution, text(first(row, "sr_number")), models))
         except DataError as error:
             notes.append(f"execution {text(first(row, 'execution_id', 'id'))} isn't counted: {error.message}")

@@ -3,45 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pv_testing.contracts.login import Login
 from pv_testing.core.errors import AuthenticationError, ResponseError
 from pv_testing.core.redaction import conceal
-from pv_testing.core.response import Response
 from pv_testing.transports.auth import TokenAuth
 
 if TYPE_CHECKING:
     from pv_testing.transports.rest import RestSession
-
-
-@dataclass(frozen=True, slots=True)
-class Login:
-    """How a product is logged in to.
-
-    Attributes:
-        method: in capitals.
-        path: relative to the base address.
-        body: makes the body of a user name and a password.
-        form: whether the body is sent as a form; as JSON otherwise.
-        token: finds the token in the answer.
-        place: where that is, for messages.
-        header: the header that carries the token.
-        value: its value, with ``{token}``.
-        lifetime: finds the token's lifetime in the answer, in seconds.
-        refuses: says whether the answer refuses the login, whatever its status.
-    """
-
-    method: str
-    path: str
-    body: Callable[[str, str], dict[str, Any]]
-    form: bool
-    token: Callable[[Response], Any]
-    place: str
-    header: str
-    value: str
-    lifetime: Callable[[Response], Any]
-    refuses: Callable[[Response], bool]
 
 
 class ContractLogin(TokenAuth):

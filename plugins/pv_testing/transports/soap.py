@@ -11,13 +11,13 @@ from typing import Any
 
 import orjson
 
+from pv_testing.contracts.fault import Fault
 from pv_testing.contracts.wsdl import Message, Port
 from pv_testing.core.errors import IntegrationError, ResponseError
 from pv_testing.core.judgement import Judge, Judgement, judge_http
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.fault import Fault
 from pv_testing.transports.rest import REPEATABLE, RestSession
 from pv_testing.transports.settings import RestSettings
 

@@ -9,8 +9,8 @@ from pv_testing.core.errors import DataError
 from pv_testing.core.records import Outcome, Result
 from pv_testing.domain.reading import read_execution, text
 from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.status import COMPLETE, ENDED
 from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.projects.progress import COMPLETE, ENDED
 from pv_testing.workflow.unfinished import CLOSED
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pv_testing.contracts.fault import SOAP_11, SOAP_12, Fault
 from pv_testing.contracts.wsdl import Port, load_port
 from pv_testing.core.errors import ConfigError, MappingError, ResponseError
 from pv_testing.core.places import contract_path
-from pv_testing.transports.fault import SOAP_11, SOAP_12, Fault
 
 WSDL = contract_path("lims_soap").with_suffix(".wsdl").read_text(encoding="utf-8")
 SOAP = "http://schemas.xmlsoap.org/wsdl/soap/"
