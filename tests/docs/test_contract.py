@@ -24,9 +24,9 @@ from pv_testing.core.schema import validator
 from pv_testing.core.sync import run
 from pv_testing.core.yaml_file import parse_yaml
 from pv_testing.domain.records import Execution, Measurement, Module, ServiceRequest
-from pv_testing.domain.samples import sample_records
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
+from pv_testing.samples.records import sample_records
 from pv_testing.samples.result_sets import result_record
 from pv_testing.testing import Verdict, try_system
 from sandbox.proxy import serve_proxy

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from pv_testing.core import keys
 from pv_testing.core.records import Record
-from pv_testing.domain.samples import sample_records, shortfalls
 from pv_testing.domain.status import STATES
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.ledger import State
+from pv_testing.samples.records import sample_records, shortfalls
 from pv_testing.workflow.confirmed import without_confirmed
 from pv_testing.workflow.unfinished import Unfinished
 

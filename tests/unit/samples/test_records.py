@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from pv_testing.domain.reading import read_service_request
-from pv_testing.domain.samples import sample_records, shortfalls
+from pv_testing.samples.records import sample_records, shortfalls
 
 
 def request(serials, quantity=3):
