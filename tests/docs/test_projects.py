@@ -10,7 +10,7 @@ from pv_testing.projects import HoursRule, ProjectRules
 from tests.docs.pages import PROJECT, blocks, text
 
 PAGE = PROJECT / "docs" / "projects.md"
-SOURCES = ("projects/*.py", "workflows/hours.py", "workflows/projects.py", "workflows/task_updates.py")
+SOURCES = ("projects/*.py",)
 
 
 def test_the_printed_rules_are_read_as_the_page_explains_them(tmp_path: Path) -> None:

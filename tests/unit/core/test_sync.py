@@ -133,7 +133,7 @@ begun = threading.Event()
 
 def test_work_that_refuses_to_end_does_not_hold_up_an_interruption_for_ever():
     code = """
-from pv_testing.transports import sync
+from pv_testing.core import sync
 sync.GRACE = 0.2
 async def work():
     print("begun", flush=True)

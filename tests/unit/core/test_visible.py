@@ -21,7 +21,7 @@ from pv_testing.exchange.report import Report
 from pv_testing.ledger import Ledger, Refusal
 from tests.unit.exchange.target import Target
 
-PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
+PLUGINS = Path(__file__).resolve().parents[3] / "plugins"
 HARMFUL = "\x1b[2J\x1b]0;owned\x07\r\n\x08\x7f\x9b31m\u202e\u2066\u200b\u2028\ufeff\U000e0041"
 SHOWN = r"\x1b[2J\x1b]0;owned\x07\r\n\x08\x7f\u009b31m\u202e\u2066\u200b\u2028\ufeff\U000e0041"
 HIDDEN = {"Cc", "Cf", "Zl", "Zp", "Cs", "Co"}
