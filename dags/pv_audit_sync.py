@@ -38,5 +38,5 @@ with DAG(
 ):
     for source in ("ledger", "framework"):
         SyncAuditTrailOperator(
-            task_id=f"{source}_events", source=source, rehearse="{{ params.dry_run }}", replay="{{ params.replay }}"
+            task_id=f"{source}_events", source=source, dry_run="{{ params.dry_run }}", replay="{{ params.replay }}"
         )

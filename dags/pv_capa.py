@@ -46,14 +46,14 @@ with DAG(
     tags=["pv", "qms"],
 ):
     find = FindFindingsOperator(
-        task_id="find_findings", service_request="{{ params.sr }}", rehearse="{{ params.dry_run }}"
+        task_id="find_findings", service_request="{{ params.sr }}", dry_run="{{ params.dry_run }}"
     )
     approve = ApproveCapaOperator.partial(task_id="approve", map_index_template="{{ task.title }}").expand_kwargs(
         find.output
     )
     raise_capas = RaiseCapasOperator(
         task_id="raise_capas",
-        rehearse="{{ params.dry_run }}",
+        dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         trigger_rule="none_failed_min_one_success",
         outlets=[CAPAS],

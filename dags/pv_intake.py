@@ -40,11 +40,11 @@ with DAG(
         sweep="lims/samples",
         unknown_states=True,
         service_request="{{ params.sr }}",
-        rehearse="{{ params.dry_run }}",
+        dry_run="{{ params.dry_run }}",
     )
     CreateSamplesOperator.partial(
         task_id="create_samples",
-        rehearse="{{ params.dry_run }}",
+        dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         map_index_template="{{ task.title }}",
         outlets=[SAMPLES],

@@ -46,11 +46,11 @@ with DAG(
         executions="COMPLETE",
         sweep="qms/nc",
         service_request="{{ params.sr }}",
-        rehearse="{{ params.dry_run }}",
+        dry_run="{{ params.dry_run }}",
     )
     ReportNonConformancesOperator.partial(
         task_id="report_non_conformances",
-        rehearse="{{ params.dry_run }}",
+        dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         map_index_template="{{ task.title }}",
         outlets=[NON_CONFORMANCES],

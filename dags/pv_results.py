@@ -41,11 +41,11 @@ with DAG(
         executions="COMPLETE",
         sweep="lims/results",
         service_request="{{ params.sr }}",
-        rehearse="{{ params.dry_run }}",
+        dry_run="{{ params.dry_run }}",
     )
     UploadResultsOperator.partial(
         task_id="upload_results",
-        rehearse="{{ params.dry_run }}",
+        dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         map_index_template="{{ task.title }}",
         outlets=[RESULTS],

@@ -35,7 +35,7 @@ class ExchangeOperator(BaseOperator):
         service_requests: the framework's ids; without them the step chooses those that it is about.
         title: names them in the UI.
         service_request: the number or id of the only one, where the step chooses itself.
-        rehearse: say what would happen, and change nothing anywhere.
+        dry_run: say what would happen, and change nothing anywhere.
         replay: try records again that wait for a person.
         framework_conn_id: the connection of the framework.
         lims_conn_id: the connection of the LIMS.
@@ -53,7 +53,7 @@ class ExchangeOperator(BaseOperator):
         "service_requests",
         "title",
         "service_request",
-        "rehearse",
+        "dry_run",
         "replay",
         "framework_conn_id",
         "lims_conn_id",
@@ -71,7 +71,7 @@ class ExchangeOperator(BaseOperator):
         service_requests: Sequence[int] | str | None = None,
         title: str = "",
         service_request: str = "",
-        rehearse: bool | str = False,
+        dry_run: bool | str = False,
         replay: bool | str = False,
         framework_conn_id: str = "pv_framework",
         lims_conn_id: str = "pv_lims",
@@ -86,7 +86,7 @@ class ExchangeOperator(BaseOperator):
         self.service_requests = service_requests
         self.title = title
         self.service_request = service_request
-        self.rehearse = rehearse
+        self.dry_run = dry_run
         self.replay = replay
         self.framework_conn_id = framework_conn_id
         self.lims_conn_id = lims_conn_id
@@ -127,7 +127,7 @@ class ExchangeOperator(BaseOperator):
         from pv_testing.workflow.sweep import Sweep
 
         sweep = Sweep(framework, framework.ledger, self.sweep, states, **about)
-        return list(sweep.due(keep=not truth(self.rehearse)).values())
+        return list(sweep.due(keep=not truth(self.dry_run)).values())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the exchange and return what became of the records, in numbers.
@@ -138,7 +138,7 @@ class ExchangeOperator(BaseOperator):
             AirflowSkipException: a system that the step needs is disabled.
         """
         reports = self._exchange(owner_of(context))
-        return conclude(self, reports, context, rehearsal=truth(self.rehearse))
+        return conclude(self, reports, context, dry_run=truth(self.dry_run))
 
     def _exchange(self, owner: str) -> list[Report]:
         from pv_testing.core.sync import run
@@ -146,7 +146,7 @@ class ExchangeOperator(BaseOperator):
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner) as (framework, *clients):
             ids = self.chosen(framework) if self.service_requests is None else [int(i) for i in self.service_requests]
-            flags = {"replay": truth(self.replay), "dry_run": truth(self.rehearse)}
+            flags = {"replay": truth(self.replay), "dry_run": truth(self.dry_run)}
             made = run(self.workflow()(framework, *clients, ids, **flags))
             reports = list(made) if isinstance(made, (list, tuple)) else [made]
             self.record_page = page_of(hooks, reports)
@@ -199,14 +199,14 @@ def open_clients(hooks: dict[str, SystemHook[Any]], ledger_conn_id: str, owner: 
         yield clients
 
 
-def conclude(task: BaseOperator, reports: Sequence[Report], context: Context, *, rehearsal: bool) -> dict[str, Any]:
+def conclude(task: BaseOperator, reports: Sequence[Report], context: Context, *, dry_run: bool) -> dict[str, Any]:
     """Say what became of the records in the log, in XCom and in the events of assets; fail when it isn't good.
 
     Args:
         task: the operator that ran.
         reports: of its exchanges.
         context: of the task.
-        rehearsal: whether nothing was changed.
+        dry_run: whether nothing was changed.
 
     Returns:
         What became of the records, in numbers and keys.
@@ -219,7 +219,7 @@ def conclude(task: BaseOperator, reports: Sequence[Report], context: Context, *,
         task.log.info("%s", report.table())
     summary = summarise(reports)
     for asset in task.outlets:
-        context["outlet_events"][asset].extra.update({**summary["counts"], "dry_run": rehearsal})
+        context["outlet_events"][asset].extra.update({**summary["counts"], "dry_run": dry_run})
     if any(report.error is not None or report.not_in_effect() for report in reports):
         context["ti"].xcom_push(key="return_value", value=summary)
     for report in in_order(reports):

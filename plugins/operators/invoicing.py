@@ -29,7 +29,7 @@ class BillingOperator(ExchangeOperator):
         """
         if str(self.service_request or "").strip():
             return super().chosen(framework)
-        from pv_testing.billing.billed import APPROVED
+        from pv_testing.billing.invoice_state import APPROVED
         from pv_testing.billing.invoicing import LOOK_BACK_DAYS
 
         return self.due(framework, (APPROVED,), days=LOOK_BACK_DAYS)

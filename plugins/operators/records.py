@@ -35,7 +35,7 @@ class CarryRecordsOperator(BaseOperator):
             that is unique for its kind in the system, and ``data``, the record in the words that the contract's map
             reads.
         conn_id: the connection of the system; ``pv_lims`` for the LIMS and so on without it.
-        rehearse: say what would happen, and change nothing anywhere.
+        dry_run: say what would happen, and change nothing anywhere.
         replay: try records again that wait for a person.
         ledger_conn_id: the connection of the ledger.
 
@@ -43,7 +43,7 @@ class CarryRecordsOperator(BaseOperator):
         ConfigError: there is no such system.
     """
 
-    template_fields: Sequence[str] = ("operation", "records", "rehearse", "replay", "conn_id", "ledger_conn_id")
+    template_fields: Sequence[str] = ("operation", "records", "dry_run", "replay", "conn_id", "ledger_conn_id")
     template_fields_renderers = {"records": "json"}  # noqa: RUF012 - Airflow's own form
     ui_color = "#e4f1e1"
 
@@ -54,7 +54,7 @@ class CarryRecordsOperator(BaseOperator):
         operation: str,
         records: Sequence[Mapping[str, Any]] | Any,
         conn_id: str = "",
-        rehearse: bool | str = False,
+        dry_run: bool | str = False,
         replay: bool | str = False,
         ledger_conn_id: str = "pv_ledger",
         **kwargs: Any,
@@ -67,7 +67,7 @@ class CarryRecordsOperator(BaseOperator):
         self.operation = operation
         self.records = records
         self.conn_id = conn_id or f"pv_{system}"
-        self.rehearse = rehearse
+        self.dry_run = dry_run
         self.replay = replay
         self.ledger_conn_id = ledger_conn_id
 
@@ -81,7 +81,7 @@ class CarryRecordsOperator(BaseOperator):
             AirflowSkipException: the system is disabled.
         """
         report = self._carried(records_of(self.records), owner_of(context))
-        return conclude(self, [report], context, rehearsal=truth(self.rehearse))
+        return conclude(self, [report], context, dry_run=truth(self.dry_run))
 
     def _carried(self, records: Sequence[Record], owner: str) -> Report:
         from pv_testing.core.sync import run
@@ -89,7 +89,7 @@ class CarryRecordsOperator(BaseOperator):
         hooks = {self.system: hook_of(self.system, self.conn_id)}
         with open_clients(hooks, self.ledger_conn_id, owner) as (client,):
             refuse_plain_call(client, self.operation)
-            flags = {"replay": truth(self.replay), "dry_run": truth(self.rehearse)}
+            flags = {"replay": truth(self.replay), "dry_run": truth(self.dry_run)}
             report: Report = run(client.aexchange(self.operation, records, **flags))
             return report
 

@@ -59,14 +59,14 @@ class ChooseServiceRequestsOperator(BaseOperator):
         executions: with ``sweep``, the state of those executions whose changes matter, empty for all of them; without
             it, those of none do.
         unknown_states: look once a day for requests in a state that no workflow is about; they wait for a person.
-        rehearse: remember nothing of what is found.
+        dry_run: remember nothing of what is found.
         service_request: the number or the id of the only one to take.
         most_tasks: how many tasks there may be at the most.
         framework_conn_id: the connection of the framework.
         ledger_conn_id: the connection of the ledger.
     """
 
-    template_fields: Sequence[str] = ("service_request", "rehearse", "framework_conn_id", "ledger_conn_id")
+    template_fields: Sequence[str] = ("service_request", "dry_run", "framework_conn_id", "ledger_conn_id")
     ui_color = "#e8eef7"
 
     def __init__(
@@ -77,7 +77,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         executions: str | None = None,
         service_request: str = "",
         unknown_states: bool = False,
-        rehearse: bool | str = False,
+        dry_run: bool | str = False,
         most_tasks: int = MOST_TASKS,
         framework_conn_id: str = "pv_framework",
         ledger_conn_id: str = "pv_ledger",
@@ -89,7 +89,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         self.executions = executions
         self.service_request = service_request
         self.unknown_states = unknown_states
-        self.rehearse = rehearse
+        self.dry_run = dry_run
         self.most_tasks = most_tasks
         self.framework_conn_id = framework_conn_id
         self.ledger_conn_id = ledger_conn_id
@@ -116,7 +116,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         from pv_testing.workflow.sweep import Sweep
         from pv_testing.workflow.unknown_states import look_for_unknown_states
 
-        keep, ledger = not truth(self.rehearse), framework.ledger
+        keep, ledger = not truth(self.dry_run), framework.ledger
         if self.unknown_states and keep:
             for number, state in look_for_unknown_states(framework, ledger, owner).items():
                 shown = visible(number)

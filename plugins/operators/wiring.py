@@ -60,7 +60,7 @@ PARAMS: dict[str, Param] = {
 
 FLAGS = {
     "service_request": "{{ params.sr }}",
-    "rehearse": "{{ params.dry_run }}",
+    "dry_run": "{{ params.dry_run }}",
     "replay": "{{ params.replay }}",
 }
 

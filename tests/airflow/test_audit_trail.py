@@ -54,8 +54,8 @@ def test_each_task_sends_its_source_and_asks_for_no_service_request(lab: Lab) ->
     assert sync()[0]["counts"]["created"] == 0
 
 
-def test_a_rehearsal_given_by_a_template_sends_nothing(lab: Lab) -> None:
-    assert sync(rehearse="True")[0]["counts"]["created"] == 1
+def test_a_dry_run_given_by_a_template_sends_nothing(lab: Lab) -> None:
+    assert sync(dry_run="True")[0]["counts"]["created"] == 1
     assert events(lab) == []
 
 

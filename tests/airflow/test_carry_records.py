@@ -36,7 +36,7 @@ def carry(dag_id, records, **arguments):
 
 
 carry("literal", [sample("{{{{ dag.dag_id }}}}", "SN1", module={{"api_key": "{CANARY}", "model": "M400"}})])
-carry("rehearsed", [sample("rehearsed", "SN1")], rehearse="{{{{ true }}}}")
+carry("dry", [sample("dry", "SN1")], dry_run="{{{{ true }}}}")
 carry("incomplete", [sample("incomplete", "SN1"), sample("incomplete", "")])
 carry("quoted", "{{{{ [] }}}}")
 carry("disabled", [sample("disabled", "SN1")], system="erp")
@@ -78,7 +78,7 @@ def told(alone: None, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dic
     connections = {
         f"AIRFLOW_CONN_{name.upper()}": json.dumps(each) for name, each in laboratory.connections(lab).items()
     }
-    runs = ["literal", "literal", "rehearsed", "incomplete", "quoted", "plain", "unknown", "given", "mapped"]
+    runs = ["literal", "literal", "dry", "incomplete", "quoted", "plain", "unknown", "given", "mapped"]
     runs += ["disabled", "samples_from_a_list", "samples_from_a_list"]
     home = folder / "home"
     home.mkdir()
@@ -116,7 +116,7 @@ def test_what_the_task_returns_is_numbers_and_keys_only(told: dict[str, Any]) ->
 
 def test_the_rendered_templates_show_the_records_without_secrets(told: dict[str, Any], lab: Lab) -> None:
     rendered = told["literal"][0]["carry"]["rendered"]
-    assert set(rendered) == {"operation", "records", "rehearse", "replay", "conn_id", "ledger_conn_id"}
+    assert set(rendered) == {"operation", "records", "dry_run", "replay", "conn_id", "ledger_conn_id"}
     (record,) = rendered["records"]
     assert record["key"] == "literal/SN1"
     assert record["data"]["module"] == {"api_key": "***", "model": "M400"}
@@ -125,11 +125,11 @@ def test_the_rendered_templates_show_the_records_without_secrets(told: dict[str,
     assert lab.credentials.lims_api_key not in everything
 
 
-def test_a_rehearsal_changes_nothing(told: dict[str, Any], lab: Lab) -> None:
-    (run,) = told["rehearsed"]
+def test_a_dry_run_changes_nothing(told: dict[str, Any], lab: Lab) -> None:
+    (run,) = told["dry"]
     assert run["run"] == "success"
     assert run["carry"]["xcom"][0]["counts"]["created"] == 1
-    assert lab.samples("rehearsed") == []
+    assert lab.samples("dry") == []
 
 
 def test_a_record_that_waits_for_a_person_fails_the_task_at_once_and_the_others_are_done(

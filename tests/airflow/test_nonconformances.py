@@ -74,9 +74,9 @@ def test_a_closed_request_is_chosen_until_nothing_of_it_waits(lab: Lab) -> None:
     assert chosen.execute({"ti": TI}) == []
 
 
-def test_a_rehearsal_remembers_nothing_of_what_it_finds(lab: Lab) -> None:
+def test_a_dry_run_remembers_nothing_of_what_it_finds(lab: Lab) -> None:
     options = {"states": UNDER_TEST, "sweep": SWEEP, "unknown_states": True}
-    chosen = ChooseServiceRequestsOperator(task_id="choose", rehearse="True", **options)
+    chosen = ChooseServiceRequestsOperator(task_id="choose", dry_run="True", **options)
     assert len(chosen.execute({"ti": TI})) == 1
     lab.advance(1, "CLOSED")
     really = ChooseServiceRequestsOperator(task_id="choose", **options)
@@ -95,9 +95,9 @@ def test_a_word_that_nobody_knows_fails_the_task(lab: Lab) -> None:
         report(service_requests=[1])
 
 
-def test_a_rehearsal_given_by_a_template_sends_nothing(lab: Lab) -> None:
+def test_a_dry_run_given_by_a_template_sends_nothing(lab: Lab) -> None:
     lab.decide(int(first(lab)), "FAIL")
-    assert report(service_requests=[1], rehearse="True")[0]["counts"]["created"] == 1
+    assert report(service_requests=[1], dry_run="True")[0]["counts"]["created"] == 1
     assert lab.rows("qms", "SELECT * FROM nc_reports") == []
 
 

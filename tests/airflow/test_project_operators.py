@@ -11,7 +11,7 @@ from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.projects.tasks import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 
 def test_closed_requests_are_chosen_until_their_tasks_are_there(tmp_path):
@@ -26,7 +26,7 @@ def test_closed_requests_are_chosen_until_their_tasks_are_there(tmp_path):
             assert create.chosen(framework) == [1]
             second = read_service_request(framework.get_service_request(2))
             for sweep in (TASK_SWEEP, STATUS_SWEEP):
-                run(Unfinished(ledger, sweep).keep([(second, False)]))
+                run(SweepBacklog(ledger, sweep).keep([(second, False)]))
             assert create.chosen(framework) == [1, 2]
             assert UpdateTasksOperator(task_id="update").chosen(framework) == [2]
             assert LogHoursOperator(task_id="hours").chosen(framework) == []

@@ -13,7 +13,7 @@ from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
 from pv_testing.inventory.stock import DRAWN, STOCK
 from pv_testing.ledger import Ledger
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def test_open_requests_are_chosen_and_closed_ones_until_they_are_finished(lab, f
     task = operator(task_id="step")
     assert task.sweep == name
     assert task.chosen(framework) == [first]
-    memory = Unfinished(framework.ledger, name, 30)
+    memory = SweepBacklog(framework.ledger, name, 30)
     known = {sr_id: read_service_request(framework.get_service_request(sr_id)) for sr_id in (first, second)}
     run(memory.keep([(known[first], False), (known[second], False)]))
     assert sorted(set(task.chosen(framework))) == [first, second]

@@ -27,7 +27,7 @@ PROJECT = Path(__file__).parents[2]
 # How often each DAG runs in an hour, by its schedule of 300 seconds; CAPAs are looked for once a day.
 HOURLY = 12
 DAILY = ("pv_capa",)
-PLAN = {"rehearse": False, "replay": False, "service_request": ""}
+PLAN = {"dry_run": False, "replay": False, "service_request": ""}
 SKIPPED = ("approve", "fail_run")
 OVERLAP = 1
 # So that the daily reading, which is spread over the day, doesn't mix with the cost of an idle sweep.

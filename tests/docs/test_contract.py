@@ -17,8 +17,8 @@ from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.fields import Shared, compile_map
 from pv_testing.contracts.units import is_known
+from pv_testing.core.classification import classify_http
 from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, ConfigError, MappingError, Rejected
-from pv_testing.core.judgement import judge_http
 from pv_testing.core.response import Response
 from pv_testing.core.schema import validator
 from pv_testing.core.sync import run
@@ -260,7 +260,7 @@ def keys(schema: Any) -> Iterator[str]:
 )
 def test_http_decides_as_the_table_says(status: int, repeatable: str, other: str) -> None:
     for may_repeat, expected in ((True, repeatable), (False, other)):
-        found = judge_http(Response(status, {}, b""), may_repeat)
+        found = classify_http(Response(status, {}, b""), may_repeat)
         assert (found.error.__name__ if found.error else found.verdict.value) == expected
 
 

@@ -26,7 +26,7 @@ from pv_testing.samples.intake import create_samples
 from pv_testing.samples.results import upload_results
 from pv_testing.workflow.changes import EXECUTIONS, REQUESTS, changed, has_turned
 from pv_testing.workflow.sweep import Sweep
-from pv_testing.workflow.unfinished import DAY, Unfinished
+from pv_testing.workflow.sweep_backlog import DAY, SweepBacklog
 from tests.integration.auditing import contract
 
 FIRST, SECOND = "SR-2025-0001", "SR-2025-0002"
@@ -197,7 +197,7 @@ def test_a_dry_run_leaves_everything_to_the_next_one(laboratory_of_results):
 
 def test_an_attempt_that_slept_through_a_change_settles_nothing(laboratory_of_results):
     sweep = laboratory_of_results()
-    asleep = Unfinished(sweep.ledger, results.SWEEP)
+    asleep = SweepBacklog(sweep.ledger, results.SWEEP)
     read = read_service_request(sweep.framework.get_service_request(1))
     sweep.lab.correct(5001, {"Pmax": {"value": 399.0, "unit": "W"}})
     sweep.due()

@@ -147,7 +147,7 @@ def test_what_changes_before_it_was_settled_waits_once_and_what_is_as_billed_not
         assert set(waits(at)) == waiting
 
 
-def test_a_rehearsal_leaves_what_waits_as_it_is(office):
+def test_a_dry_run_leaves_what_waits_as_it_is(office):
     at = office(modules=4, protocols=1)
     at.bill()
     at.announce(3, "2027-01-01T00:00:00Z")

@@ -21,7 +21,7 @@ from pv_testing.projects import ProjectRules
 from pv_testing.projects.task_updates import update_tasks
 from pv_testing.projects.tasks import HOURS_SWEEP, STATUS_SWEEP, TASK_SWEEP, create_tasks
 from pv_testing.projects.time_entries import log_hours
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 RULES = ProjectRules.of(
     {"operator_hours": {"protocols": {"PVTP-018": {"cap": 6}, "PVTP-020": {"ratio": 0.005, "cap": 100}}}}
@@ -229,7 +229,7 @@ def test_a_request_that_is_closed_between_two_sweeps_gets_its_last_update_and_it
 
 def remembered(projects, *names):
     wanted = names or (STATUS_SWEEP, HOURS_SWEEP)
-    return [list(Unfinished(projects.ledger, name).take({}, keep=False).values()) for name in wanted]
+    return [list(SweepBacklog(projects.ledger, name).take({}, keep=False).values()) for name in wanted]
 
 
 def test_tasks_that_are_refused_are_still_created_after_the_request_is_closed(laboratory):

@@ -6,7 +6,7 @@ import pytest
 
 from pv_testing.core.errors import ExchangeIncomplete
 from pv_testing.samples.results import SWEEP
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 
 def test_twelve_modules_with_twelve_protocols_go_all_the_way(laboratory):
@@ -121,7 +121,7 @@ def test_a_request_deleted_half_way_is_noted_and_the_others_go_on(laboratory):
 def test_a_closed_request_is_remembered_until_none_of_its_results_waits(laboratory):
     trip = laboratory(state="complete", modules=2, protocols=1)
     trip.intake().raise_for_waiting()
-    memory = Unfinished(trip.ledger, SWEEP)
+    memory = SweepBacklog(trip.ledger, SWEEP)
     trip.lab.faults("lims", {"route": "POST /api/v2/*results*", "kind": "error", "status": 422})
     assert trip.results().not_in_effect()
     trip.lab.faults("lims")

@@ -19,7 +19,7 @@ from pv_testing.quality.nonconformances import SWEEP as REPORTS
 from pv_testing.quality.nonconformances import report_non_conformances
 from pv_testing.samples import intake, results, statuses
 from pv_testing.workflow.executions import list_complete, readable
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 from pv_testing.workflow.unknown_states import KIND, LOOKED, look_for_unknown_states
 
 UNREADABLE = "GET /api/v1/executions/5001/results"
@@ -76,7 +76,7 @@ def test_a_request_is_remembered_before_anything_of_it_is_read(laboratory):
     with _qms(trip) as qms, pytest.raises(AuthenticationError):
         run(report_non_conformances(trip.framework, qms, [1, 2]))
     for sweep in (results.SWEEP, REPORTS):
-        assert set(Unfinished(trip.ledger, sweep).take({}).values()) == {1, 2}
+        assert set(SweepBacklog(trip.ledger, sweep).take({}).values()) == {1, 2}
 
 
 def test_tasks_of_one_sweep_forget_no_request_of_each_other(tmp_path):
@@ -89,13 +89,13 @@ def test_tasks_of_one_sweep_forget_no_request_of_each_other(tmp_path):
             task.start()
         for task in tasks:
             task.join(60)
-        assert len(Unfinished(ledger, "lims/results").take({})) == 7 * 20
+        assert len(SweepBacklog(ledger, "lims/results").take({})) == 7 * 20
 
 
 def _taken(url, task):
     with Ledger(url) as ledger:
         for number in range(20):
-            Unfinished(ledger, "lims/results").take({f"SR-{task}-{number}": number})
+            SweepBacklog(ledger, "lims/results").take({f"SR-{task}-{number}": number})
 
 
 def test_a_test_that_ends_after_its_request_was_closed_is_waited_for(laboratory):
@@ -111,11 +111,11 @@ def test_a_test_that_ends_after_its_request_was_closed_is_waited_for(laboratory)
             assert any("SR-2025-0001 is closed, but its execution" in note for note in report.notes)
         trip.lab.run_executions(1, 1.0)
         for sweep in (results.SWEEP, REPORTS):
-            assert Unfinished(trip.ledger, sweep).take({}) == {"SR-2025-0001": 1}
+            assert SweepBacklog(trip.ledger, sweep).take({}) == {"SR-2025-0001": 1}
         assert trip.results().counts()["created"] == 1
         assert run(report_non_conformances(trip.framework, qms, [1])).counts()["created"] == 1
     for sweep in (results.SWEEP, REPORTS):
-        assert Unfinished(trip.ledger, sweep).take({}) == {}
+        assert SweepBacklog(trip.ledger, sweep).take({}) == {}
 
 
 def test_an_execution_without_a_module_waits_for_a_person(laboratory):
@@ -134,10 +134,10 @@ def test_the_lims_hears_the_last_status_of_a_request_that_was_approved_and_close
     trip.push().raise_for_waiting()
     trip.lab.advance(1, "REPORTS_APPROVED")
     trip.lab.advance(1, "CLOSED")
-    assert Unfinished(trip.ledger, statuses.SWEEP).take({}) == {"SR-2025-0001": 1}
+    assert SweepBacklog(trip.ledger, statuses.SWEEP).take({}) == {"SR-2025-0001": 1}
     trip.push().raise_for_waiting()
     assert {sample["status"] for sample in trip.lab.samples()} == {"Approved"}
-    assert Unfinished(trip.ledger, statuses.SWEEP).take({}) == {}
+    assert SweepBacklog(trip.ledger, statuses.SWEEP).take({}) == {}
 
 
 def test_the_lims_hears_the_last_status_before_a_state_that_the_contract_does_not_map(laboratory):
@@ -155,7 +155,7 @@ def test_the_samples_of_a_request_that_is_closed_meanwhile_are_still_made(labora
     assert trip.intake().not_in_effect()
     trip.lab.advance(1, "CLOSED")
     trip.lab.faults("lims")
-    memory = Unfinished(trip.ledger, intake.SWEEP)
+    memory = SweepBacklog(trip.ledger, intake.SWEEP)
     assert memory.take({}) == {"SR-2025-0001": 1}
     trip.intake(replay=True).raise_for_waiting()
     assert len(trip.lab.samples()) == 2
@@ -208,7 +208,7 @@ def test_a_request_in_an_unknown_state_that_a_person_has_confirmed_is_left_alone
 
 def test_nothing_is_made_of_a_request_that_has_left_the_known_states_and_it_is_forgotten(laboratory):
     trip = laboratory(modules=2, protocols=1)
-    memory = Unfinished(trip.ledger, intake.SWEEP)
+    memory = SweepBacklog(trip.ledger, intake.SWEEP)
     memory.take({"SR-2025-0001": 1})
     _edit(trip, "UPDATE service_requests SET status = 'CANCELLED' WHERE id = 1")
     trip.intake().raise_for_waiting()
@@ -230,7 +230,7 @@ def test_a_person_can_say_that_nothing_is_to_be_done_for_a_module_without_serial
     trip.intake().raise_for_waiting()
     trip.results()
     assert trip.ledger.waiting() == []
-    assert Unfinished(trip.ledger, intake.SWEEP).take({}) == {}
+    assert SweepBacklog(trip.ledger, intake.SWEEP).take({}) == {}
 
 
 def test_a_serial_number_that_comes_twice_and_can_be_kept_by_no_database_stops_no_other(laboratory):

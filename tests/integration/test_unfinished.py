@@ -14,7 +14,7 @@ from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.workflow.sweep import Sweep
-from pv_testing.workflow.unfinished import DAY, Unfinished
+from pv_testing.workflow.sweep_backlog import DAY, SweepBacklog
 
 NAME = "erp/invoices"
 
@@ -46,7 +46,7 @@ class Closed:
 
     def keep(self, finished, deleted=()):
         read = [read_service_request(self.framework.get_service_request(sr_id)) for sr_id in finished]
-        run(Unfinished(self.ledger, NAME, 730).keep([(each, True) for each in read], deleted))
+        run(SweepBacklog(self.ledger, NAME, 730).keep([(each, True) for each in read], deleted))
 
     def days_later(self, days):
         kept = json.loads(self.ledger.watermark(NAME))

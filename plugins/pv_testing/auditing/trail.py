@@ -149,7 +149,7 @@ class Sender:
         self._mark = mark
         self._replay = replay
         self._dry_run = dry_run
-        self._report = Report(OPERATION, qms.system, qms.config.provider, rehearsal=dry_run)
+        self._report = Report(OPERATION, qms.system, qms.config.provider, dry_run=dry_run)
 
     async def send(self, source: AsyncIterator[Placed]) -> Report:
         """Send event after event until the source ends or one isn't in effect.

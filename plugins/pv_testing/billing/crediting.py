@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
 from pv_testing.billing import BillingPolicy, Invoice, credit_note_key, credit_note_of, credit_note_record, differences
-from pv_testing.billing.billed import COMPARED, Billed
-from pv_testing.billing.cases import Stage, is_withdrawn_wholly, posting_of, stage_of
 from pv_testing.billing.einvoices import einvoice_record, write_e_invoices
+from pv_testing.billing.invoice_jobs import Stage, is_withdrawn_wholly, posting_of, stage_of
+from pv_testing.billing.invoice_state import COMPARED, InvoiceState
 from pv_testing.billing.invoicing import LOOK_BACK_DAYS
-from pv_testing.billing.later_orders import ByHand, later_orders
+from pv_testing.billing.later_orders import ManualAdjustments, later_orders
 from pv_testing.config import lab_zone
 from pv_testing.core import keys
 from pv_testing.core.errors import DataError
@@ -23,8 +23,8 @@ from pv_testing.exchange.report import Report
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger, State
-from pv_testing.workflow.reported import in_doubt
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.nc_input_cache import in_doubt
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 from pv_testing.workflow.withdrawals import withdrawn_at, withdrawn_from
 
 SWEEP = "erp/credits"
@@ -67,16 +67,16 @@ async def credit_withdrawn_tests(
     flags = {"replay": replay, "dry_run": dry_run}
     requests, missing = await framework.aservice_requests(sr_ids)
     found = await asyncio.to_thread(_credits, erp.ledger, requests, policy, zone, keep=not dry_run)
-    records = [each.record for case in found for each in case.notes if not each.in_effect]
+    records = [each.record for job in found for each in job.notes if not each.in_effect]
     report = await erp.aexchange("create_credit_note", records, **flags)
-    report.add(each.unchanged() for case in found for each in case.notes if each.in_effect)
+    report.add(each.unchanged() for job in found for each in job.notes if each.in_effect)
     report.notes += [said for outcome in report.outcomes for said in _compared(outcome, found)]
-    dropped = [key for case in found for key in case.dropped]
+    dropped = [key for job in found for key in job.dropped]
     doubtful = await asyncio.to_thread(in_doubt, erp.ledger, erp.system, "credit_note", dropped)
     report.add(Outcome(key, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for key in sorted(doubtful))
-    missing.tell(report)
+    missing.add_to(report)
     reports = [report]
-    later = [record for case in found for record in case.later]
+    later = [record for job in found for record in job.later]
     if later:
         reports.append(await erp.aexchange("create_invoice", later, **flags))
     if not dry_run:
@@ -85,7 +85,7 @@ async def credit_withdrawn_tests(
         reports += [] if files is None else [files]
         waiting = {outcome.key for each in reports for outcome in each.not_in_effect()}
         done = [(each.request, each.nothing or (each.posted and not each.keys & waiting)) for each in found]
-        memory = await asyncio.to_thread(Unfinished, erp.ledger, SWEEP, LOOK_BACK_DAYS)
+        memory = await asyncio.to_thread(SweepBacklog, erp.ledger, SWEEP, LOOK_BACK_DAYS)
         await memory.keep(done, missing.deleted)
     return reports
 
@@ -150,21 +150,21 @@ def _credits(
 
 def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, zone: tzinfo, *, keep: bool) -> Credits:
     number = request.sr_number
-    billed = Billed(ledger, number)
+    billed = InvoiceState(ledger, number)
     posting = posting_of(ledger, number)
-    case = Credits(request, stage_of(posting, billed) is Stage.POSTED and bool(billed.posted))
+    job = Credits(request, stage_of(posting, billed) is Stage.POSTED and bool(billed.posted))
     invoice = billed.invoice(policy)
-    if posting is None or invoice is None or not case.posted:
-        case.nothing = is_withdrawn_wholly(request) and posting is None and not _may_be_billed(ledger, number)
-        return case
+    if posting is None or invoice is None or not job.posted:
+        job.nothing = is_withdrawn_wholly(request) and posting is None and not _may_be_billed(ledger, number)
+        return job
     listed = [line.protocol_id for line in invoice.lines]
-    by_hand = ByHand(ledger, number, [*listed, *request.protocols])
+    adjustments = ManualAdjustments(ledger, number, [*listed, *request.protocols])
     own = keys.prefix(keys.compose(number))
     entries = {entry.key: entry for entry in ledger.entries("erp", "credit_note", prefix=own)}
     there = {key: entry.external_id for key, entry in entries.items() if entry.state is State.CONFIRMED}
     for protocol in withdrawn_from(request, listed):
         key = credit_note_key(number, protocol)
-        if by_hand.settled(protocol) or (by_hand.has(protocol) and key not in there):
+        if adjustments.settled(protocol) or (adjustments.has(protocol) and key not in there):
             continue
         try:
             moment = withdrawn_at(ledger, request, protocol, keep=keep)
@@ -172,17 +172,17 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
             credit = Credit(credit_note_record(note), note, there.get(key, ""))
         except DataError as error:
             credit = Credit(Record(key, {"invoice_id": posting.external_id}, error), external_id=there.get(key, ""))
-        case.notes.append(credit)
+        job.notes.append(credit)
     if billed.is_as_drawn_up(invoice):
         credited = [protocol for protocol in listed if credit_note_key(number, protocol) in there]
-        case.later += later_orders(request, invoice, policy, by_hand, credited)
+        job.later += later_orders(request, invoice, policy, adjustments, credited)
     if keep:
-        by_hand.keep(case.later)
-    case.outdated += by_hand.outdated(case.later)
+        adjustments.keep(job.later)
+    job.outdated += adjustments.outdated(job.later)
     lines = {credit_note_key(number, protocol) for protocol in listed}
     unmade = (lines & entries.keys()) - there.keys()
-    case.dropped += sorted(unmade - {each.record.key for each in case.notes})
-    return case
+    job.dropped += sorted(unmade - {each.record.key for each in job.notes})
+    return job
 
 
 def _may_be_billed(ledger: Ledger, number: str) -> bool:
@@ -193,14 +193,14 @@ def _may_be_billed(ledger: Ledger, number: str) -> bool:
 
 def _release(erp: ERPClient, found: Sequence[Credits], doubtful: AbstractSet[str]) -> None:
     """Let wait no longer what isn't so any more, but for what may have taken effect."""
-    outdated = [key for case in found for key in case.outdated]
-    dropped = [key for case in found for key in case.dropped if key not in doubtful]
+    outdated = [key for job in found for key in job.outdated]
+    dropped = [key for job in found for key in job.dropped if key not in doubtful]
     erp.ledger.release(erp.system, "invoice", outdated, owner=erp.owner, automatic=True)
     erp.ledger.release(erp.system, "credit_note", dropped, owner=erp.owner, automatic=True)
 
 
 def _credit_note(
-    billed: Billed, invoice: Invoice, protocol: str, invoice_id: str, moment: datetime, zone: tzinfo
+    billed: InvoiceState, invoice: Invoice, protocol: str, invoice_id: str, moment: datetime, zone: tzinfo
 ) -> Invoice:
     if not billed.is_as_drawn_up(invoice):
         reason = f"{protocol} was withdrawn, but a person has changed invoice {invoice_id} in the ERP; credit it there"
@@ -211,13 +211,13 @@ def _credit_note(
 
 def _documents(found: Sequence[Credits], ids: Mapping[str, str]) -> list[Record]:
     """Return the e-invoices of the credit notes that are in effect."""
-    notes = [each for case in found for each in case.notes if each.record.key in ids]
+    notes = [each for job in found for each in job.notes if each.record.key in ids]
     return [einvoice_record(each.record.key, each.note, ids[each.record.key]) for each in notes if each.note]
 
 
 def _compared(outcome: Outcome, found: Sequence[Credits]) -> list[str]:
     """Say where the ERP has computed a credit note otherwise than we have, where it says what it has computed."""
-    notes = {each.record.key: each.note for case in found for each in case.notes}
+    notes = {each.record.key: each.note for job in found for each in job.notes}
     note = notes.get(outcome.key)
     if note is None or "total" not in outcome.body:
         return []

@@ -48,7 +48,7 @@ def write(invoice: Invoice, folder: str | Path, number: str = "") -> Path:
     Args:
         invoice: an invoice or a credit note.
         folder: where; it is made where it doesn't exist.
-        number: as for :func:`einvoice`; the file is named by the service request in any case.
+        number: as for :func:`einvoice`; the file is named by the service request in any job.
 
     Raises:
         DataError: as :func:`einvoice`.

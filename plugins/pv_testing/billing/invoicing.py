@@ -12,10 +12,10 @@ from datetime import tzinfo
 from typing import Any
 
 from pv_testing.billing import BillingPolicy, invoice_of
-from pv_testing.billing.billed import APPROVED, Billed, posted_as
-from pv_testing.billing.cases import MISSING, UNCLEAR, Case, Stage, posting_of, stage_of
 from pv_testing.billing.customers import PLANNED, Customers
 from pv_testing.billing.einvoices import einvoice_record, write_e_invoices
+from pv_testing.billing.invoice_jobs import MISSING, UNCLEAR, InvoiceJob, Stage, posting_of, stage_of
+from pv_testing.billing.invoice_state import APPROVED, InvoiceState, posted_as
 from pv_testing.billing.payments import Payments
 from pv_testing.config import lab_zone
 from pv_testing.core import keys
@@ -28,8 +28,8 @@ from pv_testing.domain.status import rank
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
-from pv_testing.workflow.reported import in_doubt
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.nc_input_cache import in_doubt
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 SWEEP = "erp/invoices"
 # Tests may be withdrawn, and invoices be forgotten, long after a request was closed.
@@ -97,160 +97,160 @@ class Invoicing:
         """Bill the service requests and return the reports."""
         requests, missing = await self._framework.aservice_requests(sr_ids)
         approved = [each for each in requests if rank(each.status) >= rank(APPROVED)]
-        cases = await asyncio.to_thread(self._cases, approved)
-        await gather_bounded([self._look(case) for case in cases])
-        customers = await self._draw_up([case for case in cases if case.writable])
-        empty = [case for case in cases if case.is_withdrawn_wholly]
-        cases = [case for case in cases if case not in empty]
-        invoices = await self._write(cases)
-        postings = await self._post(cases)
-        files = await self._e_invoices(cases)
+        jobs = await asyncio.to_thread(self._jobs, approved)
+        await gather_bounded([self._look(job) for job in jobs])
+        customers = await self._draw_up([job for job in jobs if job.writable])
+        empty = [job for job in jobs if job.is_withdrawn_wholly]
+        jobs = [job for job in jobs if job not in empty]
+        invoices = await self._write(jobs)
+        postings = await self._post(jobs)
+        files = await self._e_invoices(jobs)
         invoices.notes += [f"{each.sr_number}: not approved yet" for each in requests if each not in approved]
-        invoices.notes += [f"{case.key}: every test was withdrawn; there is nothing to bill" for case in empty]
-        missing.tell(invoices)
-        postings.notes += await self._payments(cases)
+        invoices.notes += [f"{job.key}: every test was withdrawn; there is nothing to bill" for job in empty]
+        missing.add_to(invoices)
+        postings.notes += await self._payments(jobs)
         if not self._dry_run:
-            await self._release("invoice", [case.key for case in empty])
-            await self._done_with(cases, empty, files, missing.deleted)
+            await self._release("invoice", [job.key for job in empty])
+            await self._done_with(jobs, empty, files, missing.deleted)
         return [report for report in (invoices, postings, customers, files) if report is not None]
 
-    def _cases(self, requests: Sequence[ServiceRequest]) -> list[Case]:
+    def _jobs(self, requests: Sequence[ServiceRequest]) -> list[InvoiceJob]:
         """Take up what the ledger knows of the requests."""
         ledger, system = self._erp.ledger, self._erp.system
         numbers = [keys.compose(each.sr_number) for each in requests]
         ids, doubtful = ledger.external_ids(system, "invoice", numbers), in_doubt(ledger, system, "invoice", numbers)
-        cases = []
+        jobs = []
         for request in requests:
             posting = posting_of(ledger, request.sr_number)
-            billed = Billed(ledger, request.sr_number, keep=not self._dry_run)
+            billed = InvoiceState(ledger, request.sr_number, keep=not self._dry_run)
             key = keys.compose(request.sr_number)
             invoice_id = (posting.external_id if posting else "") or ids.get(key, "")
             doubt = key in doubtful
-            cases.append(Case(request, billed, invoice_id, stage_of(posting, billed), in_doubt=doubt))
-        return cases
+            jobs.append(InvoiceJob(request, billed, invoice_id, stage_of(posting, billed), in_doubt=doubt))
+        return jobs
 
-    async def _look(self, case: Case) -> None:
+    async def _look(self, job: InvoiceJob) -> None:
         """Ask the ERP about an invoice that isn't known to be posted, or of which it isn't known as what."""
-        if case.invoice_id and case.stage is not Stage.SENT and not case.is_posted:
-            await self._ask(case)
+        if job.invoice_id and job.stage is not Stage.SENT and not job.is_posted:
+            await self._ask(job)
 
-    async def _ask(self, case: Case) -> None:
-        """Ask the ERP about an invoice; one that is gone or can't be understood is one case's trouble, not all's."""
+    async def _ask(self, job: InvoiceJob) -> None:
+        """Ask the ERP about an invoice; one that is gone or can't be understood is one job's trouble, not all's."""
         try:
-            case.in_erp = await self._erp.ainvoice(case.invoice_id)
+            job.in_erp = await self._erp.ainvoice(job.invoice_id)
         except NotFound:
-            case.in_erp = {"status": MISSING}
+            job.in_erp = {"status": MISSING}
         except DataError as error:
-            case.in_erp = {"status": UNCLEAR, "reason": error.message}
+            job.in_erp = {"status": UNCLEAR, "reason": error.message}
 
-    async def _draw_up(self, cases: Sequence[Case]) -> Report | None:
+    async def _draw_up(self, jobs: Sequence[InvoiceJob]) -> Report | None:
         """Compute the invoices anew that aren't posted, and remember them before they are sent."""
-        if not cases:
+        if not jobs:
             return None
         customers = Customers(self._erp, self._policy, replay=self._replay, dry_run=self._dry_run)
-        protocols, _ = await together(self._framework.aprotocols(), customers.learn([case.request for case in cases]))
-        await gather_bounded([self._compute(case, customers, protocols) for case in cases])
+        protocols, _ = await together(self._framework.aprotocols(), customers.learn([job.request for job in jobs]))
+        await gather_bounded([self._compute(job, customers, protocols) for job in jobs])
         return customers.report
 
-    async def _compute(self, case: Case, customers: Customers, protocols: Mapping[str, Mapping[str, Any]]) -> None:
-        rows = await self._framework.alist("list_executions", sr_id=case.request.id)
-        await asyncio.to_thread(self._draw, case, rows, customers, protocols)
+    async def _compute(self, job: InvoiceJob, customers: Customers, protocols: Mapping[str, Mapping[str, Any]]) -> None:
+        rows = await self._framework.alist("list_executions", sr_id=job.request.id)
+        await asyncio.to_thread(self._draw, job, rows, customers, protocols)
 
     def _draw(
         self,
-        case: Case,
+        job: InvoiceJob,
         rows: Sequence[Mapping[str, Any]],
         customers: Customers,
         protocols: Mapping[str, Mapping[str, Any]],
     ) -> None:
         try:
             invoice = invoice_of(
-                case.request,
+                job.request,
                 [read_execution(row) for row in rows],
                 protocols,
                 self._policy,
-                case.billed.approved_at(case.request),
+                job.billed.approved_at(job.request),
                 self._zone,
-                customer_id=customers.id_of(case.request),
+                customer_id=customers.id_of(job.request),
             )
         except DataError as error:
-            case.problem = error
+            job.problem = error
         else:
-            case.drawn_up(invoice)
+            job.drawn_up(invoice)
 
-    async def _write(self, cases: Sequence[Case]) -> Report:
+    async def _write(self, jobs: Sequence[InvoiceJob]) -> Report:
         """Create the drafts and change those that are there, then see what the ERP has made of them."""
-        records = [record for case in cases if (record := case.record()) is not None]
+        records = [record for job in jobs if (record := job.record()) is not None]
         report = await self._exchange("create_invoice", records)
-        report.add(case.untouched() for case in cases if case.record() is None)
+        report.add(job.untouched() for job in jobs if job.record() is None)
         outcomes = {outcome.key: outcome for outcome in report.outcomes}
-        await gather_bounded([self._compare(case, outcomes[case.key]) for case in cases if case.record() is not None])
+        await gather_bounded([self._compare(job, outcomes[job.key]) for job in jobs if job.record() is not None])
         return report
 
-    async def _compare(self, case: Case, outcome: Outcome) -> None:
-        case.written_as(outcome)
+    async def _compare(self, job: InvoiceJob, outcome: Outcome) -> None:
+        job.written_as(outcome)
         if self._dry_run or not outcome.result.in_effect:
             return
-        if outcome.result.value != "unchanged" or not case.in_erp:
-            await self._ask(case)
-        await asyncio.to_thread(case.seen_in_erp)
+        if outcome.result.value != "unchanged" or not job.in_erp:
+            await self._ask(job)
+        await asyncio.to_thread(job.seen_in_erp)
 
-    async def _post(self, cases: Sequence[Case]) -> Report:
+    async def _post(self, jobs: Sequence[InvoiceJob]) -> Report:
         """Post what nothing speaks against; the rest waits, each with its reason."""
-        due = [case for case in cases if case.may_be_posted]
+        due = [job for job in jobs if job.may_be_posted]
         records = await asyncio.to_thread(self._postings, due)
         if not self._dry_run:
-            await self._release("invoice_posting", [case.key for case in due if case.is_settled_in_erp])
+            await self._release("invoice_posting", [job.key for job in due if job.is_settled_in_erp])
         report = await self._exchange("post_invoice", records)
         in_effect = report.external_ids()
-        before = [case for case in cases if case.stage is Stage.POSTED]
-        posted = [*before, *(case for case in due if case.key in in_effect)]
+        before = [job for job in jobs if job.stage is Stage.POSTED]
+        posted = [*before, *(job for job in due if job.key in in_effect)]
         if not self._dry_run:
-            just_posted = [case for case in posted if case.stage is not Stage.POSTED]
-            await gather_bounded([self._see_posted(case) for case in posted])
-            wrong = [case.contradiction() for case in before if not case.is_posted]
-            report.replace(case.unseen() for case in just_posted if not case.is_posted)
+            just_posted = [job for job in posted if job.stage is not Stage.POSTED]
+            await gather_bounded([self._see_posted(job) for job in posted])
+            wrong = [job.contradiction() for job in before if not job.is_posted]
+            report.replace(job.unseen() for job in just_posted if not job.is_posted)
             report.add((await self._exchange("post_invoice", wrong)).outcomes if wrong else ())
-        report.add(case.untouched() for case in before if self._dry_run or case.is_posted)
+        report.add(job.untouched() for job in before if self._dry_run or job.is_posted)
         return report
 
-    def _postings(self, due: Sequence[Case]) -> list[Record]:
-        return [case.posting(PLANNED if self._dry_run else "") for case in due]
+    def _postings(self, due: Sequence[InvoiceJob]) -> list[Record]:
+        return [job.posting(PLANNED if self._dry_run else "") for job in due]
 
     async def _release(self, kind: str, keys: Sequence[str]) -> None:
         """Let wait no longer what a person has posted, even if the ERP refused us that, or what is billed no more."""
         await asyncio.to_thread(self._erp.ledger.release, self._erp.system, kind, keys, owner=self._erp.owner)
 
-    async def _see_posted(self, case: Case) -> None:
+    async def _see_posted(self, job: InvoiceJob) -> None:
         """Remember what the ERP says of an invoice that is posted now, or that a person has said to be."""
-        if case.stage is not Stage.POSTED and not case.is_settled_in_erp:
-            await self._ask(case)
-        case.stage = Stage.POSTED
-        if case.is_settled_in_erp:
-            await asyncio.to_thread(case.billed.note, posted=posted_as(case.in_erp))
+        if job.stage is not Stage.POSTED and not job.is_settled_in_erp:
+            await self._ask(job)
+        job.stage = Stage.POSTED
+        if job.is_settled_in_erp:
+            await asyncio.to_thread(job.billed.note, posted=posted_as(job.in_erp))
 
-    async def _e_invoices(self, cases: Sequence[Case]) -> Report | None:
+    async def _e_invoices(self, jobs: Sequence[InvoiceJob]) -> Report | None:
         """Write the e-invoices of posted invoices, where the laboratory wants them."""
         if self._dry_run:
             return None
         records, notes = [], []
-        for case in cases:
-            invoice = case.billed.invoice(self._policy)
-            if not case.is_posted or invoice is None:
+        for job in jobs:
+            invoice = job.billed.invoice(self._policy)
+            if not job.is_posted or invoice is None:
                 continue
-            if case.billed.is_as_drawn_up(invoice):
-                records.append(einvoice_record(case.key, invoice, case.billed.posted["number"]))
+            if job.billed.is_as_drawn_up(invoice):
+                records.append(einvoice_record(job.key, invoice, job.billed.posted["number"]))
             else:
-                notes.append(f"{case.key}: no e-invoice, because a person has changed the invoice in the ERP")
+                notes.append(f"{job.key}: no e-invoice, because a person has changed the invoice in the ERP")
         report = await write_e_invoices(self._policy, self._erp, records, replay=self._replay)
         if report is not None:
             report.notes += notes
         return report
 
-    async def _payments(self, cases: Sequence[Case]) -> list[str]:
+    async def _payments(self, jobs: Sequence[InvoiceJob]) -> list[str]:
         payments = await asyncio.to_thread(Payments, self._erp)
-        posted = [case for case in cases if case.is_posted and not case.billed.settled]
-        notes = await payments.look({case.key: case.invoice_id for case in posted})
+        posted = [job for job in jobs if job.is_posted and not job.billed.settled]
+        notes = await payments.look({job.key: job.invoice_id for job in posted})
         if not self._dry_run:
             await asyncio.to_thread(self._keep_settled, payments)
         return notes
@@ -258,15 +258,15 @@ class Invoicing:
     def _keep_settled(self, payments: Payments) -> None:
         payments.keep()
         for key, word in payments.settled.items():
-            Billed(self._erp.ledger, key).note(settled=word)
+            InvoiceState(self._erp.ledger, key).note(settled=word)
 
     async def _done_with(
-        self, cases: Sequence[Case], empty: Sequence[Case], files: Report | None, deleted: Sequence[int]
+        self, jobs: Sequence[InvoiceJob], empty: Sequence[InvoiceJob], files: Report | None, deleted: Sequence[int]
     ) -> None:
         waiting = {outcome.key for outcome in files.not_in_effect()} if files else set()
-        done = [(case.request, case.is_posted and case.key not in waiting) for case in cases]
-        done += [(case.request, True) for case in empty]
-        memory = await asyncio.to_thread(Unfinished, self._erp.ledger, SWEEP, LOOK_BACK_DAYS)
+        done = [(job.request, job.is_posted and job.key not in waiting) for job in jobs]
+        done += [(job.request, True) for job in empty]
+        memory = await asyncio.to_thread(SweepBacklog, self._erp.ledger, SWEEP, LOOK_BACK_DAYS)
         await memory.keep(done, deleted)
 
     async def _exchange(self, operation: str, records: Sequence[Any]) -> Report:

@@ -59,7 +59,7 @@ class LaterOrder(NamedTuple):
         return keys.below(place, ordered, *([str(number)] if number > 1 else []))
 
 
-class ByHand:
+class ManualAdjustments:
     """Which tests of one service request are a person's matter, and as what she has settled them last.
 
     A record's key says how much was ordered: ``SR-2025-0123/PVTP-001/13`` is settled as thirteen modules. From the
@@ -109,7 +109,7 @@ class ByHand:
         return [each.key for each in entries if each.state is State.QUARANTINED and each.key not in keys]
 
     def keep(self, due: Iterable[Record]) -> None:
-        """Remember which tests wait, before they do, in case the request lists them no longer one day."""
+        """Remember which tests wait, before they do, in job the request lists them no longer one day."""
         new = {str(record.data["protocol_id"]) for record in due}
         kept = sorted({*self._kept, *new})
         if kept != self._kept:
@@ -117,7 +117,11 @@ class ByHand:
 
 
 def later_orders(
-    request: ServiceRequest, invoice: Invoice, policy: BillingPolicy, by_hand: ByHand, credited: Collection[str] = ()
+    request: ServiceRequest,
+    invoice: Invoice,
+    policy: BillingPolicy,
+    adjustments: ManualAdjustments,
+    credited: Collection[str] = (),
 ) -> Iterator[Record]:
     """Give a record that waits for a person for each test that is ordered otherwise than it was billed or settled.
 
@@ -127,7 +131,7 @@ def later_orders(
         request: as the framework has it.
         invoice: as it was posted.
         policy: whether quantities are the announced ones, which alone are compared.
-        by_hand: what a person has settled.
+        adjustments: what a person has settled.
         credited: protocols of the invoice that were given back.
     """
     counted = policy.quantity == ANNOUNCED
@@ -135,22 +139,22 @@ def later_orders(
     billed |= dict.fromkeys(credited, WITHDRAWN)
     ordered = str(request.quantity) if counted and request.quantity is not None else ORDERED
     now = dict.fromkeys(wanted_protocols(request) if request.assigned else (), ordered)
-    now |= dict.fromkeys(withdrawn_from(request, by_hand.protocols), WITHDRAWN)
-    for protocol in by_hand.protocols:
-        before = by_hand.settled(protocol) or billed.get(protocol, WITHDRAWN)
+    now |= dict.fromkeys(withdrawn_from(request, adjustments.protocols), WITHDRAWN)
+    for protocol in adjustments.protocols:
+        before = adjustments.settled(protocol) or billed.get(protocol, WITHDRAWN)
         ordered = now.get(protocol, before)
-        if not _same(before, ordered) and (ordered != WITHDRAWN or by_hand.has(protocol)):
-            yield _waits(protocol, before, ordered, by_hand, given_back=protocol in billed)
+        if not _same(before, ordered) and (ordered != WITHDRAWN or adjustments.has(protocol)):
+            yield _waits(protocol, before, ordered, adjustments, given_back=protocol in billed)
 
 
 def _same(before: str, ordered: str) -> bool:
     return before == ordered or (ORDERED in {before, ordered} and WITHDRAWN not in {before, ordered})
 
 
-def _waits(protocol: str, before: str, ordered: str, by_hand: ByHand, *, given_back: bool) -> Record:
-    how = "settled last" if by_hand.settled(protocol) else "billed"
+def _waits(protocol: str, before: str, ordered: str, adjustments: ManualAdjustments, *, given_back: bool) -> Record:
+    how = "settled last" if adjustments.settled(protocol) else "billed"
     if before == WITHDRAWN:
-        back = given_back or by_hand.settled(protocol)
+        back = given_back or adjustments.settled(protocol)
         code = "ADDED_AFTER_INVOICE"
         said = (
             f"{protocol} is ordered again after it was given back"
@@ -164,6 +168,6 @@ def _waits(protocol: str, before: str, ordered: str, by_hand: ByHand, *, given_b
     else:
         code = "QUANTITY_CHANGED"
         said = f"{protocol}: {before} modules were {how}, {ordered} are ordered now"
-    key = by_hand.key(protocol, ordered)
+    key = adjustments.key(protocol, ordered)
     reason = f"{said}; settle it in the ERP, then confirm this record with the id of what you made there"
     return Record(key, {"later_order": key, "protocol_id": protocol, "code": code}, DataError(reason, code=code))

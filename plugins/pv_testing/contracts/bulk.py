@@ -18,7 +18,7 @@ from pv_testing.core.records import BULK_INCOMPLETE
 from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
-    from pv_testing.contracts.model import Call, Request, Values
+    from pv_testing.contracts.model import Request, RequestTemplate, Values
 
 SHOWN = 200
 
@@ -41,7 +41,7 @@ class Bulk:
         ordered: whether the product promises that the answers come in the order of the records.
     """
 
-    call: Call
+    call: RequestTemplate
     size: int
     wrap: Putter | None
     items: Getter
@@ -52,7 +52,7 @@ class Bulk:
     ordered: bool = False
 
     def request(self, bodies: Sequence[Values]) -> Request:
-        """Return the request for several records, each as :meth:`Call.body` gives it."""
+        """Return the request for several records, each as :meth:`RequestTemplate.body` gives it."""
         body: Any = list(bodies)
         if self.wrap is not None:
             body = {}
@@ -63,7 +63,7 @@ class Bulk:
         """Return the keys under which the answers will speak of the records; none where they say no key.
 
         Args:
-            bodies: what is sent, each as :meth:`Call.body` gives it.
+            bodies: what is sent, each as :meth:`RequestTemplate.body` gives it.
 
         Raises:
             MappingError: a record has no key, so that no answer could be told to be its own; nothing was sent.

@@ -8,7 +8,7 @@ from typing import Any
 
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.fields import Shared
-from pv_testing.contracts.model import Call, Find, Identity, OperationSpec, Parameter, Values, as_text
+from pv_testing.contracts.model import Find, Identity, OperationSpec, Parameter, RequestTemplate, Values, as_text
 from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import Getter, Template, first, getter, key_pair, putter
 from pv_testing.contracts.quoting import Quoted, has_placeholder
@@ -18,7 +18,9 @@ _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 
 
-def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET", *, clears: bool = False) -> Call:
+def compile_call(
+    written: Mapping[str, Any], shared: Shared, method: str = "GET", *, clears: bool = False
+) -> RequestTemplate:
     """Compile a request.
 
     Args:
@@ -32,7 +34,7 @@ def compile_call(written: Mapping[str, Any], shared: Shared, method: str = "GET"
     constants = {ours: spec for ours, spec in query.items() if isinstance(spec, Mapping) and "const" in spec}
     templates = templates_of(query)
     plain = [ours for ours in query if ours not in constants and ours not in templates]
-    return Call(
+    return RequestTemplate(
         method=method,
         path=Template.of(written["soap"] if "soap" in written else written["path"]),
         query={ours: _parameter(ours, query[ours], shared) for ours in plain},
@@ -114,7 +116,7 @@ def _pages(written: Mapping[str, Any], pagination: Pagination) -> Pagination:
     return replace(pagination, **(said if isinstance(said, Mapping) else {"items": said}))
 
 
-def _bulk(written: Mapping[str, Any], single: Call, shared: Shared) -> Bulk:
+def _bulk(written: Mapping[str, Any], single: RequestTemplate, shared: Shared) -> Bulk:
     sent_keys, said_keys = key_pair(*_sides(written["key"])) if "key" in written else (None, None)
     return Bulk(
         call=compile_call(written, shared, single.method),

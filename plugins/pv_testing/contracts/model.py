@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pv_testing.contracts.login import Login
     from pv_testing.contracts.rules import Rules
     from pv_testing.contracts.wsdl import Port
-    from pv_testing.core.judgement import Judge, Judgement
+    from pv_testing.core.classification import Classification, ResponseClassifier
 
 Values = Mapping[str, Any]
 NOTHING: Values = {}
@@ -90,7 +90,7 @@ def as_text(value: Any) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class RequestTemplate:
     """A request with places to fill.
 
     What goes into the address or the query isn't repeated in the body.
@@ -202,7 +202,7 @@ class Find:
         equal: the same, where what is wanted has taken something away and the record may still have it.
     """
 
-    call: Call
+    call: RequestTemplate
     size: int
     one_key: Callable[[Values], Any] | None
     wrap: Putter | None
@@ -237,7 +237,7 @@ class Find:
 
         Args:
             payloads: mapped records; only one where ``size`` is 1.
-            context: as in :meth:`Call.request`, where ``size`` is 1.
+            context: as in :meth:`RequestTemplate.request`, where ``size`` is 1.
         """
         request = self._request(payloads, context)
         return request._replace(params={**request.params, self.unique: token_hex(8)}) if self.unique else request
@@ -301,7 +301,7 @@ class OperationSpec:
     """
 
     name: str
-    call: Call
+    call: RequestTemplate
     kind: str = ""
     map: FieldMap | None = None
     success: frozenset[int] = frozenset()
@@ -312,7 +312,7 @@ class OperationSpec:
     item_id: Getter = field(default=getter("id"))
     bulk: Bulk | None = None
     find: Find | None = None
-    update: Call | None = None
+    update: RequestTemplate | None = None
     on_change: OnChange = "update"
     look_first: bool = False
 
@@ -336,7 +336,7 @@ class Identity:
         field: the path that ``known`` looks at, for messages.
     """
 
-    call: Call
+    call: RequestTemplate
     who: Getter
     known: Callable[[Any], bool]
     field: str
@@ -413,12 +413,12 @@ class Contract:
             raise ConfigError(f"{self.file}: has no operation {name!r}; {allowed(name, known)}", code="NO_OPERATION")
         return self.operations[name]
 
-    def judge(self, operation: str | OperationSpec) -> Judge:
+    def classify(self, operation: str | OperationSpec) -> ResponseClassifier:
         """Return the function that says what a response to an operation means."""
         spec = self.operation(operation) if isinstance(operation, str) else operation
-        return self.rules.judge(spec)
+        return self.rules.classify(spec)
 
-    def judge_item(self, operation: str | OperationSpec) -> Callable[[Values], Judgement]:
+    def classify_item(self, operation: str | OperationSpec) -> Callable[[Values], Classification]:
         """Return the function that says what one record's answer within a bulk answer means."""
         spec = self.operation(operation) if isinstance(operation, str) else operation
-        return self.rules.judge_item(spec)
+        return self.rules.classify_item(spec)

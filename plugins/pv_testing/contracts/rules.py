@@ -24,7 +24,7 @@ from pv_testing.core.records import Verdict
 
 if TYPE_CHECKING:
     from pv_testing.contracts.model import OperationSpec
-    from pv_testing.core.judgement import Judge, Judgement
+    from pv_testing.core.classification import Classification, ResponseClassifier
     from pv_testing.core.response import Response
 
 VERDICTS: Mapping[str, tuple[Verdict, type[IntegrationError] | None]] = {
@@ -96,59 +96,61 @@ class Rules:
     reasons: Sequence[Getter]
     not_processed: frozenset[int] = frozenset()
 
-    def judge(self, spec: OperationSpec) -> Judge:
-        """Return the judge of an operation's responses."""
+    def classify(self, spec: OperationSpec) -> ResponseClassifier:
+        """Return the classifier of an operation's responses."""
         mine = [rule for rule in self.rules if not rule.operations or spec.name in rule.operations]
-        return self._judge(mine, spec.success)
+        return self._classify(mine, spec.success)
 
-    def judge_look_up(self) -> Judge:
-        """Return the judge of look-ups; rules about some operations are about these operations' own answers."""
-        judge = self._judge([rule for rule in self.rules if not rule.operations], frozenset())
+    def classify_look_up(self) -> ResponseClassifier:
+        """Return the classifier of look-ups; rules about some operations are about these operations' own answers."""
+        classify = self._classify([rule for rule in self.rules if not rule.operations], frozenset())
 
-        def judged(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
-            found = judge(response, repeatable)
+        def judged(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
+            found = classify(response, repeatable)
             # What only reads has no effect to be unclear about.
             return found._replace(verdict=Verdict.RETRYABLE) if found.verdict is Verdict.AMBIGUOUS else found
 
         return judged
 
-    def _judge(self, mine: Sequence[Rule], success: Collection[int]) -> Judge:
-        from pv_testing.core.judgement import OK, Judgement, judge_http
+    def _classify(self, mine: Sequence[Rule], success: Collection[int]) -> ResponseClassifier:
+        from pv_testing.core.classification import OK, Classification, classify_http
 
-        def judged(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+        def judged(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
             for rule in mine:
                 if rule.meets(response):
                     return self._by_rule(rule, response)
             if not 200 <= response.status < 300:
-                found = judge_http(response, repeatable)
+                found = classify_http(response, repeatable)
                 code, reason = self.explain(_decoded(response))
                 promised = response.status in self.not_processed
                 return found._replace(code=code or found.code, reason=reason or found.reason, promised=promised)
             if success and response.status not in success:
                 reason = f"the system answered {response.status}, which the contract doesn't foresee"
-                return Judgement(Verdict.AMBIGUOUS, f"HTTP_{response.status}", reason)
+                return Classification(Verdict.AMBIGUOUS, f"HTTP_{response.status}", reason)
             return OK
 
         return judged
 
-    def judge_item(self, spec: OperationSpec) -> Callable[[Mapping[str, Any]], Judgement]:
-        """Return the judge of single answers within an operation's bulk answers."""
+    def classify_item(self, spec: OperationSpec) -> Callable[[Mapping[str, Any]], Classification]:
+        """Return the classifier of single answers within an operation's bulk answers."""
         import orjson
 
-        from pv_testing.core.judgement import OK, Judgement
+        from pv_testing.core.classification import OK, Classification
         from pv_testing.core.response import Response
 
-        judge = self.judge(spec)
+        classify = self.classify(spec)
         status_of = spec.bulk.status if spec.bulk else None
         about_success = any(200 in rule.statuses or 201 in rule.statuses for rule in self.rules)
 
-        def judged(item: Mapping[str, Any]) -> Judgement:
+        def judged(item: Mapping[str, Any]) -> Classification:
             status = status_of(item) if status_of else 200
             if not isinstance(status, int):
-                return Judgement(Verdict.AMBIGUOUS, "NO_STATUS", "the system doesn't say what became of the record")
+                return Classification(
+                    Verdict.AMBIGUOUS, "NO_STATUS", "the system doesn't say what became of the record"
+                )
             if not about_success and 200 <= status < 300:
                 return OK
-            return judge(Response(status, {}, orjson.dumps(item)), False)  # noqa: FBT003
+            return classify(Response(status, {}, orjson.dumps(item)), False)  # noqa: FBT003
 
         return judged
 
@@ -158,15 +160,15 @@ class Rules:
         said = [text for text in (_words(get(body)) for get in self.reasons) if text]
         return redact(str(code)) if isinstance(code, (str, int)) else "", redact("; ".join(said))
 
-    def _by_rule(self, rule: Rule, response: Response) -> Judgement:
-        from pv_testing.core.judgement import OK, Judgement
+    def _by_rule(self, rule: Rule, response: Response) -> Classification:
+        from pv_testing.core.classification import OK, Classification
 
         verdict, error = VERDICTS[rule.verdict]
         if verdict is Verdict.OK:
             return OK
         code, reason = self.explain(_decoded(response))
         code = rule.code or code or f"HTTP_{response.status}"
-        return Judgement(verdict, code, rule.reason or reason or response.explain(), error, promised=True)
+        return Classification(verdict, code, rule.reason or reason or response.explain(), error, promised=True)
 
 
 def _decoded(response: Response) -> Any:

@@ -21,9 +21,9 @@ from pv_testing.core.errors import (
 )
 from pv_testing.core.records import BULK_INCOMPLETE, Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.exchange.batches import batches
+from pv_testing.exchange.claim_buffer import ClaimBuffer
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.second_copies import TWICE, SecondCopies
-from pv_testing.exchange.settling import Settling
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 from pv_testing.ledger.rules import CONTENT_DIFFERS
 
@@ -51,7 +51,7 @@ T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
-class Run:
+class ExchangeContext:
     """What the chunks of one exchange share.
 
     Args:
@@ -79,7 +79,7 @@ class Run:
         self.stopped: IntegrationError | None = None
 
 
-class Chunk:
+class ChunkProcessor:
     """Carries a chunk of prepared records to an outcome each.
 
     Args:
@@ -87,11 +87,11 @@ class Chunk:
         items: the records, mapped and validated, no key twice.
     """
 
-    def __init__(self, shared: Run, items: Sequence[Prepared]) -> None:
+    def __init__(self, shared: ExchangeContext, items: Sequence[Prepared]) -> None:
         self.shared = shared
         self.operation = shared.operation
         self.items = {item.key: item for item in items}
-        self.settling = Settling(shared.ledger, shared.operation, shared.owner)
+        self.buffer = ClaimBuffer(shared.ledger, shared.operation, shared.owner)
         self._in_place = shared.operation.limits.on_change == "update"
         self._may_be_foreign = shared.operation.limits.own_record and shared.operation.limits.on_change != "amend"
         self._waited: dict[str, int] = {}
@@ -111,22 +111,22 @@ class Chunk:
             await self._ledger(self.shared.ledger.release, list(self.items), owner=self.shared.owner, automatic=True)
         give_up = clock.seconds() + self.shared.patience
         busy = await self._attempt(list(self.items.values()))
-        overtaken = await self.settling.overtaken()
+        overtaken = await self.buffer.overtaken()
         while overtaken or (busy and clock.seconds() < give_up):
             if busy:
                 await asyncio.sleep(POLL)
             busy = await self._attempt([*busy, *(self.items[key] for key in overtaken)])
-            overtaken = await self.settling.overtaken()
+            overtaken = await self.buffer.overtaken()
         for item in busy:
-            self.settling.note(item.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record")
+            self.buffer.note(item.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record")
         await self._look_for_second_copies()
-        return await self.settling.close()
+        return await self.buffer.close()
 
     async def _attempt(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Claim and carry what can be claimed; return what another attempt holds."""
         if self.shared.stopped is not None:
             for item in items:
-                self.settling.note(item.key, Result.DEFERRED, code="NOT_SENT", reason=self.shared.stopped.message)
+                self.buffer.note(item.key, Result.DEFERRED, code="NOT_SENT", reason=self.shared.stopped.message)
             return []
         limits = self.operation.limits
         claims = [Claim(item.key, item.fingerprint) for item in items]
@@ -136,13 +136,13 @@ class Chunk:
         for claim in claimed:
             sort[claim.decision].append(claim)
         for claim in sort[Decision.UNCHANGED]:
-            self.settling.note(claim.key, Result.UNCHANGED, claim.external_id)
+            self.buffer.note(claim.key, Result.UNCHANGED, claim.external_id)
             if self.shared.replay:
                 self._second_copies.expect([self._take(claim)], sent_twice=False)
         for claim in sort[Decision.WAITING]:
             result = Result.REJECTED if claim.rejected else Result.QUARANTINED
-            self.settling.note(claim.key, result, code=claim.code, reason=f"waits for a person: {claim.reason}")
-        self.settling.hold([*sort[Decision.NEW], *sort[Decision.CHANGED], *sort[Decision.RESOLVE]], asked)
+            self.buffer.note(claim.key, result, code=claim.code, reason=f"waits for a person: {claim.reason}")
+        self.buffer.hold([*sort[Decision.NEW], *sort[Decision.CHANGED], *sort[Decision.RESOLVE]], asked)
         self._leave_overtaken(sort)
         await self._carry(sort)
         self._waited = {claim.key: claim.revision for claim in sort[Decision.BUSY]}
@@ -158,8 +158,8 @@ class Chunk:
         for decision in (Decision.NEW, Decision.CHANGED, Decision.RESOLVE):
             for claim in sort[decision]:
                 if claim.revision > self._waited.get(claim.key, claim.revision):
-                    self.settling.leave(self.items[claim.key], "STALE", STALE)
-            sort[decision] = [claim for claim in sort[decision] if self.settling.holds(claim.key)]
+                    self.buffer.leave(self.items[claim.key], "STALE", STALE)
+            sort[decision] = [claim for claim in sort[decision] if self.buffer.holds(claim.key)]
 
     async def _carry(self, sort: dict[Decision, list[Claimed]]) -> None:
         limits = self.operation.limits
@@ -168,7 +168,7 @@ class Chunk:
         unclear = [self._take(claim) for claim in sort[Decision.RESOLVE]]
         if limits.on_change == "ignore":
             for item in changed:
-                self.settling.keep(item)
+                self.buffer.keep(item)
             changed = []
         if limits.look_first:
             new = await self._adopt(new)
@@ -176,7 +176,7 @@ class Chunk:
             older: list[Prepared] = []
             same: list[Prepared] = []
             for item in unclear:
-                (older if self.settling.doubts_another(item) else same).append(item)
+                (older if self.buffer.doubts_another(item) else same).append(item)
             await self._settle_older(older)
             await self._clarify(same, ROUNDS)
         if new or changed:
@@ -200,31 +200,31 @@ class Chunk:
 
     async def _deliver(self, batch: Sequence[Prepared], rounds: int) -> None:
         """Send one batch and act on what the system says of each record."""
-        if self.settling.expiring():
+        if self.buffer.expiring():
             await self._renew()
-        batch = self.settling.held(batch)
+        batch = self.buffer.held(batch)
         if self.shared.stopped is not None:
-            self.settling.not_sent(batch, self.shared.stopped)
+            self.buffer.not_sent(batch, self.shared.stopped)
             return
         if not batch:
             return
-        self.settling.sending(batch)
-        attempt = lease.until(self.settling.deadline())
+        self.buffer.sending(batch)
+        attempt = lease.until(self.buffer.deadline())
         try:
             with attempt:
                 replies = await self.operation.send(batch)
         except IntegrationError as error:
             if attempt.unsent:
-                self.settling.absent_from_system(batch)
+                self.buffer.absent_from_system(batch)
             else:
-                self.settling.wrote(batch)
+                self.buffer.wrote(batch)
             await self._failed(batch, error, rounds)
             return
         unclear, again = self._settle(batch, replies)
         if unclear or again:
-            self.settling.wrote([*unclear, *again])
-        if self.settling.due():
-            await self.settling.commit()
+            self.buffer.wrote([*unclear, *again])
+        if self.buffer.due():
+            await self.buffer.commit()
         if unclear:
             await self._clarify(unclear, rounds)
         if again:
@@ -234,8 +234,8 @@ class Chunk:
         """Prolong the leases where a request that is sent now may outlive them; without that, nothing may be sent."""
         if self.shared.stopped is not None:
             return
-        await self.settling.renew()
-        if self.settling.expiring():
+        await self.buffer.renew()
+        if self.buffer.expiring():
             self.shared.stopped = self.shared.stopped or LedgerError(TOO_SLOW, system=self.operation.system)
 
     def _settle(self, batch: Sequence[Prepared], replies: Sequence[Reply]) -> tuple[list[Prepared], list[Prepared]]:
@@ -244,9 +244,9 @@ class Chunk:
         again: list[Prepared] = []
         for item, reply in zip(batch, replies, strict=True):
             if reply.verdict is Verdict.OK:
-                self.settling.done(item, reply.external_id or item.external_id, reply.body)
+                self.buffer.done(item, reply.external_id or item.external_id, reply.body)
             elif reply.verdict is Verdict.REJECTED:
-                self.settling.refuse(item, reply.code or "REJECTED", reply.reason)
+                self.buffer.refuse(item, reply.code or "REJECTED", reply.reason)
             else:
                 (unclear if reply.verdict is Verdict.AMBIGUOUS else again).append(item)
                 if reply.code == BULK_INCOMPLETE:
@@ -257,7 +257,7 @@ class Chunk:
         """Send again what the system has said it did not take, after the wait that it asks for."""
         if rounds <= 1:
             for item in items:
-                self.settling.defer(item, "NOT_SENT", "the system did not take the record after several tries")
+                self.buffer.defer(item, "NOT_SENT", "the system did not take the record after several tries")
             return
         asked = [reply.retry_after for reply in replies if reply.verdict is Verdict.RETRYABLE and reply.retry_after]
         await asyncio.sleep(max(asked, default=POLL))
@@ -267,7 +267,7 @@ class Chunk:
         """Act on an error that speaks of a whole batch."""
         if error.action in {Action.REJECT, Action.QUARANTINE}:
             if len(batch) == 1:
-                self.settling.refuse(batch[0], error.code, error.message)
+                self.buffer.refuse(batch[0], error.code, error.message)
                 return
             middle = len(batch) // 2
             await self._deliver(batch[:middle], rounds)
@@ -289,7 +289,7 @@ class Chunk:
             await self._send_again(batch, rounds)
         else:
             self.shared.stopped = self.shared.stopped or error
-            self.settling.stopped(batch, error)
+            self.buffer.stopped(batch, error)
 
     async def _send_again(self, items: Sequence[Prepared], rounds: int) -> None:
         """Send what a look-up has shown to be absent; in the end it is looked up for a second copy.
@@ -312,9 +312,9 @@ class Chunk:
         """
         for item in await self._find_twice(items):
             if self.operation.limits.repeatable or (self._in_place and item.external_id):
-                self.settling.altered(item)
+                self.buffer.altered(item)
             else:
-                self.settling.absent(item)
+                self.buffer.absent(item)
 
     async def _find_twice(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Look up, and once more after the horizon; return what surely isn't there."""
@@ -323,7 +323,7 @@ class Chunk:
             return []
         await asyncio.sleep(self.operation.limits.horizon)
         missing = await self._find(missing)
-        self.settling.absent_from_system(missing)
+        self.buffer.absent_from_system(missing)
         for item in missing:
             item.absent = not item.external_id
         return missing
@@ -336,7 +336,7 @@ class Chunk:
         else:
             for item in missing:
                 reason = f"its fate is still unclear{why}; the next attempt looks it up first"
-                self.settling.defer(item, "AMBIGUOUS", reason)
+                self.buffer.defer(item, "AMBIGUOUS", reason)
 
     async def _find(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Settle what a look-up shows to be in effect; return what isn't there, or only in an earlier version."""
@@ -344,13 +344,13 @@ class Chunk:
             found = await self.operation.find(items)
         except IntegrationError as error:
             return await self._not_found_out(items, error)
-        items = self.settling.held(items)
+        items = self.buffer.held(items)
         if found is None and self.operation.limits.repeatable:
             return list(items)
         if found is None:
             for item in items:
                 reason = "the system offers no look-up: see there; confirm it if it took effect, else release it"
-                self.settling.quarantine(item, "NO_LOOKUP", reason)
+                self.buffer.quarantine(item, "NO_LOOKUP", reason)
             return []
         return [item for item in items if not self._settle_found(item, found.get(item.key))]
 
@@ -361,48 +361,46 @@ class Chunk:
             middle = len(items) // 2
             return [*await self._find(items[:middle]), *await self._find(items[middle:])]
         if refused:
-            self.settling.quarantine(
-                items[0], "LOOKUP_REFUSED", f"its look-up is refused: {error.message}; {SEE_THERE}"
-            )
+            self.buffer.quarantine(items[0], "LOOKUP_REFUSED", f"its look-up is refused: {error.message}; {SEE_THERE}")
             return []
         self.shared.stopped = self.shared.stopped or error
         for item in items:
-            self.settling.untold(item, f"it could not be looked up: {error.message}")
+            self.buffer.untold(item, f"it could not be looked up: {error.message}")
         return []
 
     def _settle_found(self, item: Prepared, found: Found | None) -> bool:
         if found is None:
             return False
         if found.unclear:
-            self.settling.defer(item, "FILTER_IGNORED", found.unclear)
+            self.buffer.defer(item, "FILTER_IGNORED", found.unclear)
             return True
         if found.copies > 1:
-            self.settling.quarantine(item, "DUPLICATE_IN_SYSTEM", TWICE.format(found.copies))
+            self.buffer.quarantine(item, "DUPLICATE_IN_SYSTEM", TWICE.format(found.copies))
             return True
         first_version = not item.external_id
-        doubts_another = self.settling.doubts_another(item)
+        doubts_another = self.buffer.doubts_another(item)
         unknown = first_version and item.revision == 1 and not doubts_another
         if self._may_be_foreign and unknown and not found.in_effect:
-            self.settling.quarantine(item, CONTENT_DIFFERS, MADE_OTHERWISE.format(found.external_id))
+            self.buffer.quarantine(item, CONTENT_DIFFERS, MADE_OTHERWISE.format(found.external_id))
             return True
         item.external_id = found.external_id
         if doubts_another and self._in_place:
             return False
         if found.in_effect or (first_version and doubts_another):
-            self.settling.adopt(item, found.body)
+            self.buffer.adopt(item, found.body)
             return True
         return False
 
     async def _look_for_second_copies(self) -> None:
         """Have what is in the system twice wait for a person, whatever the ledger holds of it."""
-        disputed = await self.settling.disputed()
+        disputed = await self.buffer.disputed()
         if disputed:
             log.warning("%s: %d records may be there twice and are looked up", self.operation.name, len(disputed))
         self._second_copies.expect([self.items[key] for key in disputed], sent_twice=True)
         refusals = await self._second_copies.found()
         if refusals:
             await self._ledger(self.shared.ledger.suspect, refusals, owner=self.shared.owner)
-        self.settling.note_suspects(refusals, disputed)
+        self.buffer.note_suspects(refusals, disputed)
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)

@@ -16,7 +16,7 @@ from pv_testing.core.errors import DataError
 from pv_testing.core.records import Outcome, Prepared, Record, Result
 from pv_testing.core.sync import run
 from pv_testing.core.visible import visible
-from pv_testing.exchange.chunk import POLL, Chunk, Run
+from pv_testing.exchange.chunk import POLL, ChunkProcessor, ExchangeContext
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.refused import Refused, content_of
 from pv_testing.exchange.report import Report
@@ -85,7 +85,7 @@ class Exchange:
         distinct, contradictory = separate(records)
         chunks = list(self._chunks(distinct))
         width = self._width(len(chunks))
-        shared = Run(
+        shared = ExchangeContext(
             self.operation, self.ledger, owner=self.owner, replay=self.replay, patience=self.patience, width=width
         )
         left = iter(chunks)
@@ -106,7 +106,7 @@ class Exchange:
         Args:
             records: what would be carried.
         """
-        report = Report(self.operation.name, self.operation.system, self.operation.provider, rehearsal=True)
+        report = Report(self.operation.name, self.operation.system, self.operation.provider, dry_run=True)
         distinct, contradictory = separate(records)
         for chunk in self._chunks(distinct):
             prepared, refused = self._prepare(chunk, contradictory)
@@ -138,11 +138,13 @@ class Exchange:
         for start in range(0, len(records), size):
             yield records[start : start + size]
 
-    async def _carry(self, records: Sequence[Record], shared: Run, contradictory: AbstractSet[str]) -> list[Outcome]:
+    async def _carry(
+        self, records: Sequence[Record], shared: ExchangeContext, contradictory: AbstractSet[str]
+    ) -> list[Outcome]:
         prepared, refused = self._prepare(records, contradictory)
         outcomes = await self._refuse(refused) if refused else []
         if prepared:
-            outcomes += await Chunk(shared, prepared).run()
+            outcomes += await ChunkProcessor(shared, prepared).run()
         return outcomes
 
     def _prepare(

@@ -21,7 +21,7 @@ class Report:
         operation: the operation's name.
         system: the system that it spoke to.
         provider: the product behind the system.
-        rehearsal: whether the outcomes are only what would happen.
+        dry_run: whether the outcomes are only what would happen.
 
     Attributes:
         outcomes: one for each record, in no promised order.
@@ -29,11 +29,11 @@ class Report:
         error: what stopped the exchange before its end, if anything did.
     """
 
-    def __init__(self, operation: str, system: str, provider: str = "", *, rehearsal: bool = False) -> None:
+    def __init__(self, operation: str, system: str, provider: str = "", *, dry_run: bool = False) -> None:
         self.operation = operation
         self.system = system
         self.provider = provider
-        self.rehearsal = rehearsal
+        self.dry_run = dry_run
         self.outcomes: list[Outcome] = []
         self.notes: list[str] = []
         self.error: IntegrationError | None = None
@@ -83,7 +83,7 @@ class Report:
         """The closing table of the task log: counts first, then each record that is not in effect and why."""
         where = f"{self.system} ({self.provider})" if self.provider else self.system
         lines = [f"{self.operation} on {where}: {self.total():,} records in {self.seconds:.1f} s"]
-        if self.rehearsal:
+        if self.dry_run:
             lines[0] += "; nothing was changed, this is what would happen"
         lines += [f"  {result.value:<12}{self._counts[result]:>8,}" for result in Result if self._counts[result]]
         lines += [f"  note: {visible(note)}" for note in self.notes]
@@ -105,7 +105,7 @@ class Report:
         """
         if self.error is not None:
             raise self.error
-        if self.rehearsal:
+        if self.dry_run:
             return
         deferred = self._counts[Result.DEFERRED]
         waiting = self._counts[Result.REJECTED] + self._counts[Result.QUARANTINED]

@@ -147,14 +147,14 @@ class FrameworkClient(SystemClient):
         except NotFound:
             return None
 
-    async def aservice_requests(self, sr_ids: Iterable[int]) -> tuple[list[ServiceRequest], Missing]:
+    async def aservice_requests(self, sr_ids: Iterable[int]) -> tuple[list[ServiceRequest], UnreadRequests]:
         """Return service requests in the project's own shape, and which of them are missing; none stops the others."""
         wanted = list(dict.fromkeys(sr_ids))
         read = await gather_bounded([_or_reason(self.aservice_request(sr_id)) for sr_id in wanted])
         both = list(zip(wanted, read, strict=True))
         unread = [_unread(f"service request {i}", said) for i, said in both if isinstance(said, IntegrationError)]
         requests = [said for _, said in both if isinstance(said, ServiceRequest)]
-        return requests, Missing([sr_id for sr_id, said in both if said is None], unread)
+        return requests, UnreadRequests([sr_id for sr_id, said in both if said is None], unread)
 
     async def awith_results(self, execution: Mapping[str, Any]) -> Execution:
         """Return a listed execution together with its results, in the project's own shape."""
@@ -191,7 +191,7 @@ class FrameworkClient(SystemClient):
 
 
 @dataclass(frozen=True)
-class Missing:
+class UnreadRequests:
     """Service requests that a step was to read and could not.
 
     Attributes:
@@ -202,7 +202,7 @@ class Missing:
     deleted: list[int]
     unread: list[Outcome]
 
-    def tell(self, report: Report) -> None:
+    def add_to(self, report: Report) -> None:
         """Put them into the report of a step: a deleted one is noted, one that can't be read is not in effect."""
         report.notes += [
             f"service request {sr_id} has been deleted in the framework; what was sent of it stays where it is"

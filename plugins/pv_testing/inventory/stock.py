@@ -22,7 +22,7 @@ from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision, State
 from pv_testing.workflow.executions import Listed, list_complete, readable
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 MOVE = "record_stock_movement"
 DRAW = "draw_consumable"
@@ -55,8 +55,8 @@ async def move_stock(
         zone: the laboratory's time zone; the configuration's without it.
     """
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
-    report = Report(MOVE, erp.system, erp.config.provider, rehearsal=dry_run)
-    memory = await asyncio.to_thread(Unfinished, erp.ledger, STOCK, policy.closed_days)
+    report = Report(MOVE, erp.system, erp.config.provider, dry_run=dry_run)
+    memory = await asyncio.to_thread(SweepBacklog, erp.ledger, STOCK, policy.closed_days)
     requests, missing = await framework.aservice_requests(sr_ids if policy.states else ())
     read = await gather_bounded([_stay(framework, erp, each, policy, zone, keep=not dry_run) for each in requests])
     if not dry_run:
@@ -70,7 +70,7 @@ async def move_stock(
         strays = [record for stay in stays for record in stay.strays()]
         await _send(erp, MOVE, strays, report, replay=replay)
     report.notes += [note for stay in stays for note in stay.notes()]
-    missing.tell(report)
+    missing.add_to(report)
     if not dry_run:
         await memory.keep(_far(stays), settled=[stay.request for stay in stays if stay.is_settled])
     report.close()
@@ -153,8 +153,8 @@ async def draw_consumables(
     A draw that is in effect stays as it is, whatever the rules say later. The arguments are those of `move_stock`.
     """
     policy, zone = policy or InventoryPolicy.read(), zone or lab_zone()
-    report = Report(DRAW, erp.system, erp.config.provider, rehearsal=dry_run)
-    memory = await asyncio.to_thread(Unfinished, erp.ledger, DRAWN, policy.closed_days)
+    report = Report(DRAW, erp.system, erp.config.provider, dry_run=dry_run)
+    memory = await asyncio.to_thread(SweepBacklog, erp.ledger, DRAWN, policy.closed_days)
     requests, missing = await framework.aservice_requests(sr_ids if policy.consumables else ())
     tested = [request for request in requests if request.status in TESTED]
     listed = await gather_bounded([list_complete(framework, each) for each in tested])
@@ -171,7 +171,7 @@ async def draw_consumables(
         await memory.keep([(each, False) for each in tested if each.sr_number not in before], missing.deleted)
     outcomes = await _send(erp, DRAW, [record for record in every if record.key not in drawn], report, replay=replay)
     drawn |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
-    missing.tell(report)
+    missing.add_to(report)
     if not dry_run:
         await memory.settle(tested, _drawn(records, drawn, under_way))
     report.close()
@@ -196,7 +196,7 @@ async def _send(
     """Send records, take what became of them into the report, and return it."""
     if not records:
         return ()
-    part = await erp.aexchange(operation, records, replay=replay, dry_run=report.rehearsal)
+    part = await erp.aexchange(operation, records, replay=replay, dry_run=report.dry_run)
     report.add(part.outcomes)
     report.error = part.error
     return part.outcomes

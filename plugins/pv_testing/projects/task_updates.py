@@ -19,7 +19,7 @@ from pv_testing.projects.policy import DURATION
 from pv_testing.projects.progress import OPEN, durations
 from pv_testing.projects.records import main_status, progress, subtask_key, subtask_status
 from pv_testing.projects.tasks import STATUS_SWEEP, under_test, unknown
-from pv_testing.workflow.unfinished import CLOSED, Unfinished
+from pv_testing.workflow.sweep_backlog import CLOSED, SweepBacklog
 from pv_testing.workflow.withdrawals import withdrawn_from
 
 
@@ -78,7 +78,7 @@ async def update_tasks(
         What became of the statuses, and of the progress.
     """
     rules = rules or ProjectRules.read()
-    sweep = await asyncio.to_thread(Unfinished, pm.ledger, STATUS_SWEEP)
+    sweep = await asyncio.to_thread(SweepBacklog, pm.ledger, STATUS_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     listed, unread = await under_test(framework, requests)
     projects = await _projects(pm, listed)
@@ -93,7 +93,7 @@ async def update_tasks(
     records = [progress(each.request, each.works, each.task_id, rules, hours) for each in known]
     percents = await pm.aexchange("update_project_progress", records, **flags)
     statuses.add(unread)
-    missing.tell(statuses)
+    missing.add_to(statuses)
     if not dry_run:
         behind |= {outcome.key for report in (mains, percents) for outcome in report.not_in_effect()}
         told = {request.sr_number for request, _ in listed}
@@ -164,7 +164,7 @@ async def _update_main(
 
 async def _remember(
     pm: PMClient,
-    sweep: Unfinished,
+    sweep: SweepBacklog,
     projects: Iterable[Project],
     behind: set[str],
     settled: Iterable[ServiceRequest],

@@ -19,7 +19,7 @@ from pv_testing.projects.assignees import Assignees
 from pv_testing.projects.people import User
 from pv_testing.projects.records import main_task, subtask, subtask_key
 from pv_testing.workflow.executions import readable
-from pv_testing.workflow.unfinished import CLOSED, Unfinished
+from pv_testing.workflow.sweep_backlog import CLOSED, SweepBacklog
 
 # The sweeps: they come back until a request is closed, and its tasks, its last update and its hours are in effect.
 TASK_SWEEP, STATUS_SWEEP, HOURS_SWEEP = "pm/projects", "pm/tasks", "pm/hours"
@@ -48,14 +48,14 @@ async def create_tasks(
         What became of the main tasks, and of the subtasks.
     """
     rules = rules or ProjectRules.read()
-    sweep = await asyncio.to_thread(Unfinished, pm.ledger, TASK_SWEEP)
+    sweep = await asyncio.to_thread(SweepBacklog, pm.ledger, TASK_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     assigned = [request for request in requests if request.assigned]
     if not dry_run:
         await _begin(pm, sweep, requests, assigned)
     tasks = [main_task(request, rules) for request in requests]
     report = await pm.aexchange("create_task", tasks, replay=replay, dry_run=dry_run)
-    missing.tell(report)
+    missing.add_to(report)
     parents = await pm.atask_ids("task", [keys.compose(request.sr_number) for request in assigned])
     records, unplanned = await _subtasks(framework, pm, assigned, parents, rules, keep=not dry_run)
     inner = await pm.aexchange("create_subtask", records, replay=replay, dry_run=dry_run)
@@ -74,12 +74,12 @@ async def create_tasks(
 
 
 async def _begin(
-    pm: PMClient, sweep: Unfinished, requests: Iterable[ServiceRequest], assigned: Iterable[ServiceRequest]
+    pm: PMClient, sweep: SweepBacklog, requests: Iterable[ServiceRequest], assigned: Iterable[ServiceRequest]
 ) -> None:
     """Let every sweep know these requests, however soon they are closed; those without protocols only the first."""
     await sweep.begin(requests)
     for name in (STATUS_SWEEP, HOURS_SWEEP):
-        await (await asyncio.to_thread(Unfinished, pm.ledger, name)).begin(assigned)
+        await (await asyncio.to_thread(SweepBacklog, pm.ledger, name)).begin(assigned)
 
 
 def _keys(request: ServiceRequest) -> set[str]:

@@ -19,7 +19,7 @@ from pv_testing.integrations.pm import PMClient
 from pv_testing.projects import ProjectRules
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
 from pv_testing.projects.tasks import HOURS_SWEEP, under_test, unknown
-from pv_testing.workflow.unfinished import Unfinished, is_over
+from pv_testing.workflow.sweep_backlog import SweepBacklog, is_over
 
 Runs = Sequence[tuple[ServiceRequest, Sequence[Execution]]]
 
@@ -65,7 +65,7 @@ async def log_hours(
         What became of the operators' hours, and of the equipment's.
     """
     rules = rules or ProjectRules.read()
-    sweep = await asyncio.to_thread(Unfinished, pm.ledger, HOURS_SWEEP)
+    sweep = await asyncio.to_thread(SweepBacklog, pm.ledger, HOURS_SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     listed, unread = await under_test(framework, requests)
     times, usages = await _hours(framework, pm, listed, rules)
@@ -75,7 +75,7 @@ async def log_hours(
         report.add(hours.waiting)
         reports.append(report)
     reports[0].add(unread)
-    missing.tell(reports[0])
+    missing.add_to(reports[0])
     reports[0].notes += await _ended(pm, listed)
     if not dry_run:
         await _remember(sweep, requests, listed, reports, missing.deleted)
@@ -117,7 +117,7 @@ def _awaited(run: Execution, waiting: Container[str]) -> bool:
 
 
 async def _remember(
-    sweep: Unfinished, requests: Iterable[ServiceRequest], listed: Runs, reports: Sequence[Report], deleted: list[int]
+    sweep: SweepBacklog, requests: Iterable[ServiceRequest], listed: Runs, reports: Sequence[Report], deleted: list[int]
 ) -> None:
     """Remember the service requests whose hours are entered, so that they aren't read again for nothing."""
     waiting = {keys.split(outcome.key)[0] for report in reports for outcome in report.not_in_effect()}

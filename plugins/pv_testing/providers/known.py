@@ -75,11 +75,13 @@ async def _serves(contract: Contract, spec: OperationSpec, session: RestSession)
 
 async def _read(contract: Contract, spec: OperationSpec, session: RestSession) -> None:
     """Read the first item of a listing, or the answer of another read."""
-    request, judge = spec.call.request(), contract.judge(spec)
+    request, classify = spec.call.request(), contract.classify(spec)
     if spec.pagination is None:
-        await session.request(request.method, request.path, params=request.params, operation=spec.name, judge=judge)
+        await session.request(
+            request.method, request.path, params=request.params, operation=spec.name, classify=classify
+        )
         return
     async for _ in pagination.items(
-        session, request.path, spec.pagination, request.params, operation=spec.name, judge=judge
+        session, request.path, spec.pagination, request.params, operation=spec.name, classify=classify
     ):
         return

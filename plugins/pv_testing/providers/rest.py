@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.kinds import STATES
 from pv_testing.contracts.model import Contract, Find, OperationSpec, Request
+from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.concurrency import bounded
 from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError
 from pv_testing.core.fingerprint import idempotency_key
-from pv_testing.core.judgement import Judge
 from pv_testing.core.records import BULK_INCOMPLETE, Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation, OperationLimits
@@ -94,9 +94,9 @@ class RestProvider:
         spec = self.contract.operation(name)
         request = spec.call.request({name: value for name, value in criteria.items() if value is not None})
         pages = spec.pagination or self.contract.pagination
-        judge = self.contract.judge(spec)
+        classify = self.contract.classify(spec)
         async for item in pagination.items(
-            self.session, request.path, pages, request.params, item_id=spec.item_id, operation=name, judge=judge
+            self.session, request.path, pages, request.params, item_id=spec.item_id, operation=name, classify=classify
         ):
             yield item
 
@@ -133,7 +133,7 @@ class RestProvider:
             json=request.body,
             operation=spec.name,
             repeatable=spec.repeatable,
-            judge=self.contract.judge(spec),
+            classify=self.contract.classify(spec),
             decode=spec.answer == "json",
         )
 
@@ -157,11 +157,11 @@ class RestOperation:
     def __init__(self, contract: Contract, spec: OperationSpec, session: RestSession) -> None:
         self._spec = spec
         self._session = session
-        self._judge = contract.judge(spec)
+        self._classify = contract.classify(spec)
         # The statuses of success are those of a single creation; what changes or carries many answers otherwise.
-        self._judge_other = contract.judge(replace(spec, success=frozenset()))
-        self._judge_look_up = contract.rules.judge_look_up()
-        self._judge_item = contract.judge_item(spec) if spec.bulk else None
+        self._classify_other = contract.classify(replace(spec, success=frozenset()))
+        self._classify_look_up = contract.rules.classify_look_up()
+        self._classify_item = contract.classify_item(spec) if spec.bulk else None
         self._idempotency_header = contract.idempotency_header
         calls = [spec.call, *([spec.bulk.call] if spec.bulk else []), *([spec.update] if spec.update else [])]
         self._stamps_idempotency = any(name == "idempotency_key" for call in calls for _, name in call.stamps)
@@ -224,8 +224,8 @@ class RestOperation:
         call = self._spec.update if changes and self._spec.update else self._spec.call
         request = call.request(item.payload, self._context(item))
         headers = {self._idempotency_header: self._idempotency_key(item)} if self._idempotency_header else None
-        judge = self._judge_other if changes else self._judge
-        response = await self._exchange(request, item.key, judge, headers)
+        classify = self._classify_other if changes else self._classify
+        response = await self._exchange(request, item.key, classify, headers)
         # What else comes back is none of our business; it need not be JSON, and the record has taken effect.
         said = response.json() if self._spec.answer == "json" else None
         return self._confirmed(self._spec.reply_id(said), said, item)
@@ -234,18 +234,18 @@ class RestOperation:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
         keys = bulk.keys(bodies)
         speaking_of = f"{batch[0].key} and {len(batch) - 1} more"
-        response = await self._exchange(bulk.request(bodies), speaking_of, self._judge_other, decode=True)
+        response = await self._exchange(bulk.request(bodies), speaking_of, self._classify_other, decode=True)
         answers = bulk.matched(response.json(), keys, len(batch))
         return [NO_ANSWER if answer is None else self._reply(answer, bulk) for answer in answers]
 
     def _reply(self, answer: Mapping[str, Any], bulk: Bulk) -> Reply:
-        assert self._judge_item is not None
-        judgement = self._judge_item(answer)
-        if judgement.verdict is Verdict.OK:
+        assert self._classify_item is not None
+        classification = self._classify_item(answer)
+        if classification.verdict is Verdict.OK:
             return self._confirmed(bulk.id(answer), answer)
-        doubtful = judgement.verdict is Verdict.RETRYABLE and not self._repeatable and not judgement.promised
-        verdict = Verdict.AMBIGUOUS if doubtful else judgement.verdict
-        return Reply(verdict, reason=judgement.reason, code=judgement.code)
+        doubtful = classification.verdict is Verdict.RETRYABLE and not self._repeatable and not classification.promised
+        verdict = Verdict.AMBIGUOUS if doubtful else classification.verdict
+        return Reply(verdict, reason=classification.reason, code=classification.code)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found] | None:
         """Look records up by business key, as many at a time as the contract allows."""
@@ -298,7 +298,7 @@ class RestOperation:
                 item_id=None if self.limits.on_change == "amend" else find.id,
                 operation=operation,
                 key=key,
-                judge=self._judge_look_up,
+                classify=self._classify_look_up,
             )
             found: list[Mapping[str, Any]] = []
             async for item in items:
@@ -313,7 +313,7 @@ class RestOperation:
             operation=operation,
             key=key,
             repeatable=True,
-            judge=self._judge_look_up,
+            classify=self._classify_look_up,
         )
         found = find.items(response.json())
         _refuse_too_many(found, most)
@@ -350,7 +350,7 @@ class RestOperation:
         self,
         request: Request,
         key: str,
-        judge: Judge,
+        classify: ResponseClassifier,
         headers: Mapping[str, str] | None = None,
         *,
         decode: bool = False,
@@ -364,7 +364,7 @@ class RestOperation:
             operation=self.name,
             key=key,
             repeatable=self._repeatable,
-            judge=judge,
+            classify=classify,
             decode=decode or self._spec.answer == "json",
         )
 

@@ -40,7 +40,7 @@ class Judgement:
 
 
 def judge(execution: Execution) -> Judgement:
-    """Judge a completed execution.
+    """ResponseClassifier a completed execution.
 
     Args:
         execution: with its results.

@@ -18,10 +18,10 @@ from pv_testing.quality.judgement import Judgement, judge
 from pv_testing.quality.policy import QualityPolicy
 from pv_testing.quality.reports import nonconformance_record
 from pv_testing.quality.retests import EarlierReport, earlier_tests
+from pv_testing.workflow.execution_checkpoint import ExecutionCheckpoint
 from pv_testing.workflow.executions import Listed, list_complete
-from pv_testing.workflow.reported import Reported, in_doubt
-from pv_testing.workflow.settled import Settled
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.nc_input_cache import NcInputCache, in_doubt
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 SWEEP = "qms/nc"
 
@@ -52,7 +52,7 @@ async def report_non_conformances(
         dry_run: say what would happen, and change nothing anywhere.
     """
     policy = QualityPolicy.read()
-    sweep = await asyncio.to_thread(Unfinished, qms.ledger, SWEEP)
+    sweep = await asyncio.to_thread(SweepBacklog, qms.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     if not dry_run:
         await sweep.begin(requests, missing.deleted)
@@ -66,7 +66,7 @@ async def report_non_conformances(
     report = await steps.run(replay=replay, dry_run=dry_run)
     report.notes += [note for batch in batches for note in _notes(batch, known)]
     report.notes += [note for batch in batches for note in batch.listed.notes(batch.request)]
-    missing.tell(report)
+    missing.add_to(report)
     if not dry_run:
         await asyncio.to_thread(_keep, qms, batches, report.outcomes, doubtful)
         waiting = {outcome.key for outcome in report.not_in_effect()} | doubtful
@@ -97,8 +97,8 @@ class _Batch:
     request: ServiceRequest
     listed: Listed
     unread: Mapping[str, Outcome]
-    settled: Settled
-    reported: Reported
+    settled: ExecutionCheckpoint
+    reported: NcInputCache
     earlier: Mapping[str, Sequence[str]]
     read: Mapping[str, tuple[Execution, Judgement]]
     repeated: set[str] = field(default_factory=set)
@@ -137,8 +137,8 @@ class _Batch:
 async def _read(framework: FrameworkClient, qms: QMSClient, request: ServiceRequest, *, anew: bool) -> _Batch:
     """Read the completed executions of a request but for those that are settled."""
     number, contract = request.sr_number, qms.contract.digest
-    settled = await asyncio.to_thread(Settled, qms.ledger, f"qms/nc/{number}", contract, anew=anew)
-    reported = await asyncio.to_thread(Reported, qms.ledger, f"qms/nc_facts/{number}")
+    settled = await asyncio.to_thread(ExecutionCheckpoint, qms.ledger, f"qms/nc/{number}", contract, anew=anew)
+    reported = await asyncio.to_thread(NcInputCache, qms.ledger, f"qms/nc_facts/{number}")
     listed = await list_complete(framework, request)
     unsettled = [each.raw for each in listed.complete if not settled.has(each.raw)]
     executions, unread = await framework.aall_with_results(unsettled)
@@ -172,7 +172,7 @@ class _Reporting:
     async def run(self, *, replay: bool, dry_run: bool) -> Report:
         """Report round by round; all but retests are in the first one."""
         rounds = self._rounds()
-        report = Report("create_nc_report", self.qms.system, self.qms.config.provider, rehearsal=dry_run)
+        report = Report("create_nc_report", self.qms.system, self.qms.config.provider, dry_run=dry_run)
         for place in sorted(rounds) or [0]:
             records = [
                 self._record(batch, execution_id, earlier)

@@ -14,7 +14,7 @@ from pv_testing.integrations.lims import LIMSClient
 from pv_testing.ledger import State
 from pv_testing.samples.records import sample_records, shortfalls
 from pv_testing.workflow.confirmed import without_confirmed
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 SWEEP = "lims/samples"
 KIND = "sample"
@@ -39,7 +39,7 @@ async def create_samples(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
-    memory = await asyncio.to_thread(Unfinished, lims.ledger, SWEEP)
+    memory = await asyncio.to_thread(SweepBacklog, lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     by_request = {each.sr_number: sample_records(each) for each in requests if each.status in STATES}
     wanted = [record for of in by_request.values() for record in of]
@@ -48,7 +48,7 @@ async def create_samples(
     report.add(confirmed)
     report.notes += shortfalls(requests)
     report.notes += await asyncio.to_thread(_no_longer_listed, lims, by_request, keep=not dry_run)
-    missing.tell(report)
+    missing.add_to(report)
     if not dry_run:
         waiting = {outcome.key for outcome in report.not_in_effect()}
         behind = {number for number, of in by_request.items() if any(record.key in waiting for record in of)}

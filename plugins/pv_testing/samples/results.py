@@ -18,9 +18,9 @@ from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.samples.result_sets import result_record
 from pv_testing.workflow.confirmed import without_confirmed
+from pv_testing.workflow.execution_checkpoint import ExecutionCheckpoint
 from pv_testing.workflow.executions import Listed, list_complete
-from pv_testing.workflow.settled import Settled
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 SWEEP = "lims/results"
 
@@ -42,13 +42,13 @@ async def upload_results(
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
-    sweep = await asyncio.to_thread(Unfinished, lims.ledger, SWEEP)
+    sweep = await asyncio.to_thread(SweepBacklog, lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     contract = lims.rules
     if not dry_run:
         await sweep.begin(requests, missing.deleted)
     names = [f"lims/result/{request.sr_number}" for request in requests]
-    memory = [await asyncio.to_thread(Settled, lims.ledger, name, contract, anew=replay) for name in names]
+    memory = [await asyncio.to_thread(ExecutionCheckpoint, lims.ledger, name, contract, anew=replay) for name in names]
     protocols, users = await together(framework.aprotocols(), framework.ausers())
     work = zip(requests, memory, strict=True)
     read = await gather_bounded([_part(framework, request, settled) for request, settled in work], limit=2)
@@ -62,7 +62,7 @@ async def upload_results(
     for part in read:
         report.add([*part.unread, *(Outcome(execution_id, Result.UNCHANGED) for execution_id in sorted(part.settled))])
         report.notes += part.listed.notes(part.request)
-    missing.tell(report)
+    missing.add_to(report)
     if not dry_run:
         for settled in memory:
             await asyncio.to_thread(settled.keep, report.outcomes)
@@ -96,7 +96,7 @@ class _Part:
         return waiting.isdisjoint(read) and not self.unread and not self.listed.under_way
 
 
-async def _part(framework: FrameworkClient, request: ServiceRequest, settled: Settled) -> _Part:
+async def _part(framework: FrameworkClient, request: ServiceRequest, settled: ExecutionCheckpoint) -> _Part:
     """Read the executions of a request but for those that are settled, which are unchanged."""
     listed = await list_complete(framework, request)
     unsettled = [each.raw for each in listed.complete if not settled.has(each.raw)]

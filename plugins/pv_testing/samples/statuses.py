@@ -20,7 +20,7 @@ from pv_testing.exchange.report import Report
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.integrations.receipt import Receipt
-from pv_testing.workflow.unfinished import Unfinished
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 SWEEP = "lims/statuses"
 RECEIPTS = "lims/receipts"
@@ -43,7 +43,7 @@ async def push_statuses(
     two runs. A sample that the LIMS still waits for is left out and noted, for it would refuse the status; it follows
     once the sample has been received. A closed request is finished when every sample has its last status.
     """
-    memory = await asyncio.to_thread(Unfinished, lims.ledger, SWEEP)
+    memory = await asyncio.to_thread(SweepBacklog, lims.ledger, SWEEP)
     requests, missing = await framework.aservice_requests(sr_ids)
     words: Mapping[str, str] = lims.contract.vocabularies["sample_status"].to_external
     told = {request.sr_number: _last_mapped(request, words) for request in requests}
@@ -59,7 +59,7 @@ async def push_statuses(
     awaited = len(sample_ids) - len(arrived) - len(odd)
     if awaited:
         report.notes.append(f"{awaited} samples aren't received yet; their status follows")
-    missing.tell(report)
+    missing.add_to(report)
     if not dry_run:
         in_effect = set(report.external_ids())
         done = {each.sr_number for each in requests if not told[each.sr_number] or in_effect.issuperset(_keys(each))}
@@ -147,7 +147,7 @@ async def pull_statuses(
     received, gone, or there twice is a matter for a person. Where its configuration says ``bidirectional: false``,
     nothing comes back from it.
     """
-    memory = await asyncio.to_thread(Unfinished, lims.ledger, RECEIPTS)
+    memory = await asyncio.to_thread(SweepBacklog, lims.ledger, RECEIPTS)
     requests, missing = await framework.aservice_requests(sr_ids if lims.config.bidirectional else ())
     after = after_receipt(lims.contract)
     early = [request for request in requests if rank(request.status) < rank(after)]
@@ -156,7 +156,7 @@ async def pull_statuses(
     records = [Record(request.sr_number, {"sr_id": request.id, "status": after}) for request in due]
     report = await framework.aexchange("set_service_request_status", records, replay=replay, dry_run=dry_run)
     report.add(_unclear(read))
-    missing.tell(report)
+    missing.add_to(report)
     if not dry_run:
         await memory.keep([(each, rank(each.status) >= rank(after)) for each in requests], missing.deleted)
     if len(requests) > len(early):

@@ -72,10 +72,12 @@ async def _rows(trial: Trial, spec: OperationSpec, *, small: bool = False) -> Ro
     criteria = {name: data[ours] for name, ours in trial.example.shared.items() if _takes(spec, name)}
     request = spec.call.request(criteria)
     pages = replace(spec.pagination, page_size=SMALL) if criteria or small else spec.pagination
-    judge = trial.setting.contract.judge(spec)
+    classify = trial.setting.contract.classify(spec)
     rows: list[dict[str, Any]] = []
     session = trial.provider.session
-    async for row in pagination.items(session, request.path, pages, request.params, operation=spec.name, judge=judge):
+    async for row in pagination.items(
+        session, request.path, pages, request.params, operation=spec.name, classify=classify
+    ):
         rows.append(row)
         if len(rows) >= MOST:
             break

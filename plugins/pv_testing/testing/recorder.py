@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pv_testing.core.errors import AmbiguousOutcome, redact
 from pv_testing.core.response import Response
 from pv_testing.testing.finding import Evidence
-from pv_testing.transports.call import Call
+from pv_testing.transports.outgoing_request import OutgoingRequest
 
 KEPT = 20
 READ = 4_096
@@ -36,7 +36,7 @@ class Recorder:
         """Withhold nothing any more."""
         self._waits = False
 
-    def __call__(self, call: Call, response: Response) -> None:
+    def __call__(self, call: OutgoingRequest, response: Response) -> None:
         """Keep one request with its answer.
 
         Raises:

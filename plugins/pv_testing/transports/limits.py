@@ -171,7 +171,7 @@ class Breaker:
         self._opened = time.monotonic()
 
 
-class Slots:
+class ConcurrencyLimit:
     """A number of requests at a time; the others wait in line, each no longer than it has time.
 
     Args:

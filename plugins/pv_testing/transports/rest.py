@@ -12,6 +12,7 @@ import orjson
 from yarl import URL
 
 from pv_testing.core import clock, lease
+from pv_testing.core.classification import Classification, ResponseClassifier, classify_http, classify_login
 from pv_testing.core.errors import (
     AmbiguousOutcome,
     AuthenticationError,
@@ -23,16 +24,15 @@ from pv_testing.core.errors import (
     SecurityError,
     ServerUnavailable,
 )
-from pv_testing.core.judgement import Judge, Judgement, judge_http, judge_login
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.auth import NO_HEADERS, Auth
-from pv_testing.transports.call import LEAST, Again, Call
-from pv_testing.transports.gate import Gate
-from pv_testing.transports.keeping import Keeper
-from pv_testing.transports.limits import Breaker, Pause, Quota, Slots
+from pv_testing.transports.limits import Breaker, ConcurrencyLimit, Pause, Quota
+from pv_testing.transports.outgoing_request import LEAST, Again, OutgoingRequest
+from pv_testing.transports.retry_after import RetryAfterStore
 from pv_testing.transports.settings import RestSettings
+from pv_testing.transports.throttle import Throttle
 from pv_testing.transports.waiting import asked_wait, backoff
 from pv_testing.transports.wire import Wire
 
@@ -77,17 +77,19 @@ class RestSession:
         self.settings = settings
         self.auth = auth or Auth()
         self._addresses = Addresses(settings.base_url, allow_http=settings.allow_http)
-        self._keeper = Keeper(on_pause) if on_pause else None
-        self._gate = self._new_gate(Pause(not_before, self._keeper), Quota(settings.rate) if settings.rate else None)
-        self._gate_elsewhere = self._new_gate(Pause(), None)
+        self._keeper = RetryAfterStore(on_pause) if on_pause else None
+        self._throttle = self._new_throttle(
+            Pause(not_before, self._keeper), Quota(settings.rate) if settings.rate else None
+        )
+        self._throttle_elsewhere = self._new_throttle(Pause(), None)
         self._renewed: Mapping[str, str] | None = None
         self._wire = Wire(settings, secure=self._addresses.secure)
-        self.watch: Callable[[Call, Response], None] | None = None
+        self.watch: Callable[[OutgoingRequest, Response], None] | None = None
 
-    def _new_gate(self, pause: Pause, quota: Quota | None) -> Gate:
+    def _new_throttle(self, pause: Pause, quota: Quota | None) -> Throttle:
         settings = self.settings
         breaker = Breaker(settings.breaker_failures, settings.breaker_reset)
-        return Gate(pause, breaker, quota, Slots(settings.concurrency))
+        return Throttle(pause, breaker, quota, ConcurrencyLimit(settings.concurrency))
 
     async def __aenter__(self) -> Self:
         return self
@@ -124,7 +126,7 @@ class RestSession:
         key: str = "",
         repeatable: bool | None = None,
         timeout: float | None = None,
-        judge: Judge | None = None,
+        classify: ResponseClassifier | None = None,
         decode: bool = True,
     ) -> Response:
         """Send a request until its outcome is known, or say that it isn't.
@@ -140,11 +142,11 @@ class RestSession:
             key: the record's business key, in errors.
             repeatable: whether it may be sent twice without harm; by default reads, ``PUT`` and ``DELETE`` may.
             timeout: seconds for all attempts together; by default the settings' ``total_timeout``.
-            judge: says what a response means; by default its status does.
+            classify: says what a response means; by default its status does.
             decode: whether a successful answer must be JSON.
 
         Returns:
-            A response that the judge calls ``ok``.
+            A response that the classifier calls ``ok``.
 
         Raises:
             Rejected: the system refuses the request.
@@ -163,8 +165,17 @@ class RestSession:
         try:
             url = self._addresses.of(path)
             url = url.update_query(params) if params else url
-            call = Call(
-                method, url, data, headers, repeatable, deadline, latest, self._gate, judge or judge_http, decode=decode
+            call = OutgoingRequest(
+                method,
+                url,
+                data,
+                headers,
+                repeatable,
+                deadline,
+                latest,
+                self._throttle,
+                classify or classify_http,
+                decode=decode,
             )
             call.careful = held and not repeatable
             return await self._persist(call)
@@ -190,12 +201,12 @@ class RestSession:
             IntegrationError: as of :meth:`request`, without what the other side says, which may hold the secret.
         """
         address = self._addresses.anywhere(url)
-        gate = self._gate if self._addresses.is_own(address) else self._gate_elsewhere
+        throttle = self._throttle if self._addresses.is_own(address) else self._throttle_elsewhere
         if json is not None:
             data, headers = orjson.dumps(json), {**JSON, **(headers or {})}
         deadline, latest = self._times(None)
         return await self._persist(
-            Call(
+            OutgoingRequest(
                 method,
                 address,
                 data,
@@ -203,8 +214,8 @@ class RestSession:
                 repeatable=True,
                 deadline=deadline,
                 latest=latest,
-                gate=gate,
-                judge=judge_login,
+                throttle=throttle,
+                classify=classify_login,
                 decode=False,
                 login=True,
             )
@@ -216,19 +227,19 @@ class RestSession:
         deadline = min(clock.seconds() + seconds, lease.end())
         return deadline, deadline - LEAST * min(seconds, self.settings.attempt_timeout)
 
-    async def _persist(self, call: Call) -> Response:
+    async def _persist(self, call: OutgoingRequest) -> Response:
         """Try until there is an outcome, the attempts are used up or the deadline comes."""
         attempts = self.settings.attempts
         attempt = 0
         while True:
-            taken = call.gate.pace.taken
+            taken = call.throttle.pace.taken
             try:
                 return await self._attempt(call)
             except Again as again:
                 if again.error.doubtful:
                     raise again.error from again.__cause__
                 # Where the system takes other requests meanwhile, this one only waits for its turn.
-                attempt += not (again.paced and call.gate.pace.taken > taken)
+                attempt += not (again.paced and call.throttle.pace.taken > taken)
                 wait = again.wait
                 if wait is None:
                     wait = backoff(max(attempt, 1), self.settings.backoff, self.settings.backoff_cap)
@@ -237,38 +248,38 @@ class RestSession:
                 log.debug("attempt %d of %d failed, the next in %.1f s: %s", attempt, attempts, wait, again.error)
                 await asyncio.sleep(wait)
 
-    async def _attempt(self, call: Call) -> Response:
+    async def _attempt(self, call: OutgoingRequest) -> Response:
         """Send once, and again only with a new token or where the system itself sends a read."""
         while True:
             credentials = NO_HEADERS if call.login else self.auth.current()
             if credentials is None:
                 credentials = await self._credentials(call, None)
             response = await self._send(call, credentials)
-            judgement = call.judge(response, call.repeatable)
-            if not call.login and (response.status == 401 or judgement.error is AuthenticationError):
-                await self._renew(call, credentials, response, judgement)
+            classification = call.classify(response, call.repeatable)
+            if not call.login and (response.status == 401 or classification.error is AuthenticationError):
+                await self._renew(call, credentials, response, classification)
             elif response.status in MOVED and call.method == "GET":
                 self._follow(call, response)
             else:
-                return self._judged(call, response, judgement)
+                return self._judged(call, response, classification)
 
-    async def _send(self, call: Call, credentials: Mapping[str, str]) -> Response:
+    async def _send(self, call: OutgoingRequest, credentials: Mapping[str, str]) -> Response:
         headers = {**credentials, **call.headers} if call.headers else credentials
-        probe = await call.gate.enter(call.latest)
+        probe = await call.throttle.enter(call.latest)
         call.passed = time.monotonic()
         try:
             response = await self._wire.send(call, headers)
             if self.watch is not None:
                 self.watch(call, response)
         except (Again, AmbiguousOutcome):
-            call.gate.breaker.failed()
+            call.throttle.breaker.failed()
             raise
         else:
             return response
         finally:
-            call.gate.leave(probe=probe)
+            call.throttle.leave(probe=probe)
 
-    async def _credentials(self, call: Call, refused: Mapping[str, str] | None) -> Mapping[str, str]:
+    async def _credentials(self, call: OutgoingRequest, refused: Mapping[str, str] | None) -> Mapping[str, str]:
         """Get new credentials, within the time of the call; without any to be had, those refused are returned."""
         left = call.left()
         try:
@@ -276,15 +287,17 @@ class RestSession:
         except asyncio.TimeoutError as error:
             raise DeadlineExceeded("no token was to be had in time; nothing was sent") from error
 
-    async def _renew(self, call: Call, refused: Mapping[str, str], response: Response, judgement: Judgement) -> None:
+    async def _renew(
+        self, call: OutgoingRequest, refused: Mapping[str, str], response: Response, classification: Classification
+    ) -> None:
         """Get new credentials after a refusal, be it a 401 or one that the contract knows under another status.
 
         Raises:
             AuthenticationError: there are none, or new ones are refused too.
             AmbiguousOutcome: the request may have taken effect before it was refused.
         """
-        call.gate.breaker.succeeded()
-        promised = 401 in self.settings.not_processed if response.status == 401 else judgement.promised
+        call.throttle.breaker.succeeded()
+        promised = 401 in self.settings.not_processed if response.status == 401 else classification.promised
         doubtful = call.careful and not promised
         renewed = call.renewed or refused is self._renewed
         credentials = refused if renewed else await self._credentials(call, refused)
@@ -292,7 +305,7 @@ class RestSession:
             self._renewed = None
             message = "the system doesn't accept " + ("a new token either" if renewed else "the credentials")
             by_rule = response.status != 401
-            said = (judgement.reason, judgement.code) if by_rule and judgement.reason else (message, "")
+            said = (classification.reason, classification.code) if by_rule and classification.reason else (message, "")
             raise _doubted(AuthenticationError(said[0], code=said[1], excerpt=response.text), doubtful)
         call.renewed = True
         if call.careful:
@@ -301,19 +314,19 @@ class RestSession:
             message = "the token was refused and is renewed; the request may have taken effect"
             raise AmbiguousOutcome(message, code="TOKEN_REFUSED", excerpt=response.text)
 
-    def _follow(self, call: Call, response: Response) -> None:
-        call.gate.breaker.succeeded()
+    def _follow(self, call: OutgoingRequest, response: Response) -> None:
+        call.throttle.breaker.succeeded()
         call.redirects += 1
         if call.redirects > REDIRECTS:
             raise SecurityError(f"the system redirects more than {REDIRECTS} times in a row")
         call.url = self._addresses.next_of(call.url, response.headers.get("Location", ""))
 
-    def _judged(self, call: Call, response: Response, judgement: Judgement) -> Response:
-        """Return a good answer; raise what the judge says of another."""
-        if judgement.verdict is not Verdict.OK:
-            raise self._refused(call, judgement, response)
-        call.gate.breaker.succeeded()
-        call.gate.pace.answered()
+    def _judged(self, call: OutgoingRequest, response: Response, classification: Classification) -> Response:
+        """Return a good answer; raise what the classifier says of another."""
+        if classification.verdict is not Verdict.OK:
+            raise self._refused(call, classification, response)
+        call.throttle.breaker.succeeded()
+        call.throttle.pace.answered()
         if not call.repeatable:
             self._renewed = None
         if call.decode:
@@ -326,21 +339,21 @@ class RestSession:
                 raise AmbiguousOutcome(message, code="NOT_JSON", excerpt=response.text) from error
         return response
 
-    def _refused(self, call: Call, judgement: Judgement, response: Response) -> Exception:
-        verdict, code, reason, error, promised = judgement
+    def _refused(self, call: OutgoingRequest, classification: Classification, response: Response) -> Exception:
+        verdict, code, reason, error, promised = classification
         doubtful = call.careful and not promised
         said = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
-            call.gate.breaker.succeeded()
+            call.throttle.breaker.succeeded()
             return _doubted((error or Rejected)(reason or said, code=code), doubtful)
         wait = asked_wait(response, time.time())
         if wait is not None:
-            call.gate.pause.extend(wait)
+            call.throttle.pause.extend(wait)
         paced = response.status == 429 and wait is None
         if paced:
-            call.gate.pace.refused(call.passed)
+            call.throttle.pace.refused(call.passed)
         if response.status != 429:
-            call.gate.breaker.failed()
+            call.throttle.breaker.failed()
         if verdict is Verdict.AMBIGUOUS:
             return AmbiguousOutcome(f"{said}; the request may have taken effect", code=code)
         if wait is not None or response.status == 429:

@@ -13,8 +13,8 @@ import orjson
 
 from pv_testing.contracts.fault import Fault
 from pv_testing.contracts.wsdl import Message, Port
+from pv_testing.core.classification import Classification, ResponseClassifier, classify_http
 from pv_testing.core.errors import IntegrationError, ResponseError
-from pv_testing.core.judgement import Judge, Judgement, judge_http
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 from pv_testing.transports.auth import Auth
@@ -60,7 +60,7 @@ class SoapSession(RestSession):
         key: str = "",
         repeatable: bool | None = None,
         timeout: float | None = None,
-        judge: Judge | None = None,
+        classify: ResponseClassifier | None = None,
         decode: bool = True,
     ) -> Response:
         """Call an operation until its outcome is known, or say that it isn't.
@@ -76,11 +76,11 @@ class SoapSession(RestSession):
             key: the record's business key, in errors.
             repeatable: whether it may be sent twice without harm; by default reads may.
             timeout: seconds for all attempts together.
-            judge: says what an answer means; by default its status does.
+            classify: says what an answer means; by default its status does.
             decode: nothing; every answer is decoded.
 
         Returns:
-            An answer that the judge calls ``ok``, as JSON.
+            An answer that the classifier calls ``ok``, as JSON.
 
         Raises:
             MappingError: the arguments aren't what the WSDL asks for; nothing was sent.
@@ -88,7 +88,7 @@ class SoapSession(RestSession):
         """
         del data, decode
         message = self._message(path, {**(params or {}), **(json or {})}, operation, key)
-        reading = _Reading(self._port, path, judge or judge_http)
+        reading = _Reading(self._port, path, classify or classify_http)
         await super().request(
             "POST",
             self.settings.base_url,
@@ -98,7 +98,7 @@ class SoapSession(RestSession):
             key=key,
             repeatable=method in REPEATABLE if repeatable is None else repeatable,
             timeout=timeout,
-            judge=reading.judge,
+            classify=reading.classify,
             decode=False,
         )
         return reading.answer
@@ -117,28 +117,28 @@ class _Reading:
     Args:
         port: what the answer may be.
         operation: its name in the WSDL.
-        judge: says what an answer means.
+        classify: says what an answer means.
 
     Attributes:
         answer: the last one that was read.
     """
 
-    def __init__(self, port: Port, operation: str, judge: Judge) -> None:
+    def __init__(self, port: Port, operation: str, classify: ResponseClassifier) -> None:
         self._port = port
         self._operation = operation
-        self._judge = judge
+        self._classify = classify
         self.answer: Response
 
-    def judge(self, response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+    def classify(self, response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
         """Decode an answer and say what it means; a success that can't be read may have taken effect."""
         try:
             self.answer = self._decoded(response)
         except ResponseError as error:
-            found = self._judge(response, repeatable)
+            found = self._classify(response, repeatable)
             if found.verdict is not Verdict.OK:
                 return found
-            return Judgement(Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS, error.code, error.message)
-        return self._judge(self.answer, repeatable)
+            return Classification(Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS, error.code, error.message)
+        return self._classify(self.answer, repeatable)
 
     def _decoded(self, response: Response) -> Response:
         said = self._port.answer(self._operation, response.body)

@@ -17,7 +17,7 @@ from pv_testing.core import lease
 from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
 from pv_testing.core.response import Response, read_bounded
 from pv_testing.core.sync import close_with
-from pv_testing.transports.call import Again, Call
+from pv_testing.transports.outgoing_request import Again, OutgoingRequest
 from pv_testing.transports.settings import RestSettings
 from pv_testing.transports.tls import Tls
 
@@ -61,7 +61,7 @@ class _InTime(aiohttp.ClientRequest):
             await super().write_bytes(writer, conn, content_length)
 
 
-_call: ContextVar[Call] = ContextVar("call")
+_call: ContextVar[OutgoingRequest] = ContextVar("call")
 CHANGES = frozenset({"PUT", "PATCH", "DELETE"})
 SENT_AGAIN_BY_AIOHTTP = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 ONCE = (_once,)
@@ -87,7 +87,7 @@ class Wire:
         self._session: aiohttp.ClientSession | None = None
         self.closed = False
 
-    async def send(self, call: Call, headers: Mapping[str, str]) -> Response:
+    async def send(self, call: OutgoingRequest, headers: Mapping[str, str]) -> Response:
         """Send once and read the whole answer.
 
         Args:
@@ -161,7 +161,7 @@ class Wire:
         return aiohttp.ClientTimeout(total=seconds, connect=connect, ceil_threshold=math.inf)
 
 
-def _broken(error: Exception, call: Call) -> Exception:
+def _broken(error: Exception, call: OutgoingRequest) -> Exception:
     """Return what to raise for a request that has no readable answer; without a connection, nothing was sent."""
     if not call.written:
         return Again(NetworkError(f"the system can't be reached: {_short(error)}"))

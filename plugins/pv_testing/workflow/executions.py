@@ -11,7 +11,7 @@ from pv_testing.domain.reading import read_execution, text
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import COMPLETE, ENDED
 from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.workflow.unfinished import CLOSED
+from pv_testing.workflow.sweep_backlog import CLOSED
 
 
 class Listed(NamedTuple):

@@ -31,7 +31,7 @@ from pv_testing.workflow.changes import (
     request_of,
     stamp_of,
 )
-from pv_testing.workflow.unfinished import CLOSED, DAY, Kept, Unfinished, is_finished
+from pv_testing.workflow.sweep_backlog import CLOSED, DAY, Kept, SweepBacklog, is_finished
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +96,7 @@ class Sweep:
     ) -> None:
         self._framework = framework
         self._ledger = ledger
-        self._memory = Unfinished(ledger, name, days)
+        self._memory = SweepBacklog(ledger, name, days)
         self._name = name
         self._states = tuple(states)
         self._days = days

@@ -78,51 +78,51 @@ def response(status: int, body: Any) -> Response:
     ],
 )
 def test_verdicts(contract: Contract, operation: str, status: int, body: Any, verdict: Verdict, code: str) -> None:
-    found = contract.judge(operation)(response(status, body), operation == "read")
+    found = contract.classify(operation)(response(status, body), operation == "read")
     assert (found.verdict, found.code) == (verdict, code)
     assert verdict is Verdict.OK or found.reason or not response(status, body).body
 
 
 def test_a_refusal_says_which_kind_it_is(contract: Contract) -> None:
-    judge = contract.judge("create")
-    assert judge(response(500, b"Invalid transition 'x'"), False).error is Conflict
-    assert judge(response(410, b"unknown id"), False).error is NotFound
-    assert judge(response(404, b"please login"), False).error is AuthenticationError
-    assert judge(response(404, b"gone"), False).error is NotFound
-    assert judge(response(409, b""), False).error is Conflict
-    assert judge(response(400, b""), False).error is None
+    classify = contract.classify("create")
+    assert classify(response(500, b"Invalid transition 'x'"), False).error is Conflict
+    assert classify(response(410, b"unknown id"), False).error is NotFound
+    assert classify(response(404, b"please login"), False).error is AuthenticationError
+    assert classify(response(404, b"gone"), False).error is NotFound
+    assert classify(response(409, b""), False).error is Conflict
+    assert classify(response(400, b""), False).error is None
 
 
 def test_the_reason_is_the_systems_own_with_the_fields_at_fault(contract: Contract) -> None:
     details = [{"field": "customer", "message": "is too long"}, {"field": "metadata", "message": "is no object"}]
     body = {"error": {"code": "VALIDATION_ERROR", "message": "Not valid", "details": details}}
-    found = contract.judge("create")(response(422, body), False)
+    found = contract.classify("create")(response(422, body), False)
     assert found.reason == "Not valid; customer: is too long; metadata: is no object"
     secret = {"error": {"message": "bad api_key=abcdef", "details": []}}
-    assert contract.judge("create")(response(422, secret), False).reason == "bad api_key=***"
-    stated = contract.judge("create")(response(500, b"Invalid transition"), False)
+    assert contract.classify("create")(response(422, secret), False).reason == "bad api_key=***"
+    stated = contract.classify("create")(response(500, b"Invalid transition"), False)
     assert stated.reason == "the sample is in another state"
 
 
 def test_each_answer_of_a_bulk_request_is_judged_by_itself(contract: Contract) -> None:
-    judge = contract.judge_item("create")
+    classify = contract.classify_item("create")
     refused = {"status": 422, "error": {"code": "VALIDATION_ERROR", "message": "no"}}
-    assert judge({"status": 201, "id": "1"}).verdict is Verdict.OK
-    assert judge({"status": 201, "success": False}).verdict is Verdict.REJECTED
-    assert judge(refused)[:3] == (Verdict.REJECTED, "VALIDATION_ERROR", "no")
-    assert judge({"status": 500}).verdict is Verdict.AMBIGUOUS
-    assert judge({"status": 503}).verdict is Verdict.RETRYABLE
-    assert judge({"id": "1"}).verdict is Verdict.AMBIGUOUS
-    assert judge({"status": "201"}).verdict is Verdict.AMBIGUOUS
+    assert classify({"status": 201, "id": "1"}).verdict is Verdict.OK
+    assert classify({"status": 201, "success": False}).verdict is Verdict.REJECTED
+    assert classify(refused)[:3] == (Verdict.REJECTED, "VALIDATION_ERROR", "no")
+    assert classify({"status": 500}).verdict is Verdict.AMBIGUOUS
+    assert classify({"status": 503}).verdict is Verdict.RETRYABLE
+    assert classify({"id": "1"}).verdict is Verdict.AMBIGUOUS
+    assert classify({"status": "201"}).verdict is Verdict.AMBIGUOUS
 
 
 @pytest.mark.parametrize("operation", ["create", "read", "replace"])
 @pytest.mark.parametrize("repeatable", [False, True])
 def test_only_a_success_is_a_yes(contract: Contract, operation: str, repeatable: bool) -> None:
-    judge, judge_item = contract.judge(operation), contract.judge_item("replace")
-    verdicts = {status: judge(response(status, {}), repeatable).verdict for status in range(100, 600)}
+    classify, classify_item = contract.classify(operation), contract.classify_item("replace")
+    verdicts = {status: classify(response(status, {}), repeatable).verdict for status in range(100, 600)}
     successes = {201} if operation == "create" else set(range(200, 300))
     assert {status for status, verdict in verdicts.items() if verdict is Verdict.OK} == successes
-    assert {status for status in range(100, 600) if judge_item({"status": status}).verdict is Verdict.OK} == set(
+    assert {status for status in range(100, 600) if classify_item({"status": status}).verdict is Verdict.OK} == set(
         range(200, 300)
     )

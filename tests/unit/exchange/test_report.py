@@ -7,11 +7,11 @@ from pv_testing.exchange.report import Report
 
 
 def test_a_report_whose_outcomes_are_replaced_is_the_same_in_all_else():
-    report = Report("post_invoice", "erp", "custom", rehearsal=True)
+    report = Report("post_invoice", "erp", "custom", dry_run=True)
     report.add(Outcome(key, Result.CREATED, f"INV-{key}") for key in "ab")
     report.close()
     seconds = report.seconds
     report.replace([Outcome("b", Result.DEFERRED, code="NOT_POSTED")])
     assert report.external_ids() == {"a": "INV-a"}
     assert {name: count for name, count in report.counts().items() if count} == {"created": 1, "deferred": 1}
-    assert (report.rehearsal, report.seconds) == (True, seconds)
+    assert (report.dry_run, report.seconds) == (True, seconds)

@@ -21,7 +21,7 @@ from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider
-from pv_testing.providers.tryton.answers import judge
+from pv_testing.providers.tryton.answers import classify
 from pv_testing.providers.tryton.encoding import decoded, encoded
 
 SESSION = [2, "5b1c", [], ""]
@@ -45,26 +45,28 @@ def answered(body: Any, status: int = 200) -> Response:
     ],
 )
 def test_a_no_inside_of_a_200_is_final(repeatable, error, code, kind, reason):
-    said = judge(answered({"id": 1, "error": error}), repeatable)
+    said = classify(answered({"id": 1, "error": error}), repeatable)
     assert (said.verdict, said.code, said.error, said.reason) == (Verdict.REJECTED, code, kind, reason)
 
 
 @pytest.mark.parametrize(("repeatable", "verdict"), [(True, Verdict.RETRYABLE), (False, Verdict.AMBIGUOUS)])
 @pytest.mark.parametrize("body", [{"id": 1, "error": ["'nothing'", ""]}, {"id": 1}, ["?"], {"error": "?"}])
 def test_any_other_failure_inside_of_a_200_leaves_the_fate_of_a_write_open(repeatable, verdict, body):
-    assert judge(answered(body), repeatable).verdict is verdict
+    assert classify(answered(body), repeatable).verdict is verdict
 
 
 def test_a_busy_database_has_done_nothing():
-    assert judge(answered({"id": 1, "error": ["database is locked", ""]}), False).verdict is Verdict.RETRYABLE
+    assert classify(answered({"id": 1, "error": ["database is locked", ""]}), False).verdict is Verdict.RETRYABLE
 
 
 def test_a_result_that_says_nothing_is_a_yes():
-    assert judge(answered({"id": 1, "result": None}), False).verdict is Verdict.OK
+    assert classify(answered({"id": 1, "result": None}), False).verdict is Verdict.OK
 
 
 def test_a_refusal_that_describes_half_the_database_is_cut_to_its_sentence():
-    said = judge(answered({"error": ["UserError", ["Not valid.", "", [[["id", "=", 1]], {"x": "y" * 50_000}]]]}), False)
+    said = classify(
+        answered({"error": ["UserError", ["Not valid.", "", [[["id", "=", 1]], {"x": "y" * 50_000}]]]}), False
+    )
     assert said.reason == "Not valid."
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from pv_testing.core import clock
 from pv_testing.core.errors import DeadlineExceeded
-from pv_testing.transports.limits import POLL, SLACK, Breaker, Pause, Quota, Rate, Slots
+from pv_testing.transports.limits import POLL, SLACK, Breaker, ConcurrencyLimit, Pause, Quota, Rate
 
 pytestmark = pytest.mark.anyio
 
@@ -69,50 +69,50 @@ async def test_an_open_breaker_lets_one_request_try_at_a_time():
 
 
 async def test_slots_are_given_in_order():
-    slots, order = Slots(1), []
-    await slots.take(soon())
+    limit, order = ConcurrencyLimit(1), []
+    await limit.take(soon())
 
     async def use(number: int) -> None:
-        await slots.take(soon())
+        await limit.take(soon())
         order.append(number)
-        slots.give()
+        limit.give()
 
     tasks = [asyncio.ensure_future(use(number)) for number in range(5)]
     await asyncio.sleep(0)
-    slots.give()
+    limit.give()
     await asyncio.gather(*tasks)
     assert order == [0, 1, 2, 3, 4]
 
 
 async def test_waiting_for_a_slot_ends_with_the_deadline():
-    slots = Slots(1)
-    await slots.take(soon())
+    limit = ConcurrencyLimit(1)
+    await limit.take(soon())
     started = clock.seconds()
     with pytest.raises(DeadlineExceeded):
-        await slots.take(soon(0.05))
+        await limit.take(soon(0.05))
     assert 0.04 < clock.seconds() - started < 0.5
-    slots.give()
-    await slots.take(soon())
+    limit.give()
+    await limit.take(soon())
 
 
 async def test_a_cancelled_request_gives_the_slot_on_that_it_was_just_given():
-    slots = Slots(1)
-    await slots.take(soon())
-    waiting = asyncio.ensure_future(slots.take(soon()))
+    limit = ConcurrencyLimit(1)
+    await limit.take(soon())
+    waiting = asyncio.ensure_future(limit.take(soon()))
     await asyncio.sleep(0)
-    slots.give()
+    limit.give()
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await asyncio.wait_for(slots.take(soon()), 0.1)
+    await asyncio.wait_for(limit.take(soon()), 0.1)
 
 
 async def test_one_that_waits_no_more_is_passed_over():
-    slots = Slots(1)
-    await slots.take(soon())
-    gone, here = asyncio.ensure_future(slots.take(soon())), asyncio.ensure_future(slots.take(soon()))
+    limit = ConcurrencyLimit(1)
+    await limit.take(soon())
+    gone, here = asyncio.ensure_future(limit.take(soon())), asyncio.ensure_future(limit.take(soon()))
     await asyncio.sleep(0)
     gone.cancel()
     await asyncio.sleep(0)
-    slots.give()
+    limit.give()
     await asyncio.wait_for(here, 0.1)

@@ -205,10 +205,10 @@ async def test_a_token_that_is_refused_under_a_200_is_renewed_by_a_rule(serve, o
     said = yaml.safe_load(path.read_text())
     rule = {"status": 200, "at": "error", "equals": "SESSION_EXPIRED", "verdict": "authentication"}
     path.write_text(yaml.safe_dump({**said, "errors": {"rules": [rule]}}))
-    judge = load_contract(path).judge("read")
-    await session.request("GET", "/samples", judge=judge)
+    classify = load_contract(path).classify("read")
+    await session.request("GET", "/samples", classify=classify)
     door.good = "Key another"
-    assert (await session.request("GET", "/samples", judge=judge)).json() == {"id": 1}
+    assert (await session.request("GET", "/samples", classify=classify)).json() == {"id": 1}
     assert len(door.asked) == 2
 
 

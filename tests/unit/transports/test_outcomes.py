@@ -8,6 +8,8 @@ import socket
 import pytest
 from aiohttp import web
 
+from pv_testing.core.classification import OK as GOOD
+from pv_testing.core.classification import Classification
 from pv_testing.core.errors import (
     AmbiguousOutcome,
     Conflict,
@@ -17,8 +19,6 @@ from pv_testing.core.errors import (
     ResponseError,
     ServerUnavailable,
 )
-from pv_testing.core.judgement import OK as GOOD
-from pv_testing.core.judgement import Judgement
 from pv_testing.core.records import Verdict
 from tests.unit.transports.servers import OK, RawServer, Talk, hangs_up, is_silent, json, resets, says
 
@@ -184,16 +184,16 @@ async def test_a_refusal_is_final_and_told_in_the_systems_words(serve, open_sess
 
 
 async def test_a_contract_judges_before_the_status(serve, open_session):
-    def judge(response, repeatable):
+    def classify(response, repeatable):
         said = response.json()
-        return GOOD if said["ok"] else Judgement(Verdict.REJECTED, "BUSINESS", said["why"])
+        return GOOD if said["ok"] else Classification(Verdict.REJECTED, "BUSINESS", said["why"])
 
     server = await serve(json({"ok": False, "why": "closed"}), json({"ok": True}, 500))
     session = open_session(server.address)
     with pytest.raises(Rejected, match="closed") as raised:
-        await session.request("POST", "/samples", json={}, judge=judge)
+        await session.request("POST", "/samples", json={}, classify=classify)
     assert raised.value.code == "BUSINESS"
-    assert (await session.request("POST", "/samples", json={}, judge=judge)).status == 500
+    assert (await session.request("POST", "/samples", json={}, classify=classify)).status == 500
 
 
 async def test_an_answer_without_body_is_none_and_a_file_is_left_as_it_is(serve, open_session):

@@ -121,7 +121,7 @@ class RedmineProvider(RestProvider):
     ) -> Response:
         spec = replace(self.contract.operation(operation), success=frozenset())
         return await self.session.request(
-            method, path, operation=operation, key=key, judge=self.contract.judge(spec), **request
+            method, path, operation=operation, key=key, classify=self.contract.classify(spec), **request
         )
 
     async def issue(self, number: Any, operation: str, *, key: str = "", include: str = "") -> dict[str, Any]:

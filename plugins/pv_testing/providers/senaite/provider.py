@@ -74,7 +74,7 @@ class SenaiteProvider(RestProvider):
                 pages,
                 {**request.params, **filters},
                 operation=name,
-                judge=self.contract.judge(spec),
+                classify=self.contract.classify(spec),
             )
         ]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pv_testing.core.classification import OK, Classification, classify_http
 from pv_testing.core.errors import Conflict, IntegrationError, Rejected, ResponseError, redact
-from pv_testing.core.judgement import OK, Judgement, judge_http
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 
@@ -18,7 +18,7 @@ _REFUSALS: Mapping[str, tuple[str, type[IntegrationError]]] = {
 }
 
 
-def judge(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
+def classify(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
     """Say what an answer to a call means.
 
     Args:
@@ -30,7 +30,7 @@ def judge(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - 
         committed; of any other exception only a call that may be repeated is ``retryable``, the rest ``ambiguous``.
     """
     if response.status != 200:
-        return judge_http(response, repeatable)
+        return classify_http(response, repeatable)
     try:
         said = response.json()
     except ResponseError:
@@ -41,11 +41,11 @@ def judge(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - 
     name = str(error[0]) if isinstance(error, list) and error else ""
     if name in _REFUSALS:
         code, kind = _REFUSALS[name]
-        return Judgement(Verdict.REJECTED, code, _words(name, error), kind)
+        return Classification(Verdict.REJECTED, code, _words(name, error), kind)
     if name == SQLITE_BUSY:
-        return Judgement(Verdict.RETRYABLE, "DATABASE_BUSY", "Tryton's database is busy")
+        return Classification(Verdict.RETRYABLE, "DATABASE_BUSY", "Tryton's database is busy")
     reason = redact(f"Tryton failed: {name}") if name else "the answer is none of Tryton's; check base_url"
-    return Judgement(Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS, "SERVER_ERROR", reason)
+    return Classification(Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS, "SERVER_ERROR", reason)
 
 
 def _words(name: str, error: Any) -> str:

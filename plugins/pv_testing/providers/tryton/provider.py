@@ -9,7 +9,7 @@ from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, ConfigError, PaginationLoop, ResponseError
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
-from pv_testing.providers.tryton.answers import judge
+from pv_testing.providers.tryton.answers import classify
 from pv_testing.providers.tryton.encoding import decoded, encoded
 from pv_testing.providers.tryton.login import PATH, TrytonLogin
 from pv_testing.transports.auth import Auth
@@ -110,7 +110,7 @@ class TrytonProvider(RestProvider):
     async def _rpc(self, method: str, *params: Any, operation: str, key: str = "", repeatable: bool = True) -> Any:
         body = {"id": 1, "method": method, "params": encoded(params)}
         response = await self.session.request(
-            "POST", PATH, json=body, operation=operation, key=key, repeatable=repeatable, judge=judge
+            "POST", PATH, json=body, operation=operation, key=key, repeatable=repeatable, classify=classify
         )
         try:
             return decoded(response.json()["result"])

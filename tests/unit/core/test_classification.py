@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pv_testing.core.classification import classify_http, classify_login
 from pv_testing.core.errors import Conflict, NotFound, PermissionDenied, SecurityError
-from pv_testing.core.judgement import judge_http, judge_login
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 
@@ -13,7 +13,7 @@ NOT_PROCESSED = {425, 429, 503}
 
 
 def judged(status: int, *, repeatable: bool):
-    return judge_http(Response(status, {}, b'{"error": {"message": "so it is"}}'), repeatable)
+    return classify_http(Response(status, {}, b'{"error": {"message": "so it is"}}'), repeatable)
 
 
 def expected(status: int, *, repeatable: bool) -> Verdict:
@@ -33,7 +33,9 @@ def test_every_status_has_its_meaning(repeatable):
     found = {status: judged(status, repeatable=repeatable) for status in range(100, 600)}
     assert {s: j.verdict for s, j in found.items()} == {s: expected(s, repeatable=repeatable) for s in found}
     assert all(
-        judgement.code == f"HTTP_{status}" for status, judgement in found.items() if status not in range(200, 300)
+        classification.code == f"HTTP_{status}"
+        for status, classification in found.items()
+        if status not in range(200, 300)
     )
 
 
@@ -46,12 +48,12 @@ def test_a_refusal_is_said_by_the_error_that_fits(status, error):
 
 
 def test_an_ordinary_refusal_is_told_in_the_systems_words():
-    judgement = judged(422, repeatable=False)
-    assert (judgement.error, judgement.reason) == (None, "so it is")
+    classification = judged(422, repeatable=False)
+    assert (classification.error, classification.reason) == (None, "so it is")
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 408, 429, 500, 503])
 def test_of_a_login_only_the_status_is_told(status):
-    judgement = judge_login(Response(status, {}, b'{"message": "hunter2 is wrong"}'), True)
-    assert judgement.code == f"HTTP_{status}"
-    assert "hunter2" not in repr(judgement)
+    classification = classify_login(Response(status, {}, b'{"message": "hunter2 is wrong"}'), True)
+    assert classification.code == f"HTTP_{status}"
+    assert "hunter2" not in repr(classification)

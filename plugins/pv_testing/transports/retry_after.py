@@ -12,7 +12,7 @@ GRACE = 5.0
 log = logging.getLogger(__name__)
 
 
-class Keeper:
+class RetryAfterStore:
     """Hands on one wish after the other in a thread; of those that come meanwhile, only the longest.
 
     What goes wrong is logged and no more: the answer that brought the wish says what became of a record, and nothing

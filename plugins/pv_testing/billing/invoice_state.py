@@ -22,7 +22,7 @@ AMOUNTS = ("subtotal", "tax", "total")
 COMPARED = (*AMOUNTS, "currency")
 
 
-class Billed:
+class InvoiceState:
     """The memory of one service request's invoice.
 
     Args:

@@ -14,7 +14,7 @@ SEE_ELSEWHERE = frozenset({302, 303})
 REDIRECTED = "the system redirects elsewhere; set base_url to the address that answers itself"
 
 
-class Judgement(NamedTuple):
+class Classification(NamedTuple):
     """The meaning of a response.
 
     Attributes:
@@ -33,13 +33,13 @@ class Judgement(NamedTuple):
     promised: bool = False
 
 
-OK = Judgement(Verdict.OK)
-Judge = Callable[[Response, bool], Judgement]
+OK = Classification(Verdict.OK)
+ResponseClassifier = Callable[[Response, bool], Classification]
 _REFUSALS: dict[int, type[IntegrationError]] = {403: PermissionDenied, 404: NotFound, 409: Conflict, 412: Conflict}
 
 
-def judge_http(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
-    """Judge by status, as HTTP defines it.
+def classify_http(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
+    """ResponseClassifier by status, as HTTP defines it.
 
     Args:
         response: what came back.
@@ -57,18 +57,18 @@ def judge_http(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT0
     reason = REDIRECTED if redirected else response.explain()
     unclear = status == 408 or not 200 <= status < 500
     if status in NOT_PROCESSED or (unclear and repeatable):
-        return Judgement(Verdict.RETRYABLE, code, reason)
+        return Classification(Verdict.RETRYABLE, code, reason)
     if unclear or (status in SEE_ELSEWHERE and not repeatable):
-        return Judgement(Verdict.AMBIGUOUS, code, reason)
-    return Judgement(Verdict.REJECTED, code, reason, SecurityError if redirected else _REFUSALS.get(status))
+        return Classification(Verdict.AMBIGUOUS, code, reason)
+    return Classification(Verdict.REJECTED, code, reason, SecurityError if redirected else _REFUSALS.get(status))
 
 
-def judge_login(response: Response, repeatable: bool) -> Judgement:  # noqa: FBT001 - the shape of every judge
-    """Judge by status, and repeat nothing of what the other side says, because it may repeat the secret.
+def classify_login(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
+    """ResponseClassifier by status, and repeat nothing of what the other side says, because it may repeat the secret.
 
     Args:
         response: what came back.
         repeatable: whether the request may be sent twice without harm.
     """
-    found = judge_http(response, repeatable)
+    found = classify_http(response, repeatable)
     return found if found.error is SecurityError else found._replace(reason="")

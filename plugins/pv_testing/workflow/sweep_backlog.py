@@ -33,7 +33,7 @@ def is_over(request: ServiceRequest) -> bool:
     return request.status == CLOSED or request.status not in STATES
 
 
-class Unfinished:
+class SweepBacklog:
     """What the ledger remembers of the service requests of one sweep.
 
     It is made before the framework is read: what changes afterwards is read again.

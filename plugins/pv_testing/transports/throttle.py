@@ -6,12 +6,12 @@ import asyncio
 
 from pv_testing.core import clock
 from pv_testing.core.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
-from pv_testing.transports.limits import Breaker, Pace, Pause, Quota, Slots
+from pv_testing.transports.limits import Breaker, ConcurrencyLimit, Pace, Pause, Quota
 
 Wait = tuple[float, IntegrationError]
 
 
-class Gate:
+class Throttle:
     """Lets a request pass when pause, breaker, quota and the number of requests under way allow it.
 
     Args:
@@ -24,12 +24,12 @@ class Gate:
         pace: how far apart, since the system has refused some as too many.
     """
 
-    def __init__(self, pause: Pause, breaker: Breaker, quota: Quota | None, slots: Slots) -> None:
+    def __init__(self, pause: Pause, breaker: Breaker, quota: Quota | None, slots: ConcurrencyLimit) -> None:
         self.pause = pause
         self.breaker = breaker
         self.pace = Pace()
         self._quota = quota
-        self._slots = slots
+        self._concurrency = slots
 
     async def enter(self, latest: float) -> bool:
         """Wait until a request may be sent; :meth:`leave` must follow.
@@ -45,16 +45,16 @@ class Gate:
             CircuitOpen: the system failed too often, and that won't change before.
             DeadlineExceeded: quota or other requests don't leave the time.
         """
-        if self._slots.taken and (closed := self._closed()) is not None:
+        if self._concurrency.taken and (closed := self._closed()) is not None:
             _in_time(closed, latest)
-        if not self._slots.take_free():
-            await self._slots.take(latest)
+        if not self._concurrency.take_free():
+            await self._concurrency.take(latest)
         try:
             while (wait := self._closed() or self._used_up()) is not None:
                 _in_time(wait, latest)
                 await asyncio.sleep(wait[0])
         except BaseException:
-            self._slots.give()
+            self._concurrency.give()
             raise
         self.pace.passed()
         return self.breaker.begin()
@@ -65,7 +65,7 @@ class Gate:
         Args:
             probe: what :meth:`enter` has said.
         """
-        self._slots.give()
+        self._concurrency.give()
         if probe:
             self.breaker.end()
 

@@ -29,7 +29,7 @@ Grouped = tuple[Settlement, Outcome | None]
 log = logging.getLogger(__name__)
 
 
-class Settling:
+class ClaimBuffer:
     """Keeps the claims of a chunk and settles them, many in one transaction.
 
     Args:

@@ -20,7 +20,7 @@ from pv_testing.ledger import Ledger
 DAY = 86_400.0
 
 
-class Settled:
+class ExecutionCheckpoint:
     """What the ledger remembers of one service request's executions.
 
     Args:

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import Any
 
 from pv_testing.billing import Invoice, differences, invoice_record
-from pv_testing.billing.billed import COMPARED, Billed, amounts
+from pv_testing.billing.invoice_state import COMPARED, InvoiceState, amounts
 from pv_testing.core import keys
 from pv_testing.core.errors import DataError
 from pv_testing.core.records import Outcome, Record, Result
@@ -45,7 +45,7 @@ def posting_of(ledger: Ledger, sr_number: str) -> Entry | None:
     return next((entry for entry in entries if entry.key == key), None)
 
 
-def stage_of(posting: Entry | None, billed: Billed) -> Stage:
+def stage_of(posting: Entry | None, billed: InvoiceState) -> Stage:
     """Return how far an invoice is.
 
     Args:
@@ -65,7 +65,7 @@ def is_withdrawn_wholly(request: ServiceRequest) -> bool:
 
 
 @dataclass
-class Case:
+class InvoiceJob:
     """One service request.
 
     Attributes:
@@ -82,7 +82,7 @@ class Case:
     """
 
     request: ServiceRequest
-    billed: Billed
+    billed: InvoiceState
     invoice_id: str
     stage: Stage
     in_doubt: bool = False

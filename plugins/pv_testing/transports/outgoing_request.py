@@ -9,16 +9,16 @@ from typing import Any
 from yarl import URL
 
 from pv_testing.core import clock
+from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.errors import DeadlineExceeded, IntegrationError
-from pv_testing.core.judgement import Judge
-from pv_testing.transports.gate import Gate
+from pv_testing.transports.throttle import Throttle
 
 LEAST = 0.1
 """The part of an attempt's time without which it is not begun."""
 
 
 @dataclass(slots=True)
-class Call:
+class OutgoingRequest:
     """A request on its way through its attempts.
 
     Attributes:
@@ -29,14 +29,14 @@ class Call:
         repeatable: whether it may be sent twice without harm.
         deadline: ``clock.seconds()`` by which it must be done.
         latest: the same after which it isn't sent, because there would hardly be time for the answer.
-        gate: what it must pass.
-        judge: says what a response means.
+        throttle: what it must pass.
+        classify: says what a response means.
         decode: whether a successful answer must be JSON.
         login: whether it asks for credentials, and therefore carries none.
         renewed: whether its credentials were refused once and have been renewed.
         redirects: how often it was sent on to another address.
         written: whether anything of it may have been written to a socket in the last attempt.
-        passed: ``time.monotonic()`` at which it passed the gate last.
+        passed: ``time.monotonic()`` at which it passed the throttle last.
         careful: whether a refusal that may have come after the effect is left to a look-up or a person.
     """
 
@@ -47,8 +47,8 @@ class Call:
     repeatable: bool
     deadline: float
     latest: float
-    gate: Gate
-    judge: Judge
+    throttle: Throttle
+    classify: ResponseClassifier
     decode: bool = True
     login: bool = False
     renewed: bool = False
@@ -77,7 +77,7 @@ class Again(Exception):
     Args:
         error: what to raise when there is none.
         wait: seconds that the system asks to wait; without it, the backoff decides.
-        paced: whether the gate spreads requests out from now on, as the system doesn't say how long to wait.
+        paced: whether the throttle spreads requests out from now on, as the system doesn't say how long to wait.
     """
 
     def __init__(self, error: IntegrationError, wait: float | None = None, *, paced: bool = False) -> None:

@@ -13,10 +13,10 @@ import orjson
 
 from pv_testing.core.records import Outcome
 from pv_testing.ledger import Claim, Decision, Ledger
-from pv_testing.workflow.settled import digest
+from pv_testing.workflow.execution_checkpoint import digest
 
 
-class Reported:
+class NcInputCache:
     """What the ledger remembers of the reports on one service request's executions.
 
     Args:

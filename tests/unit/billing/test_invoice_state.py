@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from pv_testing.billing.billed import Billed
+from pv_testing.billing.invoice_state import InvoiceState
 from pv_testing.core.errors import DataError
 from pv_testing.ledger import Ledger
 from pv_testing.workflow.withdrawals import withdrawn_at, withdrawn_from
@@ -37,21 +37,21 @@ def ledger():
     ],
 )
 def test_the_time_of_approval(ledger, said, expected):
-    assert Billed(ledger, "SR-1").approved_at(order(**said)) == expected
+    assert InvoiceState(ledger, "SR-1").approved_at(order(**said)) == expected
 
 
 @pytest.mark.parametrize(("said", "code"), [({}, "APPROVAL_UNKNOWN"), ({"approved_at": "last week"}, "NOT_A_TIME")])
 def test_no_time_of_approval_is_no_guess(ledger, said, code):
     with pytest.raises(DataError) as raised:
-        Billed(ledger, "SR-1").approved_at(order(**said))
+        InvoiceState(ledger, "SR-1").approved_at(order(**said))
     assert raised.value.code == code
 
 
 def test_what_was_said_first_counts(ledger):
-    Billed(ledger, "SR-1").approved_at(order(approved_at="2026-03-31T22:30:00Z"))
-    assert Billed(ledger, "SR-1").approved_at(order(**CHANGED)) == APPROVED
-    Billed(ledger, "SR-2", keep=False).approved_at(order(approved_at="2026-03-31T22:30:00Z"))
-    assert Billed(ledger, "SR-2").approved_at(order(**CHANGED)) != APPROVED
+    InvoiceState(ledger, "SR-1").approved_at(order(approved_at="2026-03-31T22:30:00Z"))
+    assert InvoiceState(ledger, "SR-1").approved_at(order(**CHANGED)) == APPROVED
+    InvoiceState(ledger, "SR-2", keep=False).approved_at(order(approved_at="2026-03-31T22:30:00Z"))
+    assert InvoiceState(ledger, "SR-2").approved_at(order(**CHANGED)) != APPROVED
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_what_was_asked_for_in_the_beginning_withdraws_nothing_while_no_protocol
 
 
 def test_two_runs_at_a_time_take_nothing_from_each_others_memory(ledger):
-    slow, fast = Billed(ledger, "SR-1"), Billed(ledger, "SR-1")
+    slow, fast = InvoiceState(ledger, "SR-1"), InvoiceState(ledger, "SR-1")
     fast.note(posting={"invoice_id": "INV-1", "total": "119.01"})
     slow.note(written="100.01/19.00/119.01")
-    known = Billed(ledger, "SR-1")
+    known = InvoiceState(ledger, "SR-1")
     assert (known.posting["invoice_id"], known.written) == ("INV-1", "100.01/19.00/119.01")

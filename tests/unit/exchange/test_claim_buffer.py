@@ -6,8 +6,8 @@ import asyncio
 import threading
 
 from pv_testing.core.records import Prepared, Result
+from pv_testing.exchange.claim_buffer import ClaimBuffer
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.exchange.settling import Settling
 from pv_testing.ledger import Claim, Ledger
 from tests.unit.exchange.target import Target
 
@@ -33,17 +33,17 @@ class Slow(Ledger):
 
 def test_a_record_settled_while_leases_are_prolonged_is_no_lost_one():
     async def settle_meanwhile(ledger):
-        settling = Settling(ledger, Target(Ended()), "first")
+        buffer = ClaimBuffer(ledger, Target(Ended()), "first")
         items = [Prepared(key, {}, "f") for key in ("taken over", "settled", "held")]
-        settling.hold(ledger.claim("lims", "sample", [Claim(item.key, "f") for item in items], owner="", lease=0), 0.0)
+        buffer.hold(ledger.claim("lims", "sample", [Claim(item.key, "f") for item in items], owner="", lease=0), 0.0)
         ledger.claim("lims", "sample", [Claim("taken over", "f")], owner="second", lease=60)
-        renewing = asyncio.create_task(settling.renew())
+        renewing = asyncio.create_task(buffer.renew())
         await asyncio.to_thread(ledger.begun.wait, 5)
-        settling.done(items[1], "T-1", {})
-        await settling.commit()
+        buffer.done(items[1], "T-1", {})
+        await buffer.commit()
         ledger.turn.set()
         await renewing
-        return [item.key for item in settling.held(items)], await settling.close()
+        return [item.key for item in buffer.held(items)], await buffer.close()
 
     with Slow() as ledger:
         left, outcomes = asyncio.run(settle_meanwhile(ledger))
