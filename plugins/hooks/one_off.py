@@ -43,11 +43,12 @@ class OneOffHttpHook(HttpHook):
             extra_options: of ``requests``.
         """
         session = super().get_conn(headers, extra_options)
-        if isinstance(session.cert, list):  # as JSON has it; requests takes a pair
-            session.cert = tuple(session.cert)
+        certificate: Any = session.cert
+        if isinstance(certificate, list):  # as JSON has it; requests takes a pair
+            session.cert = tuple(certificate)
         return session
 
-    def get_connection(self, conn_id: str) -> Connection:
+    def get_connection(self, conn_id: str) -> Connection:  # type: ignore[override]
         """Return the system's configuration as a connection of Airflow's own type ``http``.
 
         Args:

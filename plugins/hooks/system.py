@@ -35,6 +35,8 @@ class SystemHook(BaseHook, Generic[Client]):
     """
 
     system: ClassVar[str]
+    conn_type: ClassVar[str]
+    default_conn_name: ClassVar[str]
     page_field: ClassVar[str] = ""
 
     def __init__(self, conn_id: str) -> None:

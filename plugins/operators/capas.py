@@ -51,7 +51,7 @@ class FindFindingsOperator(ExchangeOperator):
             wanted = str(self.service_request or "").strip()
             at = moment_of(context).astimezone(load_config().lab.zone)
             only = next(iter(choose(framework, (), wanted))) if wanted else ""
-            found = run(find_findings(framework, qms, at=at, service_request=only, dry_run=truth(self.dry_run)))
+            found = run(find_findings(framework, qms, at=at, service_request=only, dry_run=truth(self.is_dry_run)))
         self.log.info("%s", visible(found.table(), lines=True))
         context["ti"].xcom_push(key="notes", value=found.analysis.notes[:KEYS_SHOWN])
         return arguments(found)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import BaseOperator
@@ -15,7 +16,7 @@ from operators.retry_policy import AGAIN, ErrorTreeRetryPolicy
 Workflow = Callable[..., Coroutine[Any, Any, "Report | Sequence[Report]"]]
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperatorLink, Context
 
     from hooks.system import SystemHook
     from pv_testing.exchange.report import Report
@@ -53,7 +54,7 @@ class ExchangeOperator(BaseOperator):
         "service_requests",
         "title",
         "service_request",
-        "dry_run",
+        "is_dry_run",
         "replay",
         "framework_conn_id",
         "lims_conn_id",
@@ -62,7 +63,7 @@ class ExchangeOperator(BaseOperator):
         "erp_conn_id",
         "ledger_conn_id",
     )
-    operator_extra_links = (SampleLink(),)
+    operator_extra_links: Collection[BaseOperatorLink] = (SampleLink(),)
     ui_color = "#e4f1e1"
 
     def __init__(
@@ -86,7 +87,7 @@ class ExchangeOperator(BaseOperator):
         self.service_requests = service_requests
         self.title = title
         self.service_request = service_request
-        self.dry_run = dry_run
+        self.is_dry_run = dry_run
         self.replay = replay
         self.framework_conn_id = framework_conn_id
         self.lims_conn_id = lims_conn_id
@@ -127,7 +128,7 @@ class ExchangeOperator(BaseOperator):
         from pv_testing.workflow.sweep import Sweep
 
         sweep = Sweep(framework, framework.ledger, self.sweep, states, **about)
-        return list(sweep.due(keep=not truth(self.dry_run)).values())
+        return list(sweep.due(keep=not truth(self.is_dry_run)).values())
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the exchange and return what became of the records, in numbers.
@@ -138,17 +139,18 @@ class ExchangeOperator(BaseOperator):
             AirflowSkipException: a system that the step needs is disabled.
         """
         reports = self._exchange(owner_of(context))
-        return conclude(self, reports, context, dry_run=truth(self.dry_run))
+        return conclude(self, reports, context, dry_run=truth(self.is_dry_run))
 
     def _exchange(self, owner: str) -> list[Report]:
         from pv_testing.core.sync import run
+        from pv_testing.exchange.report import Report
 
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner) as (framework, *clients):
             ids = self.chosen(framework) if self.service_requests is None else [int(i) for i in self.service_requests]
-            flags = {"replay": truth(self.replay), "dry_run": truth(self.dry_run)}
+            flags = {"replay": truth(self.replay), "dry_run": truth(self.is_dry_run)}
             made = run(self.workflow()(framework, *clients, ids, **flags))
-            reports = list(made) if isinstance(made, (list, tuple)) else [made]
+            reports = [made] if isinstance(made, Report) else list(made)
             self.record_page = page_of(hooks, reports)
         return reports
 
@@ -163,11 +165,10 @@ class ExchangeOperator(BaseOperator):
 
 def hook_of(system: str, conn_id: str) -> SystemHook[Any]:
     """Return the hook of a system; imported when it is needed and not before."""
-    from airflow.sdk.module_loading import import_string
-
     from hooks.provider_info import HOOKS
 
-    hook: SystemHook[Any] = import_string(HOOKS[system])(conn_id)
+    module, _, name = HOOKS[system].rpartition(".")
+    hook: SystemHook[Any] = getattr(import_module(module), name)(conn_id)
     return hook
 
 

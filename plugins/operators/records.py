@@ -43,7 +43,7 @@ class CarryRecordsOperator(BaseOperator):
         ConfigError: there is no such system.
     """
 
-    template_fields: Sequence[str] = ("operation", "records", "dry_run", "replay", "conn_id", "ledger_conn_id")
+    template_fields: Sequence[str] = ("operation", "records", "is_dry_run", "replay", "conn_id", "ledger_conn_id")
     template_fields_renderers = {"records": "json"}  # noqa: RUF012 - Airflow's own form
     ui_color = "#e4f1e1"
 
@@ -67,7 +67,7 @@ class CarryRecordsOperator(BaseOperator):
         self.operation = operation
         self.records = records
         self.conn_id = conn_id or f"pv_{system}"
-        self.dry_run = dry_run
+        self.is_dry_run = dry_run
         self.replay = replay
         self.ledger_conn_id = ledger_conn_id
 
@@ -81,7 +81,7 @@ class CarryRecordsOperator(BaseOperator):
             AirflowSkipException: the system is disabled.
         """
         report = self._carried(records_of(self.records), owner_of(context))
-        return conclude(self, [report], context, dry_run=truth(self.dry_run))
+        return conclude(self, [report], context, dry_run=truth(self.is_dry_run))
 
     def _carried(self, records: Sequence[Record], owner: str) -> Report:
         from pv_testing.core.sync import run
@@ -89,7 +89,7 @@ class CarryRecordsOperator(BaseOperator):
         hooks = {self.system: hook_of(self.system, self.conn_id)}
         with open_clients(hooks, self.ledger_conn_id, owner) as (client,):
             refuse_plain_call(client, self.operation)
-            flags = {"replay": truth(self.replay), "dry_run": truth(self.dry_run)}
+            flags = {"replay": truth(self.replay), "dry_run": truth(self.is_dry_run)}
             report: Report = run(client.aexchange(self.operation, records, **flags))
             return report
 

@@ -66,7 +66,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         ledger_conn_id: the connection of the ledger.
     """
 
-    template_fields: Sequence[str] = ("service_request", "dry_run", "framework_conn_id", "ledger_conn_id")
+    template_fields: Sequence[str] = ("service_request", "is_dry_run", "framework_conn_id", "ledger_conn_id")
     ui_color = "#e8eef7"
 
     def __init__(
@@ -89,7 +89,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         self.executions = executions
         self.service_request = service_request
         self.unknown_states = unknown_states
-        self.dry_run = dry_run
+        self.is_dry_run = dry_run
         self.most_tasks = most_tasks
         self.framework_conn_id = framework_conn_id
         self.ledger_conn_id = ledger_conn_id
@@ -116,7 +116,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         from pv_testing.workflow.sweep import Sweep
         from pv_testing.workflow.unknown_states import look_for_unknown_states
 
-        keep, ledger = not truth(self.dry_run), framework.ledger
+        keep, ledger = not truth(self.is_dry_run), framework.ledger
         if self.unknown_states and keep:
             for number, state in look_for_unknown_states(framework, ledger, owner).items():
                 shown = visible(number)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -30,7 +30,7 @@ class SampleReceiptTrigger(BaseTrigger):
     """
 
     def __init__(self, service_requests: Sequence[str], lims_conn_id: str, interval: float) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.service_requests = list(service_requests)
         self.lims_conn_id = lims_conn_id
         self.interval = interval
@@ -49,7 +49,7 @@ class SampleReceiptTrigger(BaseTrigger):
         from hooks.lims import LIMSHook
 
         try:
-            async with cast("LIMSClient", await LIMSHook(self.lims_conn_id).aget_client()) as lims:
+            async with await LIMSHook(self.lims_conn_id).aget_client() as lims:
                 while pause := await self._look(lims):  # noqa: ASYNC110 - the LIMS tells nobody, it must be asked
                     await asyncio.sleep(pause)
         except IntegrationError as error:

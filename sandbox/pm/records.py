@@ -18,7 +18,7 @@ SCHEMA = "".join(table(name) for name in _TABLES)
 BUSINESS_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(_TABLES, ("external_id",))
 OPEN, COMPLETE = "OPEN", "COMPLETE"
 MEMBERS = frozenset(user[2] for user in USERS if user[5])
-_BLANK = {
+_BLANK: dict[str, Any] = {
     "parent_id": "",
     "description": None,
     "start_date": None,

@@ -116,7 +116,7 @@ def test_what_the_task_returns_is_numbers_and_keys_only(told: dict[str, Any]) ->
 
 def test_the_rendered_templates_show_the_records_without_secrets(told: dict[str, Any], lab: Lab) -> None:
     rendered = told["literal"][0]["carry"]["rendered"]
-    assert set(rendered) == {"operation", "records", "dry_run", "replay", "conn_id", "ledger_conn_id"}
+    assert set(rendered) == {"operation", "records", "is_dry_run", "replay", "conn_id", "ledger_conn_id"}
     (record,) = rendered["records"]
     assert record["key"] == "literal/SN1"
     assert record["data"]["module"] == {"api_key": "***", "model": "M400"}
