@@ -10,7 +10,9 @@ from airflow.sdk import BaseHook
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from hooks.ledger import LedgerHook
+from hooks.metrics import AirflowMetrics
 from hooks.missing import arefuse_doubt, no_connection, refuse_doubt
+from pv_testing.core.metrics import send_to
 
 if TYPE_CHECKING:
     from airflow.providers.http.hooks.http import HttpHook
@@ -67,6 +69,7 @@ class SystemHook(BaseHook, Generic[Client]):
 
         from pv_testing.ledger import Ledger
 
+        send_to(AirflowMetrics())
         kept = ledger or partial(Ledger, LedgerHook().url())
         return self.client_class()(config=self.configured(), ledger=kept, owner=owner, on_token=mask_secret)
 
@@ -78,6 +81,7 @@ class SystemHook(BaseHook, Generic[Client]):
         """
         from pv_testing.ledger import Ledger
 
+        send_to(AirflowMetrics())
         kept = partial(Ledger, await LedgerHook().aurl())
         try:
             config = self.configuration(await self.aget_connection(self.conn_id))

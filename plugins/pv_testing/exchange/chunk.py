@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pv_testing.core import clock, lease
+from pv_testing.core import clock, lease, metrics
 from pv_testing.core.concurrency import together
 from pv_testing.core.errors import (
     Action,
@@ -97,6 +97,7 @@ class ChunkProcessor:
         self._waited: dict[str, int] = {}
         self._alone: set[str] = set()
         self._second_copies = SecondCopies(shared.operation)
+        self._name = f"{shared.operation.name} on {shared.operation.system}"
 
     async def run(self) -> list[Outcome]:
         """Bring the records into effect; wait for those that another attempt holds, within the run's patience.
@@ -112,7 +113,14 @@ class ChunkProcessor:
         give_up = clock.seconds() + self.shared.patience
         busy = await self._attempt(list(self.items.values()))
         overtaken = await self.buffer.overtaken()
+        told = False
         while overtaken or (busy and clock.seconds() < give_up):
+            if busy and not told:
+                seconds = give_up - clock.seconds()
+                log.info(
+                    "%s: another attempt holds %d records; up to %.0f s are waited", self._name, len(busy), seconds
+                )
+                told = True
             if busy:
                 await asyncio.sleep(POLL)
             busy = await self._attempt([*busy, *(self.items[key] for key in overtaken)])
@@ -236,7 +244,7 @@ class ChunkProcessor:
             return
         await self.buffer.renew()
         if self.buffer.expiring():
-            self.shared.stopped = self.shared.stopped or LedgerError(TOO_SLOW, system=self.operation.system)
+            self._stop(LedgerError(TOO_SLOW, system=self.operation.system))
 
     def _settle(self, batch: Sequence[Prepared], replies: Sequence[Reply]) -> tuple[list[Prepared], list[Prepared]]:
         """Settle what the replies decide; return what is ambiguous, and what may be sent again."""
@@ -260,7 +268,9 @@ class ChunkProcessor:
                 self.buffer.defer(item, "NOT_SENT", "the system did not take the record after several tries")
             return
         asked = [reply.retry_after for reply in replies if reply.verdict is Verdict.RETRYABLE and reply.retry_after]
-        await asyncio.sleep(max(asked, default=POLL))
+        wait = max(asked, default=POLL)
+        log.info("%s: %d records are sent again in %.1f s: %s", self._name, len(items), wait, _first_reason(replies))
+        await asyncio.sleep(wait)
         await self._send(items, rounds - 1)
 
     async def _failed(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> None:
@@ -270,6 +280,7 @@ class ChunkProcessor:
                 self.buffer.refuse(batch[0], error.code, error.message)
                 return
             middle = len(batch) // 2
+            log.info("%s: a batch of %d is refused and sent in two halves: %s", self._name, len(batch), error)
             await self._deliver(batch[:middle], rounds)
             await self._deliver(batch[middle:], rounds)
         elif error.action is not Action.RESOLVE and (
@@ -283,12 +294,12 @@ class ChunkProcessor:
         """Act on an error that says that nothing was done; where that is in doubt, a look-up has the last word."""
         again = error.doubtful and rounds > 1 and isinstance(error, (NetworkError, RateLimited))
         if error.doubtful:
-            log.warning("%s: %d records are looked up after a refusal: %s", self.operation.name, len(batch), error)
+            log.warning("%s: %d records are looked up after a refusal: %s", self._name, len(batch), error)
             batch = await self._find_twice(batch)
         if again:
             await self._send_again(batch, rounds)
         else:
-            self.shared.stopped = self.shared.stopped or error
+            self._stop(error)
             self.buffer.stopped(batch, error)
 
     async def _send_again(self, items: Sequence[Prepared], rounds: int) -> None:
@@ -347,12 +358,23 @@ class ChunkProcessor:
         items = self.buffer.held(items)
         if found is None and self.operation.limits.repeatable:
             return list(items)
+        self._tell_of_look_up(items, found)
         if found is None:
             for item in items:
                 reason = "the system offers no look-up: see there; confirm it if it took effect, else release it"
                 self.buffer.quarantine(item, "NO_LOOKUP", reason)
             return []
         return [item for item in items if not self._settle_found(item, found.get(item.key))]
+
+    def _tell_of_look_up(self, items: Sequence[Prepared], found: Mapping[str, Found] | None) -> None:
+        if found is None:
+            log.warning("%s: %d records may be in effect, and the system offers no look-up", self._name, len(items))
+            return
+        seen = [found[item.key] for item in items if item.key in found]
+        effective = sum(each.in_effect and each.copies == 1 and not each.unclear for each in seen)
+        told = (self._name, len(items), effective, len(items) - len(seen), len(seen) - effective)
+        log.info("%s: %d records looked up: %d in effect, %d not there, %d otherwise or unclear", *told)
+        metrics.count("look_ups", len(items), system=self.operation.system, operation=self.operation.name)
 
     async def _not_found_out(self, items: Sequence[Prepared], error: IntegrationError) -> list[Prepared]:
         """Act on a look-up that failed; one that is refused concerns single records, which wait in doubt."""
@@ -363,10 +385,16 @@ class ChunkProcessor:
         if refused:
             self.buffer.quarantine(items[0], "LOOKUP_REFUSED", f"its look-up is refused: {error.message}; {SEE_THERE}")
             return []
-        self.shared.stopped = self.shared.stopped or error
+        self._stop(error)
         for item in items:
             self.buffer.untold(item, f"it could not be looked up: {error.message}")
         return []
+
+    def _stop(self, error: IntegrationError) -> None:
+        """Let no chunk of the exchange send anything more."""
+        if self.shared.stopped is None:
+            self.shared.stopped = error
+            log.warning("%s: nothing more is sent: %s", self._name, error)
 
     def _settle_found(self, item: Prepared, found: Found | None) -> bool:
         if found is None:
@@ -395,7 +423,7 @@ class ChunkProcessor:
         """Have what is in the system twice wait for a person, whatever the ledger holds of it."""
         disputed = await self.buffer.disputed()
         if disputed:
-            log.warning("%s: %d records may be there twice and are looked up", self.operation.name, len(disputed))
+            log.warning("%s: %d records may be there twice and are looked up", self._name, len(disputed))
         self._second_copies.expect([self.items[key] for key in disputed], sent_twice=True)
         refusals = await self._second_copies.found()
         if refusals:
@@ -404,3 +432,7 @@ class ChunkProcessor:
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)
+
+
+def _first_reason(replies: Sequence[Reply]) -> str:
+    return next((reply.reason or reply.code for reply in replies if reply.verdict is Verdict.RETRYABLE), "")

@@ -11,6 +11,7 @@ from typing import Any
 from pv_testing.core import clock
 from pv_testing.core.errors import IntegrationError, LeaseLost
 from pv_testing.core.records import Outcome, Prepared, Result
+from pv_testing.core.visible import visible
 from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Claimed, Decision, Ledger, Refusal, Settlement
 from pv_testing.ledger.rows import ID_UNUSABLE, id_problem
@@ -105,10 +106,12 @@ class ClaimBuffer:
 
     async def _renew_all(self) -> None:
         claims = list(self._held.values())
+        log.info("the leases of %d records are renewed, for %.0f s", len(claims), self._limits.lease)
         asked = clock.seconds()
         try:
             await asyncio.to_thread(self._ledger.renew, claims, self._limits.lease)
-        except LeaseLost:
+        except LeaseLost as error:
+            log.warning("not every lease could be renewed: %s", error)
             for claim in claims:
                 if claim.key in self._held:
                     await self._renew_one(claim)
@@ -124,6 +127,7 @@ class ClaimBuffer:
     def _let_go(self, claim: Claimed) -> None:
         """Leave a record to the attempt that has taken it over; of what was sent of it, the ledger must know."""
         outcome = Outcome(claim.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+        log.warning("%s: its lease is lost; %s", visible(claim.key), LOST)
         if claim.key in self._sent:
             settlement = self._settlement(claim, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
             self._group.append((settlement, outcome))

@@ -11,6 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
+from pv_testing.core import metrics
 from pv_testing.core.concurrency import together
 from pv_testing.core.errors import DataError
 from pv_testing.core.records import Outcome, Prepared, Record, Result
@@ -98,6 +99,7 @@ class Exchange:
         await together(*(work() for _ in range(width)))
         report.error = shared.stopped
         report.close()
+        _measure(report)
         return report
 
     def plan(self, records: Sequence[Record]) -> Report:
@@ -183,6 +185,14 @@ class Exchange:
         log.info(
             "%s on %s: %s of %s — %s", report.operation, report.system, f"{report.total():,}", f"{total:,}", counts
         )
+
+
+def _measure(report: Report) -> None:
+    tags = {"system": report.system, "operation": report.operation}
+    metrics.time("exchange_seconds", report.seconds, **tags)
+    for result, number in report.counts().items():
+        if number:
+            metrics.count("records", number, result=result, **tags)
 
 
 def separate(records: Sequence[Record]) -> tuple[list[Record], set[str]]:

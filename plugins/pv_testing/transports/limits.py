@@ -161,14 +161,17 @@ class Breaker:
         """The request that tries has come to its end, whatever that is."""
         self._probing = False
 
-    def succeeded(self) -> None:
-        """The system has answered."""
+    def succeeded(self) -> bool:
+        """Note that the system has answered; return whether that lets requests pass again."""
+        closes = not self.closed
         self._failures = 0
+        return closes
 
-    def failed(self) -> None:
-        """The system has not answered, or with a server error."""
+    def failed(self) -> bool:
+        """Note that the system has not answered, or with a server error; return whether that opens the breaker."""
         self._failures += 1
         self._opened = time.monotonic()
+        return self._failures == self._threshold
 
 
 class ConcurrencyLimit:

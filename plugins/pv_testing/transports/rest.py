@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from yarl import URL
 
-from pv_testing.core import clock, lease
+from pv_testing.core import clock, lease, metrics
 from pv_testing.core.classification import Classification, ResponseClassifier, classify_http, classify_login
 from pv_testing.core.errors import (
     AmbiguousOutcome,
@@ -245,7 +245,9 @@ class RestSession:
                     wait = backoff(max(attempt, 1), self.settings.backoff, self.settings.backoff_cap)
                 if attempt == attempts or clock.seconds() + wait > call.latest:
                     raise again.error from again.__cause__
-                log.debug("attempt %d of %d failed, the next in %.1f s: %s", attempt, attempts, wait, again.error)
+                told = (self.settings.system, call.method, call.url.path, attempt, attempts, wait, again.error)
+                log.info("%s: %s %s: attempt %d of %d failed, the next one in %.1f s: %s", *told)
+                metrics.count("retries", system=self.settings.system)
                 await asyncio.sleep(wait)
 
     async def _attempt(self, call: OutgoingRequest) -> Response:
@@ -265,19 +267,41 @@ class RestSession:
 
     async def _send(self, call: OutgoingRequest, credentials: Mapping[str, str]) -> Response:
         headers = {**credentials, **call.headers} if call.headers else credentials
+        asked = time.monotonic()
         probe = await call.throttle.enter(call.latest)
         call.passed = time.monotonic()
+        status = "none"
         try:
             response = await self._wire.send(call, headers)
+            status = f"{response.status // 100}xx"
             if self.watch is not None:
                 self.watch(call, response)
         except (Again, AmbiguousOutcome):
-            call.throttle.breaker.failed()
+            self._failed(call)
             raise
         else:
             return response
         finally:
             call.throttle.leave(probe=probe)
+            if metrics.wanted():
+                self._measure(call, asked, status)
+
+    def _measure(self, call: OutgoingRequest, asked: float, status: str) -> None:
+        system = self.settings.system
+        metrics.count("requests", system=system, status=status)
+        metrics.time("request_seconds", time.monotonic() - call.passed, system=system)
+        metrics.time("wait_seconds", call.passed - asked, system=system)
+
+    def _failed(self, call: OutgoingRequest) -> None:
+        if call.throttle.breaker.failed():
+            settings = self.settings
+            told = (settings.system, settings.breaker_failures, settings.breaker_reset)
+            log.warning("%s: %d requests in a row have failed; nothing is sent for %.0f s, then one tries", *told)
+            metrics.count("breaker_opened", system=settings.system)
+
+    def _succeeded(self, call: OutgoingRequest) -> None:
+        if call.throttle.breaker.succeeded():
+            log.info("%s: it answers again; requests pass as before", self.settings.system)
 
     async def _credentials(self, call: OutgoingRequest, refused: Mapping[str, str] | None) -> Mapping[str, str]:
         """Get new credentials, within the time of the call; without any to be had, those refused are returned."""
@@ -296,7 +320,7 @@ class RestSession:
             AuthenticationError: there are none, or new ones are refused too.
             AmbiguousOutcome: the request may have taken effect before it was refused.
         """
-        call.throttle.breaker.succeeded()
+        self._succeeded(call)
         promised = 401 in self.settings.not_processed if response.status == 401 else classification.promised
         doubtful = call.careful and not promised
         renewed = call.renewed or refused is self._renewed
@@ -315,7 +339,7 @@ class RestSession:
             raise AmbiguousOutcome(message, code="TOKEN_REFUSED", excerpt=response.text)
 
     def _follow(self, call: OutgoingRequest, response: Response) -> None:
-        call.throttle.breaker.succeeded()
+        self._succeeded(call)
         call.redirects += 1
         if call.redirects > REDIRECTS:
             raise SecurityError(f"the system redirects more than {REDIRECTS} times in a row")
@@ -325,7 +349,7 @@ class RestSession:
         """Return a good answer; raise what the classifier says of another."""
         if classification.verdict is not Verdict.OK:
             raise self._refused(call, classification, response)
-        call.throttle.breaker.succeeded()
+        self._succeeded(call)
         call.throttle.pace.answered()
         if not call.repeatable:
             self._renewed = None
@@ -344,16 +368,17 @@ class RestSession:
         doubtful = call.careful and not promised
         said = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
-            call.throttle.breaker.succeeded()
+            self._succeeded(call)
             return _doubted((error or Rejected)(reason or said, code=code), doubtful)
         wait = asked_wait(response, time.time())
         if wait is not None:
+            log.warning("%s asks to be left alone for %.1f s (HTTP %d)", self.settings.system, wait, response.status)
             call.throttle.pause.extend(wait)
         paced = response.status == 429 and wait is None
         if paced:
             call.throttle.pace.refused(call.passed)
         if response.status != 429:
-            call.throttle.breaker.failed()
+            self._failed(call)
         if verdict is Verdict.AMBIGUOUS:
             return AmbiguousOutcome(f"{said}; the request may have taken effect", code=code)
         if wait is not None or response.status == 429:

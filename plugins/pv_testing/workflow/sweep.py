@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
 from pv_testing.config.digest import rules_digest
+from pv_testing.core import metrics
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.sync import run
 from pv_testing.domain.reading import text
@@ -119,9 +120,16 @@ class Sweep:
         begun = {**kept["begun"], **found}
         news = {*found, *self._news(kept, look, begun)}
         if keep:
+            self._measure(look, news)
             self._keep(kept, look, found, news)
         unread = news | (begun.keys() - kept["read"].keys()) if look.executions is not None else begun.keys()
         return {number: sr_id for number, sr_id in begun.items() if number in unread}
+
+    def _measure(self, look: _Look, news: Iterable[str]) -> None:
+        """Note how long the oldest change has waited for this run."""
+        stamps = [stamp for number in news if (stamp := stamp_of(look.rows.get(number, {}))) is not None]
+        if stamps and not look.whole:
+            metrics.time("lag_seconds", max(0.0, look.began - min(stamps)), sweep=self._name)
 
     async def _look(self, kept: Kept) -> _Look:
         look = _Look(await asyncio.to_thread(self._ledger.now))

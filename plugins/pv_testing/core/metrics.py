@@ -1,0 +1,56 @@
+"""Counters and timers of what is done; the process that carries records says where they go, such as to Airflow's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+Tags = Mapping[str, str]
+
+
+class Sink(Protocol):
+    """Where counters and timers go."""
+
+    def count(self, name: str, number: int, tags: Tags) -> None:
+        """Add to a counter.
+
+        Args:
+            name: of the counter, such as ``records``.
+            number: what is added.
+            tags: what it is about, such as system, operation and result; never a record.
+        """
+
+    def time(self, name: str, seconds: float, tags: Tags) -> None:
+        """Note how long something took.
+
+        Args:
+            name: of the timer, such as ``request_seconds``.
+            seconds: how long.
+            tags: what it is about.
+        """
+
+
+_sink: Sink | None = None
+
+
+def send_to(sink: Sink | None) -> None:
+    """Send everything from now on to a sink, in this process; ``None`` ends that."""
+    global _sink  # noqa: PLW0603 - one place a process, as with logging
+    _sink = sink
+
+
+def wanted() -> bool:
+    """Whether anything is measured; a request asks before it takes the time."""
+    return _sink is not None
+
+
+def count(name: str, number: int = 1, **tags: str) -> None:
+    """Add to a counter; without a sink, nothing happens."""
+    if _sink is not None:
+        _sink.count(name, number, tags)
+
+
+def time(name: str, seconds: float, **tags: str) -> None:
+    """Note how long something took; without a sink, nothing happens."""
+    if _sink is not None:
+        _sink.time(name, seconds, tags)
