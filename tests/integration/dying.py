@@ -6,7 +6,7 @@ from typing import Any
 
 from pv_testing.ledger import Ledger
 
-WRITES = ("claim", "settle", "quarantine", "release", "set_watermark", "change_watermark")
+WRITES = ("claim", "settle", "quarantine", "release", "set_watermark", "update")
 MOST = 60
 
 

@@ -201,7 +201,7 @@ def test_the_event_loop_never_waits_for_the_ledger(office, monkeypatch):
 
         monkeypatch.setattr(Ledger, name, watched)
 
-    names = {"peek", "entries", "release", "watermark", "set_watermark", "change_watermark"}
+    names = {"entries", "states", "in_doubt", "release", "state", "update"}
     for name in names:
         watch(name)
     at.credit()

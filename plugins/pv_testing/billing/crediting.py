@@ -23,7 +23,6 @@ from pv_testing.exchange.report import Report
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger, State
-from pv_testing.workflow.nc_input_cache import in_doubt
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 from pv_testing.workflow.withdrawals import withdrawn_at, withdrawn_from
 
@@ -72,7 +71,7 @@ async def credit_withdrawn_tests(
     report.add(each.unchanged() for job in found for each in job.notes if each.in_effect)
     report.notes += [said for outcome in report.outcomes for said in _compared(outcome, found)]
     dropped = [key for job in found for key in job.dropped]
-    doubtful = await asyncio.to_thread(in_doubt, erp.ledger, erp.system, "credit_note", dropped)
+    doubtful = await asyncio.to_thread(erp.ledger.in_doubt, erp.system, "credit_note", dropped)
     report.add(Outcome(key, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for key in sorted(doubtful))
     missing.add_to(report)
     reports = [report]
@@ -188,7 +187,7 @@ def _credits_of(ledger: Ledger, request: ServiceRequest, policy: BillingPolicy, 
 def _may_be_billed(ledger: Ledger, number: str) -> bool:
     """Whether the ERP has an invoice of a service request, or may have one."""
     key = keys.compose(number)
-    return bool(ledger.external_ids("erp", "invoice", [key]) or in_doubt(ledger, "erp", "invoice", [key]))
+    return bool(ledger.external_ids("erp", "invoice", [key]) or ledger.in_doubt("erp", "invoice", [key]))
 
 
 def _release(erp: ERPClient, found: Sequence[Credits], doubtful: AbstractSet[str]) -> None:

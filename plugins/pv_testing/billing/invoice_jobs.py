@@ -41,8 +41,7 @@ class Stage(Enum):
 def posting_of(ledger: Ledger, sr_number: str) -> Entry | None:
     """Return what the ledger knows of the posting of a service request's invoice."""
     key = keys.compose(sr_number)
-    entries = ledger.entries("erp", "invoice_posting", prefix=key)
-    return next((entry for entry in entries if entry.key == key), None)
+    return ledger.states("erp", "invoice_posting", [key]).get(key)
 
 
 def stage_of(posting: Entry | None, billed: InvoiceState) -> Stage:

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-import orjson
-
 from pv_testing.billing import BillingPolicy, Invoice, differences
 from pv_testing.billing.keeping import kept, restored
 from pv_testing.core.errors import DataError
@@ -35,20 +33,16 @@ class InvoiceState:
         self._ledger = ledger
         self._name = f"erp/invoice/{sr_number}"
         self._keep = keep
-        self._known = self._read()
-
-    def _read(self) -> dict[str, Any]:
-        said = self._ledger.watermark(self._name)
-        known: dict[str, Any] = orjson.loads(said) if said else {}
-        return known
+        self._known: dict[str, Any] = ledger.state(self._name, {})
 
     def note(self, **facts: Any) -> None:
         """Remember facts, before anything is sent that depends on them, beside what another run has noted meanwhile."""
         if {**self._known, **facts} == self._known:
             return
-        self._known = {**(self._read() if self._keep else self._known), **facts}
         if self._keep:
-            self._ledger.set_watermark(self._name, orjson.dumps(self._known).decode())
+            self._known = self._ledger.update(self._name, lambda kept: {**kept, **facts}, {})
+        else:
+            self._known = {**self._known, **facts}
 
     def approved_at(self, request: ServiceRequest) -> datetime:
         """Return when the reports were approved, as it was said when that was first seen.

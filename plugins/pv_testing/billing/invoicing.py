@@ -28,7 +28,6 @@ from pv_testing.domain.status import rank
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
-from pv_testing.workflow.nc_input_cache import in_doubt
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 SWEEP = "erp/invoices"
@@ -118,7 +117,7 @@ class Invoicing:
         """Take up what the ledger knows of the requests."""
         ledger, system = self._erp.ledger, self._erp.system
         numbers = [keys.compose(each.sr_number) for each in requests]
-        ids, doubtful = ledger.external_ids(system, "invoice", numbers), in_doubt(ledger, system, "invoice", numbers)
+        ids, doubtful = ledger.external_ids(system, "invoice", numbers), ledger.in_doubt(system, "invoice", numbers)
         jobs = []
         for request in requests:
             posting = posting_of(ledger, request.sr_number)

@@ -10,8 +10,6 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import NamedTuple
 
-import orjson
-
 from pv_testing.billing import BillingPolicy, Invoice
 from pv_testing.billing.policy import ANNOUNCED
 from pv_testing.core import keys
@@ -25,6 +23,8 @@ from pv_testing.workflow.withdrawals import withdrawn_from
 # How much of a test is ordered, beside a number of modules: none, or some where numbers aren't compared or known.
 WITHDRAWN, ORDERED = "withdrawn", "ordered"
 _REST = re.compile(rf"(?:/(\d+|{WITHDRAWN}|{ORDERED})(?:/(\d+))?)?")
+
+NONE: list[str] = []
 
 
 class LaterOrder(NamedTuple):
@@ -75,8 +75,7 @@ class ManualAdjustments:
         self._ledger = ledger
         self._sr_number = sr_number
         self._name = f"erp/later_orders/{sr_number}"
-        said = ledger.watermark(self._name)
-        self._kept: list[str] = orjson.loads(said) if said else []
+        self._kept: list[str] = ledger.state(self._name, [])
         entries = list(ledger.entries("erp", "invoice", prefix=keys.prefix(keys.compose(sr_number))))
         # A key of an earlier version names nothing but the test, which the request may list no longer.
         old = [parts[1] for each in entries if len(parts := keys.split(each.key)) == 2]
@@ -109,11 +108,10 @@ class ManualAdjustments:
         return [each.key for each in entries if each.state is State.QUARANTINED and each.key not in keys]
 
     def keep(self, due: Iterable[Record]) -> None:
-        """Remember which tests wait, before they do, in job the request lists them no longer one day."""
+        """Remember which tests wait, before they do, in case the request lists them no longer one day."""
         new = {str(record.data["protocol_id"]) for record in due}
-        kept = sorted({*self._kept, *new})
-        if kept != self._kept:
-            self._ledger.set_watermark(self._name, orjson.dumps(kept).decode())
+        if new - set(self._kept):
+            self._ledger.update(self._name, lambda kept: sorted({*kept, *new}), NONE)
 
 
 def later_orders(

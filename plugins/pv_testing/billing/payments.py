@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
-
 from pv_testing.core.errors import DataError, IntegrationError, NotFound, Rejected
 from pv_testing.integrations.erp import ERPClient
 from pv_testing.integrations.framework import gather_bounded
@@ -15,6 +13,7 @@ NAME = "erp/unpaid"
 LISTED = 20
 OPEN = "POSTED"
 GONE = "MISSING"
+NONE: Mapping[str, str] = {}
 
 Answer = Mapping[str, Any] | IntegrationError
 
@@ -28,8 +27,7 @@ class Payments:
 
     def __init__(self, erp: ERPClient) -> None:
         self._erp = erp
-        said = erp.ledger.watermark(NAME)
-        self._before: dict[str, str] = orjson.loads(said) if said else {}
+        self._before: dict[str, str] = erp.ledger.state(NAME, {})
         self._unpaid = dict(self._before)
         self.settled: dict[str, str] = {}
 
@@ -62,8 +60,12 @@ class Payments:
 
     def keep(self) -> None:
         """Remember which invoices are unpaid."""
-        if self._unpaid != self._before:
-            self._erp.ledger.set_watermark(NAME, orjson.dumps(self._unpaid).decode())
+        looked_at = self._before.keys() | self._unpaid.keys()
+
+        def now(kept: Mapping[str, str]) -> Mapping[str, str]:
+            return {**{key: value for key, value in kept.items() if key not in looked_at}, **self._unpaid}
+
+        self._erp.ledger.update(NAME, now, NONE)
 
     async def _said(self, known: Mapping[str, str]) -> dict[str, Answer]:
         """Return what the ERP says of each invoice, or why that can't be read."""

@@ -60,4 +60,4 @@ def _is_of_today(unescaped: str, record: Record) -> bool:
 
 
 def _entry(ledger: Ledger, system: str, kind: str, key: str) -> Entry | None:
-    return next((each for each in ledger.entries(system, kind, prefix=key, limit=1) if each.key == key), None)
+    return ledger.states(system, kind, [key]).get(key)

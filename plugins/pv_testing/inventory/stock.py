@@ -6,8 +6,6 @@ import asyncio
 from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import date, datetime, timezone, tzinfo
 
-import orjson
-
 from pv_testing.config import lab_zone
 from pv_testing.core import keys
 from pv_testing.core.records import Outcome, Record, Result
@@ -119,8 +117,9 @@ async def _stay(
     days = step_days(request, executions, stay.steps, known, datetime.now(timezone.utc).astimezone(zone))
     stay.know(days, executions)
     if keep and days.keys() - known.keys():
-        kept = orjson.dumps({**known, **days}).decode()
-        await asyncio.to_thread(erp.ledger.set_watermark, f"{STOCK}/{request.sr_number}", kept)
+        name = f"{STOCK}/{request.sr_number}"
+        written = {step: day.isoformat() for step, day in days.items()}
+        await asyncio.to_thread(erp.ledger.update, name, lambda kept: {**written, **kept}, {})
     return stay, unread
 
 
@@ -133,9 +132,8 @@ def _booked(erp: ERPClient, sr_number: str) -> set[str]:
 
 async def _known_days(erp: ERPClient, request: ServiceRequest) -> dict[str, date]:
     """Return the days that an earlier run has come to."""
-    kept = await asyncio.to_thread(erp.ledger.watermark, f"{STOCK}/{request.sr_number}")
-    said: Mapping[str, str] = orjson.loads(kept) if kept else {}
-    return {step: date.fromisoformat(day) for step, day in said.items()}
+    kept: Mapping[str, str] = await asyncio.to_thread(erp.ledger.state, f"{STOCK}/{request.sr_number}", {})
+    return {step: date.fromisoformat(day) for step, day in kept.items()}
 
 
 async def draw_consumables(

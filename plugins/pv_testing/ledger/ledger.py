@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pv_testing.core.records import NOTHING
-from pv_testing.ledger import audit, claims, queries, schema, waiting
+from pv_testing.ledger import audit, claims, queries, schema, state_store, waiting
 from pv_testing.ledger import marks as marks_of
 from pv_testing.ledger.decisions import decision
 from pv_testing.ledger.store import Store
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 log = logging.getLogger(__name__)
+
+Value = TypeVar("Value")
 
 
 class Ledger:
@@ -237,14 +239,38 @@ class Ledger:
         """Keep how far a sweep came."""
         marks_of.set_watermark(self._store, name, value)
 
-    def change_watermark(self, name: str, change: Callable[[str | None], str]) -> None:
-        """Change what is kept under a name, whoever else changes it at the same time.
+    def state(self, key: str, empty: Value) -> Value:
+        """Return what a step remembers under a key; see :mod:`pv_testing.ledger.state_store`.
 
         Args:
-            name: as for :meth:`watermark`.
-            change: makes the new value of the one that is kept; it may be called more than once, and must be quick.
+            key: such as ``erp/invoice/SR-2025-0123``.
+            empty: what is returned where nothing is remembered.
         """
-        marks_of.change_watermark(self._store, name, change)
+        return state_store.read(self._store, key, empty)
+
+    def update(self, key: str, change: Callable[[Value], Value], empty: Value) -> Value:
+        """Change what is remembered under a key, whoever else changes it at the same time, and return it.
+
+        Args:
+            key: as for :meth:`state`.
+            change: makes the new value of the one that is kept; it may be called more than once, and must be quick.
+            empty: what it is given where nothing is kept.
+        """
+        return state_store.update(self._store, key, change, empty)
+
+    def states(self, system: str, kind: str, keys: Iterable[str]) -> dict[str, Entry]:
+        """Return what is known of records, by key; a record that the ledger doesn't know is left out.
+
+        Args:
+            system: of the records.
+            kind: of the records.
+            keys: their business keys.
+        """
+        return queries.states(self._store, system, kind, list(keys))
+
+    def in_doubt(self, system: str, kind: str, keys: Iterable[str]) -> set[str]:
+        """Return those records of which another version may be in effect; the arguments are those of :meth:`states`."""
+        return {key for key, entry in self.states(system, kind, keys).items() if entry.in_doubt}
 
     def pause(self, system: str, until_epoch: float) -> None:
         """Keep that a system wants to be left alone, so that it outlives a killed process; the longest wait wins.

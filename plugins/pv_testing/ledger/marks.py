@@ -20,7 +20,8 @@ from pv_testing.ledger.tables import watermark as watermarks
 UNTOLD = ("qms/audit_event/ledger",)
 """Watermarks whose changes are no events. This one says how far the trail itself has come to the QMS, so that each of
 its events would be followed by another one; comparing the two trails finds a forged one."""
-Change = Callable[[str | None], str]
+Change = Callable[[str | None], str | None]
+"""Makes a new value of the one that is kept; where it returns that one, nothing is written."""
 
 
 def digest(value: str) -> str:
@@ -55,9 +56,10 @@ def put(writing: Writing, changes: Mapping[str, Change], owner: str = "") -> lis
     for name, change in changes.items():
         kept = writing.connection.scalar(select(watermarks.c.value).where(watermarks.c.name == name))
         value = change(kept)
-        if value != kept:
-            _put(writing, watermarks, {"name": name}, {"value": value})
-        if value != kept and name not in UNTOLD:
+        if value is None or value == kept:
+            continue
+        _put(writing, watermarks, {"name": name}, {"value": value})
+        if name not in UNTOLD:
             events.append(Draft(owner, MARK, key=name, fingerprint=digest(value)))
     return events
 

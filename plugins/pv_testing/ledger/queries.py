@@ -39,6 +39,13 @@ def find_by_external_id(store: Store, system: str, kind: str, ids: Sequence[str]
     return {row[0]: row[1] for row in found}
 
 
+def states(store: Store, system: str, kind: str, keys: Sequence[str]) -> dict[str, Entry]:
+    """Return the entries of those keys that are known."""
+    with store.reading() as connection:
+        found = lookup(connection, _ENTRY, of(system, kind), record.c.key, _possible(keys))
+    return {row[2]: _entry(row) for row in found}
+
+
 def _possible(values: Sequence[str]) -> Sequence[str]:
     return values if all_storable(values) else [value for value in values if storable(value)]
 

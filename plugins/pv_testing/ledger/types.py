@@ -156,6 +156,7 @@ class Entry:
         owner: who claimed it last.
         lease_until: end of the last lease, epoch seconds.
         changed_at: when the entry changed last, epoch seconds.
+        doubtful: fingerprint of another version that may have been sent, or empty.
     """
 
     system: str
@@ -170,6 +171,14 @@ class Entry:
     owner: str
     lease_until: float
     changed_at: float
+    doubtful: str
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether another version may be in effect, because an attempt has not come to its end."""
+        if self.state in {State.IN_FLIGHT, State.UNKNOWN}:
+            return True
+        return bool(self.doubtful) and self.code != "CONTENT_DIFFERS"  # that one says what is in the system
 
 
 @dataclass(frozen=True, slots=True)

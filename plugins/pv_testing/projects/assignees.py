@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from typing import Any
-
-import orjson
 
 from pv_testing.ledger import Ledger
 from pv_testing.projects import find_available_operator
 from pv_testing.projects.people import User
 
 OPEN = "pm/assignments"
+Open = dict[str, dict[str, str]]
+"""Who is assigned to what is not complete: addresses by protocol, by service request."""
 
 
 class Assignees:
@@ -26,11 +25,12 @@ class Assignees:
     def __init__(self, ledger: Ledger, *, keep: bool = True) -> None:
         self._ledger = ledger
         self._keep = keep
-        self._open: dict[str, dict[str, str]] = self._read(OPEN)
+        self._open: Open = ledger.state(OPEN, {})
 
     def known(self, sr_number: str) -> dict[str, str]:
         """Return who was assigned to a service request's protocols; an empty address where there was nobody."""
-        return dict(self._read(_name(sr_number)))
+        known: dict[str, str] = self._ledger.state(_name(sr_number), {})
+        return dict(known)
 
     def assign(
         self, sr_number: str, protocols: Sequence[str], users: Sequence[User] | None, roles: Sequence[str]
@@ -53,9 +53,10 @@ class Assignees:
             known[protocol] = find_available_operator(users, self._load(), roles)
             if known[protocol]:
                 self._open.setdefault(sr_number, {})[protocol] = known[protocol]
-        if new:
-            self._write(OPEN, self._open)
-            self._write(_name(sr_number), known)
+        if new and self._keep:
+            chosen = {protocol: known[protocol] for protocol in new if known[protocol]}
+            self._open = self._ledger.update(OPEN, lambda kept: _with(kept, sr_number, chosen), {})
+            known = self._ledger.update(_name(sr_number), lambda kept: {**known, **kept}, {})
         return known
 
     def done(self, complete: Mapping[str, Iterable[str]], followed: Container[str]) -> None:
@@ -66,26 +67,24 @@ class Assignees:
             followed: numbers of the service requests whose tasks are still brought up to date; whoever is assigned to
                 one of another request has nothing to do there.
         """
-        still = {
-            sr_number: {protocol: who for protocol, who in open_.items() if protocol not in complete.get(sr_number, ())}
-            for sr_number, open_ in self._open.items()
-            if sr_number in followed
-        }
-        left = {sr_number: open_ for sr_number, open_ in still.items() if open_}
-        if left != self._open:
-            self._open = left
-            self._write(OPEN, left)
+
+        def still_open(kept: Open) -> Open:
+            left: Open = {}
+            for sr_number, assigned in kept.items():
+                done = set(complete.get(sr_number, ()))
+                rest = {protocol: who for protocol, who in assigned.items() if protocol not in done}
+                if rest and sr_number in followed:
+                    left[sr_number] = rest
+            return left
+
+        self._open = self._ledger.update(OPEN, still_open, {}) if self._keep else still_open(self._open)
 
     def _load(self) -> Counter[str]:
         return Counter(who for open_ in self._open.values() for who in open_.values())
 
-    def _read(self, name: str) -> Any:
-        kept = self._ledger.watermark(name)
-        return orjson.loads(kept) if kept else {}
 
-    def _write(self, name: str, value: object) -> None:
-        if self._keep:
-            self._ledger.set_watermark(name, orjson.dumps(value).decode())
+def _with(kept: Open, sr_number: str, chosen: Mapping[str, str]) -> Open:
+    return {**kept, sr_number: {**kept.get(sr_number, {}), **chosen}} if chosen else kept
 
 
 def _name(sr_number: str) -> str:

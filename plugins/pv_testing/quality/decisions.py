@@ -17,6 +17,7 @@ from pv_testing.ledger import Ledger
 from pv_testing.quality.finding import Finding, read_finding
 
 ASKED = "capa/asked"
+NONE_ASKED: list[str] = []
 APPROVE, REJECT = "approve", "reject"
 SYSTEM, KIND = "qms", "capa"
 
@@ -72,17 +73,17 @@ class Decisions:
         """
         digests = list(also)
         for finding in findings:
-            self._keep(_name("finding", finding.digest), finding.document())
+            self._ledger.set_watermark(_name("finding", finding.digest), finding.document())
             digests.append(finding.digest)
         self._put(ASKED, digests)
 
     def asked(self) -> list[str]:
         """Return the digests of the findings that are to be decided on or dealt with."""
-        return list(self._get(ASKED) or [])
+        return list(self._ledger.state(ASKED, NONE_ASKED))
 
     def done(self, *digests: str) -> None:
         """Note that findings are dealt with."""
-        self._put(ASKED, [each for each in self.asked() if each not in digests])
+        self._ledger.update(ASKED, lambda asked: [each for each in asked if each not in digests], NONE_ASKED)
 
     def finding(self, digest: str) -> Finding:
         """Return a finding.
@@ -158,22 +159,13 @@ class Decisions:
             key: of the CAPA.
             at: now, kept where it is new.
         """
-        name = _name("closed", key)
-        kept = self._get(name)
-        if kept is None:
-            self._put(name, at)
-        return str(kept or at)
+        return str(self._ledger.update(_name("closed", key), lambda kept: kept or at, ""))
 
     def _get(self, name: str) -> Any:
-        kept = self._ledger.watermark(name)
-        return None if kept is None else orjson.loads(kept)
+        return self._ledger.state(name, None)
 
     def _put(self, name: str, value: Any) -> None:
-        self._keep(name, _json(value))
-
-    def _keep(self, name: str, value: str) -> None:
-        if self._ledger.watermark(name) != value:
-            self._ledger.set_watermark(name, value)
+        self._ledger.update(name, lambda _: value, None)
 
 
 def _json(value: Any) -> str:

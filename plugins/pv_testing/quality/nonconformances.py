@@ -20,7 +20,7 @@ from pv_testing.quality.reports import nonconformance_record
 from pv_testing.quality.retests import EarlierReport, earlier_tests
 from pv_testing.workflow.execution_checkpoint import ExecutionCheckpoint
 from pv_testing.workflow.executions import Listed, list_complete
-from pv_testing.workflow.nc_input_cache import NcInputCache, in_doubt
+from pv_testing.workflow.nc_input_cache import NcInputCache
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 SWEEP = "qms/nc"
@@ -60,7 +60,7 @@ async def report_non_conformances(
     known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
     protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}
     passing = {name for batch in batches for name in batch.passing}
-    doubtful = await asyncio.to_thread(in_doubt, qms.ledger, qms.system, "nc", passing | set(known))
+    doubtful = await asyncio.to_thread(qms.ledger.in_doubt, qms.system, "nc", passing | set(known))
     certain = {name: nc_id for name, nc_id in known.items() if name not in doubtful}
     steps = _Reporting(qms, policy, protocols, batches, certain, dict(known))
     report = await steps.run(replay=replay, dry_run=dry_run)

@@ -18,6 +18,7 @@ from pv_testing.core.records import Outcome
 from pv_testing.ledger import Ledger
 
 DAY = 86_400.0
+EMPTY: dict[str, Any] = {}
 
 
 class ExecutionCheckpoint:
@@ -33,8 +34,7 @@ class ExecutionCheckpoint:
     def __init__(self, ledger: Ledger, name: str, contract: str, *, anew: bool = False) -> None:
         self._ledger = ledger
         self._name = name
-        kept = ledger.watermark(self._name)
-        self._kept: dict[str, Any] = orjson.loads(kept) if kept else {}
+        self._kept: dict[str, Any] = ledger.state(name, {})
         if anew or self._kept.get("contract") != contract or self._kept.get("until", 0.0) < time.time():
             self._kept = {"contract": contract, "until": time.time() + DAY, "rows": {}}
         self._rows: dict[str, str] = {}
@@ -55,7 +55,7 @@ class ExecutionCheckpoint:
         done = {outcome.key for outcome in outcomes if outcome.result.in_effect} | set(also)
         rows = {execution_id: row for execution_id, row in self._rows.items() if execution_id in done}
         if rows != self._kept["rows"]:
-            self._ledger.set_watermark(self._name, orjson.dumps({**self._kept, "rows": rows}).decode())
+            self._ledger.update(self._name, lambda _: {**self._kept, "rows": rows}, EMPTY)
 
 
 def digest(row: Mapping[str, Any]) -> str:

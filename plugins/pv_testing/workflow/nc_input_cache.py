@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from pv_testing.core.records import Outcome
-from pv_testing.ledger import Claim, Decision, Ledger
+from pv_testing.ledger import Ledger
 from pv_testing.workflow.execution_checkpoint import digest
+
+EMPTY: dict[str, str] = {}
 
 
 class NcInputCache:
@@ -27,8 +27,7 @@ class NcInputCache:
     def __init__(self, ledger: Ledger, name: str) -> None:
         self._ledger = ledger
         self._name = name
-        kept = ledger.watermark(name)
-        self._kept: dict[str, str] = orjson.loads(kept) if kept else {}
+        self._kept: dict[str, str] = ledger.state(name, {})
         self._facts: dict[str, str] = {}
 
     def has(self, execution_id: str, facts: Mapping[str, Any]) -> bool:
@@ -39,12 +38,5 @@ class NcInputCache:
     def keep(self, outcomes: Iterable[Outcome]) -> None:
         """Remember the facts of the reports that are in effect now."""
         done = {outcome.key for outcome in outcomes if outcome.result.in_effect}
-        kept = {**self._kept, **{name: facts for name, facts in self._facts.items() if name in done}}
-        if kept != self._kept:
-            self._ledger.set_watermark(self._name, orjson.dumps(kept).decode())
-
-
-def in_doubt(ledger: Ledger, system: str, kind: str, keys: Iterable[str]) -> set[str]:
-    """Return those records of which another version may be in effect, because an attempt has not come to its end."""
-    answers = ledger.peek(system, kind, [Claim(key, "") for key in sorted(keys)])
-    return {answer.key for answer in answers if answer.decision in {Decision.RESOLVE, Decision.BUSY}}
+        new = {name: facts for name, facts in self._facts.items() if name in done}
+        self._ledger.update(self._name, lambda kept: {**kept, **new}, EMPTY)

@@ -13,8 +13,6 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
-import orjson
-
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.status import STATES
@@ -25,6 +23,7 @@ CLOSED = STATES[-1]
 DAY = 86_400.0
 
 Kept = dict[str, Any]
+NOTHING: Kept = {}
 Listed = Mapping[str, Any]
 
 
@@ -175,16 +174,16 @@ class SweepBacklog:
 
     def kept(self) -> Kept:
         """Return what is remembered."""
-        return _read(self.ledger.watermark(self.name))
+        return _complete(self.ledger.state(self.name, {}))
 
     def change(self, change: Callable[[Kept], Kept]) -> None:
         """Change what is kept as one step, for several tasks of a sweep may do so at the same time."""
-        self.ledger.change_watermark(self.name, lambda said: orjson.dumps(change(_read(said))).decode())
+        self.ledger.update(self.name, lambda kept: change(_complete(kept)), NOTHING)
 
 
-def _read(said: str | None) -> Kept:
+def _complete(kept: Kept) -> Kept:
     empty: Kept = {"begun": {}, "finished": {}, "due": {}, "read": {}, "place": None, "whole": 0.0, "again": False}
-    return {**empty, "rules": "", **(orjson.loads(said) if said else {})}
+    return {**empty, "rules": "", **kept}
 
 
 def is_finished(row: Listed, said: Mapping[str, Any] | None) -> bool:

@@ -29,7 +29,7 @@ def look_for_unknown_states(framework: FrameworkClient, ledger: Ledger, owner: s
         The states of those that wait, by their numbers; empty where the framework wasn't asked.
     """
     now = time.time()
-    if now - float(ledger.watermark(LOOKED) or 0.0) < DAY:
+    if now - ledger.state(LOOKED, 0.0) < DAY:
         return {}
     rows = framework.list_service_requests()
     found = [(text(row.get("sr_number")), text(row.get("status"))) for row in rows if row.get("status") not in STATES]
@@ -41,7 +41,7 @@ def look_for_unknown_states(framework: FrameworkClient, ledger: Ledger, owner: s
     ledger.quarantine(framework.system, KIND, refusals, owner=owner)
     waiting = [entry.key for entry in ledger.entries(framework.system, KIND, [State.QUARANTINED])]
     ledger.release(framework.system, KIND, [key for key in waiting if key not in keys], owner=owner, automatic=True)
-    ledger.set_watermark(LOOKED, str(now))
+    ledger.update(LOOKED, lambda _: now, 0.0)
     return asked
 
 

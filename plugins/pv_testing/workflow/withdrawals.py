@@ -6,8 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-import orjson
-
 from pv_testing.core.values import instant
 from pv_testing.domain.days import moment
 from pv_testing.domain.reading import first, text
@@ -44,12 +42,10 @@ def withdrawn_at(ledger: Ledger, request: ServiceRequest, protocol: str, *, keep
         DataError: the time that the framework says can't be read (``NOT_A_TIME``).
     """
     name = f"erp/withdrawn/{request.sr_number}"
-    said = ledger.watermark(name)
-    known: dict[str, str] = orjson.loads(said) if said else {}
+    known: dict[str, str] = ledger.state(name, {})
     if protocol not in known:
-        known[protocol] = instant(_moment(request, protocol))
-        if keep:
-            ledger.set_watermark(name, orjson.dumps(known).decode())
+        seen = {protocol: instant(_moment(request, protocol))}
+        known = ledger.update(name, lambda kept: {**seen, **kept}, {}) if keep else seen
     return moment(known[protocol])
 
 
