@@ -8,23 +8,25 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing.core import clock, lease, metrics
-from pv_testing.core.concurrency import together
-from pv_testing.core.errors import (
-    Action,
-    AuthenticationError,
-    ConfigError,
-    IntegrationError,
-    LedgerError,
-    NetworkError,
-    RateLimited,
-    SecurityError,
-)
+from pv_testing.core.errors import Action, IntegrationError, LedgerError
 from pv_testing.core.records import BULK_INCOMPLETE, Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.exchange.batches import batches
 from pv_testing.exchange.claim_buffer import ClaimBuffer
-from pv_testing.exchange.operation import Operation
+from pv_testing.exchange.context import ExchangeContext
+from pv_testing.exchange.next_action import (
+    Facts,
+    NextAction,
+    Purpose,
+    after_absence,
+    after_error,
+    after_look_up,
+    after_reply,
+    purpose_of,
+)
 from pv_testing.exchange.second_copies import TWICE, SecondCopies
-from pv_testing.ledger import Claim, Claimed, Decision, Ledger
+from pv_testing.exchange.work import LookUp, Send, Work
+from pv_testing.exchange.worklist import Worklist
+from pv_testing.ledger import Claim, Claimed, Decision
 from pv_testing.ledger.rules import CONTENT_DIFFERS
 
 ROUNDS = 4
@@ -41,42 +43,10 @@ MADE_OTHERWISE = (
     "ours: correct or remove it there, then release this one; or confirm it as it is"
 )
 SEE_THERE = "look in the system: confirm the record if it took effect, else release it with --absent"
-# Of a request that must not be repeated, the transports raise these only before it is sent, or on the system's own word
-# that nothing was done. Of everything else, such as an answer that can't be read, only a look-up can tell.
-NOTHING_DONE = (AuthenticationError, ConfigError, NetworkError, RateLimited, SecurityError)
-
 P = ParamSpec("P")
 T = TypeVar("T")
 
 log = logging.getLogger(__name__)
-
-
-class ExchangeContext:
-    """What the chunks of one exchange share.
-
-    Args:
-        operation: what is done.
-        ledger: where it is kept.
-        owner: who acts.
-        replay: whether records that wait for a person are tried again.
-        patience: seconds to wait for records that another attempt holds.
-        width: how many chunks are carried at a time.
-
-    Attributes:
-        workers: how many batches a chunk may send at a time.
-        stopped: what made the exchange stop before its end; no chunk sends anything from then on.
-    """
-
-    def __init__(
-        self, operation: Operation, ledger: Ledger, *, owner: str, replay: bool, patience: float, width: int
-    ) -> None:
-        self.operation = operation
-        self.ledger = ledger
-        self.owner = owner
-        self.replay = replay
-        self.patience = patience
-        self.workers = max(1, operation.limits.concurrency // width)
-        self.stopped: IntegrationError | None = None
 
 
 class ChunkProcessor:
@@ -178,44 +148,43 @@ class ChunkProcessor:
             for item in changed:
                 self.buffer.keep(item)
             changed = []
-        if limits.look_first:
-            new = await self._adopt(new)
-        if unclear:
-            older: list[Prepared] = []
-            same: list[Prepared] = []
-            for item in unclear:
-                (older if self.buffer.doubts_another(item) else same).append(item)
-            await self._settle_older(older)
-            await self._clarify(same, ROUNDS)
-        if new or changed:
-            await self._send([*new, *changed], ROUNDS)
+        if limits.look_first and new:
+            new = await self._find(new)
+        older = [item for item in unclear if self.buffer.doubts_another(item)]
+        same = [item for item in unclear if not self.buffer.doubts_another(item)]
+        for purpose, items in ((Purpose.OLDER, older), (Purpose.CLARIFY, same)):
+            if items:
+                await self._work_off([LookUp(items, ROUNDS, purpose)])
+        await self._work_off(self._sends([*new, *changed], ROUNDS))
+
+    async def _work_off(self, work: Sequence[Work]) -> None:
+        """Do work and all that follows from it, several pieces at a time."""
+        await Worklist(work, self._do).run(self.shared.workers)
+
+    async def _do(self, work: Work) -> Sequence[Work]:
+        return await (self._send(work) if isinstance(work, Send) else self._look_up(work))
 
     def _take(self, claim: Claimed) -> Prepared:
         item = self.items[claim.key]
         item.external_id, item.revision, item.absent = claim.external_id, claim.revision, claim.absent
         return item
 
-    async def _send(self, items: Sequence[Prepared], rounds: int) -> None:
-        """Send the records in batches, several batches at a time."""
-        cut = list(batches(items, self.operation.limits, self._alone))
-        left = iter(cut)
+    def _sends(self, items: Sequence[Prepared], rounds: int, wait: float = 0.0) -> list[Work]:
+        """Cut records into the batches that one request each carries."""
+        return [Send(batch, rounds, wait) for batch in batches(items, self.operation.limits, self._alone)]
 
-        async def work() -> None:
-            for batch in left:
-                await self._deliver(batch, rounds)
-
-        await together(*(work() for _ in range(min(self.shared.workers, len(cut)))))
-
-    async def _deliver(self, batch: Sequence[Prepared], rounds: int) -> None:
-        """Send one batch and act on what the system says of each record."""
+    async def _send(self, work: Send) -> Sequence[Work]:
+        """Send one batch; return what follows from the system's word on each record."""
+        if work.wait:
+            await asyncio.sleep(work.wait)
         if self.buffer.expiring():
             await self._renew()
-        batch = self.buffer.held(batch)
+        batch = self.buffer.held(work.batch)
         if self.shared.stopped is not None:
             self.buffer.not_sent(batch, self.shared.stopped)
-            return
+            return ()
         if not batch:
-            return
+            return ()
         self.buffer.sending(batch)
         attempt = lease.until(self.buffer.deadline())
         try:
@@ -226,17 +195,16 @@ class ChunkProcessor:
                 self.buffer.absent_from_system(batch)
             else:
                 self.buffer.wrote(batch)
-            await self._failed(batch, error, rounds)
-            return
+            return self._failed(batch, error, work.rounds)
         unclear, again = self._settle(batch, replies)
         if unclear or again:
             self.buffer.wrote([*unclear, *again])
         if self.buffer.due():
             await self.buffer.commit()
-        if unclear:
-            await self._clarify(unclear, rounds)
-        if again:
-            await self._repeat(again, replies, rounds)
+        return [
+            *([LookUp(unclear, work.rounds, Purpose.CLARIFY)] if unclear else ()),
+            *(self._repeat(again, replies, work.rounds) if again else ()),
+        ]
 
     async def _renew(self) -> None:
         """Prolong the leases where a request that is sent now may outlive them; without that, nothing may be sent."""
@@ -247,81 +215,79 @@ class ChunkProcessor:
             self._stop(LedgerError(TOO_SLOW, system=self.operation.system))
 
     def _settle(self, batch: Sequence[Prepared], replies: Sequence[Reply]) -> tuple[list[Prepared], list[Prepared]]:
-        """Settle what the replies decide; return what is ambiguous, and what may be sent again."""
+        """Settle what the replies decide; return what must be looked up, and what may be sent again."""
         unclear: list[Prepared] = []
         again: list[Prepared] = []
         for item, reply in zip(batch, replies, strict=True):
-            if reply.verdict is Verdict.OK:
+            action = after_reply(reply)
+            if action is NextAction.CONFIRM:
                 self.buffer.done(item, reply.external_id or item.external_id, reply.body)
-            elif reply.verdict is Verdict.REJECTED:
+            elif action is NextAction.REFUSE:
                 self.buffer.refuse(item, reply.code or "REJECTED", reply.reason)
             else:
-                (unclear if reply.verdict is Verdict.AMBIGUOUS else again).append(item)
+                (unclear if action is NextAction.LOOK_UP else again).append(item)
                 if reply.code == BULK_INCOMPLETE:
                     self._alone.add(item.key)
         return unclear, again
 
-    async def _repeat(self, items: Sequence[Prepared], replies: Sequence[Reply], rounds: int) -> None:
-        """Send again what the system has said it did not take, after the wait that it asks for."""
+    def _repeat(self, items: Sequence[Prepared], replies: Sequence[Reply], rounds: int) -> Sequence[Work]:
+        """Have sent again what the system has said it did not take, after the wait that it asks for."""
         if rounds <= 1:
             for item in items:
                 self.buffer.defer(item, "NOT_SENT", "the system did not take the record after several tries")
-            return
-        asked = [reply.retry_after for reply in replies if reply.verdict is Verdict.RETRYABLE and reply.retry_after]
-        wait = max(asked, default=POLL)
-        log.info("%s: %d records are sent again in %.1f s: %s", self._name, len(items), wait, _first_reason(replies))
-        await asyncio.sleep(wait)
-        await self._send(items, rounds - 1)
+            return ()
+        refused = [reply for reply in replies if reply.verdict is Verdict.RETRYABLE]
+        wait = max((reply.retry_after for reply in refused if reply.retry_after), default=POLL)
+        why = next((reply.reason or reply.code for reply in refused), "")
+        log.info("%s: %d records are sent again in %.1f s: %s", self._name, len(items), wait, why)
+        return self._sends(items, rounds - 1, wait)
 
-    async def _failed(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> None:
+    def _failed(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> Sequence[Work]:
         """Act on an error that speaks of a whole batch."""
-        if error.action in {Action.REJECT, Action.QUARANTINE}:
-            if len(batch) == 1:
-                self.buffer.refuse(batch[0], error.code, error.message)
-                return
-            middle = len(batch) // 2
+        limits = self.operation.limits
+        action = after_error(error, len(batch), limits)
+        if action is NextAction.REFUSE:
+            self.buffer.refuse(batch[0], error.code, error.message)
+        elif action is NextAction.SPLIT:
             log.info("%s: a batch of %d is refused and sent in two halves: %s", self._name, len(batch), error)
-            await self._deliver(batch[:middle], rounds)
-            await self._deliver(batch[middle:], rounds)
-        elif error.action is not Action.RESOLVE and (
-            self.operation.limits.repeatable or isinstance(error, NOTHING_DONE)
-        ):
-            await self._refused(batch, error, rounds)
-        else:
-            await self._clarify(batch, rounds, f" ({error.message})")
-
-    async def _refused(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> None:
-        """Act on an error that says that nothing was done; where that is in doubt, a look-up has the last word."""
-        again = error.doubtful and rounds > 1 and isinstance(error, (NetworkError, RateLimited))
-        if error.doubtful:
-            log.warning("%s: %d records are looked up after a refusal: %s", self._name, len(batch), error)
-            batch = await self._find_twice(batch)
-        if again:
-            await self._send_again(batch, rounds)
+            middle = len(batch) // 2
+            return [Send(batch[:middle], rounds), Send(batch[middle:], rounds)]
+        elif action is NextAction.LOOK_UP:
+            log.warning("%s: %d records are looked up: %s", self._name, len(batch), error)
+            return [LookUp(batch, rounds, purpose_of(error, limits), error)]
         else:
             self._stop(error)
             self.buffer.stopped(batch, error)
+        return ()
 
-    async def _send_again(self, items: Sequence[Prepared], rounds: int) -> None:
-        """Send what a look-up has shown to be absent; in the end it is looked up for a second copy.
+    async def _look_up(self, work: LookUp) -> Sequence[Work]:
+        """Find out what became of records; return what follows for those that are not there as they are wanted."""
+        missing = await self._find_twice(work.items)
+        action = after_absence(work.purpose, work.rounds, work.error)
+        if action is NextAction.SEND:
+            # What was confirmed and is gone was not sent before: only its id was asked for.
+            again = [item for item in missing if item.external_id or item.revision == 1]
+            self._second_copies.expect(again, sent_twice=True)
+            return self._sends(missing, work.rounds - 1)
+        if action is NextAction.STOP and work.error is not None:
+            self._stop(work.error)
+            self.buffer.stopped(missing, work.error)
+        elif action is NextAction.CLAIM:
+            self._claim_anew(missing)
+        else:
+            why = "" if work.error is None else f" ({work.error.message})"
+            for item in missing:
+                reason = f"its fate is still unclear{why}; the next attempt looks it up first"
+                self.buffer.defer(item, "AMBIGUOUS", reason)
+        return ()
 
-        What was confirmed and is gone was not sent before: only its id was asked for.
-        """
-        again = [item for item in items if item.external_id or item.revision == 1]
-        self._second_copies.expect(again, sent_twice=True)
-        await self._send(items, rounds - 1)
-
-    async def _adopt(self, items: Sequence[Prepared]) -> list[Prepared]:
-        """Take over what is in the system already; return what isn't."""
-        return await self._find(items) if items else []
-
-    async def _settle_older(self, items: Sequence[Prepared]) -> None:
-        """Find out what became of versions that were overtaken by a change, before the wanted ones are claimed anew.
+    def _claim_anew(self, items: Sequence[Prepared]) -> None:
+        """Settle versions that were overtaken by a change, before the wanted ones are claimed.
 
         What is changed in place has one content. A look-up for the wanted version can't tell whether that is the one in
         doubt, the one confirmed before or what a person has made of it, so that the wanted one is written again.
         """
-        for item in await self._find_twice(items):
+        for item in items:
             if self.operation.limits.repeatable or (self._in_place and item.external_id):
                 self.buffer.altered(item)
             else:
@@ -329,7 +295,7 @@ class ChunkProcessor:
 
     async def _find_twice(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Look up, and once more after the horizon; return what surely isn't there."""
-        missing = await self._find(items) if items else []
+        missing = await self._find(items)
         if not missing:
             return []
         await asyncio.sleep(self.operation.limits.horizon)
@@ -338,16 +304,6 @@ class ChunkProcessor:
         for item in missing:
             item.absent = not item.external_id
         return missing
-
-    async def _clarify(self, items: Sequence[Prepared], rounds: int, why: str = "") -> None:
-        """Find out by look-up whether the records took effect; send what surely did not."""
-        missing = await self._find_twice(items)
-        if missing and rounds > 1:
-            await self._send_again(missing, rounds)
-        else:
-            for item in missing:
-                reason = f"its fate is still unclear{why}; the next attempt looks it up first"
-                self.buffer.defer(item, "AMBIGUOUS", reason)
 
     async def _find(self, items: Sequence[Prepared]) -> list[Prepared]:
         """Settle what a look-up shows to be in effect; return what isn't there, or only in an earlier version."""
@@ -397,27 +353,30 @@ class ChunkProcessor:
             log.warning("%s: nothing more is sent: %s", self._name, error)
 
     def _settle_found(self, item: Prepared, found: Found | None) -> bool:
+        """Settle a record that a look-up shows as wanted, or so that no other request may follow."""
+        action = after_look_up(found, self._facts(item))
         if found is None:
             return False
-        if found.unclear:
+        if action is NextAction.DEFER:
             self.buffer.defer(item, "FILTER_IGNORED", found.unclear)
-            return True
-        if found.copies > 1:
+        elif action is NextAction.WAIT and found.copies > 1:
             self.buffer.quarantine(item, "DUPLICATE_IN_SYSTEM", TWICE.format(found.copies))
-            return True
-        first_version = not item.external_id
-        doubts_another = self.buffer.doubts_another(item)
-        unknown = first_version and item.revision == 1 and not doubts_another
-        if self._may_be_foreign and unknown and not found.in_effect:
+        elif action is NextAction.WAIT:
             self.buffer.quarantine(item, CONTENT_DIFFERS, MADE_OTHERWISE.format(found.external_id))
-            return True
-        item.external_id = found.external_id
-        if doubts_another and self._in_place:
-            return False
-        if found.in_effect or (first_version and doubts_another):
-            self.buffer.adopt(item, found.body)
-            return True
-        return False
+        else:
+            item.external_id = found.external_id
+            if action is NextAction.ADOPT:
+                self.buffer.adopt(item, found.body)
+        return action is not NextAction.LOOK_UP
+
+    def _facts(self, item: Prepared) -> Facts:
+        return Facts(
+            first_version=not item.external_id and item.revision == 1,
+            has_id=bool(item.external_id),
+            doubts_another=self.buffer.doubts_another(item),
+            may_be_foreign=self._may_be_foreign,
+            in_place=self._in_place,
+        )
 
     async def _look_for_second_copies(self) -> None:
         """Have what is in the system twice wait for a person, whatever the ledger holds of it."""
@@ -432,7 +391,3 @@ class ChunkProcessor:
 
     async def _ledger(self, call: Callable[Concatenate[str, str, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
         return await asyncio.to_thread(call, self.operation.system, self.operation.kind, *args, **kwargs)
-
-
-def _first_reason(replies: Sequence[Reply]) -> str:
-    return next((reply.reason or reply.code for reply in replies if reply.verdict is Verdict.RETRYABLE), "")

@@ -17,7 +17,8 @@ from pv_testing.core.errors import DataError
 from pv_testing.core.records import Outcome, Prepared, Record, Result
 from pv_testing.core.sync import run
 from pv_testing.core.visible import visible
-from pv_testing.exchange.chunk import POLL, ChunkProcessor, ExchangeContext
+from pv_testing.exchange.chunk import POLL, ChunkProcessor
+from pv_testing.exchange.context import ExchangeContext
 from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.refused import Refused, content_of
 from pv_testing.exchange.report import Report
