@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.load import load_contract
-from pv_testing.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected
+from pv_testing.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected, ResponseError
 from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
 from pv_testing.integrations.given import in_words_of, unknown
 from pv_testing.integrations.keeping import open_configured_ledger
+from pv_testing.integrations.matching import LISTINGS, key_reader, matching
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider, provider_of
 from pv_testing.transports.sync import run
@@ -159,6 +161,28 @@ class SystemClient:
     def call(self, operation: str, /, **arguments: Any) -> Any:
         """Do what :meth:`acall` does, and wait for it."""
         return run(self.acall(operation, **arguments))
+
+    async def amatching(self, listing: str, asked: str) -> list[dict[str, Any]]:
+        """Return the rows of a listing that have a business key; what else a system answers with is no answer.
+
+        Args:
+            listing: one that is asked for single records, such as ``get_tasks``.
+            asked: the business key.
+
+        Raises:
+            ResponseError: there are only rows of others (``FILTER_IGNORED``), or one has no key (``KEY_MISSING``).
+        """
+        rows = await self.alist(listing, **{LISTINGS[listing].word: asked})
+        with self._speaking_of(listing):
+            return matching(rows, key_reader(self.contract, listing), asked)
+
+    @contextmanager
+    def _speaking_of(self, operation: str) -> Iterator[None]:
+        """Say in errors about an answer which system has given it, to what."""
+        try:
+            yield
+        except ResponseError as error:
+            raise error.about(system=self.system, provider=self.config.provider, operation=operation) from None
 
     async def alist(self, operation: str, /, **criteria: Any) -> list[dict[str, Any]]:
         """Return every item of a listing, page by page."""

@@ -222,7 +222,7 @@ class ERPClient(SystemClient):
         Raises:
             Conflict: the ERP has several (``DUPLICATE_IN_SYSTEM``).
         """
-        found = self.list("get_invoices", reference=reference)
+        found = run(self.amatching("get_invoices", reference))
         if len(found) > 1:
             raise self._several(len(found), "invoices have this reference", reference, "DUPLICATE_IN_SYSTEM")
         return self._read(found[0]) if found else None

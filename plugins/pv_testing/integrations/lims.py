@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from pv_testing import keys
-from pv_testing.contracts.rows import LISTING, SampleRow
+from pv_testing.contracts.rows import LISTING, SampleRow, SampleRows
 from pv_testing.domain.samples import sample_key
 from pv_testing.errors import ConfigError, MappingError
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Record
 from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.given import unknown
+from pv_testing.integrations.matching import matching
 from pv_testing.integrations.receipt import STATUS, Receipt, read_receipts
 from pv_testing.integrations.refused_statuses import release_changed
 from pv_testing.integrations.renaming import Renaming
@@ -185,13 +186,9 @@ class LIMSClient(SystemClient):
             ConfigError: the contract doesn't say how the listing is read.
             ResponseError: a row has no key or no id where the contract says, or a sample is listed twice.
         """
-        rows = self.contract.sample_rows
-        if rows is None:
-            message = f"the contract must say by `map` of {LISTING} how its rows are read in our words"
-            raise ConfigError(message, system=self.system, provider=self.config.provider, code="NO_ROWS")
-        known = self.contract.operation(LISTING).call.query
-        criteria = {"status": status, **({"project_id": sr_number} if "project_id" in known else {})}
-        listed = await self.alist(LISTING, **{name: value for name, value in criteria.items() if value})
+        rows = self._sample_rows()
+        criteria = {**({"status": status} if status else {}), **self._of_project(sr_number)}
+        listed = await self.alist(LISTING, **criteria)
         return [row for row in map(rows.read, listed) if sr_number in {"", row.sr_number}]
 
     async def asample_ids(self, keys: Iterable[str]) -> dict[str, str]:
@@ -216,10 +213,34 @@ class LIMSClient(SystemClient):
         Args:
             external_id: the module's serial number.
             project_id: the service request's number; without it, any request's.
+
+        Raises:
+            ConfigError: the contract doesn't say how the listing is read.
+            ResponseError: the LIMS lists other samples without this one (``FILTER_IGNORED``), or a row has no key.
         """
-        criteria = {"external_id": external_id, **({"project_id": project_id} if project_id else {})}
-        found = run(self.asamples(**criteria))
-        return found[0] if found else None
+        return run(self._afind_sample(external_id, project_id))
+
+    async def _afind_sample(self, external_id: str, project_id: str) -> dict[str, Any] | None:
+        rows = self._sample_rows()
+        criteria = {"external_id": external_id, **self._of_project(project_id)}
+        listed = await self.alist(LISTING, **criteria)
+        with self._speaking_of(LISTING):
+            found = matching(listed, lambda row: rows.read(row).serial_number, external_id)
+            if "project_id" in criteria:
+                found = matching(found, lambda row: rows.read(row).sr_number, project_id)
+        return next((row for row in found if project_id in {"", rows.read(row).sr_number}), None)
+
+    def _sample_rows(self) -> SampleRows:
+        rows = self.contract.sample_rows
+        if rows is None:
+            message = f"the contract must say by `map` of {LISTING} how its rows are read in our words"
+            raise ConfigError(message, system=self.system, provider=self.config.provider, code="NO_ROWS")
+        return rows
+
+    def _of_project(self, sr_number: str) -> dict[str, str]:
+        """Return the criterion for the samples of one service request, where the contract's listing takes it."""
+        known = self.contract.operation(LISTING).call.query
+        return {"project_id": sr_number} if sr_number and "project_id" in known else {}
 
     def request_certificate(self, sample_id: str) -> dict[str, Any]:
         """Ask the LIMS to make the certificate of an approved sample.
