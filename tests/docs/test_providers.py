@@ -32,9 +32,13 @@ class Sunlab8(sunlab.Sunlab):
     def __init__(self) -> None:
         super().__init__()
         self.refuses = False
+        self.strangers = 0
 
     def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:
         match method, path:
+            case "PUT", ["sample", _, "release"] if self.strangers:
+                self.strangers -= 1
+                return 401, {"error": {"code": "WHO", "text": "who is it?"}}
             case "PUT", ["sample", number, "release"]:
                 if self.refuses:
                     return 422, {"error": {"code": "NOT_YET", "text": "the sample is incomplete"}}
@@ -115,6 +119,14 @@ def test_a_refused_second_step_waits_for_a_person_and_makes_no_second_sample(sit
         report = lims.exchange("create_sample", [sample_record(SAMPLE)], replay=True)
     assert report.not_in_effect() == []
     assert [sample["Released"] for sample in server.samples] == [True]
+
+
+def test_a_sample_that_took_two_attempts_is_created_and_a_changed_one_updated(site: Path, server: Sunlab8) -> None:
+    server.strangers = 1
+    with Ledger("sqlite://") as ledger, client(site, server.url, ledger) as lims:
+        reports = [lims.create_samples([each]) for each in (SAMPLE, SAMPLE, {**SAMPLE, "customer": "Sol"})]
+    assert [each.outcomes[0].result.value for each in reports] == ["deferred", "created", "updated"]
+    assert [sample["Client"] for sample in server.samples] == ["Sol"]
 
 
 def check(site: Path, server: Sunlab8, **settings: str) -> subprocess.CompletedProcess[str]:

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.load import load_contract
 from pv_testing.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected, ResponseError
 from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
 from pv_testing.exchange.types import Outcome, Record, Result
-from pv_testing.integrations.given import in_words_of, unknown
+from pv_testing.integrations.given import Given, in_words_of, unknown
 from pv_testing.integrations.keeping import open_configured_ledger
 from pv_testing.integrations.matching import LISTINGS, key_reader, matching
+from pv_testing.integrations.unsent import Make, unsent
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider, provider_of
 from pv_testing.transports.sync import run
@@ -137,18 +140,42 @@ class SystemClient:
         """Run an operation over records that were given in the guide's words, and speak of their fields in these."""
         return in_words_of(self.exchange(operation, records), self.words.get(operation, {}))
 
-    def _whole(self, operation: str, given: Mapping[str, Any], known: Collection[str], record: Record) -> Record:
-        """Return a record, or one with its problem where the contract's map takes a given field as little as we do.
+    def _whole(self, operation: str, given: Given, make: Make, known: Collection[str] | None = None) -> Record:
+        """Return the record of what a caller says, or one with its problem where not all of it would be sent.
 
         Args:
             operation: that carries it.
-            given: what the caller says.
-            known: the fields of the guide.
-            record: what was made of it.
+            given: what the caller says; what is empty, or what the method says by itself, isn't said.
+            make: makes the record of it.
+            known: the fields of the guide, where ``make`` doesn't refuse others; those of the map are taken besides.
         """
+        record = make(given)
+        fields = self._heard(operation)
+        if record.problem or fields is None:
+            return record
+        problem = unknown(given, {*known, *fields.mapping}) if known is not None else None
+        return replace(record, problem=problem or self._unsent(operation, given, make, fields))
+
+    def _heard(self, operation: str) -> FieldMap | None:
+        """Return the map of an operation with what it drops on purpose; ``None`` where all that is said is sent."""
         fields = self.contract.operation(operation).map
-        problem = unknown(given, {*known, *(fields.mapping if fields else given)})
-        return replace(record, problem=record.problem or problem)
+        return None if fields is None else self.contract.heard[fields.name]
+
+    def _unsent(self, operation: str, given: Given, make: Make, fields: FieldMap) -> MappingError | None:
+        method = inspect.signature(getattr(type(self), operation))
+        defaults = {name: each.default for name, each in method.parameters.items()}
+        names = unsent(given, make, fields, defaults)
+        if not names:
+            return None
+        ours = {theirs: ours for ours, theirs in self.words.get(operation, {}).items()}
+        outer, _, inner = names[0].partition(".")
+        of = fields.lists.get(ours.get(outer, outer), fields.name)
+        name = ours.get(inner or outer, inner or outer)
+        message = (
+            f"{', '.join(names)}: nothing would be sent of it by map {of} of the contract {self.contract.name}; leave "
+            f"it out, or say there where it goes, or `{name}: {{drop: true}}`"
+        )
+        return MappingError(message, code="FIELD_UNKNOWN")
 
     async def acall(self, operation: str, /, **arguments: Any) -> Any:
         """Make one call of the contract that needs no ledger, such as a read.

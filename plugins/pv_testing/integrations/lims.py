@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from pv_testing import keys
@@ -116,7 +117,7 @@ class LIMSClient(SystemClient):
         Returns:
             The report; nothing is raised for a single sample.
         """
-        return self._carry("create_sample", [sample_record(sample) for sample in samples])
+        return self._carry("create_sample", [self._whole("create_sample", each, sample_record) for each in samples])
 
     def upload_results(
         self, sample_id: str | Mapping[str, Any], results: Mapping[str, Any] | None = None
@@ -141,7 +142,8 @@ class LIMSClient(SystemClient):
 
     def upload_result_sets(self, result_sets: Sequence[Mapping[str, Any]]) -> Report:
         """Upload many result sets, each with ``sample_id`` and the fields of :meth:`upload_results`."""
-        return self._carry("upload_results", [result_set_record(results) for results in result_sets])
+        name = "upload_results"
+        return self._carry(name, [self._whole(name, each, result_set_record) for each in result_sets])
 
     def update_sample_status(self, sample_id: str, status: str, notes: str = "") -> dict[str, Any]:
         """Set the status of a sample.
@@ -160,8 +162,8 @@ class LIMSClient(SystemClient):
         """Set the statuses of many samples, each with the arguments of :meth:`update_sample_status`."""
         ids = [str(update.get("sample_id") or "") for update in updates]
         keys = self.ledger.find_by_external_id(self.system, "sample", ids)
-        records = [status_record(keys.get(id_, id_), update) for id_, update in zip(ids, updates, strict=True)]
-        return self._carry(STATUS, records)
+        makes = [partial(status_record, keys.get(id_, id_)) for id_ in ids]
+        return self._carry(STATUS, [self._whole(STATUS, *each) for each in zip(updates, makes, strict=True)])
 
     def get_samples_by_status(self, status: str) -> list[dict[str, Any]]:
         """Return every sample with a status, as the LIMS describes it, page by page.

@@ -119,7 +119,9 @@ def changed(folder: Path, name: str, change: Callable[[Row], object]) -> str:
 
 
 def test_a_listing_that_takes_no_project_is_compared_with_it(tmp_path: Path) -> None:
-    contract = changed(tmp_path, "lims_custom", lambda each: each["operations"]["get_samples"]["query"].pop("project_id"))
+    contract = changed(
+        tmp_path, "lims_custom", lambda each: each["operations"]["get_samples"]["query"].pop("project_id")
+    )
     with deaf(row("find_sample", ASKED)) as (url, seen):
         assert asked("find_sample", url, ASKED, "P", contract=contract)["id"] == "1"
         assert asked("find_sample", url, ASKED, "Q", contract=contract) is None
