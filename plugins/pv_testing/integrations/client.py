@@ -189,7 +189,7 @@ class SystemClient:
         """Do what :meth:`acall` does, and wait for it."""
         return run(self.acall(operation, **arguments))
 
-    async def amatching(self, listing: str, asked: str) -> list[dict[str, Any]]:
+    async def _amatching(self, listing: str, asked: str) -> list[dict[str, Any]]:
         """Return the rows of a listing that have a business key; what else a system answers with is no answer.
 
         Args:

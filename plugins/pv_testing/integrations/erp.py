@@ -226,7 +226,7 @@ class ERPClient(SystemClient):
         Raises:
             Conflict: the ERP has several (``DUPLICATE_IN_SYSTEM``).
         """
-        found = run(self.amatching("get_invoices", reference))
+        found = run(self._amatching("get_invoices", reference))
         if len(found) > 1:
             raise self._several(len(found), "invoices have this reference", reference, "DUPLICATE_IN_SYSTEM")
         return self._read(found[0]) if found else None

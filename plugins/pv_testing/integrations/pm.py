@@ -253,7 +253,7 @@ class PMClient(SystemClient):
         return await asyncio.to_thread(self.ledger.external_ids, self.system, kind, sorted(keys))
 
     def _first(self, listing: str, external_id: str) -> dict[str, Any] | None:
-        found = run(self.amatching(listing, external_id))
+        found = run(self._amatching(listing, external_id))
         return found[0] if found else None
 
     def _task_keys(self, given: Sequence[Given]) -> list[str]:

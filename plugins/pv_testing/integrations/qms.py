@@ -275,7 +275,7 @@ class QMSClient(SystemClient):
         return await asyncio.to_thread(self.ledger.external_ids, self.system, "nc", sorted(execution_ids))
 
     def _find(self, listing: str, key: str) -> dict[str, Any] | None:
-        found = run(self.amatching(listing, key))
+        found = run(self._amatching(listing, key))
         return found[0] if found else None
 
     def _status(self, vocabulary: str, said: Mapping[str, Any]) -> str:
