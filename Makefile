@@ -17,11 +17,13 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 export MPLCONFIGDIR := $(CURDIR)/.run/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench chaos live constraints clean
+.PHONY: help venv demo test lint bench chaos live constraints clean
 
 help:           ## Say what can be made
 	@echo "make TARGET [ARGS='...'] [PYTHON=/path/to/python]"
 	@sed -n 's/^\([a-z]*\): .*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  %-12s %s\n' "$$name" "$$text"; done
+
+venv: $(READY)  ## Make .venv with the packages, which is all that `.venv/bin/python -m pv_testing` needs
 
 demo: $(READY)  ## Run a laboratory and Airflow on this machine, carry a service request through them, show what came of it
 	@$(RUN) -m demo $(ARGS)

@@ -11,6 +11,9 @@ from pv_testing.core.actor import actor
 from pv_testing.core.errors import IntegrationError
 from pv_testing.core.visible import visible
 
+NO_PACKAGE = "{} has no package {!r}; use .venv/bin/python, which `make venv` makes, or the Python that runs Airflow"
+_OURS = {"pv_testing", "hooks", "operators"}
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
@@ -23,6 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
         status: int = options.run(options)
     except IntegrationError as error:
         print(f"FAILED  {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.partition(".")[0] in _OURS:
+            raise
+        print(f"FAILED  {visible(NO_PACKAGE.format(sys.executable, error.name))}", file=sys.stderr)
         return 2
     return status
 

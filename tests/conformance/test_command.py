@@ -136,6 +136,13 @@ def test_a_new_contract_passes_its_own_test(system: str, tmp_path: Path, capsys:
     assert "is there already and isn't overwritten" in capsys.readouterr().err
 
 
+def test_a_new_contract_says_that_its_horizon_is_to_be_measured(tmp_path: Path) -> None:
+    assert main(["new-contract", "--system", "lims", "--provider", "SunLab", "--contracts", str(tmp_path),
+                 "--tests", str(tmp_path)]) == 0  # fmt: skip
+    (line,) = (each for each in (tmp_path / "lims_sunlab.yaml").read_text().splitlines() if "horizon:" in each)
+    assert "measure it with `check --try`" in line
+
+
 def test_the_test_of_a_new_contract_runs(tmp_path: Path) -> None:
     folders = ["--contracts", str(tmp_path / "mappings"), "--tests", str(tmp_path)]
     assert main(["new-contract", "--system", "lims", "--provider", "SunLab", *folders]) == 0

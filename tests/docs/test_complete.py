@@ -226,14 +226,15 @@ def test_every_reason_code_is_explained() -> None:
     assert [code for code in sorted(said) if f"`{code}`" not in ALL] == []
 
 
-def test_every_error_is_in_the_tree_that_the_pages_point_to() -> None:
+def test_every_error_is_in_the_tree_and_on_the_page() -> None:
     def below(kind: type[IntegrationError]) -> Iterator[type[IntegrationError]]:
         yield kind
         for inner in kind.__subclasses__():
             yield from below(inner)
 
     tree = importlib.import_module("pv_testing.core.errors").__doc__ or ""
-    assert unnamed((kind.__name__ for kind in below(IntegrationError)), tree) == []
+    for where in (tree, text(DOCS / "clients.md")):
+        assert unnamed((kind.__name__ for kind in below(IntegrationError)), where) == []
 
 
 COMMAND = re.compile(r"python -m pv_testing ((?:--?\w|\w)[^`#\n]*)")

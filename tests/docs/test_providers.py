@@ -32,15 +32,29 @@ class Sunlab8(sunlab.Sunlab):
     def __init__(self) -> None:
         super().__init__()
         self.refuses = False
+        self.strangers = 0
+        self.filters: list[str] = []
 
     def answer(self, method: str, path: list[str], query: dict[str, str], body: Any) -> tuple[int, Any]:
         match method, path:
+            case "PUT", ["sample", _, "release"] if self.strangers:
+                self.strangers -= 1
+                return 401, {"error": {"code": "WHO", "text": "who is it?"}}
             case "PUT", ["sample", number, "release"]:
                 if self.refuses:
                     return 422, {"error": {"code": "NOT_YET", "text": "the sample is incomplete"}}
                 self.samples[int(number)]["Released"] = True
                 return 200, {"ok": True}
         return super().answer(method, path, query, body)
+
+    def page(self, query: dict[str, str]) -> dict[str, Any]:
+        """Take one filter expression as well."""
+        if "number" in query or "state" in query:
+            return super().page(query)
+        self.filters.append(query.get("$filter", ""))
+        wanted = dict(re.findall(r"(\w+) eq '((?:[^']|'')*)'", self.filters[-1]))
+        rows = [row for row in self.samples if all(row[f] == v.replace("''", "'") for f, v in wanted.items())]
+        return {"rows": rows, "total": len(rows)}
 
 
 @pytest.fixture
@@ -59,7 +73,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "lims_sunlab.yaml").write_text("\n".join(operations), encoding="utf-8")
     package = tmp_path / "site_lab"
     package.mkdir()
-    (module,) = blocks(PAGE, "python")
+    module = blocks(PAGE, "python")[0]
     (package / "sunlab.py").write_text(module.lstrip("\n"), encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.delitem(sys.modules, "site_lab.sunlab", raising=False)
@@ -73,7 +87,7 @@ def client(site: Path, url: str, ledger: Ledger, **settings: Any) -> LIMSClient:
 
 
 def test_it_is_about_sixty_lines() -> None:
-    (module,) = blocks(PAGE, "python")
+    module = blocks(PAGE, "python")[0]
     assert len(module.strip().splitlines()) <= 65
 
 
@@ -115,6 +129,46 @@ def test_a_refused_second_step_waits_for_a_person_and_makes_no_second_sample(sit
         report = lims.exchange("create_sample", [sample_record(SAMPLE)], replay=True)
     assert report.not_in_effect() == []
     assert [sample["Released"] for sample in server.samples] == [True]
+
+
+def test_a_sample_that_took_two_attempts_is_created_and_a_changed_one_updated(site: Path, server: Sunlab8) -> None:
+    server.strangers = 1
+    with Ledger("sqlite://") as ledger, client(site, server.url, ledger) as lims:
+        reports = [lims.create_samples([each]) for each in (SAMPLE, SAMPLE, {**SAMPLE, "customer": "Sol"})]
+    assert [each.outcomes[0].result.value for each in reports] == ["deferred", "created", "updated"]
+    assert [sample["Client"] for sample in server.samples] == ["Sol"]
+
+
+def test_a_step_that_raises_as_the_page_says_is_refused(site: Path, server: Sunlab8) -> None:
+    lines = [line for line in blocks(PAGE, "python")[1].splitlines() if line]
+    module = site / "site_lab" / "sunlab.py"
+    place = "        reply = await self.step(item)\n"
+    answer = '        answer = {"text": "locked by ada"}\n'
+    raising = "".join(f"        {line}\n" for line in lines)
+    module.write_text(module.read_text().replace(place, place + answer + raising))
+    with Ledger("sqlite://") as ledger, client(site, server.url, ledger) as lims:
+        (waiting,) = lims.create_samples([SAMPLE]).not_in_effect()
+    assert (waiting.result.value, waiting.code, waiting.external_id) == ("rejected", "LOCKED", "0")
+    assert "the sample is locked" in waiting.reason
+
+
+def test_a_filter_of_several_criteria_is_made_by_the_provider(site: Path, server: Sunlab8) -> None:
+    contract = site / "lims_sunlab.yaml"
+    said = "query: {status: state, external_id: number, deleted: {const: false}}"
+    assert said in contract.read_text()
+    (query,) = re.findall(r"`(query: \{filter: .*?\})`", text(PAGE))
+    contract.write_text(contract.read_text().replace(said, query))
+    module = site / "site_lab" / "sunlab.py"
+    module.write_text(blocks(PAGE, "python")[2].lstrip("\n").replace("FilterProvider", "SunLabProvider"))
+    for number in ("SN'1", "SN2"):
+        server.create({"SampleNo": number, "Order": {"Number": "SR-1"}, "Client": "Helios"})
+    with Ledger("sqlite://") as ledger, client(site, server.url, ledger, options={}) as lims:
+        found = lims.find_sample("SN'1", "SR-1")
+        listed = lims.get_samples_by_status("EXPECTED")
+        everything = lims.list("get_samples")
+    assert found is not None
+    assert (found["SampleNo"], len(listed), len(everything)) == ("SN'1", 2, 2)
+    assert server.filters == ["SampleNo eq 'SN''1' and Order eq 'SR-1'", "State eq 'EXPECTED'", ""]
 
 
 def check(site: Path, server: Sunlab8, **settings: str) -> subprocess.CompletedProcess[str]:

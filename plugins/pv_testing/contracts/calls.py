@@ -117,7 +117,7 @@ def _pages(written: Mapping[str, Any], pagination: Pagination) -> Pagination:
 
 
 def _bulk(written: Mapping[str, Any], single: RequestTemplate, shared: Shared) -> Bulk:
-    sent_keys, said_keys = key_pair(*_sides(written["key"])) if "key" in written else (None, None)
+    sent_keys, said_keys = key_pair(*sides(written["key"])) if "key" in written else (None, None)
     return Bulk(
         call=compile_call(written, shared, single.method),
         size=written["size"],
@@ -131,14 +131,14 @@ def _bulk(written: Mapping[str, Any], single: RequestTemplate, shared: Shared) -
     )
 
 
-def _sides(key: str | Mapping[str, str]) -> tuple[str, str]:
+def sides(key: str | Mapping[str, str]) -> tuple[str, str]:
     """Return a key's template over what is sent, and the one over what the system says."""
     return (key, key) if isinstance(key, str) else (key["sent"], key["found"])
 
 
 def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) -> Find:
     keys = written.get("keys", {})
-    sent, found = _sides(written["key"])
+    sent, found = sides(written["key"])
     said = written.get("list", "")
     pages = _pages({"list": said}, pagination) if written.get("paged") else Pagination(items=said)
     return Find(

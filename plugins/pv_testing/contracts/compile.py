@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pv_testing.contracts.calls import compile_identity, compile_operation
+from pv_testing.contracts.drops import drop_problems, with_dropped, without_dropped
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
 from pv_testing.contracts.kinds import kind_problems
 from pv_testing.contracts.login import compile_login
@@ -39,14 +40,17 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         ConfigError: something refers to what isn't there.
     """
     names = _names(document, mappings)
-    named = replace(document, value=_substitute(document.value, names))
+    whole = replace(document, value=_substitute(document.value, names))
+    refuse(drop_problems(whole))
+    named = without_dropped(whole)
     written = named.value
     refuse(_references(named))
     refuse([*kind_problems(named), *row_problems(named), *look_up_problems(named)])
     soap = compile_soap(named)
-    maps = compile_maps(written.get("maps", {}), Shared(vocabularies(written), written.get("units", {})))
+    words = Shared(vocabularies(written), written.get("units", {}))
+    maps = compile_maps(written.get("maps", {}), words)
     pagination = Pagination(**written.get("pagination", {}))
-    shared = Shared(vocabularies(written), written.get("units", {}), maps)
+    shared = replace(words, maps=maps)
     operations = {
         name: compile_operation(name, spec, shared, pagination) for name, spec in written["operations"].items()
     }
@@ -72,6 +76,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         units=shared.units,
         names=names,
         rules=compile_rules(written.get("errors", {})),
+        heard=compile_maps(with_dropped(whole.value.get("maps", {})), words),
         sample_rows=sample_rows,
         soap=soap,
     )

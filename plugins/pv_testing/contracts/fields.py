@@ -39,6 +39,7 @@ class FieldMap:
         required: which of ours must have a value.
         others: what becomes of our fields that the map doesn't name.
         around: from how many records further out it takes something, each the one that a list is in.
+        lists: the name of the map of the records in a list, by our field.
     """
 
     name: str
@@ -46,6 +47,7 @@ class FieldMap:
     required: tuple[str, ...]
     others: Others = "drop"
     around: int = 0
+    lists: Mapping[str, str] = field(default_factory=dict)
     _out: tuple[Step, ...] = field(default=(), repr=False)
     _back: tuple[Step, ...] = field(default=(), repr=False)
 
@@ -121,6 +123,7 @@ def compile_map(name: str, fields: Mapping[str, Any], shared: Shared, others: Ot
         required=tuple(ours for ours, spec in specs.items() if spec["required"]),
         others=others,
         around=max((_reach(spec, shared) for spec in specs.values()), default=0),
+        lists={ours: spec["each"] for ours, spec in specs.items() if "each" in spec},
         _out=tuple(_outward(ours, spec, shared) for ours, spec in specs.items()),
         _back=tuple(_inward(spec, shared) for spec in specs.values() if "const" not in spec and _is_own(spec)),
     )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from pv_testing.contracts.calls import templates_of
+from pv_testing.contracts.calls import sides, templates_of
 from pv_testing.contracts.fields import AROUND, looks_around, normal
 from pv_testing.contracts.paths import Template
 from pv_testing.contracts.quoting import Quoted, faults, has_placeholder
@@ -19,6 +19,8 @@ SAME = (
     "asks the same of every record, so that the answer says nothing of one: put a field of the record into its path, "
     "query or keys, or say `broad: true` where it lists everything that is there"
 )
+ALIKE = "says the same of every record, so that no answer could be told to be one's own; name a field of the record"
+UNSTAMPED = "; bulk requests have stamps of their own: repeat it in bulk.stamps"
 STATE = "doesn't compare {0}, so that every sample that is there would count as received; name it in in_effect"
 
 
@@ -36,6 +38,8 @@ def look_up_problems(document: Document) -> Iterator[Problem]:
             yield document.problem(("operations", name, "map"), text)
         if "find" in operation:
             yield from _find_problems(document, ("operations", name, "find"), operation)
+        if "key" in operation.get("bulk", {}):
+            yield from _bulk_problems(document, ("operations", name, "bulk", "key"), operation)
 
 
 def _call_problems(document: Document, place: Place, call: Mapping[str, Any]) -> Iterator[Problem]:
@@ -52,21 +56,50 @@ def _call_problems(document: Document, place: Place, call: Mapping[str, Any]) ->
 
 def _find_problems(document: Document, place: Place, operation: Mapping[str, Any]) -> Iterator[Problem]:
     find = operation["find"]
-    key = find["key"] if isinstance(find["key"], str) else find["key"]["sent"]
-    if any(Template.of(text).stray() for text in ([key] if isinstance(find["key"], str) else find["key"].values())):
-        yield document.problem((*place, "key"), "has braces around something else than the name of a field")
+    key, _ = sides(find["key"])
+    yield from _stray(document, (*place, "key"), find["key"])
     asked = [*Template.of(find.get("path", "")).names, *_asked_by_query(find), *_asked_by_keys(find)]
     varying, constant = _given(document.value, operation)
-    if varying is not None:
-        for name in (*asked, *Template.of(key).names):
-            if not _is_within(name, (*varying, *constant)):
-                text = f"nothing that is sent is called {name!r}; {allowed(name, [*varying, *constant])}"
-                yield document.problem(place, text)
-    if not find.get("broad") and not any(varying is None or _is_within(name, varying) for name in asked):
+    known = None if varying is None else [*varying, *constant]
+    unsent = list(_unsent((*asked, *Template.of(key).names), known))
+    for text in unsent:
+        yield document.problem(place, text)
+    same = not any(varying is None or _is_within(name, varying) for name in asked)
+    if same and not unsent and not find.get("broad"):
         yield document.problem(place, SAME)
     state = _state_field(document.value, operation)
     if state and state not in find.get("in_effect", {}):
         yield document.problem(place, STATE.format(state))
+
+
+def _bulk_problems(document: Document, place: Place, operation: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find what keeps the key of bulk answers from telling records apart: it is made of what the bulk request sends."""
+    bulk = operation["bulk"]
+    yield from _stray(document, place, bulk["key"])
+    fields, constant = _fields(document.value, operation)
+    if fields is None:
+        return
+    sent, stamps = bulk.get("fields", [*fields, *constant]), bulk.get("stamps", {})
+    own = [target for target, name in stamps.items() if name != "revision"]
+    names = Template.of(sides(bulk["key"])[0]).names
+    unsent = list(_unsent(names, [*sent, *stamps]))
+    hint = UNSTAMPED if set(names) & set(operation.get("stamps", {})) else ""
+    for text in unsent:
+        yield document.problem(place, text + hint)
+    if not unsent and not any(_is_within(name, [*fields, *own]) for name in names):
+        yield document.problem(place, ALIKE)
+
+
+def _stray(document: Document, place: Place, key: str | Mapping[str, str]) -> Iterator[Problem]:
+    if any(Template.of(text).stray() for text in sides(key)):
+        yield document.problem(place, "has braces around something else than the name of a field")
+
+
+def _unsent(names: Iterable[str], known: Sequence[str] | None) -> Iterator[str]:
+    """Give what is wrong with names that nothing has which is sent; nothing is known of a record without a map."""
+    for name in names:
+        if known is not None and not _is_within(name, known):
+            yield f"nothing that is sent is called {name!r}; {allowed(name, list(known))}"
 
 
 def _asked_by_query(find: Mapping[str, Any]) -> list[str]:
@@ -86,13 +119,19 @@ def _asked_by_keys(find: Mapping[str, Any]) -> list[str]:
 
 
 def _given(written: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[list[str] | None, list[str]]:
+    """Return what a look-up may take from a record that differs between records, and what doesn't; see `_fields`."""
+    varying, constant = _fields(written, operation)
+    return None if varying is None else [*varying, *CONTEXT], constant
+
+
+def _fields(written: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[list[str] | None, list[str]]:
     """Return the fields of what is sent that differ between records, and those that don't; no list without a map."""
     fields = written.get("maps", {}).get(operation.get("map", ""))
     if fields is None:
         return None, []
     specs = [normal(ours, spec) for ours, spec in fields.items()]
     varying = [spec["to"] for spec in specs if "const" not in spec]
-    return [*varying, *CONTEXT], [spec["to"] for spec in specs if "const" in spec]
+    return varying, [spec["to"] for spec in specs if "const" in spec]
 
 
 def _is_within(name: str, fields: Iterable[str]) -> bool:

@@ -369,6 +369,7 @@ class Contract:
         authentication: what each way of authenticating needs here, such as ``jwt.login``.
         vocabularies: by name.
         maps: field maps by name.
+        heard: the same, with what they drop on purpose in fields of its own; not to be sent.
         operations: by name.
         units: tables of the units that the system wants, by quantity.
         names: what a deployment may call otherwise, with the names in effect.
@@ -395,6 +396,7 @@ class Contract:
     units: Mapping[str, Mapping[str, str]]
     names: Mapping[str, str]
     rules: Rules = field(repr=False)
+    heard: Mapping[str, FieldMap] = field(default_factory=dict, repr=False)
     sample_rows: SampleRows | None = None
     login: Login | None = None
     soap: Port | None = field(default=None, repr=False)

@@ -20,6 +20,7 @@ class Pagination:
         items: where the items are in the body.
         total: where the body says how many items there are in all; empty where it doesn't.
         pages: where it says how many pages; empty where it doesn't.
+        more: where it says whether another page follows; empty where it doesn't.
         next: where it says the next cursor or address.
         id: where an item says its id.
         most: pages after which the listing is given up.
@@ -34,6 +35,7 @@ class Pagination:
     items: str = ""
     total: str = ""
     pages: str = ""
+    more: str = ""
     next: str = ""
     id: str = "id"
     most: int = 10_000

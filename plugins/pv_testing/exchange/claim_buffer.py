@@ -148,9 +148,15 @@ class ClaimBuffer:
 
     def done(self, item: Prepared, external_id: str, body: Mapping[str, Any]) -> None:
         """The system has confirmed the record."""
-        changed = item.revision > 1 or item.external_id or self._limits.changes
+        there = bool(item.external_id) and not self._begun(item)
+        changed = item.revision > 1 or there or self._limits.changes
         result = Result.UPDATED if changed else Result.CREATED
         self._settle(item, result, external_id, body=body)
+
+    def _begun(self, item: Prepared) -> bool:
+        """Whether a try before, in this attempt or an earlier one, may have made what is there of the record."""
+        claim = self._held.get(item.key)
+        return item.key in self._wrote or (claim is not None and claim.decision is Decision.RESOLVE)
 
     def doubts_another(self, item: Prepared) -> bool:
         """Whether an attempt before may have sent another version of the record than the one wanted now."""

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.load import load_contract
-from pv_testing.core.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected
+from pv_testing.core.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected, ResponseError
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.core.sync import run
 from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.given import in_words_of, unknown
+from pv_testing.integrations.given import Given, in_words_of, unknown
 from pv_testing.integrations.keeping import open_configured_ledger
+from pv_testing.integrations.matching import LISTINGS, key_reader, matching
+from pv_testing.integrations.unsent import Make, unsent
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider, provider_of
 
@@ -135,18 +140,42 @@ class SystemClient:
         """Run an operation over records that were given in the guide's words, and speak of their fields in these."""
         return in_words_of(self.exchange(operation, records), self.words.get(operation, {}))
 
-    def _whole(self, operation: str, given: Mapping[str, Any], known: Collection[str], record: Record) -> Record:
-        """Return a record, or one with its problem where the contract's map takes a given field as little as we do.
+    def _whole(self, operation: str, given: Given, make: Make, known: Collection[str] | None = None) -> Record:
+        """Return the record of what a caller says, or one with its problem where not all of it would be sent.
 
         Args:
             operation: that carries it.
-            given: what the caller says.
-            known: the fields of the guide.
-            record: what was made of it.
+            given: what the caller says; what is empty, or what the method says by itself, isn't said.
+            make: makes the record of it.
+            known: the fields of the guide, where ``make`` doesn't refuse others; those of the map are taken besides.
         """
+        record = make(given)
+        fields = self._heard(operation)
+        if record.problem or fields is None:
+            return record
+        problem = unknown(given, {*known, *fields.mapping}) if known is not None else None
+        return replace(record, problem=problem or self._unsent(operation, given, make, fields))
+
+    def _heard(self, operation: str) -> FieldMap | None:
+        """Return the map of an operation with what it drops on purpose; ``None`` where all that is said is sent."""
         fields = self.contract.operation(operation).map
-        problem = unknown(given, {*known, *(fields.mapping if fields else given)})
-        return replace(record, problem=record.problem or problem)
+        return None if fields is None else self.contract.heard[fields.name]
+
+    def _unsent(self, operation: str, given: Given, make: Make, fields: FieldMap) -> MappingError | None:
+        method = inspect.signature(getattr(type(self), operation))
+        defaults = {name: each.default for name, each in method.parameters.items()}
+        names = unsent(given, make, fields, defaults)
+        if not names:
+            return None
+        ours = {theirs: ours for ours, theirs in self.words.get(operation, {}).items()}
+        outer, _, inner = names[0].partition(".")
+        of = fields.lists.get(ours.get(outer, outer), fields.name)
+        name = ours.get(inner or outer, inner or outer)
+        message = (
+            f"{', '.join(names)}: nothing would be sent of it by map {of} of the contract {self.contract.name}; leave "
+            f"it out, or say there where it goes, or `{name}: {{drop: true}}`"
+        )
+        return MappingError(message, code="FIELD_UNKNOWN")
 
     async def acall(self, operation: str, /, **arguments: Any) -> Any:
         """Make one call of the contract that needs no ledger, such as a read.
@@ -159,6 +188,28 @@ class SystemClient:
     def call(self, operation: str, /, **arguments: Any) -> Any:
         """Do what :meth:`acall` does, and wait for it."""
         return run(self.acall(operation, **arguments))
+
+    async def _amatching(self, listing: str, asked: str) -> list[dict[str, Any]]:
+        """Return the rows of a listing that have a business key; what else a system answers with is no answer.
+
+        Args:
+            listing: one that is asked for single records, such as ``get_tasks``.
+            asked: the business key.
+
+        Raises:
+            ResponseError: there are only rows of others (``FILTER_IGNORED``), or one has no key (``KEY_MISSING``).
+        """
+        rows = await self.alist(listing, **{LISTINGS[listing].word: asked})
+        with self._speaking_of(listing):
+            return matching(rows, key_reader(self.contract, listing), asked)
+
+    @contextmanager
+    def _speaking_of(self, operation: str) -> Iterator[None]:
+        """Say in errors about an answer which system has given it, to what."""
+        try:
+            yield
+        except ResponseError as error:
+            raise error.about(system=self.system, provider=self.config.provider, operation=operation) from None
 
     async def alist(self, operation: str, /, **criteria: Any) -> list[dict[str, Any]]:
         """Return every item of a listing, page by page."""

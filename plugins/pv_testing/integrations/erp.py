@@ -77,7 +77,8 @@ class ERPClient(SystemClient):
 
     def create_invoices(self, invoices: Sequence[Mapping[str, Any]]) -> Report:
         """Create many invoices, each with the arguments of :meth:`create_invoice` as a mapping."""
-        return self._carry("create_invoice", [records.invoice(invoice) for invoice in invoices])
+        name = "create_invoice"
+        return self._carry(name, [self._whole(name, each, records.invoice) for each in invoices])
 
     def post_invoice(self, invoice_id: str, total: Any) -> dict[str, Any]:
         """Post a draft; it can't be changed from then on.
@@ -90,7 +91,10 @@ class ERPClient(SystemClient):
             Rejected: it is no draft, or comes to something else.
         """
         keys = self.ledger.find_by_external_id(self.system, "invoice", [invoice_id])
-        posting = records.posting(keys.get(invoice_id, invoice_id), invoice_id, total)
+        key, given = keys.get(invoice_id, invoice_id), {"invoice_id": invoice_id, "total": total}
+        posting = self._whole(
+            "post_invoice", given, lambda said: records.posting(key, said["invoice_id"], said["total"])
+        )
         said = self.one(self.exchange("post_invoice", [posting]))
         return {**said, "invoice_id": invoice_id}
 
@@ -126,7 +130,8 @@ class ERPClient(SystemClient):
         """
         given = {"invoice_id": invoice_id, "reference": reference, "invoice_date": invoice_date, "reason": reason}
         terms = {"currency": currency, "tax_rate": tax_rate, "tax": tax, "customer_id": customer_id}
-        note = records.credit_note({**given, "line_items": line_items, **terms})
+        said = {**given, "line_items": line_items, **terms}
+        note = self._whole("create_credit_note", said, records.credit_note)
         return self.one(self._carry("create_credit_note", [note]))
 
     def create_customer(
@@ -145,7 +150,8 @@ class ERPClient(SystemClient):
             What the ERP says of the customer; ``id`` is its id there.
         """
         contact = {"contact_person": contact_person, "email": email, "phone": phone, "address": address}
-        return self.one(self.exchange("create_customer", [records.customer({"name": name, **contact})]))
+        customer = self._whole("create_customer", {"name": name, **contact}, records.customer)
+        return self.one(self.exchange("create_customer", [customer]))
 
     def record_stock_movement(
         self,
@@ -177,9 +183,7 @@ class ERPClient(SystemClient):
     def record_stock_movements(self, movements: Sequence[Mapping[str, Any]]) -> Report:
         """Book many movements, each with the arguments of :meth:`record_stock_movement` as a mapping."""
         name = "record_stock_movement"
-        return self._carry(
-            name, [self._whole(name, each, MOVEMENT, records.stock_movement(each)) for each in movements]
-        )
+        return self._carry(name, [self._whole(name, each, records.stock_movement, MOVEMENT) for each in movements])
 
     def draw_consumable(
         self, *, execution_id: str | int = "", item: str = "", quantity: Any = None, unit: str = "", date: Any = None
@@ -199,7 +203,7 @@ class ERPClient(SystemClient):
     def draw_consumables(self, draws: Sequence[Mapping[str, Any]]) -> Report:
         """Book many draws, each with the arguments of :meth:`draw_consumable` as a mapping."""
         name = "draw_consumable"
-        return self._carry(name, [self._whole(name, each, DRAW, records.consumable(each)) for each in draws])
+        return self._carry(name, [self._whole(name, each, records.consumable, DRAW) for each in draws])
 
     def find_customer(self, name: str) -> dict[str, Any] | None:
         """Return the customer of exactly this name, or ``None``.
@@ -222,7 +226,7 @@ class ERPClient(SystemClient):
         Raises:
             Conflict: the ERP has several (``DUPLICATE_IN_SYSTEM``).
         """
-        found = self.list("get_invoices", reference=reference)
+        found = run(self._amatching("get_invoices", reference))
         if len(found) > 1:
             raise self._several(len(found), "invoices have this reference", reference, "DUPLICATE_IN_SYSTEM")
         return self._read(found[0]) if found else None

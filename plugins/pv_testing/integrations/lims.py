@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
-from pv_testing.contracts.rows import LISTING, SampleRow
+from pv_testing.contracts.rows import LISTING, SampleRow, SampleRows
 from pv_testing.core import keys
 from pv_testing.core.errors import ConfigError, MappingError
 from pv_testing.core.records import Record
@@ -15,6 +16,7 @@ from pv_testing.domain.samples import sample_key
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.given import unknown
+from pv_testing.integrations.matching import matching
 from pv_testing.integrations.receipt import STATUS, Receipt, read_receipts
 from pv_testing.integrations.refused_statuses import release_changed
 from pv_testing.integrations.renaming import Renaming
@@ -115,7 +117,7 @@ class LIMSClient(SystemClient):
         Returns:
             The report; nothing is raised for a single sample.
         """
-        return self._carry("create_sample", [sample_record(sample) for sample in samples])
+        return self._carry("create_sample", [self._whole("create_sample", each, sample_record) for each in samples])
 
     def upload_results(
         self, sample_id: str | Mapping[str, Any], results: Mapping[str, Any] | None = None
@@ -140,7 +142,8 @@ class LIMSClient(SystemClient):
 
     def upload_result_sets(self, result_sets: Sequence[Mapping[str, Any]]) -> Report:
         """Upload many result sets, each with ``sample_id`` and the fields of :meth:`upload_results`."""
-        return self._carry("upload_results", [result_set_record(results) for results in result_sets])
+        name = "upload_results"
+        return self._carry(name, [self._whole(name, each, result_set_record) for each in result_sets])
 
     def update_sample_status(self, sample_id: str, status: str, notes: str = "") -> dict[str, Any]:
         """Set the status of a sample.
@@ -159,8 +162,8 @@ class LIMSClient(SystemClient):
         """Set the statuses of many samples, each with the arguments of :meth:`update_sample_status`."""
         ids = [str(update.get("sample_id") or "") for update in updates]
         keys = self.ledger.find_by_external_id(self.system, "sample", ids)
-        records = [status_record(keys.get(id_, id_), update) for id_, update in zip(ids, updates, strict=True)]
-        return self._carry(STATUS, records)
+        makes = [partial(status_record, keys.get(id_, id_)) for id_ in ids]
+        return self._carry(STATUS, [self._whole(STATUS, *each) for each in zip(updates, makes, strict=True)])
 
     def get_samples_by_status(self, status: str) -> list[dict[str, Any]]:
         """Return every sample with a status, as the LIMS describes it, page by page.
@@ -185,13 +188,9 @@ class LIMSClient(SystemClient):
             ConfigError: the contract doesn't say how the listing is read.
             ResponseError: a row has no key or no id where the contract says, or a sample is listed twice.
         """
-        rows = self.contract.sample_rows
-        if rows is None:
-            message = f"the contract must say by `map` of {LISTING} how its rows are read in our words"
-            raise ConfigError(message, system=self.system, provider=self.config.provider, code="NO_ROWS")
-        known = self.contract.operation(LISTING).call.query
-        criteria = {"status": status, **({"project_id": sr_number} if "project_id" in known else {})}
-        listed = await self.alist(LISTING, **{name: value for name, value in criteria.items() if value})
+        rows = self._sample_rows()
+        criteria = {**({"status": status} if status else {}), **self._of_project(sr_number)}
+        listed = await self.alist(LISTING, **criteria)
         return [row for row in map(rows.read, listed) if sr_number in {"", row.sr_number}]
 
     async def asample_ids(self, keys: Iterable[str]) -> dict[str, str]:
@@ -216,10 +215,34 @@ class LIMSClient(SystemClient):
         Args:
             external_id: the module's serial number.
             project_id: the service request's number; without it, any request's.
+
+        Raises:
+            ConfigError: the contract doesn't say how the listing is read.
+            ResponseError: the LIMS lists other samples without this one (``FILTER_IGNORED``), or a row has no key.
         """
-        criteria = {"external_id": external_id, **({"project_id": project_id} if project_id else {})}
-        found = run(self.asamples(**criteria))
-        return found[0] if found else None
+        return run(self._afind_sample(external_id, project_id))
+
+    async def _afind_sample(self, external_id: str, project_id: str) -> dict[str, Any] | None:
+        rows = self._sample_rows()
+        criteria = {"external_id": external_id, **self._of_project(project_id)}
+        listed = await self.alist(LISTING, **criteria)
+        with self._speaking_of(LISTING):
+            found = matching(listed, lambda row: rows.read(row).serial_number, external_id)
+            if "project_id" in criteria:
+                found = matching(found, lambda row: rows.read(row).sr_number, project_id)
+        return next((row for row in found if project_id in {"", rows.read(row).sr_number}), None)
+
+    def _sample_rows(self) -> SampleRows:
+        rows = self.contract.sample_rows
+        if rows is None:
+            message = f"the contract must say by `map` of {LISTING} how its rows are read in our words"
+            raise ConfigError(message, system=self.system, provider=self.config.provider, code="NO_ROWS")
+        return rows
+
+    def _of_project(self, sr_number: str) -> dict[str, str]:
+        """Return the criterion for the samples of one service request, where the contract's listing takes it."""
+        known = self.contract.operation(LISTING).call.query
+        return {"project_id": sr_number} if sr_number and "project_id" in known else {}
 
     def request_certificate(self, sample_id: str) -> dict[str, Any]:
         """Ask the LIMS to make the certificate of an approved sample.

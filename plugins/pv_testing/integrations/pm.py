@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import Any, ClassVar
 
 from pv_testing.core import keys
@@ -27,6 +28,7 @@ SUBTASK = ("parent_task_id", "title", "estimated_hours", "assignee", "external_i
 UPDATE = ("task_id", "status", "completion_date", "actual_hours", "notes")
 _ENTRY = ("task_id", "user", "date", "hours", "description")
 _USAGE = ("task_id", "resource_type", "resource_id", "usage_hours", "date")
+_PROGRESS = ("project_id", "progress_percent", "task_id")
 _SAME = "was entered before and is not entered again; give execution_id to tell tests with equal hours apart"
 
 
@@ -80,7 +82,7 @@ class PMClient(SystemClient):
 
     def create_tasks(self, tasks: Sequence[Given]) -> Report:
         """Create many main tasks, each with the arguments of :meth:`create_task` as a mapping."""
-        return self._carry("create_task", [self._whole("create_task", task, TASK, self._task(task)) for task in tasks])
+        return self._carry("create_task", [self._whole("create_task", task, self._task, TASK) for task in tasks])
 
     def create_subtask(
         self,
@@ -111,8 +113,8 @@ class PMClient(SystemClient):
         """Create many subtasks, each with the arguments of :meth:`create_subtask` as a mapping."""
         ids = [str(subtask.get("parent_task_id") or "") for subtask in subtasks]
         parents = self.ledger.find_by_external_id(self.system, "task", ids)
-        name, pairs = "create_subtask", zip(ids, subtasks, strict=True)
-        records = [self._whole(name, given, SUBTASK, _subtask(parents.get(id_, id_), given)) for id_, given in pairs]
+        name, makes = "create_subtask", [partial(_subtask, parents.get(id_, id_)) for id_ in ids]
+        records = [self._whole(name, *each, SUBTASK) for each in zip(subtasks, makes, strict=True)]
         return self._carry(name, records)
 
     def update_task(
@@ -140,8 +142,8 @@ class PMClient(SystemClient):
 
     def update_tasks(self, updates: Sequence[Given]) -> Report:
         """Say how far many tasks are, each with the arguments of :meth:`update_task` as a mapping."""
-        name, pairs = "update_task", zip(self._task_keys(updates), updates, strict=True)
-        records = [self._whole(name, each, UPDATE, self._record(key, {"task_key": key, **each})) for key, each in pairs]
+        name, makes = "update_task", [partial(self._update, key) for key in self._task_keys(updates)]
+        records = [self._whole(name, *each, UPDATE) for each in zip(updates, makes, strict=True)]
         return self._carry(name, records)
 
     def update_project_progress(
@@ -157,8 +159,9 @@ class PMClient(SystemClient):
         """
         given = {"project_id": project_id, "progress_percent": progress_percent, "task_id": task_id}
         known = self._task_keys([given])[0]
-        key = (keys.compose(external_id) if external_id else known) or project_id
-        return self.one(self.exchange("update_project_progress", [Record(key, {"progress_key": key, **given})]))
+        said = {**given, "external_id": external_id}
+        progress = self._whole("update_project_progress", said, partial(_progress, known))
+        return self.one(self.exchange("update_project_progress", [progress]))
 
     def log_time_entry(
         self,
@@ -190,7 +193,7 @@ class PMClient(SystemClient):
     def log_time_entries(self, entries: Sequence[Given]) -> Report:
         """Enter many people's hours, each with the arguments of :meth:`log_time_entry` as a mapping."""
         name = "log_time_entry"
-        records = [self._whole(name, entry, (*_ENTRY, "execution_id"), self._time_entry(entry)) for entry in entries]
+        records = [self._whole(name, entry, self._time_entry, (*_ENTRY, "execution_id")) for entry in entries]
         return self._warn(self._carry(name, records), entries)
 
     def log_resource_usage(
@@ -226,7 +229,7 @@ class PMClient(SystemClient):
     def log_resource_usages(self, usages: Sequence[Given]) -> Report:
         """Enter many usages, each with the arguments of :meth:`log_resource_usage` as a mapping."""
         name = "log_resource_usage"
-        records = [self._whole(name, usage, (*_USAGE, "execution_id"), self._usage(usage)) for usage in usages]
+        records = [self._whole(name, usage, self._usage, (*_USAGE, "execution_id")) for usage in usages]
         return self._warn(self._carry(name, records), usages)
 
     def find_task(self, external_id: str) -> dict[str, Any] | None:
@@ -251,7 +254,7 @@ class PMClient(SystemClient):
         return await asyncio.to_thread(self.ledger.external_ids, self.system, kind, sorted(keys))
 
     def _first(self, listing: str, external_id: str) -> dict[str, Any] | None:
-        found = run(self.alist(listing, external_id=external_id))
+        found = run(self._amatching(listing, external_id))
         return found[0] if found else None
 
     def _task_keys(self, given: Sequence[Given]) -> list[str]:
@@ -266,6 +269,9 @@ class PMClient(SystemClient):
         number = str(task.get("external_id") or (title.removeprefix(TITLE) if title.startswith(TITLE) else ""))
         key = keys.compose(number) if number else keys.compose(project, title)
         return self._record(key, {**task, "task_key": key, "sr_number": number or key})
+
+    def _update(self, key: str, update: Given) -> Record:
+        return self._record(key, {"task_key": key, **update})
 
     def _time_entry(self, entry: Given) -> Record:
         execution = str(entry.get("execution_id") or "")
@@ -300,6 +306,12 @@ class PMClient(SystemClient):
             return {}
         zone = lab_zone()
         return {name: local_day(value, zone) for name, value in moments.items()}
+
+
+def _progress(task_key: str, given: Given) -> Record:
+    external_id = str(given["external_id"])
+    key = (keys.compose(external_id) if external_id else task_key) or str(given["project_id"])
+    return Record(key, {"progress_key": key, **{name: given[name] for name in _PROGRESS}})
 
 
 def _subtask(parent: str, subtask: Given) -> Record:

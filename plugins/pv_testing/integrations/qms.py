@@ -154,7 +154,8 @@ class QMSClient(SystemClient):
 
     def create_nc_reports(self, reports: Sequence[Mapping[str, Any]]) -> Report:
         """Report many non-conformances, each with the arguments of :meth:`create_nc_report` as a mapping."""
-        return self._carry("create_nc_report", [nc_record(report) for report in reports])
+        name = "create_nc_report"
+        return self._carry(name, [self._whole(name, report, nc_record) for report in reports])
 
     def create_capa(
         self,
@@ -216,7 +217,7 @@ class QMSClient(SystemClient):
 
     def create_capas(self, capas: Sequence[Mapping[str, Any]]) -> Report:
         """Raise many CAPAs, each with the arguments of :meth:`create_capa` as a mapping."""
-        return self._carry("create_capa", [self._whole("create_capa", capa, CAPA, capa_record(capa)) for capa in capas])
+        return self._carry("create_capa", [self._whole("create_capa", capa, capa_record, CAPA) for capa in capas])
 
     def attach_file(
         self, capa_id: str, filename: str, content: bytes, content_type: str = "application/octet-stream"
@@ -232,7 +233,8 @@ class QMSClient(SystemClient):
         Raises:
             Rejected: the QMS refuses the file, or has no such CAPA.
         """
-        return self.one(self.exchange("attach_file", [attachment_record(capa_id, filename, content, content_type)]))
+        given = {"capa_id": capa_id, "filename": filename, "content": content, "content_type": content_type}
+        return self.one(self.exchange("attach_file", [self._whole("attach_file", given, _attachment)]))
 
     def log_audit_event(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """Send one event of an audit trail to the QMS.
@@ -250,7 +252,7 @@ class QMSClient(SystemClient):
     def log_audit_events(self, events: Sequence[Mapping[str, Any]]) -> Report:
         """Send many events of an audit trail, each as :meth:`log_audit_event` takes it."""
         name = "log_audit_event"
-        return self._carry(name, [self._whole(name, event, EVENT, audit_event_record(event)) for event in events])
+        return self._carry(name, [self._whole(name, event, audit_event_record, EVENT) for event in events])
 
     def find_nc_report(self, execution_id: str) -> dict[str, Any] | None:
         """Return the report on an execution, or ``None``."""
@@ -273,7 +275,7 @@ class QMSClient(SystemClient):
         return await asyncio.to_thread(self.ledger.external_ids, self.system, "nc", sorted(execution_ids))
 
     def _find(self, listing: str, key: str) -> dict[str, Any] | None:
-        found = run(self.alist(listing, external_id=key))
+        found = run(self._amatching(listing, key))
         return found[0] if found else None
 
     def _status(self, vocabulary: str, said: Mapping[str, Any]) -> str:
@@ -326,6 +328,10 @@ def attachment_record(capa_id: str, filename: str, content: bytes, content_type:
         "sha256": hashlib.sha256(content).hexdigest(),
     }
     return Record(keys.compose(capa_id, filename), data, problem)
+
+
+def _attachment(given: Mapping[str, Any]) -> Record:
+    return attachment_record(**given)
 
 
 def audit_event_record(event: Mapping[str, Any]) -> Record:

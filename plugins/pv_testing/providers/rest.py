@@ -77,6 +77,11 @@ class RestProvider:
 
         Returns:
             The decoded JSON, bytes or ``None``, as the contract says.
+
+        Raises:
+            AmbiguousOutcome: a call that must not be repeated may have taken effect: its answer was lost, or was one
+                that may have come after the effect.
+            IntegrationError: as of :meth:`RestSession.request`.
         """
         spec = self.contract.operation(name)
         response = await self._request(spec, spec.call.request(arguments))
@@ -111,7 +116,9 @@ class RestProvider:
         if identity is None:
             return await known_by_a_read(self.contract, self.session)
         request = identity.call.request()
-        response = await self.session.request(request.method, request.path, params=request.params, operation="identity")
+        response = await self.session.request(
+            request.method, request.path, params=request.params, operation="identity", repeatable=True
+        )
         who = identity.name(response.json())
         if who is None:
             raise AuthenticationError(

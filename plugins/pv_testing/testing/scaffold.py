@@ -111,6 +111,9 @@ def _contract(system: str, provider: str) -> str:
         found = re.search(rf"^{key}:.*(?:\n  .*)*$", body, re.MULTILINE)
         assert found is not None
         body = f"{body[: found.start()]}{line}{body[found.end() :]}"
+    body = re.sub(
+        r"^(  horizon: \S+).*$", r"\1           # a guess: measure it with `check --try`", body, flags=re.MULTILINE
+    )
     return HEAD.format(provider=provider, model=model) + body
 
 

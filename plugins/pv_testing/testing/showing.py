@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pv_testing.config.model import SystemConfig
+from pv_testing.contracts.drops import dropped
 from pv_testing.contracts.fields import normal
 from pv_testing.contracts.model import Contract, OperationSpec, Request
 from pv_testing.contracts.paths import first, getter
@@ -90,6 +91,9 @@ def _mapped(contract: Contract, spec: OperationSpec, data: Data, payload: Data) 
         yield "(no map: the record is sent as it is)"
         return
     fields = read_yaml(Path(contract.file)).value["maps"][spec.map.name]
+    for ours in dropped(fields):
+        said = first(normal(ours, fields[ours])["from"])(data)
+        yield f"{ours} = {_said(said)} -> (dropped)"
     for ours, target in spec.map.mapping.items():
         written = normal(ours, fields.get(ours, target))
         value = getter(target)(payload)

@@ -37,7 +37,8 @@ class OutgoingRequest:
         redirects: how often it was sent on to another address.
         written: whether anything of it may have been written to a socket in the last attempt.
         passed: ``time.monotonic()`` at which it passed the throttle last.
-        careful: whether a refusal that may have come after the effect is left to a look-up or a person.
+        careful: whether it must not be repeated and is sent under a lease, so that a refusal that may have come after
+            the effect is followed by a look-up or left to a person.
     """
 
     method: str

@@ -140,13 +140,19 @@ def _following(response: Response, page: list[Any], pages: Pagination, number: i
     said = response.json()
     if pages.style == "cursor":
         return dig(said, pages.next) or None
-    most, total = (dig(said, path) if path else None for path in (pages.pages, pages.total))
-    if isinstance(most, int):
-        more = number < most
-    elif isinstance(total, int):
-        more = given < total and bool(page)
-    else:
-        more = bool(page)
-    if not more:
+    if not _more(said, page, pages, number, given):
         return None
     return pages.start + number if pages.style == "page" else given
+
+
+def _more(said: Any, page: list[Any], pages: Pagination, number: int, given: int) -> bool:
+    """Say whether another page follows: by the answer's own word, else until a page is empty."""
+    more, most, total = (dig(said, path) if path else None for path in (pages.more, pages.pages, pages.total))
+    if more is not None:
+        follows = bool(more) and str(more).casefold() != "false"
+        if follows and not page:
+            raise PaginationLoop(f"page {number} of the listing is empty, and the answer says that another one follows")
+        return follows
+    if isinstance(most, int):
+        return number < most
+    return bool(page) and not (isinstance(total, int) and given >= total)

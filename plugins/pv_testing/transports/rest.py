@@ -44,6 +44,10 @@ __all__ = ["RestSession", "RestSettings"]
 REPEATABLE = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 MOVED = frozenset({301, 302, 303, 307, 308})
 REDIRECTS = 3
+LOOK_THERE = (
+    "the request may have taken effect and is not sent again: look in the system; where the product promises that it "
+    "has done nothing then, say so in its contract (errors: not_processed: [{0}])"
+)
 JSON = {"Content-Type": "application/json"}
 
 log = logging.getLogger(__name__)
@@ -154,7 +158,9 @@ class RestSession:
             RateLimited: it wants to be left alone for longer than the deadline allows.
             NetworkError: nothing took effect.
             ResponseError: the answer to a repeatable request can't be understood.
-            AmbiguousOutcome: a request that must not be repeated may or may not have taken effect.
+            AmbiguousOutcome: a request that must not be repeated may or may not have taken effect. Where no attempt
+                holds a lease, so that no look-up follows, a 425, 429 or 503 is such an answer too, unless the contract
+                promises that nothing was done.
             SecurityError: it would have gone, or was sent on, where credentials must not go.
         """
         held = lease.asks()
@@ -381,6 +387,8 @@ class RestSession:
             self._failed(call)
         if verdict is Verdict.AMBIGUOUS:
             return AmbiguousOutcome(f"{said}; the request may have taken effect", code=code)
+        if not (promised or call.repeatable or call.careful):
+            return AmbiguousOutcome(f"{said}; {LOOK_THERE.format(response.status)}", code=code)
         if wait is not None or response.status == 429:
             limited = RateLimited(said, retry_after=wait or self.settings.backoff, code=code)
             return Again(_doubted(limited, doubtful), wait, paced=paced)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import pwd
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from pv_testing.__main__ import main
+from pv_testing.core.places import project_root
 from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement
 from sandbox import Lab, serve
@@ -235,3 +238,21 @@ def test_a_pause_is_listed_and_lifted_by_name(
     assert event.detail == {"paused_until": until}
     assert main(["resume", "lims"]) == 1
     assert "isn't paused" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["check --offline", "new-contract --system lims --provider New", "waiting"])
+def test_an_interpreter_without_the_packages_is_told_in_one_line(tmp_path: Path, command: str) -> None:
+    environment = {"PYTHONPATH": str(project_root() / "plugins"), "AIRFLOW_HOME": str(tmp_path)}
+    said = subprocess.run(
+        [sys.executable, "-S", "-m", "pv_testing", *command.split()],
+        env=environment,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    (line,) = said.stderr.splitlines()
+    assert said.returncode == 2
+    assert line.startswith(f"FAILED  {sys.executable} has no package ")
+    assert "use .venv/bin/python, which `make venv` makes" in line

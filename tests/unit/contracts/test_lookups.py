@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,44 @@ def test_a_look_up_that_holds_nothing_of_the_record_is_refused(
     tmp_path: Path, find: dict[str, Any], expected: str
 ) -> None:
     assert expected in refusal(written(tmp_path, find))
+
+
+def test_only_the_cause_is_said_of_a_look_up_by_what_is_not_sent(tmp_path: Path) -> None:
+    said = refusal(written(tmp_path, {**KEY, "query": {"u_extid": "q"}}))
+    assert "nothing that is sent is called 'u_extid'" in said
+    assert "asks the same of every record" not in said
+
+
+BULK = {"path": "/bulk", "size": 10, "items": "rows", "status": "status"}
+ASKS = {**KEY, "query": {"SampleNo": "number"}}
+
+
+@pytest.mark.parametrize(
+    ("bulk", "expected"),
+    [
+        ({"key": "{u_extid}"}, "operations.create.bulk.key: nothing that is sent is called 'u_extid'"),
+        ({"key": "{u_extid}"}, "'u_extid'; allowed: Client, Order.Number, Origin, SampleNo; bulk requests have stamps"),
+        ({"key": {"sent": "{SampelNo}", "found": "{No}"}}, "called 'SampelNo'; did you mean 'SampleNo'?"),
+        ({"key": "{SampleNo}", "fields": ["Client"]}, "nothing that is sent is called 'SampleNo'; allowed: Client"),
+        ({"key": "{key}"}, "nothing that is sent is called 'key'"),
+        ({"key": "{sample-no}"}, "bulk.key: has braces around something else than the name of a field"),
+        ({"key": "{Origin}"}, "bulk.key: says the same of every record"),
+        ({"key": "{v}", "stamps": {"v": "revision"}}, "bulk.key: says the same of every record"),
+    ],
+)  # fmt: skip
+def test_a_bulk_key_of_what_is_not_sent_is_refused(tmp_path: Path, bulk: dict[str, Any], expected: str) -> None:
+    said = refusal(written(tmp_path, ASKS, bulk={**BULK, **bulk}, stamps={"u_extid": "key"}))
+    assert expected in said.replace("\n", " ")
+    assert re.search(r"small\.yaml:[1-9]\d*: operations\.create\.bulk\.key", said)
+
+
+@pytest.mark.parametrize(
+    "bulk", [{"key": "{u_extid}", "stamps": {"u_extid": "key"}}, {"key": "{Order.Number}/{SampleNo}"}]
+)
+def test_a_bulk_key_of_what_is_sent_is_taken(tmp_path: Path, bulk: dict[str, Any]) -> None:
+    spec = load_contract(written(tmp_path, ASKS, bulk={**BULK, **bulk})).operation("create")
+    assert spec.bulk is not None
+    assert spec.bulk.keys([spec.bulk.call.body(spec.prepare(DATA), {"key": "SR-1/SN1"})]) not in ([], [None])
 
 
 def test_a_placeholder_in_a_const_of_a_map_is_refused(tmp_path: Path) -> None:

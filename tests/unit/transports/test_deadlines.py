@@ -55,7 +55,7 @@ async def test_nothing_is_sent_for_whose_answer_there_is_hardly_time(serve, open
     server = await serve(json({}, 429, Retry_After="0.95"), json({"id": 1}))
     session = open_session(server.address, attempt_timeout=1)
     with pytest.raises(Exception, match="429"):
-        await session.request("POST", "/samples", json={}, timeout=1)
+        await session.request("PUT", "/samples", json={}, timeout=1)
     assert len(server.seen) == 1
 
 
@@ -92,4 +92,4 @@ async def test_a_slow_answer_in_time_is_an_answer(serve_raw, open_session):
 
 async def test_an_outage_shorter_than_the_deadline_is_waited_out(serve_raw, open_session):
     server = await serve_raw(*[says(b"{}", status="503 Service Unavailable")] * 3, OK)
-    assert (await open_session(server.address, attempts=4).request("POST", "/samples", json={})).status == 200
+    assert (await open_session(server.address, attempts=4).request("PUT", "/samples", json={})).status == 200

@@ -8,13 +8,15 @@ import socket
 import pytest
 from aiohttp import web
 
+from pv_testing.core import clock, lease
 from pv_testing.core.classification import OK as GOOD
-from pv_testing.core.classification import Classification
+from pv_testing.core.classification import Classification, classify_http
 from pv_testing.core.errors import (
     AmbiguousOutcome,
     Conflict,
     NetworkError,
     NotFound,
+    RateLimited,
     Rejected,
     ResponseError,
     ServerUnavailable,
@@ -161,16 +163,55 @@ async def test_a_server_error_lets_a_read_be_repeated(serve, open_session, statu
 
 
 @pytest.mark.parametrize("status", [429, 503, 425])
-async def test_what_was_not_processed_is_sent_again_whatever_it_is(serve, open_session, status):
+@pytest.mark.parametrize(("method", "repeatable"), [("PUT", None), ("DELETE", None), ("POST", True)])
+async def test_what_was_not_processed_is_sent_again_where_that_does_no_harm(
+    serve, open_session, status, method, repeatable
+):
     server = await serve(json({}, status), json({"id": 1}, 201))
-    assert (await open_session(server.address).request("POST", "/samples", json={})).status == 201
+    session = open_session(server.address)
+    assert (await session.request(method, "/samples", json={}, repeatable=repeatable)).status == 201
     assert len(server.seen) == 2
+
+
+@pytest.mark.parametrize("status", [429, 503, 425])
+@pytest.mark.parametrize("headers", [{}, {"Retry_After": "0.01"}], ids=["", "for a while"])
+async def test_what_must_not_be_repeated_is_not_sent_again_on_a_status_that_a_proxy_can_give(
+    serve, open_session, status, headers
+):
+    server = await serve(json({"message": "busy"}, status, **headers), json({"id": 1}, 201))
+    with pytest.raises(AmbiguousOutcome, match=rf"HTTP {status}: busy; the request may have taken effect"):
+        await open_session(server.address).request("POST", "/samples", json={})
+    assert len(server.seen) == 1
+
+
+@pytest.mark.parametrize("promised", [True, False])
+async def test_what_must_not_be_repeated_is_sent_again_on_the_contracts_word(serve, open_session, promised):
+    def classify(response, repeatable):
+        return classify_http(response, repeatable)._replace(promised=promised)
+
+    server = await serve(json({}, 503), json({"id": 1}, 201))
+    sending = open_session(server.address).request("POST", "/samples", json={}, classify=classify)
+    if promised:
+        assert (await sending).status == 201
+    else:
+        with pytest.raises(AmbiguousOutcome):
+            await sending
+    assert len(server.seen) == 1 + promised
+
+
+@pytest.mark.parametrize("status", [429, 503])
+async def test_under_a_lease_the_exchange_looks_up_what_was_refused(serve, open_session, status):
+    server = await serve(json({}, status))
+    with lease.until(clock.seconds() + 60), pytest.raises(RateLimited if status == 429 else ServerUnavailable) as said:
+        await open_session(server.address).request("POST", "/samples", json={})
+    assert said.value.doubtful
+    assert len(server.seen) == 1
 
 
 async def test_an_unavailable_system_is_given_up_after_the_attempts(serve, open_session):
     server = await serve(json({"detail": "back soon"}, 503))
     with pytest.raises(ServerUnavailable, match="back soon"):
-        await open_session(server.address, attempts=2).request("POST", "/samples", json={})
+        await open_session(server.address, attempts=2).request("PUT", "/samples/1", json={})
     assert len(server.seen) == 2
 
 

@@ -21,6 +21,10 @@ PAGED = Pagination("page", size="limit", items="data", pages="pages", total="tot
 ALL = [{"id": number} for number in range(23)]
 
 
+async def answer(body) -> web.Response:
+    return json(body)
+
+
 async def read(session, style: Pagination, path: str = "/samples", **options) -> list:
     return [item async for item in items(session, path, style, **options)]
 
@@ -67,6 +71,26 @@ async def test_pages_by_offset(serve, open_session, told):
     style = replace(PAGED, style="offset", page="skip", size="top", page_size=7, items="value.rows", total="total")
     assert await read(open_session(server.address), style) == ALL
     assert [request.query["skip"] for request in server.seen] == ["0", "7", "14", "21"] + ([] if told else ["23"])
+
+
+@pytest.mark.parametrize(("style", "first"), [("page", 1), ("offset", 0)])
+@pytest.mark.parametrize(("yes", "no"), [(True, False), ("true", "false"), (1, 0)])
+async def test_pages_that_say_only_whether_another_one_follows(serve, open_session, style, first, yes, no):
+    async def handle(request: web.Request) -> web.Response:
+        start = int(request.query["at"]) if style == "offset" else (int(request.query["at"]) - 1) * 10
+        follows = yes if start + 10 < len(ALL) else no
+        return json({"data": ALL[start : start + 10], "meta": {"more": follows}})
+
+    server = await serve(handle)
+    pages = Pagination(style, page="at", size="limit", page_size=10, start=first, items="data", more="meta.more")
+    assert await read(open_session(server.address), pages) == ALL
+    assert len(server.seen) == 3
+
+
+async def test_an_empty_page_with_another_one_to_follow_is_an_error(serve, open_session):
+    server = await serve(lambda _: answer({"data": [], "more": True}))
+    with pytest.raises(PaginationLoop, match="page 1 of the listing is empty"):
+        await read(open_session(server.address), replace(PAGED, more="more"))
 
 
 async def test_pages_by_cursor(serve, open_session):

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 TOLERANCE = 0.05
 
 
-async def many(session, number: int, method: str = "POST"):
+async def many(session, number: int, method: str = "PUT"):
     return await asyncio.gather(*(session.request(method, f"/samples/{place}", json={}) for place in range(number)))
 
 
@@ -77,7 +77,7 @@ async def test_a_wish_beyond_the_deadline_is_raised_at_once_with_the_time_that_r
     started = time.time()
     for _ in range(2):
         with pytest.raises(RateLimited) as raised:
-            await session.request("POST", "/samples", json={})
+            await session.request("PUT", "/samples", json={})
         assert 29 < raised.value.retry_after <= 30
     assert time.time() - started < 1
     assert len(server.seen) == 1
@@ -88,7 +88,7 @@ async def test_a_wish_beyond_the_deadline_is_raised_at_once_with_the_time_that_r
 async def test_who_has_no_attempt_left_is_told_how_long_to_wait(serve, open_session):
     server = await serve(json({}, 503, Retry_After="1"))
     with pytest.raises(RateLimited) as raised:
-        await open_session(server.address, attempts=1).request("POST", "/samples", json={})
+        await open_session(server.address, attempts=1).request("PUT", "/samples", json={})
     assert raised.value.retry_after == 1
 
 
@@ -108,7 +108,7 @@ async def test_a_wish_that_makes_no_sense_is_a_backoff(serve, open_session, said
     told: list[float] = []
     server = await serve(json({}, 429, Retry_After=said), json({"id": 1}))
     session = open_session(server.address, on_pause=told.append, backoff=0.2)
-    await session.request("POST", "/samples", json={})
+    await session.request("PUT", "/samples", json={})
     await session.aclose()
     first, second = (request.at for request in server.seen)
     assert 0.1 <= second - first <= 0.2 + TOLERANCE
@@ -118,7 +118,7 @@ async def test_a_wish_that_makes_no_sense_is_a_backoff(serve, open_session, said
 async def test_a_system_that_is_busy_for_good_is_left_after_the_attempts(serve, open_session):
     server = await serve(json({"error": {"message": "slow down"}}, 429))
     with pytest.raises(RateLimited, match="slow down") as raised:
-        await open_session(server.address, attempts=3).request("POST", "/samples", json={})
+        await open_session(server.address, attempts=3).request("PUT", "/samples", json={})
     assert len(server.seen) == 3
     assert raised.value.retry_after > 0
 
@@ -232,7 +232,7 @@ async def test_refusals_are_answers_and_open_no_breaker(serve, open_session):
 async def test_a_wish_is_an_answer_and_opens_no_breaker(serve, open_session):
     server = await serve(*[json({}, 429)] * 3, json({"id": 1}))
     session = open_session(server.address, breaker_failures=2, breaker_reset=60)
-    assert (await session.request("POST", "/samples", json={})).status == 200
+    assert (await session.request("PUT", "/samples", json={})).status == 200
 
 
 @pytest.mark.parametrize("ending", ["cancelled", "too large", "refused"])
@@ -279,7 +279,7 @@ async def test_nothing_stands_still_while_a_wish_is_kept(serve, open_session):
     server = await serve(json({}, 429, Retry_After="0.01"), json({"id": 1}))
     session = open_session(server.address, on_pause=slow)
     started = time.monotonic()
-    await session.request("POST", "/samples", json={})
+    await session.request("PUT", "/samples", json={})
     assert time.monotonic() - started < 0.4
     await session.aclose()
     assert len(told) == 1

@@ -1,0 +1,69 @@
+"""What a caller says and nothing would send: another value in its place makes no other request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pv_testing.contracts.fields import FieldMap
+from pv_testing.core.errors import IntegrationError
+from pv_testing.core.records import Record
+from pv_testing.integrations.given import Given
+
+Make = Callable[[Given], Record]
+_ANOTHER = "(another value)"
+
+
+def unsent(given: Given, make: Make, fields: FieldMap, defaults: Given) -> list[str]:
+    """Return the names of what a caller says in vain, dotted for what is within a mapping or the mappings of a list.
+
+    A value counts as sent where the record, its business key or the reason that it is refused for depends on it.
+
+    Args:
+        given: what the caller says.
+        make: makes the record of it.
+        fields: the contract's map, which also takes notice of what the contract drops on purpose.
+        defaults: what counts as not said, besides what is empty.
+    """
+    as_it_is = _sent(given, make, fields)
+    if as_it_is is None:
+        return []
+    said = {name: value for name, value in given.items() if name not in defaults or value != defaults[name]}
+    varied = ((name, {**given, **other}) for name, other in _others(said))
+    return [name for name, other in varied if _sent(other, make, fields) == as_it_is]
+
+
+def _sent(given: Given, make: Make, fields: FieldMap) -> tuple[str, dict[str, Any]] | None:
+    """Return what a record becomes; ``None`` for one that is refused, by what it says."""
+    try:
+        record = make(given)
+        return None if record.problem else (record.key, fields.out(record.data))
+    except (IntegrationError, TypeError, ValueError):
+        return None
+
+
+def _others(said: Given) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give each thing that is said, with all that is said but another value of it."""
+    for name, value in said.items():
+        if not _is_said(value):
+            continue
+        if isinstance(value, Mapping):
+            yield from ((f"{name}.{inner}", {**said, name: other}) for inner, other in _others(value))
+        elif _is_list_of_mappings(value):
+            names = dict.fromkeys(inner for item in value for inner in item if _is_said(item[inner]))
+            yield from ((f"{name}.{inner}", {**said, name: _varied(value, inner)}) for inner in names)
+        else:
+            yield name, {**said, name: _ANOTHER.encode() if isinstance(value, bytes) else _ANOTHER}
+
+
+def _is_said(value: Any) -> bool:
+    """Say whether a value is more than an empty place, as an argument has that is left out."""
+    return value is not None and not (isinstance(value, (str, bytes, Mapping, Sequence)) and not value)
+
+
+def _is_list_of_mappings(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) and all(isinstance(item, Mapping) for item in value)
+
+
+def _varied(items: Sequence[Given], name: str) -> list[dict[str, Any]]:
+    return [{**item, name: _ANOTHER} if _is_said(item.get(name)) else dict(item) for item in items]
