@@ -226,7 +226,8 @@ class Chunk:
         if self.settling.due():
             await self.settling.commit()
         if unclear:
-            await self._clarify(unclear, rounds)
+            said = replies[0].reason if len(batch) == 1 else ""
+            await self._clarify(unclear, rounds, said and f" ({said})")
         if again:
             await self._repeat(again, replies, rounds)
 

@@ -26,7 +26,7 @@ from pv_testing.errors import (
 from pv_testing.exchange.types import Verdict
 from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.auth import NO_HEADERS, Auth
-from pv_testing.transports.call import LEAST, Again, Call
+from pv_testing.transports.call import LEAST, Again, Call, Watch
 from pv_testing.transports.gate import Gate
 from pv_testing.transports.judge import Judge, Judgement, judge_http, judge_login
 from pv_testing.transports.keeping import Keeper
@@ -63,7 +63,7 @@ class RestSession:
         not_before: epoch seconds of such a wish that an earlier process was told.
 
     Attributes:
-        watch: called with every request and its answer; what it raises counts in the place of the answer.
+        watch: sees every request with its answer, or why there is none.
 
     Raises:
         ConfigError: the address is not one.
@@ -86,7 +86,7 @@ class RestSession:
         self._gate_elsewhere = self._new_gate(Pause(), None)
         self._renewed: Mapping[str, str] | None = None
         self._wire = Wire(settings, secure=self._addresses.secure)
-        self.watch: Callable[[Call, Response], None] | None = None
+        self.watch: Watch | None = None
 
     def _new_gate(self, pause: Pause, quota: Quota | None) -> Gate:
         settings = self.settings
@@ -266,8 +266,10 @@ class RestSession:
             response = await self._wire.send(call, headers)
             if self.watch is not None:
                 self.watch(call, response)
-        except (Again, AmbiguousOutcome):
+        except (Again, AmbiguousOutcome) as error:
             call.gate.breaker.failed()
+            if self.watch is not None:
+                self.watch.broke(call, error.error if isinstance(error, Again) else error)
             raise
         else:
             return response
