@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,17 +14,21 @@ from pv_testing.core.visible import visible
 
 NO_PACKAGE = "{} has no package {!r}; use .venv/bin/python, which `make venv` makes, or the Python that runs Airflow"
 _OURS = {"pv_testing", "hooks", "operators"}
+UNREAD = 141
+"""The status with which a shell's own commands end when nothing reads their output any more."""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        0 when all is well, 1 when something is wrong, 2 when the ledger or the arguments can't be used.
+        0 when all is well, 1 when something is wrong, 2 when the ledger or the arguments can't be used, 141 when what
+        reads the output, such as ``head``, has ended before.
     """
     options = _parser().parse_args(arguments)
     try:
         status: int = options.run(options)
+        sys.stdout.flush()
     except IntegrationError as error:
         print(f"FAILED  {error}", file=sys.stderr)
         return 2
@@ -32,6 +37,9 @@ def main(arguments: list[str] | None = None) -> int:
             raise
         print(f"FAILED  {visible(NO_PACKAGE.format(sys.executable, error.name))}", file=sys.stderr)
         return 2
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return UNREAD
     return status
 
 

@@ -20,6 +20,8 @@ KEY = "the-key-of-the-faulty-lims"
 STATUSES = ["Pending Receipt", "Received", "In Testing", "Testing Complete", "Approved"]
 VERDICTS = {"PASS", "FAIL", "CONDITIONAL", "REVIEW"}
 Row = dict[str, Any]
+LOSSES = ("drops the connection", "answers 503", "wants to be left alone", "leaves a row out", "stores a row not")
+DROPPED = 0
 
 
 class FaultyLims(ThreadingHTTPServer):
@@ -29,6 +31,7 @@ class FaultyLims(ThreadingHTTPServer):
         fault: what it does wrong; empty for nothing.
         lag: seconds after which look-ups see what was created.
         deleted: the ids that were deleted.
+        lost: what it did wrong to answers, each of :data:`LOSSES` once for samples and once for results.
     """
 
     daemon_threads = True
@@ -40,6 +43,7 @@ class FaultyLims(ThreadingHTTPServer):
         self.results: list[Row] = []
         self.born: dict[str, float] = {}
         self.deleted: list[str] = []
+        self.lost: list[tuple[str, str]] = []
         self.listings = 0
         self.lock = threading.Lock()
 
@@ -47,6 +51,24 @@ class FaultyLims(ThreadingHTTPServer):
     def url(self) -> str:
         """Where its API is."""
         return f"http://127.0.0.1:{self.server_address[1]}/api"
+
+    def faulty(self, method: str, path: list[str], query: Row, body: Any) -> tuple[int, Any]:
+        """Return the answer, or what is left of it; each loss is of one request to create samples, and of results."""
+        if method != "POST" or path[-1] not in {"samples", "results", "bulk"} or "status" in path:
+            return self.answer(method, path, query, body)
+        many = path[-1] == "bulk"
+        loss = ("results" if "results" in path else "samples", self.fault)
+        if self.fault not in LOSSES or loss in self.lost or (self.fault in LOSSES[3:]) is not many:
+            return self.answer(method, path, query, body)
+        self.lost.append(loss)
+        if self.fault == "wants to be left alone":
+            return 429, {"error": {"message": "too many requests"}}
+        if self.fault == "stores a row not":
+            body = {name: rows[1:] for name, rows in body.items()}
+        status, said = self.answer(method, path, query, body)
+        if self.fault == "leaves a row out":
+            said["results"].pop(0)
+        return {"drops the connection": DROPPED, "answers 503": 503}.get(self.fault, status), said
 
     def answer(self, method: str, path: list[str], query: Row, body: Any) -> tuple[int, Any]:
         """Return status and body of an answer."""
@@ -84,6 +106,12 @@ class FaultyLims(ThreadingHTTPServer):
     def of_sample(self, method: str, identity: str, rest: list[str], body: Any) -> tuple[int, Any]:
         """Return the answer about one sample."""
         sample = next((row for row in self.samples if row["id"] == identity), None)
+        if sample is None and self.fault == "creates what is not there" and method == "PUT":
+            sample = {"id": identity, "status": STATUSES[0], "external_id": identity}
+            self.samples.append(sample)
+            self.born[identity] = time.monotonic()
+        if sample is None and self.fault == "refuses under a success" and method != "GET":
+            return 200, {"ok": False, "err": "E-NOTFOUND", "msg": f"no sample {identity}"}
         if sample is None:
             return 404, {"error": {"code": "NOT_FOUND", "message": f"no sample {identity}"}}
         match method, rest:
@@ -135,6 +163,8 @@ class FaultyLims(ThreadingHTTPServer):
         """Return what a look-up sees."""
         if self.fault == "look-up never finds":
             return []
+        if self.fault == "find shows the first page of all":
+            return rows[:1]
         now = time.monotonic()
         visible = [row for row in rows if now - self.born[row["id"]] >= self.lag]
         return visible if self.fault == "find ignores its filter" else [row for row in visible if wanted(row)]
@@ -178,9 +208,12 @@ class Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         with self.server.lock:
             if self.headers.get("X-API-Key") == KEY:
-                status, said = self.server.answer(self.command, path, query, body)
+                status, said = self.server.faulty(self.command, path, query, body)
             else:
                 status, said = 401, {"error": {"code": "UNAUTHORIZED", "message": "who are you?"}}
+        if status == DROPPED:
+            self.close_connection = True
+            return
         content = json.dumps(said).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -195,9 +228,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def serve(fault: str = "", lag: float = 0.0) -> Iterator[FaultyLims]:
-    """Run the LIMS on a free port."""
-    with FaultyLims(fault, lag) as server:
+def serve(fault: str = "", lag: float = 0.0, server: FaultyLims | None = None) -> Iterator[FaultyLims]:
+    """Run the LIMS, or one that a test has made, on a free port."""
+    with server or FaultyLims(fault, lag) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
         thread.start()
         try:

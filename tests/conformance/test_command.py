@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,7 @@ import yaml
 from pv_testing.__main__ import main
 from pv_testing.contracts import load_contract
 from pv_testing.testing import replayed
-from tests.conformance import faulty_lims
+from tests.conformance import broken_provider, faulty_lims
 from tests.docs.pages import PROJECT
 
 
@@ -151,7 +152,7 @@ def test_the_test_of_a_new_contract_runs(tmp_path: Path) -> None:
     with faulty_lims.serve() as lims:
         environment |= {"SUNLAB_URL": lims.url, "SUNLAB_API_KEY": faulty_lims.KEY}
         ended = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert "12 passed" in ended.stdout, ended.stdout
+    assert "13 passed" in ended.stdout, ended.stdout
     assert ended.returncode == 0
 
 
@@ -166,3 +167,52 @@ def test_a_recorded_exchange_shows_what_differs(tmp_path: Path) -> None:
     first, second = replayed(tmp_path / "lims_sunlab.yaml", exchange)
     assert first.startswith("create_sample: sends body {")
     assert "isn't found in the recorded answer" in second
+
+
+@pytest.mark.parametrize(
+    ("where", "key"),
+    [
+        ("identity", "identity"),
+        ("operation", "operations.create_sample"),
+        ("prepare", "operations.create_sample"),
+        ("send", "operations.create_sample"),
+        ("find", "operations.create_sample"),
+        ("call", "operations"),
+    ],
+)
+def test_a_fault_in_the_code_of_a_provider_is_a_failed_check(
+    configured, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, where: str, key: str
+) -> None:
+    said = tried_with_a_fault(configured, capsys, monkeypatch, where)
+    fault = "the provider BrokenProvider ends in KeyError: 'rows' ("
+    assert f"FAILED  {key}: {fault}" in said
+    assert all(f"{broken_provider.__file__}:" in line for line in said.splitlines() if fault in line)
+    assert re.search(r"^lims: \d+ hold, \d+ don't, \d+ could not be tried$", said, re.MULTILINE)
+    assert "Traceback" not in said
+
+
+def test_a_provider_that_cannot_be_made_is_named(configured, capsys, monkeypatch) -> None:
+    said = tried_with_a_fault(configured, capsys, monkeypatch, "__init__")
+    assert "FAILED  lims: lims: the provider BrokenProvider ends in KeyError: 'rows' (" in said
+
+
+def tried_with_a_fault(configured, capsys, monkeypatch, where: str) -> str:
+    monkeypatch.setattr(broken_provider.BrokenProvider, "where", where)
+    with faulty_lims.serve() as lims:
+        path = configured(lims)
+        content = yaml.safe_load(path.read_text())
+        content["lims"]["provider_class"] = "tests.conformance.broken_provider:BrokenProvider"
+        path.write_text(yaml.safe_dump(content))
+        assert main(["check", "--offline", "--try", "lims", "--patience", "1"]) == 1
+    printed = capsys.readouterr()
+    return str(printed.out + printed.err)
+
+
+def test_a_reader_that_goes_away_ends_the_command_quietly(configured) -> None:
+    with faulty_lims.serve() as lims:
+        configured(lims)
+        command = f"{sys.executable} -m pv_testing show create_sample --system lims | true"
+        environment = {**os.environ, "PYTHONPATH": f"{PROJECT / 'plugins'}:{PROJECT}"}
+        shell = ["bash", "-c", f"{command}; echo ${{PIPESTATUS[0]}}"]
+        ended = subprocess.run(shell, env=environment, capture_output=True, text=True, check=False)
+    assert (ended.stdout, ended.stderr) == ("141\n", "")

@@ -33,6 +33,7 @@ def test_a_sound_system_holds(tmp_path: Path) -> None:
     held = {finding.check for finding in findings if finding.verdict is Verdict.HOLDS}
     assert held == {
         "identity", "create", "find", "horizon", "absent", "bulk", "list", "update", "states", "words", "once",
+        "refused",
     }  # fmt: skip
 
 

@@ -36,6 +36,7 @@ class Bulk:
         items: finds the list of answers.
         status: finds an answer's HTTP status; ``None`` where it has none.
         id: finds the record's id in an answer.
+        says_id: whether the contract itself says where that is, so that an answer without one isn't what it says.
         sent_keys: say which records sent bodies are; ``None`` where answers say no key.
         said_keys: say which records answers are about, equal to the ``sent_keys`` of these.
         ordered: whether the product promises that the answers come in the order of the records.
@@ -50,6 +51,7 @@ class Bulk:
     sent_keys: Keys | None = None
     said_keys: Keys | None = None
     ordered: bool = False
+    says_id: bool = False
 
     def request(self, bodies: Sequence[Values]) -> Request:
         """Return the request for several records, each as :meth:`RequestTemplate.body` gives it."""

@@ -291,6 +291,7 @@ class OperationSpec:
         repeatable: whether it may be sent twice without harm.
         answer: what comes back: ``json``, ``bytes`` or ``none``.
         reply_id: finds the record's id in the answer.
+        says_id: whether the contract itself says where that is, so that an answer without one isn't what it says.
         pagination: how its listing comes in pages; ``None`` where it is no listing.
         item_id: finds the id of a listing's item, which may come only once; ``None`` for one that says none.
         bulk: how many records travel in one request; ``None`` where they can't.
@@ -308,6 +309,7 @@ class OperationSpec:
     repeatable: bool | None = None
     answer: Literal["json", "bytes", "none"] = "json"
     reply_id: Getter = field(default=lambda _: None)
+    says_id: bool = False
     pagination: Pagination | None = None
     item_id: Getter = field(default=getter("id"))
     bulk: Bulk | None = None

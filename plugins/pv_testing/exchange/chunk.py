@@ -201,8 +201,9 @@ class ChunkProcessor:
             self.buffer.wrote([*unclear, *again])
         if self.buffer.due():
             await self.buffer.commit()
+        said = replies[0].reason if len(batch) == 1 else ""
         return [
-            *([LookUp(unclear, work.rounds, Purpose.CLARIFY)] if unclear else ()),
+            *([LookUp(unclear, work.rounds, Purpose.CLARIFY, why=said)] if unclear else ()),
             *(self._repeat(again, replies, work.rounds) if again else ()),
         ]
 
@@ -275,7 +276,8 @@ class ChunkProcessor:
         elif action is NextAction.CLAIM:
             self._claim_anew(missing)
         else:
-            why = "" if work.error is None else f" ({work.error.message})"
+            cause = work.why if work.error is None else work.error.message
+            why = cause and f" ({cause})"
             for item in missing:
                 reason = f"its fate is still unclear{why}; the next attempt looks it up first"
                 self.buffer.defer(item, "AMBIGUOUS", reason)

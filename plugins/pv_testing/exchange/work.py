@@ -32,12 +32,14 @@ class LookUp(NamedTuple):
         rounds: how often they may be sent, counting the time before.
         purpose: why they are looked up.
         error: what was raised when they were sent, if anything was.
+        why: why their fate is unclear, where no error says it.
     """
 
     items: Sequence[Prepared]
     rounds: int
     purpose: Purpose
     error: IntegrationError | None = None
+    why: str = ""
 
 
 Work = Send | LookUp

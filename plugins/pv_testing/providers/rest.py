@@ -12,7 +12,7 @@ from pv_testing.contracts.kinds import STATES
 from pv_testing.contracts.model import Contract, Find, OperationSpec, Request
 from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.concurrency import bounded
-from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError
+from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError, redact
 from pv_testing.core.fingerprint import idempotency_key
 from pv_testing.core.records import BULK_INCOMPLETE, Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.core.response import Response
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 LOOKED_UP, LOOKED_UP_EACH = 1_000, 20
 """The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
 NO_ID = Reply(Verdict.AMBIGUOUS, code="NO_ID", reason="the system doesn't say the record's id, which its changes need")
+NOT_SAID = (
+    "the answer has no id where {0} of the contract says; it may be a refusal that errors.rules doesn't know: {1}"
+)
+SHOWN = 200
 
 NO_ANSWER = Reply(Verdict.AMBIGUOUS, code=BULK_INCOMPLETE, reason="the system's answer doesn't speak of the record")
 
@@ -217,11 +221,20 @@ class RestOperation:
         """
         return self._needs_id and item.revision > 1 and not item.external_id and not item.absent
 
-    def _confirmed(self, said_id: Any, body: Any, item: Prepared | None = None) -> Reply:
-        """Return the reply for a record that took effect; one that is no id, or needed and not said, is looked up."""
+    def _confirmed(self, said_id: Any, body: Any, item: Prepared | None = None, *, expected: str = "") -> Reply:
+        """Return the reply for a record that took effect; without the id that must be there, a look-up decides.
+
+        Args:
+            said_id: where the contract says that the id is.
+            body: the decoded answer.
+            item: the record, where it was sent by itself.
+            expected: the key of the contract that promises an id in this answer; empty where none does.
+        """
         external_id = ids.id_text(said_id)
         if external_id is None:
             return Reply(Verdict.AMBIGUOUS, code=ids.CODE, reason=ids.unusable(said_id))
+        if expected and not external_id:
+            return NO_ID._replace(reason=NOT_SAID.format(expected, redact(str(body), SHOWN)))
         if self._needs_id and not external_id and not (item and item.external_id):
             return NO_ID
         return Reply(Verdict.OK, external_id, body=body if isinstance(body, Mapping) else {})
@@ -235,7 +248,9 @@ class RestOperation:
         response = await self._exchange(request, item.key, classify, headers)
         # What else comes back is none of our business; it need not be JSON, and the record has taken effect.
         said = response.json() if self._spec.answer == "json" else None
-        return self._confirmed(self._spec.reply_id(said), said, item)
+        # Many systems answer a change with nothing at all; then the status is all that they say.
+        says_id = self._spec.says_id and not (changes and said is None)
+        return self._confirmed(self._spec.reply_id(said), said, item, expected="reply.id" if says_id else "")
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
@@ -249,7 +264,7 @@ class RestOperation:
         assert self._classify_item is not None
         classification = self._classify_item(answer)
         if classification.verdict is Verdict.OK:
-            return self._confirmed(bulk.id(answer), answer)
+            return self._confirmed(bulk.id(answer), answer, expected="bulk.id" if bulk.says_id else "")
         doubtful = classification.verdict is Verdict.RETRYABLE and not self._repeatable and not classification.promised
         verdict = Verdict.AMBIGUOUS if doubtful else classification.verdict
         return Reply(verdict, reason=classification.reason, code=classification.code)

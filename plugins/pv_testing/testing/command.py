@@ -61,9 +61,8 @@ def _tried(system: SystemConfig, given: Mapping[str, Mapping[str, Any]], patienc
         return False
     failed = sum(finding.verdict is Verdict.FAILS for finding in findings)
     held = sum(finding.verdict is Verdict.HOLDS for finding in findings)
-    print(
-        f"{ready.system}: {held} hold, {failed} don't, {len(findings) - held - failed} could not be tried", flush=True
-    )
+    skipped = sum(finding.verdict is Verdict.SKIPPED for finding in findings)
+    print(f"{ready.system}: {held} hold, {failed} don't, {skipped} could not be tried", flush=True)
     return failed == 0
 
 

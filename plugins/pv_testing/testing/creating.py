@@ -13,8 +13,7 @@ MANY = 6
 
 async def one(trial: Trial) -> Findings:
     """Create one record by itself and look it up until it is found."""
-    item = trial.at(0)
-    await trial.send([item])
+    (item,) = await trial.create([0])
     shown = trial.recorder.last()
     trial.keep(item)
     yield trial.holds(CREATE, "", f"{item.key} became {item.external_id or 'a record without an id'}")
@@ -23,10 +22,14 @@ async def one(trial: Trial) -> Findings:
         return
     found, waited = await trial.until(item, lambda found: not found.unclear)
     if found is None:
+        trial.never_found()
         said = f"{item.key} was created and isn't found within {waited:.1f} s"
         yield trial.fails(FIND, "find", said, *shown, *trial.recorder.last())
         return
-    trial.measured(waited)
+    if found.unclear:
+        trial.never_found()
+    else:
+        trial.measured(waited)
     problem = wrong(item, found)
     if problem:
         yield trial.fails(FIND, "find", problem, *shown, *trial.recorder.last())
@@ -37,9 +40,10 @@ async def one(trial: Trial) -> Findings:
 async def many(trial: Trial) -> Findings:
     """Create several, in one request where the contract can, and look them up one by one and together."""
     bulk = trial.spec.bulk
-    items = [trial.at(place) for place in range(1, 1 + min(MANY, bulk.size if bulk else MANY))]
-    for batch in [items] if bulk else [[item] for item in items]:
-        await trial.send(batch)
+    places = range(1, 1 + min(MANY, bulk.size if bulk else MANY))
+    items: list[Prepared] = []
+    for batch in [places] if bulk else [[place] for place in places]:
+        items += await trial.create(batch)
     shown = trial.recorder.last()
     for item in items:
         trial.keep(item)
@@ -51,6 +55,8 @@ async def many(trial: Trial) -> Findings:
         found, waited = await trial.until(item, lambda found: not found.unclear)
         problem = wrong(item, found)
         if problem:
+            if found is None or found.unclear:
+                trial.never_found()
             part = "bulk.id" if bulk and found and not (found.others or found.unclear) else "find"
             yield trial.fails(BULK, part, problem, *shown, *trial.recorder.last())
             return

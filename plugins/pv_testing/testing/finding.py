@@ -17,17 +17,19 @@ UPDATE = "update"
 STATES = "states"
 WORDS = "words"
 ONCE = "once"
+REFUSED = "refused"
 CLEAN = "clean"
-CHECKS = (IDENTITY, CREATE, FIND, HORIZON, ABSENT, BULK, LIST, UPDATE, STATES, WORDS, ONCE, CLEAN)
+CHECKS = (IDENTITY, CREATE, FIND, HORIZON, ABSENT, BULK, LIST, UPDATE, STATES, WORDS, ONCE, REFUSED, CLEAN)
 """The checks, in the order in which they run."""
 
 
 class Verdict(str, Enum):
-    """Whether what a contract says holds."""
+    """Whether what a contract says holds; ``NOTED`` is what the system did besides, which its contract allows for."""
 
     HOLDS = "ok"
     FAILS = "FAILED"
     SKIPPED = "skipped"
+    NOTED = "note"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from pv_testing.core.errors import AmbiguousOutcome, redact
+from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, redact
 from pv_testing.core.response import Response
 from pv_testing.testing.finding import Evidence
 from pv_testing.transports.outgoing_request import OutgoingRequest
@@ -44,18 +44,32 @@ class Recorder:
         """
         if call.login:
             return
-        sent = call.data if isinstance(call.data, bytes) else b""
-        said = sent[:READ].decode("utf-8", "replace")
-        request = f"{call.method} {call.url.raw_path_qs} {said}".rstrip()
-        self._kept.append((request, f"{response.status} {response.text}".rstrip()))
+        self._kept.append((_request(call), f"{response.status} {response.text}".rstrip()))
         if self._waits and not call.repeatable:
             self._waits, self.withheld = False, True
             raise AmbiguousOutcome(WITHHELD)
+
+    def broke(self, call: OutgoingRequest, error: IntegrationError) -> None:
+        """Keep one request that has no answer, with why not; of one whose answer is withheld, the answer is kept.
+
+        An answer that the system itself has lost need not be withheld any more.
+        """
+        if call.login or error.message == WITHHELD:
+            return
+        self._kept.append((_request(call), f"none: {error.message}"))
+        if self._waits and call.written and not call.repeatable:
+            self._waits, self.withheld = False, True
 
     def last(self, number: int = 1) -> Sequence[Evidence]:
         """Return the newest requests and answers, the oldest of them first."""
         newest = list(self._kept)[-number:]
         return [Evidence(_line(request), _line(answer)) for request, answer in newest]
+
+
+def _request(call: OutgoingRequest) -> str:
+    sent = call.data if isinstance(call.data, bytes) else b""
+    said = sent[:READ].decode("utf-8", "replace")
+    return f"{call.method} {call.url.raw_path_qs} {said}".rstrip()
 
 
 def _line(text: str) -> str:

@@ -5,27 +5,42 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pv_testing.config import SystemConfig
 from pv_testing.contracts.model import Contract, OperationSpec
-from pv_testing.core.errors import DataError, IntegrationError, Rejected
+from pv_testing.core.errors import (
+    AmbiguousOutcome,
+    ConfigError,
+    DataError,
+    IntegrationError,
+    NetworkError,
+    RateLimited,
+    Rejected,
+)
 from pv_testing.core.sync import run
 from pv_testing.integrations import connect
+from pv_testing.integrations.client import SystemClient
 from pv_testing.ledger import Ledger
+from pv_testing.providers.registry import provider_of
 from pv_testing.providers.rest import RestProvider
-from pv_testing.testing import absence, changing, creating, listing, once, states, words
+from pv_testing.testing import absence, changing, creating, listing, once, states, unknown, words
+from pv_testing.testing.blame import blamed
 from pv_testing.testing.cleaning import cleaned
-from pv_testing.testing.example import Setting
+from pv_testing.testing.delivering import Lost
+from pv_testing.testing.example import Example, Setting
 from pv_testing.testing.examples import EXAMPLES, service_request
 from pv_testing.testing.finding import (
     ABSENT,
     BULK,
+    CLEAN,
     CREATE,
     HORIZON,
     IDENTITY,
     LIST,
     ONCE,
+    REFUSED,
     STATES,
     UPDATE,
     WORDS,
@@ -49,11 +64,13 @@ RECORDS: Sequence[tuple[str, Check]] = (
     (UPDATE, changing.many),
     (WORDS, words.every_word),
     (ONCE, once.withheld),
+    (REFUSED, unknown.refused),
 )
 STATES_OF_RECORDS: Sequence[tuple[str, Check]] = (
     (STATES, states.each_word),
     (BULK, states.together),
     (ONCE, states.withheld),
+    (REFUSED, unknown.refused),
 )
 ELSE = "; where the record must say something else here, give it (--records)"
 PARTS = {BULK: "bulk", ABSENT: "find", UPDATE: "on_change", ONCE: "find"}
@@ -100,10 +117,19 @@ class _Suite:
         """Try everything and return what was found."""
         with Ledger.in_memory(quiet=True) as ledger:
             async with connect(self._config, ledger=ledger, owner="trial") as client:
-                provider = await client.provider()
+                provider = await self._provider(client)
                 provider.session.watch = self._recorder
                 await self._try(provider)
         return self._findings
+
+    async def _provider(self, client: SystemClient) -> RestProvider:
+        try:
+            return await client.provider()
+        except IntegrationError:
+            raise
+        except Exception as error:
+            chosen = provider_of(client.contract, client.config)
+            raise ConfigError(blamed(error, chosen), system=client.system) from error
 
     async def _try(self, provider: RestProvider) -> None:
         if not await self._identified(provider):
@@ -116,28 +142,39 @@ class _Suite:
                 if missing:
                     self._add(_unmet(spec, missing))
                     continue
-                trial = Trial(provider, spec, example, setting, self._recorder, self._waits, self._patience)
-                await self._carry_out(trial, STATES_OF_RECORDS if example.states else RECORDS)
+                await self._operation(provider, spec, example, setting)
         for spec in provider.contract.operations.values():
             if spec.kind and spec.kind not in EXAMPLES:
                 said = f"can't be tried: the suite has no record of kind {spec.kind}"
                 self._add(Finding(CREATE, f"operations.{spec.name}", said, Verdict.SKIPPED))
         self._add(self._horizon(provider.contract))
-        async for finding in cleaned(provider, setting, self._recorder):
+        await self._collect(
+            cleaned(provider, setting, self._recorder),
+            lambda error: Finding(CLEAN, "operations", blamed(error, type(provider)), Verdict.FAILS),
+        )
+
+    async def _operation(self, provider: RestProvider, spec: OperationSpec, example: Example, setting: Setting) -> None:
+        """Run the checks of one operation; where the first of them fails, the others would only say so again."""
+        try:
+            trial = Trial(provider, spec, example, setting, self._recorder, self._waits, self._patience)
+        except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
+            self._add(Finding(CREATE, f"operations.{spec.name}", blamed(error, type(provider)), Verdict.FAILS))
+            return
+        checks = STATES_OF_RECORDS if example.states else RECORDS
+        for name, check in checks:
+            await self._collect(check(trial), partial(_raised, trial, name))
+            if name == CREATE and self._findings[-1].verdict is Verdict.FAILS:
+                break
+        for finding in trial.noted(checks[0][0]):
             self._add(finding)
 
-    async def _carry_out(self, trial: Trial, checks: Sequence[tuple[str, Check]]) -> None:
-        """Run the checks of one operation; where the first of them fails, the others would only say so again."""
-        for name, check in checks:
-            try:
-                async for finding in check(trial):
-                    self._add(finding)
-            except IntegrationError as error:
-                finding = trial.raised(name, PARTS.get(name, ""), error)
-                refused = name == CREATE and isinstance(error, (DataError, Rejected))
-                self._add(replace(finding, said=f"{finding.said}{ELSE}") if refused else finding)
-            if name == CREATE and self._findings[-1].verdict is Verdict.FAILS:
-                return
+    async def _collect(self, findings: Findings, raised: Callable[[Exception], Finding]) -> None:
+        """Take findings, and of an error that ends them what ``raised`` makes of it."""
+        try:
+            async for finding in findings:
+                self._add(finding)
+        except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
+            self._add(raised(error))
 
     async def _identified(self, provider: RestProvider) -> bool:
         try:
@@ -149,6 +186,9 @@ class _Suite:
                 return True
             self._add(Finding(IDENTITY, "identity", said, Verdict.FAILS, self._recorder.last()))
             return False
+        except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
+            self._add(Finding(IDENTITY, "identity", blamed(error, type(provider)), Verdict.FAILS))
+            return False
         self._add(Finding(IDENTITY, "identity", f"the system knows us as {who}"))
         return True
 
@@ -158,27 +198,56 @@ class _Suite:
             return
         key = "operations.create_service_request"
         try:
-            said = await provider.call("create_service_request", **service_request(setting))
+            number = await self._new_service_request(provider, key, setting)
         except IntegrationError as error:
             text = f"{error.message} [{error.code}]"
             self._add(Finding(CREATE, key, text, Verdict.FAILS, self._recorder.last()))
+        except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
+            self._add(Finding(CREATE, key, blamed(error, type(provider)), Verdict.FAILS))
         else:
-            setting.ids["service_request"] = [str(said["id"])]
-            self._add(Finding(CREATE, key, f"service request {said['id']} was created"))
+            setting.ids["service_request"] = [number]
+            self._add(Finding(CREATE, key, f"service request {number} was created"))
+
+    async def _new_service_request(self, provider: RestProvider, key: str, setting: Setting) -> str:
+        """Create a service request and return its id; another one in the place of one whose answer was lost."""
+        request = service_request(setting)
+        try:
+            said = await provider.call("create_service_request", **request)
+        except (AmbiguousOutcome, NetworkError, RateLimited) as error:
+            lost = Lost([], 1, error, ())
+            self._add(Finding(CREATE, key, f"{lost.how}; another record was sent in its place", Verdict.NOTED))
+            said = await provider.call("create_service_request", **request)
+        return str(said["id"])
 
     def _horizon(self, contract: Contract) -> Finding:
-        longest, horizon = self._waits.longest, contract.limits.horizon
-        if not self._waits.where:
-            return Finding(HORIZON, "limits.horizon", "nothing was found, so it can't be measured", Verdict.SKIPPED)
-        measured = f"a record of {self._waits.where} took {longest:.2f} s to be found, the longest of all"
-        if longest > horizon:
+        waits, horizon = self._waits, contract.limits.horizon
+        measured = f"a record of {waits.where} took {waits.longest:.2f} s to be found, the longest of all"
+        if waits.where and waits.longest > horizon:
             said = f"{horizon:g} s is too short: {measured}; records would be doubled"
-            return Finding(HORIZON, "limits.horizon", said, Verdict.FAILS, self._waits.shown)
+            return Finding(HORIZON, "limits.horizon", said, Verdict.FAILS, waits.shown)
+        cause = self._unmeasured()
+        if cause:
+            return Finding(HORIZON, "limits.horizon", f"can't be measured: {cause}", Verdict.SKIPPED)
         return Finding(HORIZON, "limits.horizon", f"{horizon:g} s is long enough: {measured}")
+
+    def _unmeasured(self) -> str:
+        """Say why no time was measured that could show a horizon to be long enough; nothing where one was."""
+        if self._waits.never:
+            return f"a record of {self._waits.never[0]} was never found within {self._patience:g} s"
+        if not self._waits.where:
+            return "nothing was looked up"
+        return "" if self._waits.searched else "records were only read by their ids, and none was searched by its key"
 
     def _add(self, finding: Finding) -> None:
         self._findings.append(finding)
         self._tell(finding)
+
+
+def _raised(trial: Trial, check: str, error: Exception) -> Finding:
+    """Return what an error says of a check; one that the system raises of a record may be about the record."""
+    finding = trial.raised(check, PARTS.get(check, ""), error)
+    refused = check == CREATE and isinstance(error, (DataError, Rejected))
+    return replace(finding, said=f"{finding.said}{ELSE}") if refused else finding
 
 
 def _of_kind(contract: Contract, kind: str) -> list[OperationSpec]:

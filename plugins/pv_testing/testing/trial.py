@@ -9,16 +9,19 @@ from typing import Any
 
 from pv_testing.contracts.model import Find, OperationSpec
 from pv_testing.core import clock
-from pv_testing.core.errors import AmbiguousOutcome, DataError, IntegrationError, NotFound
+from pv_testing.core.errors import DataError, IntegrationError, NotFound
 from pv_testing.core.fingerprint import fingerprint
-from pv_testing.core.records import Found, Prepared, Record, Reply
-from pv_testing.core.records import Verdict as Said
+from pv_testing.core.records import Found, Prepared, Record
 from pv_testing.providers.rest import RestProvider
+from pv_testing.testing.blame import blamed
+from pv_testing.testing.delivering import delivered
 from pv_testing.testing.example import Example, Setting
 from pv_testing.testing.finding import Evidence, Finding, Verdict
 from pv_testing.testing.recorder import Recorder
 
 Findings = AsyncIterator[Finding]
+INSTEAD = 40
+"""How far from its place the record stands that is created instead of a lost one."""
 FIRST, LONGEST = 0.02, 0.25
 """Seconds between two look-ups for something that isn't there yet: at first, and at the most."""
 
@@ -31,14 +34,20 @@ class Waits:
         longest: seconds, the longest of all.
         where: the operation whose record that was.
         shown: the last look-up that didn't find it yet.
+        searched: whether any of them was searched by its key; a record that is read by its id shows at once, also where
+            the system's index is late.
+        never: the operations of which a record was never found.
     """
 
     longest: float = 0.0
     where: str = ""
     shown: Sequence[Evidence] = ()
+    searched: bool = False
+    never: list[str] = field(default_factory=list)
 
-    def add(self, seconds: float, where: str, shown: Sequence[Evidence]) -> None:
+    def add(self, seconds: float, where: str, shown: Sequence[Evidence], *, searched: bool) -> None:
         """Take one measurement."""
+        self.searched = self.searched or searched
         if not self.where or seconds > self.longest:
             self.longest, self.where, self.shown = seconds, where, shown
 
@@ -56,6 +65,9 @@ class Trial:
         waits: takes how long records took to be found.
         patience: seconds after which a record that a look-up doesn't find is given up.
         made: the records that were created, with their ids.
+        places: where another record stands in the place of one that was lost.
+        notes: what the system did besides, each once.
+        broken: the request whose answer was lost, where that has ended a check.
         missed: the last look-up that didn't show what :meth:`until` waits for.
         sent: ``clock.seconds()`` before the newest request that wrote; what it did can't have shown before.
     """
@@ -68,6 +80,9 @@ class Trial:
     waits: Waits
     patience: float
     made: dict[str, Prepared] = field(default_factory=dict)
+    places: dict[int, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    broken: Sequence[Evidence] = ()
     missed: Sequence[Evidence] = ()
     sent: float = 0.0
 
@@ -86,7 +101,7 @@ class Trial:
 
     def record(self, place: int, *, changed: bool = False) -> Record:
         """Return the record at a place."""
-        return self.example.record(self.setting, self.spec.kind, place, changed=changed)
+        return self.example.record(self.setting, self.spec.kind, self.places.get(place, place), changed=changed)
 
     def of_parent(self, number: int, place: int) -> Record | None:
         """Return the record at a place for another parent than the last; ``None`` where there aren't as many.
@@ -115,19 +130,35 @@ class Trial:
         """Return the record at a place, mapped."""
         return self.prepared(self.record(place))
 
-    async def send(self, items: Sequence[Prepared]) -> Sequence[Reply]:
+    async def create(self, places: Sequence[int]) -> list[Prepared]:
+        """Create the records at some places, in one request where the contract can, and return them with their ids.
+
+        Raises:
+            IntegrationError: as of :func:`delivered`.
+        """
+        place_of = {self.record(place).key: place for place in places}
+
+        def anew(item: Prepared) -> Prepared:
+            place = place_of[item.key]
+            self.places[place] = self.places.get(place, place) + INSTEAD
+            fresh = self.at(place)
+            place_of[fresh.key] = place
+            return fresh
+
+        return await delivered(self, [self.at(place) for place in places], anew)
+
+    async def send(self, items: Sequence[Prepared]) -> None:
         """Send records in one request where the contract can, and keep the ids of those that took effect.
 
         Raises:
-            IntegrationError: the system refuses them, or its answer can't be used.
+            IntegrationError: as of :func:`delivered`.
         """
-        self.sent = clock.seconds()
-        replies = await self.operation.send(items)
-        for item, reply in zip(items, replies, strict=True):
-            if reply.verdict is not Said.OK:
-                raise AmbiguousOutcome(f"{reply.verdict.value}: {reply.reason}", key=item.key, code=reply.code)
-            item.external_id = reply.external_id or item.external_id
-        return replies
+        await delivered(self, items)
+
+    def note(self, said: str) -> None:
+        """Note once what the system did besides, which its contract allows for."""
+        if said not in self.notes:
+            self.notes.append(said)
 
     def keep(self, item: Prepared) -> None:
         """Remember a record that was created, for its children and for cleaning up; a state goes with its record."""
@@ -160,8 +191,12 @@ class Trial:
             waited = clock.seconds() - self.sent
 
     def measured(self, waited: float) -> None:
-        """Keep how long it took until what was sent last was found."""
-        self.waits.add(waited, self.spec.name, self.missed)
+        """Keep how long it took until what was sent last was found; a state is read by the id of its record."""
+        self.waits.add(waited, self.spec.name, self.missed, searched=self.example.states is None)
+
+    def never_found(self) -> None:
+        """Keep that a record wasn't found at all, so that there is no time to speak of."""
+        self.waits.never.append(self.spec.name)
 
     def context(self, item: Prepared) -> dict[str, Any]:
         """Return what a key may take from a record besides its payload."""
@@ -177,14 +212,21 @@ class Trial:
 
     def fails(self, check: str, part: str, said: str, *shown: Evidence) -> Finding:
         """Return that a part of the operation is wrong; without other evidence, the newest request shows it."""
-        return Finding(check, self._key(part), said, Verdict.FAILS, shown or tuple(self.recorder.last()))
+        broken, self.broken = self.broken, ()
+        return Finding(check, self._key(part), said, Verdict.FAILS, shown or broken or tuple(self.recorder.last()))
+
+    def noted(self, check: str) -> list[Finding]:
+        """Return what there is to note of the operation."""
+        return [Finding(check, self.place, said, Verdict.NOTED) for said in self.notes]
 
     def skipped(self, check: str, part: str, said: str) -> Finding:
         """Return that a part of the operation can't be tried."""
         return Finding(check, self._key(part), said, Verdict.SKIPPED)
 
-    def raised(self, check: str, part: str, error: IntegrationError) -> Finding:
+    def raised(self, check: str, part: str, error: Exception) -> Finding:
         """Return that trying a part of the operation ended in an error; before a request, only its words show it."""
+        if not isinstance(error, IntegrationError):
+            return Finding(check, self.place, blamed(error, type(self.provider)), Verdict.FAILS)
         said = f"{error.message} [{error.code}]"
         if isinstance(error, DataError):
             return Finding(check, self._key(part), said, Verdict.FAILS)
@@ -192,6 +234,6 @@ class Trial:
 
     def _key(self, part: str) -> str:
         """Return a part's key in the contract: below the operation, unless it is a section of its own."""
-        if part.startswith(("limits.", "maps.", "vocabularies.")):
+        if part.startswith(("errors.", "limits.", "maps.", "vocabularies.")):
             return part
         return f"{self.place}.{part}" if part else self.place

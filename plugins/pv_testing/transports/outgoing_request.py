@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from yarl import URL
 
@@ -12,6 +12,9 @@ from pv_testing.core import clock
 from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.errors import DeadlineExceeded, IntegrationError
 from pv_testing.transports.throttle import Throttle
+
+if TYPE_CHECKING:
+    from pv_testing.core.response import Response
 
 LEAST = 0.1
 """The part of an attempt's time without which it is not begun."""
@@ -86,3 +89,13 @@ class Again(Exception):
         self.wait = wait
         self.paced = paced
         super().__init__(str(error))
+
+
+class Watch(Protocol):
+    """Sees what a session sends; what it raises counts in the place of the answer."""
+
+    def __call__(self, call: OutgoingRequest, response: Response) -> None:
+        """See a request and its answer."""
+
+    def broke(self, call: OutgoingRequest, error: IntegrationError) -> None:
+        """See a request that has no answer, and why; also one whose answer :meth:`__call__` has refused."""

@@ -29,7 +29,7 @@ from pv_testing.core.response import Response
 from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.auth import NO_HEADERS, Auth
 from pv_testing.transports.limits import Breaker, ConcurrencyLimit, Pause, Quota
-from pv_testing.transports.outgoing_request import LEAST, Again, OutgoingRequest
+from pv_testing.transports.outgoing_request import LEAST, Again, OutgoingRequest, Watch
 from pv_testing.transports.retry_after import RetryAfterStore
 from pv_testing.transports.settings import RestSettings
 from pv_testing.transports.throttle import Throttle
@@ -63,7 +63,7 @@ class RestSession:
         not_before: epoch seconds of such a wish that an earlier process was told.
 
     Attributes:
-        watch: called with every request and its answer; what it raises counts in the place of the answer.
+        watch: sees every request with its answer, or why there is none.
 
     Raises:
         ConfigError: the address is not one.
@@ -88,7 +88,7 @@ class RestSession:
         self._throttle_elsewhere = self._new_throttle(Pause(), None)
         self._renewed: Mapping[str, str] | None = None
         self._wire = Wire(settings, secure=self._addresses.secure)
-        self.watch: Callable[[OutgoingRequest, Response], None] | None = None
+        self.watch: Watch | None = None
 
     def _new_throttle(self, pause: Pause, quota: Quota | None) -> Throttle:
         settings = self.settings
@@ -282,8 +282,10 @@ class RestSession:
             status = f"{response.status // 100}xx"
             if self.watch is not None:
                 self.watch(call, response)
-        except (Again, AmbiguousOutcome):
+        except (Again, AmbiguousOutcome) as error:
             self._failed(call)
+            if self.watch is not None:
+                self.watch.broke(call, error.error if isinstance(error, Again) else error)
             raise
         else:
             return response

@@ -1,0 +1,146 @@
+"""Sends the records of a trial as the engine does: what became of a lost answer is looked up, never repeated blindly.
+
+A system that loses answers now and then does not make its contract wrong.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pv_testing.core import clock, lease
+from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, NetworkError, RateLimited, Rejected
+from pv_testing.core.records import BULK_INCOMPLETE, Prepared, Reply, Verdict
+from pv_testing.providers import ids
+from pv_testing.providers.rest import NO_ID
+from pv_testing.testing.finding import Evidence
+
+if TYPE_CHECKING:
+    from pv_testing.testing.trial import Trial
+
+TRIES = 3
+PAUSE = 0.25
+MISREAD = frozenset({NO_ID.code, ids.CODE, "NOT_JSON"})
+"""The codes of answers that came and aren't what the contract says; looking these up would hide what is wrong."""
+IN_DOUBT = "; the request may have taken effect"
+Anew = Callable[[Prepared], Prepared]
+
+
+@dataclass
+class Lost:
+    """Records of which the system's answer says nothing.
+
+    Attributes:
+        items: the records.
+        of: how many were sent in the same request.
+        error: why they are lost.
+        shown: the request, and what came back.
+    """
+
+    items: list[Prepared]
+    of: int
+    error: IntegrationError
+    shown: Sequence[Evidence]
+
+    @property
+    def how(self) -> str:
+        """Say what happened, for a note."""
+        if self.error.code == BULK_INCOMPLETE:
+            return f"the system's answer left out {len(self.items)} of {self.of} records"
+        if isinstance(self.error, RateLimited):
+            return f"the system wanted to be left alone ({self.error.message})"
+        status = self.error.code.removeprefix("HTTP_")
+        cause = f"HTTP {status}" if status.isdigit() else self.error.message.removesuffix(IN_DOUBT)
+        return f"the system lost an answer ({cause})"
+
+
+async def delivered(trial: Trial, items: Sequence[Prepared], anew: Anew | None = None) -> list[Prepared]:
+    """Send records until each is in effect, and note on the trial what the system lost meanwhile.
+
+    Args:
+        trial: of the operation.
+        items: the records.
+        anew: makes another record in the place of one that isn't there; without it, the same one is sent again.
+
+    Returns:
+        The records that are in effect, with their ids.
+
+    Raises:
+        IntegrationError: the system refuses them, its answer isn't what the contract says, or it loses every answer.
+    """
+    done: list[Prepared] = []
+    left = list(items)
+    for left_over in reversed(range(TRIES)):
+        lost = await _sent(trial, left)
+        absent = await _absent(trial, lost, created=anew is not None) if lost else []
+        done += [item for item in left if item not in absent]
+        if lost is None or not absent:
+            break
+        trial.broken = lost.shown
+        if not left_over or (anew is None and trial.find is None):
+            raise lost.error
+        trial.broken = ()
+        left = [anew(item) for item in absent] if anew else absent
+    return done
+
+
+async def _sent(trial: Trial, items: Sequence[Prepared]) -> Lost | None:
+    """Send records in one request where the contract can, and return those of which the answer says nothing."""
+    trial.sent = clock.seconds()
+    try:
+        with lease.until(math.inf):
+            replies = await trial.operation.send(items)
+    except (AmbiguousOutcome, NetworkError, RateLimited) as error:
+        if error.code in {*MISREAD, BULK_INCOMPLETE}:
+            raise
+        return Lost(list(items), len(items), error, trial.recorder.last())
+    doubt: list[Prepared] = []
+    error_of: IntegrationError | None = None
+    for item, reply in zip(items, replies, strict=True):
+        if reply.verdict is Verdict.OK:
+            item.external_id = reply.external_id or item.external_id
+        else:
+            error_of = _error(item, reply)
+            doubt.append(item)
+    return Lost(doubt, len(items), error_of, trial.recorder.last()) if error_of else None
+
+
+def _error(item: Prepared, reply: Reply) -> IntegrationError:
+    """Return what a reply in doubt means.
+
+    Raises:
+        IntegrationError: it is a refusal, or an answer that isn't what the contract says.
+    """
+    if reply.verdict is Verdict.REJECTED:
+        raise Rejected(reply.reason, key=item.key, code=reply.code)
+    error = AmbiguousOutcome(f"{reply.verdict.value}: {reply.reason}", key=item.key, code=reply.code)
+    if reply.code in MISREAD:
+        raise error
+    return error
+
+
+async def _absent(trial: Trial, lost: Lost, *, created: bool) -> list[Prepared]:
+    """Look lost records up until they are found or surely aren't there; return those that aren't."""
+    absent = lost.items
+    until = clock.seconds() + min(trial.patience, trial.setting.contract.limits.horizon)
+    while trial.find is not None:
+        absent = [item for item in absent if not await _there(trial, item, created=created)]
+        if not absent or clock.seconds() > until:
+            break
+        await asyncio.sleep(PAUSE)
+    if len(absent) < len(lost.items):
+        trial.note(f"{lost.how}; the look-up found what had taken effect")
+    if absent:
+        trial.note(f"{lost.how}; {'another record' if created else 'the same'} was sent in its place")
+    return absent
+
+
+async def _there(trial: Trial, item: Prepared, *, created: bool) -> bool:
+    found = (await trial.look_up([item])).get(item.key)
+    if found is None or found.unclear or not (found.in_effect or created):
+        return False
+    item.external_id = found.external_id or item.external_id
+    return True

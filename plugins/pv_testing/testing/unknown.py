@@ -1,0 +1,159 @@
+"""Is a request that speaks of an id that isn't there taken for a success?
+
+A system may refuse under HTTP 200. A contract that doesn't know the refusal reports what never happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from pv_testing.core.errors import AmbiguousOutcome, DataError, IntegrationError, NetworkError, RateLimited
+from pv_testing.core.records import Found, Prepared, Reply
+from pv_testing.core.records import Verdict as Said
+from pv_testing.testing.finding import REFUSED, Evidence, Finding, Verdict
+from pv_testing.testing.trial import Findings, Trial
+
+NEVER_MADE = 950
+FAR = 900_000_000
+TAIL = 6
+TRIES = 2
+OTHER = str.maketrans("0123456789abcdefABCDEF", "9876543210fedcbaFEDCBA")
+TAKEN = (
+    "the system's answer to an id that isn't there is taken as success; add a rule that knows the refusal, or say with "
+    "reply.id where each success has its id"
+)
+UPSERT = "creates what isn't there instead of refusing it, so that a record that was deleted there would come back"
+NOT_KNOWN = (
+    "the system's refusal of an id that isn't there is neither taken as success nor known as a refusal, so that such a "
+    "record is looked up and sent again; a rule would let it wait for a person at once"
+)
+ORPHAN = "the system takes a record that belongs to an id that isn't there, and has it; so no refusal was to be seen"
+
+
+class Asked(NamedTuple):
+    """A request with an id that isn't there.
+
+    Attributes:
+        item: the record.
+        part: of the operation, which makes the request.
+        id: the id.
+        true: the record's own id, which a provider may look up by itself; empty where there is none.
+    """
+
+    item: Prepared
+    part: str
+    id: str
+    true: str = ""
+
+
+def absent(external_id: str) -> str:
+    """Return an id of the same shape that surely isn't there.
+
+    Args:
+        external_id: one that is.
+    """
+    if external_id.isdigit():
+        return str(int(external_id) + FAR)
+    head, tail = external_id[:-TAIL], external_id[-TAIL:]
+    other = tail.translate(OTHER)
+    return head + other if other != tail else f"{external_id}-000"
+
+
+async def refused(trial: Trial) -> Findings:
+    """Send each request that carries an id of the system with one that isn't there."""
+    for ask in (_change, _of_parent):
+        try:
+            asked = ask(trial)
+        except DataError:
+            continue
+        if asked is not None:
+            yield await _finding(trial, asked)
+
+
+def _change(trial: Trial) -> Asked | None:
+    """Return the change of a record under another id; ``None`` where a change carries none."""
+    update, place = trial.spec.update, 0
+    made = trial.made.get(trial.record(place).key)
+    if update is None or trial.spec.on_change != "update" or made is None or not made.external_id:
+        return None
+    if "id" not in (*update.path.names, *(name for _, name in update.stamps)):
+        return None
+    item = trial.prepared(trial.record(place, changed=True))
+    item.external_id, item.revision = absent(made.external_id), made.revision + 1
+    return Asked(item, "update", item.external_id, made.external_id)
+
+
+def _of_parent(trial: Trial) -> Asked | None:
+    """Return a record or state that belongs to an id that isn't there; ``None`` where its request carries none."""
+    known = trial.setting.ids
+    there = {kind: known[kind] for kind in trial.example.needs if known.get(kind)}
+    if not there:
+        return None
+    unknown = {kind: [absent(ids[-1])] for kind, ids in there.items()}
+    place = NEVER_MADE if trial.example.states is None else 0
+    setting = replace(trial.setting, ids={**known, **unknown})
+    item = trial.prepared(trial.example.record(setting, trial.spec.kind, place))
+    if item.payload == trial.at(place).payload:
+        return None
+    return Asked(item, "", ", ".join(ids[0] for ids in unknown.values()))
+
+
+async def _finding(trial: Trial, asked: Asked) -> Finding:
+    """Send a request and say what the engine would make of the answer."""
+    reply = await _answer(trial, asked.item)
+    shown = trial.recorder.last()
+    if reply.verdict is Said.OK and not (asked.true and reply.external_id == asked.true):
+        return await _taken(trial, asked, shown)
+    if reply.verdict is Said.OK:
+        return trial.holds(REFUSED, asked.part, f"{asked.id}, which isn't there, isn't used: the record is found anew")
+    found = None if asked.true or reply.verdict is Said.REJECTED else await _found(trial, asked.item)
+    if found is not None and found.in_effect:
+        said = f"{trial.spec.name} of {asked.id}, which isn't there, is held to be in effect"
+        return trial.fails(REFUSED, "find", said, *shown, *trial.recorder.last())
+    if reply.verdict is Said.AMBIGUOUS:
+        return Finding(REFUSED, "errors.rules", f"{trial.spec.name}: {NOT_KNOWN}", Verdict.NOTED, shown)
+    said = f"{asked.id}, which isn't there, is not taken as success: {reply.reason} [{reply.code}]"
+    return trial.holds(REFUSED, asked.part, said)
+
+
+async def _answer(trial: Trial, item: Prepared) -> Reply:
+    """Return the answer to a request; one that is lost says nothing of the contract, so that it is asked for again."""
+    for _ in range(TRIES):
+        try:
+            (reply,) = await trial.operation.send([item])
+        except (AmbiguousOutcome, NetworkError, RateLimited) as error:
+            verdict = Said.AMBIGUOUS if isinstance(error, AmbiguousOutcome) else Said.RETRYABLE
+            reply = Reply(verdict, reason=error.message, code=error.code)
+        except IntegrationError as error:
+            return Reply(Said.REJECTED, reason=error.message, code=error.code)
+        else:
+            return reply
+    return reply
+
+
+async def _taken(trial: Trial, asked: Asked, shown: Sequence[Evidence]) -> Finding:
+    """Say what it means that a request has succeeded which should not."""
+    found = await _found(trial, asked.item)
+    if found is None or not _created(asked, found):
+        return trial.fails(REFUSED, "errors.rules", f"{trial.spec.name}: {TAKEN}", *shown)
+    if asked.part or trial.example.states is not None:
+        return trial.fails(REFUSED, asked.part, f"{asked.id}: {UPSERT}", *shown, *trial.recorder.last())
+    asked.item.external_id = found.external_id
+    trial.keep(asked.item)
+    return trial.skipped(REFUSED, "", ORPHAN)
+
+
+async def _found(trial: Trial, item: Prepared) -> Found | None:
+    """Return what a look-up finds of a record; ``None`` for nothing, and where it can't tell."""
+    try:
+        found = (await trial.look_up([item])).get(item.key)
+    except IntegrationError:
+        return None
+    return None if found is None or found.unclear else found
+
+
+def _created(asked: Asked, found: Found) -> bool:
+    """Whether the look-up shows that the request has created something, beside the record whose change it was."""
+    return not asked.true or found.copies > 1 or found.external_id != asked.true
