@@ -62,7 +62,7 @@ def test_where_every_answer_is_lost_the_broken_request_is_shown(tmp_path: Path) 
     assert shown.answer.startswith("none: the answer broke off")
     (listed,) = [finding for finding in findings if finding.key == "operations.get_samples.list"]
     assert listed.verdict is Verdict.SKIPPED
-    assert "pages and their order show with more than 2 records" in listed.said
+    assert "pages and order show with more than 2 records; the trial has 1" in listed.said
 
 
 def test_an_answer_that_the_system_loses_by_itself_need_not_be_withheld(tmp_path: Path) -> None:

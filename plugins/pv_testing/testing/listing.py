@@ -38,9 +38,7 @@ async def listed(trial: Trial) -> Findings:
         problem = f"{error.message} [{error.code}]"
     key = f"operations.{name}.list"
     if not problem and len(expected) <= SMALL:
-        said = (
-            f"can't be tried: pages and their order show with more than {SMALL} records, and {len(expected)} was made"
-        )
+        said = f"can't be tried: pages and order show with more than {SMALL} records; the trial has {len(expected)}"
         yield replace(trial.skipped(LIST, "", said), key=key)
     elif problem:
         yield replace(trial.fails(LIST, "", problem, *trial.recorder.last(2)), key=key)
