@@ -15,6 +15,8 @@ from pv_testing.core.errors import DataError
 from tests.docs.pages import PROJECT, blocks, text
 
 PAGE = PROJECT / "docs" / "billing.md"
+STEPS = {"crediting", "customers", "einvoices", "invoice_jobs", "invoice_state", "invoicing", "later_orders", "payments"}
+"""What brings invoices into the ERP; its codes are those of docs/erp.md and docs/operating.md."""
 
 
 @pytest.fixture
@@ -63,6 +65,7 @@ def test_the_reasons_for_no_tax_are_those_that_the_page_names() -> None:
 
 def test_the_codes_of_the_page_are_those_of_the_code() -> None:
     said = {row[0].strip("`") for row in rows(3) if re.fullmatch("`[A-Z_]+`", row[0]) and "_" in row[0]}
-    sources = (PROJECT / "plugins" / "pv_testing" / "billing").glob("*.py")
+    modules = (PROJECT / "plugins" / "pv_testing" / "billing").glob("*.py")
+    sources = [path for path in modules if path.stem not in STEPS]
     raised = {code for source in sources for code in re.findall(r'"([A-Z]+_[A-Z_]+)"', text(source))}
     assert said == raised
