@@ -15,7 +15,16 @@ from pv_testing.core.errors import DataError
 from tests.docs.pages import PROJECT, blocks, text
 
 PAGE = PROJECT / "docs" / "billing.md"
-STEPS = {"crediting", "customers", "einvoices", "invoice_jobs", "invoice_state", "invoicing", "later_orders", "payments"}
+STEPS = {
+    "crediting",
+    "customers",
+    "einvoices",
+    "invoice_jobs",
+    "invoice_state",
+    "invoicing",
+    "later_orders",
+    "payments",
+}
 """What brings invoices into the ERP; its codes are those of docs/erp.md and docs/operating.md."""
 
 

@@ -152,7 +152,14 @@ def test_records_of_the_project_may_have_more_than_a_product_takes(lims_of: Call
 
 KNOWN: dict[str, Any] = {"api_key": "k", "auth_type": "api_key"}
 HOURS = {"execution_id": "1", "task_id": "1", "user": "a@b.example", "date": "2025-11-12", "hours": 1}
-EVENT = {"event_key": "E-1", "timestamp": "2025-11-12T00:00:00Z", "user": "ada", "action": "x", "resource_type": "t", "resource_id": 1}
+EVENT = {
+    "event_key": "E-1",
+    "timestamp": "2025-11-12T00:00:00Z",
+    "user": "ada",
+    "action": "x",
+    "resource_type": "t",
+    "resource_id": 1,
+}
 LINE = {"description": "d", "quantity": 1, "unit_price": "2", "protocol_id": "P"}
 INVOICE = {"reference": "R", "customer_id": "1", "invoice_date": "2026-04-01", "due_date": "2026-05-01"}
 
