@@ -5,7 +5,8 @@ from __future__ import annotations
 from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.load import load_contract
 from pv_testing.contracts.mapping import load_field_mappings, validate_mapping
-from pv_testing.contracts.model import Contract, OperationSpec, Request
+from pv_testing.contracts.model import Contract, OperationSpec
+from pv_testing.contracts.request_template import Request
 from pv_testing.core.errors import MappingError
 
 __all__ = [

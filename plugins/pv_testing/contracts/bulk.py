@@ -18,7 +18,7 @@ from pv_testing.core.records import BULK_INCOMPLETE
 from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
-    from pv_testing.contracts.model import Request, RequestTemplate, Values
+    from pv_testing.contracts.request_template import Request, RequestTemplate, Values
 
 SHOWN = 200
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.fields import Shared
-from pv_testing.contracts.model import Find, Identity, OperationSpec, Parameter, RequestTemplate, Values, as_text
+from pv_testing.contracts.model import Find, Identity, OperationSpec
 from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import Getter, Template, first, getter, key_pair, putter
 from pv_testing.contracts.quoting import Quoted, has_placeholder
+from pv_testing.contracts.request_template import Parameter, RequestTemplate, Values, as_text
 from pv_testing.core.errors import ResponseError
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import Getter, Putter, Template, getter
-from pv_testing.contracts.quoting import Quoted
+from pv_testing.contracts.request_template import NOTHING, Request, RequestTemplate, Values
 from pv_testing.contracts.rows import SampleRows
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.core.errors import MappingError, ResponseError
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from pv_testing.contracts.rules import Rules
     from pv_testing.contracts.wsdl import Port
     from pv_testing.core.classification import Classification, ResponseClassifier
-
-Values = Mapping[str, Any]
-NOTHING: Values = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,131 +50,6 @@ class Limits:
     horizon: float = 2.0
     rate: Rate | None = None
     response_bytes: int = 32 * 2**20
-
-
-class Request(NamedTuple):
-    """One HTTP request, ready for the session.
-
-    Attributes:
-        method: in capitals.
-        path: relative to the base address, quoted.
-        params: the query.
-        body: what to send as JSON; ``None`` for no body.
-    """
-
-    method: str
-    path: str
-    params: Mapping[str, str] = NOTHING
-    body: Any = None
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A query parameter: its ``name``, what ``get`` finds its value by, and a ``vocabulary`` that this goes through."""
-
-    name: str
-    get: Getter
-    vocabulary: Vocabulary | None = None
-
-    def write(self, value: Any) -> str:
-        """Return a value as an address has it."""
-        return as_text(value if self.vocabulary is None else self.vocabulary.write(str(value)))
-
-
-def as_text(value: Any) -> str:
-    """Return a value as a query has it."""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@dataclass(frozen=True, slots=True)
-class RequestTemplate:
-    """A request with places to fill.
-
-    What goes into the address or the query isn't repeated in the body.
-
-    Attributes:
-        method: in capitals.
-        path: the address, relative to the base.
-        query: our name, a dotted path, to the query parameter.
-        constants: query parameters that are always the same.
-        templates: query parameters with a text around values of the record.
-        fields: the fields of the payload that are sent; ``None`` for all.
-        stamps: where values of the context go in the body, such as the revision.
-        has_body: whether the method carries one.
-        clears: whether ``null`` is sent for those of ``fields`` that a record hasn't, so that a change can take away.
-        names: the fields that go into the address or the query.
-    """
-
-    method: str
-    path: Template
-    query: Mapping[str, Parameter] = field(default_factory=dict)
-    constants: Mapping[str, str] = field(default_factory=dict)
-    templates: Mapping[str, Quoted] = field(default_factory=dict)
-    fields: tuple[str, ...] | None = None
-    stamps: tuple[tuple[Putter, str], ...] = ()
-    has_body: bool = True
-    clears: bool = False
-    names: tuple[str, ...] = field(init=False)
-
-    def __post_init__(self) -> None:
-        within = [name for template in self.templates.values() for name in template.names]
-        object.__setattr__(self, "names", (*self.path.names, *self.query, *within))
-
-    def params(self, payload: Values) -> dict[str, str]:
-        """Return the query; what the payload lacks is left out."""
-        params = dict(self.constants)
-        for parameter in self.query.values():
-            value = parameter.get(payload)
-            if value is not None:
-                params[parameter.name] = parameter.write(value)
-        for target, template in self.templates.items():
-            text = template.fill(payload)
-            if text is not None:
-                params[target] = text
-        return params
-
-    def body(self, payload: Values, context: Values = NOTHING) -> dict[str, Any]:
-        """Return what one record's body is before anything of it moves into the address.
-
-        Args:
-            payload: the mapped record.
-            context: ``id`` (in the system), ``key``, ``revision`` and ``idempotency_key``, as far as known.
-        """
-        if self.fields is None:
-            body = dict(payload)
-        else:
-            body = {name: payload.get(name) for name in self.fields if self.clears or name in payload}
-        for put, name in self.stamps:
-            if context.get(name) is None:
-                raise MappingError(f"{self.path.text}: no {name} is known", code="FIELD_MISSING")
-            put(body, context[name])
-        return body
-
-    def request(self, payload: Values = NOTHING, context: Values = NOTHING) -> Request:
-        """Return the request for one record, or with the arguments of a plain call.
-
-        Args:
-            payload: the mapped record, or the arguments.
-            context: ``id`` (in the system), ``key``, ``revision`` and ``idempotency_key``, as far as known.
-
-        Raises:
-            MappingError: the address lacks a value, or a request without body was given too much.
-        """
-        path = self.path.url(payload, context)
-        params = self.params(payload) if self.query or self.templates else dict(self.constants)
-        body = self.body(payload, context)
-        for name in self.names:
-            body.pop(name, None)
-        if self.has_body:
-            return Request(self.method, path, params, body)
-        if body:
-            known = ", ".join(self.names) or "nothing"
-            raise MappingError(f"{self.path.text} takes no {', '.join(body)}; it takes {known}", code="FIELD_UNKNOWN")
-        return Request(self.method, path, params)
-
-    def of_many(self, body: Any) -> Request:
-        """Return the request whose body speaks of many records, so that nothing of it goes into the address."""
-        return Request(self.method, self.path.text, dict(self.constants), body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,3 +54,17 @@ def time(name: str, seconds: float, **tags: str) -> None:
     """Note how long something took; without a sink, nothing happens."""
     if _sink is not None:
         _sink.time(name, seconds, tags)
+
+
+def request(system: str, status: str, waited: float, took: float) -> None:
+    """Count a request and note its times.
+
+    Args:
+        system: which was asked.
+        status: the class of the answer, such as ``2xx``; ``none`` without one.
+        waited: seconds that it waited for its turn.
+        took: seconds from then to the end of the answer.
+    """
+    count("requests", system=system, status=status)
+    time("wait_seconds", waited, system=system)
+    time("request_seconds", took, system=system)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.kinds import STATES
-from pv_testing.contracts.model import Contract, Find, OperationSpec, Request
+from pv_testing.contracts.model import Contract, Find, OperationSpec
+from pv_testing.contracts.request_template import Request
 from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.concurrency import bounded
 from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError, redact

@@ -11,8 +11,9 @@ from typing import Any
 from pv_testing.config.model import SystemConfig
 from pv_testing.contracts.drops import dropped
 from pv_testing.contracts.fields import normal
-from pv_testing.contracts.model import Contract, OperationSpec, Request
+from pv_testing.contracts.model import Contract, OperationSpec
 from pv_testing.contracts.paths import first, getter
+from pv_testing.contracts.request_template import Request
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.yaml_file import read_yaml
 from pv_testing.providers.registry import provider_of

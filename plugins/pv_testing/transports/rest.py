@@ -292,13 +292,7 @@ class RestSession:
         finally:
             call.throttle.leave(probe=probe)
             if metrics.wanted():
-                self._measure(call, asked, status)
-
-    def _measure(self, call: OutgoingRequest, asked: float, status: str) -> None:
-        system = self.settings.system
-        metrics.count("requests", system=system, status=status)
-        metrics.time("request_seconds", time.monotonic() - call.passed, system=system)
-        metrics.time("wait_seconds", call.passed - asked, system=system)
+                metrics.request(self.settings.system, status, call.passed - asked, time.monotonic() - call.passed)
 
     def _failed(self, call: OutgoingRequest) -> None:
         if call.throttle.breaker.failed():

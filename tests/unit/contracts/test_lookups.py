@@ -11,7 +11,7 @@ import yaml
 
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.kinds import KINDS
-from pv_testing.contracts.model import Request
+from pv_testing.contracts.request_template import Request
 from pv_testing.core.errors import ConfigError, MappingError
 from pv_testing.core.schema import validator
 
