@@ -29,7 +29,7 @@ demo: $(READY)  ## Run a laboratory and Airflow on this machine, carry a service
 	@$(RUN) -m demo $(ARGS)
 
 test: $(READY)  ## Run every test that needs no third-party system
-	@$(RUN) -m pytest -n 2 --dist loadfile -m "not live" $(ARGS)
+	@$(RUN) -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "not live" $(ARGS)
 
 lint: $(READY)  ## Check the code with ruff, the types with mypy, and the layers
 	@$(RUN) -m ruff check .
