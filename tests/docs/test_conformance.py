@@ -77,10 +77,11 @@ def test_the_files_of_a_new_contract_are_named(capsys: pytest.CaptureFixture[str
 
 
 def test_the_records_of_the_page_can_be_given_and_its_deletion_be_added(tmp_path: Path) -> None:
-    given, operations = blocks(PAGE, "yaml")
+    *given, operations = blocks(PAGE, "yaml")
     path = tmp_path / "records.yaml"
-    path.write_text(given, encoding="utf-8")
-    assert set(read_given(str(path))) <= set(EXAMPLES)
+    for records in given:
+        path.write_text(records, encoding="utf-8")
+        assert set(read_given(str(path))) <= set(EXAMPLES)
     added = yaml.safe_load(operations)["operations"]
     contract = faulty_lims.contract(tmp_path, lambda content: content["operations"].update(added))
     assert "delete_sample" in load_contract(contract).operations

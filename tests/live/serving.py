@@ -13,7 +13,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TextIO
 
@@ -29,8 +29,11 @@ class Missing(RuntimeError):
 
 
 def home() -> Path:
-    """Return where live systems are installed: ``$LIVE_HOME``, else ``.run/live`` in the clone."""
-    return Path(os.environ.get("LIVE_HOME") or ROOT / ".run" / "live")
+    """Return where live systems are installed: ``$LIVE_HOME``, else ``.run/live`` in the clone.
+
+    An installation says in its own files where it is, so that a link to it is followed.
+    """
+    return Path(os.environ.get("LIVE_HOME") or ROOT / ".run" / "live").resolve()
 
 
 def free_port() -> int:
@@ -207,10 +210,9 @@ class LiveServer:
         while time.monotonic() < give_up:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.name} did not start; see {log}")
-            try:
+            with suppress(requests.ConnectionError):
                 if self.answers():
                     return
-            except requests.ConnectionError:
-                time.sleep(0.2)
+            time.sleep(0.2)
         self.stop()
         raise RuntimeError(f"{self.name} did not answer within {self.ready_within:g} s; see {log}")

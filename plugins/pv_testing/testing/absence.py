@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from pv_testing.testing.examples import NEVER_MADE
 from pv_testing.testing.finding import ABSENT
 from pv_testing.testing.trial import Findings, Trial
 
-NEVER_MADE = 900
 TEN = 10
 
 

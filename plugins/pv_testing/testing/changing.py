@@ -18,6 +18,9 @@ async def one(trial: Trial) -> Findings:
     if on_change == "ignore" or trial.find is None:
         yield trial.skipped(UPDATE, "on_change", f"{on_change}: nothing is sent for a changed record")
         return
+    if trial.record(CHANGED, changed=True).data == trial.record(CHANGED).data:
+        yield trial.skipped(UPDATE, "on_change", "can't be tried: the suite has no change of such a record")
+        return
     item = _next(trial, CHANGED)
     early = (await trial.look_up([item])).get(item.key)
     if early is not None and early.in_effect:

@@ -12,6 +12,7 @@ from pv_testing.core.errors import ConfigError, IntegrationError
 from pv_testing.core.problems import allowed
 from pv_testing.core.visible import visible
 from pv_testing.core.yaml_file import read_yaml
+from pv_testing.testing.example import CHANGED
 from pv_testing.testing.examples import EXAMPLES
 from pv_testing.testing.finding import Finding, Verdict
 from pv_testing.testing.suite import try_system
@@ -78,6 +79,9 @@ def read_given(path: str) -> Mapping[str, Mapping[str, Any]]:
     unknown = [kind for kind in said if kind not in EXAMPLES]
     if unknown:
         raise ConfigError(f"{path}: there is no kind {unknown[0]!r}; {allowed(unknown[0], list(EXAMPLES))}")
+    for kind, fields in said.items():
+        if not isinstance(fields.get(CHANGED, {}), Mapping):
+            raise ConfigError(f"{path}: {kind}: {CHANGED}: must say fields, such as `{CHANGED}: {{notes: …}}`")
     return said
 
 

@@ -11,6 +11,11 @@ from pv_testing.core import keys
 from pv_testing.core.records import Record
 
 Data = dict[str, Any]
+FAR = 900_000_000
+TAIL = 6
+OTHER = str.maketrans("0123456789abcdefABCDEF", "9876543210fedcbaFEDCBA")
+CHANGED = "changed"
+"""What a site says under this name lies over the next version of a record, in the place of the example's change."""
 
 
 @dataclass
@@ -67,6 +72,7 @@ class Example:
         change: what is different in its next version.
         needs: the kinds that must be there before.
         listing: the operation that lists such records.
+        row: the fields that make up the business key in a row of that listing, in our words.
         shared: criteria of the listing that all records of a trial meet, and our field for each.
         states: the words of a state in their order, where the record is the state of another one.
         remake: makes the record anew from its fields, where some follow from others.
@@ -78,6 +84,7 @@ class Example:
     change: Callable[[Data], Data] = dict
     needs: tuple[str, ...] = ()
     listing: str = ""
+    row: tuple[str, ...] = ("external_id",)
     shared: Mapping[str, str] = field(default_factory=dict)
     states: Callable[[Setting], Sequence[str]] | None = None
     remake: Callable[[Data], Data] = dict
@@ -85,11 +92,28 @@ class Example:
 
     def record(self, setting: Setting, kind: str, place: int, *, changed: bool = False) -> Record:
         """Return the record at a place, or its next version."""
-        data = {**self.make(setting, place), **setting.given.get(kind, {})}
-        return self.of(self.change(data) if changed else data)
+        given = dict(setting.given.get(kind, {}))
+        other = given.pop(CHANGED, None)
+        data = {**self.make(setting, place), **given}
+        if changed:
+            data = self.change(data) if other is None else {**data, **other}
+        return self.of(data)
 
     def of(self, data: Data) -> Record:
         """Return data as a record under its business key."""
         data = self.remake(data)
         parts = [str(data[name]) for name in self.key]
         return Record(parts[0] if len(parts) == 1 else keys.compose(*parts), data)
+
+
+def absent(external_id: str) -> str:
+    """Return an id of the same shape that surely isn't there.
+
+    Args:
+        external_id: one that is.
+    """
+    if external_id.isdigit():
+        return str(int(external_id) + FAR)
+    head, tail = external_id[:-TAIL], external_id[-TAIL:]
+    other = tail.translate(OTHER)
+    return head + other if other != tail else f"{external_id}-000"

@@ -9,11 +9,39 @@ from typing import Any
 
 from pv_testing.core import keys
 from pv_testing.integrations import erp_records
-from pv_testing.testing.example import Data, Example, Setting
+from pv_testing.testing.example import Data, Example, Setting, absent
 
 AT, DAY, DUE = "2025-11-12T15:30:00Z", "2025-11-12", "2025-12-12"
-PRICE, GROSS = "100.00", "119.00"
+BILLED, PRICE, GROSS = 20, "5.00", "119.00"
 RECEIVED = "RECEIVED"
+STRESSED = tuple(f"PVTP-{number:03}" for number in (18, 19, 20, 30, 38))
+MODULE = (
+    ("Pmax", "W"),
+    ("Voc", "V"),
+    ("Isc", "A"),
+    ("Vmp", "V"),
+    ("Imp", "A"),
+    ("Fill_Factor", "%"),
+    ("Efficiency", "%"),
+)
+MEASURED = (
+    *(("PVTP-001", parameter, unit) for parameter, unit in MODULE),
+    ("PVTP-002", "NOCT", "°C"),
+    ("PVTP-002", "Pmax_NOCT", "W"),
+    ("PVTP-002", "Temperature_Coefficient_Pmax", "%/°C"),
+    ("PVTP-003", "Pmax_Low_Irradiance", "W"),
+    ("PVTP-003", "Efficiency_Low_Irradiance", "%"),
+    ("PVTP-003", "Linearity_Deviation", "%"),
+    ("PVTP-010", "Test_Voltage", "V"),
+    *((protocol, "Pmax_Initial", "W") for protocol in STRESSED),
+    *((protocol, "Pmax_Final", "W") for protocol in STRESSED),
+    *((protocol, "Power_Degradation", "%") for protocol in STRESSED),
+)
+"""What results are of. A LIMS may hold each quantity of a sample once; they are so many that no two places meet."""
+NEVER_MADE = 900
+"""The first place of the records that are never created."""
+OF_NOTHING = 950
+"""The place of a record whose parent isn't there."""
 
 
 def _sample(setting: Setting, place: int) -> Data:
@@ -35,14 +63,15 @@ def _renamed(data: Data) -> Data:
 
 
 def _result(setting: Setting, place: int) -> Data:
-    measured = {"parameter": "Pmax", "value": 398.5, "unit": "W", "uncertainty": 2.0, "qc_status": "PASS"}
+    protocol, parameter, unit = MEASURED[place % len(MEASURED)]
+    measured = {"parameter": parameter, "value": 39.5, "unit": unit, "uncertainty": 2.0, "qc_status": "PASS"}
     return {
         "execution_id": setting.number(place),
         "sr_number": setting.mark,
         "serial_number": setting.name(0),
         "lims_sample_id": setting.first("sample"),
-        "protocol_id": "PVTP-001",
-        "protocol": {"protocol_id": "PVTP-001", "name": "Trial"},
+        "protocol_id": protocol,
+        "protocol": {"protocol_id": protocol, "name": "Trial"},
         "started_at": AT,
         "completed_at": AT,
         "operator_name": "Trial operator",
@@ -156,7 +185,10 @@ def _task_status(setting: Setting, place: int) -> Data:
 
 
 def _progress(setting: Setting, place: int) -> Data:
-    return {"progress_key": setting.name(place), "project_id": setting.mark, "progress_percent": 10.0}
+    tasks = setting.ids["task"]
+    task = absent(tasks[-1]) if NEVER_MADE <= place < OF_NOTHING else tasks[place % len(tasks)]
+    done = 10.0 + place % 80
+    return {"progress_key": setting.name(place), "project_id": setting.mark, "task_id": task, "progress_percent": done}
 
 
 def _time_entry(setting: Setting, place: int) -> Data:
@@ -189,8 +221,8 @@ def _invoice(setting: Setting, place: int) -> Data:
     return dict(erp_records.invoice({**_bill(setting), "reference": setting.name(place), "due_date": DUE}).data)
 
 
-def _bill(setting: Setting, price: str = PRICE) -> Data:
-    line = {"protocol_id": "PVTP-001", "description": "Trial", "quantity": 1, "unit_price": price}
+def _bill(setting: Setting, quantity: int = BILLED) -> Data:
+    line = {"protocol_id": "PVTP-001", "description": "Trial", "quantity": quantity, "unit_price": PRICE}
     head = {"customer_id": setting.first("customer"), "invoice_date": DAY, "currency": "EUR", "tax_rate": "19"}
     return {**head, "line_items": [line]}
 
@@ -202,8 +234,9 @@ def _posting(setting: Setting, place: int) -> Data:
 
 
 def _credit_note(setting: Setting, place: int) -> Data:
-    given = {**_bill(setting, "1.00"), "invoice_id": setting.last("invoice"), "reason": "Trial"}
-    return dict(erp_records.credit_note({**given, "reference": setting.name(place)}).data)
+    given = {**_bill(setting, 1), "invoice_id": setting.last("invoice"), "reason": "Trial"}
+    reference = keys.compose(setting.name(place), "PVTP-001")
+    return dict(erp_records.credit_note({**given, "reference": reference}).data)
 
 
 def _stock_movement(setting: Setting, place: int) -> Data:
@@ -239,9 +272,14 @@ def _with(**other: Any) -> Callable[[Data], Data]:
 
 
 EXAMPLES: Mapping[str, Example] = {
-    "customer": Example(_customer, ("name",), _with(phone="+49 30 1"), listing="get_customers"),
+    "customer": Example(_customer, ("name",), _with(phone="+49 30 1"), listing="get_customers", row=("name",)),
     "sample": Example(
-        _sample, ("sr_number", "serial_number"), _renamed, listing="get_samples", shared={"project_id": "sr_number"}
+        _sample,
+        ("sr_number", "serial_number"),
+        _renamed,
+        listing="get_samples",
+        row=("project_id", "external_id"),
+        shared={"project_id": "sr_number"},
     ),
     "result": Example(
         _result,
@@ -293,7 +331,7 @@ EXAMPLES: Mapping[str, Example] = {
         listing="get_resource_usage",
         shared={"task_id": "task_id"},
     ),
-    "progress": Example(_progress, ("progress_key",), _with(progress_percent=50.0)),
+    "progress": Example(_progress, ("progress_key",), _with(progress_percent=95.0), needs=("task",)),
     "task_status": Example(
         _task_status, ("task_key",), needs=("task",), states=lambda setting: setting.words("task_status")
     ),

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from pv_testing.contracts.model import Find, OperationSpec
-from pv_testing.core import clock
+from pv_testing.core import clock, keys
 from pv_testing.core.errors import IntegrationError
+from pv_testing.providers.rest import RestProvider
 from pv_testing.testing.finding import LIST, Finding
 from pv_testing.testing.trial import Findings, Trial
 from pv_testing.transports import pagination
@@ -21,21 +23,45 @@ FEW = 100
 """Rows of a whole listing up to which it is read on small pages, too."""
 MOST = 5_000
 PAUSE = 0.25
-Rows = Sequence[dict[str, Any]]
+Row = dict[str, Any]
+Rows = Sequence[Row]
+
+
+class _Listing(NamedTuple):
+    """How a listing is read, and what it must hold.
+
+    Attributes:
+        rows: reads it on pages of some records; 0 for those of the contract.
+        id: gives a row's id.
+        key: gives a row's key; ``None`` where it has none.
+        key_text: what the key is made of.
+        expected: the ids of the records that were created, by their keys.
+    """
+
+    rows: Callable[[int], Awaitable[Rows]]
+    id: Callable[[Row], Any]
+    key: Callable[[Row], str | None]
+    key_text: str
+    expected: Mapping[str, str]
 
 
 async def listed(trial: Trial) -> Findings:
     """List the records that were created, twice."""
     name = trial.example.listing
     spec = trial.setting.contract.operations.get(name)
-    if spec is None or spec.pagination is None or trial.find is None:
+    listing = _listing(trial, spec, trial.find) if spec and trial.find else None
+    if listing is None:
         yield trial.skipped(LIST, "", f"the contract has no listing {name or 'of such records'}")
         return
-    expected = {key: item.external_id for item in trial.made.values() if (key := trial.key_of(item))}
+    expected = listing.expected
     try:
-        problem = await _problem(trial, spec, trial.find, expected)
+        problem = await _problem(trial, listing)
     except IntegrationError as error:
         problem = f"{error.message} [{error.code}]"
+    except _OtherWords:
+        said = "can't be tried: the provider lists what such a record becomes, without the record's key"
+        yield replace(trial.skipped(LIST, "", said), key=f"operations.{name}.list")
+        return
     key = f"operations.{name}.list"
     if not problem and len(expected) <= SMALL:
         said = f"can't be tried: pages and order show with more than {SMALL} records; the trial has {len(expected)}"
@@ -48,35 +74,86 @@ async def listed(trial: Trial) -> Findings:
         )
 
 
-async def _problem(trial: Trial, spec: OperationSpec, find: Find, expected: dict[str, str]) -> str:
+class _OtherWords(Exception):
+    """The rows of a listing aren't those records."""
+
+
+def _listing(trial: Trial, spec: OperationSpec, find: Find) -> _Listing | None:
+    """Return how a listing is read: as the provider does where it has code of its own for it, else by the contract."""
+    data = next(iter(trial.made.values())).data
+    items = trial.made.values()
+    if type(trial.provider).listing is not RestProvider.listing:
+        fields = trial.example.row
+        criteria = {name: data[ours] for name, ours in trial.example.shared.items()}
+
+        def key_of(row: Row) -> str | None:
+            parts = [str(row.get(field) or "") for field in fields]
+            if not all(parts):
+                return None
+            return parts[0] if len(parts) == 1 else keys.compose(*parts)
+
+        async def provided(size: int) -> Rows:
+            provider = _on_pages(trial.provider, spec, size) if size else trial.provider
+            rows: list[Row] = []
+            async for row in provider.listing(spec.name, **criteria):
+                rows.append(row)
+                if len(rows) >= MOST:
+                    break
+            if rows and not any(field in row for row in rows for field in fields):
+                raise _OtherWords
+            return rows
+
+        expected = {item.key: item.external_id for item in items}
+        return _Listing(provided, lambda row: row.get("id"), key_of, ", ".join(fields), expected)
+    if spec.pagination is None:
+        return None
+    known = {key: item.external_id for item in items if (key := trial.key_of(item))}
+    return _Listing(
+        lambda size: _rows(trial, spec, data, size), find.id, find.found_key.fill, find.found_key.text, known
+    )
+
+
+def _on_pages(provider: RestProvider, spec: OperationSpec, size: int) -> RestProvider:
+    """Return the same provider with a contract that reads a listing on pages of some records."""
+    contract = provider.contract
+    pages = spec.pagination and replace(spec.pagination, page_size=size)
+    other = copy.copy(provider)
+    other.contract = replace(
+        contract,
+        pagination=replace(contract.pagination, page_size=size),
+        operations={**contract.operations, spec.name: replace(spec, pagination=pages)},
+    )
+    return other
+
+
+async def _problem(trial: Trial, listing: _Listing) -> str:
     """List twice and say what is wrong; nothing where all is well."""
-    first = await _complete(trial, spec, find, expected)
-    problem = _without_key(first, find, expected) or _incomplete(first, find, expected)
+    first = await _complete(trial, listing)
+    problem = _without_key(first, listing) or _incomplete(first, listing)
     if problem:
         return problem
-    second = await _rows(trial, spec, small=len(first) <= FEW)
-    return _incomplete(second, find, expected) or _unstable(first, second, find, expected)
+    second = await listing.rows(SMALL if len(first) <= FEW else 0)
+    return _incomplete(second, listing) or _unstable(first, second, listing)
 
 
-async def _complete(trial: Trial, spec: OperationSpec, find: Find, expected: dict[str, str]) -> Rows:
+async def _complete(trial: Trial, listing: _Listing) -> Rows:
     """List until every record is there, or patience is at its end."""
     until = clock.seconds() + trial.patience
     while True:
-        rows = await _rows(trial, spec)
-        if clock.seconds() > until or _without_key(rows, find, expected) or not _incomplete(rows, find, expected):
+        rows = await listing.rows(0)
+        if clock.seconds() > until or _without_key(rows, listing) or not _incomplete(rows, listing):
             return rows
         await asyncio.sleep(PAUSE)
 
 
-async def _rows(trial: Trial, spec: OperationSpec, *, small: bool = False) -> Rows:
-    """Return the rows of a listing, on small pages where it is asked for or narrowed down to the trial's records."""
+async def _rows(trial: Trial, spec: OperationSpec, data: Mapping[str, Any], size: int) -> Rows:
+    """Return the rows of a listing, on small pages where it is narrowed down to the trial's records."""
     assert spec.pagination is not None
-    data = next(iter(trial.made.values())).data
     criteria = {name: data[ours] for name, ours in trial.example.shared.items() if _takes(spec, name)}
     request = spec.call.request(criteria)
-    pages = replace(spec.pagination, page_size=SMALL) if criteria or small else spec.pagination
+    pages = replace(spec.pagination, page_size=SMALL if criteria else size) if criteria or size else spec.pagination
     classify = trial.setting.contract.classify(spec)
-    rows: list[dict[str, Any]] = []
+    rows: list[Row] = []
     session = trial.provider.session
     async for row in pagination.items(
         session, request.path, pages, request.params, operation=spec.name, classify=classify
@@ -91,38 +168,40 @@ def _takes(spec: OperationSpec, name: str) -> bool:
     return name in spec.call.query or name in spec.call.path.names
 
 
-def _without_key(rows: Rows, find: Find, expected: dict[str, str]) -> str:
+def _without_key(rows: Rows, listing: _Listing) -> str:
     """Name a record that is listed without the key by which it would be known."""
-    ids = {external_id: key for key, external_id in expected.items() if external_id}
+    ids = {external_id: key for key, external_id in listing.expected.items() if external_id}
     for row in rows:
-        own = str(find.id(row) or "")
-        key = find.found_key.fill(row)
+        own = str(listing.id(row) or "")
+        key = listing.key(row)
         if own in ids and key != ids[own]:
             return (
-                f"lists {own} without its key {find.found_key.text}"
+                f"lists {own} without its key {listing.key_text}"
                 if key is None
                 else (f"lists {own} as {key}, which is {ids[own]}")
             )
     return ""
 
 
-def _keys(rows: Rows, find: Find, expected: dict[str, str]) -> list[str]:
-    return [key for row in rows if (key := find.found_key.fill(row)) in expected and key is not None]
+def _keys(rows: Rows, listing: _Listing) -> list[str]:
+    return [key for row in rows if (key := listing.key(row)) in listing.expected and key is not None]
 
 
-def _incomplete(rows: Rows, find: Find, expected: dict[str, str]) -> str:
-    seen = Counter(_keys(rows, find, expected))
-    missing = [key for key in expected if not seen[key]]
+def _incomplete(rows: Rows, listing: _Listing) -> str:
+    seen = Counter(_keys(rows, listing))
+    missing = [key for key in listing.expected if not seen[key]]
     twice = [key for key, times in seen.items() if times > 1]
     if twice:
         return f"lists {twice[0]} {seen[twice[0]]} times; its order wanders from page to page, or it is there twice"
     return (
-        f"doesn't list {missing[0]} and {len(missing) - 1} more of {len(expected)} that were created" if missing else ""
+        f"doesn't list {missing[0]} and {len(missing) - 1} more of {len(listing.expected)} that were created"
+        if missing
+        else ""
     )
 
 
-def _unstable(first: Rows, second: Rows, find: Find, expected: dict[str, str]) -> str:
-    before, after = _keys(first, find, expected), _keys(second, find, expected)
+def _unstable(first: Rows, second: Rows, listing: _Listing) -> str:
+    before, after = _keys(first, listing), _keys(second, listing)
     if before == after:
         return ""
     return f"its order wanders: first {before[:3]}, then {after[:3]}; pages of it can lose some records"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -72,7 +73,11 @@ STATES_OF_RECORDS: Sequence[tuple[str, Check]] = (
     (ONCE, states.withheld),
     (REFUSED, unknown.refused),
 )
-ELSE = "; where the record must say something else here, give it (--records)"
+ELSE = {
+    CREATE: "; where the record must say something else here, give it (--records)",
+    UPDATE: "; where something else may change here, give it as `changed` (--records)",
+}
+"""What to do about a record, or a change of one, that the system refuses."""
 PARTS = {BULK: "bulk", ABSENT: "find", UPDATE: "on_change", ONCE: "find"}
 """The part of an operation that an error in a check is about."""
 
@@ -142,6 +147,8 @@ class _Suite:
                 if missing:
                     self._add(_unmet(spec, missing))
                     continue
+                if kind == "result":
+                    await self._received(provider, setting)
                 await self._operation(provider, spec, example, setting)
         for spec in provider.contract.operations.values():
             if spec.kind and spec.kind not in EXAMPLES:
@@ -167,6 +174,21 @@ class _Suite:
                 break
         for finding in trial.noted(checks[0][0]):
             self._add(finding)
+
+    async def _received(self, provider: RestProvider, setting: Setting) -> None:
+        """Set the sample of the results to received, as a laboratory does before it measures.
+
+        What goes wrong here shows again where results and states are tried.
+        """
+        example = EXAMPLES["sample_status"]
+        first = replace(setting, ids={"sample": [setting.first("sample")]})
+        with suppress(Exception):
+            for spec in _of_kind(provider.contract, "sample_status"):
+                trial = Trial(provider, spec, example, first, self._recorder, self._waits, self._patience)
+                item = trial.at(0)
+                found = (await trial.look_up([item])).get(item.key)
+                if found is None or not found.in_effect:
+                    await trial.send([item])
 
     async def _collect(self, findings: Findings, raised: Callable[[Exception], Finding]) -> None:
         """Take findings, and of an error that ends them what ``raised`` makes of it."""
@@ -246,8 +268,8 @@ class _Suite:
 def _raised(trial: Trial, check: str, error: Exception) -> Finding:
     """Return what an error says of a check; one that the system raises of a record may be about the record."""
     finding = trial.raised(check, PARTS.get(check, ""), error)
-    refused = check == CREATE and isinstance(error, (DataError, Rejected))
-    return replace(finding, said=f"{finding.said}{ELSE}") if refused else finding
+    advice = ELSE.get(check, "") if isinstance(error, (DataError, Rejected)) else ""
+    return replace(finding, said=f"{finding.said}{advice}")
 
 
 def _of_kind(contract: Contract, kind: str) -> list[OperationSpec]:

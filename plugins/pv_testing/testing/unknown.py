@@ -12,14 +12,12 @@ from typing import NamedTuple
 from pv_testing.core.errors import AmbiguousOutcome, DataError, IntegrationError, NetworkError, RateLimited
 from pv_testing.core.records import Found, Prepared, Reply
 from pv_testing.core.records import Verdict as Said
+from pv_testing.testing.example import absent
+from pv_testing.testing.examples import OF_NOTHING
 from pv_testing.testing.finding import REFUSED, Evidence, Finding, Verdict
 from pv_testing.testing.trial import Findings, Trial
 
-NEVER_MADE = 950
-FAR = 900_000_000
-TAIL = 6
 TRIES = 2
-OTHER = str.maketrans("0123456789abcdefABCDEF", "9876543210fedcbaFEDCBA")
 TAKEN = (
     "the system's answer to an id that isn't there is taken as success; add a rule that knows the refusal, or say with "
     "reply.id where each success has its id"
@@ -46,19 +44,6 @@ class Asked(NamedTuple):
     part: str
     id: str
     true: str = ""
-
-
-def absent(external_id: str) -> str:
-    """Return an id of the same shape that surely isn't there.
-
-    Args:
-        external_id: one that is.
-    """
-    if external_id.isdigit():
-        return str(int(external_id) + FAR)
-    head, tail = external_id[:-TAIL], external_id[-TAIL:]
-    other = tail.translate(OTHER)
-    return head + other if other != tail else f"{external_id}-000"
 
 
 async def refused(trial: Trial) -> Findings:
@@ -92,7 +77,7 @@ def _of_parent(trial: Trial) -> Asked | None:
     if not there:
         return None
     unknown = {kind: [absent(ids[-1])] for kind, ids in there.items()}
-    place = NEVER_MADE if trial.example.states is None else 0
+    place = OF_NOTHING if trial.example.states is None else 0
     setting = replace(trial.setting, ids={**known, **unknown})
     item = trial.prepared(trial.example.record(setting, trial.spec.kind, place))
     if item.payload == trial.at(place).payload:
