@@ -1,0 +1,25 @@
+"""The layers that docs/design.md draws hold: no import points up, within functions neither."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+
+from tests.docs.pages import PROJECT, text
+
+
+def test_no_import_points_up() -> None:
+    command = [sys.executable, "-c", "from importlinter.cli import lint_imports_command; lint_imports_command()"]
+    environment = {**os.environ, "PYTHONPATH": str(PROJECT / "plugins")}
+    told = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout
+    assert "2 kept, 0 broken" in told.stdout
+
+
+def test_the_page_draws_the_layers_that_are_held() -> None:
+    held = text(PROJECT / "pyproject.toml").partition("layers = [")[2].partition("]")[0]
+    drawn = text(PROJECT / "docs" / "design.md").partition("## Layers")[2].partition("\n## ")[0]
+    for line in re.findall(r'"([a-z| ]+)"', held):
+        assert re.search(r"\s+".join(re.findall(r"[a-z]+", line)), drawn), line
