@@ -52,7 +52,7 @@ constraints: $(UV) ## Resolve the requirements anew for Python 3.10 to 3.13
 	} > .run/constraints.txt && mv .run/constraints.txt constraints.txt
 
 clean:          ## Remove everything that was made here; the virtual environment too
-	rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .run .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -not -path './.git/*' -prune -exec rm -rf {} +
 
 $(READY): requirements.txt requirements-dev.txt constraints.txt
