@@ -56,15 +56,15 @@ def time(name: str, seconds: float, **tags: str) -> None:
         _sink.time(name, seconds, tags)
 
 
-def request(system: str, status: str, waited: float, took: float) -> None:
+def request(system: str, status: int, waited: float, took: float) -> None:
     """Count a request and note its times.
 
     Args:
         system: which was asked.
-        status: the class of the answer, such as ``2xx``; ``none`` without one.
+        status: of the answer, which is counted by its class; 0 without one.
         waited: seconds that it waited for its turn.
         took: seconds from then to the end of the answer.
     """
-    count("requests", system=system, status=status)
+    count("requests", system=system, status=f"{status // 100}xx" if status else "none")
     time("wait_seconds", waited, system=system)
     time("request_seconds", took, system=system)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing.core import clock, lease, metrics
@@ -161,8 +161,8 @@ class ChunkProcessor:
         """Do work and all that follows from it, several pieces at a time."""
         await Worklist(work, self._do).run(self.shared.workers)
 
-    async def _do(self, work: Work) -> Sequence[Work]:
-        return await (self._send(work) if isinstance(work, Send) else self._look_up(work))
+    def _do(self, work: Work) -> Awaitable[Sequence[Work]]:
+        return self._send(work) if isinstance(work, Send) else self._look_up(work)
 
     def _take(self, claim: Claimed) -> Prepared:
         item = self.items[claim.key]
@@ -201,6 +201,8 @@ class ChunkProcessor:
             self.buffer.wrote([*unclear, *again])
         if self.buffer.due():
             await self.buffer.commit()
+        if not unclear and not again:
+            return ()
         said = replies[0].reason if len(batch) == 1 else ""
         return [
             *([LookUp(unclear, work.rounds, Purpose.CLARIFY, why=said)] if unclear else ()),

@@ -84,14 +84,17 @@ class Facts(NamedTuple):
     in_place: bool
 
 
+_AFTER_REPLY = {
+    Verdict.OK: NextAction.CONFIRM,
+    Verdict.REJECTED: NextAction.REFUSE,
+    Verdict.RETRYABLE: NextAction.SEND,
+    Verdict.AMBIGUOUS: NextAction.LOOK_UP,
+}
+
+
 def after_reply(reply: Reply) -> NextAction:
     """Say what follows from a system's word about one record."""
-    return {
-        Verdict.OK: NextAction.CONFIRM,
-        Verdict.REJECTED: NextAction.REFUSE,
-        Verdict.RETRYABLE: NextAction.SEND,
-        Verdict.AMBIGUOUS: NextAction.LOOK_UP,
-    }[reply.verdict]
+    return _AFTER_REPLY[reply.verdict]
 
 
 def after_error(error: IntegrationError, size: int, limits: OperationLimits) -> NextAction:

@@ -165,7 +165,7 @@ class Breaker:
 
     def succeeded(self) -> bool:
         """Note that the system has answered; return whether that lets requests pass again."""
-        closes = not self.closed
+        closes = self._failures >= self._threshold
         self._failures = 0
         return closes
 

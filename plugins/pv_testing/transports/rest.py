@@ -276,10 +276,10 @@ class RestSession:
         asked = time.monotonic()
         probe = await call.throttle.enter(call.latest)
         call.passed = time.monotonic()
-        status = "none"
+        status = 0
         try:
             response = await self._wire.send(call, headers)
-            status = f"{response.status // 100}xx"
+            status = response.status
             if self.watch is not None:
                 self.watch(call, response)
         except (Again, AmbiguousOutcome) as error:
