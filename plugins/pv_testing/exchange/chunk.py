@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing.core import clock, lease, metrics
@@ -155,9 +155,10 @@ class ChunkProcessor:
         for purpose, items in ((Purpose.OLDER, older), (Purpose.CLARIFY, same)):
             if items:
                 await self._work_off([LookUp(items, ROUNDS, purpose)])
-        await self._work_off(self._sends([*new, *changed], ROUNDS))
+        if new or changed:
+            await self._work_off(self._sends([*new, *changed], ROUNDS))
 
-    async def _work_off(self, work: Sequence[Work]) -> None:
+    async def _work_off(self, work: Iterable[Work]) -> None:
         """Do work and all that follows from it, several pieces at a time."""
         await Worklist(work, self._do).run(self.shared.workers)
 
@@ -169,9 +170,9 @@ class ChunkProcessor:
         item.external_id, item.revision, item.absent = claim.external_id, claim.revision, claim.absent
         return item
 
-    def _sends(self, items: Sequence[Prepared], rounds: int, wait: float = 0.0) -> list[Work]:
-        """Cut records into the batches that one request each carries."""
-        return [Send(batch, rounds, wait) for batch in batches(items, self.operation.limits, self._alone)]
+    def _sends(self, items: Sequence[Prepared], rounds: int, wait: float = 0.0) -> Iterator[Work]:
+        """Cut records into the batches that one request each carries, when they are asked for."""
+        return (Send(batch, rounds, wait) for batch in batches(items, self.operation.limits, frozenset(self._alone)))
 
     async def _send(self, work: Send) -> Sequence[Work]:
         """Send one batch; return what follows from the system's word on each record."""
@@ -243,7 +244,7 @@ class ChunkProcessor:
         wait = max((reply.retry_after for reply in refused if reply.retry_after), default=POLL)
         why = next((reply.reason or reply.code for reply in refused), "")
         log.info("%s: %d records are sent again in %.1f s: %s", self._name, len(items), wait, why)
-        return self._sends(items, rounds - 1, wait)
+        return list(self._sends(items, rounds - 1, wait))
 
     def _failed(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> Sequence[Work]:
         """Act on an error that speaks of a whole batch."""
@@ -271,7 +272,7 @@ class ChunkProcessor:
             # What was confirmed and is gone was not sent before: only its id was asked for.
             again = [item for item in missing if item.external_id or item.revision == 1]
             self._second_copies.expect(again, sent_twice=True)
-            return self._sends(missing, work.rounds - 1)
+            return list(self._sends(missing, work.rounds - 1))
         if action is NextAction.STOP and work.error is not None:
             self._stop(work.error)
             self.buffer.stopped(missing, work.error)

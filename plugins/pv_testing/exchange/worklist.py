@@ -21,7 +21,8 @@ class Worklist(Generic[Work]):
     """
 
     def __init__(self, work: Iterable[Work], do: Callable[[Work], Awaitable[Sequence[Work]]]) -> None:
-        self._left = deque(work)
+        self._work = iter(work)
+        self._following: deque[Work] = deque()
         self._do = do
         self._under_way = 0
         self._changed = asyncio.Event()
@@ -32,18 +33,24 @@ class Worklist(Generic[Work]):
         Args:
             workers: how many pieces are done at a time.
         """
-        if self._left:
-            await together(*(self._take_turns() for _ in range(workers)))
+        await together(*(self._take_turns() for _ in range(workers)))
 
     async def _take_turns(self) -> None:
-        while self._left or self._under_way:
-            if not self._left:
+        while True:
+            work = self._following.popleft() if self._following else next(self._work, None)
+            if work is not None:
+                self._under_way += 1
+                following = await self._do(work)
+                self._under_way -= 1
+                self._following.extendleft(reversed(following))
+                if following or not self._under_way:
+                    self._wake()
+            elif self._under_way:
                 await self._changed.wait()
-                continue
-            self._under_way += 1
-            following = await self._do(self._left.popleft())
-            self._under_way -= 1
-            self._left.extendleft(reversed(following))
-            if following or not self._under_way:
-                self._changed.set()
-                self._changed = asyncio.Event()
+            else:
+                return
+
+    def _wake(self) -> None:
+        """Let those look again who wait for what may follow."""
+        self._changed.set()
+        self._changed = asyncio.Event()
