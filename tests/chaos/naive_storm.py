@@ -98,7 +98,7 @@ class NaiveStorm(NaiveSiege):
         self.landed: Counter[str] = Counter()
 
     def run(self) -> Verdict:
-        """Deal the blows, leave in peace, let a person release what waits for a look-up; then classify."""
+        """Deal the blows, leave in peace, let a person release what waits for a look-up; then count what arrived."""
         started = time.monotonic()
         self.lab.faults(sandbox.LIMS, *faults(self.seed))
         for blow in self.random.sample(self.blows, len(self.blows)):

@@ -101,7 +101,7 @@ class Attack(Siege):
         write_rules(directory)
 
     def run(self) -> Verdict:
-        """Kill, retry and at last leave in peace; then classify."""
+        """Kill, retry and at last leave in peace; then count what arrived."""
         started = time.monotonic()
         for customer in CUSTOMERS:
             self.lab.know_customer(customer)
@@ -115,7 +115,7 @@ class Attack(Siege):
         lost = sum(rule["hits"] for each in SYSTEMS for rule in self.lab.fault_report(each) if "after" in rule["kind"])
         before = self._writes()
         self.attempt()
-        return self._classify(lost, self._writes() - before, time.monotonic() - started)
+        return self._judge(lost, self._writes() - before, time.monotonic() - started)
 
     def command(self) -> list[str]:
         """Return the worker that does the office's work."""
@@ -138,7 +138,7 @@ class Attack(Siege):
         requests = [request for each in SYSTEMS for request in self.lab.requests(each)]
         return sum(1 for r in requests if r["method"] in WRITING and not str(r["path"]).endswith(READING))
 
-    def _classify(self, lost: int, sent_again: int, seconds: float) -> Verdict:
+    def _judge(self, lost: int, sent_again: int, seconds: float) -> Verdict:
         tallies = self._tallies()
         wrong = [tally.complaint for tally in tallies if tally.complaint]
         with Ledger(self.ledger) as ledger:

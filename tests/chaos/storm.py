@@ -94,7 +94,7 @@ class Attack(Siege):
         self.ledger = ledger
 
     def run(self) -> Verdict:
-        """Kill, retry and at last leave in peace; then classify."""
+        """Kill, retry and at last leave in peace; then count what arrived."""
         started = time.monotonic()
         self.lab.faults("lims", *FAULTS)
         self.kill_at(self._moments())
@@ -102,7 +102,7 @@ class Attack(Siege):
         lost = sum(rule["hits"] for rule in self.lab.fault_report("lims") if rule["kind"] == "drop_after")
         writes = self._writes()
         self.attempt()
-        return self._classify(lost, self._writes() - writes, time.monotonic() - started)
+        return self._judge(lost, self._writes() - writes, time.monotonic() - started)
 
     def _moments(self) -> list[int]:
         total = self.storm.requests * self.storm.modules
@@ -143,7 +143,7 @@ class Attack(Siege):
         routes = ("/api/v2/samples", "/api/v2/samples/bulk")
         return sum(1 for r in self.lab.requests("lims") if r["method"] == "POST" and r["path"] in routes)
 
-    def _classify(self, lost: int, sent_again: int, seconds: float) -> Verdict:
+    def _judge(self, lost: int, sent_again: int, seconds: float) -> Verdict:
         samples = self.lab.samples()
         with Ledger(self.ledger) as ledger:
             return Verdict(

@@ -35,7 +35,7 @@ class RoundTrip:
     """Runs steps of the way, each as a process of its own.
 
     Attributes:
-        lab: the framework, and the classifier of what it holds.
+        lab: the framework, and the judge of what it holds.
         proxy: stands before SENAITE.
         directory: for the configuration, the ledger and the logs.
         others: what stands before the other systems.
