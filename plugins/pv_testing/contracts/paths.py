@@ -172,6 +172,8 @@ class Template:
         Raises:
             MappingError: a value is missing, or one that can't be a part of an address.
         """
+        if not self.names:
+            return self.text
         text = self._literals[0]
         for name, get, literal in zip(self.names, self._getters, self._literals[1:], strict=True):
             value = get(values)

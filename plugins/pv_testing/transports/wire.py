@@ -112,7 +112,7 @@ class Wire:
             headers = {**FRESH, **headers}
         timeout = self._timeout if left >= self._settings.attempt_timeout else self._within(left)
         try:
-            async with session.request(
+            raw = await session.request(
                 call.method,
                 call.url,
                 # As bytes, aiohttp would ask all its kinds of payloads for the one that fits.
@@ -121,9 +121,8 @@ class Wire:
                 timeout=timeout,
                 allow_redirects=False,
                 middlewares=ONCE if call.method in SENT_AGAIN_BY_AIOHTTP else None,
-            ) as raw:
-                body = await read_bounded(raw, self._settings.response_bytes)
-                return Response(raw.status, raw.headers, body, raw.url)
+            )
+            return await self._read(raw)
         except aiohttp.ClientConnectorCertificateError as error:
             message = "the system's certificate is not trusted; set ca_cert to the authority that issued it"
             raise SecurityError(message, code="CERTIFICATE_UNTRUSTED", excerpt=str(error)) from error
@@ -135,6 +134,14 @@ class Wire:
             raise error if call.repeatable else _doubtful(error.message, error.code) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _broken(error, call) from error
+
+    async def _read(self, raw: aiohttp.ClientResponse) -> Response:
+        """Read the whole answer; a connection with an answer that is not read to its end is closed."""
+        try:
+            return Response(raw.status, raw.headers, await read_bounded(raw, self._settings.response_bytes), raw.url)
+        except BaseException:
+            raw.close()
+            raise
 
     async def aclose(self) -> None:
         """Close the connections."""
