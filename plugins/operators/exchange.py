@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.links import SampleLink
 from operators.retry_policy import AGAIN, ErrorTreeRetryPolicy
+from pv_testing.core.reasons import Reason
 
 Workflow = Callable[..., Coroutine[Any, Any, "Report | Sequence[Report]"]]
 
@@ -194,7 +195,7 @@ def open_clients(hooks: dict[str, SystemHook[Any]], ledger_conn_id: str, owner: 
             try:
                 clients.append(stack.enter_context(hook.get_client(ledger, owner)))
             except ConfigError as error:
-                if error.code == "DISABLED":
+                if error.code == Reason.DISABLED:
                     raise AirflowSkipException(str(error)) from None
                 raise
         yield clients

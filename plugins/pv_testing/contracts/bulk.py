@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.paths import Getter, Keys, Putter
 from pv_testing.core.errors import AmbiguousOutcome, MappingError
-from pv_testing.core.records import BULK_INCOMPLETE
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class Bulk:
         keys = self.sent_keys(bodies)
         if None in keys:
             message = "a record lacks what bulk.key of the contract names, so that its answer could not be told"
-            raise MappingError(message, code="FIELD_MISSING")
+            raise MappingError(message, code=Reason.FIELD_MISSING)
         return keys
 
     def matched(self, body: Any, keys: Sequence[Any], number: int) -> Sequence[Any]:
@@ -91,13 +91,13 @@ class Bulk:
         """
         answers = self.items(body)
         if not isinstance(answers, list):
-            raise AmbiguousOutcome("the system's answer has no list of answers", code=BULK_INCOMPLETE)
+            raise AmbiguousOutcome("the system's answer has no list of answers", code=Reason.BULK_INCOMPLETE)
         said = self.said_keys(answers) if self.said_keys else [None] * len(answers)
         if said == keys and len(set(keys)) == number:
             return answers
         found = self._in_order(answers, said, keys, number) or _by_key(answers, said, keys)
         if all(answer is None for answer in found):
-            raise AmbiguousOutcome("the system's answer speaks of none of the records", code=BULK_INCOMPLETE)
+            raise AmbiguousOutcome("the system's answer speaks of none of the records", code=Reason.BULK_INCOMPLETE)
         return found
 
     def _in_order(self, answers: list[Any], said: list[Any], keys: Sequence[Any], number: int) -> list[Any]:

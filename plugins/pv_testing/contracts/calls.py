@@ -14,6 +14,7 @@ from pv_testing.contracts.paths import Getter, Template, first, getter, key_pair
 from pv_testing.contracts.quoting import Quoted, has_placeholder
 from pv_testing.contracts.request_template import Parameter, RequestTemplate, Values, as_text
 from pv_testing.core.errors import ResponseError
+from pv_testing.core.reasons import Reason
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -179,7 +180,7 @@ def _listed(path: str) -> Callable[[Any], list[Values]]:
         if isinstance(found, list) and all(isinstance(item, Mapping) for item in found):
             return found
         message = f"the answer to the look-up has no list of records at {path or 'its top'}"
-        raise ResponseError(message, code="NO_LIST", excerpt=str(body))
+        raise ResponseError(message, code=Reason.NO_LIST, excerpt=str(body))
 
     return items
 

@@ -16,6 +16,7 @@ from pv_testing.contracts import units
 from pv_testing.contracts.paths import Getter, first, getter, putter
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.values import CONVERTERS, Converter, instants, limited, number, plain
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class FieldMap:
     def _carry(self, data: Data, payload: dict[str, Any]) -> None:
         rest = [name for name in data if name not in self.mapping]
         if rest and self.others == "refuse":
-            raise MappingError(f"{self.name} maps no field {', '.join(rest)}", code="FIELD_UNKNOWN")
+            raise MappingError(f"{self.name} maps no field {', '.join(rest)}", code=Reason.FIELD_UNKNOWN)
         if rest:
             _note(self.name, tuple(rest))
         for name in rest:
@@ -187,7 +188,7 @@ def _outward(ours: str, spec: Mapping[str, Any], shared: Shared) -> Step:
 
 def _missing(ours: str, spec: Mapping[str, Any]) -> Callable[[], Any]:
     default = spec.get("default")
-    code = "UNIT_MISSING" if spec.get("type") == "unit" else "FIELD_MISSING"
+    code = Reason.UNIT_MISSING if spec.get("type") == "unit" else Reason.FIELD_MISSING
 
     def required() -> Any:
         raise MappingError(f"Missing field: {ours}", code=code)
@@ -227,7 +228,7 @@ def _by_itself(spec: Mapping[str, Any], shared: Shared) -> Converter:
 def _list(inner: FieldMap) -> Converter:
     def convert(value: Any) -> list[dict[str, Any]]:
         if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-            raise MappingError("is not a list", code="NOT_A_LIST")
+            raise MappingError("is not a list", code=Reason.NOT_A_LIST)
         mapped = []
         for place, item in enumerate(value):
             try:
@@ -279,7 +280,7 @@ def _quantity(spec: Mapping[str, Any], shared: Shared) -> Contextual:
         if wanted is None or unit == wanted:
             return finish(value)
         if unit is None or unit == "":
-            raise MappingError(f"has no unit, {wanted} is wanted", code="UNIT_MISSING")
+            raise MappingError(f"has no unit, {wanted} is wanted", code=Reason.UNIT_MISSING)
         return finish(units.convert(number(value), str(unit), wanted, difference=is_difference))
 
     return convert

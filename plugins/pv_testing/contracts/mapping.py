@@ -12,6 +12,7 @@ from pv_testing.contracts.paths import getter
 from pv_testing.core.errors import MappingError
 from pv_testing.core.places import contract_path
 from pv_testing.core.problems import refuse
+from pv_testing.core.reasons import Reason
 
 _SUFFIXES = {"W": "W", "V": "V", "A": "A", "Percent": "%", "C": "°C", "Ohm": "ohm"}
 
@@ -31,7 +32,7 @@ def validate_mapping(data: Mapping[str, Any], mapping: Mapping[str, Any] | Field
     names = mapping.required if isinstance(mapping, FieldMap) else mapping
     for name in names:
         if name not in data and getter(name)(data) is None:
-            raise MappingError(f"Missing field: {name}", code="FIELD_MISSING")
+            raise MappingError(f"Missing field: {name}", code=Reason.FIELD_MISSING)
 
 
 def load_field_mappings(

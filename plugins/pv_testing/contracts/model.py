@@ -14,6 +14,7 @@ from pv_testing.contracts.request_template import NOTHING, Request, RequestTempl
 from pv_testing.contracts.rows import SampleRows
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.core.errors import MappingError, ResponseError
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
@@ -101,7 +102,7 @@ class Find:
         key = self.found_key.fill(item)
         if key is None and not (self.lists_all and self.found_key.has(item)):
             message = f"what the look-up found doesn't have its key, {self.found_key.text}"
-            raise ResponseError(message, code="KEY_MISSING", excerpt=str(item))
+            raise ResponseError(message, code=Reason.KEY_MISSING, excerpt=str(item))
         return key
 
     def request(self, payloads: Sequence[Values], context: Values = NOTHING) -> Request:
@@ -144,7 +145,7 @@ class Find:
 
 def _not_asked_for(names: str) -> MappingError:
     message = f"the record can't be looked up, for it has no value for {names}, and the answer would be of others"
-    return MappingError(message, code="FIELD_MISSING")
+    return MappingError(message, code=Reason.FIELD_MISSING)
 
 
 OnChange = Literal["update", "amend", "ignore"]
@@ -286,7 +287,9 @@ class Contract:
 
         if name not in self.operations:
             known = list(self.operations)
-            raise ConfigError(f"{self.file}: has no operation {name!r}; {allowed(name, known)}", code="NO_OPERATION")
+            raise ConfigError(
+                f"{self.file}: has no operation {name!r}; {allowed(name, known)}", code=Reason.NO_OPERATION
+            )
         return self.operations[name]
 
     def classify(self, operation: str | OperationSpec) -> ResponseClassifier:

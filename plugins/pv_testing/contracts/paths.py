@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pv_testing.core import keys
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 
 Getter = Callable[[Any], Any]
 Putter = Callable[[dict[str, Any], Any], None]
@@ -179,7 +180,7 @@ class Template:
                 value = get(context)
             part = "" if value is None else str(value)
             if not part or set(part) == {"."}:
-                raise MappingError(f"{self.text}: no usable value for {name}", code="FIELD_MISSING")
+                raise MappingError(f"{self.text}: no usable value for {name}", code=Reason.FIELD_MISSING)
             text += quote(part, safe="") + literal
         return text
 

@@ -14,6 +14,7 @@ from typing import Any
 from pv_testing.contracts.paths import Getter, getter
 from pv_testing.core.errors import MappingError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)(?:\|([a-z]*))?\}")
 _LOOKS_LIKE_ONE = re.compile(r"\{\s*[A-Za-z_][^{}]*\}")
@@ -39,7 +40,7 @@ def _plain(value: str) -> str:
 
 
 def _refused(value: str, rule: str) -> MappingError:
-    return MappingError(f"{value[:60]!r} has characters that the rule {rule} can't quote", code="NOT_QUOTABLE")
+    return MappingError(f"{value[:60]!r} has characters that the rule {rule} can't quote", code=Reason.NOT_QUOTABLE)
 
 
 RULES: Mapping[str, Callable[[str], str]] = {"sql": _sql, "json": _json, "plain": _plain}
@@ -79,7 +80,7 @@ class Quoted:
         if len(missing) == len(self.names):
             return None
         if missing:
-            raise MappingError(f"{self.text}: no value for {', '.join(missing)}", code="FIELD_MISSING")
+            raise MappingError(f"{self.text}: no value for {', '.join(missing)}", code=Reason.FIELD_MISSING)
         text = self._start
         for value, (_, quote, literal) in zip(found, self._parts, strict=True):
             text += quote(str(value)) + literal

@@ -11,6 +11,7 @@ from pv_testing.contracts.paths import Getter, Template, first, getter, has
 from pv_testing.core import keys
 from pv_testing.core.errors import ResponseError
 from pv_testing.core.problems import Problem
+from pv_testing.core.reasons import Reason
 from pv_testing.core.yaml_file import Document
 
 LISTING, CREATE = "get_samples", "create_sample"
@@ -59,12 +60,12 @@ class SampleRows:
         missing = [place for place in self.places if not has(row, place) or not _is_word(getter(place)(row))]
         if missing:
             message = f"a row of {LISTING} has no {', '.join(missing)}; say by `map` of {LISTING} where its key is"
-            raise ResponseError(message, code="KEY_MISSING", excerpt=str(row))
+            raise ResponseError(message, code=Reason.KEY_MISSING, excerpt=str(row))
         number, serial = ("" if (word := getter(place)(row)) is None else str(word) for place in self.places)
         sample_id = self.id(row)
         if sample_id is None or sample_id == "" or not _is_word(sample_id):
             message = f"a row of {LISTING} has no id; say by {ID} in `map` of {LISTING} where it is"
-            raise ResponseError(message, code="ID_MISSING", excerpt=str(row))
+            raise ResponseError(message, code=Reason.ID_MISSING, excerpt=str(row))
         return SampleRow(number, serial, str(sample_id))
 
 

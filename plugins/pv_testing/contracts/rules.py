@@ -20,6 +20,7 @@ from pv_testing.core.errors import (
     ResponseError,
     redact,
 )
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Verdict
 
 if TYPE_CHECKING:
@@ -146,7 +147,7 @@ class Rules:
             status = status_of(item) if status_of else 200
             if not isinstance(status, int):
                 return Classification(
-                    Verdict.AMBIGUOUS, "NO_STATUS", "the system doesn't say what became of the record"
+                    Verdict.AMBIGUOUS, Reason.NO_STATUS, "the system doesn't say what became of the record"
                 )
             if not about_success and 200 <= status < 300:
                 return OK

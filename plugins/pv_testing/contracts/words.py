@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Vocabulary:
 
     def _unknown(self, word: str, known: Mapping[str, str]) -> MappingError:
         words = ", ".join(known)
-        return MappingError(f"unknown {self.name} {word[:60]!r}; known are {words}", code="STATUS_UNKNOWN")
+        return MappingError(f"unknown {self.name} {word[:60]!r}; known are {words}", code=Reason.STATUS_UNKNOWN)
 
 
 def _folded(words: Mapping[str, str]) -> dict[str, str]:

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pv_testing.core.errors import DataError, redact
+from pv_testing.core.reasons import Reason
 from pv_testing.domain.records import Criterion, Execution, Measurement, Module, ServiceRequest
 
 _SHOWN = 60
@@ -50,7 +51,7 @@ def mapped(value: Any, what: str) -> Mapping[str, Any]:
     """
     if value is None or isinstance(value, Mapping):
         return value or {}
-    raise _misshapen(what, value, "an object", "NOT_AN_OBJECT")
+    raise _misshapen(what, value, "an object", Reason.NOT_AN_OBJECT)
 
 
 def listed(value: Any, what: str) -> Sequence[Any]:
@@ -65,13 +66,13 @@ def listed(value: Any, what: str) -> Sequence[Any]:
     """
     if value is None or isinstance(value, (list, tuple)):
         return value or ()
-    raise _misshapen(what, value, "a list", "NOT_A_LIST")
+    raise _misshapen(what, value, "a list", Reason.NOT_A_LIST)
 
 
 def _serial(said: Any, name: str) -> str:
     """Return a module's serial number; one with parts of its own is none, and none is ever invented."""
     if isinstance(said, (Mapping, list)):
-        raise _misshapen(f"{name}: a serial number", said, "text", "NOT_TEXT")
+        raise _misshapen(f"{name}: a serial number", said, "text", Reason.NOT_TEXT)
     return text(said)
 
 
@@ -94,7 +95,7 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
     sr_number = text(data.get("sr_number"))
     if not sr_number:
         raise DataError(
-            f"service request {data.get('id')} has no sr_number", system="framework", code="SR_NUMBER_MISSING"
+            f"service request {data.get('id')} has no sr_number", system="framework", code=Reason.SR_NUMBER_MISSING
         )
     name = f"service request {sr_number}"
     parts = {part: mapped(data.get(part), f"{name}: {part}") for part in _PARTS}
@@ -146,7 +147,7 @@ def _id(said: Any, name: str) -> int:
     try:
         return int(said or 0)
     except (TypeError, ValueError, OverflowError):
-        raise _misshapen(f"{name}: id", said, "a whole number", "NOT_WHOLE") from None
+        raise _misshapen(f"{name}: id", said, "a whole number", Reason.NOT_WHOLE) from None
 
 
 def _modules(data: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> Iterable[Module]:

@@ -10,6 +10,7 @@ from collections import Counter
 from enum import Enum
 
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.domain.records import Execution, Measurement
 
 
@@ -55,7 +56,7 @@ def read_status(word: str) -> QualityStatus:
     known = _WORDS.get(word.strip().lower().replace("_", " ").replace("-", " "))
     if known is None:
         words = ", ".join(sorted(w for w in _WORDS if w))
-        raise DataError(f"unknown verdict {word[:40]!r}; known are {words}", code="STATUS_UNKNOWN")
+        raise DataError(f"unknown verdict {word[:40]!r}; known are {words}", code=Reason.STATUS_UNKNOWN)
     return known
 
 
@@ -87,6 +88,6 @@ def _decide(measurement: Measurement, criterion: str, overall: QualityStatus) ->
     if overall is QualityStatus.UNDECIDED:
         raise DataError(
             f"nothing decides on {measurement.parameter}: neither the execution nor a criterion; give the verdict",
-            code="VERDICT_MISSING",
+            code=Reason.VERDICT_MISSING,
         )
     return "execution", overall

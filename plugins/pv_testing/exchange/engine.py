@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from pv_testing.core import metrics
 from pv_testing.core.concurrency import together
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Prepared, Record, Result
 from pv_testing.core.sync import run
 from pv_testing.core.visible import visible
@@ -160,10 +161,11 @@ class Exchange:
                 if record.problem is not None:
                     raise record.problem
                 if not storable(record.key):
-                    raise DataError(f"its key is {UNUSABLE}; {CORRECT_KEY}", code="KEY_UNUSABLE")
+                    raise DataError(f"its key is {UNUSABLE}; {CORRECT_KEY}", code=Reason.KEY_UNUSABLE)
                 if record.key in contradictory:
                     raise DataError(
-                        "comes more than once with different content; correct it at its source", code="DUPLICATE_KEY"
+                        "comes more than once with different content; correct it at its source",
+                        code=Reason.DUPLICATE_KEY,
                     )
                 payload = self.operation.prepare(record)
                 content = content_of(payload)

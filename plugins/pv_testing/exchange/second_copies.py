@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pv_testing.core.errors import IntegrationError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Prepared
 from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Refusal
@@ -83,6 +84,6 @@ class SecondCopies:
     def _refusals(self, copies: Mapping[str, int], untold: Mapping[str, str]) -> Iterator[Refusal]:
         for key, item in self._items.items():
             if copies.get(key, 1) > 1:
-                yield Refusal(key, item.fingerprint, "DUPLICATE_IN_SYSTEM", TWICE.format(copies[key]))
+                yield Refusal(key, item.fingerprint, Reason.DUPLICATE_IN_SYSTEM, TWICE.format(copies[key]))
             elif key in untold and key in self._sent_twice:
-                yield Refusal(key, item.fingerprint, "LOOKUP_REFUSED", NOT_CHECKED.format(untold[key]))
+                yield Refusal(key, item.fingerprint, Reason.LOOKUP_REFUSED, NOT_CHECKED.format(untold[key]))

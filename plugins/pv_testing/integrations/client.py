@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.load import load_contract
 from pv_testing.core.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.core.sync import run
 from pv_testing.exchange.earlier_keys import with_earlier_keys
@@ -175,7 +176,7 @@ class SystemClient:
             f"{', '.join(names)}: nothing would be sent of it by map {of} of the contract {self.contract.name}; leave "
             f"it out, or say there where it goes, or `{name}: {{drop: true}}`"
         )
-        return MappingError(message, code="FIELD_UNKNOWN")
+        return MappingError(message, code=Reason.FIELD_UNKNOWN)
 
     async def acall(self, operation: str, /, **arguments: Any) -> Any:
         """Make one call of the contract that needs no ledger, such as a read.

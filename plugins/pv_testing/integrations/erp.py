@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pv_testing.core.errors import Conflict
+from pv_testing.core.reasons import Reason
 from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import erp_records as records
@@ -228,7 +229,7 @@ class ERPClient(SystemClient):
         """
         found = run(self._amatching("get_invoices", reference))
         if len(found) > 1:
-            raise self._several(len(found), "invoices have this reference", reference, "DUPLICATE_IN_SYSTEM")
+            raise self._several(len(found), "invoices have this reference", reference, Reason.DUPLICATE_IN_SYSTEM)
         return self._read(found[0]) if found else None
 
     def get_invoice(self, invoice_id: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from pv_testing.core import keys
 from pv_testing.core.errors import DataError, MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.core.values import day
 from pv_testing.domain.money import exact, minor_digits, percent_of, round_to
@@ -41,7 +42,7 @@ def amount(value: Any) -> Decimal:
     try:
         return exact(repr(value) if isinstance(value, float) else value)
     except (TypeError, ValueError) as error:
-        raise MappingError(f"{str(value)[:40]!r} is no amount: {error}", code="NOT_A_NUMBER") from None
+        raise MappingError(f"{str(value)[:40]!r} is no amount: {error}", code=Reason.NOT_A_NUMBER) from None
 
 
 def plain(number: Decimal) -> str:
@@ -105,7 +106,7 @@ def consumable(given: Given) -> Record:
 def _record(key: str, named: str, data: dict[str, Any], rest: Callable[[], Mapping[str, Any]]) -> Record:
     """Return a record, or one with its problem where it has no key or its amounts can't be used."""
     if not key:
-        return Record(f"(no {named})", data, MappingError(f"Missing field: {named}", code="FIELD_MISSING"))
+        return Record(f"(no {named})", data, MappingError(f"Missing field: {named}", code=Reason.FIELD_MISSING))
     try:
         return Record(key, {**data, **rest()})
     except DataError as error:
@@ -167,5 +168,5 @@ def _line(number: int, line: Given, digits: int) -> dict[str, Any]:
 
 def _needed(number: int, line: Given, name: str) -> Any:
     if line.get(name) in {None, ""}:
-        raise MappingError(f"Missing field: line_items.{number}.{name}", code="FIELD_MISSING")
+        raise MappingError(f"Missing field: line_items.{number}.{name}", code=Reason.FIELD_MISSING)
     return line[name]

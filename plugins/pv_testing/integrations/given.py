@@ -8,6 +8,7 @@ from typing import Any
 
 from pv_testing.core.errors import MappingError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
 
@@ -30,7 +31,7 @@ def refuse_unknown(given: Given, known: Collection[str], where: str = "") -> Non
     for name in given:
         if name not in known:
             text = f"{where}{name}: unknown field, which nothing would carry; {allowed(name, sorted(known))}"
-            raise MappingError(text, code="FIELD_UNKNOWN")
+            raise MappingError(text, code=Reason.FIELD_UNKNOWN)
 
 
 def unknown(given: Given, known: Collection[str], where: str = "") -> MappingError | None:

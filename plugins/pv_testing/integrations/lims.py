@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pv_testing.contracts.rows import LISTING, SampleRow, SampleRows
 from pv_testing.core import keys
 from pv_testing.core.errors import ConfigError, MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.core.sync import run
 from pv_testing.domain.samples import sample_key
@@ -236,7 +237,7 @@ class LIMSClient(SystemClient):
         rows = self.contract.sample_rows
         if rows is None:
             message = f"the contract must say by `map` of {LISTING} how its rows are read in our words"
-            raise ConfigError(message, system=self.system, provider=self.config.provider, code="NO_ROWS")
+            raise ConfigError(message, system=self.system, provider=self.config.provider, code=Reason.NO_ROWS)
         return rows
 
     def _of_project(self, sr_number: str) -> dict[str, str]:
@@ -274,7 +275,7 @@ def sample_record(sample: Mapping[str, Any]) -> Record:
         "customer": {"name": sample.get("customer")},
         "module": metadata,
     }
-    missing = None if external_id else MappingError("Missing field: external_id", code="FIELD_MISSING")
+    missing = None if external_id else MappingError("Missing field: external_id", code=Reason.FIELD_MISSING)
     return Record(sample_key(project_id, external_id), data, missing or unknown(sample, SAMPLE))
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from pv_testing.contracts.model import Contract
 from pv_testing.contracts.paths import Getter, getter
 from pv_testing.core.errors import ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.providers.unasked import IGNORED
 
 Row = Mapping[str, Any]
@@ -53,7 +54,7 @@ def matching(rows: Sequence[dict[str, Any]], key_of: Callable[[Row], Key], asked
     seen = [key_of(row) for row in rows]
     found = [row for row, key in zip(rows, seen, strict=True) if key == asked]
     if rows and not found:
-        raise ResponseError(IGNORED.format(min(str(key) for key in seen)[:200]), key=asked, code="FILTER_IGNORED")
+        raise ResponseError(IGNORED.format(min(str(key) for key in seen)[:200]), key=asked, code=Reason.FILTER_IGNORED)
     return found
 
 
@@ -77,7 +78,7 @@ def key_reader(contract: Contract, listing: str) -> Callable[[Row], Key]:
         if word in row:
             return _text(getter(word))(row)
         message = f"a row of {listing} has no {word}; say by `map` of {listing} where {ours} is"
-        raise ResponseError(message, code="KEY_MISSING", excerpt=str(row))
+        raise ResponseError(message, code=Reason.KEY_MISSING, excerpt=str(row))
 
     return key
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from pv_testing.core import keys
 from pv_testing.core.errors import MappingError
 from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
@@ -319,7 +320,7 @@ def capa_record(capa: Mapping[str, Any]) -> Record:
 
 def attachment_record(capa_id: str, filename: str, content: bytes, content_type: str) -> Record:
     """Return the record of a file of a CAPA; its content is known by its digest."""
-    problem = None if content else MappingError("the file is empty", code="FIELD_MISSING")
+    problem = None if content else MappingError("the file is empty", code=Reason.FIELD_MISSING)
     data = {
         "capa_id": capa_id,
         "filename": filename,

@@ -21,7 +21,7 @@ from pv_testing.ledger import replay
 from pv_testing.ledger.audit import MARK
 from pv_testing.ledger.marks import UNTOLD, digest
 from pv_testing.ledger.replay import ANY, Told
-from pv_testing.ledger.rules import Row, doubt, unheard_of
+from pv_testing.ledger.rules import Row, unheard_of, unresolved_version
 from pv_testing.ledger.tables import record, watermark
 from pv_testing.ledger.types import State
 
@@ -30,7 +30,7 @@ MOST_CLAIMS = 2**40
 """No record is claimed so often without an event; beyond a database's whole numbers it could be claimed no more."""
 LONGEST_LEASE = 86_400.0
 """Seconds; no attempt asks for more, and a record under a longer lease would wait for nothing."""
-_ANSWERED = ("state", "fingerprint", "confirmed", "revision", "external_id", "doubtful", "code", "reason")
+_ANSWERED = ("state", "fingerprint", "confirmed", "revision", "external_id", "unresolved_fingerprint", "code", "reason")
 _KEPT_BY_A_CLAIM = ("confirmed", "revision", "external_id", "code", "reason")
 _IN_FLIGHT, _UNKNOWN = State.IN_FLIGHT.value, State.UNKNOWN.value
 _FIELDS = ("system", "kind", "key", "sequence", "action", "result", "external_id", "fingerprint", "detail")
@@ -235,11 +235,11 @@ def _in_flight(kept: Row, told: Row, now: float) -> str:
     before = (kept.before_state, kept.before_fingerprint)
     if wrong or told.state == ANY:
         return wrong
-    in_doubt = doubt(told)
-    if in_doubt not in {"", ANY} and (kept.doubtful != in_doubt or before != (_UNKNOWN, in_doubt)):
+    in_doubt = unresolved_version(told)
+    if in_doubt not in {"", ANY} and (kept.unresolved_fingerprint != in_doubt or before != (_UNKNOWN, in_doubt)):
         return "its claim forgets that another version may have been sent"
     if before != (told.state, told.fingerprint) and (
-        kept.before_state != _UNKNOWN or kept.doubtful != kept.before_fingerprint
+        kept.before_state != _UNKNOWN or kept.unresolved_fingerprint != kept.before_fingerprint
     ):
         return f"its claim says that it was {kept.before_state} before, the audit trail says {told.state}"
     return ""

@@ -13,25 +13,26 @@ from sqlalchemy import Column, ColumnElement, Connection, Text, and_, bindparam,
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from pv_testing.core.errors import DataError, redact
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.tables import record
 
 LONGEST_KEY = 2_000  # bytes; PostgreSQL's indexes take no more than 2,704 for system, kind and key
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-ID_UNUSABLE = "ID_UNUSABLE"
 UNUSABLE = "empty, too long or has characters that no database can keep"
 _COLUMNS = [record.c[name] for name in Row._fields]
 _CLAIMED = (
-    "state", "fingerprint", "confirmed", "doubtful", "code", "reason", "token", "owner", "lease_until", "before_state",
-    "before_fingerprint",
+    "state", "fingerprint", "confirmed", "unresolved_fingerprint", "code", "reason", "token", "owner", "lease_until",
+    "before_state", "before_fingerprint",
 )  # fmt: skip
 _SETTLED = (
-    "state", "fingerprint", "confirmed", "revision", "external_id", "doubtful", "code", "reason", "lease_until",
+    "state", "fingerprint", "confirmed", "revision", "external_id", "unresolved_fingerprint", "code", "reason",
+    "lease_until",
 )  # fmt: skip
 
 
 def _update(names: Sequence[str]) -> str:
-    changes = ", ".join(f"{name} = ?" for name in names)
+    changes = ", ".join(f"{record.c[name].name} = ?" for name in names)
     return f"UPDATE ledger_record SET {changes}, changed_at = ? WHERE system = ? AND kind = ? AND key = ?"  # noqa: S608
 
 
@@ -44,7 +45,7 @@ def insertion(table: str, names: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
 
 
-_INSERT = insertion("ledger_record", (*Row._fields, "changed_at", "system", "kind"))
+_INSERT = insertion("ledger_record", [*(column.name for column in _COLUMNS), "changed_at", "system", "kind"])
 
 
 def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) -> None:
@@ -98,7 +99,7 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
     """Return what is known of the keys; those that aren't known are left out."""
     if not all_storable(keys):
         unusable = next(key for key in keys if not storable(key))
-        raise DataError(f"the key {clean(unusable)[:100]!r} is {UNUSABLE}", system=system, code="KEY_UNUSABLE")
+        raise DataError(f"the key {clean(unusable)[:100]!r} is {UNUSABLE}", system=system, code=Reason.KEY_UNUSABLE)
     found = lookup(connection, _COLUMNS, of(system, kind), record.c.key, keys)
     return {row[0]: Row._make(row) for row in found}
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pv_testing.core.errors import LedgerError, redact
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import NOTHING, Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT
-from pv_testing.ledger.rows import ID_UNUSABLE, UNUSABLE, add, clean, fetch, storable, write_claimed, write_settled
+from pv_testing.ledger.rows import UNUSABLE, add, clean, fetch, storable, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import Refusal, State
@@ -70,7 +71,7 @@ def _suspected(system: str, kind: str, before: Row, row: Row) -> Draft:
 
 
 def _refused(system: str, kind: str, row: Row) -> Draft:
-    detail = {"code": row.code, "reason": row.reason, "doubtful": row.doubtful}
+    detail = {"code": row.code, "reason": row.reason, "doubtful": row.unresolved_fingerprint}
     place = (system, kind, row.key)
     return Draft(row.owner, "quarantine", *place, Result.QUARANTINED.value, row.external_id, row.fingerprint, detail)
 
@@ -129,7 +130,7 @@ def confirm(
     """Note that a person has seen a record in the system."""
     if not storable(external_id):
         message = f"the id {clean(external_id)[:60]!r} can't be kept: it is {UNUSABLE}"
-        raise LedgerError(message, system=system, key=key, code=ID_UNUSABLE)
+        raise LedgerError(message, system=system, key=key, code=Reason.ID_UNUSABLE)
     with store.writing() as writing:
         row = fetch(writing.connection, system, kind, [key]).get(key)
         if row is None or not _open(row, writing.now):
@@ -138,7 +139,7 @@ def confirm(
                 + (f"is {row.state.replace('_', ' ')}" if row else "isn't known"),
                 system=system,
                 key=key,
-                code="NOT_WAITING",
+                code=Reason.NOT_WAITING,
             )
         after = rules.confirm(row, external_id)
         write_settled(writing.connection, system, kind, [after], writing.now)

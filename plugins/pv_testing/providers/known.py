@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pv_testing.contracts.model import Contract, OperationSpec
 from pv_testing.core.errors import AuthenticationError, ConfigError, Rejected, ResponseError, SecurityError
+from pv_testing.core.reasons import Reason
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
 from pv_testing.transports.rest import RestSession
@@ -38,7 +39,7 @@ async def known_by_a_read(contract: Contract, session: RestSession) -> str:
             return f"a caller who may {spec.name}; {contract.provider} doesn't say as whom"
     said = f"none of its reads ({', '.join(tried)}) tells us from a stranger" if tried else "no read without arguments"
     message = f"{contract.file} has no identity, and {said}; add the request that says who is asking"
-    raise ConfigError(message, system=contract.system, provider=contract.provider, code="NO_IDENTITY")
+    raise ConfigError(message, system=contract.system, provider=contract.provider, code=Reason.NO_IDENTITY)
 
 
 def _reads(contract: Contract) -> Iterator[OperationSpec]:

@@ -15,7 +15,8 @@ from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.concurrency import bounded
 from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError, redact
 from pv_testing.core.fingerprint import idempotency_key
-from pv_testing.core.records import BULK_INCOMPLETE, Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.core.reasons import Reason
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.providers import ids
@@ -30,13 +31,17 @@ if TYPE_CHECKING:
 
 LOOKED_UP, LOOKED_UP_EACH = 1_000, 20
 """The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
-NO_ID = Reply(Verdict.AMBIGUOUS, code="NO_ID", reason="the system doesn't say the record's id, which its changes need")
+NO_ID = Reply(
+    Verdict.AMBIGUOUS, code=Reason.NO_ID, reason="the system doesn't say the record's id, which its changes need"
+)
 NOT_SAID = (
     "the answer has no id where {0} of the contract says; it may be a refusal that errors.rules doesn't know: {1}"
 )
 SHOWN = 200
 
-NO_ANSWER = Reply(Verdict.AMBIGUOUS, code=BULK_INCOMPLETE, reason="the system's answer doesn't speak of the record")
+NO_ANSWER = Reply(
+    Verdict.AMBIGUOUS, code=Reason.BULK_INCOMPLETE, reason="the system's answer doesn't speak of the record"
+)
 
 
 class RestProvider:
@@ -233,7 +238,7 @@ class RestOperation:
         """
         external_id = ids.id_text(said_id)
         if external_id is None:
-            return Reply(Verdict.AMBIGUOUS, code=ids.CODE, reason=ids.unusable(said_id))
+            return Reply(Verdict.AMBIGUOUS, code=Reason.ID_UNUSABLE, reason=ids.unusable(said_id))
         if expected and not external_id:
             return NO_ID._replace(reason=NOT_SAID.format(expected, redact(str(body), SHOWN)))
         if self._needs_id and not external_id and not (item and item.external_id):
@@ -306,7 +311,7 @@ class RestOperation:
         key = find.key_of_sent(item.payload, self._context(item))
         if key is None:
             message = f"the record can't be looked up, for it has no value for {find.sent_key.text}"
-            raise MappingError(message, key=item.key, code="FIELD_MISSING")
+            raise MappingError(message, key=item.key, code=Reason.FIELD_MISSING)
         return key
 
     async def _looked_up(self, request: Request, find: Find, key: str, most: int | None) -> Sequence[Mapping[str, Any]]:
@@ -353,7 +358,7 @@ class RestOperation:
         external_id = ids.of_found(find.id(newest), item.key)
         if self._needs_id and not external_id:
             message = "what the look-up found has no id where find.id of the contract says, which its changes need"
-            raise ResponseError(message, key=item.key, code="ID_MISSING", excerpt=str(newest))
+            raise ResponseError(message, key=item.key, code=Reason.ID_MISSING, excerpt=str(newest))
         # An amendment is a record of its own; of what is changed in place, any second one is one too many.
         copies = len(same) if self.limits.on_change == "amend" else len(matches)
         return Found(external_id, in_effect=bool(same), body=newest, copies=max(1, copies))
@@ -395,4 +400,4 @@ class RestOperation:
 def _refuse_too_many(found: Sequence[Any], most: int | None) -> None:
     if most is not None and len(found) > most:
         message = f"the look-up found more than {most:,} records; the system ignores what it was asked for"
-        raise ResponseError(message, code="FILTER_IGNORED")
+        raise ResponseError(message, code=Reason.FILTER_IGNORED)

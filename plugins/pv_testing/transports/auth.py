@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.core import clock
 from pv_testing.core.errors import AuthenticationError, ConfigError, Rejected, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.redaction import conceal
 from pv_testing.core.response import Response
 
@@ -64,7 +65,7 @@ class FixedHeader(Auth):
             message = (
                 f"the value for the header {name!r} has line ends, blanks around it or other than ASCII characters"
             )
-            raise ConfigError(message, code="CREDENTIALS_UNUSABLE")
+            raise ConfigError(message, code=Reason.CREDENTIALS_UNUSABLE)
         self._headers = {name: value}
 
     def current(self) -> Mapping[str, str]:
@@ -155,10 +156,10 @@ class TokenAuth(Auth):
             said = (await self._answer(session, "POST", url, **request)).json()
         except ResponseError:
             message = "the token endpoint's answer is not JSON; check its address"
-            raise AuthenticationError(message, code="TOKEN_UNREADABLE") from None
+            raise AuthenticationError(message, code=Reason.TOKEN_UNREADABLE) from None
         token = said.get("access_token") if isinstance(said, Mapping) else None
         if not token or not isinstance(token, str):
-            raise AuthenticationError("the token endpoint answered without an access_token", code="TOKEN_MISSING")
+            raise AuthenticationError("the token endpoint answered without an access_token", code=Reason.TOKEN_MISSING)
         self._on_token(token)
         return dict(said)
 
@@ -168,7 +169,7 @@ class TokenAuth(Auth):
             return await session.unauthenticated(method, url, **request)
         except (Rejected, AuthenticationError) as error:
             message = f"the token endpoint refuses the credentials ({error.code}); check them and the token address"
-            raise AuthenticationError(message, code="CREDENTIALS_REFUSED") from None
+            raise AuthenticationError(message, code=Reason.CREDENTIALS_REFUSED) from None
 
 
 class JwtLogin(TokenAuth):

@@ -11,6 +11,7 @@ from yarl import URL
 
 from pv_testing.contracts.pages import Pagination
 from pv_testing.core.errors import PaginationLoop, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ async def items(
             message = (
                 f"the listing is larger than {pages.most_bytes:,} bytes after {number:,} pages; ask for less of it"
             )
-            raise PaginationLoop(message, code="LISTING_TOO_LARGE")
+            raise PaginationLoop(message, code=Reason.LISTING_TOO_LARGE)
         for item in page:
             if item_id is not None:
                 _refuse_second(item_id(item), ids, number)
@@ -127,7 +128,7 @@ def _refuse_second(found: Any, ids: set[str], number: int) -> None:
             f"page {number} of the listing has the id {text[:100]} once more; its order changes, so that others may be "
             "missing: nothing of it is used"
         )
-        raise ResponseError(message, code="LISTED_TWICE")
+        raise ResponseError(message, code=Reason.LISTED_TWICE)
     ids.add(text)
 
 

@@ -24,6 +24,7 @@ from pv_testing.core.errors import (
     SecurityError,
     ServerUnavailable,
 )
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 from pv_testing.transports.addresses import Addresses
@@ -338,7 +339,7 @@ class RestSession:
             self._renewed = credentials
         if doubtful:
             message = "the token was refused and is renewed; the request may have taken effect"
-            raise AmbiguousOutcome(message, code="TOKEN_REFUSED", excerpt=response.text)
+            raise AmbiguousOutcome(message, code=Reason.TOKEN_REFUSED, excerpt=response.text)
 
     def _follow(self, call: OutgoingRequest, response: Response) -> None:
         self._succeeded(call)
@@ -362,7 +363,7 @@ class RestSession:
                 if call.repeatable:
                     raise Again(error) from error.__cause__
                 message = "the answer can't be understood; the request may have taken effect"
-                raise AmbiguousOutcome(message, code="NOT_JSON", excerpt=response.text) from error
+                raise AmbiguousOutcome(message, code=Reason.NOT_JSON, excerpt=response.text) from error
         return response
 
     def _refused(self, call: OutgoingRequest, classification: Classification, response: Response) -> Exception:

@@ -15,6 +15,7 @@ from aiohttp.connector import Connection
 
 from pv_testing.core import lease
 from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
+from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response, read_bounded
 from pv_testing.core.sync import close_with
 from pv_testing.transports.outgoing_request import Again, OutgoingRequest
@@ -126,7 +127,7 @@ class Wire:
                 return Response(raw.status, raw.headers, body, raw.url)
         except aiohttp.ClientConnectorCertificateError as error:
             message = "the system's certificate is not trusted; set ca_cert to the authority that issued it"
-            raise SecurityError(message, code="CERTIFICATE_UNTRUSTED", excerpt=str(error)) from error
+            raise SecurityError(message, code=Reason.CERTIFICATE_UNTRUSTED, excerpt=str(error)) from error
         except aiohttp.ClientConnectorSSLError as error:
             raise _no_tls(error) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
@@ -177,9 +178,9 @@ def _no_tls(error: aiohttp.ClientConnectorSSLError) -> Exception:
     reason = str(getattr(error.os_error, "reason", ""))
     if "ALERT" in reason:
         message = "the system ends the TLS handshake; if it wants a certificate, check client_cert and client_key"
-        return SecurityError(message, code="CERTIFICATE_REFUSED", excerpt=reason)
+        return SecurityError(message, code=Reason.CERTIFICATE_REFUSED, excerpt=reason)
     if reason == "WRONG_VERSION_NUMBER":
-        return SecurityError("the system doesn't speak TLS at this address; check base_url", code="NO_TLS")
+        return SecurityError("the system doesn't speak TLS at this address; check base_url", code=Reason.NO_TLS)
     return Again(NetworkError(f"the system can't be reached: {_short(error)}"))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.core.errors import MappingError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.providers.redmine.keys import ISSUES, TIME_ENTRIES, Item
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ async def listed(provider: RedmineProvider, name: str, criteria: Mapping[str, st
     for criterion in criteria:
         if criterion not in CRITERIA[name]:
             message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
-            raise MappingError(message, code="FIELD_UNKNOWN")
+            raise MappingError(message, code=Reason.FIELD_UNKNOWN)
     items = await (_issues(provider, name, criteria) if name in TRACKERS else _entries(provider, name, criteria))
     wanted = {criterion: criteria[criterion] for criterion in ("external_id", "task_id") if criterion in criteria}
     return [item for item in items if all(item[criterion] == value for criterion, value in wanted.items())]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pv_testing.config.options import chosen
 from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import AmbiguousOutcome, ConfigError, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.redmine.keys import ISSUES, TIME_ENTRIES, Collection, Item, Keys
@@ -60,7 +61,7 @@ class RedmineProvider(RestProvider):
         from pv_testing.providers.redmine.steps import SteppedOperation
 
         if name in {"log_audit_event", "get_audit_events"} and name not in self.contract.operations:
-            raise ConfigError(NO_AUDIT, system=self.contract.system, operation=name, code="NO_OPERATION")
+            raise ConfigError(NO_AUDIT, system=self.contract.system, operation=name, code=Reason.NO_OPERATION)
         steps: dict[str, type[SteppedOperation]] = {
             "create_task": IssueOperation,
             "create_subtask": IssueOperation,

@@ -8,6 +8,7 @@ from typing import Any
 
 from pv_testing.core import keys
 from pv_testing.core.errors import AuthenticationError, Conflict, PermissionDenied, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.transports import pagination
@@ -58,7 +59,7 @@ class SenaiteProvider(RestProvider):
             again = {str(item["uid"]) for item in await self._read(name, criteria)}
             if again != by_uid.keys():
                 message = "the listing gives records twice, and others when it is read again; its order changes"
-                raise ResponseError(message, operation=name, code="LISTED_TWICE")
+                raise ResponseError(message, operation=name, code=Reason.LISTED_TWICE)
         return list(by_uid.values())
 
     async def _read(self, name: str, criteria: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import AWAITED, SenaiteProvider, only
@@ -78,13 +79,13 @@ class ResultOperation(SteppedOperation):
         """Make sure that the sample takes results, and that it is the only one of its business key."""
         found = only(await self._provider.search("get_samples", id=sample), uid=sample)
         if not found:
-            raise NotFound(f"SENAITE has no sample {sample}", code="SAMPLE_GONE")
+            raise NotFound(f"SENAITE has no sample {sample}", code=Reason.SAMPLE_GONE)
         state, key = found[0]["review_state"], str(found[0].get("getClientSampleID") or "")
         if state in AWAITED:
             message = f"the sample is {state}: receive it in SENAITE, then release the results"
             raise Conflict(message, code="NOT_RECEIVED")
         if state in INACTIVE:
-            raise Conflict(f"the sample is {state} in SENAITE", code="SAMPLE_GONE")
+            raise Conflict(f"the sample is {state} in SENAITE", code=Reason.SAMPLE_GONE)
         if key:
             require_single(active_copies((await registered(self._provider, [key])).get(key, ())))
 

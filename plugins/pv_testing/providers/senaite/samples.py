@@ -10,6 +10,7 @@ from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import Conflict, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.rest import NO_ID
@@ -21,7 +22,6 @@ from pv_testing.providers.unasked import with_unclear
 
 KEYS = 50
 INACTIVE = frozenset({"cancelled", "invalid", "rejected"})
-DOUBLE = "DUPLICATE_IN_SYSTEM"
 
 
 class SampleOperation(SteppedOperation):
@@ -65,7 +65,11 @@ class SampleOperation(SteppedOperation):
         async with self._provider.explained(item.key):
             reply = await self._send_one(replace(item, payload={**payload, **names}))
         if item.absent and reply.verdict is Verdict.OK and await self._is_double(item):
-            return Reply(Verdict.AMBIGUOUS, code=DOUBLE, reason="an earlier request has taken effect after all")
+            return Reply(
+                Verdict.AMBIGUOUS,
+                code=Reason.DUPLICATE_IN_SYSTEM,
+                reason="an earlier request has taken effect after all",
+            )
         return reply
 
     async def _is_double(self, item: Prepared) -> bool:
@@ -77,9 +81,9 @@ class SampleOperation(SteppedOperation):
         """Order the analyses that a registered sample lacks; its client and type are not ours to change."""
         found = (await self.find([item])).get(item.key)
         if found is not None and found.unclear:
-            raise ResponseError(found.unclear, key=item.key, code="FILTER_IGNORED")
+            raise ResponseError(found.unclear, key=item.key, code=Reason.FILTER_IGNORED)
         if found is None:
-            raise Conflict("SENAITE doesn't have the sample any more", key=item.key, code="SAMPLE_GONE")
+            raise Conflict("SENAITE doesn't have the sample any more", key=item.key, code=Reason.SAMPLE_GONE)
         different = [f"{theirs} instead of {ours}" for ours, theirs in _differences(item.payload, found.body)]
         if different:
             message = f"the sample is registered with {', '.join(different)}; correct it in SENAITE or in the framework"
@@ -135,7 +139,7 @@ def require_single(copies: int) -> None:
     """
     if copies > 1:
         message = f"SENAITE has {copies} active samples with this Client Sample ID; cancel all but one, then release"
-        raise Conflict(message, code=DOUBLE)
+        raise Conflict(message, code=Reason.DUPLICATE_IN_SYSTEM)
 
 
 def is_active(sample: Mapping[str, Any]) -> bool:

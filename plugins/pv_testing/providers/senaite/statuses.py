@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import AmbiguousOutcome, Conflict, NotFound, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers.senaite.provider import SenaiteProvider
 from pv_testing.providers.senaite.samples import active_copies, registered, require_single
@@ -71,9 +72,9 @@ class StatusOperation(SteppedOperation):
     async def _sample(self, item: Prepared) -> Found:
         found = (await self.find([item])).get(item.key)
         if found is not None and found.unclear:
-            raise ResponseError(found.unclear, key=item.key, code="FILTER_IGNORED")
+            raise ResponseError(found.unclear, key=item.key, code=Reason.FILTER_IGNORED)
         if found is None:
-            raise NotFound(f"SENAITE has no sample {item.payload['id']}", key=item.key, code="SAMPLE_GONE")
+            raise NotFound(f"SENAITE has no sample {item.payload['id']}", key=item.key, code=Reason.SAMPLE_GONE)
         return found
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pv_testing.core.errors import Conflict
+from pv_testing.core.reasons import Reason
 from pv_testing.providers.senaite.analyses import GONE
 
 OPEN = frozenset({"unassigned", "assigned"})
@@ -150,4 +151,4 @@ def _same_unit(result: Wanted, analysis: Mapping[str, Any]) -> None:
     unit = str(analysis.get("getUnit") or "")
     if unit != result.unit:
         message = f"the analysis {result.keyword} is in {unit or 'no unit'}, the result in {result.unit or 'none'}"
-        raise Conflict(message, code="UNIT_DIFFERS")
+        raise Conflict(message, code=Reason.UNIT_DIFFERS)

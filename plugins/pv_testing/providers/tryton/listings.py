@@ -10,6 +10,7 @@ from pv_testing.contracts.model import Contract
 from pv_testing.core import keys
 from pv_testing.core.errors import MappingError, NotFound
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from pv_testing.providers.tryton.provider import Item, TrytonProvider
@@ -60,7 +61,7 @@ async def listed(provider: TrytonProvider, name: str, criteria: Mapping[str, str
     for criterion in criteria:
         if criterion not in CRITERIA[name]:
             message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
-            raise MappingError(message, code="FIELD_UNKNOWN")
+            raise MappingError(message, code=Reason.FIELD_UNKNOWN)
     if name == "get_customers":
         where = [[{"id": "code"}.get(field, field), "=", value] for field, value in criteria.items()]
         return [customer(each) for each in await provider.search("party.party", where, CUSTOMER, operation=name)]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, ConfigError, PaginationLoop, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.providers.tryton.answers import classify
@@ -50,7 +51,7 @@ class TrytonProvider(RestProvider):
         """
         if config.auth_type != "basic":
             message = f"Tryton gives a session for name and password; set auth_type: basic, not {config.auth_type}"
-            raise ConfigError(message, system=config.system, code="SETTING_MISSING")
+            raise ConfigError(message, system=config.system, code=Reason.SETTING_MISSING)
         return TrytonLogin(str(config.username), str(config.password), on_token)
 
     def operation(self, name: str) -> Operation:
@@ -184,7 +185,7 @@ class TrytonProvider(RestProvider):
 
         self.contract.operation(name)
         if name != "get_invoice":
-            raise ConfigError(f"{name} is no single read of Tryton; list it", code="NO_OPERATION")
+            raise ConfigError(f"{name} is no single read of Tryton; list it", code=Reason.NO_OPERATION)
         return await invoice(self, **arguments)
 
     async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
@@ -198,11 +199,11 @@ class TrytonProvider(RestProvider):
 def _goes_on(page: Any, last: int) -> None:
     """Make sure that a page is one of records, each with a higher id than the one before."""
     if not isinstance(page, list):
-        raise ResponseError("Tryton's answer to a search is no list", code="NO_LIST", excerpt=str(page))
+        raise ResponseError("Tryton's answer to a search is no list", code=Reason.NO_LIST, excerpt=str(page))
     for record in page:
         number = record.get("id") if isinstance(record, Mapping) else None
         if not isinstance(number, int) or isinstance(number, bool):
-            raise ResponseError("Tryton's answer has something without id", code="NO_LIST", excerpt=str(record))
+            raise ResponseError("Tryton's answer has something without id", code=Reason.NO_LIST, excerpt=str(record))
         if number <= last:
             message = f"Tryton gave the record {number} after {last}; a proxy may have answered in its place"
             raise PaginationLoop(message)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.core.errors import Rejected
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from pv_testing.providers.tryton.provider import TrytonProvider
@@ -50,7 +51,7 @@ class Setup:
 
     async def unit(self, symbol: str, operation: str) -> int:
         """Return the number of a unit of measure by symbol, such as ``l``."""
-        found = await self._one("product.uom", symbol, operation, "unit", "UNIT_UNKNOWN", by="symbol")
+        found = await self._one("product.uom", symbol, operation, "unit", Reason.UNIT_UNKNOWN, by="symbol")
         return int(found["id"])
 
     async def _one(
