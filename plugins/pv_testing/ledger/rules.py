@@ -99,7 +99,7 @@ def in_doubt(row: Row) -> bool:
     Of a record that waits as ``CONTENT_DIFFERS`` a look-up has shown the content. Its version stays unresolved all the
     same, so that it is looked up again after its release.
     """
-    if row.state not in _FATE_UNKNOWN and row.code == Reason.CONTENT_DIFFERS:
+    if row.code == Reason.CONTENT_DIFFERS and row.state in {_QUARANTINED, _RELEASED}:
         return False
     return bool(unresolved_version(row))
 
