@@ -11,7 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.links import SampleLink
-from operators.retry_policy import AGAIN, ErrorTreeRetryPolicy
+from operators.retry_policy import ErrorTreeRetryPolicy, can_mend
 from pv_testing.core.reasons import Reason
 
 Workflow = Callable[..., Coroutine[Any, Any, "Report | Sequence[Report]"]]
@@ -258,7 +258,7 @@ def in_order(reports: Iterable[Report]) -> list[Report]:
 
     def place(report: Report) -> int:
         if report.error is not None:
-            return 0 if report.error.action in AGAIN else 1
+            return 0 if can_mend(report.error) else 1
         return 2 if report.counts()["deferred"] else 3
 
     return sorted(reports, key=place)

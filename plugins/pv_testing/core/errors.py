@@ -77,7 +77,7 @@ class IntegrationError(Exception):
         excerpt: a piece of what the system said; it is redacted and shortened here.
 
     Attributes:
-        doubtful: whether a request was sent before, which may have taken effect although the system refuses it.
+        may_have_effect: whether a request was sent before, which may have taken effect although the system refuses it.
     """
 
     actor: ClassVar[Actor] = Actor.SYSTEM
@@ -102,7 +102,7 @@ class IntegrationError(Exception):
         self.operation = operation
         self.key = key
         self.code = str(code or self.default_code)  # plain text, whatever crosses a process border
-        self.doubtful = False
+        self.may_have_effect = False
         self.excerpt = redact(excerpt) if excerpt else ""
         super().__init__(message)
 
@@ -254,7 +254,14 @@ class PaginationLoop(ResponseError):
 
 
 class AmbiguousOutcome(IntegrationError):
-    """The request may or may not have taken effect; only a look-up can tell."""
+    """The request may or may not have taken effect; only a look-up can tell.
+
+    Attributes:
+        recorded: whether the ledger holds the record as unresolved, so that another try looks it up before it sends
+            anything. A plain call, outside of an exchange, is not recorded: its repetition could take effect twice.
+    """
+
+    recorded: bool = False
 
     actor = Actor.TRANSIENT
     action = Action.RESOLVE

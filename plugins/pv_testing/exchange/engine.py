@@ -13,7 +13,7 @@ from collections.abc import Set as AbstractSet
 
 from pv_testing.core import metrics
 from pv_testing.core.concurrency import together
-from pv_testing.core.errors import DataError
+from pv_testing.core.errors import AmbiguousOutcome, DataError
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Prepared, Record, Result
 from pv_testing.core.sync import run
@@ -100,6 +100,8 @@ class Exchange:
 
         await together(*(work() for _ in range(width)))
         report.error = shared.stopped
+        if isinstance(report.error, AmbiguousOutcome):
+            report.error.recorded = True
         report.close()
         _measure(report)
         return report

@@ -282,7 +282,10 @@ class SystemClient:
 
 def failure(outcome: Outcome) -> MappingError | Rejected | AmbiguousOutcome:
     """Return the error that says why a record is not in effect."""
-    kinds = {Result.QUARANTINED: MappingError, Result.REJECTED: Rejected}
-    kind: Any = kinds.get(outcome.result, AmbiguousOutcome)
-    error: MappingError | Rejected | AmbiguousOutcome = kind(outcome.reason, key=outcome.key, code=outcome.code)
-    return error
+    if outcome.result is Result.QUARANTINED:
+        return MappingError(outcome.reason, key=outcome.key, code=outcome.code)
+    if outcome.result is Result.REJECTED:
+        return Rejected(outcome.reason, key=outcome.key, code=outcome.code)
+    deferred = AmbiguousOutcome(outcome.reason, key=outcome.key, code=outcome.code)
+    deferred.recorded = True
+    return deferred

@@ -201,7 +201,7 @@ class RestOperation:
             repeatable=self._repeatable,
             stepped=self.stepped,
             needs_id=self._needs_id,
-            changes=spec.kind.endswith("_status"),
+            changes=spec.kind in STATES,
             own_record=self.at_once and spec.kind not in STATES,
         )
 
@@ -271,8 +271,8 @@ class RestOperation:
         classification = self._classify_item(answer)
         if classification.verdict is Verdict.OK:
             return self._confirmed(bulk.id(answer), answer, expected="bulk.id" if bulk.says_id else "")
-        doubtful = classification.verdict is Verdict.RETRYABLE and not self._repeatable and not classification.promised
-        verdict = Verdict.AMBIGUOUS if doubtful else classification.verdict
+        in_doubt = classification.verdict is Verdict.RETRYABLE and not self._repeatable and not classification.promised
+        verdict = Verdict.AMBIGUOUS if in_doubt else classification.verdict
         return Reply(verdict, reason=classification.reason, code=classification.code)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found] | None:

@@ -133,7 +133,7 @@ class Wire:
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Again(NetworkError(f"the system can't be reached: {_short(error)}")) from error
         except SecurityError as error:
-            raise error if call.repeatable else _doubtful(error.message, error.code) from error
+            raise error if call.repeatable else _ambiguous(error.message, error.code) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _broken(error, call) from error
 
@@ -169,7 +169,7 @@ def _broken(error: Exception, call: OutgoingRequest) -> Exception:
     timed_out = isinstance(error, asyncio.TimeoutError)
     what = "the answer did not come in time" if timed_out else f"the answer broke off: {_short(error)}"
     if not call.repeatable:
-        return _doubtful(what)
+        return _ambiguous(what)
     return Again(DeadlineExceeded(what) if timed_out else NetworkError(what))
 
 
@@ -184,7 +184,7 @@ def _no_tls(error: aiohttp.ClientConnectorSSLError) -> Exception:
     return Again(NetworkError(f"the system can't be reached: {_short(error)}"))
 
 
-def _doubtful(what: str, code: str = "") -> AmbiguousOutcome:
+def _ambiguous(what: str, code: str = "") -> AmbiguousOutcome:
     return AmbiguousOutcome(f"{what}; the request may have taken effect", code=code)
 
 
