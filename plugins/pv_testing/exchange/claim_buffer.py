@@ -15,7 +15,7 @@ from pv_testing.core.records import Outcome, Prepared, Result
 from pv_testing.core.visible import visible
 from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Claimed, Decision, Ledger, Refusal, Settlement
-from pv_testing.ledger.rows import id_problem
+from pv_testing.ledger.claims import with_usable_id
 
 GROUP_SECONDS = 1.0
 RENEWALS = 3
@@ -256,19 +256,16 @@ class ClaimBuffer:
         claim = self._held.pop(item.key, None)
         if claim is None:
             return
-        problem = id_problem(external_id)
-        if problem:
-            external_id = ""
-            if result.in_effect:
-                result, code, reason = Result.QUARANTINED, Reason.ID_UNUSABLE, problem
-        outcome = Outcome(item.key, result, external_id, code, reason, body or {})
-        settlement = Settlement(claim, result, external_id, code, reason, claim.key in self._sent)
+        settlement = self._settlement(claim, result, external_id, code, reason)
+        outcome = Outcome(
+            item.key, settlement.result, settlement.external_id, settlement.code, settlement.reason, body or {}
+        )
         self._group.append((settlement, outcome))
 
     def _settlement(
         self, claim: Claimed, result: Result, external_id: str = "", code: str = "", reason: str = ""
     ) -> Settlement:
-        return Settlement(claim, result, external_id, code, reason, sent=claim.key in self._sent)
+        return with_usable_id(Settlement(claim, result, external_id, code, reason, claim.key in self._sent))
 
     def due(self) -> bool:
         """Whether the group has waited long enough to be committed."""

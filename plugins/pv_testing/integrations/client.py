@@ -19,6 +19,7 @@ from pv_testing.core.sync import run
 from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
+from pv_testing.integrations import addresses
 from pv_testing.integrations.given import Given, in_words_of, unknown
 from pv_testing.integrations.keeping import open_configured_ledger
 from pv_testing.integrations.matching import LISTINGS, key_reader, matching
@@ -129,6 +130,7 @@ class SystemClient:
             dry_run: only say what would happen.
         """
         carried = (await self.provider()).operation(operation)
+        await asyncio.to_thread(addresses.notice, self.ledger, self.system, self.config.base_url, keep=not dry_run)
         records = await asyncio.to_thread(with_earlier_keys, self.ledger, self.system, carried.kind, records)
         exchange = Exchange(carried, self.ledger, owner=self.owner, replay=replay)
         return await asyncio.to_thread(exchange.plan, records) if dry_run else await exchange.arun(records)

@@ -166,15 +166,23 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
 
 def _tidy(settlement: Settlement) -> Settlement:
     """Return the settlement with nothing secret or unstorable in what a system said."""
-    problem = id_problem(settlement.external_id)
-    if problem and settlement.result.in_effect:
-        return settlement._replace(result=Result.QUARANTINED, external_id="", code=Reason.ID_UNUSABLE, reason=problem)
-    if not problem and not settlement.reason and not settlement.code:
+    if not settlement.reason and not settlement.code:
         return settlement
-    code = clean(settlement.code)
-    external_id = "" if problem else settlement.external_id
-    reason = clean(redact(settlement.reason, REASON_LIMIT))
-    return settlement._replace(external_id=external_id, code=code, reason=reason)
+    return settlement._replace(code=clean(settlement.code), reason=clean(redact(settlement.reason, REASON_LIMIT)))
+
+
+def with_usable_id(settlement: Settlement) -> Settlement:
+    """Return a settlement whose id a database can keep; without one, a record that took effect waits for a person.
+
+    Args:
+        settlement: with the id as the system says it.
+    """
+    problem = id_problem(settlement.external_id)
+    if not problem:
+        return settlement
+    if not settlement.result.in_effect:
+        return settlement._replace(external_id="")
+    return settlement._replace(result=Result.QUARANTINED, external_id="", code=Reason.ID_UNUSABLE, reason=problem)
 
 
 def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:

@@ -107,7 +107,8 @@ class Settlement(NamedTuple):
             ``DEFERRED`` means, the code decides: ``NOT_SENT`` puts the record back to what it was before the claim;
             ``ABSENT`` says that a look-up has shown no unresolved version in effect; ``ALTERED`` says that the record
             is there in an unknown version, so that the next claim sends; with any other code it may have been sent.
-        external_id: its id in the system; empty keeps the one that is known.
+        external_id: its id in the system; empty keeps the one that is known. It must be one that a database can keep:
+            :func:`~pv_testing.ledger.claims.with_usable_id` sees to that.
         code: a short reason code, where it is not in effect.
         reason: the same in words for a person.
         sent: whether this attempt has sent it and doesn't know that it had no effect. Where the settlement is refused,
