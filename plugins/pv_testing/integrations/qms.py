@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pv_testing.core import keys
@@ -60,6 +62,10 @@ EVENT = (
     "external_id",
     "source",
     "position",
+)
+EQUAL_EVENTS = (
+    "two equal events came in one call and have no key of their own: give each an event_key, or source and position, "
+    "if both have happened; else send one"
 )
 _KEY_LENGTH = 16
 
@@ -251,9 +257,20 @@ class QMSClient(SystemClient):
         return self.one(self.log_audit_events([event]))
 
     def log_audit_events(self, events: Sequence[Mapping[str, Any]]) -> Report:
-        """Send many events of an audit trail, each as :meth:`log_audit_event` takes it."""
+        """Send many events of an audit trail, each as :meth:`log_audit_event` takes it.
+
+        Two equal events of one call that have no key of their own wait for a person (``DUPLICATE_KEY``), because only
+        the caller knows whether they are one event or two.
+        """
         name = "log_audit_event"
-        return self._carry(name, [self._whole(name, event, audit_event_record, EVENT) for event in events])
+        times = Counter(audit_event_record(event).key for event in events if not _own_key(event))
+        records = []
+        for event in events:
+            record = self._whole(name, event, audit_event_record, EVENT)
+            if times[record.key] > 1:
+                record = replace(record, problem=MappingError(EQUAL_EVENTS, key=record.key, code=Reason.DUPLICATE_KEY))
+            records.append(record)
+        return self._carry(name, records)
 
     def find_nc_report(self, execution_id: str) -> dict[str, Any] | None:
         """Return the report on an execution, or ``None``."""
@@ -342,12 +359,22 @@ def audit_event_record(event: Mapping[str, Any]) -> Record:
         event: in the guide's words. Its business key is ``event_key`` (or ``external_id``), else ``source`` and
             ``position`` (the place in that source's order), else a digest of the whole event.
     """
-    given = {name: value for name, value in event.items() if name not in {"event_key", "external_id"}}
-    # A source names itself as it likes, with slashes too.
-    there = given.get("source") and "position" in given
-    place = keys.below(str(given["source"]), str(given["position"])) if there else ""
-    key = str(event.get("event_key") or event.get("external_id") or place or _made("EVENT", given))
+    given = dict(event)
+    given.pop("event_key", None)
+    given.pop("external_id", None)
+    key = _own_key(event) or _made("EVENT", given)
     return Record(key, {**given, "event_key": key})
+
+
+def _own_key(event: Mapping[str, Any]) -> str:
+    """Return the business key that an event itself gives, or empty."""
+    key = event.get("event_key") or event.get("external_id")
+    if key:
+        return str(key)
+    source, position = event.get("source"), event.get("position")
+    if source and position not in (None, ""):
+        return keys.below(str(source), str(position))  # a source names itself as it likes, with slashes too
+    return ""
 
 
 def _made(prefix: str, content: dict[str, Any]) -> str:
