@@ -17,7 +17,7 @@ from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
 from pv_testing.contracts.kinds import kind_problems
 from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
-from pv_testing.contracts.model import Contract, Limits, Rate
+from pv_testing.contracts.model import Contract, Limits, RateLimit
 from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.rows import LISTING, compile_sample_rows, row_problems
 from pv_testing.contracts.rules import compile_rules
@@ -95,7 +95,7 @@ def _vocabulary(name: str, written: Mapping[str, Any]) -> Vocabulary:
 
 
 def _limits(written: Mapping[str, Any]) -> Limits:
-    rate = Rate(**written["rate"]) if "rate" in written else None
+    rate = RateLimit(**written["rate"]) if "rate" in written else None
     return Limits(**{**written, "rate": rate})
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateLimit:
     """A quota: so many ``requests`` in ``per`` seconds."""
 
     requests: int
@@ -49,7 +49,7 @@ class Limits:
     attempt_timeout: float = 30.0
     total_timeout: float = 120.0
     horizon: float = 2.0
-    rate: Rate | None = None
+    rate: RateLimit | None = None
     response_bytes: int = 32 * 2**20
 
 

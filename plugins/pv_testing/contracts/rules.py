@@ -42,7 +42,7 @@ _ANY: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ResponseRule:
     """One rule; all of its conditions must be met.
 
     Attributes:
@@ -92,7 +92,7 @@ class Rules:
         not_processed: the HTTP statuses with which the system promises that it has done nothing.
     """
 
-    rules: Sequence[Rule]
+    rules: Sequence[ResponseRule]
     code: Getter
     reasons: Sequence[Getter]
     not_processed: frozenset[int] = frozenset()
@@ -113,7 +113,7 @@ class Rules:
 
         return judged
 
-    def _classify(self, mine: Sequence[Rule], success: Collection[int]) -> ResponseClassifier:
+    def _classify(self, mine: Sequence[ResponseRule], success: Collection[int]) -> ResponseClassifier:
         from pv_testing.core.classification import OK, Classification, classify_http
 
         def judged(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
@@ -161,7 +161,7 @@ class Rules:
         said = [text for text in (_words(get(body)) for get in self.reasons) if text]
         return redact(str(code)) if isinstance(code, (str, int)) else "", redact("; ".join(said))
 
-    def _by_rule(self, rule: Rule, response: Response) -> Classification:
+    def _by_rule(self, rule: ResponseRule, response: Response) -> Classification:
         from pv_testing.core.classification import OK, Classification
 
         verdict, error = VERDICTS[rule.verdict]
@@ -216,9 +216,9 @@ def compile_rules(written: Mapping[str, Any]) -> Rules:
     )
 
 
-def compile_rule(written: Mapping[str, Any]) -> Rule:
+def compile_rule(written: Mapping[str, Any]) -> ResponseRule:
     """Compile one rule."""
-    return Rule(
+    return ResponseRule(
         verdict=written["verdict"],
         statuses=statuses(written.get("status")),
         operations=frozenset(written.get("operations", ())),

@@ -14,7 +14,7 @@ from pv_testing.domain.records import Execution
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ExecutionCondition:
     """One condition of a test, such as the irradiance.
 
     Attributes:
@@ -52,16 +52,16 @@ class Instrument:
         return f"{self.role} {self.identity}".strip()
 
 
-def read_conditions(execution: Execution) -> list[Condition]:
+def read_conditions(execution: Execution) -> list[ExecutionCondition]:
     """Return the conditions of a test, in the framework's order."""
     said = first(execution.raw, "results.test_conditions", "test_conditions")
     named = said.items() if isinstance(said, Mapping) else ()
     return [_condition(name, each) for name, each in named if isinstance(each, Mapping)]
 
 
-def _condition(name: str, said: Mapping[str, Any]) -> Condition:
+def _condition(name: str, said: Mapping[str, Any]) -> ExecutionCondition:
     unit, compliant = said.get("unit"), said.get("compliant")
-    return Condition(
+    return ExecutionCondition(
         name=text(name),
         actual=with_unit(said.get("actual"), unit),
         target=with_unit(said.get("target"), unit),

@@ -15,7 +15,7 @@ Row = Mapping[str, Any]
 Key = str | None
 
 
-class Listed(NamedTuple):
+class KeyedListing(NamedTuple):
     """Where the rows of a listing have the business key.
 
     Attributes:
@@ -29,13 +29,13 @@ class Listed(NamedTuple):
     written: tuple[str, ...]
 
 
-LISTINGS: Mapping[str, Listed] = {
-    "get_tasks": Listed("task_key", "external_id", ("create_task", "create_subtask")),
-    "get_time_entries": Listed("execution_id", "external_id", ("log_time_entry",)),
-    "get_resource_usage": Listed("usage_key", "external_id", ("log_resource_usage",)),
-    "get_nc_reports": Listed("execution_id", "external_id", ("create_nc_report",)),
-    "get_capas": Listed("capa_key", "external_id", ("create_capa",)),
-    "get_invoices": Listed("reference", "reference", ("create_invoice",)),
+LISTINGS: Mapping[str, KeyedListing] = {
+    "get_tasks": KeyedListing("task_key", "external_id", ("create_task", "create_subtask")),
+    "get_time_entries": KeyedListing("execution_id", "external_id", ("log_time_entry",)),
+    "get_resource_usage": KeyedListing("usage_key", "external_id", ("log_resource_usage",)),
+    "get_nc_reports": KeyedListing("execution_id", "external_id", ("create_nc_report",)),
+    "get_capas": KeyedListing("capa_key", "external_id", ("create_capa",)),
+    "get_invoices": KeyedListing("reference", "reference", ("create_invoice",)),
 }
 
 

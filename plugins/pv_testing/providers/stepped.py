@@ -22,7 +22,7 @@ class SteppedOperation(RestOperation):
         """Bring records into effect, one after the other."""
         return [await self._in_time(item) for item in batch]
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Bring one record into effect."""
         raise NotImplementedError
 
@@ -42,7 +42,7 @@ class SteppedOperation(RestOperation):
     async def _in_time(self, item: Prepared) -> Reply:
         known = item.external_id
         try:
-            reply = await asyncio.wait_for(self.bring(item), self.limits.timeout)
+            reply = await asyncio.wait_for(self.perform(item), self.limits.timeout)
         except asyncio.TimeoutError as error:
             if lease.unsent():
                 raise DeadlineExceeded("the time was used up before anything was sent", key=item.key) from error

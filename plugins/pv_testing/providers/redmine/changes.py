@@ -9,18 +9,18 @@ from pv_testing.core.errors import Conflict, NotFound
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.redmine.listings import described
-from pv_testing.providers.redmine.steps import SteppedOperation
+from pv_testing.providers.redmine.steps import RedmineOperation
 from pv_testing.providers.redmine.texts import same, written
 
 Issue = Mapping[str, Any]
 
 
-class ChangeOperation(SteppedOperation):
+class ChangeOperation(RedmineOperation):
     """Changes issues."""
 
     include = ""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Change an issue, unless it has what is wanted."""
         issue = await self._issue(item)
         if not self.in_effect(item.payload, issue):
@@ -70,7 +70,7 @@ class ChangeOperation(SteppedOperation):
             raise Conflict(message, key=item.key, code="ISSUE_GONE") from error
 
 
-class StatusOperation(ChangeOperation):
+class TaskStatusOperation(ChangeOperation):
     """Moves tasks on, with a note for the reader."""
 
     include = "journals,allowed_statuses"

@@ -11,12 +11,12 @@ from typing import Any
 from pv_testing.core.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
-from pv_testing.providers.redmine.steps import SteppedOperation
+from pv_testing.providers.redmine.steps import RedmineOperation
 
 BYTES = {"Content-Type": "application/octet-stream"}
 
 
-class FileOperation(SteppedOperation):
+class FileOperation(RedmineOperation):
     """Attaches files to issues.
 
     Redmine's API gives no digest of an attachment, so its description names it. A token of an upload can be used once.
@@ -33,7 +33,7 @@ class FileOperation(SteppedOperation):
             raise MappingError("the file's content isn't what its sha256 says", code="CONTENT_DAMAGED")
         return {**payload, "sha256": payload["sha256"].lower()}
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Upload and attach a file, unless the issue has it."""
         attached = await self._attached(item)
         if not attached:

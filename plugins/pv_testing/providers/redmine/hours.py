@@ -15,14 +15,14 @@ from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Ver
 from pv_testing.providers import ids
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
-from pv_testing.providers.redmine.setup import Project
-from pv_testing.providers.redmine.steps import SteppedOperation
+from pv_testing.providers.redmine.setup import RedmineProject
+from pv_testing.providers.redmine.steps import RedmineOperation
 from pv_testing.providers.redmine.texts import same
 
 HUNDREDTH = Decimal("0.01")
 
 
-class HoursOperation(SteppedOperation):
+class HoursOperation(RedmineOperation):
     """Enters hours."""
 
     at_once: ClassVar[bool] = True
@@ -33,7 +33,7 @@ class HoursOperation(SteppedOperation):
         hours = Decimal(str(payload["hours"])).quantize(HUNDREDTH, ROUND_HALF_UP)
         return {**payload, "hours": float(hours)}
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Enter hours, or correct them."""
         project = await self._project(item)
         body = {
@@ -56,7 +56,7 @@ class HoursOperation(SteppedOperation):
         """Return the comment of an entry."""
         raise NotImplementedError
 
-    async def place(self, item: Prepared, project: Project) -> dict[str, Any]:
+    async def place(self, item: Prepared, project: RedmineProject) -> dict[str, Any]:
         """Return on what and for whom the hours are entered."""
         raise NotImplementedError
 
@@ -77,7 +77,7 @@ class HoursOperation(SteppedOperation):
             and same(self.comments(payload), entry.get("comments"))
         )
 
-    async def _project(self, item: Prepared) -> Project:
+    async def _project(self, item: Prepared) -> RedmineProject:
         try:
             return await self.redmine.setup.project_of(item.payload["issue"], self.name)
         except NotFound as error:
@@ -119,7 +119,7 @@ class OperatorHoursOperation(HoursOperation):
         """Return what was done."""
         return str(payload.get("comments") or "")
 
-    async def place(self, item: Prepared, project: Project) -> dict[str, Any]:
+    async def place(self, item: Prepared, project: RedmineProject) -> dict[str, Any]:
         """Return the task, and the member who did it; without a name the hours are the integration's own.
 
         Raises:
@@ -146,6 +146,6 @@ class EquipmentHoursOperation(HoursOperation):
         """Return the task's number and what was used."""
         return f"#{payload['issue']} {payload['resource_type']} {payload['resource_id']}"
 
-    async def place(self, item: Prepared, project: Project) -> dict[str, Any]:  # noqa: ARG002 - the base's shape
+    async def place(self, item: Prepared, project: RedmineProject) -> dict[str, Any]:  # noqa: ARG002 - the base's shape
         """Return the project."""
         return {"project_id": project.id}

@@ -11,8 +11,8 @@ from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Ver
 from pv_testing.providers import ids
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
-from pv_testing.providers.redmine.setup import Project
-from pv_testing.providers.redmine.steps import SteppedOperation
+from pv_testing.providers.redmine.setup import RedmineProject
+from pv_testing.providers.redmine.steps import RedmineOperation
 from pv_testing.providers.redmine.texts import same, written
 
 # What a record decides for as long as it lives; the rest is planned in Redmine once the issue is there.
@@ -21,7 +21,7 @@ KEPT = ("subject", "description", "start_date", "due_date", "estimated_hours", "
 log = logging.getLogger(__name__)
 
 
-class IssueOperation(SteppedOperation):
+class IssueOperation(RedmineOperation):
     """Makes issues."""
 
     at_once: ClassVar[bool] = True
@@ -39,7 +39,7 @@ class IssueOperation(SteppedOperation):
             raise MappingError(message, code="PROJECT_MISSING")
         return {**payload, "project": project.lower()}
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make an issue, or change one that is there."""
         issue = await (self._change(item) if item.external_id else self._create(item))
         return Reply(Verdict.OK, ids.of_reply(issue["id"], item.key), body=described(self.redmine, issue))
@@ -120,7 +120,7 @@ class IssueOperation(SteppedOperation):
             fields["priority_id"] = await self.redmine.setup.priority(fields.pop("priority"), self.name)
         return fields
 
-    async def _assignee(self, project: Project, payload: Payload, key: str) -> int | None:
+    async def _assignee(self, project: RedmineProject, payload: Payload, key: str) -> int | None:
         mail = str(payload.get("assignee") or "")
         if not mail:
             return None

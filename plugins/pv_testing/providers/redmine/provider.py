@@ -43,31 +43,31 @@ class RedmineProvider(RestProvider):
     known_options: ClassVar[Mapping[str, Any]] = {field.name: field.default for field in fields(Options)}
 
     def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
-        from pv_testing.providers.redmine.setup import Setup
+        from pv_testing.providers.redmine.setup import RedmineSetup
 
         super().__init__(config, contract, session)
         options = chosen(config, self.known_options)
         self.options = Options(**{name: options[name] for name in self.known_options})
         self.issues = Keys(self, ISSUES)
         self.time_entries = Keys(self, TIME_ENTRIES)
-        self.setup = Setup(self)
+        self.setup = RedmineSetup(self)
 
     def operation(self, name: str) -> Operation:
         """Return an operation for the exchange engine."""
-        from pv_testing.providers.redmine.changes import ProgressOperation, StatusOperation
+        from pv_testing.providers.redmine.changes import ProgressOperation, TaskStatusOperation
         from pv_testing.providers.redmine.files import FileOperation
         from pv_testing.providers.redmine.hours import EquipmentHoursOperation, OperatorHoursOperation
         from pv_testing.providers.redmine.issues import IssueOperation
-        from pv_testing.providers.redmine.steps import SteppedOperation
+        from pv_testing.providers.redmine.steps import RedmineOperation
 
         if name in {"log_audit_event", "get_audit_events"} and name not in self.contract.operations:
             raise ConfigError(NO_AUDIT, system=self.contract.system, operation=name, code=Reason.NO_OPERATION)
-        steps: dict[str, type[SteppedOperation]] = {
+        steps: dict[str, type[RedmineOperation]] = {
             "create_task": IssueOperation,
             "create_subtask": IssueOperation,
             "create_nc_report": IssueOperation,
             "create_capa": IssueOperation,
-            "update_task": StatusOperation,
+            "update_task": TaskStatusOperation,
             "update_project_progress": ProgressOperation,
             "log_time_entry": OperatorHoursOperation,
             "log_resource_usage": EquipmentHoursOperation,

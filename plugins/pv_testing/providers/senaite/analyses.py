@@ -7,7 +7,7 @@ from typing import Any
 
 from pv_testing.core.errors import Conflict
 from pv_testing.providers.senaite.provider import SenaiteProvider, only
-from pv_testing.providers.senaite.setup import Setup
+from pv_testing.providers.senaite.setup import SenaiteSetup
 
 GONE = frozenset({"retracted", "rejected", "cancelled"})
 
@@ -20,7 +20,7 @@ class Analyses:
         setup: knows the analysis services.
     """
 
-    def __init__(self, provider: SenaiteProvider, setup: Setup) -> None:
+    def __init__(self, provider: SenaiteProvider, setup: SenaiteSetup) -> None:
         self._provider = provider
         self._setup = setup
 

@@ -26,12 +26,12 @@ class SenaiteProvider(RestProvider):
         """Return an operation for the exchange engine; those of several steps are Python."""
         from pv_testing.providers.senaite.results import ResultOperation
         from pv_testing.providers.senaite.samples import SampleOperation
-        from pv_testing.providers.senaite.statuses import StatusOperation
+        from pv_testing.providers.senaite.statuses import SampleStatusOperation
 
-        steps: dict[str, type[SampleOperation | ResultOperation | StatusOperation]] = {
+        steps: dict[str, type[SampleOperation | ResultOperation | SampleStatusOperation]] = {
             "create_sample": SampleOperation,
             "upload_results": ResultOperation,
-            "update_sample_status": StatusOperation,
+            "update_sample_status": SampleStatusOperation,
         }
         spec = self.contract.operation(name)
         return steps[name](self, spec) if name in steps else RestOperation(self.contract, spec, self.session)

@@ -12,7 +12,7 @@ from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Ver
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import AWAITED, SenaiteProvider, only
 from pv_testing.providers.senaite.samples import INACTIVE, active_copies, registered, require_single
-from pv_testing.providers.senaite.setup import Setup
+from pv_testing.providers.senaite.setup import SenaiteSetup
 from pv_testing.providers.senaite.versions import HELD, Wanted, plan
 from pv_testing.providers.stepped import SteppedOperation
 
@@ -28,7 +28,7 @@ class ResultOperation(SteppedOperation):
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
         self._provider = provider
-        self._analyses = Analyses(provider, Setup(provider))
+        self._analyses = Analyses(provider, SenaiteSetup(provider))
         self._keywords = provider.contract.vocabularies["analytes"].to_external
 
     def prepare(self, record: Record) -> Payload:
@@ -51,7 +51,7 @@ class ResultOperation(SteppedOperation):
             measurement["Keyword"] = keyword
         return payload
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Order, retract and submit until nothing is left to do."""
         sample, wanted = str(item.payload["sample"]), results(item.payload)
         await self._ready(sample)

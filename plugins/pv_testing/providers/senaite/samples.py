@@ -16,7 +16,7 @@ from pv_testing.providers import ids
 from pv_testing.providers.rest import NO_ID
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import SenaiteProvider
-from pv_testing.providers.senaite.setup import Setup
+from pv_testing.providers.senaite.setup import SenaiteSetup
 from pv_testing.providers.stepped import SteppedOperation
 from pv_testing.providers.unasked import with_unclear
 
@@ -35,7 +35,7 @@ class SampleOperation(SteppedOperation):
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
         self._provider = provider
-        self._setup = Setup(provider)
+        self._setup = SenaiteSetup(provider)
         self._analyses = Analyses(provider, self._setup)
         self._keywords: dict[str, list[str]] = defaultdict(list)
         for name, keyword in provider.contract.vocabularies["analytes"].to_external.items():
@@ -46,7 +46,7 @@ class SampleOperation(SteppedOperation):
         ordered = [word for name in record.data.get("protocols") or () for word in self._keywords.get(str(name), ())]
         return {**super().prepare(record), **({"Analyses": ordered} if ordered else {})}
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Register a sample, or order what a registered one lacks."""
         if self.lacks_id(item):
             return NO_ID

@@ -8,7 +8,7 @@ from pv_testing.core.errors import Rejected
 from pv_testing.providers.senaite.provider import SenaiteProvider, only
 
 
-class Setup:
+class SenaiteSetup:
     """What the laboratory has set up in SENAITE.
 
     Args:

@@ -15,7 +15,7 @@ from pv_testing.providers.stepped import SteppedOperation
 CANCELLED = "cancelled"
 
 
-class StatusOperation(SteppedOperation):
+class SampleStatusOperation(SteppedOperation):
     """Moves samples on.
 
     Args:
@@ -28,7 +28,7 @@ class StatusOperation(SteppedOperation):
         self._provider = provider
         self._transitions = provider.contract.vocabularies["transitions"].to_external
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Bring a sample into a state; one that is there already, or beyond, is left alone."""
         sample = await self._sample(item)
         wanted = str(item.payload["review_state"])

@@ -17,7 +17,7 @@ from pv_testing.core.errors import Conflict
 from pv_testing.core.reasons import Reason
 from pv_testing.providers.senaite.analyses import GONE
 
-OPEN = frozenset({"unassigned", "assigned"})
+EDITABLE = frozenset({"unassigned", "assigned"})
 HELD = frozenset({"to_be_verified", "verified", "published"})
 _MARK = re.compile(r"execution (?P<execution>.+), revision \d+ \[(?P<checksum>[0-9a-f]{12})\]")
 
@@ -100,7 +100,7 @@ def plan(analyses: Sequence[Mapping[str, Any]], wanted: Sequence[Wanted], execut
             order.append(result.keyword)
         elif result.held_by(analysis, execution):
             continue
-        elif analysis["review_state"] in OPEN:
+        elif analysis["review_state"] in EDITABLE:
             _same_unit(result, analysis)
             submit.append((result, analysis))
         else:

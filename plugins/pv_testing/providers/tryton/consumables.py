@@ -12,7 +12,7 @@ from pv_testing.core.errors import Conflict
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import day
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 
 MODEL = "stock.shipment.internal"
 SHIPMENT = ("state", "number", "reference", "effective_date")
@@ -21,10 +21,10 @@ MOVE = ("shipment", "product.code", "quantity", "unit.symbol")
 NEXT = {"draft": ("wait",), "waiting": ("assign_try", "assign_force"), "assigned": ("do",)}
 
 
-class ConsumableOperation(SteppedOperation):
+class ConsumableOperation(TrytonOperation):
     """Draws consumables. Tryton's stock may be short of what a test has used; it is drawn all the same."""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make the shipment where there is none, and carry it on to its end."""
         if item.external_id:
             number = int(item.external_id)

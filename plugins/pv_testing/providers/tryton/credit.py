@@ -23,7 +23,7 @@ class CreditNoteOperation(InvoiceOperation):
 
     sign = -1
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make the credit note where there is none, or change its draft, and post it."""
         drafts = Drafts(self, item, self.sign)
         number = int(item.external_id) if item.external_id else 0

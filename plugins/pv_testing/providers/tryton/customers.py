@@ -10,16 +10,16 @@ from pv_testing.core.errors import Conflict
 from pv_testing.core.records import Found, Payload, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import CUSTOMER, customer
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 from pv_testing.providers.unasked import with_unclear
 
 MODEL = "party.party"
 
 
-class CustomerOperation(SteppedOperation):
+class CustomerOperation(TrytonOperation):
     """Makes parties; what Tryton knows of one that is there is its own."""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make a party with an address, which an invoice needs, be it an empty one."""
         if item.external_id:
             message = f"the customer {item.external_id} is not active in Tryton any more; activate her there"

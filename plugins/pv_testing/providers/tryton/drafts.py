@@ -10,7 +10,7 @@ from typing import Any
 from pv_testing.core.records import Payload, Prepared
 from pv_testing.providers.tryton.listings import INVOICE, day
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 
 MODEL, LINE = "account.invoice", "account.invoice.line"
 LINES = ("invoice", "product.code", "quantity", "unit_price", "description")
@@ -28,7 +28,7 @@ class Drafts:
         sign: 1 of an invoice, -1 of a credit note, which is an invoice of negative quantities.
     """
 
-    def __init__(self, operation: SteppedOperation, item: Prepared, sign: int = 1) -> None:
+    def __init__(self, operation: TrytonOperation, item: Prepared, sign: int = 1) -> None:
         self._operation = operation
         self._setup = operation.tryton.setup
         self._item = item
@@ -109,7 +109,7 @@ class Drafts:
         }
 
 
-async def invoices(operation: SteppedOperation, where: Sequence[Any]) -> list[dict[str, Any]]:
+async def invoices(operation: TrytonOperation, where: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the invoices of customers that meet the conditions, each with its lines.
 
     Args:

@@ -11,16 +11,16 @@ from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.drafts import Drafts, differences, invoices
 from pv_testing.providers.tryton.listings import described
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 from pv_testing.providers.unasked import with_unclear
 
 
-class InvoiceOperation(SteppedOperation):
+class InvoiceOperation(TrytonOperation):
     """Makes and changes drafts; Tryton takes any reference twice, so that each is looked up before."""
 
     sign = 1
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make a draft, or change the one that is there; what Tryton has computed comes with the reply."""
         drafts = Drafts(self, item)
         if item.external_id:
@@ -55,7 +55,7 @@ class InvoiceOperation(SteppedOperation):
         return Found(str(there["id"]), in_effect=in_effect, body=body, copies=max(1, len(valid)))
 
 
-async def one(operation: SteppedOperation, item: Prepared, number: int) -> dict[str, Any]:
+async def one(operation: TrytonOperation, item: Prepared, number: int) -> dict[str, Any]:
     """Return an invoice with its lines.
 
     Args:

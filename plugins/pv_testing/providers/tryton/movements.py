@@ -13,15 +13,15 @@ from pv_testing.core.errors import Conflict
 from pv_testing.core.records import Found, Payload, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import MOVEMENT, day, moved
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 
 MODEL, LOT = "stock.move", "stock.lot"
 
 
-class MovementOperation(SteppedOperation):
+class MovementOperation(TrytonOperation):
     """Moves modules; where one is says its lot's last move."""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Move a module, or do a move that was left undone."""
         move = await self._move(item, int(item.external_id)) if item.external_id else None
         if move is None:

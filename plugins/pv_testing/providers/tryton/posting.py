@@ -12,15 +12,15 @@ from pv_testing.providers.tryton.drafts import MODEL, invoices
 from pv_testing.providers.tryton.invoices import one, require_draft
 from pv_testing.providers.tryton.listings import described
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 
 POSTED = frozenset({"posted", "paid"})
 
 
-class PostingOperation(SteppedOperation):
+class PostingOperation(TrytonOperation):
     """Posts invoices; for good, as Tryton never lets go of a posted one."""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Post an invoice, unless it is posted."""
         there = await posted(self, item, int(item.payload["invoice"]))
         return Reply(Verdict.OK, str(there["id"]), body=described(self.tryton.contract, there))
@@ -42,7 +42,7 @@ def agrees(item: Prepared, there: Item, sign: int = 1) -> bool:
     return bool(sign * there["total_amount"] == Decimal(item.payload["total"]))
 
 
-async def posted(operation: SteppedOperation, item: Prepared, number: int, sign: int = 1) -> dict[str, Any]:
+async def posted(operation: TrytonOperation, item: Prepared, number: int, sign: int = 1) -> dict[str, Any]:
     """Post an invoice or a credit note whose total is ours, unless it is posted, and return it.
 
     Nobody changes the lines of a validated invoice, so that what is compared is what is posted.

@@ -36,10 +36,10 @@ class TrytonProvider(RestProvider):
     """
 
     def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
-        from pv_testing.providers.tryton.setup import Setup
+        from pv_testing.providers.tryton.setup import TrytonSetup
 
         super().__init__(config, contract, session)
-        self.setup = Setup(self)
+        self.setup = TrytonSetup(self)
         self._preferences: Mapping[str, Any] | None = None
 
     @staticmethod
@@ -62,9 +62,9 @@ class TrytonProvider(RestProvider):
         from pv_testing.providers.tryton.invoices import InvoiceOperation
         from pv_testing.providers.tryton.movements import MovementOperation
         from pv_testing.providers.tryton.posting import PostingOperation
-        from pv_testing.providers.tryton.steps import SteppedOperation
+        from pv_testing.providers.tryton.steps import TrytonOperation
 
-        steps: dict[str, type[SteppedOperation]] = {
+        steps: dict[str, type[TrytonOperation]] = {
             "create_customer": CustomerOperation,
             "create_invoice": InvoiceOperation,
             "post_invoice": PostingOperation,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pv_testing.providers.tryton.provider import TrytonProvider
 
 
-class Setup:
+class TrytonSetup:
     """What the laboratory has set up in Tryton.
 
     Args:

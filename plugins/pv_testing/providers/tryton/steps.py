@@ -11,7 +11,7 @@ from pv_testing.providers import stepped
 from pv_testing.providers.tryton.provider import Item, TrytonProvider
 
 
-class SteppedOperation(stepped.SteppedOperation):
+class TrytonOperation(stepped.SteppedOperation):
     """Brings records into effect in Tryton, step by step.
 
     Args:
