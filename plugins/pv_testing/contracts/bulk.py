@@ -92,28 +92,28 @@ class Bulk:
         answers = self.items(body)
         if not isinstance(answers, list):
             raise AmbiguousOutcome("the system's answer has no list of answers", code=Reason.BULK_INCOMPLETE)
-        said = self.said_keys(answers) if self.said_keys else [None] * len(answers)
-        if said == keys and len(set(keys)) == number:
+        answer_keys = self.said_keys(answers) if self.said_keys else [None] * len(answers)
+        if answer_keys == keys and len(set(keys)) == number:
             return answers
-        found = self._in_order(answers, said, keys, number) or _by_key(answers, said, keys)
+        found = self._in_order(answers, answer_keys, keys, number) or _by_key(answers, answer_keys, keys)
         if all(answer is None for answer in found):
             raise AmbiguousOutcome("the system's answer speaks of none of the records", code=Reason.BULK_INCOMPLETE)
         return found
 
-    def _in_order(self, answers: list[Any], said: list[Any], keys: Sequence[Any], number: int) -> list[Any]:
+    def _in_order(self, answers: list[Any], answer_keys: list[Any], keys: Sequence[Any], number: int) -> list[Any]:
         """Return the answers where their places count; an answer out of its place shows that no place does."""
         if not self.ordered or len(answers) != number:
             return []
-        in_place = all(key is None or key == mine for key, mine in zip(said, keys, strict=False))
+        in_place = all(key is None or key == mine for key, mine in zip(answer_keys, keys, strict=False))
         return answers if in_place else []
 
 
-def _by_key(answers: list[Any], said: list[Any], keys: Sequence[Any]) -> list[Any]:
+def _by_key(answers: list[Any], answer_keys: list[Any], keys: Sequence[Any]) -> list[Any]:
     """Return the only answer under the key of each record; one that is said twice counts for none."""
-    times, wanted = Counter(said), Counter(keys)
+    times, wanted = Counter(answer_keys), Counter(keys)
     others = [key for key in times if key is not None and key not in wanted]
     if others:
         message = f"the answer speaks of {len(others)} records that were not sent, such as {others[0]!s:.{SHOWN}}"
         log.warning("%s", visible(message))
-    sure = {key: answer for key, answer in zip(said, answers, strict=True) if times[key] == 1}
+    sure = {key: answer for key, answer in zip(answer_keys, answers, strict=True) if times[key] == 1}
     return [sure.get(key) if wanted[key] == 1 else None for key in keys]

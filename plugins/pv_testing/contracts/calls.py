@@ -115,8 +115,8 @@ def _any_of(paths: str | list[str]) -> Getter:
 
 
 def _pages(written: Mapping[str, Any], pagination: Pagination) -> Pagination:
-    said = written["list"]
-    return replace(pagination, **(said if isinstance(said, Mapping) else {"items": said}))
+    listing = written["list"]
+    return replace(pagination, **(listing if isinstance(listing, Mapping) else {"items": listing}))
 
 
 def _bulk(written: Mapping[str, Any], single: RequestTemplate, shared: Shared) -> Bulk:
@@ -143,8 +143,8 @@ def sides(key: str | Mapping[str, str]) -> tuple[str, str]:
 def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) -> Find:
     keys = written.get("keys", {})
     sent, found = sides(written["key"])
-    said = written.get("list", "")
-    pages = _pages({"list": said}, pagination) if written.get("paged") else Pagination(items=said)
+    list_path = written.get("list", "")
+    pages = _pages({"list": list_path}, pagination) if written.get("paged") else Pagination(items=list_path)
     return Find(
         call=compile_call(written, shared),
         size=keys.get("size", 1),
@@ -154,7 +154,7 @@ def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) ->
         pagination=pages,
         sent_key=Template.of_key(sent),
         found_key=Template.of_key(found),
-        lists_all=written.get("broad", bool(said) and not keys and not written.get("query")),
+        lists_all=written.get("broad", bool(list_path) and not keys and not written.get("query")),
         unique=written.get("unique", ""),
         id=_any_of(written.get("id", "id")),
         same=_same(written.get("in_effect", {}), _holds),
@@ -174,11 +174,11 @@ def _listed(path: str) -> Callable[[Any], list[Values]]:
     get = getter(path)
 
     def items(body: Any) -> list[Values]:
-        found = get(body)
-        if isinstance(found, Mapping):
-            return [found]
-        if isinstance(found, list) and all(isinstance(item, Mapping) for item in found):
-            return found
+        records = get(body)
+        if isinstance(records, Mapping):
+            return [records]
+        if isinstance(records, list) and all(isinstance(item, Mapping) for item in records):
+            return records
         message = f"the answer to the look-up has no list of records at {path or 'its top'}"
         raise ResponseError(message, code=Reason.NO_LIST, excerpt=str(body))
 

@@ -99,7 +99,7 @@ def _lifetime(written: float | str | None) -> Callable[[Response], Any]:
 def _filled(value: Any, given: Mapping[str, str]) -> Any:
     """Return a body with its placeholders filled, each once: what is filled in is never read as a placeholder."""
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda found: given[found[1]], value)
+        return _PLACEHOLDER.sub(lambda match: given[match[1]], value)
     if isinstance(value, Mapping):
         return {name: _filled(inner, given) for name, inner in value.items()}
     return [_filled(inner, given) for inner in value] if isinstance(value, list) else value

@@ -217,10 +217,10 @@ def _columns(names: Sequence[str]) -> Keys:
 
 def _column(things: Sequence[Any], get: Getter, pick: Getter) -> list[Any]:
     try:
-        found = list(map(pick, things))
+        picked = list(map(pick, things))
     except (KeyError, TypeError, IndexError):  # nested, or not there
-        found = []
-    if set(map(type, found)) == {str} and "" not in found:
-        return found
+        picked = []
+    if set(map(type, picked)) == {str} and "" not in picked:
+        return picked
     values = [get(each) for each in things]
     return [None if value is None or value == "" else str(value) for value in values]

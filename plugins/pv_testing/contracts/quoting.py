@@ -75,14 +75,14 @@ class Quoted:
         Raises:
             MappingError: there are only some, or one can't be quoted.
         """
-        found = [get(values) for get, _, _ in self._parts]
-        missing = [name for name, value in zip(self.names, found, strict=True) if value is None or value == ""]
+        field_values = [get(values) for get, _, _ in self._parts]
+        missing = [name for name, value in zip(self.names, field_values, strict=True) if value is None or value == ""]
         if len(missing) == len(self.names):
             return None
         if missing:
             raise MappingError(f"{self.text}: no value for {', '.join(missing)}", code=Reason.FIELD_MISSING)
         text = self._start
-        for value, (_, quote, literal) in zip(found, self._parts, strict=True):
+        for value, (_, quote, literal) in zip(field_values, self._parts, strict=True):
             text += quote(str(value)) + literal
         return text
 

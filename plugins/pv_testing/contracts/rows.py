@@ -93,10 +93,10 @@ def row_problems(document: Document) -> Iterator[Problem]:
 def id_paths(written: Mapping[str, Any]) -> list[str]:
     """Return where a row of the listing of samples says its id; the first place that has one counts."""
     listing = written["operations"].get(LISTING, {})
-    said = listing["list"].get("id") if isinstance(listing.get("list"), Mapping) else None
+    own_id = listing["list"].get("id") if isinstance(listing.get("list"), Mapping) else None
     own = _by_our_names(written, listing).get(ID) if "map" in listing else None
     looked_up = written["operations"].get(CREATE, {}).get("find", {}).get("id")
-    paths = said or own or looked_up or written.get("pagination", {}).get("id", "id")
+    paths = own_id or own or looked_up or written.get("pagination", {}).get("id", "id")
     return [paths] if isinstance(paths, str) else list(paths)
 
 

@@ -69,11 +69,11 @@ def listed(value: Any, what: str) -> Sequence[Any]:
     raise _misshapen(what, value, "a list", Reason.NOT_A_LIST)
 
 
-def _serial(said: Any, name: str) -> str:
+def _serial(value: Any, name: str) -> str:
     """Return a module's serial number; one with parts of its own is none, and none is ever invented."""
-    if isinstance(said, (Mapping, list)):
-        raise _misshapen(f"{name}: a serial number", said, "text", Reason.NOT_TEXT)
-    return text(said)
+    if isinstance(value, (Mapping, list)):
+        raise _misshapen(f"{name}: a serial number", value, "text", Reason.NOT_TEXT)
+    return text(value)
 
 
 def _misshapen(what: str, value: Any, wanted: str, code: str) -> DataError:
@@ -121,33 +121,33 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
     )
 
 
-def _quantity(said: str, known: int) -> int | None:
+def _quantity(announced: str, known: int) -> int | None:
     """Return how many modules are announced; as many as are known where nothing is said, ``None`` for no number.
 
     Another number than the one that was meant would be billed, so nothing is made of ``12 pcs``, ``12.5`` or ``1,200``.
     """
-    if not said:
+    if not announced:
         return known
     try:
-        number = Decimal(said)
+        number = Decimal(announced)
     except InvalidOperation:
         return None
     possible = number.is_finite() and 0 <= number <= _MOST_MODULES and number == number.to_integral_value()
     return int(number) if possible else None
 
 
-def _manager(said: Any, name: str) -> Mapping[str, Any]:
+def _manager(value: Any, name: str) -> Mapping[str, Any]:
     """Return what is known of the project manager, of whom also a mere number or name may be said."""
-    if isinstance(said, str):
-        return {"name": text(said)} if text(said) else {}
-    return {"id": said} if isinstance(said, int) else mapped(said, f"{name}: assigned_pm")
+    if isinstance(value, str):
+        return {"name": text(value)} if text(value) else {}
+    return {"id": value} if isinstance(value, int) else mapped(value, f"{name}: assigned_pm")
 
 
-def _id(said: Any, name: str) -> int:
+def _id(value: Any, name: str) -> int:
     try:
-        return int(said or 0)
+        return int(value or 0)
     except (TypeError, ValueError, OverflowError):
-        raise _misshapen(f"{name}: id", said, "a whole number", Reason.NOT_WHOLE) from None
+        raise _misshapen(f"{name}: id", value, "a whole number", Reason.NOT_WHOLE) from None
 
 
 def _modules(data: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> Iterable[Module]:
@@ -186,8 +186,8 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
     execution = mapped(execution, "an execution")
     execution_id = text(first(execution, "execution_id", "id"))
     name = f"execution {execution_id}"
-    said = mapped(results, f"{name}: what is said of its results")
-    data = _with_verdict({**execution, **{field: value for field, value in said.items() if value is not None}})
+    known_results = mapped(results, f"{name}: what is said of its results")
+    data = _with_verdict({**execution, **{field: value for field, value in known_results.items() if value is not None}})
     return Execution(
         execution_id=text(first(data, "execution_id", "id")),
         protocol_id=text(data.get("protocol_id")),
@@ -239,10 +239,10 @@ def _by_parameter(measured: Any, name: str) -> Iterable[tuple[Any, Any]]:
 
 def _measurements(data: Mapping[str, Any], name: str) -> Iterable[Measurement]:
     seen = set()
-    for said_of, said in _by_parameter(first(data, "results.measurements", "measurements"), name):
-        parameter = text(said_of)
+    for name_given, measured in _by_parameter(first(data, "results.measurements", "measurements"), name):
+        parameter = text(name_given)
         seen.add(parameter)
-        details = said if isinstance(said, Mapping) else {"value": said}
+        details = measured if isinstance(measured, Mapping) else {"value": measured}
         yield Measurement(
             parameter=parameter,
             value=details.get("value"),

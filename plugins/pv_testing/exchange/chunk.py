@@ -206,9 +206,9 @@ class ChunkProcessor:
             await self.buffer.commit()
         if not unclear and not again:
             return ()
-        said = replies[0].reason if len(batch) == 1 else ""
+        why = replies[0].reason if len(batch) == 1 else ""
         return [
-            *([LookUp(unclear, work.rounds, Purpose.CLARIFY, why=said)] if unclear else ()),
+            *([LookUp(unclear, work.rounds, Purpose.CLARIFY, why=why)] if unclear else ()),
             *(self._repeat(again, replies, work.rounds) if again else ()),
         ]
 

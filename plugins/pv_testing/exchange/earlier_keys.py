@@ -42,8 +42,10 @@ def _checked(ledger: Ledger, system: str, kind: str, record: Record) -> Record:
     if known is not None and _is_decided(known):
         return record
     where = f" with the id {earlier.external_id}" if earlier.external_id else ""
-    said = f"an earlier version has carried it, or another record, as {unescaped}{where}: look in the system"
-    message = f"{said}; confirm this record with the id it has there, or release it with --absent where it isn't there"
+    history = f"an earlier version has carried it, or another record, as {unescaped}{where}: look in the system"
+    message = (
+        f"{history}; confirm this record with the id it has there, or release it with --absent where it isn't there"
+    )
     return replace(
         record, problem=DataError(message, system=system, key=record.key, code=Reason.KEY_OF_EARLIER_VERSION)
     )

@@ -90,8 +90,8 @@ class Report:
         open_records = self.not_in_effect()
         if open_records:
             lines.append("  not in effect:")
-            said = [f"{clean(o.key)}  {o.result.value}  {o.code}: {o.reason}" for o in open_records[:SHOWN]]
-            lines += [f"    {visible(each)}" for each in said]
+            rows = [f"{clean(o.key)}  {o.result.value}  {o.code}: {o.reason}" for o in open_records[:SHOWN]]
+            lines += [f"    {visible(each)}" for each in rows]
         if len(open_records) > SHOWN:
             lines.append(f"    … and {len(open_records) - SHOWN:,} more; `python -m pv_testing waiting` lists them all")
         return "\n".join(lines)

@@ -67,9 +67,9 @@ def notice(ledger: Ledger, system: str, base_url: str, *, keep: bool) -> None:
 
 
 @cache
-def _warn_once(system: str, said: str) -> None:
-    if said:
-        log.warning("%s: %s", system, said)
+def _warn_once(system: str, warning: str) -> None:
+    if warning:
+        log.warning("%s: %s", system, warning)
 
 
 def move(ledger: Ledger, system: str, base_url: str, *, owner: str) -> None:

@@ -172,11 +172,11 @@ class SystemClient:
             return None
         ours = {theirs: ours for ours, theirs in self.words.get(operation, {}).items()}
         outer, _, inner = names[0].partition(".")
-        of = fields.lists.get(ours.get(outer, outer), fields.name)
+        map_name = fields.lists.get(ours.get(outer, outer), fields.name)
         name = ours.get(inner or outer, inner or outer)
         message = (
-            f"{', '.join(names)}: nothing would be sent of it by map {of} of the contract {self.contract.name}; leave "
-            f"it out, or say there where it goes, or `{name}: {{drop: true}}`"
+            f"{', '.join(names)}: map {map_name} of the contract {self.contract.name} sends nothing of it; leave it "
+            f"out, or say there where it goes, or `{name}: {{drop: true}}`"
         )
         return MappingError(message, code=Reason.FIELD_UNKNOWN)
 

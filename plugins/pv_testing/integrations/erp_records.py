@@ -139,9 +139,9 @@ def _sums(given: Given) -> dict[str, Any]:
     subtotal = sum((Decimal(line["total"]) for line in lines), Decimal(0))
     rate = amount(given.get("tax_rate") or 0)
     tax = round_to(percent_of(subtotal, rate), digits)
-    said = given.get("tax")
-    if said is not None and amount(said) != tax:
-        raise MappingError(f"the tax is {tax} at {plain(rate)} %, not {plain(amount(said))}", code="SUM_WRONG")
+    given_tax = given.get("tax")
+    if given_tax is not None and amount(given_tax) != tax:
+        raise MappingError(f"the tax is {tax} at {plain(rate)} %, not {plain(amount(given_tax))}", code="SUM_WRONG")
     sums = {"subtotal": plain(subtotal), "tax_rate": plain(rate), "tax": plain(tax), "total": plain(subtotal + tax)}
     return {"line_items": lines, **sums, **({"currency": currency} if currency else {})}
 
@@ -158,9 +158,9 @@ def _line(number: int, line: Given, digits: int) -> dict[str, Any]:
     quantity, price = (amount(_needed(number, line, name)) for name in ("quantity", "unit_price"))
     product = quantity * price
     total = round_to(product, digits)
-    said = line.get("total")
-    if said is not None and abs(amount(said) - product) > Decimal(1).scaleb(-digits):
-        text = f"line {number}: {plain(quantity)} × {plain(price)} is {total}, not {plain(amount(said))}"
+    given_total = line.get("total")
+    if given_total is not None and abs(amount(given_total) - product) > Decimal(1).scaleb(-digits):
+        text = f"line {number}: {plain(quantity)} × {plain(price)} is {total}, not {plain(amount(given_total))}"
         raise MappingError(text, code="SUM_WRONG")
     named = {"description": _needed(number, line, "description"), **_said(line, ("protocol_id",))}
     return {**named, "quantity": plain(quantity), "unit_price": plain(price), "total": plain(total)}

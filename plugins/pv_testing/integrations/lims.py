@@ -228,10 +228,10 @@ class LIMSClient(SystemClient):
         criteria = {"external_id": external_id, **self._of_project(project_id)}
         listed = await self.alist(LISTING, **criteria)
         with self._speaking_of(LISTING):
-            found = matching(listed, lambda row: rows.read(row).serial_number, external_id)
+            matches = matching(listed, lambda row: rows.read(row).serial_number, external_id)
             if "project_id" in criteria:
-                found = matching(found, lambda row: rows.read(row).sr_number, project_id)
-        return next((row for row in found if project_id in {"", rows.read(row).sr_number}), None)
+                matches = matching(matches, lambda row: rows.read(row).sr_number, project_id)
+        return next((row for row in matches if project_id in {"", rows.read(row).sr_number}), None)
 
     def _sample_rows(self) -> SampleRows:
         rows = self.contract.sample_rows

@@ -52,10 +52,10 @@ def matching(rows: Sequence[dict[str, Any]], key_of: Callable[[Row], Key], asked
             that the record is absent.
     """
     seen = [key_of(row) for row in rows]
-    found = [row for row, key in zip(rows, seen, strict=True) if key == asked]
-    if rows and not found:
+    matches = [row for row, key in zip(rows, seen, strict=True) if key == asked]
+    if rows and not matches:
         raise ResponseError(IGNORED.format(min(str(key) for key in seen)[:200]), key=asked, code=Reason.FILTER_IGNORED)
-    return found
+    return matches
 
 
 def key_reader(contract: Contract, listing: str) -> Callable[[Row], Key]:

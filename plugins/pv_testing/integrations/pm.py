@@ -159,8 +159,8 @@ class PMClient(SystemClient):
         """
         given = {"project_id": project_id, "progress_percent": progress_percent, "task_id": task_id}
         known = self._task_keys([given])[0]
-        said = {**given, "external_id": external_id}
-        progress = self._whole("update_project_progress", said, partial(_progress, known))
+        fields = {**given, "external_id": external_id}
+        progress = self._whole("update_project_progress", fields, partial(_progress, known))
         return self.one(self.exchange("update_project_progress", [progress]))
 
     def log_time_entry(
@@ -254,8 +254,8 @@ class PMClient(SystemClient):
         return await asyncio.to_thread(self.ledger.external_ids, self.system, kind, sorted(keys))
 
     def _first(self, listing: str, external_id: str) -> dict[str, Any] | None:
-        found = run(self._amatching(listing, external_id))
-        return found[0] if found else None
+        rows = run(self._amatching(listing, external_id))
+        return rows[0] if rows else None
 
     def _task_keys(self, given: Sequence[Given]) -> list[str]:
         """Return the business keys of the tasks that are spoken of; the id where the ledger doesn't know it."""
@@ -317,11 +317,11 @@ def _progress(task_key: str, given: Given) -> Record:
 def _subtask(parent: str, subtask: Given) -> Record:
     protocol = str(subtask.get("title") or "").partition(":")[0].strip()
     key = str(subtask.get("external_id") or "") or keys.below(parent, protocol)
-    *of, last = keys.split(key)
-    return Record(key, {**subtask, "task_key": key, "sr_number": of[0] if of else key, "protocol_id": last})
+    *parts, last = keys.split(key)
+    return Record(key, {**subtask, "task_key": key, "sr_number": parts[0] if parts else key, "protocol_id": last})
 
 
 def _known_by(given: Given, names: Sequence[str]) -> str:
     """Return a business key of everything that is said, where no execution is named."""
-    said = [str(given[name]) for name in names if given.get(name) not in {None, ""}]
-    return keys.compose(*said) if said else ""
+    parts = [str(given[name]) for name in names if given.get(name) not in {None, ""}]
+    return keys.compose(*parts) if parts else ""

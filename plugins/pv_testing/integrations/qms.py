@@ -156,8 +156,8 @@ class QMSClient(SystemClient):
             "protocol_name": protocol_name,
             "earlier_nc": earlier_nc,
         }
-        said = self.one(self.create_nc_reports([given]))
-        return {**said, "nc_id": said["id"], "nc_report_id": said["id"]}
+        answer = self.one(self.create_nc_reports([given]))
+        return {**answer, "nc_id": answer["id"], "nc_report_id": answer["id"]}
 
     def create_nc_reports(self, reports: Sequence[Mapping[str, Any]]) -> Report:
         """Report many non-conformances, each with the arguments of :meth:`create_nc_report` as a mapping."""
@@ -219,8 +219,8 @@ class QMSClient(SystemClient):
             "related_ncs": related_ncs,
             "approved_by": approved_by,
         }
-        said = self.one(self.create_capas([{**given, **{name: value for name, value in about.items() if value}}]))
-        return {**said, "capa_id": said["id"]}
+        answer = self.one(self.create_capas([{**given, **{name: value for name, value in about.items() if value}}]))
+        return {**answer, "capa_id": answer["id"]}
 
     def create_capas(self, capas: Sequence[Mapping[str, Any]]) -> Report:
         """Raise many CAPAs, each with the arguments of :meth:`create_capa` as a mapping."""
@@ -293,11 +293,11 @@ class QMSClient(SystemClient):
         return await asyncio.to_thread(self.ledger.external_ids, self.system, "nc", sorted(execution_ids))
 
     def _find(self, listing: str, key: str) -> dict[str, Any] | None:
-        found = run(self._amatching(listing, key))
-        return found[0] if found else None
+        rows = run(self._amatching(listing, key))
+        return rows[0] if rows else None
 
-    def _status(self, vocabulary: str, said: Mapping[str, Any]) -> str:
-        return self.contract.vocabularies[vocabulary].read(str(said.get("status")))
+    def _status(self, vocabulary: str, answer: Mapping[str, Any]) -> str:
+        return self.contract.vocabularies[vocabulary].read(str(answer.get("status")))
 
 
 def nc_record(report: Mapping[str, Any]) -> Record:
@@ -382,10 +382,10 @@ def _made(prefix: str, content: dict[str, Any]) -> str:
     return f"{prefix}-{fingerprint(content)[:_KEY_LENGTH]}"
 
 
-def _listed(said: Any) -> list[str]:
+def _listed(factors: Any) -> list[str]:
     """Return factors as a list of text; of values by name, both."""
-    if isinstance(said, Mapping):
-        return [f"{name}: {value}" for name, value in said.items()]
-    if isinstance(said, (list, tuple, set, frozenset)):
-        return [str(each) for each in said]
-    return [] if said is None or said == "" else [str(said)]
+    if isinstance(factors, Mapping):
+        return [f"{name}: {value}" for name, value in factors.items()]
+    if isinstance(factors, (list, tuple, set, frozenset)):
+        return [str(each) for each in factors]
+    return [] if factors is None or factors == "" else [str(factors)]

@@ -28,8 +28,8 @@ def unsent(given: Given, make: Make, fields: FieldMap, defaults: Given) -> list[
     as_it_is = _sent(given, make, fields)
     if as_it_is is None:
         return []
-    said = {name: value for name, value in given.items() if name not in defaults or value != defaults[name]}
-    varied = ((name, {**given, **other}) for name, other in _others(said))
+    arguments = {name: value for name, value in given.items() if name not in defaults or value != defaults[name]}
+    varied = ((name, {**given, **other}) for name, other in _others(arguments))
     return [name for name, other in varied if _sent(other, make, fields) == as_it_is]
 
 
@@ -42,18 +42,18 @@ def _sent(given: Given, make: Make, fields: FieldMap) -> tuple[str, dict[str, An
         return None
 
 
-def _others(said: Given) -> Iterator[tuple[str, dict[str, Any]]]:
+def _others(arguments: Given) -> Iterator[tuple[str, dict[str, Any]]]:
     """Give each thing that is said, with all that is said but another value of it."""
-    for name, value in said.items():
+    for name, value in arguments.items():
         if not _is_said(value):
             continue
         if isinstance(value, Mapping):
-            yield from ((f"{name}.{inner}", {**said, name: other}) for inner, other in _others(value))
+            yield from ((f"{name}.{inner}", {**arguments, name: other}) for inner, other in _others(value))
         elif _is_list_of_mappings(value):
             names = dict.fromkeys(inner for item in value for inner in item if _is_said(item[inner]))
-            yield from ((f"{name}.{inner}", {**said, name: _varied(value, inner)}) for inner in names)
+            yield from ((f"{name}.{inner}", {**arguments, name: _varied(value, inner)}) for inner in names)
         else:
-            yield name, {**said, name: _ANOTHER.encode() if isinstance(value, bytes) else _ANOTHER}
+            yield name, {**arguments, name: _ANOTHER.encode() if isinstance(value, bytes) else _ANOTHER}
 
 
 def _is_said(value: Any) -> bool:

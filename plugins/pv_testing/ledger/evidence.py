@@ -45,22 +45,22 @@ class Findings:
     """What is wrong, in words; the first of them and how many there are.
 
     Attributes:
-        said: no more than ``MOST`` of them.
+        texts: no more than ``MOST`` of them.
         count: all of them.
     """
 
     MOST = 20
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.texts: list[str] = []
         self.count = 0
 
     def add(self, text: str) -> None:
         """Take a finding; an empty one is none."""
         if text:
             self.count += 1
-            if len(self.said) < self.MOST:
-                self.said.append(text)
+            if len(self.texts) < self.MOST:
+                self.texts.append(text)
 
 
 class Known(NamedTuple):

@@ -77,7 +77,7 @@ class Ledger:
             kind: what they are, such as ``sample``.
             items: the versions that are to take effect.
             owner: who asks: DAG, run, task, map index and try, or a person.
-            lease: seconds for which nobody else may hold them; longer than the longest request.
+            lease: seconds for which no other attempt may hold them; longer than the longest request.
 
         Returns:
             One answer an item, in their order. Those whose decision is ``held`` must be settled.
@@ -176,7 +176,7 @@ class Ledger:
         Returns:
             How many were released.
         """
-        return waiting.release(self._store, system, kind, keys, owner, absent=absent, automatic=automatic, said=detail)
+        return waiting.release(self._store, system, kind, keys, owner, absent=absent, automatic=automatic, about=detail)
 
     def confirm(
         self, system: str, kind: str, key: str, external_id: str, *, owner: str, detail: Mapping[str, Any] = NOTHING
@@ -194,7 +194,7 @@ class Ledger:
         Raises:
             LedgerError: the record doesn't wait for a person.
         """
-        waiting.confirm(self._store, system, kind, key, external_id, owner, said=detail)
+        waiting.confirm(self._store, system, kind, key, external_id, owner, about=detail)
 
     def external_ids(self, system: str, kind: str, keys: Sequence[str]) -> dict[str, str]:
         """Return the ids in the system of those keys whose id is known."""

@@ -74,8 +74,8 @@ def refuse_unsafe(connection: Connection, url: URL) -> None:
     """
     if connection.info.get("safe"):
         return
-    said = connection.execute(_LOOK).one()
-    weak = [name for name, value in zip(_SERVER, said, strict=True) if value != "on"]
+    settings = connection.execute(_LOOK).one()
+    weak = [name for name, value in zip(_SERVER, settings, strict=True) if value != "on"]
     if weak:
         raise LedgerError(
             f"the ledger at {place(url)} can't be used: its database server runs with {', '.join(weak)} off and may "

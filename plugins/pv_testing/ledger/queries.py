@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 
 from pv_testing.core.reasons import Reason
 from pv_testing.ledger import rules
-from pv_testing.ledger.rows import all_storable, lookup, of, storable
+from pv_testing.ledger.rows import all_storable, belongs_to, lookup, storable
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import record
@@ -43,23 +43,23 @@ def external_ids(store: Store, system: str, kind: str, keys: Sequence[str]) -> d
     """Return the ids in the system of those keys whose id is known."""
     columns = (record.c.key, record.c.external_id)
     with store.reading() as connection:
-        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.key, _possible(keys))
-    return {row[0]: row[1] for row in found}
+        rows = lookup(connection, columns, belongs_to(system, kind) & _KNOWN, record.c.key, _possible(keys))
+    return {row[0]: row[1] for row in rows}
 
 
 def find_by_external_id(store: Store, system: str, kind: str, ids: Sequence[str]) -> dict[str, str]:
     """Return the keys of those ids that are known."""
     columns = (record.c.external_id, record.c.key)
     with store.reading() as connection:
-        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.external_id, _possible(ids))
-    return {row[0]: row[1] for row in found}
+        rows = lookup(connection, columns, belongs_to(system, kind) & _KNOWN, record.c.external_id, _possible(ids))
+    return {row[0]: row[1] for row in rows}
 
 
 def states(store: Store, system: str, kind: str, keys: Sequence[str]) -> dict[str, Entry]:
     """Return the entries of those keys that are known."""
     with store.reading() as connection:
-        found = lookup(connection, _ENTRY, of(system, kind), record.c.key, _possible(keys))
-    return {row[2]: _entry(row) for row in found}
+        rows = lookup(connection, _ENTRY, belongs_to(system, kind), record.c.key, _possible(keys))
+    return {row[2]: _entry(row) for row in rows}
 
 
 def _possible(values: Sequence[str]) -> Sequence[str]:
@@ -147,5 +147,5 @@ def counts(store: Store) -> dict[tuple[str, str, str], int]:
     """Return how many records there are of each system, kind and state."""
     place = (record.c.system, record.c.kind, record.c.state)
     with store.reading() as connection:
-        found = connection.execute(select(*place, func.count()).group_by(*place).order_by(*place))
-        return {(system, kind, state): number for system, kind, state, number in found}
+        rows = connection.execute(select(*place, func.count()).group_by(*place).order_by(*place))
+        return {(system, kind, state): number for system, kind, state, number in rows}

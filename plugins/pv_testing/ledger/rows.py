@@ -90,7 +90,7 @@ def lookup(
     return connection.execute(select(each).select_from(listed.join(each, true()))).all()
 
 
-def of(system: str, kind: str) -> ColumnElement[bool]:
+def belongs_to(system: str, kind: str) -> ColumnElement[bool]:
     """Return the condition that a record is of this system and kind."""
     return and_(record.c.system == system, record.c.kind == kind)
 
@@ -100,8 +100,8 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
     if not all_storable(keys):
         unusable = next(key for key in keys if not storable(key))
         raise DataError(f"the key {clean(unusable)[:100]!r} is {UNUSABLE}", system=system, code=Reason.KEY_UNUSABLE)
-    found = lookup(connection, _COLUMNS, of(system, kind), record.c.key, keys)
-    return {row[0]: Row._make(row) for row in found}
+    rows = lookup(connection, _COLUMNS, belongs_to(system, kind), record.c.key, keys)
+    return {row[0]: Row._make(row) for row in rows}
 
 
 def storable(text: str) -> bool:

@@ -85,7 +85,7 @@ def release(
     *,
     absent: bool,
     automatic: bool,
-    said: Mapping[str, Any] = NOTHING,
+    about: Mapping[str, Any] = NOTHING,
 ) -> int:
     """Let refused records be tried again; return how many there were."""
     with store.reading() as connection:
@@ -93,11 +93,11 @@ def release(
     if not any(_releasable(row, now, absent=absent, automatic=automatic) for row in rows.values()):
         return 0
     with store.writing() as writing:
-        found = fetch(writing.connection, system, kind, keys).values()
-        before = [row for row in found if _releasable(row, writing.now, absent=absent, automatic=automatic)]
+        current = fetch(writing.connection, system, kind, keys).values()
+        before = [row for row in current if _releasable(row, writing.now, absent=absent, automatic=automatic)]
         after = [rules.release(row, absent=absent) for row in before]
         write_settled(writing.connection, system, kind, after, writing.now)
-        append(writing, [_released(system, kind, row, owner, {**said, "absent": absent}) for row in before])
+        append(writing, [_released(system, kind, row, owner, {**about, "absent": absent}) for row in before])
     return len(after)
 
 
@@ -112,8 +112,8 @@ def _open(row: Row, now: float) -> bool:
     return row.state in _OPEN and not _live(row, now)
 
 
-def _released(system: str, kind: str, row: Row, owner: str, said: Mapping[str, Any]) -> Draft:
-    detail = {**said, "was": row.state, "code": row.code}
+def _released(system: str, kind: str, row: Row, owner: str, about: Mapping[str, Any]) -> Draft:
+    detail = {**about, "was": row.state, "code": row.code}
     return Draft(owner, "release", system, kind, row.key, "", row.external_id, row.fingerprint, detail)
 
 
@@ -125,7 +125,7 @@ def confirm(
     external_id: str,
     owner: str,
     *,
-    said: Mapping[str, Any] = NOTHING,
+    about: Mapping[str, Any] = NOTHING,
 ) -> None:
     """Note that a person has seen a record in the system."""
     if not storable(external_id):
@@ -143,6 +143,6 @@ def confirm(
             )
         after = rules.confirm(row, external_id)
         write_settled(writing.connection, system, kind, [after], writing.now)
-        detail = {**said, "was": row.state, "code": row.code}
+        detail = {**about, "was": row.state, "code": row.code}
         seen = (Result.ADOPTED.value, after.external_id, after.confirmed)
         append(writing, [Draft(owner, "confirm", system, kind, key, *seen, detail)])

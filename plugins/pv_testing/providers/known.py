@@ -37,8 +37,10 @@ async def known_by_a_read(contract: Contract, session: RestSession) -> str:
         tried.append(spec.name)
         if await _turns_strangers_away(contract, spec, session) and await _serves(contract, spec, session):
             return f"a caller who may {spec.name}; {contract.provider} doesn't say as whom"
-    said = f"none of its reads ({', '.join(tried)}) tells us from a stranger" if tried else "no read without arguments"
-    message = f"{contract.file} has no identity, and {said}; add the request that says who is asking"
+    problem = (
+        f"none of its reads ({', '.join(tried)}) tells us from a stranger" if tried else "no read without arguments"
+    )
+    message = f"{contract.file} has no identity, and {problem}; add the request that says who is asking"
     raise ConfigError(message, system=contract.system, provider=contract.provider, code=Reason.NO_IDENTITY)
 
 

@@ -253,10 +253,10 @@ class RestOperation:
         classify = self._classify_other if changes else self._classify
         response = await self._exchange(request, item.key, classify, headers)
         # What else comes back is none of our business; it need not be JSON, and the record has taken effect.
-        said = response.json() if self._spec.answer == "json" else None
+        answer = response.json() if self._spec.answer == "json" else None
         # Many systems answer a change with nothing at all; then the status is all that they say.
-        says_id = self._spec.says_id and not (changes and said is None)
-        return self._confirmed(self._spec.reply_id(said), said, item, expected="reply.id" if says_id else "")
+        says_id = self._spec.says_id and not (changes and answer is None)
+        return self._confirmed(self._spec.reply_id(answer), answer, item, expected="reply.id" if says_id else "")
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]

@@ -138,10 +138,10 @@ class TokenAuth(Auth):
             fetching.exception()
 
     async def _renewed(self, session: RestSession) -> Mapping[str, str]:
-        said = await self._fetch(session)
-        lifetime = _seconds(said.get("expires_in"))
+        answer = await self._fetch(session)
+        lifetime = _seconds(answer.get("expires_in"))
         self._renew_at = clock.seconds() + lifetime - min(SKEW, lifetime / 5)
-        self._headers = self._carrying(said["access_token"])
+        self._headers = self._carrying(answer["access_token"])
         return self._headers
 
     def _carrying(self, token: str) -> Mapping[str, str]:
@@ -153,15 +153,15 @@ class TokenAuth(Auth):
     async def _ask(self, session: RestSession, url: str, **request: Any) -> Mapping[str, Any]:
         """Ask a token endpoint for a token."""
         try:
-            said = (await self._answer(session, "POST", url, **request)).json()
+            answer = (await self._answer(session, "POST", url, **request)).json()
         except ResponseError:
             message = "the token endpoint's answer is not JSON; check its address"
             raise AuthenticationError(message, code=Reason.TOKEN_UNREADABLE) from None
-        token = said.get("access_token") if isinstance(said, Mapping) else None
+        token = answer.get("access_token") if isinstance(answer, Mapping) else None
         if not token or not isinstance(token, str):
             raise AuthenticationError("the token endpoint answered without an access_token", code=Reason.TOKEN_MISSING)
         self._on_token(token)
-        return dict(said)
+        return dict(answer)
 
     async def _answer(self, session: RestSession, method: str, url: str, **request: Any) -> Response:
         """Return what a token endpoint answers; what it says of a failure is never shown, as it may hold the secret."""
@@ -199,11 +199,11 @@ class JwtLogin(TokenAuth):
         self._refresh_token = ""
 
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:
-        said = await self._refreshed(session) or await self._ask(session, self._login, json=self._credentials)
-        self._refresh_token = str(said.get("refresh_token") or "")
+        answer = await self._refreshed(session) or await self._ask(session, self._login, json=self._credentials)
+        self._refresh_token = str(answer.get("refresh_token") or "")
         if self._refresh_token:
             self._on_token(self._refresh_token)
-        return said
+        return answer
 
     async def _refreshed(self, session: RestSession) -> Mapping[str, Any] | None:
         """Use the refresh token, which may be good for one time only; ``None`` when a login is needed."""
@@ -244,10 +244,10 @@ class ClientCredentials(TokenAuth):
         return await self._ask(session, self._url, data=self._form, headers=self._basic.current())
 
 
-def _seconds(said: Any) -> float:
+def _seconds(lifetime: Any) -> float:
     """Return a token's lifetime; an hour when the system says nothing sensible."""
     try:
-        seconds = float(said)
+        seconds = float(lifetime)
     except (TypeError, ValueError):
         return LIFETIME
     return seconds if 0 < seconds < math.inf else LIFETIME

@@ -92,11 +92,11 @@ def _joined(response: Response, reference: str) -> str:
         raise ResponseError("the next page's address is none", excerpt=reference) from error
 
 
-def dig(said: Any, path: str) -> Any:
+def dig(value: Any, path: str) -> Any:
     """Return what a dotted path leads to, or ``None``; an empty path is the whole."""
     for name in path.split(".") if path else ():
-        said = said.get(name) if isinstance(said, Mapping) else None
-    return said
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _first(pages: Pagination) -> dict[str, Any]:
@@ -119,10 +119,10 @@ def _refuse_repetition(page: list[Any], seen: set[bytes], number: int) -> None:
     seen.add(digest)
 
 
-def _refuse_second(found: Any, ids: set[str], number: int) -> None:
-    if found is None or found == "":
+def _refuse_second(item_id: Any, ids: set[str], number: int) -> None:
+    if item_id is None or item_id == "":
         return
-    text = str(found)
+    text = str(item_id)
     if text in ids:
         message = (
             f"page {number} of the listing has the id {text[:100]} once more; its order changes, so that others may be "
@@ -138,17 +138,17 @@ def _following(response: Response, page: list[Any], pages: Pagination, number: i
         return None
     if pages.style == "link":
         return _next_link(response.headers.get("Link", ""))
-    said = response.json()
+    body = response.json()
     if pages.style == "cursor":
-        return dig(said, pages.next) or None
-    if not _more(said, page, pages, number, given):
+        return dig(body, pages.next) or None
+    if not _more(body, page, pages, number, given):
         return None
     return pages.start + number if pages.style == "page" else given
 
 
-def _more(said: Any, page: list[Any], pages: Pagination, number: int, given: int) -> bool:
+def _more(body: Any, page: list[Any], pages: Pagination, number: int, given: int) -> bool:
     """Say whether another page follows: by the answer's own word, else until a page is empty."""
-    more, most, total = (dig(said, path) if path else None for path in (pages.more, pages.pages, pages.total))
+    more, most, total = (dig(body, path) if path else None for path in (pages.more, pages.pages, pages.total))
     if more is not None:
         follows = bool(more) and str(more).casefold() != "false"
         if follows and not page:

@@ -332,8 +332,10 @@ class RestSession:
             self._renewed = None
             message = "the system doesn't accept " + ("a new token either" if renewed else "the credentials")
             by_rule = response.status != 401
-            said = (classification.reason, classification.code) if by_rule and classification.reason else (message, "")
-            raise _marked(AuthenticationError(said[0], code=said[1], excerpt=response.text), may_have_effect)
+            explained = (
+                (classification.reason, classification.code) if by_rule and classification.reason else (message, "")
+            )
+            raise _marked(AuthenticationError(explained[0], code=explained[1], excerpt=response.text), may_have_effect)
         call.renewed = True
         if call.careful:
             self._renewed = credentials
@@ -369,10 +371,10 @@ class RestSession:
     def _refused(self, call: OutgoingRequest, classification: Classification, response: Response) -> Exception:
         verdict, code, reason, error, promised = classification
         may_have_effect = call.careful and not promised
-        said = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
+        explained = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
             self._succeeded(call)
-            return _marked((error or Rejected)(reason or said, code=code), may_have_effect)
+            return _marked((error or Rejected)(reason or explained, code=code), may_have_effect)
         wait = asked_wait(response, time.time())
         if wait is not None:
             log.warning("%s asks to be left alone for %.1f s (HTTP %d)", self.settings.system, wait, response.status)
@@ -383,13 +385,13 @@ class RestSession:
         if response.status != 429:
             self._failed(call)
         if verdict is Verdict.AMBIGUOUS:
-            return AmbiguousOutcome(f"{said}; the request may have taken effect", code=code)
+            return AmbiguousOutcome(f"{explained}; the request may have taken effect", code=code)
         if not (promised or call.repeatable or call.careful):
-            return AmbiguousOutcome(f"{said}; {LOOK_THERE.format(response.status)}", code=code)
+            return AmbiguousOutcome(f"{explained}; {LOOK_THERE.format(response.status)}", code=code)
         if wait is not None or response.status == 429:
-            limited = RateLimited(said, retry_after=wait or self.settings.backoff, code=code)
+            limited = RateLimited(explained, retry_after=wait or self.settings.backoff, code=code)
             return Again(_marked(limited, may_have_effect), wait, paced=paced)
-        return Again(_marked(ServerUnavailable(said, code=code), may_have_effect))
+        return Again(_marked(ServerUnavailable(explained, code=code), may_have_effect))
 
 
 def _marked(error: IntegrationError, may_have_effect: bool) -> IntegrationError:  # noqa: FBT001 - private, and read at once

@@ -56,10 +56,10 @@ async def _issues(provider: RedmineProvider, name: str, criteria: Mapping[str, s
         where[f"cf_{provider.issues.field}"] = ("=", [criteria["external_id"]])
     project = criteria.get("project_id", "" if name == "get_tasks" else provider.options.project)
     params = {"project_id": project.lower()} if project else {}
-    found = await provider.search(ISSUES, where, name, params)
-    if not found:
+    issues = await provider.search(ISSUES, where, name, params)
+    if not issues:
         await provider.identity()
-    return [described(provider, issue) for issue in found]
+    return [described(provider, issue) for issue in issues]
 
 
 async def _status(provider: RedmineProvider, name: str, status: str) -> tuple[str, list[str]]:
@@ -80,11 +80,11 @@ async def _entries(provider: RedmineProvider, name: str, criteria: Mapping[str, 
         where["issue_id"] = ("=", [criteria["task_id"]])
     elif "task_id" in criteria:
         where["comments"] = ("~", [f"#{criteria['task_id']} "])
-    found = await provider.search(TIME_ENTRIES, where, name)
-    if not found:
+    entries = await provider.search(TIME_ENTRIES, where, name)
+    if not entries:
         await provider.identity()
     activity = provider.contract.names[ACTIVITIES[name]]
-    return [described(provider, entry) for entry in found if (entry.get("activity") or {}).get("name") == activity]
+    return [described(provider, entry) for entry in entries if (entry.get("activity") or {}).get("name") == activity]
 
 
 def described(provider: RedmineProvider, item: Item) -> dict[str, Any]:

@@ -92,11 +92,11 @@ class RedmineProvider(RestProvider):
             ResponseError: a read was.
         """
         response = await self._request_step(method, path, operation, key, request)
-        said = response.json()
-        if not isinstance(said, Mapping) or root not in said:
+        answer = response.json()
+        if not isinstance(answer, Mapping) or root not in answer:
             unclear = ResponseError if method == "GET" else AmbiguousOutcome
             raise unclear(f"Redmine's answer has no {root}", key=key, code="NO_ROOT", excerpt=response.text)
-        return said[root]
+        return answer[root]
 
     async def put(self, path: str, body: Any, *, operation: str, key: str, repeatable: bool = True) -> None:
         """Change something; Redmine answers with nothing at all, also where it ignores the change.
@@ -153,7 +153,7 @@ class RedmineProvider(RestProvider):
             params: the query's other parameters.
         """
         pages = replace(self.contract.pagination, items=collection.root)
-        found = pagination.items(
+        items = pagination.items(
             self.session,
             collection.path,
             pages,
@@ -161,7 +161,7 @@ class RedmineProvider(RestProvider):
             item_id=itemgetter("id"),
             operation=operation,
         )
-        return [item async for item in found]
+        return [item async for item in items]
 
     async def first(self, collection: Collection, where: Where, operation: str) -> list[Item]:
         """Return the first that meets the conditions, if any does."""
@@ -172,8 +172,8 @@ class RedmineProvider(RestProvider):
         """Make one call that needs no ledger; an issue is described as every PM and QMS contract describes it."""
         from pv_testing.providers.redmine.listings import described
 
-        said = await super().call(name, **arguments)
-        return described(self, said["issue"]) if isinstance(said, Mapping) and "issue" in said else said
+        answer = await super().call(name, **arguments)
+        return described(self, answer["issue"]) if isinstance(answer, Mapping) and "issue" in answer else answer
 
     async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing as every PM and QMS contract describes it."""

@@ -74,17 +74,17 @@ class RedmineSetup:
         if known is None:
             params = {"include": "trackers,time_entry_activities"}
             try:
-                found = await self._provider.ask(
+                answer = await self._provider.ask(
                     "GET", f"/projects/{quote(identifier, safe='')}.json", "project", operation=operation, params=params
                 )
             except (Rejected, PermissionDenied) as error:
                 message = f"Redmine has no project {identifier!r}, or doesn't show it to this user; make her a member"
                 raise Rejected(message, code="PROJECT_UNKNOWN") from error
             known = RedmineProject(
-                int(found["id"]),
-                str(found["identifier"]),
-                _numbers(found.get("trackers")),
-                _numbers(found.get("time_entry_activities")),
+                int(answer["id"]),
+                str(answer["identifier"]),
+                _numbers(answer.get("trackers")),
+                _numbers(answer.get("time_entry_activities")),
             )
             self._projects[identifier] = known
         return known
@@ -96,8 +96,8 @@ class RedmineSetup:
             NotFound: there is no such issue.
         """
         if issue not in self._of_issues:
-            found = await self._provider.issue(issue, operation)
-            self._of_issues[issue] = str(found["project"]["id"])
+            details = await self._provider.issue(issue, operation)
+            self._of_issues[issue] = str(details["project"]["id"])
         return await self.project(self._of_issues[issue], operation)
 
     async def tracker(self, name: str, operation: str) -> int:

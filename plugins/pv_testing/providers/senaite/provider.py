@@ -48,14 +48,14 @@ class SenaiteProvider(RestProvider):
             ResponseError: the listing's order changes while it is read.
         """
         pages = self.contract.operation(name).pagination or self.contract.pagination
-        found = await self._read(name, criteria)
+        items = await self._read(name, criteria)
         # A stranger is shown nothing: what comes is meant for us, unless the last of several pages came empty.
-        if not 0 < len(found) < pages.page_size:
+        if not 0 < len(items) < pages.page_size:
             await self.identity()
         # After conflicting writes the catalogue lists one record twice. Over several pages that may as well be an order
         # that changes, which leaves out another record; read once more, only the catalogue's copies stay the same.
-        by_uid = {str(item["uid"]): item for item in found}
-        if len(by_uid) < len(found) and len(found) > pages.page_size:
+        by_uid = {str(item["uid"]): item for item in items}
+        if len(by_uid) < len(items) and len(items) > pages.page_size:
             again = {str(item["uid"]) for item in await self._read(name, criteria)}
             if again != by_uid.keys():
                 message = "the listing gives records twice, and others when it is read again; its order changes"

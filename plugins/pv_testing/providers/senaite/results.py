@@ -77,10 +77,10 @@ class ResultOperation(SteppedOperation):
 
     async def _ready(self, sample: str) -> None:
         """Make sure that the sample takes results, and that it is the only one of its business key."""
-        found = only(await self._provider.search("get_samples", id=sample), uid=sample)
-        if not found:
+        samples = only(await self._provider.search("get_samples", id=sample), uid=sample)
+        if not samples:
             raise NotFound(f"SENAITE has no sample {sample}", code=Reason.SAMPLE_GONE)
-        state, key = found[0]["review_state"], str(found[0].get("getClientSampleID") or "")
+        state, key = samples[0]["review_state"], str(samples[0].get("getClientSampleID") or "")
         if state in AWAITED:
             message = f"the sample is {state}: receive it in SENAITE, then release the results"
             raise Conflict(message, code="NOT_RECEIVED")

@@ -51,9 +51,9 @@ class ConsumableOperation(TrytonOperation):
             by_key[drawn["reference"]].append(drawn)
         return {item.key: self._found_draw(item, by_key[item.key]) for item in batch if by_key[item.key]}
 
-    def _found_draw(self, item: Prepared, found: Sequence[Item]) -> Found:
-        in_effect = found[0]["state"] == "done" and self._same(item, found[0])
-        return Found(str(found[0]["id"]), in_effect=in_effect, body=_described(found[0]), copies=len(found))
+    def _found_draw(self, item: Prepared, shipments: Sequence[Item]) -> Found:
+        in_effect = shipments[0]["state"] == "done" and self._same(item, shipments[0])
+        return Found(str(shipments[0]["id"]), in_effect=in_effect, body=_described(shipments[0]), copies=len(shipments))
 
     def _same(self, item: Prepared, drawn: Item) -> bool:
         moves = drawn["moves"]
@@ -80,17 +80,17 @@ class ConsumableOperation(TrytonOperation):
         return {**way, **days, "reference": item.key, "moves": [["create", [move]]]}
 
     async def _drawn(self, item: Prepared, number: int) -> Item:
-        found = await self._shipments([["id", "=", number]])
-        if not found:
+        shipments = await self._shipments([["id", "=", number]])
+        if not shipments:
             message = f"shipment {number} is not in Tryton any more, or has been cancelled"
             raise Conflict(f"{message}; draw it there, then confirm the record", key=item.key, code="DRAW_GONE")
-        return found[0]
+        return shipments[0]
 
     async def _shipments(self, where: Sequence[Any]) -> list[dict[str, Any]]:
         company = await self.company()
         domain = [*where, ["company", "=", company], ["state", "!=", "cancelled"]]
-        found = await self.search(MODEL, domain, SHIPMENT)
-        shipments = {f"{MODEL},{each['id']}": {**each, "moves": []} for each in found}
+        rows = await self.search(MODEL, domain, SHIPMENT)
+        shipments = {f"{MODEL},{each['id']}": {**each, "moves": []} for each in rows}
         if shipments:
             domain = [["shipment", "in", list(shipments)], ["state", "!=", "cancelled"]]
             for move in await self.search("stock.move", domain, MOVE):

@@ -77,9 +77,9 @@ class Drafts:
             "currency": currency,
             "invoice_date": date.fromisoformat(payload["invoice_date"]),
         }
-        said = await self._operation.ask(self._item, MODEL, "on_change", wanted, ["type", "party"])
+        defaults = await self._operation.ask(self._item, MODEL, "on_change", wanted, ["type", "party"])
         texts = {name: payload.get(name) for name in ("description", "comment")}
-        return {**wanted, **{name: said.get(name) for name in _OF_PARTY}, **texts, **_due(payload)}
+        return {**wanted, **{name: defaults.get(name) for name in _OF_PARTY}, **texts, **_due(payload)}
 
     async def _lines(self, party: int, currency: int, origins: Mapping[str, int]) -> list[dict[str, Any]]:
         return [await self._line(line, party, currency, origins) for line in self._item.payload["lines"]]
@@ -98,12 +98,12 @@ class Drafts:
             "unit_price": Decimal(line["unit_price"]),
             "description": line.get("description"),
         }
-        said = await self._operation.ask(self._item, LINE, "on_change", wanted, ["product"])
-        taxes = [record["id"] for _, record in (said.get("taxes") or {}).get("add", ())]
+        defaults = await self._operation.ask(self._item, LINE, "on_change", wanted, ["product"])
+        taxes = [record["id"] for _, record in (defaults.get("taxes") or {}).get("add", ())]
         origin = origins.get(line["product"])
         return {
             **wanted,
-            **{name: said.get(name) for name in ("account", "unit")},
+            **{name: defaults.get(name) for name in ("account", "unit")},
             "taxes": [["add", taxes]],
             **({"origin": f"{LINE},{origin}"} if origin is not None else {}),
         }
@@ -117,33 +117,33 @@ async def invoices(operation: TrytonOperation, where: Sequence[Any]) -> list[dic
         where: the conditions.
     """
     domain = [["type", "=", "out"], ["company", "=", await operation.company()], *where]
-    found = {each["id"]: {**each, "lines": []} for each in await operation.search(MODEL, domain, INVOICE)}
-    if found:
-        domain = [["invoice", "in", list(found)], ["type", "=", "line"]]
+    by_id = {each["id"]: {**each, "lines": []} for each in await operation.search(MODEL, domain, INVOICE)}
+    if by_id:
+        domain = [["invoice", "in", list(by_id)], ["type", "=", "line"]]
         for line in await operation.search(LINE, domain, LINES):
-            found[line["invoice"]]["lines"].append(line)
-    return list(found.values())
+            by_id[line["invoice"]]["lines"].append(line)
+    return list(by_id.values())
 
 
-def differences(payload: Payload, found: Item, sign: int = 1) -> list[str]:
+def differences(payload: Payload, invoice: Item, sign: int = 1) -> list[str]:
     """Return the fields in which an invoice isn't what a record wants; amounts are compared apart.
 
     Args:
         payload: what is wanted.
-        found: the invoice with its lines.
+        invoice: the invoice with its lines.
         sign: -1 of a credit note.
     """
     there = {
-        "party": str(found["party."]["code"]),
-        "invoice_date": day(found["invoice_date"]),
-        "description": _plain(found["description"]),
-        "comment": _plain(found["comment"]),
+        "party": str(invoice["party."]["code"]),
+        "invoice_date": day(invoice["invoice_date"]),
+        "description": _plain(invoice["description"]),
+        "comment": _plain(invoice["comment"]),
     }
     wanted = {name: _plain(payload.get(name)) for name in there}
     if "currency" in payload:
-        wanted["currency"], there["currency"] = payload["currency"], found["currency."]["code"]
+        wanted["currency"], there["currency"] = payload["currency"], invoice["currency."]["code"]
     if "due_date" in payload:
-        wanted["due_date"], there["due_date"] = payload["due_date"], day(found["payment_term_date"])
+        wanted["due_date"], there["due_date"] = payload["due_date"], day(invoice["payment_term_date"])
     different = [name for name in wanted if wanted[name] != there[name]]
     ours = [
         _line(each["product"], each["quantity"], each["unit_price"], each.get("description"))
@@ -153,7 +153,7 @@ def differences(payload: Payload, found: Item, sign: int = 1) -> list[str]:
         _line(
             (each.get("product.") or {}).get("code"), sign * each["quantity"], each["unit_price"], each["description"]
         )
-        for each in found["lines"]
+        for each in invoice["lines"]
     ]
     return different if ours == theirs else [*different, "lines"]
 

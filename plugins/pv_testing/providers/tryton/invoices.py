@@ -47,9 +47,9 @@ class InvoiceOperation(TrytonOperation):
         """Say whether an invoice is what is wanted."""
         return there["state"] != "cancelled" and not differences(item.payload, there, self.sign)
 
-    def _found_invoice(self, item: Prepared, found: Sequence[Item]) -> Found:
-        valid = [each for each in found if each["state"] != "cancelled"]
-        there = (valid or found)[-1]
+    def _found_invoice(self, item: Prepared, matches: Sequence[Item]) -> Found:
+        valid = [each for each in matches if each["state"] != "cancelled"]
+        there = (valid or matches)[-1]
         in_effect = self.in_effect(item, there)
         body = described(self.tryton.contract, there)
         return Found(str(there["id"]), in_effect=in_effect, body=body, copies=max(1, len(valid)))
@@ -66,14 +66,14 @@ async def one(operation: TrytonOperation, item: Prepared, number: int) -> dict[s
     Raises:
         Conflict: it isn't there any more.
     """
-    found = await invoices(operation, [["id", "=", number]])
-    if not found:
+    matches = await invoices(operation, [["id", "=", number]])
+    if not matches:
         message = (
             f"invoice {number} is not in Tryton any more, or isn't shown to this user; make one there with the "
             f"reference {item.key!r} and confirm the record with its id"
         )
         raise Conflict(message, key=item.key, code="INVOICE_GONE")
-    return found[0]
+    return matches[0]
 
 
 def require_draft(item: Prepared, there: Item) -> None:

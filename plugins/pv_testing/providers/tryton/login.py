@@ -37,14 +37,14 @@ class TrytonLogin(TokenAuth):
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:
         asked = {"id": 0, "method": "common.db.login", "params": [self._username, {"password": self._password}]}
         try:
-            said = (await session.unauthenticated("POST", PATH, json=asked)).json()
+            answer = (await session.unauthenticated("POST", PATH, json=asked)).json()
         except ResponseError:
             message = "the answer to the login is not JSON; base_url must end in the name of the database"
             raise AuthenticationError(message, code=Reason.TOKEN_UNREADABLE) from None
         except (Rejected, AuthenticationError) as error:
             message = f"Tryton refuses the login ({error.code}); check user, password and the database in base_url"
             raise AuthenticationError(message, code=Reason.CREDENTIALS_REFUSED) from None
-        match said:
+        match answer:
             case {"result": [int(user), str(key), *_]}:
                 self._on_token(key)
                 credentials = base64.b64encode(f"{self._username}:{user}:{key}".encode()).decode()

@@ -62,12 +62,12 @@ class MovementOperation(TrytonOperation):
         source = await self.tryton.setup.location(await self._source(item), self.name)
         target = await self.tryton.setup.location(item.payload["to"], self.name)
         way = {"from_location": source, "to_location": target}
-        said = await self.ask(item, MODEL, "on_change_with", way, ["unit_price_required"])
+        requirements = await self.ask(item, MODEL, "on_change_with", way, ["unit_price_required"])
         # A module isn't ours, but between such locations Tryton wants a price.
         price = {"unit_price": Decimal(0), "currency": await self.own_currency()}
         return {
             **way,
-            **(price if said.get("unit_price_required") else {}),
+            **(price if requirements.get("unit_price_required") else {}),
             "company": company,
             "product": product,
             "unit": unit,
@@ -97,21 +97,21 @@ class MovementOperation(TrytonOperation):
         """Return the module's lot, a new one where it has none."""
         number = _lot(item.payload)
         domain = [["number", "=", number], ["product", "=", product]]
-        found = await self.search(LOT, domain, [])
-        if found:
-            return int(found[0]["id"])
+        lots = await self.search(LOT, domain, [])
+        if lots:
+            return int(lots[0]["id"])
         fields = {"number": number, "product": product}
         (made,) = await self.change(item, LOT, "create", [fields])
         return int(made)
 
     async def _move(self, item: Prepared, number: int) -> Item:
-        found = await self._moves([["id", "=", number]])
-        if not found:
+        moves = await self._moves([["id", "=", number]])
+        if not moves:
             message = (
                 f"stock move {number} is not in Tryton any more; book it there, then confirm the record with its id"
             )
             raise Conflict(message, key=item.key, code="MOVE_GONE")
-        return found[0]
+        return moves[0]
 
     async def _moves(self, domain: Sequence[Any]) -> list[dict[str, Any]]:
         company = await self.company()

@@ -30,7 +30,7 @@ class PostingOperation(TrytonOperation):
         numbers = [int(item.payload["invoice"]) for item in batch]
         there = {each["id"]: each for each in await invoices(self, [["id", "in", numbers]])}
         pairs = ((item, there.get(int(item.payload["invoice"]))) for item in batch)
-        return {item.key: self._found_invoice(item, found) for item, found in pairs if found}
+        return {item.key: self._found_invoice(item, invoice) for item, invoice in pairs if invoice}
 
     def _found_invoice(self, item: Prepared, there: Item) -> Found:
         in_effect = there["state"] in POSTED and agrees(item, there)

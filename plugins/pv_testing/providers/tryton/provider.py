@@ -159,19 +159,19 @@ class TrytonProvider(RestProvider):
             PaginationLoop: a page doesn't go on where the one before ended, or there is no end.
         """
         known = {"system": self.contract.system, "provider": self.contract.provider, "operation": operation, "key": key}
-        found: list[dict[str, Any]] = []
+        records: list[dict[str, Any]] = []
         for _ in range(PAGES):
-            last = [["id", ">", found[-1]["id"]]] if found else []
+            last = [["id", ">", records[-1]["id"]]] if records else []
             params = [[*domain, *last], 0, PAGE, [["id", "ASC"]], [*fields, "_timestamp"]]
             page = await self.ask(model, "search_read", *params, operation=operation, key=key)
             try:
-                _goes_on(page, found[-1]["id"] if found else -1)
+                _goes_on(page, records[-1]["id"] if records else -1)
             except ResponseError as error:
                 raise error.about(**known) from None
-            found += page
+            records += page
             if len(page) < PAGE:
-                return found
-        message = f"a search of {model} has no end: {len(found):,} records were read"
+                return records
+        message = f"a search of {model} has no end: {len(records):,} records were read"
         raise PaginationLoop(message, **known)
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
