@@ -33,14 +33,19 @@ def compile_call(
     """
     method = written.get("method", method)
     query = written.get("query", {})
-    constants = {ours: spec for ours, spec in query.items() if isinstance(spec, Mapping) and "const" in spec}
     templates = templates_of(query)
-    plain = [ours for ours in query if ours not in constants and ours not in templates]
+    parameters: dict[str, Parameter] = {}
+    constants: dict[str, str] = {}
+    for ours, spec in query.items():
+        if isinstance(spec, Mapping) and "const" in spec:
+            constants[spec.get("to", ours)] = as_text(spec["const"])
+        elif ours not in templates:
+            parameters[ours] = _parameter(ours, spec, shared)
     return RequestTemplate(
         method=method,
         path=Template.of(written["soap"] if "soap" in written else written["path"]),
-        query={ours: _parameter(ours, query[ours], shared) for ours in plain},
-        constants={spec.get("to", ours): as_text(spec["const"]) for ours, spec in constants.items()},
+        query=parameters,
+        constants=constants,
         templates={target: Quoted.of(text) for target, text in templates.values()},
         fields=tuple(written["fields"]) if "fields" in written else None,
         stamps=tuple((putter(target), name) for target, name in written.get("stamps", {}).items()),
@@ -211,14 +216,10 @@ def _holds(wanted: Any, found: Any) -> bool:
     """Say whether what was found has all that was wanted; a system may add to it."""
     if wanted is None:
         return True
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(_holds(inner, found.get(name)) for name, inner in wanted.items())
-    if isinstance(wanted, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(wanted)
-            and all(_holds(*pair) for pair in zip(wanted, found, strict=True))
-        )
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return all(_holds(inner, found.get(name)) for name, inner in wanted.items())
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(wanted) == len(found) and all(map(_holds, wanted, found))
     return bool(wanted == found)
 
 
@@ -226,14 +227,8 @@ def _equals(wanted: Any, found: Any) -> bool:
     """Say whether what was found is what was wanted and no more; what is empty is as good as not there."""
     if wanted in _EMPTY or found in _EMPTY:
         return wanted in _EMPTY and found in _EMPTY
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(
-            _equals(wanted.get(name), found.get(name)) for name in {*wanted, *found}
-        )
-    if isinstance(wanted, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(wanted)
-            and all(_equals(*pair) for pair in zip(wanted, found, strict=True))
-        )
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return all(_equals(wanted.get(name), found.get(name)) for name in {*wanted, *found})
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(wanted) == len(found) and all(map(_equals, wanted, found))
     return bool(wanted == found)

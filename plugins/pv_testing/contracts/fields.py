@@ -117,17 +117,24 @@ def compile_map(name: str, fields: Mapping[str, Any], shared: Shared, others: Ot
         shared: what they refer to.
         others: what becomes of our fields that the map doesn't name.
     """
-    specs = {ours: normal(ours, spec) for ours, spec in fields.items()}
-    return FieldMap(
-        name=name,
-        mapping={ours: spec["to"] for ours, spec in specs.items()},
-        required=tuple(ours for ours, spec in specs.items() if spec["required"]),
-        others=others,
-        around=max((_reach(spec, shared) for spec in specs.values()), default=0),
-        lists={ours: spec["each"] for ours, spec in specs.items() if "each" in spec},
-        _out=tuple(_outward(ours, spec, shared) for ours, spec in specs.items()),
-        _back=tuple(_inward(spec, shared) for spec in specs.values() if "const" not in spec and _is_own(spec)),
-    )
+    mapping: dict[str, str] = {}
+    lists: dict[str, str] = {}
+    required: list[str] = []
+    out: list[Step] = []
+    back: list[Step] = []
+    around = 0
+    for ours, short in fields.items():
+        spec = normal(ours, short)
+        mapping[ours] = spec["to"]
+        around = max(around, _reach(spec, shared))
+        out.append(_outward(ours, spec, shared))
+        if spec["required"]:
+            required.append(ours)
+        if "each" in spec:
+            lists[ours] = spec["each"]
+        if "const" not in spec and _is_own(spec):
+            back.append(_inward(spec, shared))
+    return FieldMap(name, mapping, tuple(required), others, around, lists, tuple(out), tuple(back))
 
 
 def looks_around(spec: Mapping[str, Any]) -> int:

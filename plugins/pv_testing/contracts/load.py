@@ -20,7 +20,7 @@ _lock = threading.Lock()
 def load_contract(name_or_path: str | Path, mappings: Mapping[str, str] | None = None) -> Contract:
     """Return a contract, compiled.
 
-    The file is read again each time, for it may have changed, but a known content is neither validated nor compiled.
+    The file is read again each time, because it may have changed; a known content isn't validated and compiled again.
 
     Args:
         name_or_path: a name such as ``lims_custom``, or a path.

@@ -54,14 +54,13 @@ def load_field_mappings(
 
     document = read_yaml(contract_path(path))
     refuse(check(document, "field_mappings"))
-    return {
-        system: {name: compile_map(name, _with_units(fields), Shared(), others) for name, fields in maps.items()}
-        for system, maps in document.value.items()
-    }
-
-
-def _with_units(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {ours: _with_unit(spec) for ours, spec in fields.items()}
+    mappings: dict[str, dict[str, FieldMap]] = {}
+    for system, maps in document.value.items():
+        compiled = mappings[system] = {}
+        for name, fields in maps.items():
+            specs = {ours: _with_unit(spec) for ours, spec in fields.items()}
+            compiled[name] = compile_map(name, specs, Shared(), others)
+    return mappings
 
 
 def _with_unit(spec: Any) -> Any:

@@ -144,7 +144,7 @@ class Find:
 
 
 def _not_asked_for(names: str) -> MappingError:
-    message = f"the record can't be looked up, for it has no value for {names}, and the answer would be of others"
+    message = f"the record can't be looked up: it has no value for {names}, and the answer would be about others"
     return MappingError(message, code=Reason.FIELD_MISSING)
 
 

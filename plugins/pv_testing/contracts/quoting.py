@@ -65,8 +65,9 @@ class Quoted:
         """Compile a text without :func:`faults`."""
         start, *pieces = _PLACEHOLDER.split(text)
         names = tuple(pieces[0::3])
-        rules = [RULES.get(rule or "", str) for rule in pieces[1::3]]
-        parts = zip([getter(name) for name in names], rules, pieces[2::3], strict=True)
+        parts: list[tuple[Getter, Callable[[str], str], str]] = []
+        for name, rule, literal in zip(names, pieces[1::3], pieces[2::3], strict=True):
+            parts.append((getter(name), RULES.get(rule or "", str), literal))
         return cls(text, names, tuple(parts), start)
 
     def fill(self, values: Mapping[str, Any]) -> str | None:
@@ -75,15 +76,18 @@ class Quoted:
         Raises:
             MappingError: there are only some, or one can't be quoted.
         """
-        field_values = [get(values) for get, _, _ in self._parts]
-        missing = [name for name, value in zip(self.names, field_values, strict=True) if value is None or value == ""]
+        text = self._start
+        missing: list[str] = []
+        for name, (get, quote, literal) in zip(self.names, self._parts, strict=True):
+            value = get(values)
+            if value is None or value == "":
+                missing.append(name)
+            else:
+                text += quote(str(value)) + literal
         if len(missing) == len(self.names):
             return None
         if missing:
             raise MappingError(f"{self.text}: no value for {', '.join(missing)}", code=Reason.FIELD_MISSING)
-        text = self._start
-        for value, (_, quote, literal) in zip(field_values, self._parts, strict=True):
-            text += quote(str(value)) + literal
         return text
 
 

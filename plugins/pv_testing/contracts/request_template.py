@@ -81,8 +81,10 @@ class RequestTemplate:
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        within = [name for template in self.templates.values() for name in template.names]
-        object.__setattr__(self, "names", (*self.path.names, *self.query, *within))
+        names = [*self.path.names, *self.query]
+        for template in self.templates.values():
+            names += template.names
+        object.__setattr__(self, "names", tuple(names))
 
     def params(self, payload: Values) -> dict[str, str]:
         """Return the query; what the payload lacks is left out."""

@@ -57,11 +57,18 @@ class SampleRows:
         Raises:
             ResponseError: the row lacks a field of the key (``KEY_MISSING``), or the id (``ID_MISSING``).
         """
-        missing = [place for place in self.places if not has(row, place) or not _is_word(getter(place)(row))]
+        key: list[str] = []
+        missing: list[str] = []
+        for place in self.places:
+            word = getter(place)(row)
+            if has(row, place) and _is_word(word):
+                key.append("" if word is None else str(word))
+            else:
+                missing.append(place)
         if missing:
             message = f"a row of {LISTING} has no {', '.join(missing)}; say by `map` of {LISTING} where its key is"
             raise ResponseError(message, code=Reason.KEY_MISSING, excerpt=str(row))
-        number, serial = ("" if (word := getter(place)(row)) is None else str(word) for place in self.places)
+        number, serial = key
         sample_id = self.id(row)
         if sample_id is None or sample_id == "" or not _is_word(sample_id):
             message = f"a row of {LISTING} has no id; say by {ID} in `map` of {LISTING} where it is"
@@ -110,13 +117,20 @@ def _places(written: Mapping[str, Any]) -> dict[str, str] | None:
     if "map" not in create:
         return None
     as_found = _as_found(create.get("find", {}))
-    return {ours: as_found.get(place, place) for ours, place in _by_our_names(written, create).items()}
+    places = _by_our_names(written, create)
+    for ours, place in places.items():
+        places[ours] = as_found.get(place, place)
+    return places
 
 
 def _by_our_names(written: Mapping[str, Any], operation: Mapping[str, Any]) -> dict[str, str]:
     fields = written.get("maps", {}).get(operation["map"], {})
-    specs = [normal(ours, spec) for ours, spec in fields.items()]
-    return {spec["from"][0]: spec["to"] for spec in specs if "const" not in spec}
+    places: dict[str, str] = {}
+    for ours, short in fields.items():
+        spec = normal(ours, short)
+        if "const" not in spec:
+            places[spec["from"][0]] = spec["to"]
+    return places
 
 
 def _as_found(find: Mapping[str, Any]) -> dict[str, str]:

@@ -162,8 +162,9 @@ class Rules:
     def explain(self, body: Any) -> tuple[str, str]:
         """Return the reason code and the reason in words that a body gives, each empty where it gives none."""
         code = self.code(body)
-        parts = [text for text in (_words(get(body)) for get in self.reasons) if text]
-        return redact(str(code)) if isinstance(code, (str, int)) else "", redact("; ".join(parts))
+        parts = [_words(get(body)) for get in self.reasons]
+        reason = redact("; ".join(filter(None, parts)))
+        return redact(str(code)) if isinstance(code, (str, int)) else "", reason
 
     def _by_rule(self, rule: ResponseRule, response: Response) -> Classification:
         from pv_testing.core.classification import OK, Classification
@@ -190,7 +191,7 @@ def _words(value: Any) -> str:
             return f"{value['field']}: {value['message']}"
         return "; ".join(f"{name}: {_words(inner)}" for name, inner in value.items())
     if isinstance(value, list):
-        return "; ".join(text for text in map(_words, value) if text)
+        return "; ".join(filter(None, map(_words, value)))
     return "" if value is None else str(value)
 
 

@@ -206,7 +206,7 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
 
 
 def _with_verdict(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data with a mere word in ``pass_fail`` where everybody looks for it: as the overall verdict."""
+    """Return the data with a mere word in ``pass_fail`` as the overall verdict, where it is read from."""
     results = data.get("results")
     if isinstance(results, Mapping) and isinstance(results.get("pass_fail"), str):
         data = {**data, "results": {**results, "pass_fail": {"overall": results["pass_fail"]}}}

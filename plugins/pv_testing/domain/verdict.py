@@ -1,7 +1,7 @@
 """The verdict on each measurement, and the rule that gave it.
 
-A verdict is taken from the measurement itself, else from the criterion on its parameter, else from the execution. Words
-that no one has explained are never taken for PASS.
+A verdict is taken from the measurement itself, else from the criterion on its parameter, else from the execution. An
+unknown word is never taken for PASS.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pv_testing.domain.records import Execution, Measurement
 
 
 class QualityStatus(str, Enum):
-    """What a verdict can be."""
+    """The verdict on a measurement or an execution."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, not a credential
     FAIL = "FAIL"
@@ -51,7 +51,7 @@ def read_status(word: str) -> QualityStatus:
         word: as the framework said it; upper and lower case, underscores and spaces are the same.
 
     Raises:
-        DataError: no one has said what the word means, so a person must.
+        DataError: the word is unknown, so that a person must say what it means.
     """
     known = _WORDS.get(word.strip().lower().replace("_", " ").replace("-", " "))
     if known is None:

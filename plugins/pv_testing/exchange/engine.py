@@ -186,7 +186,7 @@ class Exchange:
         return [one.outcome for one in refused]
 
     def _progress(self, report: Report, total: int) -> None:
-        counts = ", ".join(f"{number:,} {name}" for name, number in report.counts().items() if number)
+        counts = ", ".join(f"{number:,} {result}" for result, number in report.counts().items() if number)
         log.info(
             "%s on %s: %s of %s — %s", report.operation, report.system, f"{report.total():,}", f"{total:,}", counts
         )

@@ -73,12 +73,12 @@ class SecondCopies:
         if found is None:
             untold = () if self._operation.limits.repeatable else items
             return {item.key for item in untold}, "the system offers no look-up"
-        copies.update((key, each.copies) for key, each in found.items() if not each.unclear)
-        unclear = {
-            key: each.unclear or each.others
-            for key, each in found.items()
-            if each.unclear or (each.others and each.copies == 1)
-        }
+        unclear: dict[str, str] = {}
+        for key, each in found.items():
+            if not each.unclear:
+                copies[key] = each.copies
+            if each.unclear or (each.others and each.copies == 1):
+                unclear[key] = each.unclear or each.others
         return set(unclear), next(iter(unclear.values()), "")
 
     def _refusals(self, copies: Mapping[str, int], untold: Mapping[str, str]) -> Iterator[Refusal]:

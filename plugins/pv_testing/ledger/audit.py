@@ -119,10 +119,10 @@ def harmless(value: Any) -> Any:
     if isinstance(value, str):
         return clean(redact(value, len(value)))
     if isinstance(value, Mapping):
-        return {
-            clean(str(name)): _blotted(part) if names_secret(str(name)) else harmless(part)
-            for name, part in value.items()
-        }
+        parts: dict[str, Any] = {}
+        for name, part in value.items():
+            parts[clean(str(name))] = _blotted(part) if names_secret(str(name)) else harmless(part)
+        return parts
     if isinstance(value, (list, tuple)):
         return [harmless(part) for part in value]
     if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < _EXACT):

@@ -17,7 +17,7 @@ from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import Refusal, State
 
 _REFUSED = {State.REJECTED.value, State.QUARANTINED.value}
-_OPEN = {*_REFUSED, State.UNKNOWN.value, State.IN_FLIGHT.value}
+_UNDECIDED = {*_REFUSED, State.UNKNOWN.value, State.IN_FLIGHT.value}
 
 
 def quarantine(store: Store, system: str, kind: str, items: Sequence[Refusal], owner: str) -> None:
@@ -30,16 +30,16 @@ def quarantine(store: Store, system: str, kind: str, items: Sequence[Refusal], o
         return
     with store.writing() as writing:
         known = fetch(writing.connection, system, kind, keys)
-        rows = {key: known.get(key) or rules.unheard_of(key) for key in keys}
-        changed = {
-            key: rules.refuse(row, refusals[key], clean(owner))
-            for key, row in rows.items()
-            if not rules.refused_before(row, refusals[key]) and not _live(row, writing.now)
-        }
-        add(writing.connection, system, kind, [row for key, row in changed.items() if key not in known], writing.now)
-        again = [row for key, row in changed.items() if key in known]
-        write_claimed(writing.connection, system, kind, again, writing.now)
-        append(writing, [_refused(system, kind, row) for row in changed.values()])
+        new: list[Row] = []
+        changed: list[Row] = []
+        for key, refusal in refusals.items():
+            row = known.get(key) or rules.unheard_of(key)
+            if rules.refused_before(row, refusal) or _live(row, writing.now):
+                continue
+            (changed if key in known else new).append(rules.refuse(row, refusal, clean(owner)))
+        add(writing.connection, system, kind, new, writing.now)
+        write_claimed(writing.connection, system, kind, changed, writing.now)
+        append(writing, [_refused(system, kind, row) for row in (*new, *changed)])
 
 
 def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owner: str) -> None:
@@ -47,14 +47,17 @@ def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owne
     refusals = {item.key: _tidy(item) for item in items}
     with store.writing() as writing:
         known = fetch(writing.connection, system, kind, list(refusals))
-        changed = {
-            key: rules.suspect(row, refusals[key], clean(owner))
-            for key, row in known.items()
-            if not rules.suspected_before(row, refusals[key])
-        }
-        write_claimed(writing.connection, system, kind, changed.values(), writing.now)
-        write_settled(writing.connection, system, kind, changed.values(), writing.now)
-        append(writing, [_suspected(system, kind, known[key], row) for key, row in changed.items()])
+        changed: list[Row] = []
+        events: list[Draft] = []
+        for key, before in known.items():
+            if rules.suspected_before(before, refusals[key]):
+                continue
+            after = rules.suspect(before, refusals[key], clean(owner))
+            changed.append(after)
+            events.append(_suspected(system, kind, before, after))
+        write_claimed(writing.connection, system, kind, changed, writing.now)
+        write_settled(writing.connection, system, kind, changed, writing.now)
+        append(writing, events)
 
 
 def _tidy(refusal: Refusal) -> Refusal:
@@ -104,12 +107,12 @@ def release(
 def _releasable(row: Row, now: float, *, absent: bool, automatic: bool) -> bool:
     if automatic and row.code in rules.BY_HAND_ONLY:
         return False
-    return _open(row, now) if absent else row.state in _REFUSED
+    return _undecided(row, now) if absent else row.state in _REFUSED
 
 
-def _open(row: Row, now: float) -> bool:
+def _undecided(row: Row, now: float) -> bool:
     """Whether a person may say what became of it; of what a live attempt holds, the attempt will."""
-    return row.state in _OPEN and not _live(row, now)
+    return row.state in _UNDECIDED and not _live(row, now)
 
 
 def _released(system: str, kind: str, row: Row, owner: str, about: Mapping[str, Any]) -> Draft:
@@ -133,7 +136,7 @@ def confirm(
         raise LedgerError(message, system=system, key=key, code=Reason.ID_UNUSABLE)
     with store.writing() as writing:
         row = fetch(writing.connection, system, kind, [key]).get(key)
-        if row is None or not _open(row, writing.now):
+        if row is None or not _undecided(row, writing.now):
             raise LedgerError(
                 "only a record that waits for a person can be confirmed by one; this one "
                 + (f"is {row.state.replace('_', ' ')}" if row else "isn't known"),

@@ -221,7 +221,7 @@ class RestOperation:
         return [NO_ID if self.lacks_id(item) else next(replies) for item in batch]
 
     def lacks_id(self, item: Prepared) -> bool:
-        """Whether a record that was confirmed before can't be changed, because nobody knows its id.
+        """Whether a record that was confirmed before can't be changed, because its id is unknown.
 
         One that surely isn't there any more has none, and is created once more.
         """
@@ -310,7 +310,7 @@ class RestOperation:
     def _key_of_sent(self, item: Prepared, find: Find) -> str:
         key = find.key_of_sent(item.payload, self._context(item))
         if key is None:
-            message = f"the record can't be looked up, for it has no value for {find.sent_key.text}"
+            message = f"the record can't be looked up: it has no value for {find.sent_key.text}"
             raise MappingError(message, key=item.key, code=Reason.FIELD_MISSING)
         return key
 
@@ -348,7 +348,7 @@ class RestOperation:
         return found
 
     def _found(self, item: Prepared, matches: Iterable[Mapping[str, Any]], find: Find) -> Found:
-        """Tell copies of one version, which nobody wants, from versions, of which there may be many."""
+        """Tell copies of one version, of which there may be one, from versions, of which there may be many."""
         matches = list(matches)
         wanted = self._spec.call.body(item.payload, self._context(item))
         # A system may add to what it was sent; but what a change takes away from a record must be gone.

@@ -151,7 +151,6 @@ class TokenAuth(Auth):
         raise NotImplementedError
 
     async def _ask(self, session: RestSession, url: str, **request: Any) -> Mapping[str, Any]:
-        """Ask a token endpoint for a token."""
         try:
             answer = (await self._answer(session, "POST", url, **request)).json()
         except ResponseError:

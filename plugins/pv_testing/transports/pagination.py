@@ -43,7 +43,7 @@ async def items(
         request: anything else that :meth:`RestSession.request` takes.
 
     Raises:
-        PaginationLoop: the same page came twice, there is no end, or it is more than anybody can hold.
+        PaginationLoop: the same page came twice, there is no end, or it is larger than ``pages.most_bytes``.
         ResponseError: an answer has no list where one should be, or an id came twice.
     """
     seen: set[bytes] = set()

@@ -157,7 +157,7 @@ class Wire:
         return self._session
 
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:
-        """Limit an attempt; a connection must stand before, else nobody could tell whether something was sent."""
+        """Limit an attempt; the connection must stand earlier, so that an error tells whether something was sent."""
         connect = min(self._settings.connect_timeout, 0.9 * seconds)
         return aiohttp.ClientTimeout(total=seconds, connect=connect, ceil_threshold=math.inf)
 

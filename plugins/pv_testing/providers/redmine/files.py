@@ -73,7 +73,7 @@ class FileOperation(RedmineOperation):
         return [attachment for attachment in issue.get("attachments", ()) if attachment.get("description") == wanted]
 
     async def _upload(self, item: Prepared) -> str:
-        """Return the token of an upload; one that nobody attaches is Redmine's to clean up."""
+        """Return the token of an upload; Redmine cleans up one that is never attached."""
         upload = await self.redmine.ask(
             "POST",
             "/uploads.json",

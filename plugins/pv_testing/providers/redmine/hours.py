@@ -28,7 +28,7 @@ class HoursOperation(RedmineOperation):
     at_once: ClassVar[bool] = True
 
     def prepare(self, record: Record) -> Payload:
-        """Map and validate; hours get the two decimals that Redmine shows, for it would add up more than it shows."""
+        """Map and validate; hours get the two decimals that Redmine shows, so that it adds up what it shows."""
         payload = super().prepare(record)
         hours = Decimal(str(payload["hours"])).quantize(HUNDREDTH, ROUND_HALF_UP)
         return {**payload, "hours": float(hours)}
@@ -131,8 +131,8 @@ class OperatorHoursOperation(HoursOperation):
             member = await self.redmine.setup.member(project, mail, self.name)
             if member is None:
                 message = (
-                    f"the project {project.identifier} has no member {mail}, or she hides her address; "
-                    "see to it in Redmine, then release the record"
+                    f"the project {project.identifier} has no member {mail}, or the member hides the address; "
+                    "correct it in Redmine, then release the record"
                 )
                 raise Rejected(message, key=item.key, code="USER_UNKNOWN")
             where["user_id"] = member

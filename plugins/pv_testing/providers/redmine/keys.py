@@ -93,7 +93,7 @@ class Keys:
         return await self._provider.search(self._collection, where, operation)
 
     async def _prove(self, operation: str) -> None:
-        """Ask once for a key that nobody has: whatever comes shows that the filter is ignored."""
+        """Ask once for a key that doesn't exist: any answer with records shows that the filter is ignored."""
         if self._proven:
             return
         where = {f"cf_{self.field}": ("=", [uuid.uuid4().hex])}

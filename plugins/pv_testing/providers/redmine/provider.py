@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Where = Mapping[str, tuple[str, Sequence[str]]]
 NO_AUDIT = (
-    "Redmine has no place for an audit trail that nobody can change; send it to another QMS, or leave it in the ledger"
+    "Redmine has no place for an audit trail that can't be changed; send it to another QMS, or leave it in the ledger"
 )
 
 

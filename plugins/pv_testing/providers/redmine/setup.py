@@ -78,7 +78,9 @@ class RedmineSetup:
                     "GET", f"/projects/{quote(identifier, safe='')}.json", "project", operation=operation, params=params
                 )
             except (Rejected, PermissionDenied) as error:
-                message = f"Redmine has no project {identifier!r}, or doesn't show it to this user; make her a member"
+                message = (
+                    f"Redmine has no project {identifier!r}, or doesn't show it to this user; make the user a member"
+                )
                 raise Rejected(message, code="PROJECT_UNKNOWN") from error
             known = RedmineProject(
                 int(answer["id"]),

@@ -30,7 +30,7 @@ def _lines(labelled: Mapping[str, Any], link: str = "") -> Iterator[str]:
 
 
 def _words(value: Any, link: str = "") -> str:
-    """Return a value in one line, for a line that ended would end the list."""
+    """Return a value in one line, because a line break would end the list."""
     if isinstance(value, Mapping):
         named = ((name.replace("_", " "), _words(inner)) for name, inner in value.items())
         return ", ".join(words if name == "description" else f"{name} {words}" for name, words in named if words)

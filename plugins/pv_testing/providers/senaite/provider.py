@@ -15,7 +15,7 @@ from pv_testing.transports import pagination
 
 FIELD_LOCKED = "Not allowed to set the field"
 DUE = "sample_due"
-# A site that plans sampling or preserves samples has more states before receipt; for everybody else they are one.
+# A site that plans sampling or preserves samples has more states before receipt; outside of SENAITE they count as one.
 AWAITED = frozenset({"sample_registered", "to_be_sampled", "scheduled_sampling", "to_be_preserved", DUE})
 
 

@@ -26,8 +26,8 @@ def classify(response: Response, repeatable: bool) -> Classification:  # noqa: F
         repeatable: whether the call may be sent twice without harm.
 
     Returns:
-        ``rejected`` for what Tryton refuses in words; ``retryable`` where its database was busy, for then nothing is
-        committed; of any other exception only a call that may be repeated is ``retryable``, the rest ``ambiguous``.
+        ``rejected`` for what Tryton refuses in words; ``retryable`` where its database was busy, because nothing is
+        committed then. After any other exception, a call that may be repeated is ``retryable``, else ``ambiguous``.
     """
     if response.status != 200:
         return classify_http(response, repeatable)

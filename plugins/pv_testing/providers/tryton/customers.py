@@ -22,7 +22,7 @@ class CustomerOperation(TrytonOperation):
     async def perform(self, item: Prepared) -> Reply:
         """Make a party with an address, which an invoice needs, be it an empty one."""
         if item.external_id:
-            message = f"the customer {item.external_id} is not active in Tryton any more; activate her there"
+            message = f"the customer {item.external_id} is not active in Tryton any more; activate the party there"
             raise Conflict(f"{message}, then release the record", key=item.key, code="CUSTOMER_INACTIVE")
         (number,) = await self.change(item, MODEL, "create", [_party(item.payload)])
         (party,) = await self.search(MODEL, [["id", "=", number]], CUSTOMER)

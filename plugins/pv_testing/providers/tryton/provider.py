@@ -131,7 +131,7 @@ class TrytonProvider(RestProvider):
             self._preferences = await self._rpc(*call, operation=operation)
         company = self._preferences.get("company")
         if company is None:
-            message = "the user works in no company; give her one in Tryton under Administration, Users"
+            message = "the user works in no company; set the user's company in Tryton under Administration, Users"
             raise ConfigError(message, system=self.contract.system, code="COMPANY_MISSING")
         return int(company), str(self._preferences.get("name") or "")
 
