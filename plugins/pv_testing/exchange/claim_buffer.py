@@ -15,7 +15,6 @@ from pv_testing.core.records import Outcome, Prepared, Result
 from pv_testing.core.visible import visible
 from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Claimed, Decision, Ledger, Refusal, Settlement
-from pv_testing.ledger.claims import with_usable_id
 
 GROUP_SECONDS = 1.0
 RENEWALS = 3
@@ -265,7 +264,7 @@ class ClaimBuffer:
     def _settlement(
         self, claim: Claimed, result: Result, external_id: str = "", code: str = "", reason: str = ""
     ) -> Settlement:
-        return with_usable_id(Settlement(claim, result, external_id, code, reason, claim.key in self._sent))
+        return Settlement(claim, result, external_id, code, reason, claim.key in self._sent)
 
     def due(self) -> bool:
         """Whether the group has waited long enough to be committed."""

@@ -24,7 +24,7 @@ from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.refused import Refused, content_of
 from pv_testing.exchange.report import Report
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger
-from pv_testing.ledger.rows import UNUSABLE, storable
+from pv_testing.ledger.storable import UNUSABLE, storable
 
 CHUNK = 1_000
 PIPELINE = 2

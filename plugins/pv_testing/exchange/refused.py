@@ -7,7 +7,7 @@ from pv_testing.core.fingerprint import fingerprint
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Payload, Record, Result
 from pv_testing.ledger import Refusal
-from pv_testing.ledger.rows import clean, stand_in, storable
+from pv_testing.ledger.storable import clean, stand_in, storable
 
 
 class Refused:

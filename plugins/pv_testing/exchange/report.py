@@ -10,7 +10,7 @@ from operator import attrgetter
 from pv_testing.core.errors import ExchangeIncomplete, IntegrationError
 from pv_testing.core.records import Outcome, Result
 from pv_testing.core.visible import visible
-from pv_testing.ledger.rows import clean
+from pv_testing.ledger.storable import clean
 
 SHOWN = 50
 

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import orjson
 
 from pv_testing.ledger import Ledger
+from pv_testing.ledger.marks import ADDRESS
 
 DIFFERS = (
     "the records of this ledger were carried to {0}, and base_url is {1} now. Records that are in effect at the old "
@@ -26,7 +27,7 @@ log = logging.getLogger(__name__)
 
 def state_key(system: str) -> str:
     """Return the key under which the ledger's state store keeps a system's address."""
-    return f"{system}/address"
+    return f"{system}{ADDRESS}"
 
 
 def comparable(base_url: str) -> str:

@@ -7,11 +7,11 @@ from typing import TypeVar
 
 from pv_testing.core.errors import LeaseLost, redact
 from pv_testing.core.reasons import Reason
-from pv_testing.core.records import Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
-from pv_testing.ledger.rows import add, clean, fetch, id_problem, write_claimed, write_settled
+from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
+from pv_testing.ledger.storable import clean
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement, State
 
@@ -169,20 +169,6 @@ def _tidy(settlement: Settlement) -> Settlement:
     if not settlement.reason and not settlement.code:
         return settlement
     return settlement._replace(code=clean(settlement.code), reason=clean(redact(settlement.reason, REASON_LIMIT)))
-
-
-def with_usable_id(settlement: Settlement) -> Settlement:
-    """Return a settlement whose id a database can keep; without one, a record that took effect waits for a person.
-
-    Args:
-        settlement: with the id as the system says it.
-    """
-    problem = id_problem(settlement.external_id)
-    if not problem:
-        return settlement
-    if not settlement.result.in_effect:
-        return settlement._replace(external_id="")
-    return settlement._replace(result=Result.QUARANTINED, external_id="", code=Reason.ID_UNUSABLE, reason=problem)
 
 
 def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:

@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Table, select, tuple_
 
 from pv_testing.ledger import replay
 from pv_testing.ledger.audit import MARK
-from pv_testing.ledger.marks import UNTOLD, digest
+from pv_testing.ledger.marks import digest, is_told
 from pv_testing.ledger.replay import ANY, Told
 from pv_testing.ledger.rules import Row, unheard_of, unresolved_version
 from pv_testing.ledger.tables import record, watermark
@@ -194,9 +194,8 @@ def _records(connection: Connection) -> Iterator[tuple[Place, Row]]:
 
 def _marks(connection: Connection) -> Iterator[tuple[Place, str]]:
     for name, value in _pages(connection, watermark, (watermark.c.name, watermark.c.value), (watermark.c.name,)):
-        if name in UNTOLD:
-            continue
-        yield ("", "", name), value
+        if is_told(name):
+            yield ("", "", name), value
 
 
 def _judge_mark(place: Place, value: str, known: Known, _: float) -> str:

@@ -10,8 +10,9 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 
 from pv_testing.core.reasons import Reason
 from pv_testing.ledger import rules
-from pv_testing.ledger.rows import all_storable, belongs_to, lookup, storable
+from pv_testing.ledger.rows import belongs_to, lookup
 from pv_testing.ledger.rules import Row
+from pv_testing.ledger.storable import all_storable, storable
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import record
 from pv_testing.ledger.types import Entry, State

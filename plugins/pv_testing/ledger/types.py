@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Result
+from pv_testing.ledger.storable import id_problem
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class State(str, Enum):
@@ -98,8 +103,19 @@ class Claimed:
     rejected: bool = False
 
 
-class Settlement(NamedTuple):
+class _Settlement(NamedTuple):
+    claimed: Claimed
+    result: Result
+    external_id: str
+    code: str
+    reason: str
+    sent: bool
+
+
+class Settlement(_Settlement):
     """What became of a claimed record.
+
+    A record that took effect under an id which no database can keep waits for a person (``ID_UNUSABLE``).
 
     Attributes:
         claimed: the claim that is settled.
@@ -107,20 +123,31 @@ class Settlement(NamedTuple):
             ``DEFERRED`` means, the code decides: ``NOT_SENT`` puts the record back to what it was before the claim;
             ``ABSENT`` says that a look-up has shown no unresolved version in effect; ``ALTERED`` says that the record
             is there in an unknown version, so that the next claim sends; with any other code it may have been sent.
-        external_id: its id in the system; empty keeps the one that is known. It must be one that a database can keep:
-            :func:`~pv_testing.ledger.claims.with_usable_id` sees to that.
+        external_id: its id in the system; empty keeps the one that is known.
         code: a short reason code, where it is not in effect.
         reason: the same in words for a person.
         sent: whether this attempt has sent it and doesn't know that it had no effect. Where the settlement is refused,
             the record is in doubt again, whoever holds it.
     """
 
-    claimed: Claimed
-    result: Result
-    external_id: str = ""
-    code: str = ""
-    reason: str = ""
-    sent: bool = False
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        claimed: Claimed,
+        result: Result,
+        external_id: str = "",
+        code: str = "",
+        reason: str = "",
+        sent: bool = False,  # noqa: FBT001, FBT002 - the last field of a tuple
+    ) -> Self:
+        """Make a settlement, without an id that no database can keep."""
+        problem = id_problem(external_id)
+        if problem:
+            external_id = ""
+            if result.in_effect:
+                result, code, reason = Result.QUARANTINED, Reason.ID_UNUSABLE, problem
+        return super().__new__(cls, claimed, result, external_id, code, reason, sent)
 
 
 @dataclass(frozen=True, slots=True)

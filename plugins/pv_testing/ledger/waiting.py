@@ -11,8 +11,9 @@ from pv_testing.core.records import NOTHING, Result
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT
-from pv_testing.ledger.rows import UNUSABLE, add, clean, fetch, storable, write_claimed, write_settled
+from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
+from pv_testing.ledger.storable import UNUSABLE, clean, storable
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import Refusal, State
 

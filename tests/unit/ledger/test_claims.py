@@ -10,7 +10,6 @@ import pytest
 from pv_testing.core.errors import DataError, LeaseLost, LedgerError
 from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement, State
-from pv_testing.ledger.claims import with_usable_id
 
 KEYS = ["SR-2025-0123/SN1", "SR-2025-0123/SN2", "SR-2025-0123/Ä\u2028'\"?%s"]
 
@@ -230,14 +229,11 @@ def test_a_key_that_no_database_can_keep_is_refused_by_name(ledger, key):
 
 def test_what_a_system_says_is_kept_without_secrets_and_without_unstorable_characters(ledger):
     reason = "bad \0 \ud83d token=canary-123456 " + "x" * 5_000
-    (refused,) = claim(ledger, "k")
-    said = Settlement(refused, Result.REJECTED, external_id="\udc00", code="NO", reason=reason)
-    ledger.settle([with_usable_id(said)], owner="first")
+    settle(ledger, claim(ledger, "k"), Result.REJECTED, external_id="\udc00", code="NO", reason=reason)
     ledger.record(
         "sweep", detail={"url": "https://ana:canary-123456@host/", "n": [1, {"\0": "api_key: canary-123456"}]}
     )
-    (created,) = claim(ledger, "other")
-    ledger.settle([with_usable_id(Settlement(created, Result.CREATED, "LIM\0-1", code="\0"))], owner="first")
+    settle(ledger, claim(ledger, "other"), external_id="LIM\0-1", code="\0")
     kept = repr(list(ledger.entries())) + repr(list(ledger.events()))
     assert "canary" not in kept
     assert len(ledger.waiting()[0].reason) <= 1_000
