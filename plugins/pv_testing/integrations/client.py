@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.fields import FieldMap
@@ -142,6 +143,22 @@ class SystemClient:
     def _carry(self, operation: str, records: Sequence[Record]) -> Report:
         """Run an operation over records that were given in the guide's words, and speak of their fields in these."""
         return in_words_of(self.exchange(operation, records), self.words.get(operation, {}))
+
+    def _carry_all(
+        self, operation: str, many: Sequence[Given], make: Make, known: Collection[str] | None = None
+    ) -> Report:
+        """Run an operation over many records, each given in the guide's words; the arguments are :meth:`_whole`'s."""
+        return self._carry(operation, [self._whole(operation, given, make, known) for given in many])
+
+    def _carry_keyed(
+        self,
+        operation: str,
+        many: Iterable[tuple[str, Given]],
+        make: Callable[[str, Given], Record],
+        known: Collection[str] | None = None,
+    ) -> Report:
+        """Do what :meth:`_carry_all` does where the business key of each record is known before."""
+        return self._carry(operation, [self._whole(operation, given, partial(make, key), known) for key, given in many])
 
     def _whole(self, operation: str, given: Given, make: Make, known: Collection[str] | None = None) -> Record:
         """Return the record of what a caller says, or one with its problem where not all of it would be sent.

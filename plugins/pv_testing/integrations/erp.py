@@ -78,8 +78,7 @@ class ERPClient(SystemClient):
 
     def create_invoices(self, invoices: Sequence[Mapping[str, Any]]) -> Report:
         """Create many invoices, each with the arguments of :meth:`create_invoice` as a mapping."""
-        name = "create_invoice"
-        return self._carry(name, [self._whole(name, each, records.invoice) for each in invoices])
+        return self._carry_all("create_invoice", invoices, records.invoice)
 
     def post_invoice(self, invoice_id: str, total: Any) -> dict[str, Any]:
         """Post a draft; it can't be changed from then on.
@@ -132,8 +131,7 @@ class ERPClient(SystemClient):
         given = {"invoice_id": invoice_id, "reference": reference, "invoice_date": invoice_date, "reason": reason}
         terms = {"currency": currency, "tax_rate": tax_rate, "tax": tax, "customer_id": customer_id}
         fields = {**given, "line_items": line_items, **terms}
-        note = self._whole("create_credit_note", fields, records.credit_note)
-        return self.one(self._carry("create_credit_note", [note]))
+        return self.one(self._carry_all("create_credit_note", [fields], records.credit_note))
 
     def create_customer(
         self, name: str, *, contact_person: str = "", email: str = "", phone: str = "", address: Any = None
@@ -183,8 +181,7 @@ class ERPClient(SystemClient):
 
     def record_stock_movements(self, movements: Sequence[Mapping[str, Any]]) -> Report:
         """Book many movements, each with the arguments of :meth:`record_stock_movement` as a mapping."""
-        name = "record_stock_movement"
-        return self._carry(name, [self._whole(name, each, records.stock_movement, MOVEMENT) for each in movements])
+        return self._carry_all("record_stock_movement", movements, records.stock_movement, MOVEMENT)
 
     def draw_consumable(
         self, *, execution_id: str | int = "", item: str = "", quantity: Any = None, unit: str = "", date: Any = None
@@ -203,8 +200,7 @@ class ERPClient(SystemClient):
 
     def draw_consumables(self, draws: Sequence[Mapping[str, Any]]) -> Report:
         """Book many draws, each with the arguments of :meth:`draw_consumable` as a mapping."""
-        name = "draw_consumable"
-        return self._carry(name, [self._whole(name, each, records.consumable, DRAW) for each in draws])
+        return self._carry_all("draw_consumable", draws, records.consumable, DRAW)
 
     def find_customer(self, name: str) -> dict[str, Any] | None:
         """Return the customer of exactly this name, or ``None``.
@@ -216,7 +212,8 @@ class ERPClient(SystemClient):
 
     async def acustomer(self, name: str) -> dict[str, Any] | None:
         """Do what :meth:`find_customer` does, in the caller's event loop."""
-        customers = [each for each in await self.alist("get_customers", name=name) if each.get("name") == name]
+        listed = await self.alist("get_customers", name=name)
+        customers = [customer for customer in listed if customer.get("name") == name]
         if len(customers) > 1:
             raise self._several(len(customers), f"customers are called {name}", name, "CUSTOMER_AMBIGUOUS")
         return customers[0] if customers else None
@@ -254,7 +251,10 @@ class ERPClient(SystemClient):
 
     def _read(self, row: Mapping[str, Any]) -> dict[str, Any]:
         status = self.contract.vocabularies["invoice_status"].read(str(row.get("status") or ""))
-        amounts = {name: records.plain(records.amount(row[name])) for name in AMOUNTS if row.get(name) is not None}
+        amounts: dict[str, str] = {}
+        for name in AMOUNTS:
+            if row.get(name) is not None:
+                amounts[name] = records.plain(records.amount(row[name]))
         invoice_id = ids.of_found(row.get("invoice_id") or row.get("id"), str(row.get("reference") or ""))
         number = str(row.get("number") or invoice_id)
         return {**row, **amounts, "invoice_id": invoice_id, "number": number, "status": status}

@@ -127,7 +127,7 @@ def _terms(given: Given) -> dict[str, Any]:
     """Return the days until an invoice is due, where both dates are given."""
     if not (given.get("invoice_date") and given.get("due_date")):
         return {}
-    first, last = (date.fromisoformat(day(given[name])) for name in ("invoice_date", "due_date"))
+    first, last = date.fromisoformat(day(given["invoice_date"])), date.fromisoformat(day(given["due_date"]))
     return {"payment_days": (last - first).days}
 
 
@@ -135,8 +135,12 @@ def _sums(given: Given) -> dict[str, Any]:
     """Return lines, tax and totals, each line and the tax rounded half-up."""
     currency = str(given.get("currency") or "")
     digits = _digits(currency)
-    lines = [_line(number, line, digits) for number, line in enumerate(given.get("line_items") or (), start=1)]
-    subtotal = sum((Decimal(line["total"]) for line in lines), Decimal(0))
+    lines: list[dict[str, Any]] = []
+    subtotal = Decimal(0)
+    for number, item in enumerate(given.get("line_items") or (), start=1):
+        line = _line(number, item, digits)
+        lines.append(line)
+        subtotal += Decimal(line["total"])
     rate = amount(given.get("tax_rate") or 0)
     tax = round_to(percent_of(subtotal, rate), digits)
     given_tax = given.get("tax")
@@ -155,7 +159,7 @@ def _digits(currency: str) -> int:
 
 def _line(number: int, line: Given, digits: int) -> dict[str, Any]:
     refuse_unknown(line, LINE, f"line_items.{number}.")
-    quantity, price = (amount(_needed(number, line, name)) for name in ("quantity", "unit_price"))
+    quantity, price = amount(_needed(number, line, "quantity")), amount(_needed(number, line, "unit_price"))
     product = quantity * price
     total = round_to(product, digits)
     given_total = line.get("total")

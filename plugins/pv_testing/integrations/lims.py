@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 from pv_testing.contracts.rows import LISTING, SampleRow, SampleRows
@@ -118,7 +117,7 @@ class LIMSClient(SystemClient):
         Returns:
             The report; nothing is raised for a single sample.
         """
-        return self._carry("create_sample", [self._whole("create_sample", each, sample_record) for each in samples])
+        return self._carry_all("create_sample", samples, sample_record)
 
     def upload_results(
         self, sample_id: str | Mapping[str, Any], results: Mapping[str, Any] | None = None
@@ -143,8 +142,7 @@ class LIMSClient(SystemClient):
 
     def upload_result_sets(self, result_sets: Sequence[Mapping[str, Any]]) -> Report:
         """Upload many result sets, each with ``sample_id`` and the fields of :meth:`upload_results`."""
-        name = "upload_results"
-        return self._carry(name, [self._whole(name, each, result_set_record) for each in result_sets])
+        return self._carry_all("upload_results", result_sets, result_set_record)
 
     def update_sample_status(self, sample_id: str, status: str, notes: str = "") -> dict[str, Any]:
         """Set the status of a sample.
@@ -162,9 +160,9 @@ class LIMSClient(SystemClient):
     def update_sample_statuses(self, updates: Sequence[Mapping[str, Any]]) -> Report:
         """Set the statuses of many samples, each with the arguments of :meth:`update_sample_status`."""
         ids = [str(update.get("sample_id") or "") for update in updates]
-        keys = self.ledger.find_by_external_id(self.system, "sample", ids)
-        makes = [partial(status_record, keys.get(id_, id_)) for id_ in ids]
-        return self._carry(STATUS, [self._whole(STATUS, *each) for each in zip(updates, makes, strict=True)])
+        known = self.ledger.find_by_external_id(self.system, "sample", ids)
+        keys = [known.get(sample_id, sample_id) for sample_id in ids]
+        return self._carry_keyed(STATUS, zip(keys, updates, strict=True), status_record)
 
     def get_samples_by_status(self, status: str) -> list[dict[str, Any]]:
         """Return every sample with a status, as the LIMS describes it, page by page.
@@ -281,21 +279,15 @@ def sample_record(sample: Mapping[str, Any]) -> Record:
 
 def result_set_record(results: Mapping[str, Any]) -> Record:
     """Return the record of a result set that is given in the guide's words."""
-    sample_id, test_id, date = (str(results.get(name) or "") for name in ("sample_id", "test_id", "test_date"))
+    sample_id = str(results.get("sample_id") or "")
+    test_id = str(results.get("test_id") or "")
+    date = str(results.get("test_date") or "")
     key = str(results.get("execution_id") or results.get("external_id") or keys.compose(sample_id, test_id, date))
-    given = [dict(result) for result in results.get("results") or ()]
-    lost = (unknown(result, MEASUREMENT, f"results[{place}].") for place, result in enumerate(given))
-    problem = unknown(results, RESULT_SET) or next(filter(None, lost), None)
-    measurements = [
-        {
-            "parameter": result.get("analyte"),
-            "value": result.get("value"),
-            "unit": result.get("unit"),
-            "uncertainty": result.get("uncertainty"),
-            "qc_status": result.get("status"),
-        }
-        for result in given
-    ]
+    problem = unknown(results, RESULT_SET)
+    measurements: list[dict[str, Any]] = []
+    for place, result in enumerate(results.get("results") or ()):
+        problem = problem or unknown(result, MEASUREMENT, f"results[{place}].")
+        measurements.append(_measurement(dict(result)))
     data = {
         "execution_id": key,
         "lims_sample_id": sample_id,
@@ -306,6 +298,16 @@ def result_set_record(results: Mapping[str, Any]) -> Record:
         "measurements": measurements,
     }
     return Record(key, data, problem)
+
+
+def _measurement(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "parameter": result.get("analyte"),
+        "value": result.get("value"),
+        "unit": result.get("unit"),
+        "uncertainty": result.get("uncertainty"),
+        "qc_status": result.get("status"),
+    }
 
 
 def status_record(key: str, update: Mapping[str, Any]) -> Record:

@@ -51,10 +51,16 @@ def matching(rows: Sequence[dict[str, Any]], key_of: Callable[[Row], Key], asked
         ResponseError: there are rows, but none of them is about it (``FILTER_IGNORED``): such an answer doesn't say
             that the record is absent.
     """
-    seen = [key_of(row) for row in rows]
-    matches = [row for row, key in zip(rows, seen, strict=True) if key == asked]
-    if rows and not matches:
-        raise ResponseError(IGNORED.format(min(str(key) for key in seen)[:200]), key=asked, code=Reason.FILTER_IGNORED)
+    matches: list[dict[str, Any]] = []
+    others: list[str] = []
+    for row in rows:
+        key = key_of(row)
+        if key == asked:
+            matches.append(row)
+        else:
+            others.append(str(key))
+    if others and not matches:
+        raise ResponseError(IGNORED.format(min(others)[:200]), key=asked, code=Reason.FILTER_IGNORED)
     return matches
 
 

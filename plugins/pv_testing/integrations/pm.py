@@ -82,7 +82,7 @@ class PMClient(SystemClient):
 
     def create_tasks(self, tasks: Sequence[Given]) -> Report:
         """Create many main tasks, each with the arguments of :meth:`create_task` as a mapping."""
-        return self._carry("create_task", [self._whole("create_task", task, self._task, TASK) for task in tasks])
+        return self._carry_all("create_task", tasks, self._task, TASK)
 
     def create_subtask(
         self,
@@ -112,10 +112,9 @@ class PMClient(SystemClient):
     def create_subtasks(self, subtasks: Sequence[Given]) -> Report:
         """Create many subtasks, each with the arguments of :meth:`create_subtask` as a mapping."""
         ids = [str(subtask.get("parent_task_id") or "") for subtask in subtasks]
-        parents = self.ledger.find_by_external_id(self.system, "task", ids)
-        name, makes = "create_subtask", [partial(_subtask, parents.get(id_, id_)) for id_ in ids]
-        records = [self._whole(name, *each, SUBTASK) for each in zip(subtasks, makes, strict=True)]
-        return self._carry(name, records)
+        known = self.ledger.find_by_external_id(self.system, "task", ids)
+        parents = [known.get(task_id, task_id) for task_id in ids]
+        return self._carry_keyed("create_subtask", zip(parents, subtasks, strict=True), _subtask, SUBTASK)
 
     def update_task(
         self,
@@ -142,9 +141,8 @@ class PMClient(SystemClient):
 
     def update_tasks(self, updates: Sequence[Given]) -> Report:
         """Say how far many tasks are, each with the arguments of :meth:`update_task` as a mapping."""
-        name, makes = "update_task", [partial(self._update, key) for key in self._task_keys(updates)]
-        records = [self._whole(name, *each, UPDATE) for each in zip(updates, makes, strict=True)]
-        return self._carry(name, records)
+        pairs = zip(self._task_keys(updates), updates, strict=True)
+        return self._carry_keyed("update_task", pairs, self._update, UPDATE)
 
     def update_project_progress(
         self, project_id: str, progress_percent: float, task_id: str = "", external_id: str = ""
@@ -192,9 +190,8 @@ class PMClient(SystemClient):
 
     def log_time_entries(self, entries: Sequence[Given]) -> Report:
         """Enter many people's hours, each with the arguments of :meth:`log_time_entry` as a mapping."""
-        name = "log_time_entry"
-        records = [self._whole(name, entry, self._time_entry, (*_ENTRY, "execution_id")) for entry in entries]
-        return self._warn(self._carry(name, records), entries)
+        report = self._carry_all("log_time_entry", entries, self._time_entry, (*_ENTRY, "execution_id"))
+        return self._warn(report, entries)
 
     def log_resource_usage(
         self,
@@ -228,9 +225,8 @@ class PMClient(SystemClient):
 
     def log_resource_usages(self, usages: Sequence[Given]) -> Report:
         """Enter many usages, each with the arguments of :meth:`log_resource_usage` as a mapping."""
-        name = "log_resource_usage"
-        records = [self._whole(name, usage, self._usage, (*_USAGE, "execution_id")) for usage in usages]
-        return self._warn(self._carry(name, records), usages)
+        report = self._carry_all("log_resource_usage", usages, self._usage, (*_USAGE, "execution_id"))
+        return self._warn(report, usages)
 
     def find_task(self, external_id: str) -> dict[str, Any] | None:
         """Return the task or subtask with a business key, or ``None``."""
@@ -285,10 +281,9 @@ class PMClient(SystemClient):
 
     def _warn(self, report: Report, given: Sequence[Given]) -> Report:
         """Say which hours were taken for hours that are there already, where only the caller can tell."""
-        if any(outcome.result is Result.UNCHANGED for outcome in report.outcomes):
-            nameless = sum(1 for each in given if not each.get("execution_id"))
-            if nameless:
-                log.warning("%s: what is the same %s", report.operation, _SAME)
+        unchanged = report.counts()[Result.UNCHANGED.value]
+        if unchanged and not all(each.get("execution_id") for each in given):
+            log.warning("%s: what is the same %s", report.operation, _SAME)
         return report
 
     def _record(self, key: str, data: Given) -> Record:

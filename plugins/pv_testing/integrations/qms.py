@@ -161,8 +161,7 @@ class QMSClient(SystemClient):
 
     def create_nc_reports(self, reports: Sequence[Mapping[str, Any]]) -> Report:
         """Report many non-conformances, each with the arguments of :meth:`create_nc_report` as a mapping."""
-        name = "create_nc_report"
-        return self._carry(name, [self._whole(name, report, nc_record) for report in reports])
+        return self._carry_all("create_nc_report", reports, nc_record)
 
     def create_capa(
         self,
@@ -219,12 +218,13 @@ class QMSClient(SystemClient):
             "related_ncs": related_ncs,
             "approved_by": approved_by,
         }
-        answer = self.one(self.create_capas([{**given, **{name: value for name, value in about.items() if value}}]))
+        known = {name: value for name, value in about.items() if value}
+        answer = self.one(self.create_capas([{**given, **known}]))
         return {**answer, "capa_id": answer["id"]}
 
     def create_capas(self, capas: Sequence[Mapping[str, Any]]) -> Report:
         """Raise many CAPAs, each with the arguments of :meth:`create_capa` as a mapping."""
-        return self._carry("create_capa", [self._whole("create_capa", capa, capa_record, CAPA) for capa in capas])
+        return self._carry_all("create_capa", capas, capa_record, CAPA)
 
     def attach_file(
         self, capa_id: str, filename: str, content: bytes, content_type: str = "application/octet-stream"
@@ -331,8 +331,9 @@ def capa_record(capa: Mapping[str, Any]) -> Record:
     action = capa.get("corrective_action") or {}
     own = {"title": capa.get("title"), "target_date": str(action.get("target_date") or "")}
     key = str(capa.get("capa_key") or capa.get("external_id") or _made("CAPA", own))
-    given = {name: value for name, value in capa.items() if name not in {"capa_key", "external_id"}}
-    return Record(key, {**given, "capa_key": key})
+    data = {**capa, "capa_key": key}
+    data.pop("external_id", None)
+    return Record(key, data)
 
 
 def attachment_record(capa_id: str, filename: str, content: bytes, content_type: str) -> Record:
