@@ -55,8 +55,9 @@ class Instrument:
 def read_conditions(execution: Execution) -> list[ExecutionCondition]:
     """Return the conditions of a test, in the framework's order."""
     conditions = first(execution.raw, "results.test_conditions", "test_conditions")
-    named = conditions.items() if isinstance(conditions, Mapping) else ()
-    return [_condition(name, each) for name, each in named if isinstance(each, Mapping)]
+    if not isinstance(conditions, Mapping):
+        return []
+    return [_condition(name, each) for name, each in conditions.items() if isinstance(each, Mapping)]
 
 
 def _condition(name: str, given: Mapping[str, Any]) -> ExecutionCondition:

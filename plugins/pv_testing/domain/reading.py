@@ -157,7 +157,9 @@ def _modules(data: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> I
         yield Module(_serial(first(module, "serial_number", "module_id"), name), module)
     if own:
         return
-    details = {field: value for field, value in shared.items() if field not in {"serial_numbers", "quantity"}}
+    details = dict(shared)
+    details.pop("serial_numbers", None)
+    details.pop("quantity", None)
     for serial in listed(shared.get("serial_numbers"), f"{name}: module.serial_numbers"):
         yield Module(_serial(serial, name), details)
 
@@ -187,7 +189,9 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
     execution_id = text(first(execution, "execution_id", "id"))
     name = f"execution {execution_id}"
     known_results = mapped(results, f"{name}: what is said of its results")
-    data = _with_verdict({**execution, **{field: value for field, value in known_results.items() if value is not None}})
+    data = dict(execution)
+    data.update((field, value) for field, value in known_results.items() if value is not None)
+    data = _with_verdict(data)
     return Execution(
         execution_id=text(first(data, "execution_id", "id")),
         protocol_id=text(data.get("protocol_id")),

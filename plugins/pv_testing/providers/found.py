@@ -53,9 +53,12 @@ def _entry_points() -> tuple[tuple[str, str], ...]:
 
     Only files that name the group are parsed, as each task is a process of its own and most packages have none.
     """
-    packages = [each for each in metadata.distributions() if ENTRY_POINTS in (each.read_text("entry_points.txt") or "")]
-    entry_points = [each for package in packages for each in package.entry_points if each.group == ENTRY_POINTS]
-    return tuple((each.name, each.value) for each in entry_points)
+    classes: list[tuple[str, str]] = []
+    for package in metadata.distributions():
+        if ENTRY_POINTS in (package.read_text("entry_points.txt") or ""):
+            ours = package.entry_points.select(group=ENTRY_POINTS)
+            classes += [(each.name, each.value) for each in ours]
+    return tuple(classes)
 
 
 def usable(path: str, named_by: str) -> type[RestProvider]:

@@ -46,12 +46,12 @@ async def known_by_a_read(contract: Contract, session: RestSession) -> str:
 
 def _reads(contract: Contract) -> Iterator[OperationSpec]:
     """Give the first reads that need no arguments, listings before others."""
-    plain = [
-        spec
-        for spec in contract.operations.values()
-        if not spec.kind and spec.call.method == "GET" and not spec.call.path.names and spec.answer == "json"
-    ]
+    plain = filter(_is_plain_read, contract.operations.values())
     yield from sorted(plain, key=lambda spec: spec.pagination is None)[:MOST]
+
+
+def _is_plain_read(spec: OperationSpec) -> bool:
+    return not spec.kind and spec.call.method == "GET" and not spec.call.path.names and spec.answer == "json"
 
 
 async def _turns_strangers_away(contract: Contract, spec: OperationSpec, session: RestSession) -> bool:

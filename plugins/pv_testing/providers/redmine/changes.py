@@ -81,9 +81,10 @@ class TaskStatusOperation(ChangeOperation):
 
     def in_effect(self, payload: Payload, issue: Issue) -> bool:
         """Say whether the issue has the status, and the note is written."""
-        notes = [str(entry.get("notes") or "") for entry in issue.get("journals", ())]
-        noted = "notes" not in payload or any(same(payload["notes"], note) for note in notes)
-        return noted and issue["status"]["name"] == payload["status"]
+        if issue["status"]["name"] != payload["status"]:
+            return False
+        journals = issue.get("journals", ())
+        return "notes" not in payload or any(same(payload["notes"], entry.get("notes")) for entry in journals)
 
     async def fields(self, item: Prepared, issue: Issue) -> dict[str, Any]:
         """Return status, note, and the progress that goes with the status."""

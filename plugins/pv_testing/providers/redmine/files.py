@@ -70,7 +70,7 @@ class FileOperation(RedmineOperation):
             message = f"Redmine has no issue #{item.payload['issue']} any more, or doesn't show it to this user"
             raise Conflict(message, key=item.key, code="ISSUE_GONE") from error
         wanted = _description(item.payload)
-        return [attachment for attachment in issue.get("attachments", ()) if attachment.get("description") == wanted]
+        return [each for each in issue.get("attachments", ()) if each.get("description") == wanted]
 
     async def _upload(self, item: Prepared) -> str:
         """Return the token of an upload; Redmine cleans up one that is never attached."""

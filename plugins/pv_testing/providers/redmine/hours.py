@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from pv_testing.core.errors import Conflict, NotFound, Rejected
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
+from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
 from pv_testing.providers.redmine.setup import RedmineProject
@@ -49,8 +50,8 @@ class HoursOperation(RedmineOperation):
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Look entries up by business key."""
-        found = await self.redmine.time_entries.find(batch, self.name)
-        return {item.key: self._found_entry(item, found[item.key]) for item in batch if item.key in found}
+        entries = await self.redmine.time_entries.find(batch, self.name)
+        return found_by_key(batch, entries, self._found_entry)
 
     def comments(self, payload: Payload) -> str:
         """Return the comment of an entry."""

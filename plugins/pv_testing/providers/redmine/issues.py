@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from pv_testing.core.errors import Conflict, MappingError, NotFound
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
+from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
 from pv_testing.providers.redmine.setup import RedmineProject
@@ -46,8 +47,8 @@ class IssueOperation(RedmineOperation):
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Look issues up by business key, in any project and any state."""
-        found = await self.redmine.issues.find(batch, self.name)
-        return {item.key: self._found_issue(item, found[item.key]) for item in batch if item.key in found}
+        issues = await self.redmine.issues.find(batch, self.name)
+        return found_by_key(batch, issues, self._found_issue)
 
     def _found_issue(self, item: Prepared, issues: Sequence[Item]) -> Found:
         issue = issues[0]
@@ -135,7 +136,8 @@ class IssueOperation(RedmineOperation):
 def differences(payload: Payload, issue: Item) -> list[str]:
     """Return the fields in which an issue isn't what a record wants."""
     there = {**issue, "priority": (issue.get("priority") or {}).get("name")}
-    return [name for name in KEPT if name in payload and not _equal(payload[name], there.get(name))]
+    wanted = [name for name in KEPT if name in payload]
+    return [name for name in wanted if not _equal(payload[name], there.get(name))]
 
 
 def _equal(ours: Any, theirs: Any) -> bool:

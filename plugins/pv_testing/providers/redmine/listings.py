@@ -43,8 +43,10 @@ async def listed(provider: RedmineProvider, name: str, criteria: Mapping[str, st
             message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
             raise MappingError(message, code=Reason.FIELD_UNKNOWN)
     items = await (_issues(provider, name, criteria) if name in TRACKERS else _entries(provider, name, criteria))
-    wanted = {criterion: criteria[criterion] for criterion in ("external_id", "task_id") if criterion in criteria}
-    return [item for item in items if all(item[criterion] == value for criterion, value in wanted.items())]
+    for criterion in ("external_id", "task_id"):
+        if criterion in criteria:
+            items = [item for item in items if item[criterion] == criteria[criterion]]
+    return items
 
 
 async def _issues(provider: RedmineProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -84,7 +86,7 @@ async def _entries(provider: RedmineProvider, name: str, criteria: Mapping[str, 
     if not entries:
         await provider.identity()
     activity = provider.contract.names[ACTIVITIES[name]]
-    return [described(provider, entry) for entry in entries if (entry.get("activity") or {}).get("name") == activity]
+    return [described(provider, entry) for entry in entries if _named(entry, "activity") == activity]
 
 
 def described(provider: RedmineProvider, item: Item) -> dict[str, Any]:

@@ -56,8 +56,9 @@ class Analyses:
         missing = await self.missing(sample, keywords)
         if not missing:
             return
-        there = {str(analysis["getServiceUID"]) for analysis in await self.of(sample)}
-        listed = [{"uid": service} for service in sorted(there | set(await self._setup.services(missing)))]
+        wanted = {str(analysis["getServiceUID"]) for analysis in await self.of(sample)}
+        wanted.update(await self._setup.services(missing))
+        listed = [{"uid": service} for service in sorted(wanted)]
         try:
             await self._provider.write("order_analyses", key, id=sample, Analyses=listed)
         except Conflict as error:

@@ -67,17 +67,15 @@ class SenaiteProvider(RestProvider):
         request = spec.call.request()
         pages = spec.pagination or self.contract.pagination
         filters = {spec.call.query[criterion].name: value for criterion, value in criteria.items()}
-        return [
-            item
-            async for item in pagination.items(
-                self.session,
-                request.path,
-                pages,
-                {**request.params, **filters},
-                operation=name,
-                classify=self.contract.classify(spec),
-            )
-        ]
+        items = pagination.items(
+            self.session,
+            request.path,
+            pages,
+            {**request.params, **filters},
+            operation=name,
+            classify=self.contract.classify(spec),
+        )
+        return [item async for item in items]
 
     async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing; samples are described as the generic contract describes them."""
@@ -90,7 +88,7 @@ class SenaiteProvider(RestProvider):
             wanted["status"] = self.contract.operation(name).call.query["status"].write(wanted["status"])
         for item in await self.search(name, **_indexed(wanted)):
             sample = described(item)
-            if all(sample[criterion] == value for criterion, value in wanted.items()):
+            if _has(sample, wanted):
                 yield sample
 
     async def write(self, name: str, key: str, **arguments: Any) -> dict[str, Any]:
@@ -159,4 +157,8 @@ def _serial_number(key: str, project: str) -> str:
 
 def only(items: Iterable[Mapping[str, Any]], **wanted: str) -> list[Mapping[str, Any]]:
     """Return the items that have what was asked for: SENAITE ignores filters that it doesn't know."""
-    return [item for item in items if all(item.get(name) == value for name, value in wanted.items())]
+    return [item for item in items if _has(item, wanted)]
+
+
+def _has(item: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return all(item.get(name) == value for name, value in wanted.items())

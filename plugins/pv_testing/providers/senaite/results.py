@@ -106,15 +106,13 @@ class ResultOperation(SteppedOperation):
 def results(payload: Payload) -> list[Wanted]:
     """Return a mapped result set as one wanted result an analysis."""
     seen = f"{payload['completed_at']}, {payload['operator']}"
-    return [
-        Wanted(
-            keyword=measurement["Keyword"],
-            fields={name: str(measurement[name]) for name in ("Result", "Uncertainty") if name in measurement},
-            unit=str(measurement.get("Unit") or ""),
-            remarks=f"{measurement['verdict']}, {seen}",
-        )
-        for measurement in payload["measurements"]
-    ]
+    return [_wanted(measurement, seen) for measurement in payload["measurements"]]
+
+
+def _wanted(measurement: Mapping[str, Any], seen: str) -> Wanted:
+    fields = {name: str(measurement[name]) for name in ("Result", "Uncertainty") if name in measurement}
+    unit = str(measurement.get("Unit") or "")
+    return Wanted(measurement["Keyword"], fields, unit, remarks=f"{measurement['verdict']}, {seen}")
 
 
 def _external_id(item: Prepared) -> str:

@@ -43,8 +43,11 @@ class SampleOperation(SteppedOperation):
 
     def prepare(self, record: Record) -> Payload:
         """Map and validate a sample; the analyses of its protocols are ordered with it, where those are known."""
-        ordered = [word for name in record.data.get("protocols") or () for word in self._keywords.get(str(name), ())]
-        return {**super().prepare(record), **({"Analyses": ordered} if ordered else {})}
+        payload = super().prepare(record)
+        ordered: list[str] = []
+        for protocol in record.data.get("protocols") or ():
+            ordered += self._keywords.get(str(protocol), ())
+        return {**payload, "Analyses": ordered} if ordered else payload
 
     async def perform(self, item: Prepared) -> Reply:
         """Register a sample, or order what a registered one lacks."""
@@ -84,7 +87,7 @@ class SampleOperation(SteppedOperation):
             raise ResponseError(found.unclear, key=item.key, code=Reason.FILTER_IGNORED)
         if found is None:
             raise Conflict("SENAITE doesn't have the sample any more", key=item.key, code=Reason.SAMPLE_GONE)
-        different = [f"{theirs} instead of {ours}" for ours, theirs in _differences(item.payload, found.body)]
+        different = list(_differences(item.payload, found.body))
         if different:
             message = f"the sample is registered with {', '.join(different)}; correct it in SENAITE or in the framework"
             raise Conflict(message, key=item.key, code="SAMPLE_DIFFERS")
@@ -97,7 +100,10 @@ class SampleOperation(SteppedOperation):
         A sample that has been cancelled is found as well: the laboratory meant it, and it isn't made anew.
         """
         by_key = await registered(self._provider, [item.key for item in batch])
-        found = {item.key: await self._judged(item, by_key[item.key]) for item in batch if item.key in by_key}
+        found: dict[str, Found] = {}
+        for item in batch:
+            if item.key in by_key:
+                found[item.key] = await self._judged(item, by_key[item.key])
         return with_unclear(found, {item.key: item.key for item in batch}, by_key)
 
     async def _judged(self, item: Prepared, samples: Sequence[Mapping[str, Any]]) -> Found:
@@ -147,8 +153,8 @@ def is_active(sample: Mapping[str, Any]) -> bool:
     return sample["review_state"] not in INACTIVE and not sample.get("getRawParentAnalysisRequest")
 
 
-def _differences(payload: Payload, sample: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Return what was wanted and what is there, where they differ."""
+def _differences(payload: Payload, sample: Mapping[str, Any]) -> Iterable[str]:
+    """Give what is there instead of what was wanted, where they differ."""
     for ours, theirs in (("client", "getClientTitle"), ("SampleType", "getSampleTypeTitle")):
         if payload[ours] != sample.get(theirs):
-            yield str(payload[ours]), str(sample.get(theirs))
+            yield f"{sample.get(theirs)} instead of {payload[ours]}"

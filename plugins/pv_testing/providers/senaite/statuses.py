@@ -61,13 +61,14 @@ class SampleStatusOperation(SteppedOperation):
         receive that one, so that one must be cancelled before either counts.
         """
         found = await super().find(batch) or {}
-        keys = {str(each.body.get("getClientSampleID") or "") for each in found.values()} - {""}
-        there = await registered(self._provider, sorted(keys))
-        copies = {key: active_copies(samples) for key, samples in there.items()}
-        return {
-            key: each._replace(copies=max(1, copies.get(str(each.body.get("getClientSampleID")), 1)))
-            for key, each in found.items()
-        }
+        keys = {key: str(each.body.get("getClientSampleID") or "") for key, each in found.items()}
+        there = await registered(self._provider, sorted({*keys.values()} - {""}))
+        counted: dict[str, Found] = {}
+        for key, each in found.items():
+            samples = there.get(keys[key])
+            copies = active_copies(samples) if samples else 1
+            counted[key] = each._replace(copies=max(1, copies))
+        return counted
 
     async def _sample(self, item: Prepared) -> Found:
         found = (await self.find([item])).get(item.key)

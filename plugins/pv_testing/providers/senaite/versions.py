@@ -138,13 +138,13 @@ def _replaceable(analysis: Mapping[str, Any], execution: str) -> Mapping[str, An
 
 def _left_over(analyses: Sequence[Mapping[str, Any]], keywords: set[str], execution: str) -> list[Mapping[str, Any]]:
     """Return the analyses that an earlier version of the execution had and this one hasn't."""
-    return [
-        _replaceable(analysis, execution)
-        for analysis in analyses
-        if analysis["getKeyword"] not in keywords
-        and analysis["review_state"] in HELD
-        and (mark(analysis) or ("",))[0] == execution
-    ]
+    left: list[Mapping[str, Any]] = []
+    for analysis in analyses:
+        marked = mark(analysis)
+        is_ours = marked is not None and marked[0] == execution
+        if is_ours and analysis["review_state"] in HELD and analysis["getKeyword"] not in keywords:
+            left.append(_replaceable(analysis, execution))
+    return left
 
 
 def _same_unit(result: Wanted, analysis: Mapping[str, Any]) -> None:

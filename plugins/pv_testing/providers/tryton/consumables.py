@@ -10,6 +10,7 @@ from typing import Any
 
 from pv_testing.core.errors import Conflict
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
+from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.tryton.listings import day
 from pv_testing.providers.tryton.provider import Item
 from pv_testing.providers.tryton.steps import TrytonOperation
@@ -19,6 +20,7 @@ SHIPMENT = ("state", "number", "reference", "effective_date")
 MOVE = ("shipment", "product.code", "quantity", "unit.symbol")
 # What is done next; a shipment that Tryton could not assign from stock is still waiting then.
 NEXT = {"draft": ("wait",), "waiting": ("assign_try", "assign_force"), "assigned": ("do",)}
+STEPS = ("wait", "assign_try", "assign_force", "do")
 
 
 class ConsumableOperation(TrytonOperation):
@@ -35,7 +37,7 @@ class ConsumableOperation(TrytonOperation):
         if not self._same(item, drawn):
             message = f"shipment {drawn['number'] or drawn['id']} in Tryton says otherwise what was drawn"
             raise Conflict(f"{message}; correct it there, then release the record", key=item.key, code="DRAW_DIFFERS")
-        for step in (each for state in NEXT for each in NEXT[state]):
+        for step in STEPS:
             if step in NEXT.get(drawn["state"], ()):
                 await self.change(item, MODEL, step, [number])
                 drawn = await self._drawn(item, number)
@@ -49,7 +51,7 @@ class ConsumableOperation(TrytonOperation):
         by_key: dict[str, list[Item]] = defaultdict(list)
         for drawn in await self._shipments([["reference", "in", [item.key for item in batch]]]):
             by_key[drawn["reference"]].append(drawn)
-        return {item.key: self._found_draw(item, by_key[item.key]) for item in batch if by_key[item.key]}
+        return found_by_key(batch, by_key, self._found_draw)
 
     def _found_draw(self, item: Prepared, shipments: Sequence[Item]) -> Found:
         in_effect = shipments[0]["state"] == "done" and self._same(item, shipments[0])

@@ -35,9 +35,12 @@ class CustomerOperation(TrytonOperation):
         by_name: dict[str, list[Item]] = defaultdict(list)
         for party in await self.search(MODEL, domain, [*CUSTOMER, "active"]):
             by_name[party["name"]].append(party)
-        seen, asked = list(by_name), {item.key: str(item.payload["name"]) for item in batch}
-        found = {key: _found(by_name[name]) for key, name in asked.items() if by_name[name]}
-        return with_unclear(found, asked, seen)
+        asked = {item.key: str(item.payload["name"]) for item in batch}
+        found: dict[str, Found] = {}
+        for key, name in asked.items():
+            if name in by_name:
+                found[key] = _found(by_name[name])
+        return with_unclear(found, asked, by_name)
 
 
 def _found(parties: Sequence[Item]) -> Found:
@@ -47,10 +50,12 @@ def _found(parties: Sequence[Item]) -> Found:
 
 
 def _party(payload: Payload) -> dict[str, Any]:
-    address = {"street": payload.get("address"), "attn": payload.get("contact_person")}
+    address: dict[str, Any] = {}
+    for theirs, ours in (("street", "address"), ("attn", "contact_person")):
+        if payload.get(ours):
+            address[theirs] = payload[ours]
+    party: dict[str, Any] = {"name": payload["name"], "addresses": [["create", [address]]]}
     contacts = [{"type": kind, "value": payload[kind]} for kind in ("email", "phone") if payload.get(kind)]
-    return {
-        "name": payload["name"],
-        "addresses": [["create", [{name: value for name, value in address.items() if value}]]],
-        **({"contact_mechanisms": [["create", contacts]]} if contacts else {}),
-    }
+    if contacts:
+        party["contact_mechanisms"] = [["create", contacts]]
+    return party

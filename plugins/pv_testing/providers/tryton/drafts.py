@@ -82,7 +82,8 @@ class Drafts:
         return {**wanted, **{name: defaults.get(name) for name in _OF_PARTY}, **texts, **_due(payload)}
 
     async def _lines(self, party: int, currency: int, origins: Mapping[str, int]) -> list[dict[str, Any]]:
-        return [await self._line(line, party, currency, origins) for line in self._item.payload["lines"]]
+        lines = self._item.payload["lines"]
+        return [await self._line(line, party, currency, origins) for line in lines]
 
     async def _line(self, line: Payload, party: int, currency: int, origins: Mapping[str, int]) -> dict[str, Any]:
         """Return the fields of a line; account, unit and taxes are those that Tryton has for product and customer."""
@@ -145,17 +146,18 @@ def differences(payload: Payload, invoice: Item, sign: int = 1) -> list[str]:
     if "due_date" in payload:
         wanted["due_date"], there["due_date"] = payload["due_date"], day(invoice["payment_term_date"])
     different = [name for name in wanted if wanted[name] != there[name]]
-    ours = [
-        _line(each["product"], each["quantity"], each["unit_price"], each.get("description"))
-        for each in payload["lines"]
-    ]
-    theirs = [
-        _line(
-            (each.get("product.") or {}).get("code"), sign * each["quantity"], each["unit_price"], each["description"]
-        )
-        for each in invoice["lines"]
-    ]
+    ours = [_wanted_line(line) for line in payload["lines"]]
+    theirs = [_line_there(line, sign) for line in invoice["lines"]]
     return different if ours == theirs else [*different, "lines"]
+
+
+def _wanted_line(line: Payload) -> tuple[str, Decimal, Decimal, str]:
+    return _line(line["product"], line["quantity"], line["unit_price"], line.get("description"))
+
+
+def _line_there(line: Item, sign: int) -> tuple[str, Decimal, Decimal, str]:
+    product = (line.get("product.") or {}).get("code")
+    return _line(product, sign * line["quantity"], line["unit_price"], line["description"])
 
 
 def _line(product: Any, quantity: Any, price: Any, description: Any) -> tuple[str, Decimal, Decimal, str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from pv_testing.core.errors import Conflict
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
+from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.tryton.drafts import Drafts, differences, invoices
 from pv_testing.providers.tryton.listings import described
 from pv_testing.providers.tryton.provider import Item
@@ -39,9 +40,8 @@ class InvoiceOperation(TrytonOperation):
         by_key: dict[str, list[Item]] = defaultdict(list)
         for each in await invoices(self, [["reference", "in", [item.key for item in batch]]]):
             by_key[each["reference"]].append(each)
-        seen = list(by_key)
-        found = {item.key: self._found_invoice(item, by_key[item.key]) for item in batch if by_key[item.key]}
-        return with_unclear(found, {item.key: item.key for item in batch}, seen)
+        found = found_by_key(batch, by_key, self._found_invoice)
+        return with_unclear(found, {item.key: item.key for item in batch}, by_key)
 
     def in_effect(self, item: Prepared, there: Item) -> bool:
         """Say whether an invoice is what is wanted."""

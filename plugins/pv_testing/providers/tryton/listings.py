@@ -63,8 +63,9 @@ async def listed(provider: TrytonProvider, name: str, criteria: Mapping[str, str
             message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
             raise MappingError(message, code=Reason.FIELD_UNKNOWN)
     if name == "get_customers":
-        where = [[{"id": "code"}.get(field, field), "=", value] for field, value in criteria.items()]
-        return [customer(each) for each in await provider.search("party.party", where, CUSTOMER, operation=name)]
+        where = [["code" if field == "id" else field, "=", value] for field, value in criteria.items()]
+        parties = await provider.search("party.party", where, CUSTOMER, operation=name)
+        return [customer(party) for party in parties]
     return await (_invoices if name == "get_invoices" else _movements)(provider, name, criteria)
 
 
@@ -117,8 +118,10 @@ async def _movements(provider: TrytonProvider, name: str, criteria: Mapping[str,
     if "serial_number" in criteria:
         where.append(["lot.number", "like", f"%{keys.below('', criteria['serial_number'])}"])
     rows = await provider.search("stock.move", where, MOVEMENT, operation=name)
-    items = [moved(provider.contract, each) for each in rows]
-    return [item for item in items if all(item[field] == value for field, value in criteria.items())]
+    movements = [moved(provider.contract, each) for each in rows]
+    for field, value in criteria.items():
+        movements = [movement for movement in movements if movement[field] == value]
+    return movements
 
 
 def customer(party: Item) -> dict[str, Any]:

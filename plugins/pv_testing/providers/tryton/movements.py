@@ -46,8 +46,12 @@ class MovementOperation(TrytonOperation):
         by_way: dict[tuple[str, str, str], list[Item]] = defaultdict(list)
         for move in await self._moves(domain):
             by_way[_way(move)].append(move)
-        ways = {item.key: (item.payload["product"], _lot(item.payload), item.payload["to"]) for item in batch}
-        return {item.key: self._found_move(item, by_way[ways[item.key]]) for item in batch if by_way[ways[item.key]]}
+        found: dict[str, Found] = {}
+        for item in batch:
+            moves = by_way.get((item.payload["product"], _lot(item.payload), item.payload["to"]))
+            if moves:
+                found[item.key] = self._found_move(item, moves)
+        return found
 
     def _found_move(self, item: Prepared, moves: Sequence[Item]) -> Found:
         done = [move for move in moves if move["state"] == "done"]

@@ -29,8 +29,11 @@ class PostingOperation(TrytonOperation):
         """Read the invoices that are to be posted."""
         numbers = [int(item.payload["invoice"]) for item in batch]
         there = {each["id"]: each for each in await invoices(self, [["id", "in", numbers]])}
-        pairs = ((item, there.get(int(item.payload["invoice"]))) for item in batch)
-        return {item.key: self._found_invoice(item, invoice) for item, invoice in pairs if invoice}
+        found: dict[str, Found] = {}
+        for item, number in zip(batch, numbers, strict=True):
+            if number in there:
+                found[item.key] = self._found_invoice(item, there[number])
+        return found
 
     def _found_invoice(self, item: Prepared, there: Item) -> Found:
         in_effect = there["state"] in POSTED and agrees(item, there)
