@@ -70,9 +70,7 @@ def variables(path: Path) -> set[str]:
 def below_the_slices() -> list[Path]:
     """Return the modules of the layers below the slices."""
     root = PROJECT / "plugins" / "pv_testing"
-    return [
-        path for path in SOURCES if path.is_relative_to(root) and path.relative_to(root).parts[0] in BELOW_THE_SLICES
-    ]
+    return sorted(path for folder in BELOW_THE_SLICES for path in (root / folder).rglob("*.py"))
 
 
 @pytest.mark.parametrize("path", below_the_slices(), ids=lambda path: f"{path.parent.name}/{path.name}")

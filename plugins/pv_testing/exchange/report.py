@@ -49,7 +49,7 @@ class Report:
             self._counts[outcome.result] += 1
 
     def replace(self, outcomes: Iterable[Outcome]) -> None:
-        """Take in what became of some records in the place of what was said of the same ones before."""
+        """Take in what became of some records, in place of earlier outcomes of the same ones."""
         new = {outcome.key: outcome for outcome in outcomes}
         kept = [outcome for outcome in self.outcomes if outcome.key not in new]
         self.outcomes, self._counts = [], Counter()

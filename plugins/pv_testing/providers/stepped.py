@@ -13,7 +13,7 @@ from pv_testing.providers.rest import RestOperation
 
 
 class SteppedOperation(RestOperation):
-    """Brings records into effect step by step."""
+    """Brings each record into effect by several requests."""
 
     stepped: ClassVar[bool] = True
     at_once: ClassVar[bool] = False
@@ -23,7 +23,17 @@ class SteppedOperation(RestOperation):
         return [await self._in_time(item) for item in batch]
 
     async def perform(self, item: Prepared) -> Reply:
-        """Bring one record into effect."""
+        """Bring one record into effect: make all of its requests that are still to be made.
+
+        Args:
+            item: the record; its ``external_id`` is set where the system holds it already.
+
+        Returns:
+            The reply, as if one request had been made.
+
+        Raises:
+            IntegrationError: as of a single request; after an :class:`AmbiguousOutcome` the record is looked up.
+        """
         raise NotImplementedError
 
     async def step(self, item: Prepared) -> Reply:

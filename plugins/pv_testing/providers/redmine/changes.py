@@ -16,7 +16,7 @@ Issue = Mapping[str, Any]
 
 
 class ChangeOperation(RedmineOperation):
-    """Changes issues."""
+    """Changes issues that are there, and reads each back to see that Redmine has taken the change."""
 
     include = ""
 

@@ -24,7 +24,7 @@ HUNDREDTH = Decimal("0.01")
 
 
 class HoursOperation(RedmineOperation):
-    """Enters hours."""
+    """Enters hours as time entries; what they are entered on is up to the two kinds of hours."""
 
     at_once: ClassVar[bool] = True
 

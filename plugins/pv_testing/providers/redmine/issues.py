@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 class IssueOperation(RedmineOperation):
-    """Makes issues."""
+    """Makes issues, and changes those whose number is known."""
 
     at_once: ClassVar[bool] = True
 
