@@ -65,7 +65,7 @@ class Bulk:
         """Return the keys under which the answers will speak of the records; none where they say no key.
 
         Args:
-            bodies: what is sent, each as :meth:`RequestTemplate.body` gives it.
+            bodies: of the records, each as :meth:`RequestTemplate.body` gives it.
 
         Raises:
             MappingError: a record has no key, so that no answer could be told to be its own; nothing was sent.

@@ -141,7 +141,7 @@ def _bulk(written: Mapping[str, Any], single: RequestTemplate, shared: Shared) -
 
 
 def sides(key: str | Mapping[str, str]) -> tuple[str, str]:
-    """Return a key's template over what is sent, and the one over what the system says."""
+    """Return a key's template over the request, and the one over the answer."""
     return (key, key) if isinstance(key, str) else (key["sent"], key["found"])
 
 
@@ -213,7 +213,7 @@ def _comparison(
 
 
 def _holds(wanted: Any, found: Any) -> bool:
-    """Say whether what was found has all that was wanted; a system may add to it."""
+    """Say whether the system has all of the wanted value; it may add to it."""
     if wanted is None:
         return True
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):
@@ -224,7 +224,7 @@ def _holds(wanted: Any, found: Any) -> bool:
 
 
 def _equals(wanted: Any, found: Any) -> bool:
-    """Say whether what was found is what was wanted and no more; what is empty is as good as not there."""
+    """Say whether the system has exactly the wanted value; an empty value counts as none."""
     if wanted in _EMPTY or found in _EMPTY:
         return wanted in _EMPTY and found in _EMPTY
     if isinstance(wanted, Mapping) and isinstance(found, Mapping):

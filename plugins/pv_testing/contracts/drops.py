@@ -16,7 +16,7 @@ from pv_testing.contracts.fields import normal
 from pv_testing.core.problems import Problem
 from pv_testing.core.yaml_file import Document
 
-ALONE = "what is dropped is sent nowhere, so that beside `drop` only `from` can stand, or `to` with a `const`"
+ALONE = "a dropped field is sent nowhere, so that beside `drop` only `from` can stand, or `to` with a `const`"
 _ALONE, _CONST = {"drop", "from"}, {"drop", "to", "const"}
 _NOWHERE = "(dropped) {}"
 
@@ -37,7 +37,7 @@ def drop_problems(document: Document) -> Iterator[Problem]:
 
 
 def without_dropped(document: Document) -> Document:
-    """Return a contract whose maps have only what is sent."""
+    """Return a contract whose maps have only the fields that are sent."""
     maps = document.value.get("maps")
     if maps is None:
         return document

@@ -97,7 +97,7 @@ def _lifetime(written: float | str | None) -> Callable[[Response], Any]:
 
 
 def _filled(value: Any, given: Mapping[str, str]) -> Any:
-    """Return a body with its placeholders filled, each once: what is filled in is never read as a placeholder."""
+    """Return a body with its placeholders filled, each once: no value is read as a placeholder."""
     if isinstance(value, str):
         return _PLACEHOLDER.sub(lambda match: given[match[1]], value)
     if isinstance(value, Mapping):

@@ -96,7 +96,7 @@ def _stray(document: Document, place: Place, key: str | Mapping[str, str]) -> It
 
 
 def _unsent(names: Iterable[str], known: Sequence[str] | None) -> Iterator[str]:
-    """Give what is wrong with names that nothing has which is sent; nothing is known of a record without a map."""
+    """Give a text for each name that no field of the request has; the fields of a record without a map are unknown."""
     for name in names:
         if known is not None and not _is_within(name, known):
             yield f"nothing that is sent is called {name!r}; {allowed(name, list(known))}"
@@ -127,7 +127,7 @@ def _given(written: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[li
 
 
 def _fields(written: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[list[str] | None, list[str]]:
-    """Return the fields of what is sent that differ between records, and those that don't; no list without a map."""
+    """Return the fields of a request that differ between records, and those that don't; no list without a map."""
     fields = written.get("maps", {}).get(operation.get("map", ""))
     if fields is None:
         return None, []

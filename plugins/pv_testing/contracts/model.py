@@ -71,8 +71,8 @@ class Find:
             or because the contract says so.
         unique: a query parameter that gets another value in each request; empty for none.
         id: finds the id in a found record.
-        same: says whether a found record has what is wanted, which is a body with its stamps.
-        equal: the same, where what is wanted has taken something away and the record may still have it.
+        same: says whether a found record has all that is wanted; both are bodies with their stamps.
+        equal: says whether it has that and no more, because a change may have taken something away.
     """
 
     call: RequestTemplate

@@ -81,7 +81,7 @@ def first(paths: Sequence[str]) -> Getter:
 
 
 def putter(path: str) -> Putter:
-    """Return a function that sets a value at a dotted path of a dictionary and makes what is missing on the way."""
+    """Return a function that sets a value at a dotted path of a dictionary, with any missing dictionary on the way."""
     *outer, last = path.split(".")
     if not outer:
 

@@ -97,7 +97,7 @@ def has_placeholder(text: Any) -> bool:
 
 
 def faults(text: str) -> Iterator[str]:
-    """Say what is wrong with a text that :class:`Quoted` is to compile."""
+    """Give each reason why :class:`Quoted` can't compile a text."""
     if "{" in _PLACEHOLDER.sub("", text) or "}" in _PLACEHOLDER.sub("", text) or not _PLACEHOLDER.search(text):
         yield "has braces around something else than a field, or no field at all; write {field|rule}"
     whole = _PLACEHOLDER.fullmatch(text) is not None

@@ -134,7 +134,7 @@ def _by_our_names(written: Mapping[str, Any], operation: Mapping[str, Any]) -> d
 
 
 def _as_found(find: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a look-up calls the fields of the key in what it finds, by what they are called in what is sent."""
+    """Return the names that the fields of the key have in an answer to a look-up, by their names in a request."""
     key = find.get("key")
     if not isinstance(key, Mapping):
         return {}

@@ -137,7 +137,7 @@ def _quantity(announced: str, known: int) -> int | None:
 
 
 def _manager(value: Any, name: str) -> Mapping[str, Any]:
-    """Return what is known of the project manager, of whom also a mere number or name may be said."""
+    """Return the project manager, of whom the framework may give a mere number or name."""
     if isinstance(value, str):
         return {"name": text(value)} if text(value) else {}
     return {"id": value} if isinstance(value, int) else mapped(value, f"{name}: assigned_pm")
@@ -188,7 +188,7 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
     execution = mapped(execution, "an execution")
     execution_id = text(first(execution, "execution_id", "id"))
     name = f"execution {execution_id}"
-    known_results = mapped(results, f"{name}: what is said of its results")
+    known_results = mapped(results, f"{name}: its results")
     data = dict(execution)
     data.update((field, value) for field, value in known_results.items() if value is not None)
     data = _with_verdict(data)

@@ -39,7 +39,7 @@ STALE = (
     "another attempt brought a different version into effect while this one waited; the next try reads the record anew"
 )
 MADE_OTHERWISE = (
-    "the system holds a record with this key, {0}, whose content is not what is sent, and which nothing shows to be "
+    "the system holds a record with this key, {0}, with other content than this one, and which nothing shows to be "
     "ours: correct or remove it there, then release this one; or confirm it as it is"
 )
 SEE_THERE = "look in the system: confirm the record if it took effect, else release it with --absent"
@@ -388,7 +388,7 @@ class ChunkProcessor:
         )
 
     async def _look_for_second_copies(self) -> None:
-        """Have what is in the system twice wait for a person, whatever the ledger holds of it."""
+        """Have records that the system holds twice wait for a person, whatever the ledger holds of them."""
         disputed = await self.buffer.disputed()
         if disputed:
             log.warning("%s: %d records may be there twice and are looked up", self._name, len(disputed))

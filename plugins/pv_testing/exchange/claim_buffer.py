@@ -35,7 +35,7 @@ class ClaimBuffer:
 
     Args:
         ledger: where they are settled.
-        operation: what is being done; its limits give the lease.
+        operation: the provider's operation; its limits give the lease.
         owner: who acts.
     """
 
@@ -70,7 +70,7 @@ class ClaimBuffer:
         return asked + self._limits.lease - self._limits.timeout - self._limits.horizon
 
     def held(self, items: Sequence[Prepared]) -> list[Prepared]:
-        """Leave out what is no longer ours, because a renewal has shown that another attempt has taken it over."""
+        """Leave out records that another attempt has taken over, as a renewal has shown."""
         return [item for item in items if item.key in self._held]
 
     def deadline(self) -> float:
@@ -94,7 +94,7 @@ class ClaimBuffer:
         self._sent.difference_update(item.key for item in items)
 
     async def renew(self) -> None:
-        """Make the leases outlive a request about to be sent, and let go of what is no longer ours.
+        """Make the leases outlive a request about to be sent; let go of records that another attempt has taken over.
 
         Where the ledger takes too long each time, they are still :meth:`expiring` in the end.
         """
@@ -154,7 +154,7 @@ class ClaimBuffer:
         self._settle(item, result, external_id, body=body)
 
     def _begun(self, item: Prepared) -> bool:
-        """Whether a try before, in this attempt or an earlier one, may have made what is there of the record."""
+        """Whether a try before, in this attempt or an earlier one, may have made the record that the system holds."""
         claim = self._held.get(item.key)
         return item.key in self._wrote or (claim is not None and claim.decision is Decision.RESOLVE)
 
@@ -195,7 +195,7 @@ class ClaimBuffer:
         self._settle(item, Result.REJECTED, item.external_id, code=code, reason=reason)
 
     def quarantine(self, item: Prepared, code: str, reason: str) -> None:
-        """Only a person can tell what is to be done."""
+        """Only a person can decide how the record goes on."""
         self._settle(item, Result.QUARANTINED, item.external_id, code=code, reason=reason)
 
     def defer(self, item: Prepared, code: str, reason: str) -> None:
@@ -328,7 +328,7 @@ class ClaimBuffer:
         return refused._replace(result=Result.QUARANTINED), None if outcome is None else waits
 
     async def disputed(self) -> list[str]:
-        """Commit what is left; return the records that were sent although another attempt had taken them over."""
+        """Commit the rest; return the records that were sent although another attempt had taken them over."""
         await self.commit()
         keys, self._disputed = self._disputed, []
         return keys
@@ -345,7 +345,7 @@ class ClaimBuffer:
                 self.note(key, Result.DEFERRED, code=Reason.LEASE_LOST, reason=LOST)
 
     async def close(self) -> list[Outcome]:
-        """Commit what is left and return the last outcome of each record."""
+        """Commit the rest and return the last outcome of each record."""
         await self.commit()
         return list({outcome.key: outcome for outcome in self._outcomes}.values())
 

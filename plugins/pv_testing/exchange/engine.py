@@ -1,7 +1,7 @@
 """The exchange: one operation run over many records, each of which takes effect exactly once.
 
-The steps are those of the outbox pattern with a read-back: map, claim in the ledger, send, classify, look up what is
-ambiguous, settle. A record whose fate is unknown is never sent again before a look-up has shown that it isn't there.
+The steps are those of the outbox pattern with a read-back: map, claim in the ledger, send, classify, look up ambiguous
+records, settle. A record whose fate is unknown is never sent again before a look-up has shown that it isn't there.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Exchange:
     """Runs one operation over many records.
 
     Args:
-        operation: what is done, by a provider.
+        operation: the provider's operation.
         ledger: where claims and outcomes are kept.
         owner: who acts, for leases and the audit trail: DAG, run, task, map index and try, or a person.
         replay: try records again that wait for a person with the same content.

@@ -1,8 +1,8 @@
-"""At which address a ledger knows each system: a record in effect there says nothing of another system.
+"""The address under which a ledger knows each system: a record in effect there says nothing of another system.
 
-A test system and the real one on the same ledger would share their records: what is in effect in the one would never be
-sent to the other. Therefore the ledger remembers the address of each system's first exchange, and another one is warned
-of until a person says that the system has moved.
+A test system and the real one on the same ledger would share their records: a record in effect in the one would never
+be sent to the other. Therefore the ledger remembers the address of each system's first exchange. A warning tells of
+another address until a person says that the system has moved.
 """
 
 from __future__ import annotations

@@ -99,7 +99,7 @@ class SystemClient:
         """Return the provider with a session of the running event loop.
 
         Raises:
-            NetworkError: the client was closed; what is still under way with it sends nothing more.
+            NetworkError: the client was closed; calls that are still under way send nothing more.
         """
         loop = asyncio.get_running_loop()
         if loop not in self._providers:
@@ -161,11 +161,11 @@ class SystemClient:
         return self._carry(operation, [self._whole(operation, given, partial(make, key), known) for key, given in many])
 
     def _whole(self, operation: str, given: Given, make: Make, known: Collection[str] | None = None) -> Record:
-        """Return the record of what a caller says, or one with its problem where not all of it would be sent.
+        """Return the record of a caller's arguments, or one with its problem where not all of them would be sent.
 
         Args:
             operation: that carries it.
-            given: what the caller says; what is empty, or what the method says by itself, isn't said.
+            given: the caller's arguments; empty ones and those with the method's defaults don't count.
             make: makes the record of it.
             known: the fields of the guide, where ``make`` doesn't refuse others; those of the map are taken besides.
         """

@@ -1,4 +1,4 @@
-"""What a caller says in the integration guide's words: nothing of it is lost, and what is missing is named by them."""
+"""Arguments in the integration guide's words: none is lost, and a missing one is named by the word of the guide."""
 
 from __future__ import annotations
 

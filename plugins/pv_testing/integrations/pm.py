@@ -283,7 +283,7 @@ class PMClient(SystemClient):
         """Say which hours were taken for hours that are there already, where only the caller can tell."""
         unchanged = report.counts()[Result.UNCHANGED.value]
         if unchanged and not all(each.get("execution_id") for each in given):
-            log.warning("%s: what is the same %s", report.operation, _SAME)
+            log.warning("%s: an equal entry %s", report.operation, _SAME)
         return report
 
     def _record(self, key: str, data: Given) -> Record:

@@ -44,7 +44,7 @@ def _name(operation: Operation) -> str:
 
 
 def _forget_effective(operation: Operation, ledger: Ledger) -> None:
-    """Remove what is remembered of statuses that are in effect by now."""
+    """Forget statuses that are in effect by now."""
     kept = ledger.state(_name(operation), NOTHING_SHOWN)
     entries = ledger.states(operation.system, operation.kind, kept)
     effective = {key for key, entry in entries.items() if entry.state is State.CONFIRMED}

@@ -1,4 +1,4 @@
-"""What a caller says and nothing would send: another value in its place makes no other request."""
+"""Arguments of a caller that nothing would send: another value in the place of one makes no other request."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ANOTHER = "(another value)"
 
 
 def unsent(given: Given, make: Make, fields: FieldMap, defaults: Given) -> list[str]:
-    """Return the names of what a caller says in vain, dotted for what is within a mapping or the mappings of a list.
+    """Return the names of arguments that would not be sent, dotted within a mapping or the mappings of a list.
 
     A value counts as sent where the record, its business key or the reason that it is refused for depends on it.
 
@@ -23,7 +23,7 @@ def unsent(given: Given, make: Make, fields: FieldMap, defaults: Given) -> list[
         given: what the caller says.
         make: makes the record of it.
         fields: the contract's map, which also takes notice of what the contract drops on purpose.
-        defaults: what counts as not said, besides what is empty.
+        defaults: values that don't count as given, as empty ones don't.
     """
     as_it_is = _sent(given, make, fields)
     if as_it_is is None:

@@ -139,7 +139,7 @@ def compare(connection: Connection, trail: Trail, now: float, findings: Findings
         connection: reads the tables as they were when the trail was read.
         trail: what it tells.
         now: epoch seconds on the ledger's clock.
-        findings: takes what is wrong.
+        findings: takes the differences.
 
     Returns:
         How many records and how many watermarks there are.

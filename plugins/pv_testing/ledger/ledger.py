@@ -212,7 +212,7 @@ class Ledger:
         prefix: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Entry]:
-        """Give what is known, in the order of system, kind and key.
+        """Give the entries of records, in the order of system, kind and key.
 
         Args:
             system: only of this system.
@@ -244,12 +244,12 @@ class Ledger:
 
         Args:
             key: such as ``erp/invoice/SR-2025-0123``.
-            empty: what is returned where nothing is remembered.
+            empty: the value that is returned where nothing is remembered.
         """
         return state_store.read(self._store, key, empty)
 
     def update(self, key: str, change: Callable[[Value], Value], empty: Value) -> Value:
-        """Change what is remembered under a key, whoever else changes it at the same time, and return it.
+        """Change the value under a key, whoever else changes it at the same time, and return the new one.
 
         Args:
             key: as for :meth:`state`.
@@ -259,7 +259,7 @@ class Ledger:
         return state_store.update(self._store, key, change, empty)
 
     def states(self, system: str, kind: str, keys: Iterable[str]) -> dict[str, Entry]:
-        """Return what is known of records, by key; a record that the ledger doesn't know is left out.
+        """Return the entries of records by key; a record that the ledger doesn't know is left out.
 
         Args:
             system: of the records.
@@ -331,7 +331,7 @@ class Ledger:
 
         Args:
             system: the system concerned.
-            kind: what is decided on.
+            kind: the kind of the finding.
             finding: the digest of the finding, as the event's detail names it.
 
         Raises:

@@ -92,7 +92,7 @@ def belongs_to(system: str, kind: str) -> ColumnElement[bool]:
 
 
 def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -> dict[str, Row]:
-    """Return what is known of the keys; those that aren't known are left out."""
+    """Return the rows of the keys; those that the ledger doesn't know are left out."""
     if not all_storable(keys):
         unusable = next(key for key in keys if not storable(key))
         raise DataError(f"the key {clean(unusable)[:100]!r} is {UNUSABLE}", system=system, code=Reason.KEY_UNUSABLE)

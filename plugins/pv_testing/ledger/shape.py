@@ -43,7 +43,7 @@ _GUARDS = {
 
 
 def differences(connection: Connection) -> Iterator[str]:
-    """Give in words what is missing, altered or added.
+    """Name each table, key or guard that is missing, altered or added.
 
     Args:
         connection: to the ledger's database.

@@ -175,7 +175,7 @@ class Entry:
         system: the system.
         kind: what the record is.
         key: the business key.
-        state: what is known.
+        state: of the version that ``fingerprint`` names.
         external_id: its id in the system, where it is known.
         revision: of the version in effect; 0 while none is.
         fingerprint: of the version that ``state`` speaks of.

@@ -22,7 +22,7 @@ _UNDECIDED = {*_REFUSED, State.UNKNOWN.value, State.IN_FLIGHT.value}
 
 
 def quarantine(store: Store, system: str, kind: str, items: Sequence[Refusal], owner: str) -> None:
-    """Note records that could not be mapped; what is noted already, or held by a live attempt, is left as it is."""
+    """Note records that could not be mapped; one that is noted already, or held by a live attempt, stays as it is."""
     refusals = {item.key: _tidy(item) for item in items}
     keys = list(refusals)
     with store.reading() as connection:

@@ -29,7 +29,7 @@ class DriverConnection(Protocol):
 
 
 class ServerWatch:
-    """Cuts a connection when its server has not answered for too long; a context manager around what is asked.
+    """Cuts a connection when its server has not answered for too long; a context manager around the requests.
 
     The driver itself is left alone, as another thread waits in it; it sees the end of its connection, and raises.
 

@@ -22,7 +22,7 @@ def id_text(value: Any) -> str | None:
 
 
 def unusable(value: Any) -> str:
-    """Say what is wrong with an id."""
+    """Say why a value is no id."""
     return f"the id that the system says is neither text nor a whole number but {_kind(value)}"
 
 

@@ -222,7 +222,7 @@ class ClientCredentials(TokenAuth):
         token_url: the token endpoint.
         client_id: who asks.
         client_secret: the proof.
-        scopes: what is asked for.
+        scopes: the rights that are asked for.
         on_token: called with every token that is fetched.
     """
 

@@ -24,7 +24,7 @@ from pv_testing.transports.tls import Tls
 
 
 async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request again by itself, past pause, quota and what is known to be repeatable."""
+    """Keep aiohttp from repeating a request by itself, past pause and quota and whether it may be repeated."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:

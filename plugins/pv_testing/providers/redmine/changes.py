@@ -21,7 +21,7 @@ class ChangeOperation(RedmineOperation):
     include = ""
 
     async def perform(self, item: Prepared) -> Reply:
-        """Change an issue, unless it has what is wanted."""
+        """Change an issue, unless it is as the record wants it."""
         issue = await self._issue(item)
         if not self.in_effect(item.payload, issue):
             body = {"issue": await self.fields(item, issue)}
@@ -47,11 +47,11 @@ class ChangeOperation(RedmineOperation):
         return found
 
     def in_effect(self, payload: Payload, issue: Issue) -> bool:
-        """Say whether an issue has what is wanted."""
+        """Say whether an issue is as the record wants it."""
         raise NotImplementedError
 
     async def fields(self, item: Prepared, issue: Issue) -> dict[str, Any]:
-        """Return what is to be written.
+        """Return the fields that are written.
 
         Raises:
             Conflict: Redmine wouldn't take it.
@@ -108,7 +108,7 @@ class TaskStatusOperation(ChangeOperation):
         return Conflict(message, key=item.key, code="NOT_TAKEN")
 
     def _progress(self, status: str, issue: Issue) -> int | None:
-        """Return 100 % for what is complete, and take it back from what isn't."""
+        """Return 100 % for a complete task, and 0 % for another one that has 100 %."""
         complete = self.redmine.contract.vocabularies["task_status"].read(status) == "COMPLETE"
         if complete:
             return 100

@@ -103,7 +103,7 @@ class RedmineProvider(RestProvider):
 
         Args:
             path: relative to the base address.
-            body: what is to be changed.
+            body: the changes.
             operation: whose step it is.
             key: the business key of the record.
             repeatable: whether a repetition does no harm, as one with a note would.

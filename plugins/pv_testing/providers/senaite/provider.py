@@ -100,7 +100,7 @@ class SenaiteProvider(RestProvider):
 
     @asynccontextmanager
     async def explained(self, key: str) -> AsyncIterator[None]:
-        """Say what a 401 means: SENAITE gives it to strangers, to users without the right, and for what is locked.
+        """Say what a 401 means: SENAITE gives it to strangers, to users without the right, and for locked records.
 
         Args:
             key: the business key of the record that is written.

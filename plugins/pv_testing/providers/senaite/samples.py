@@ -154,7 +154,7 @@ def is_active(sample: Mapping[str, Any]) -> bool:
 
 
 def _differences(payload: Payload, sample: Mapping[str, Any]) -> Iterable[str]:
-    """Give what is there instead of what was wanted, where they differ."""
+    """Give a text for each field in which a sample differs from the record."""
     for ours, theirs in (("client", "getClientTitle"), ("SampleType", "getSampleTypeTitle")):
         if payload[ours] != sample.get(theirs):
             yield f"{sample.get(theirs)} instead of {payload[ours]}"

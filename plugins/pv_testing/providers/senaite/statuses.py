@@ -55,7 +55,7 @@ class SampleStatusOperation(SteppedOperation):
         return Reply(Verdict.OK, sample.external_id, body=sample.body)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
-        """Look samples up by UID, and count what is registered under the same business key.
+        """Look samples up by UID, and count the samples under the same business key.
 
         A request that SENAITE has finished long after it was given up has made a second sample. The laboratory may
         receive that one, so that one must be cancelled before either counts.
@@ -80,5 +80,5 @@ class SampleStatusOperation(SteppedOperation):
 
 
 def _fields(item: Prepared) -> dict[str, str]:
-    """Return what is written beside the transition; a state can't be written."""
+    """Return the fields that are written with the transition; a state can't be written."""
     return {name: value for name, value in item.payload.items() if name != "review_state"}

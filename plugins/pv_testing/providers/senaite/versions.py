@@ -28,7 +28,7 @@ class Wanted:
 
     Attributes:
         keyword: of the analysis.
-        fields: what is written into it besides the remarks: ``Result`` and perhaps ``Uncertainty``.
+        fields: those that are written into it besides the remarks: ``Result`` and perhaps ``Uncertainty``.
         unit: that the analysis must have.
         remarks: verdict, time and operator, as people read them.
     """

@@ -37,7 +37,7 @@ class CreditNoteOperation(InvoiceOperation):
         return Reply(Verdict.OK, str(made["id"]), body=described(self.tryton.contract, made))
 
     def in_effect(self, item: Prepared, there: Item) -> bool:
-        """Say whether a credit note is what is wanted, and posted."""
+        """Say whether a credit note is as the record wants it, and posted."""
         return there["state"] in POSTED and agrees(item, there, self.sign) and super().in_effect(item, there)
 
     async def _origins(self, item: Prepared) -> dict[str, int]:
@@ -48,7 +48,7 @@ class CreditNoteOperation(InvoiceOperation):
         """
         billed = await one(self, item, int(item.payload["invoice"]))
         if billed["state"] not in POSTED:
-            message = f"invoice {billed['id']} is {billed['state']} in Tryton; only what is posted can be given back"
+            message = f"invoice {billed['id']} is {billed['state']} in Tryton; only a posted invoice can be given back"
             raise Conflict(message, key=item.key, code="INVOICE_NOT_POSTED")
         lines = {str((line.get("product.") or {}).get("code")): line for line in billed["lines"]}
         credited = await self._credited(item, billed)

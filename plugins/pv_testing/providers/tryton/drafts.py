@@ -1,4 +1,4 @@
-"""Drafts of invoices: what is written into them, and in what one differs from what is wanted."""
+"""Drafts of invoices: the fields that are written into them, and those in which an invoice differs from a record."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Drafts:
         return int(number)
 
     async def change(self, draft: Item, origins: Mapping[str, int] = NO_ORIGINS) -> None:
-        """Write what is wanted into a draft, unless somebody has changed it since it was read."""
+        """Write the record into a draft, unless it has been changed since it was read."""
         party, currency = await self._parties()
         old = [line["id"] for line in draft["lines"]]
         fields = {
@@ -130,7 +130,7 @@ def differences(payload: Payload, invoice: Item, sign: int = 1) -> list[str]:
     """Return the fields in which an invoice isn't what a record wants; amounts are compared apart.
 
     Args:
-        payload: what is wanted.
+        payload: the mapped record.
         invoice: the invoice with its lines.
         sign: -1 of a credit note.
     """

@@ -44,7 +44,7 @@ class InvoiceOperation(TrytonOperation):
         return with_unclear(found, {item.key: item.key for item in batch}, by_key)
 
     def in_effect(self, item: Prepared, there: Item) -> bool:
-        """Say whether an invoice is what is wanted."""
+        """Say whether an invoice is as the record wants it."""
         return there["state"] != "cancelled" and not differences(item.payload, there, self.sign)
 
     def _found_invoice(self, item: Prepared, matches: Sequence[Item]) -> Found:

@@ -94,7 +94,9 @@ class MovementOperation(TrytonOperation):
         gone = here in {names["customer_location"], names["scrap_location"]}
         if comes != gone or (comes and moves):
             message = f"module {_lot(item.payload)} is at {here} in Tryton and can't go to {item.payload['to']}"
-            raise Conflict(f"{message}; record there what is missing, then release", key=item.key, code="WRONG_PLACE")
+            raise Conflict(
+                f"{message}; record the missing movement there, then release", key=item.key, code="WRONG_PLACE"
+            )
         return here
 
     async def _lot_of(self, item: Prepared, product: int) -> int:

@@ -48,7 +48,7 @@ def agrees(item: Prepared, there: Item, sign: int = 1) -> bool:
 async def posted(operation: TrytonOperation, item: Prepared, number: int, sign: int = 1) -> dict[str, Any]:
     """Post an invoice or a credit note whose total is ours, unless it is posted, and return it.
 
-    Tryton doesn't let the lines of a validated invoice be changed, so that what is compared is what is posted.
+    Tryton doesn't let the lines of a validated invoice be changed, so that the total that was compared is posted.
 
     Args:
         operation: whose step it is.

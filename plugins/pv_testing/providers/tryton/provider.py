@@ -150,7 +150,7 @@ class TrytonProvider(RestProvider):
         Args:
             model: Tryton's name of it.
             domain: the conditions, such as ``[["code", "=", "17"]]``.
-            fields: what is read of each; ``party.code`` comes as ``{"party.": {"code": …}}``.
+            fields: those that are read of each; ``party.code`` comes as ``{"party.": {"code": …}}``.
             operation: whose step it is.
             key: the business key of the record.
 
