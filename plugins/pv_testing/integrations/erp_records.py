@@ -17,7 +17,7 @@ from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.core.values import day
 from pv_testing.domain.money import exact, minor_digits, percent_of, round_to
-from pv_testing.integrations.given import refuse_unknown
+from pv_testing.integrations.given import Given, refuse_unknown
 
 USUAL_DIGITS = 2
 _TERMS = ("po_number", "notes")
@@ -26,8 +26,6 @@ INVOICE = (*_BILLED, *_TERMS, "due_date")
 CREDIT_NOTE = (*_BILLED, "invoice_id", "reason")
 LINE = ("description", "quantity", "unit_price", "total", "protocol_id")
 _CONTACT = ("contact_person", "email", "phone", "address")
-
-Given = Mapping[str, Any]
 
 
 def amount(value: Any) -> Decimal:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Any, ClassVar
@@ -16,10 +16,9 @@ from pv_testing.core.sync import run
 from pv_testing.domain.days import local_day
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.client import SystemClient
+from pv_testing.integrations.given import Given
 
 log = logging.getLogger(__name__)
-
-Given = Mapping[str, Any]
 
 TITLE = "PV Testing - "
 EQUIPMENT = "Equipment"
