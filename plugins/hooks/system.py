@@ -13,6 +13,7 @@ from hooks.ledger import LedgerHook
 from hooks.metrics import AirflowMetrics
 from hooks.missing import arefuse_doubt, no_connection, refuse_doubt
 from pv_testing.core.metrics import send_to
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from airflow.providers.http.hooks.http import HttpHook
@@ -113,7 +114,7 @@ class SystemHook(BaseHook, Generic[Client]):
         try:
             return config.ready()
         except ConfigError as error:
-            if error.code == "DISABLED":
+            if error.code == Reason.DISABLED:
                 raise
             raise no_connection(self.conn_id, self.conn_type, self.system, error.message) from None
 

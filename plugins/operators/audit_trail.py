@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import ExchangeOperator, Workflow
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -62,6 +63,6 @@ class SyncAuditTrailOperator(ExchangeOperator):
         try:
             return super().execute(context)
         except ConfigError as error:
-            if error.code == "NO_OPERATION":
+            if error.code == Reason.NO_OPERATION:
                 raise AirflowSkipException(f"the trail stays in the ledger: {error}") from None
             raise

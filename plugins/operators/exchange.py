@@ -11,7 +11,8 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.links import SampleLink
-from operators.retry_policy import AGAIN, ErrorTreeRetryPolicy
+from operators.retry_policy import ErrorTreeRetryPolicy, can_mend
+from pv_testing.core.reasons import Reason
 
 Workflow = Callable[..., Coroutine[Any, Any, "Report | Sequence[Report]"]]
 
@@ -194,7 +195,7 @@ def open_clients(hooks: dict[str, SystemHook[Any]], ledger_conn_id: str, owner: 
             try:
                 clients.append(stack.enter_context(hook.get_client(ledger, owner)))
             except ConfigError as error:
-                if error.code == "DISABLED":
+                if error.code == Reason.DISABLED:
                     raise AirflowSkipException(str(error)) from None
                 raise
         yield clients
@@ -257,7 +258,7 @@ def in_order(reports: Iterable[Report]) -> list[Report]:
 
     def place(report: Report) -> int:
         if report.error is not None:
-            return 0 if report.error.action in AGAIN else 1
+            return 0 if can_mend(report.error) else 1
         return 2 if report.counts()["deferred"] else 3
 
     return sorted(reports, key=place)

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import RetryDecision, RetryPolicy
 
-from pv_testing.core.errors import Action, ExchangeIncomplete, IntegrationError, RateLimited
+from pv_testing.core.errors import Action, AmbiguousOutcome, ExchangeIncomplete, IntegrationError, RateLimited
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-AGAIN = frozenset({Action.RETRY, Action.RESOLVE, Action.WAIT})
+AGAIN = frozenset({Action.RETRY, Action.WAIT})
 
 
 class ErrorTreeRetryPolicy(RetryPolicy):
     """Retries what another try can mend, waits as long as a system asks for, and fails the rest at once.
 
-    An error that isn't of the tree, such as a killed worker's, has Airflow's own behaviour.
+    A request that may have taken effect is repeated only where the ledger knows of it, as it does of each record of an
+    exchange: the next try then looks it up. A task's own plain ``POST`` could take effect twice, so the task fails and
+    a person looks in the system. An error that isn't of the tree, such as a killed worker's, has Airflow's own
+    behaviour.
     """
 
     def evaluate(
@@ -42,7 +45,7 @@ class ErrorTreeRetryPolicy(RetryPolicy):
             return _incomplete(exception)
         if not isinstance(exception, IntegrationError):
             return RetryDecision.default()
-        if exception.action in AGAIN:
+        if can_mend(exception):
             return RetryDecision.retry(reason=f"{exception.action.value}: {exception.code}")
         return RetryDecision.fail(f"{exception.actor.value} must act: {exception.code}")
 
@@ -54,6 +57,17 @@ class ErrorTreeRetryPolicy(RetryPolicy):
     def deserialize(cls, data: dict[str, Any]) -> ErrorTreeRetryPolicy:  # noqa: ARG003 - Airflow's signature
         """Make the policy again."""
         return cls()
+
+
+def can_mend(error: IntegrationError) -> bool:
+    """Say whether another try can mend an error without sending anything twice.
+
+    Args:
+        error: what a task or an exchange ended with.
+    """
+    if error.action is Action.RESOLVE:
+        return isinstance(error, AmbiguousOutcome) and error.recorded
+    return error.action in AGAIN
 
 
 def _incomplete(exception: ExchangeIncomplete) -> RetryDecision:

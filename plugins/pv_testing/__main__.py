@@ -61,6 +61,9 @@ def _parser() -> argparse.ArgumentParser:
     _ledger(_command(commands, "pauses", _pauses, "list the systems that want to be left alone, and until when"))
     resume = _ledger(_command(commands, "resume", _resume, "ask a system again before its pause ends"))
     resume.add_argument("system", metavar="SYSTEM", help="such as lims")
+    moved = _ledger(_command(commands, "moved", _moved, "say that a system has moved, and keep its records in force"))
+    moved.add_argument("system", metavar="SYSTEM", help="such as lims")
+    moved.add_argument("address", metavar="URL", help="its new base_url")
     confirm = _ledger(_command(commands, "confirm", _confirm, "say that you have seen a waiting record in the system"))
     confirm.add_argument("--system", required=True)
     confirm.add_argument("--kind", required=True, help="such as sample, result or sample_status")
@@ -172,6 +175,16 @@ def _resume(options: argparse.Namespace) -> int:
     from pv_testing.cli.ledger import resume_system
 
     return resume_system(_ledger_url(options), options.system, owner=actor().name)
+
+
+def _moved(options: argparse.Namespace) -> int:
+    from pv_testing.integrations.addresses import move
+    from pv_testing.ledger import Ledger
+
+    with Ledger(_ledger_url(options)) as ledger:
+        move(ledger, options.system, options.address, owner=actor().name)
+    print(visible(f"{options.system} is at {options.address} now; what was in effect in it still is"))
+    return 0
 
 
 def _release(options: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 
 from pv_testing.core.errors import AuthenticationError, MappingError, PermissionDenied
+from pv_testing.core.records import Result
 from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
 from sandbox.proxy import serve_proxy
@@ -204,6 +205,21 @@ class QMSContract:
         assert qms.log_audit_events(events).counts()["created"] == 1_200
         assert qms.log_audit_events(events).counts()["unchanged"] == 1_200
         assert qms.log_audit_event(events[0])["id"]
+
+    def test_two_equal_events_of_one_call_wait_unless_each_has_its_own_key(self, qms):
+        twice, once = event(), event()
+        report = qms.log_audit_events([twice, once, dict(twice)])
+        assert report.counts()["created"] == 1
+        (outcome,) = report.not_in_effect()
+        assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_KEY")
+        assert (
+            qms.log_audit_events([{**twice, "event_key": f"own-{next(_numbers)}"} for _ in range(2)]).counts()[
+                "created"
+            ]
+            == 2
+        )
+        without_place = event(source="framework", position=None)
+        assert qms.log_audit_events([without_place]).outcomes[0].key.startswith("EVENT-")
 
     def test_an_event_with_a_place_in_its_source_is_known_by_it(self, qms):
         source = f"framework-{next(_numbers)}"

@@ -227,4 +227,5 @@ def test_check_finds_it_by_its_entry_point(site: Path, server: Sunlab8) -> None:
 
 def test_what_the_page_says_of_the_methods_is_what_is_checked() -> None:
     said = set(re.findall(r"`(?:async )?(\w+)\(", text(PAGE)))
-    assert {"own_auth", "operation", "call", "body", "listing", "identity", "bring", "step", "find", "prepare"} <= said
+    wanted = {"own_auth", "operation", "call", "body", "listing", "identity", "perform", "step", "find", "prepare"}
+    assert wanted <= said

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
+import tokenize
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,16 @@ RETIRED = {
     "rehearse": "dry_run",
     "rehearsal": "dry_run",
     "change_watermark": "update",
+    "bring": "perform",
 }
+RETIRED_BELOW_THE_SLICES = {
+    "doubtful": "unresolved_fingerprint, or may_have_effect of an error",
+    "said": "what it holds, such as answer, row or reason",
+}
+VAGUE = re.compile(r"\b(nobody|anybody|everybody|she|hers?|no one)\b", re.IGNORECASE)
+"""Words that a reader whose first language is another one reads twice, or that say of a person what isn't known."""
+PROSE = {"STRING", "FSTRING_MIDDLE", "COMMENT"}
+BELOW_THE_SLICES = ("domain", "contracts", "transports", "ledger", "exchange", "providers", "integrations")
 SOURCES = sorted(path for folder in ("plugins", "dags") for path in (PROJECT / folder).rglob("*.py"))
 
 
@@ -48,6 +59,31 @@ def test_no_retired_word_is_the_name_of_anything() -> None:
     # The ledger's own change of a watermark is the one place below its state store.
     there = {(path.name, word) for path in SOURCES for word in names(path) & RETIRED.keys()}
     assert there - {("marks.py", "change_watermark"), ("state_store.py", "change_watermark")} == set()
+
+
+def variables(path: Path) -> set[str]:
+    """Return every name that a module gives to a value."""
+    tree = ast.walk(ast.parse(text(path)))
+    return {node.id for node in tree if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def below_the_slices() -> list[Path]:
+    """Return the modules of the layers below the slices."""
+    root = PROJECT / "plugins" / "pv_testing"
+    return sorted(path for folder in BELOW_THE_SLICES for path in (root / folder).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", below_the_slices(), ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_below_the_slices_things_are_named_by_what_they_are(path: Path) -> None:
+    assert (names(path) | variables(path)) & RETIRED_BELOW_THE_SLICES.keys() == set()
+    prose = [token.string for token in tokens(path) if tokenize.tok_name[token.type] in PROSE]
+    assert [found[0] for each in prose if (found := VAGUE.search(each))] == []
+
+
+def tokens(path: Path) -> Iterator[tokenize.TokenInfo]:
+    """Give the tokens of a module."""
+    with path.open("rb") as file:
+        yield from tokenize.tokenize(file.readline)
 
 
 @pytest.mark.parametrize(

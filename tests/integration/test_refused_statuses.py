@@ -51,6 +51,10 @@ def test_the_guides_loop_sets_the_status_once_the_sample_is_there_and_fails_in_t
     with closing(lims()) as client:
         assert client.update_sample_status(sample_id, "In Testing")["id"] == sample_id
         assert [entry.state for entry in client.ledger.entries("lims", "sample_status")] == [State.CONFIRMED]
+        assert set(client.ledger.state("lims/refused/sample_status", {})) == {"SR-2025-0123/SN001"}
+    with closing(lims()) as client:
+        client.update_sample_status(sample_id, "In Testing")
+        assert client.ledger.state("lims/refused/sample_status", {}) == {}
         client.ledger.verify()
 
 

@@ -16,11 +16,11 @@ from pv_testing.exchange.report import Report
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.qms import QMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.ledger.marks import UNTOLD
+from pv_testing.ledger.marks import TRAIL_SENT
 
 OPERATION = "log_audit_event"
 LISTING = "list_audit_events"
-LEDGER_MARK = UNTOLD[0]
+LEDGER_MARK = TRAIL_SENT
 FRAMEWORK_MARK = "qms/audit_event/framework"
 STOPPED = "stopped here; what follows in the trail is sent once all of this is in effect"
 OVERLAP = 100

@@ -12,13 +12,14 @@ from pv_testing.billing.policy import TESTED, BillingPolicy
 from pv_testing.billing.prices import Price, one_currency
 from pv_testing.billing.quantities import Work, work_of
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.domain.money import rounded
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.samples import quantity_unknown
 from pv_testing.domain.withdrawals import withdrawn_protocols
 
-_PRICE_CODES = ("PRICE_MISSING", "PRICE_AMBIGUOUS")
+_PRICE_CODES = (Reason.PRICE_MISSING, Reason.PRICE_AMBIGUOUS)
 
 
 def invoice_of(
@@ -104,7 +105,7 @@ def _quantities(ordered: Mapping[str, int], work: Work, mode: str) -> dict[str, 
     billed = {protocol: count for protocol, count in counts.items() if count > 0}
     if not billed:
         why = f"no module was {'tested' if mode == TESTED else 'announced'} in any of {len(ordered)} protocols"
-        raise DataError(f"there is nothing to bill: {why}", code="NOTHING_TO_BILL")
+        raise DataError(f"there is nothing to bill: {why}", code=Reason.NOTHING_TO_BILL)
     return billed
 
 

@@ -11,6 +11,7 @@ from pv_testing.billing import Invoice, differences, invoice_record
 from pv_testing.billing.invoice_state import COMPARED, InvoiceState, amounts
 from pv_testing.core import keys
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.withdrawals import withdrawn_protocols
@@ -110,7 +111,7 @@ class InvoiceJob:
     @property
     def is_withdrawn_wholly(self) -> bool:
         """Whether there is nothing to bill because every test was withdrawn before there was an invoice."""
-        nothing = self.problem is not None and self.problem.code == "NOTHING_TO_BILL"
+        nothing = self.problem is not None and self.problem.code == Reason.NOTHING_TO_BILL
         return nothing and not self.invoice_id and not self.in_doubt and is_withdrawn_wholly(self.request)
 
     @property

@@ -11,6 +11,7 @@ from typing import Any
 
 from pv_testing.core.errors import DataError
 from pv_testing.core.problems import Problem, refuse
+from pv_testing.core.reasons import Reason
 from pv_testing.domain.money import UNIT_PLACES, exact, minor_digits, percent_of, round_to
 
 
@@ -136,7 +137,7 @@ class PriceList:
         who = f"{protocol} for {customer or 'an unnamed customer'}, priority {priority or 'none'}, on {on}"
         best = _most_special(self.prices.get(protocol, ()), *asked)
         if not best:
-            raise DataError(f"prices.yaml has no price of {who}; add one", code="PRICE_MISSING")
+            raise DataError(f"prices.yaml has no price of {who}; add one", code=Reason.PRICE_MISSING)
         chosen = _only(best, who)
         unit = chosen.number
         above = [] if chosen.when.priority else _most_special(self.surcharges, *asked)
@@ -155,7 +156,7 @@ def _only(entries: list[Entry], who: str) -> Entry:
     if len(entries) > 1:
         places = ", ".join(entry.place for entry in entries)
         text = f"prices.yaml has {len(entries)} equally special entries for {who}: {places}; end one before the other"
-        raise DataError(text, code="PRICE_AMBIGUOUS")
+        raise DataError(text, code=Reason.PRICE_AMBIGUOUS)
     return entries[0]
 
 

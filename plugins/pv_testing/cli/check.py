@@ -15,8 +15,9 @@ from pv_testing.contracts.units import is_known
 from pv_testing.core.errors import ConfigError, IntegrationError, redact
 from pv_testing.core.places import contract_names
 from pv_testing.core.problems import refuse
+from pv_testing.integrations.addresses import difference, state_key
 from pv_testing.integrations.renaming import Renaming
-from pv_testing.ledger import Ledger
+from pv_testing.ledger import Ledger, state_store
 from pv_testing.ledger.failures import place
 from pv_testing.ledger.store import Store
 from pv_testing.providers.registry import provider_of
@@ -64,6 +65,7 @@ def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[
     yield Outcome(file, f"{sum(system.enabled for system in config.systems.values())} systems are enabled")
     yield _ledger(config.ledger_url, offline=offline)
     yield from _systems(config, offline=offline)
+    yield from _other_addresses(config, offline=offline)
 
 
 def _contracts() -> Iterator[Outcome]:
@@ -153,6 +155,31 @@ def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:
                 yield _called(_ready(system), offline=offline)
         except IntegrationError as error:
             yield _failed(f"system {name}", error)
+
+
+def _other_addresses(config: Config, *, offline: bool) -> Iterator[Outcome]:
+    """Name each system whose records in the ledger were carried to another address than the configured one."""
+    for name, system in config.systems.items():
+        if not system.enabled:
+            continue
+        said = difference(name, _known_address(config.ledger_url, name, offline=offline), system.base_url)
+        if said:
+            yield Outcome(f"system {name}", said, label="WARNING")
+
+
+def _known_address(url: str, system: str, *, offline: bool) -> str:
+    """Return the address of a system in a ledger that is there; a ledger is neither made nor migrated by this."""
+    try:
+        store = Store(url)
+    except IntegrationError:
+        return ""
+    there = Path(store.url.database or "").exists() if store.sqlite else not offline
+    try:
+        return state_store.read(store, state_key(system), "") if there else ""
+    except IntegrationError:
+        return ""  # it has no tables yet, or can't be read, which its own outcome says
+    finally:
+        store.close()
 
 
 def _lacking(system: SystemConfig) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import contract_names, product_words
 from pv_testing.core.problems import Problem, allowed, refuse
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
@@ -129,7 +130,7 @@ class SystemConfig:
         """
         if not self.enabled:
             raise ConfigError(
-                f"{self.where or self.system}: the system is disabled; set enabled: true", code="DISABLED"
+                f"{self.where or self.system}: the system is disabled; set enabled: true", code=Reason.DISABLED
             )
         refuse(self.problems)
         refuse_unknown_way(self.auth_type, self.where or self.system)

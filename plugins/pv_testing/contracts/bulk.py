@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.paths import Getter, Keys, Putter
 from pv_testing.core.errors import AmbiguousOutcome, MappingError
-from pv_testing.core.records import BULK_INCOMPLETE
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Bulk:
         """Return the keys under which the answers will speak of the records; none where they say no key.
 
         Args:
-            bodies: what is sent, each as :meth:`RequestTemplate.body` gives it.
+            bodies: of the records, each as :meth:`RequestTemplate.body` gives it.
 
         Raises:
             MappingError: a record has no key, so that no answer could be told to be its own; nothing was sent.
@@ -75,7 +75,7 @@ class Bulk:
         keys = self.sent_keys(bodies)
         if None in keys:
             message = "a record lacks what bulk.key of the contract names, so that its answer could not be told"
-            raise MappingError(message, code="FIELD_MISSING")
+            raise MappingError(message, code=Reason.FIELD_MISSING)
         return keys
 
     def matched(self, body: Any, keys: Sequence[Any], number: int) -> Sequence[Any]:
@@ -91,29 +91,29 @@ class Bulk:
         """
         answers = self.items(body)
         if not isinstance(answers, list):
-            raise AmbiguousOutcome("the system's answer has no list of answers", code=BULK_INCOMPLETE)
-        said = self.said_keys(answers) if self.said_keys else [None] * len(answers)
-        if said == keys and len(set(keys)) == number:
+            raise AmbiguousOutcome("the system's answer has no list of answers", code=Reason.BULK_INCOMPLETE)
+        answer_keys = self.said_keys(answers) if self.said_keys else [None] * len(answers)
+        if answer_keys == keys and len(set(keys)) == number:
             return answers
-        found = self._in_order(answers, said, keys, number) or _by_key(answers, said, keys)
+        found = self._in_order(answers, answer_keys, keys, number) or _by_key(answers, answer_keys, keys)
         if all(answer is None for answer in found):
-            raise AmbiguousOutcome("the system's answer speaks of none of the records", code=BULK_INCOMPLETE)
+            raise AmbiguousOutcome("the system's answer speaks of none of the records", code=Reason.BULK_INCOMPLETE)
         return found
 
-    def _in_order(self, answers: list[Any], said: list[Any], keys: Sequence[Any], number: int) -> list[Any]:
+    def _in_order(self, answers: list[Any], answer_keys: list[Any], keys: Sequence[Any], number: int) -> list[Any]:
         """Return the answers where their places count; an answer out of its place shows that no place does."""
         if not self.ordered or len(answers) != number:
             return []
-        in_place = all(key is None or key == mine for key, mine in zip(said, keys, strict=False))
+        in_place = all(key is None or key == mine for key, mine in zip(answer_keys, keys, strict=False))
         return answers if in_place else []
 
 
-def _by_key(answers: list[Any], said: list[Any], keys: Sequence[Any]) -> list[Any]:
+def _by_key(answers: list[Any], answer_keys: list[Any], keys: Sequence[Any]) -> list[Any]:
     """Return the only answer under the key of each record; one that is said twice counts for none."""
-    times, wanted = Counter(said), Counter(keys)
+    times, wanted = Counter(answer_keys), Counter(keys)
     others = [key for key in times if key is not None and key not in wanted]
     if others:
         message = f"the answer speaks of {len(others)} records that were not sent, such as {others[0]!s:.{SHOWN}}"
         log.warning("%s", visible(message))
-    sure = {key: answer for key, answer in zip(said, answers, strict=True) if times[key] == 1}
+    sure = {key: answer for key, answer in zip(answer_keys, answers, strict=True) if times[key] == 1}
     return [sure.get(key) if wanted[key] == 1 else None for key in keys]

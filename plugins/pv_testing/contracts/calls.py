@@ -14,6 +14,7 @@ from pv_testing.contracts.paths import Getter, Template, first, getter, key_pair
 from pv_testing.contracts.quoting import Quoted, has_placeholder
 from pv_testing.contracts.request_template import Parameter, RequestTemplate, Values, as_text
 from pv_testing.core.errors import ResponseError
+from pv_testing.core.reasons import Reason
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
@@ -32,14 +33,19 @@ def compile_call(
     """
     method = written.get("method", method)
     query = written.get("query", {})
-    constants = {ours: spec for ours, spec in query.items() if isinstance(spec, Mapping) and "const" in spec}
     templates = templates_of(query)
-    plain = [ours for ours in query if ours not in constants and ours not in templates]
+    parameters: dict[str, Parameter] = {}
+    constants: dict[str, str] = {}
+    for ours, spec in query.items():
+        if isinstance(spec, Mapping) and "const" in spec:
+            constants[spec.get("to", ours)] = as_text(spec["const"])
+        elif ours not in templates:
+            parameters[ours] = _parameter(ours, spec, shared)
     return RequestTemplate(
         method=method,
         path=Template.of(written["soap"] if "soap" in written else written["path"]),
-        query={ours: _parameter(ours, query[ours], shared) for ours in plain},
-        constants={spec.get("to", ours): as_text(spec["const"]) for ours, spec in constants.items()},
+        query=parameters,
+        constants=constants,
         templates={target: Quoted.of(text) for target, text in templates.values()},
         fields=tuple(written["fields"]) if "fields" in written else None,
         stamps=tuple((putter(target), name) for target, name in written.get("stamps", {}).items()),
@@ -114,8 +120,8 @@ def _any_of(paths: str | list[str]) -> Getter:
 
 
 def _pages(written: Mapping[str, Any], pagination: Pagination) -> Pagination:
-    said = written["list"]
-    return replace(pagination, **(said if isinstance(said, Mapping) else {"items": said}))
+    listing = written["list"]
+    return replace(pagination, **(listing if isinstance(listing, Mapping) else {"items": listing}))
 
 
 def _bulk(written: Mapping[str, Any], single: RequestTemplate, shared: Shared) -> Bulk:
@@ -135,15 +141,15 @@ def _bulk(written: Mapping[str, Any], single: RequestTemplate, shared: Shared) -
 
 
 def sides(key: str | Mapping[str, str]) -> tuple[str, str]:
-    """Return a key's template over what is sent, and the one over what the system says."""
+    """Return a key's template over the request, and the one over the answer."""
     return (key, key) if isinstance(key, str) else (key["sent"], key["found"])
 
 
 def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) -> Find:
     keys = written.get("keys", {})
     sent, found = sides(written["key"])
-    said = written.get("list", "")
-    pages = _pages({"list": said}, pagination) if written.get("paged") else Pagination(items=said)
+    list_path = written.get("list", "")
+    pages = _pages({"list": list_path}, pagination) if written.get("paged") else Pagination(items=list_path)
     return Find(
         call=compile_call(written, shared),
         size=keys.get("size", 1),
@@ -153,7 +159,7 @@ def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) ->
         pagination=pages,
         sent_key=Template.of_key(sent),
         found_key=Template.of_key(found),
-        lists_all=written.get("broad", bool(said) and not keys and not written.get("query")),
+        lists_all=written.get("broad", bool(list_path) and not keys and not written.get("query")),
         unique=written.get("unique", ""),
         id=_any_of(written.get("id", "id")),
         same=_same(written.get("in_effect", {}), _holds),
@@ -173,13 +179,13 @@ def _listed(path: str) -> Callable[[Any], list[Values]]:
     get = getter(path)
 
     def items(body: Any) -> list[Values]:
-        found = get(body)
-        if isinstance(found, Mapping):
-            return [found]
-        if isinstance(found, list) and all(isinstance(item, Mapping) for item in found):
-            return found
+        records = get(body)
+        if isinstance(records, Mapping):
+            return [records]
+        if isinstance(records, list) and all(isinstance(item, Mapping) for item in records):
+            return records
         message = f"the answer to the look-up has no list of records at {path or 'its top'}"
-        raise ResponseError(message, code="NO_LIST", excerpt=str(body))
+        raise ResponseError(message, code=Reason.NO_LIST, excerpt=str(body))
 
     return items
 
@@ -207,32 +213,22 @@ def _comparison(
 
 
 def _holds(wanted: Any, found: Any) -> bool:
-    """Say whether what was found has all that was wanted; a system may add to it."""
+    """Say whether the system has all of the wanted value; it may add to it."""
     if wanted is None:
         return True
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(_holds(inner, found.get(name)) for name, inner in wanted.items())
-    if isinstance(wanted, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(wanted)
-            and all(_holds(*pair) for pair in zip(wanted, found, strict=True))
-        )
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return all(_holds(inner, found.get(name)) for name, inner in wanted.items())
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(wanted) == len(found) and all(map(_holds, wanted, found))
     return bool(wanted == found)
 
 
 def _equals(wanted: Any, found: Any) -> bool:
-    """Say whether what was found is what was wanted and no more; what is empty is as good as not there."""
+    """Say whether the system has exactly the wanted value; an empty value counts as none."""
     if wanted in _EMPTY or found in _EMPTY:
         return wanted in _EMPTY and found in _EMPTY
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(
-            _equals(wanted.get(name), found.get(name)) for name in {*wanted, *found}
-        )
-    if isinstance(wanted, list):
-        return (
-            isinstance(found, list)
-            and len(found) == len(wanted)
-            and all(_equals(*pair) for pair in zip(wanted, found, strict=True))
-        )
+    if isinstance(wanted, Mapping) and isinstance(found, Mapping):
+        return all(_equals(wanted.get(name), found.get(name)) for name in {*wanted, *found})
+    if isinstance(wanted, list) and isinstance(found, list):
+        return len(wanted) == len(found) and all(map(_equals, wanted, found))
     return bool(wanted == found)

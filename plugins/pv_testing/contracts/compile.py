@@ -6,7 +6,7 @@ The schema has checked the shape; what remains are references between sections, 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
 from pv_testing.contracts.kinds import kind_problems
 from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
-from pv_testing.contracts.model import Contract, Limits, Rate
+from pv_testing.contracts.model import Contract, Limits, OperationSpec, RateLimit
 from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.rows import LISTING, compile_sample_rows, row_problems
 from pv_testing.contracts.rules import compile_rules
@@ -51,9 +51,9 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
     maps = compile_maps(written.get("maps", {}), words)
     pagination = Pagination(**written.get("pagination", {}))
     shared = replace(words, maps=maps)
-    operations = {
-        name: compile_operation(name, spec, shared, pagination) for name, spec in written["operations"].items()
-    }
+    operations: dict[str, OperationSpec] = {}
+    for name, spec in written["operations"].items():
+        operations[name] = compile_operation(name, spec, shared, pagination)
     sample_rows = compile_sample_rows(written)
     if sample_rows is not None:
         operations[LISTING] = replace(operations[LISTING], item_id=sample_rows.id)
@@ -95,7 +95,7 @@ def _vocabulary(name: str, written: Mapping[str, Any]) -> Vocabulary:
 
 
 def _limits(written: Mapping[str, Any]) -> Limits:
-    rate = Rate(**written["rate"]) if "rate" in written else None
+    rate = RateLimit(**written["rate"]) if "rate" in written else None
     return Limits(**{**written, "rate": rate})
 
 
@@ -122,14 +122,14 @@ def _inner_maps(fields: Mapping[str, Any]) -> Iterator[str]:
 
 def _names(document: Document, mappings: Mapping[str, str]) -> dict[str, str]:
     offered = document.value.get("names", {})
-    unknown = [name for name in mappings if name not in offered]
-    refuse(
-        Problem(
-            document.file, document.lines.get(("names",), 0), "names", f"has no {name!r}; {allowed(name, [*offered])}"
-        )
-        for name in unknown
-    )
+    refuse(_unknown_names(document, [name for name in mappings if name not in offered], list(offered)))
     return {**offered, **mappings}
+
+
+def _unknown_names(document: Document, unknown: Sequence[str], offered: Sequence[str]) -> Iterator[Problem]:
+    line = document.lines.get(("names",), 0)
+    for name in unknown:
+        yield Problem(document.file, line, "names", f"has no {name!r}; {allowed(name, offered)}")
 
 
 def _substitute(value: Any, names: Mapping[str, str]) -> Any:
@@ -174,7 +174,7 @@ def _references(document: Document) -> Iterator[Problem]:
 def _operation_problems(document: Document, name: str, spec: Mapping[str, Any]) -> Iterator[Problem]:
     if "{" in spec.get("bulk", {}).get("path", ""):
         yield document.problem(
-            ("operations", name, "bulk", "path"), "can't have a placeholder, for it is of many records"
+            ("operations", name, "bulk", "path"), "can't have a placeholder, because the request carries many records"
         )
     if spec.get("kind") and "bulk" in spec and not any(spec["bulk"].get(key) for key in ("key", "ordered")):
         text = (

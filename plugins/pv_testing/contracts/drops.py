@@ -16,7 +16,7 @@ from pv_testing.contracts.fields import normal
 from pv_testing.core.problems import Problem
 from pv_testing.core.yaml_file import Document
 
-ALONE = "what is dropped is sent nowhere, so that beside `drop` only `from` can stand, or `to` with a `const`"
+ALONE = "a dropped field is sent nowhere, so that beside `drop` only `from` can stand, or `to` with a `const`"
 _ALONE, _CONST = {"drop", "from"}, {"drop", "to", "const"}
 _NOWHERE = "(dropped) {}"
 
@@ -37,7 +37,7 @@ def drop_problems(document: Document) -> Iterator[Problem]:
 
 
 def without_dropped(document: Document) -> Document:
-    """Return a contract whose maps have only what is sent."""
+    """Return a contract whose maps have only the fields that are sent."""
     maps = document.value.get("maps")
     if maps is None:
         return document
@@ -46,10 +46,10 @@ def without_dropped(document: Document) -> Document:
 
 def with_dropped(maps: Maps) -> dict[str, dict[str, Any]]:
     """Return maps that put what they drop into fields of its own, so that all that they take notice of can be seen."""
-    return {
-        name: {**_sent(fields), **dict(_seen(ours, fields[ours]) for ours in dropped(fields))}
-        for name, fields in maps.items()
-    }
+    whole: dict[str, dict[str, Any]] = {}
+    for name, fields in maps.items():
+        whole[name] = {**_sent(fields), **dict(_seen(ours, fields[ours]) for ours in dropped(fields))}
+    return whole
 
 
 def dropped(fields: Mapping[str, Any]) -> list[str]:
@@ -58,10 +58,13 @@ def dropped(fields: Mapping[str, Any]) -> list[str]:
 
 
 def _sent(fields: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {ours: spec for ours, spec in fields.items() if not is_dropped(spec) or "const" in spec}
-    return {
-        ours: {"to": spec["to"], "const": spec["const"]} if is_dropped(spec) else spec for ours, spec in kept.items()
-    }
+    sent: dict[str, Any] = {}
+    for ours, spec in fields.items():
+        if not is_dropped(spec):
+            sent[ours] = spec
+        elif "const" in spec:
+            sent[ours] = {"to": spec["to"], "const": spec["const"]}
+    return sent
 
 
 def _seen(ours: str, spec: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

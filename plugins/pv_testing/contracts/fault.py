@@ -33,8 +33,8 @@ class Fault:
 
     def as_json(self) -> dict[str, Any]:
         """Return the fault as rules of a contract see it."""
-        said = {"Code": self.code, "Subcode": self.subcode, "Reason": self.reason, "Detail": self.detail}
-        return {"Fault": said, "message": self.reason}
+        content = {"Code": self.code, "Subcode": self.subcode, "Reason": self.reason, "Detail": self.detail}
+        return {"Fault": content, "message": self.reason}
 
 
 def read_fault(body: Any) -> Fault | None:
@@ -55,9 +55,9 @@ def read_fault(body: Any) -> Fault | None:
     )
 
 
-def _word(said: str | None) -> str:
+def _word(code: str | None) -> str:
     """Return a code without its prefix."""
-    return (said or "").strip().rpartition(":")[2]
+    return (code or "").strip().rpartition(":")[2]
 
 
 def nested(element: Any) -> Any:
@@ -67,5 +67,5 @@ def nested(element: Any) -> Any:
     inner: dict[str, list[Any]] = {}
     for child in element.iterchildren("*"):
         inner.setdefault(child.tag.rpartition("}")[2], []).append(nested(child))
-    plain = {name: found if len(found) > 1 else found[0] for name, found in inner.items()}
+    plain = {name: values if len(values) > 1 else values[0] for name, values in inner.items()}
     return plain or (element.text or "").strip()

@@ -16,6 +16,7 @@ from pv_testing.contracts import units
 from pv_testing.contracts.paths import Getter, first, getter, putter
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.values import CONVERTERS, Converter, instants, limited, number, plain
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,7 @@ class FieldMap:
     def _carry(self, data: Data, payload: dict[str, Any]) -> None:
         rest = [name for name in data if name not in self.mapping]
         if rest and self.others == "refuse":
-            raise MappingError(f"{self.name} maps no field {', '.join(rest)}", code="FIELD_UNKNOWN")
+            raise MappingError(f"{self.name} maps no field {', '.join(rest)}", code=Reason.FIELD_UNKNOWN)
         if rest:
             _note(self.name, tuple(rest))
         for name in rest:
@@ -116,17 +117,24 @@ def compile_map(name: str, fields: Mapping[str, Any], shared: Shared, others: Ot
         shared: what they refer to.
         others: what becomes of our fields that the map doesn't name.
     """
-    specs = {ours: normal(ours, spec) for ours, spec in fields.items()}
-    return FieldMap(
-        name=name,
-        mapping={ours: spec["to"] for ours, spec in specs.items()},
-        required=tuple(ours for ours, spec in specs.items() if spec["required"]),
-        others=others,
-        around=max((_reach(spec, shared) for spec in specs.values()), default=0),
-        lists={ours: spec["each"] for ours, spec in specs.items() if "each" in spec},
-        _out=tuple(_outward(ours, spec, shared) for ours, spec in specs.items()),
-        _back=tuple(_inward(spec, shared) for spec in specs.values() if "const" not in spec and _is_own(spec)),
-    )
+    mapping: dict[str, str] = {}
+    lists: dict[str, str] = {}
+    required: list[str] = []
+    out: list[Step] = []
+    back: list[Step] = []
+    around = 0
+    for ours, short in fields.items():
+        spec = normal(ours, short)
+        mapping[ours] = spec["to"]
+        around = max(around, _reach(spec, shared))
+        out.append(_outward(ours, spec, shared))
+        if spec["required"]:
+            required.append(ours)
+        if "each" in spec:
+            lists[ours] = spec["each"]
+        if "const" not in spec and _is_own(spec):
+            back.append(_inward(spec, shared))
+    return FieldMap(name, mapping, tuple(required), others, around, lists, tuple(out), tuple(back))
 
 
 def looks_around(spec: Mapping[str, Any]) -> int:
@@ -187,7 +195,7 @@ def _outward(ours: str, spec: Mapping[str, Any], shared: Shared) -> Step:
 
 def _missing(ours: str, spec: Mapping[str, Any]) -> Callable[[], Any]:
     default = spec.get("default")
-    code = "UNIT_MISSING" if spec.get("type") == "unit" else "FIELD_MISSING"
+    code = Reason.UNIT_MISSING if spec.get("type") == "unit" else Reason.FIELD_MISSING
 
     def required() -> Any:
         raise MappingError(f"Missing field: {ours}", code=code)
@@ -227,7 +235,7 @@ def _by_itself(spec: Mapping[str, Any], shared: Shared) -> Converter:
 def _list(inner: FieldMap) -> Converter:
     def convert(value: Any) -> list[dict[str, Any]]:
         if not isinstance(value, Sequence) or isinstance(value, (str, bytes)):
-            raise MappingError("is not a list", code="NOT_A_LIST")
+            raise MappingError("is not a list", code=Reason.NOT_A_LIST)
         mapped = []
         for place, item in enumerate(value):
             try:
@@ -279,7 +287,7 @@ def _quantity(spec: Mapping[str, Any], shared: Shared) -> Contextual:
         if wanted is None or unit == wanted:
             return finish(value)
         if unit is None or unit == "":
-            raise MappingError(f"has no unit, {wanted} is wanted", code="UNIT_MISSING")
+            raise MappingError(f"has no unit, {wanted} is wanted", code=Reason.UNIT_MISSING)
         return finish(units.convert(number(value), str(unit), wanted, difference=is_difference))
 
     return convert

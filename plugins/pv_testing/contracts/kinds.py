@@ -44,9 +44,9 @@ def kind_problems(document: Document) -> Iterator[Problem]:
     wanted = KINDS[document.value["system"]]
     for name, spec in document.value["operations"].items():
         if name in wanted and spec.get("kind") != wanted[name]:
-            yield document.problem(("operations", name, "kind"), _said(name, spec, wanted[name]))
+            yield document.problem(("operations", name, "kind"), _wrong_kind(name, spec, wanted[name]))
 
 
-def _said(name: str, spec: Mapping[str, Any], wanted: str) -> str:
-    said = f"is {spec['kind']!r}" if "kind" in spec else "is missing"
-    return f"{said}; the workflows look for what {name} carries as {wanted!r}"
+def _wrong_kind(name: str, spec: Mapping[str, Any], wanted: str) -> str:
+    kind = f"is {spec['kind']!r}" if "kind" in spec else "is missing"
+    return f"{kind}; the workflows look for what {name} carries as {wanted!r}"

@@ -10,6 +10,7 @@ from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import contract_names, contract_path
 from pv_testing.core.problems import allowed, refuse
+from pv_testing.core.reasons import Reason
 
 _Key = tuple[str, str, tuple[tuple[str, str], ...]]
 _compiled: dict[_Key, Contract] = {}
@@ -19,7 +20,7 @@ _lock = threading.Lock()
 def load_contract(name_or_path: str | Path, mappings: Mapping[str, str] | None = None) -> Contract:
     """Return a contract, compiled.
 
-    The file is read again each time, for it may have changed, but a known content is neither validated nor compiled.
+    The file is read again each time, because it may have changed; a known content isn't validated and compiled again.
 
     Args:
         name_or_path: a name such as ``lims_custom``, or a path.
@@ -35,7 +36,9 @@ def load_contract(name_or_path: str | Path, mappings: Mapping[str, str] | None =
         content = read_bounded(path)
     except OSError as error:
         known = allowed(str(name_or_path), contract_names())
-        raise ConfigError(f"{path}: can't be read: {error.strerror or error}; {known}", code="NO_CONTRACT") from None
+        raise ConfigError(
+            f"{path}: can't be read: {error.strerror or error}; {known}", code=Reason.NO_CONTRACT
+        ) from None
     key = (str(path), _digest(content), tuple(sorted((mappings or {}).items())))
     with _lock:
         if key not in _compiled:

@@ -97,9 +97,9 @@ def _lifetime(written: float | str | None) -> Callable[[Response], Any]:
 
 
 def _filled(value: Any, given: Mapping[str, str]) -> Any:
-    """Return a body with its placeholders filled, each once: what is filled in is never read as a placeholder."""
+    """Return a body with its placeholders filled, each once: no value is read as a placeholder."""
     if isinstance(value, str):
-        return _PLACEHOLDER.sub(lambda found: given[found[1]], value)
+        return _PLACEHOLDER.sub(lambda match: given[match[1]], value)
     if isinstance(value, Mapping):
         return {name: _filled(inner, given) for name, inner in value.items()}
     return [_filled(inner, given) for inner in value] if isinstance(value, list) else value
@@ -109,13 +109,16 @@ def _problems(document: Document, written: Mapping[str, Any]) -> Iterator[Proble
     if "{" in written["path"]:
         text = "can't have a placeholder: logs keep addresses, and credentials don't belong there"
         yield document.problem((*PLACE, "path"), text)
-    texts = dict(_texts(written["body"], (*PLACE, "body")))
-    named = {name: place for place, text in texts.items() for name in _PLACEHOLDER.findall(text)}
-    for name, place in named.items():
-        if name not in KNOWN:
-            yield document.problem(place, f"nothing is called {{{name}}} here; {allowed(name, KNOWN)}")
+    named: set[str] = set()
+    for place, text in _texts(written["body"], (*PLACE, "body")):
+        for name in _PLACEHOLDER.findall(text):
+            named.add(name)
+            if name not in KNOWN:
+                yield document.problem(place, f"nothing is called {{{name}}} here; {allowed(name, KNOWN)}")
     if "password" not in named:
-        yield document.problem((*PLACE, "body"), "has no {password}, so that anybody could log in")
+        yield document.problem(
+            (*PLACE, "body"), "has no {password}, so that the login would not prove who asks; put {password} into it"
+        )
     if written.get("form") and any(isinstance(value, (Mapping, list)) for value in written["body"].values()):
         yield document.problem((*PLACE, "body"), "a form has no nested values; send it as JSON or write it flat")
     if _PLACEHOLDER.findall(written.get("value", "{token}")) != ["token"]:

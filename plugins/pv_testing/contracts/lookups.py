@@ -14,7 +14,7 @@ from pv_testing.core.problems import Problem, allowed
 from pv_testing.core.yaml_file import Document, Place
 
 CONTEXT = ("id", "key")
-FIXED = "is sent as it is, for a const is filled with nothing; write a text with a field in `query`, or the field alone"
+FIXED = "is sent as it is, because a const is not filled; write a text with a field in `query`, or the field alone"
 SAME = (
     "asks the same of every record, so that the answer says nothing of one: put a field of the record into its path, "
     "query or keys, or say `broad: true` where it lists everything that is there"
@@ -96,7 +96,7 @@ def _stray(document: Document, place: Place, key: str | Mapping[str, str]) -> It
 
 
 def _unsent(names: Iterable[str], known: Sequence[str] | None) -> Iterator[str]:
-    """Give what is wrong with names that nothing has which is sent; nothing is known of a record without a map."""
+    """Give a text for each name that no field of the request has; the fields of a record without a map are unknown."""
     for name in names:
         if known is not None and not _is_within(name, known):
             yield f"nothing that is sent is called {name!r}; {allowed(name, list(known))}"
@@ -106,7 +106,9 @@ def _asked_by_query(find: Mapping[str, Any]) -> list[str]:
     query = find.get("query", {})
     templates = templates_of(query)
     names = [ours for ours, spec in query.items() if ours not in templates and not _is_const(spec)]
-    return [*names, *(name for _, text in templates.values() for name in Quoted.of(text).names)]
+    for _, text in templates.values():
+        names += Quoted.of(text).names
+    return names
 
 
 def _is_const(spec: Any) -> bool:
@@ -125,13 +127,16 @@ def _given(written: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[li
 
 
 def _fields(written: Mapping[str, Any], operation: Mapping[str, Any]) -> tuple[list[str] | None, list[str]]:
-    """Return the fields of what is sent that differ between records, and those that don't; no list without a map."""
+    """Return the fields of a request that differ between records, and those that don't; no list without a map."""
     fields = written.get("maps", {}).get(operation.get("map", ""))
     if fields is None:
         return None, []
-    specs = [normal(ours, spec) for ours, spec in fields.items()]
-    varying = [spec["to"] for spec in specs if "const" not in spec]
-    return varying, [spec["to"] for spec in specs if "const" in spec]
+    varying: list[str] = []
+    constant: list[str] = []
+    for ours, short in fields.items():
+        spec = normal(ours, short)
+        (constant if "const" in spec else varying).append(spec["to"])
+    return varying, constant
 
 
 def _is_within(name: str, fields: Iterable[str]) -> bool:
@@ -144,14 +149,18 @@ def _state_field(written: Mapping[str, Any], operation: Mapping[str, Any]) -> st
     if operation.get("kind") != "sample_status":
         return ""
     fields = written.get("maps", {}).get(operation.get("map", ""), {})
-    specs = [normal(ours, spec) for ours, spec in fields.items()]
-    return next((str(spec["to"]) for spec in specs if "lims_status" in spec["from"]), "")
+    for ours, short in fields.items():
+        spec = normal(ours, short)
+        if "lims_status" in spec["from"]:
+            return str(spec["to"])
+    return ""
 
 
 def _maps_within(written: Mapping[str, Any]) -> set[str]:
     """Return the maps that take something from the record around theirs."""
-    return {
-        name
-        for name, fields in written.get("maps", {}).items()
-        if any(looks_around(normal(ours, spec)) for ours, spec in fields.items())
-    }
+    within: set[str] = set()
+    for name, fields in written.get("maps", {}).items():
+        for ours, spec in fields.items():
+            if looks_around(normal(ours, spec)):
+                within.add(name)
+    return within

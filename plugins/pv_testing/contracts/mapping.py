@@ -12,6 +12,7 @@ from pv_testing.contracts.paths import getter
 from pv_testing.core.errors import MappingError
 from pv_testing.core.places import contract_path
 from pv_testing.core.problems import refuse
+from pv_testing.core.reasons import Reason
 
 _SUFFIXES = {"W": "W", "V": "V", "A": "A", "Percent": "%", "C": "°C", "Ohm": "ohm"}
 
@@ -31,7 +32,7 @@ def validate_mapping(data: Mapping[str, Any], mapping: Mapping[str, Any] | Field
     names = mapping.required if isinstance(mapping, FieldMap) else mapping
     for name in names:
         if name not in data and getter(name)(data) is None:
-            raise MappingError(f"Missing field: {name}", code="FIELD_MISSING")
+            raise MappingError(f"Missing field: {name}", code=Reason.FIELD_MISSING)
 
 
 def load_field_mappings(
@@ -53,14 +54,13 @@ def load_field_mappings(
 
     document = read_yaml(contract_path(path))
     refuse(check(document, "field_mappings"))
-    return {
-        system: {name: compile_map(name, _with_units(fields), Shared(), others) for name, fields in maps.items()}
-        for system, maps in document.value.items()
-    }
-
-
-def _with_units(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {ours: _with_unit(spec) for ours, spec in fields.items()}
+    mappings: dict[str, dict[str, FieldMap]] = {}
+    for system, maps in document.value.items():
+        compiled = mappings[system] = {}
+        for name, fields in maps.items():
+            specs = {ours: _with_unit(spec) for ours, spec in fields.items()}
+            compiled[name] = compile_map(name, specs, Shared(), others)
+    return mappings
 
 
 def _with_unit(spec: Any) -> Any:

@@ -14,6 +14,7 @@ from pv_testing.contracts.request_template import NOTHING, Request, RequestTempl
 from pv_testing.contracts.rows import SampleRows
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.core.errors import MappingError, ResponseError
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Rate:
+class RateLimit:
     """A quota: so many ``requests`` in ``per`` seconds."""
 
     requests: int
@@ -48,7 +49,7 @@ class Limits:
     attempt_timeout: float = 30.0
     total_timeout: float = 120.0
     horizon: float = 2.0
-    rate: Rate | None = None
+    rate: RateLimit | None = None
     response_bytes: int = 32 * 2**20
 
 
@@ -70,8 +71,8 @@ class Find:
             or because the contract says so.
         unique: a query parameter that gets another value in each request; empty for none.
         id: finds the id in a found record.
-        same: says whether a found record has what is wanted, which is a body with its stamps.
-        equal: the same, where what is wanted has taken something away and the record may still have it.
+        same: says whether a found record has all that is wanted; both are bodies with their stamps.
+        equal: says whether it has that and no more, because a change may have taken something away.
     """
 
     call: RequestTemplate
@@ -101,7 +102,7 @@ class Find:
         key = self.found_key.fill(item)
         if key is None and not (self.lists_all and self.found_key.has(item)):
             message = f"what the look-up found doesn't have its key, {self.found_key.text}"
-            raise ResponseError(message, code="KEY_MISSING", excerpt=str(item))
+            raise ResponseError(message, code=Reason.KEY_MISSING, excerpt=str(item))
         return key
 
     def request(self, payloads: Sequence[Values], context: Values = NOTHING) -> Request:
@@ -143,8 +144,8 @@ class Find:
 
 
 def _not_asked_for(names: str) -> MappingError:
-    message = f"the record can't be looked up, for it has no value for {names}, and the answer would be of others"
-    return MappingError(message, code="FIELD_MISSING")
+    message = f"the record can't be looked up: it has no value for {names}, and the answer would be about others"
+    return MappingError(message, code=Reason.FIELD_MISSING)
 
 
 OnChange = Literal["update", "amend", "ignore"]
@@ -286,7 +287,9 @@ class Contract:
 
         if name not in self.operations:
             known = list(self.operations)
-            raise ConfigError(f"{self.file}: has no operation {name!r}; {allowed(name, known)}", code="NO_OPERATION")
+            raise ConfigError(
+                f"{self.file}: has no operation {name!r}; {allowed(name, known)}", code=Reason.NO_OPERATION
+            )
         return self.operations[name]
 
     def classify(self, operation: str | OperationSpec) -> ResponseClassifier:

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 from pv_testing.core import keys
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 
 Getter = Callable[[Any], Any]
 Putter = Callable[[dict[str, Any], Any], None]
@@ -80,7 +81,7 @@ def first(paths: Sequence[str]) -> Getter:
 
 
 def putter(path: str) -> Putter:
-    """Return a function that sets a value at a dotted path of a dictionary and makes what is missing on the way."""
+    """Return a function that sets a value at a dotted path of a dictionary, with any missing dictionary on the way."""
     *outer, last = path.split(".")
     if not outer:
 
@@ -181,7 +182,7 @@ class Template:
                 value = get(context)
             part = "" if value is None else str(value)
             if not part or set(part) == {"."}:
-                raise MappingError(f"{self.text}: no usable value for {name}", code="FIELD_MISSING")
+                raise MappingError(f"{self.text}: no usable value for {name}", code=Reason.FIELD_MISSING)
             text += quote(part, safe="") + literal
         return text
 
@@ -218,10 +219,10 @@ def _columns(names: Sequence[str]) -> Keys:
 
 def _column(things: Sequence[Any], get: Getter, pick: Getter) -> list[Any]:
     try:
-        found = list(map(pick, things))
+        picked = list(map(pick, things))
     except (KeyError, TypeError, IndexError):  # nested, or not there
-        found = []
-    if set(map(type, found)) == {str} and "" not in found:
-        return found
+        picked = []
+    if set(map(type, picked)) == {str} and "" not in picked:
+        return picked
     values = [get(each) for each in things]
     return [None if value is None or value == "" else str(value) for value in values]

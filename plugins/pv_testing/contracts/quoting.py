@@ -14,6 +14,7 @@ from typing import Any
 from pv_testing.contracts.paths import Getter, getter
 from pv_testing.core.errors import MappingError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_][A-Za-z0-9_.]*)(?:\|([a-z]*))?\}")
 _LOOKS_LIKE_ONE = re.compile(r"\{\s*[A-Za-z_][^{}]*\}")
@@ -39,7 +40,7 @@ def _plain(value: str) -> str:
 
 
 def _refused(value: str, rule: str) -> MappingError:
-    return MappingError(f"{value[:60]!r} has characters that the rule {rule} can't quote", code="NOT_QUOTABLE")
+    return MappingError(f"{value[:60]!r} has characters that the rule {rule} can't quote", code=Reason.NOT_QUOTABLE)
 
 
 RULES: Mapping[str, Callable[[str], str]] = {"sql": _sql, "json": _json, "plain": _plain}
@@ -64,8 +65,9 @@ class Quoted:
         """Compile a text without :func:`faults`."""
         start, *pieces = _PLACEHOLDER.split(text)
         names = tuple(pieces[0::3])
-        rules = [RULES.get(rule or "", str) for rule in pieces[1::3]]
-        parts = zip([getter(name) for name in names], rules, pieces[2::3], strict=True)
+        parts: list[tuple[Getter, Callable[[str], str], str]] = []
+        for name, rule, literal in zip(names, pieces[1::3], pieces[2::3], strict=True):
+            parts.append((getter(name), RULES.get(rule or "", str), literal))
         return cls(text, names, tuple(parts), start)
 
     def fill(self, values: Mapping[str, Any]) -> str | None:
@@ -74,15 +76,18 @@ class Quoted:
         Raises:
             MappingError: there are only some, or one can't be quoted.
         """
-        found = [get(values) for get, _, _ in self._parts]
-        missing = [name for name, value in zip(self.names, found, strict=True) if value is None or value == ""]
+        text = self._start
+        missing: list[str] = []
+        for name, (get, quote, literal) in zip(self.names, self._parts, strict=True):
+            value = get(values)
+            if value is None or value == "":
+                missing.append(name)
+            else:
+                text += quote(str(value)) + literal
         if len(missing) == len(self.names):
             return None
         if missing:
-            raise MappingError(f"{self.text}: no value for {', '.join(missing)}", code="FIELD_MISSING")
-        text = self._start
-        for value, (_, quote, literal) in zip(found, self._parts, strict=True):
-            text += quote(str(value)) + literal
+            raise MappingError(f"{self.text}: no value for {', '.join(missing)}", code=Reason.FIELD_MISSING)
         return text
 
 
@@ -92,7 +97,7 @@ def has_placeholder(text: Any) -> bool:
 
 
 def faults(text: str) -> Iterator[str]:
-    """Say what is wrong with a text that :class:`Quoted` is to compile."""
+    """Give each reason why :class:`Quoted` can't compile a text."""
     if "{" in _PLACEHOLDER.sub("", text) or "}" in _PLACEHOLDER.sub("", text) or not _PLACEHOLDER.search(text):
         yield "has braces around something else than a field, or no field at all; write {field|rule}"
     whole = _PLACEHOLDER.fullmatch(text) is not None

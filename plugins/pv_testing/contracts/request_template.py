@@ -10,6 +10,7 @@ from pv_testing.contracts.paths import Getter, Putter, Template
 from pv_testing.contracts.quoting import Quoted
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 
 Values = Mapping[str, Any]
 NOTHING: Values = {}
@@ -80,8 +81,10 @@ class RequestTemplate:
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
-        within = [name for template in self.templates.values() for name in template.names]
-        object.__setattr__(self, "names", (*self.path.names, *self.query, *within))
+        names = [*self.path.names, *self.query]
+        for template in self.templates.values():
+            names += template.names
+        object.__setattr__(self, "names", tuple(names))
 
     def params(self, payload: Values) -> dict[str, str]:
         """Return the query; what the payload lacks is left out."""
@@ -109,7 +112,7 @@ class RequestTemplate:
             body = {name: payload.get(name) for name in self.fields if self.clears or name in payload}
         for put, name in self.stamps:
             if context.get(name) is None:
-                raise MappingError(f"{self.path.text}: no {name} is known", code="FIELD_MISSING")
+                raise MappingError(f"{self.path.text}: no {name} is known", code=Reason.FIELD_MISSING)
             put(body, context[name])
         return body
 
@@ -132,7 +135,9 @@ class RequestTemplate:
             return Request(self.method, path, params, body)
         if body:
             known = ", ".join(self.names) or "nothing"
-            raise MappingError(f"{self.path.text} takes no {', '.join(body)}; it takes {known}", code="FIELD_UNKNOWN")
+            raise MappingError(
+                f"{self.path.text} takes no {', '.join(body)}; it takes {known}", code=Reason.FIELD_UNKNOWN
+            )
         return Request(self.method, path, params)
 
     def of_many(self, body: Any) -> Request:

@@ -11,6 +11,7 @@ from pv_testing.contracts.paths import Getter, Template, first, getter, has
 from pv_testing.core import keys
 from pv_testing.core.errors import ResponseError
 from pv_testing.core.problems import Problem
+from pv_testing.core.reasons import Reason
 from pv_testing.core.yaml_file import Document
 
 LISTING, CREATE = "get_samples", "create_sample"
@@ -56,15 +57,22 @@ class SampleRows:
         Raises:
             ResponseError: the row lacks a field of the key (``KEY_MISSING``), or the id (``ID_MISSING``).
         """
-        missing = [place for place in self.places if not has(row, place) or not _is_word(getter(place)(row))]
+        key: list[str] = []
+        missing: list[str] = []
+        for place in self.places:
+            word = getter(place)(row)
+            if has(row, place) and _is_word(word):
+                key.append("" if word is None else str(word))
+            else:
+                missing.append(place)
         if missing:
             message = f"a row of {LISTING} has no {', '.join(missing)}; say by `map` of {LISTING} where its key is"
-            raise ResponseError(message, code="KEY_MISSING", excerpt=str(row))
-        number, serial = ("" if (word := getter(place)(row)) is None else str(word) for place in self.places)
+            raise ResponseError(message, code=Reason.KEY_MISSING, excerpt=str(row))
+        number, serial = key
         sample_id = self.id(row)
         if sample_id is None or sample_id == "" or not _is_word(sample_id):
             message = f"a row of {LISTING} has no id; say by {ID} in `map` of {LISTING} where it is"
-            raise ResponseError(message, code="ID_MISSING", excerpt=str(row))
+            raise ResponseError(message, code=Reason.ID_MISSING, excerpt=str(row))
         return SampleRow(number, serial, str(sample_id))
 
 
@@ -92,10 +100,10 @@ def row_problems(document: Document) -> Iterator[Problem]:
 def id_paths(written: Mapping[str, Any]) -> list[str]:
     """Return where a row of the listing of samples says its id; the first place that has one counts."""
     listing = written["operations"].get(LISTING, {})
-    said = listing["list"].get("id") if isinstance(listing.get("list"), Mapping) else None
+    own_id = listing["list"].get("id") if isinstance(listing.get("list"), Mapping) else None
     own = _by_our_names(written, listing).get(ID) if "map" in listing else None
     looked_up = written["operations"].get(CREATE, {}).get("find", {}).get("id")
-    paths = said or own or looked_up or written.get("pagination", {}).get("id", "id")
+    paths = own_id or own or looked_up or written.get("pagination", {}).get("id", "id")
     return [paths] if isinstance(paths, str) else list(paths)
 
 
@@ -109,17 +117,24 @@ def _places(written: Mapping[str, Any]) -> dict[str, str] | None:
     if "map" not in create:
         return None
     as_found = _as_found(create.get("find", {}))
-    return {ours: as_found.get(place, place) for ours, place in _by_our_names(written, create).items()}
+    places = _by_our_names(written, create)
+    for ours, place in places.items():
+        places[ours] = as_found.get(place, place)
+    return places
 
 
 def _by_our_names(written: Mapping[str, Any], operation: Mapping[str, Any]) -> dict[str, str]:
     fields = written.get("maps", {}).get(operation["map"], {})
-    specs = [normal(ours, spec) for ours, spec in fields.items()]
-    return {spec["from"][0]: spec["to"] for spec in specs if "const" not in spec}
+    places: dict[str, str] = {}
+    for ours, short in fields.items():
+        spec = normal(ours, short)
+        if "const" not in spec:
+            places[spec["from"][0]] = spec["to"]
+    return places
 
 
 def _as_found(find: Mapping[str, Any]) -> dict[str, str]:
-    """Return what a look-up calls the fields of the key in what it finds, by what they are called in what is sent."""
+    """Return the names that the fields of the key have in an answer to a look-up, by their names in a request."""
     key = find.get("key")
     if not isinstance(key, Mapping):
         return {}

@@ -20,6 +20,7 @@ from pv_testing.core.errors import (
     ResponseError,
     redact,
 )
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Verdict
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ _ANY: Any = object()
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ResponseRule:
     """One rule; all of its conditions must be met.
 
     Attributes:
@@ -74,10 +75,10 @@ class Rule:
             return False
         if self.at is None:
             return True
-        found = self.at(_decoded(response))
+        value = self.at(_decoded(response))
         if self.equals is not _ANY:
-            return bool(found == self.equals) and isinstance(found, bool) == isinstance(self.equals, bool)
-        return (found not in (None, "", [], {})) is self.exists
+            return bool(value == self.equals) and isinstance(value, bool) == isinstance(self.equals, bool)
+        return (value not in (None, "", [], {})) is self.exists
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Rules:
         not_processed: the HTTP statuses with which the system promises that it has done nothing.
     """
 
-    rules: Sequence[Rule]
+    rules: Sequence[ResponseRule]
     code: Getter
     reasons: Sequence[Getter]
     not_processed: frozenset[int] = frozenset()
@@ -106,13 +107,15 @@ class Rules:
         classify = self._classify([rule for rule in self.rules if not rule.operations], frozenset())
 
         def judged(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
-            found = classify(response, repeatable)
+            classification = classify(response, repeatable)
             # What only reads has no effect to be unclear about.
-            return found._replace(verdict=Verdict.RETRYABLE) if found.verdict is Verdict.AMBIGUOUS else found
+            if classification.verdict is not Verdict.AMBIGUOUS:
+                return classification
+            return classification._replace(verdict=Verdict.RETRYABLE)
 
         return judged
 
-    def _classify(self, mine: Sequence[Rule], success: Collection[int]) -> ResponseClassifier:
+    def _classify(self, mine: Sequence[ResponseRule], success: Collection[int]) -> ResponseClassifier:
         from pv_testing.core.classification import OK, Classification, classify_http
 
         def judged(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
@@ -120,10 +123,12 @@ class Rules:
                 if rule.meets(response):
                     return self._by_rule(rule, response)
             if not 200 <= response.status < 300:
-                found = classify_http(response, repeatable)
+                classification = classify_http(response, repeatable)
                 code, reason = self.explain(_decoded(response))
                 promised = response.status in self.not_processed
-                return found._replace(code=code or found.code, reason=reason or found.reason, promised=promised)
+                return classification._replace(
+                    code=code or classification.code, reason=reason or classification.reason, promised=promised
+                )
             if success and response.status not in success:
                 reason = f"the system answered {response.status}, which the contract doesn't foresee"
                 return Classification(Verdict.AMBIGUOUS, f"HTTP_{response.status}", reason)
@@ -146,7 +151,7 @@ class Rules:
             status = status_of(item) if status_of else 200
             if not isinstance(status, int):
                 return Classification(
-                    Verdict.AMBIGUOUS, "NO_STATUS", "the system doesn't say what became of the record"
+                    Verdict.AMBIGUOUS, Reason.NO_STATUS, "the system doesn't say what became of the record"
                 )
             if not about_success and 200 <= status < 300:
                 return OK
@@ -157,10 +162,11 @@ class Rules:
     def explain(self, body: Any) -> tuple[str, str]:
         """Return the reason code and the reason in words that a body gives, each empty where it gives none."""
         code = self.code(body)
-        said = [text for text in (_words(get(body)) for get in self.reasons) if text]
-        return redact(str(code)) if isinstance(code, (str, int)) else "", redact("; ".join(said))
+        parts = [_words(get(body)) for get in self.reasons]
+        reason = redact("; ".join(filter(None, parts)))
+        return redact(str(code)) if isinstance(code, (str, int)) else "", reason
 
-    def _by_rule(self, rule: Rule, response: Response) -> Classification:
+    def _by_rule(self, rule: ResponseRule, response: Response) -> Classification:
         from pv_testing.core.classification import OK, Classification
 
         verdict, error = VERDICTS[rule.verdict]
@@ -178,15 +184,15 @@ def _decoded(response: Response) -> Any:
         return None
 
 
-def _words(found: Any) -> str:
+def _words(value: Any) -> str:
     """Return what a system says as one line: text as it is, a list joined, a mapping as ``name: value``."""
-    if isinstance(found, Mapping):
-        if set(found) == {"field", "message"}:
-            return f"{found['field']}: {found['message']}"
-        return "; ".join(f"{name}: {_words(inner)}" for name, inner in found.items())
-    if isinstance(found, list):
-        return "; ".join(text for text in map(_words, found) if text)
-    return "" if found is None else str(found)
+    if isinstance(value, Mapping):
+        if set(value) == {"field", "message"}:
+            return f"{value['field']}: {value['message']}"
+        return "; ".join(f"{name}: {_words(inner)}" for name, inner in value.items())
+    if isinstance(value, list):
+        return "; ".join(filter(None, map(_words, value)))
+    return "" if value is None else str(value)
 
 
 def statuses(written: Any) -> range | frozenset[int]:
@@ -215,9 +221,9 @@ def compile_rules(written: Mapping[str, Any]) -> Rules:
     )
 
 
-def compile_rule(written: Mapping[str, Any]) -> Rule:
+def compile_rule(written: Mapping[str, Any]) -> ResponseRule:
     """Compile one rule."""
-    return Rule(
+    return ResponseRule(
         verdict=written["verdict"],
         statuses=statuses(written.get("status")),
         operations=frozenset(written.get("operations", ())),

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 
 _PLAUSIBLE = re.compile(r"[\w%°ΩΩµμ·⋅*/^()²³⁻¹⁰⁴.\- ]{1,40}")
 _POWER = re.compile(r"(?:\*\*|\^)\s*\(?\s*-?\s*[0-9]{2,}|(?:\*\*|\^).*(?:\*\*|\^)")
@@ -60,11 +61,11 @@ def _line(source: str, target: str) -> tuple[Decimal, Decimal]:
     try:
         zero, one, two = (units.Quantity(Decimal(number), here).to(there).magnitude for number in (0, 1, 2))
     except (DimensionalityError, OffsetUnitCalculusError):
-        raise MappingError(f"{source[:40]!r} can't be converted to {target!r}", code="UNIT_MISMATCH") from None
+        raise MappingError(f"{source[:40]!r} can't be converted to {target!r}", code=Reason.UNIT_MISMATCH) from None
     except TypeError:  # older releases of pint can't take the logarithm of a decimal number
-        raise MappingError(f"{source[:40]!r} and {target!r} aren't proportional", code="UNIT_MISMATCH") from None
+        raise MappingError(f"{source[:40]!r} and {target!r} aren't proportional", code=Reason.UNIT_MISMATCH) from None
     if abs((two - one) - (one - zero)) > Decimal("1e-12") * abs(two - zero):
-        raise MappingError(f"{source[:40]!r} and {target!r} aren't proportional", code="UNIT_MISMATCH")
+        raise MappingError(f"{source[:40]!r} and {target!r} aren't proportional", code=Reason.UNIT_MISMATCH)
     return _short(one - zero), _short(zero)
 
 
@@ -75,11 +76,11 @@ def _short(number: Decimal) -> Decimal:
 
 def _unit(text: str) -> Any:
     if not _PLAUSIBLE.fullmatch(text) or _POWER.search(text):
-        raise MappingError(f"unknown unit {text[:40]!r}", code="UNIT_UNKNOWN")
+        raise MappingError(f"unknown unit {text[:40]!r}", code=Reason.UNIT_UNKNOWN)
     try:
         return _registry().Unit(_ALSO.get(text.strip(), text))
     except Exception:  # noqa: BLE001 - pint's parser raises whatever its tokeniser meets
-        raise MappingError(f"unknown unit {text!r}", code="UNIT_UNKNOWN") from None
+        raise MappingError(f"unknown unit {text!r}", code=Reason.UNIT_UNKNOWN) from None
 
 
 @functools.cache

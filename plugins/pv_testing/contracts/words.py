@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Vocabulary:
         name: as the contract calls it.
         to_external: our word to theirs.
         to_internal: their word to ours.
-        otherwise: our word for one of theirs that nobody knows; empty where that is an error.
+        otherwise: our word for one of theirs that the contract doesn't list; empty where that is an error.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Vocabulary:
         """Return our word for the system's; upper and lower case are the same.
 
         Raises:
-            MappingError: nobody knows the word, and the contract gives no other for such a case.
+            MappingError: the contract neither lists the word nor gives another one for such a case.
         """
         known = self._in.get(word) or self._in.get(word.strip().casefold()) or self.otherwise
         if not known:
@@ -54,7 +55,7 @@ class Vocabulary:
 
     def _unknown(self, word: str, known: Mapping[str, str]) -> MappingError:
         words = ", ".join(known)
-        return MappingError(f"unknown {self.name} {word[:60]!r}; known are {words}", code="STATUS_UNKNOWN")
+        return MappingError(f"unknown {self.name} {word[:60]!r}; known are {words}", code=Reason.STATUS_UNKNOWN)
 
 
 def _folded(words: Mapping[str, str]) -> dict[str, str]:

@@ -68,8 +68,8 @@ class Port:
         try:
             written = known.create(**arguments)
         except (_zeep("exceptions").Error, TypeError, ValueError, AttributeError) as error:
-            said = redact(str(error).partition(" Signature:")[0], _SHOWN)
-            raise MappingError(f"the WSDL's {operation} can't carry it: {said}", code="SOAP_ARGUMENTS") from None
+            reason = redact(str(error).partition(" Signature:")[0], _SHOWN)
+            raise MappingError(f"the WSDL's {operation} can't carry it: {reason}", code="SOAP_ARGUMENTS") from None
         action = f'"{known.soapaction or ""}"'
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": action}
         if isinstance(self._binding, _zeep("wsdl.bindings").Soap12Binding):
@@ -144,8 +144,8 @@ def load_port(path: Path, service: str = "", port: str = "") -> Port:
     return Port(binding, document.types)
 
 
-def _unusable(path: Path, said: str) -> ConfigError:
-    return ConfigError(f"{path}: can't be used as a WSDL: {redact(said, _SHOWN)}", code="WSDL_UNUSABLE")
+def _unusable(path: Path, reason: str) -> ConfigError:
+    return ConfigError(f"{path}: can't be used as a WSDL: {redact(reason, _SHOWN)}", code="WSDL_UNUSABLE")
 
 
 def _named(path: Path, what: str, known: Mapping[str, Any], name: str) -> Any:

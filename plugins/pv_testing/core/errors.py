@@ -37,6 +37,7 @@ from enum import Enum
 from typing import Any, ClassVar
 
 from pv_testing.core import redaction
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 
 EXCERPT_LIMIT = redaction.EXCERPT_LIMIT
@@ -76,12 +77,12 @@ class IntegrationError(Exception):
         excerpt: a piece of what the system said; it is redacted and shortened here.
 
     Attributes:
-        doubtful: whether a request was sent before, which may have taken effect although the system refuses it.
+        may_have_effect: whether a request was sent before, which may have taken effect although the system refuses it.
     """
 
     actor: ClassVar[Actor] = Actor.SYSTEM
     action: ClassVar[Action] = Action.FAIL
-    default_code: ClassVar[str] = "INTEGRATION_ERROR"
+    default_code: ClassVar[str] = Reason.INTEGRATION_ERROR
     several_lines: ClassVar[bool] = False
 
     def __init__(
@@ -100,8 +101,8 @@ class IntegrationError(Exception):
         self.provider = provider
         self.operation = operation
         self.key = key
-        self.code = code or self.default_code
-        self.doubtful = False
+        self.code = str(code or self.default_code)  # plain text, whatever crosses a process border
+        self.may_have_effect = False
         self.excerpt = redact(excerpt) if excerpt else ""
         super().__init__(message)
 
@@ -136,7 +137,7 @@ class ConfigError(IntegrationError):
     """The configuration or a contract can't be used; the message names file, line and key."""
 
     actor = Actor.CONFIGURATION
-    default_code = "CONFIG"
+    default_code = Reason.CONFIG
     several_lines = True
 
 
@@ -144,20 +145,20 @@ class SecurityError(IntegrationError):
     """Something was refused for safety."""
 
     actor = Actor.CONFIGURATION
-    default_code = "SECURITY"
+    default_code = Reason.SECURITY
 
 
 class AuthenticationError(IntegrationError):
     """The system doesn't accept the credentials."""
 
     actor = Actor.CONFIGURATION
-    default_code = "AUTHENTICATION"
+    default_code = Reason.AUTHENTICATION
 
 
 class PermissionDenied(AuthenticationError):
     """The system knows the caller but doesn't allow the operation."""
 
-    default_code = "PERMISSION"
+    default_code = Reason.PERMISSION
 
 
 class DataError(IntegrationError):
@@ -165,13 +166,13 @@ class DataError(IntegrationError):
 
     actor = Actor.PERSON
     action = Action.QUARANTINE
-    default_code = "DATA"
+    default_code = Reason.DATA
 
 
 class MappingError(DataError):
     """A field of the record is missing or can't be mapped to the system's field."""
 
-    default_code = "MAPPING"
+    default_code = Reason.MAPPING
 
 
 class Rejected(IntegrationError):
@@ -179,19 +180,19 @@ class Rejected(IntegrationError):
 
     actor = Actor.PERSON
     action = Action.REJECT
-    default_code = "REJECTED"
+    default_code = Reason.REJECTED
 
 
 class NotFound(Rejected):
     """The system doesn't know what the request speaks of."""
 
-    default_code = "NOT_FOUND"
+    default_code = Reason.NOT_FOUND
 
 
 class Conflict(Rejected):
     """The state of the record in the system forbids the operation."""
 
-    default_code = "CONFLICT"
+    default_code = Reason.CONFLICT
 
 
 class NetworkError(IntegrationError):
@@ -199,25 +200,25 @@ class NetworkError(IntegrationError):
 
     actor = Actor.TRANSIENT
     action = Action.RETRY
-    default_code = "NETWORK"
+    default_code = Reason.NETWORK
 
 
 class DeadlineExceeded(NetworkError):
     """The time for the operation is used up."""
 
-    default_code = "DEADLINE"
+    default_code = Reason.DEADLINE
 
 
 class CircuitOpen(NetworkError):
     """The system failed too often in a row and is left alone for a while."""
 
-    default_code = "CIRCUIT_OPEN"
+    default_code = Reason.CIRCUIT_OPEN
 
 
 class ServerUnavailable(NetworkError):
     """The system says that it can't serve now."""
 
-    default_code = "UNAVAILABLE"
+    default_code = Reason.UNAVAILABLE
 
 
 class RateLimited(IntegrationError):
@@ -229,7 +230,7 @@ class RateLimited(IntegrationError):
 
     actor = Actor.TRANSIENT
     action = Action.WAIT
-    default_code = "RATE_LIMITED"
+    default_code = Reason.RATE_LIMITED
 
     def __init__(self, message: str, *, retry_after: float, **context: str) -> None:
         super().__init__(message, **context)
@@ -241,7 +242,7 @@ class ResponseError(IntegrationError):
 
     actor = Actor.TRANSIENT
     action = Action.RETRY
-    default_code = "RESPONSE"
+    default_code = Reason.RESPONSE
 
 
 class PaginationLoop(ResponseError):
@@ -249,15 +250,22 @@ class PaginationLoop(ResponseError):
 
     actor = Actor.SYSTEM
     action = Action.FAIL
-    default_code = "PAGINATION_LOOP"
+    default_code = Reason.PAGINATION_LOOP
 
 
 class AmbiguousOutcome(IntegrationError):
-    """The request may or may not have taken effect; only a look-up can tell."""
+    """The request may or may not have taken effect; only a look-up can tell.
+
+    Attributes:
+        recorded: whether the ledger holds the record as unresolved, so that another try looks it up before it sends
+            anything. A plain call, outside of an exchange, is not recorded: its repetition could take effect twice.
+    """
+
+    recorded: bool = False
 
     actor = Actor.TRANSIENT
     action = Action.RESOLVE
-    default_code = "AMBIGUOUS"
+    default_code = Reason.AMBIGUOUS
 
 
 class LedgerError(IntegrationError):
@@ -265,14 +273,14 @@ class LedgerError(IntegrationError):
 
     actor = Actor.CONFIGURATION
     action = Action.RETRY
-    default_code = "LEDGER"
+    default_code = Reason.LEDGER
 
 
 class LeaseLost(LedgerError):
     """Another attempt has taken the record over."""
 
     actor = Actor.TRANSIENT
-    default_code = "LEASE_LOST"
+    default_code = Reason.LEASE_LOST
 
 
 class AuditBroken(LedgerError):
@@ -284,7 +292,7 @@ class AuditBroken(LedgerError):
 
     actor = Actor.PERSON
     action = Action.FAIL
-    default_code = "AUDIT_BROKEN"
+    default_code = Reason.AUDIT_BROKEN
 
     def __init__(self, message: str, *, sequence: int, **context: str) -> None:
         super().__init__(message, **context)
@@ -300,7 +308,7 @@ class LedgerAltered(AuditBroken):
         sequence: the number of the last record of the trail.
     """
 
-    default_code = "LEDGER_ALTERED"
+    default_code = Reason.LEDGER_ALTERED
 
     def __init__(self, findings: Sequence[str], count: int, *, sequence: int, **context: str) -> None:
         more = f"; and {count - len(findings)} more" if count > len(findings) else ""
@@ -317,7 +325,7 @@ class ExchangeIncomplete(IntegrationError):
         deferred: how many another attempt may finish.
     """
 
-    default_code = "INCOMPLETE"
+    default_code = Reason.INCOMPLETE
 
     def __init__(self, message: str, *, waiting: int = 0, deferred: int = 0, **context: str) -> None:
         super().__init__(message, **context)

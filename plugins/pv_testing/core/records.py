@@ -10,8 +10,6 @@ from typing import Any, NamedTuple
 
 Payload = dict[str, Any]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
-BULK_INCOMPLETE = "BULK_INCOMPLETE"
-"""The code of a record of which the answer to a bulk request doesn't speak, or not so that it could be told."""
 
 
 @dataclass(frozen=True, slots=True)

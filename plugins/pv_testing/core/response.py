@@ -11,6 +11,7 @@ import orjson
 from yarl import URL
 
 from pv_testing.core.errors import ResponseError, SecurityError, redact
+from pv_testing.core.reasons import Reason
 
 _UNREAD: Any = object()
 
@@ -45,7 +46,7 @@ class Response:
                 self._json = _decode(self.body) if self.body else None
             except (ValueError, RecursionError) as error:
                 message = "the answer is not JSON; a proxy or a login page may have answered in the system's place"
-                raise ResponseError(message, code="NOT_JSON", excerpt=self.text) from error
+                raise ResponseError(message, code=Reason.NOT_JSON, excerpt=self.text) from error
         return self._json
 
     @property
@@ -106,4 +107,4 @@ async def read_bounded(raw: aiohttp.ClientResponse, limit: int) -> bytes:
 
 def _too_large(limit: int) -> SecurityError:
     message = f"the answer is larger than {limit:,} bytes; ask for smaller pages or raise limits.response_bytes"
-    return SecurityError(message, code="RESPONSE_TOO_LARGE")
+    return SecurityError(message, code=Reason.RESPONSE_TOO_LARGE)

@@ -15,6 +15,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 
 Converter = Callable[[Any], Any]
@@ -55,7 +56,7 @@ def plain(value: Any) -> Any:
         return number(value)
     if isinstance(value, str):
         return str(value)
-    raise refused("TYPE", type(value).__name__, "a type that can be sent")
+    raise refused(Reason.TYPE, type(value).__name__, "a type that can be sent")
 
 
 def string(value: Any) -> str:
@@ -63,7 +64,7 @@ def string(value: Any) -> str:
     if isinstance(value, str):
         return value
     if isinstance(value, bool) or not isinstance(value, (int, float, Decimal)):
-        raise refused("NOT_TEXT", value, "text")
+        raise refused(Reason.NOT_TEXT, value, "text")
     return str(number(value)) if isinstance(value, float) else str(value)
 
 
@@ -80,21 +81,21 @@ def number(value: Any) -> int | float:
         exact = _decimal(value)
         whole = exact == exact.to_integral_value() and abs(exact) < _HUGE and "." not in str(value)
         return int(exact) if whole else float(exact)
-    raise refused("NOT_A_NUMBER", value, "a number")
+    raise refused(Reason.NOT_A_NUMBER, value, "a number")
 
 
 def integer(value: Any) -> int:
     """Return a whole number."""
     found = number(value)
     if found != int(found):
-        raise refused("NOT_WHOLE", value, "a whole number")
+        raise refused(Reason.NOT_WHOLE, value, "a whole number")
     return int(found)
 
 
 def decimal(value: Any) -> str:
     """Return a number as text with all the digits that it came with."""
     if isinstance(value, bool):
-        raise refused("NOT_A_NUMBER", value, "a number")
+        raise refused(Reason.NOT_A_NUMBER, value, "a number")
     _decimal(value)
     return str(value).strip()
 
@@ -108,7 +109,7 @@ def _decimal(value: Any) -> Decimal:
             found = Decimal("NaN")
         if "_" not in text and found.is_finite() and abs(found.adjusted()) < 300:
             return found
-    raise refused("NOT_A_NUMBER", value, "a number")
+    raise refused(Reason.NOT_A_NUMBER, value, "a number")
 
 
 def boolean(value: Any) -> bool:
@@ -117,7 +118,7 @@ def boolean(value: Any) -> bool:
         return value
     known = {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
     if known is None:
-        raise refused("NOT_A_TRUTH_VALUE", value, "true or false")
+        raise refused(Reason.NOT_A_TRUTH_VALUE, value, "true or false")
     return known
 
 
@@ -136,7 +137,7 @@ def instant(value: Any, note: Callable[[Any], None] | None = None) -> str:
     try:
         utc = moment.astimezone(timezone.utc).replace(tzinfo=None)
     except OverflowError:
-        raise refused("NOT_A_TIME", value, "a point in time") from None
+        raise refused(Reason.NOT_A_TIME, value, "a point in time") from None
     precision = "seconds" if not utc.microsecond else "milliseconds" if utc.microsecond % 1000 == 0 else "microseconds"
     return utc.isoformat(timespec=precision) + "Z"
 
@@ -164,7 +165,7 @@ def _parse(value: Any) -> datetime:
             )
         except ValueError:
             pass
-    raise refused("NOT_A_TIME", value, "a point in time as RFC 3339 writes it")
+    raise refused(Reason.NOT_A_TIME, value, "a point in time as RFC 3339 writes it")
 
 
 def day(value: Any) -> str:
@@ -177,13 +178,13 @@ def day(value: Any) -> str:
     try:
         return date.fromisoformat(text if _DAY.fullmatch(text) else "").isoformat()
     except ValueError:
-        raise refused("NOT_A_DATE", value, "a date as YYYY-MM-DD") from None
+        raise refused(Reason.NOT_A_DATE, value, "a date as YYYY-MM-DD") from None
 
 
 def sequence(value: Any) -> list[Any]:
     """Return a list; its content as :func:`plain` has it."""
     if not isinstance(value, (list, tuple)):
-        raise refused("NOT_A_LIST", value, "a list")
+        raise refused(Reason.NOT_A_LIST, value, "a list")
     return [plain(inner) for inner in value]
 
 
@@ -205,7 +206,7 @@ def limited(convert: Converter, length: int) -> Converter:
     def checked(value: Any) -> Any:
         converted = convert(value)
         if len(converted) > length:
-            code = "TOO_LONG"
+            code = Reason.TOO_LONG
             raise MappingError(f"has {len(converted)} characters, the system takes {length}", code=code)
         return converted
 

@@ -14,7 +14,7 @@ from pv_testing.domain.records import Execution
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class ExecutionCondition:
     """One condition of a test, such as the irradiance.
 
     Attributes:
@@ -52,20 +52,21 @@ class Instrument:
         return f"{self.role} {self.identity}".strip()
 
 
-def read_conditions(execution: Execution) -> list[Condition]:
+def read_conditions(execution: Execution) -> list[ExecutionCondition]:
     """Return the conditions of a test, in the framework's order."""
-    said = first(execution.raw, "results.test_conditions", "test_conditions")
-    named = said.items() if isinstance(said, Mapping) else ()
-    return [_condition(name, each) for name, each in named if isinstance(each, Mapping)]
+    conditions = first(execution.raw, "results.test_conditions", "test_conditions")
+    if not isinstance(conditions, Mapping):
+        return []
+    return [_condition(name, each) for name, each in conditions.items() if isinstance(each, Mapping)]
 
 
-def _condition(name: str, said: Mapping[str, Any]) -> Condition:
-    unit, compliant = said.get("unit"), said.get("compliant")
-    return Condition(
+def _condition(name: str, given: Mapping[str, Any]) -> ExecutionCondition:
+    unit, compliant = given.get("unit"), given.get("compliant")
+    return ExecutionCondition(
         name=text(name),
-        actual=with_unit(said.get("actual"), unit),
-        target=with_unit(said.get("target"), unit),
-        tolerance=spelled(said.get("tolerance")),
+        actual=with_unit(given.get("actual"), unit),
+        target=with_unit(given.get("target"), unit),
+        tolerance=spelled(given.get("tolerance")),
         compliant=compliant if isinstance(compliant, bool) else None,
     )
 
@@ -85,22 +86,22 @@ def _instruments(named: Any) -> Iterator[Instrument]:
             yield Instrument(text(role), text(item))
 
 
-def read_day(said: Any, zone: tzinfo | None = None) -> date | None:
+def read_day(value: Any, zone: tzinfo | None = None) -> date | None:
     """Return the calendar day of a date or a point in time, or ``None`` where it is none.
 
     Args:
-        said: a date, which stays as it is, or a point in time.
+        value: a date, which stays as it is, or a point in time.
         zone: where the day of a point in time counts; without one it is the day that is written.
     """
-    if zone is not None and (isinstance(said, datetime) or len(text(said)) > len("2025-11-13")):
+    if zone is not None and (isinstance(value, datetime) or len(text(value)) > len("2025-11-13")):
         try:
-            return moment(said).astimezone(zone).date()
+            return moment(value).astimezone(zone).date()
         except DataError:
             return None
-    if isinstance(said, datetime):
-        return said.date()
+    if isinstance(value, datetime):
+        return value.date()
     try:
-        return said if isinstance(said, date) else date.fromisoformat(text(said)[:10])
+        return value if isinstance(value, date) else date.fromisoformat(text(value)[:10])
     except ValueError:
         return None
 

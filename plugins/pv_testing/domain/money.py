@@ -15,7 +15,7 @@ def exact(value: str | int | Decimal) -> Decimal:
         value: text such as ``"33.335"``, a whole number or a decimal.
 
     Raises:
-        TypeError: it is a ``float`` (or anything else), whose digits nobody wrote.
+        TypeError: it is a ``float`` (or anything else), whose digits are not those that were written.
         ValueError: it isn't a finite number.
     """
     if isinstance(value, bool) or not isinstance(value, (str, int, Decimal)):

@@ -8,6 +8,6 @@ NAMED = 20
 
 
 def some(names: Sequence[str]) -> str:
-    """Return the names, the first of them and how many more there are where nobody would read them all."""
+    """Return the names: all of them, or the first ``NAMED`` and how many more there are."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{', '.join(names[:NAMED])}{more}"

@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from pv_testing.core.errors import DataError, redact
+from pv_testing.core.reasons import Reason
 from pv_testing.domain.records import Criterion, Execution, Measurement, Module, ServiceRequest
 
 _SHOWN = 60
@@ -50,7 +51,7 @@ def mapped(value: Any, what: str) -> Mapping[str, Any]:
     """
     if value is None or isinstance(value, Mapping):
         return value or {}
-    raise _misshapen(what, value, "an object", "NOT_AN_OBJECT")
+    raise _misshapen(what, value, "an object", Reason.NOT_AN_OBJECT)
 
 
 def listed(value: Any, what: str) -> Sequence[Any]:
@@ -65,14 +66,14 @@ def listed(value: Any, what: str) -> Sequence[Any]:
     """
     if value is None or isinstance(value, (list, tuple)):
         return value or ()
-    raise _misshapen(what, value, "a list", "NOT_A_LIST")
+    raise _misshapen(what, value, "a list", Reason.NOT_A_LIST)
 
 
-def _serial(said: Any, name: str) -> str:
+def _serial(value: Any, name: str) -> str:
     """Return a module's serial number; one with parts of its own is none, and none is ever invented."""
-    if isinstance(said, (Mapping, list)):
-        raise _misshapen(f"{name}: a serial number", said, "text", "NOT_TEXT")
-    return text(said)
+    if isinstance(value, (Mapping, list)):
+        raise _misshapen(f"{name}: a serial number", value, "text", Reason.NOT_TEXT)
+    return text(value)
 
 
 def _misshapen(what: str, value: Any, wanted: str, code: str) -> DataError:
@@ -94,7 +95,7 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
     sr_number = text(data.get("sr_number"))
     if not sr_number:
         raise DataError(
-            f"service request {data.get('id')} has no sr_number", system="framework", code="SR_NUMBER_MISSING"
+            f"service request {data.get('id')} has no sr_number", system="framework", code=Reason.SR_NUMBER_MISSING
         )
     name = f"service request {sr_number}"
     parts = {part: mapped(data.get(part), f"{name}: {part}") for part in _PARTS}
@@ -120,33 +121,33 @@ def read_service_request(data: Mapping[str, Any]) -> ServiceRequest:
     )
 
 
-def _quantity(said: str, known: int) -> int | None:
+def _quantity(announced: str, known: int) -> int | None:
     """Return how many modules are announced; as many as are known where nothing is said, ``None`` for no number.
 
     Another number than the one that was meant would be billed, so nothing is made of ``12 pcs``, ``12.5`` or ``1,200``.
     """
-    if not said:
+    if not announced:
         return known
     try:
-        number = Decimal(said)
+        number = Decimal(announced)
     except InvalidOperation:
         return None
     possible = number.is_finite() and 0 <= number <= _MOST_MODULES and number == number.to_integral_value()
     return int(number) if possible else None
 
 
-def _manager(said: Any, name: str) -> Mapping[str, Any]:
-    """Return what is known of the project manager, of whom also a mere number or name may be said."""
-    if isinstance(said, str):
-        return {"name": text(said)} if text(said) else {}
-    return {"id": said} if isinstance(said, int) else mapped(said, f"{name}: assigned_pm")
+def _manager(value: Any, name: str) -> Mapping[str, Any]:
+    """Return the project manager, of whom the framework may give a mere number or name."""
+    if isinstance(value, str):
+        return {"name": text(value)} if text(value) else {}
+    return {"id": value} if isinstance(value, int) else mapped(value, f"{name}: assigned_pm")
 
 
-def _id(said: Any, name: str) -> int:
+def _id(value: Any, name: str) -> int:
     try:
-        return int(said or 0)
+        return int(value or 0)
     except (TypeError, ValueError, OverflowError):
-        raise _misshapen(f"{name}: id", said, "a whole number", "NOT_WHOLE") from None
+        raise _misshapen(f"{name}: id", value, "a whole number", Reason.NOT_WHOLE) from None
 
 
 def _modules(data: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> Iterable[Module]:
@@ -156,7 +157,9 @@ def _modules(data: Mapping[str, Any], shared: Mapping[str, Any], name: str) -> I
         yield Module(_serial(first(module, "serial_number", "module_id"), name), module)
     if own:
         return
-    details = {field: value for field, value in shared.items() if field not in {"serial_numbers", "quantity"}}
+    details = dict(shared)
+    details.pop("serial_numbers", None)
+    details.pop("quantity", None)
     for serial in listed(shared.get("serial_numbers"), f"{name}: module.serial_numbers"):
         yield Module(_serial(serial, name), details)
 
@@ -185,8 +188,10 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
     execution = mapped(execution, "an execution")
     execution_id = text(first(execution, "execution_id", "id"))
     name = f"execution {execution_id}"
-    said = mapped(results, f"{name}: what is said of its results")
-    data = _with_verdict({**execution, **{field: value for field, value in said.items() if value is not None}})
+    known_results = mapped(results, f"{name}: its results")
+    data = dict(execution)
+    data.update((field, value) for field, value in known_results.items() if value is not None)
+    data = _with_verdict(data)
     return Execution(
         execution_id=text(first(data, "execution_id", "id")),
         protocol_id=text(data.get("protocol_id")),
@@ -205,7 +210,7 @@ def read_execution(execution: Mapping[str, Any], results: Mapping[str, Any] | No
 
 
 def _with_verdict(data: dict[str, Any]) -> dict[str, Any]:
-    """Return the data with a mere word in ``pass_fail`` where everybody looks for it: as the overall verdict."""
+    """Return the data with a mere word in ``pass_fail`` as the overall verdict, where it is read from."""
     results = data.get("results")
     if isinstance(results, Mapping) and isinstance(results.get("pass_fail"), str):
         data = {**data, "results": {**results, "pass_fail": {"overall": results["pass_fail"]}}}
@@ -238,10 +243,10 @@ def _by_parameter(measured: Any, name: str) -> Iterable[tuple[Any, Any]]:
 
 def _measurements(data: Mapping[str, Any], name: str) -> Iterable[Measurement]:
     seen = set()
-    for said_of, said in _by_parameter(first(data, "results.measurements", "measurements"), name):
-        parameter = text(said_of)
+    for name_given, measured in _by_parameter(first(data, "results.measurements", "measurements"), name):
+        parameter = text(name_given)
         seen.add(parameter)
-        details = said if isinstance(said, Mapping) else {"value": said}
+        details = measured if isinstance(measured, Mapping) else {"value": measured}
         yield Measurement(
             parameter=parameter,
             value=details.get("value"),

@@ -39,7 +39,7 @@ class ServiceRequest:
         manager: id, name and e-mail of the project manager, as far as known.
         created_at: as given.
         delivery_date: the day by which the customer wants the reports, as given.
-        announced: what is said of the number of modules, as given.
+        announced: the number of modules, as given.
         raw: everything that the framework said.
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pv_testing.core import keys
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.domain.records import ServiceRequest
 
 
@@ -13,6 +14,6 @@ def sample_key(sr_number: str, serial_number: str) -> str:
 
 
 def quantity_unknown(request: ServiceRequest) -> DataError:
-    """Return what is wrong with a request of which nobody knows how many modules it announces."""
-    problem = f"nobody knows how many modules are announced: {request.announced!r} is no whole number"
-    return DataError(f"{problem}; correct it in the framework", code="QUANTITY_UNKNOWN")
+    """Return the error of a request that doesn't announce a whole number of modules."""
+    message = f"the number of modules is unknown: {request.announced!r} is no whole number; correct it in the framework"
+    return DataError(message, code=Reason.QUANTITY_UNKNOWN)

@@ -1,7 +1,7 @@
 """The verdict on each measurement, and the rule that gave it.
 
-A verdict is taken from the measurement itself, else from the criterion on its parameter, else from the execution. Words
-that no one has explained are never taken for PASS.
+A verdict is taken from the measurement itself, else from the criterion on its parameter, else from the execution. An
+unknown word is never taken for PASS.
 """
 
 from __future__ import annotations
@@ -10,11 +10,12 @@ from collections import Counter
 from enum import Enum
 
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.domain.records import Execution, Measurement
 
 
 class QualityStatus(str, Enum):
-    """What a verdict can be."""
+    """The verdict on a measurement or an execution."""
 
     PASS = "PASS"  # noqa: S105 - a verdict, not a credential
     FAIL = "FAIL"
@@ -50,12 +51,12 @@ def read_status(word: str) -> QualityStatus:
         word: as the framework said it; upper and lower case, underscores and spaces are the same.
 
     Raises:
-        DataError: no one has said what the word means, so a person must.
+        DataError: the word is unknown, so that a person must say what it means.
     """
     known = _WORDS.get(word.strip().lower().replace("_", " ").replace("-", " "))
     if known is None:
         words = ", ".join(sorted(w for w in _WORDS if w))
-        raise DataError(f"unknown verdict {word[:40]!r}; known are {words}", code="STATUS_UNKNOWN")
+        raise DataError(f"unknown verdict {word[:40]!r}; known are {words}", code=Reason.STATUS_UNKNOWN)
     return known
 
 
@@ -87,6 +88,6 @@ def _decide(measurement: Measurement, criterion: str, overall: QualityStatus) ->
     if overall is QualityStatus.UNDECIDED:
         raise DataError(
             f"nothing decides on {measurement.parameter}: neither the execution nor a criterion; give the verdict",
-            code="VERDICT_MISSING",
+            code=Reason.VERDICT_MISSING,
         )
     return "execution", overall

@@ -12,9 +12,11 @@ WITHDRAWN = ("WITHDRAWN", "CANCELLED")
 
 def withdrawn_protocols(request: ServiceRequest) -> frozenset[str]:
     """Return the protocols that the request lists as withdrawn."""
-    assigned = request.raw.get("protocols") or request.raw.get("assigned_protocols") or ()
-    listed = [item for item in assigned if isinstance(item, Mapping)]
-    return frozenset(text(item.get("protocol_id")) for item in listed if text(item.get("status")).upper() in WITHDRAWN)
+    withdrawn: set[str] = set()
+    for item in request.raw.get("protocols") or request.raw.get("assigned_protocols") or ():
+        if isinstance(item, Mapping) and text(item.get("status")).upper() in WITHDRAWN:
+            withdrawn.add(text(item.get("protocol_id")))
+    return frozenset(withdrawn)
 
 
 def wanted_protocols(request: ServiceRequest) -> list[str]:

@@ -1,4 +1,4 @@
-"""Records are cut into the batches that one request each carries."""
+"""Cut records into batches, each of which one request carries."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ def batches(items: Sequence[Prepared], limits: OperationLimits, alone: Collectio
         limits: how many one request carries.
         alone: the keys of records that are sent one by one, as a bulk answer didn't speak of them.
     """
-    together = [item for item in items if item.key not in alone] if alone else items
-    new = [item for item in together if not item.external_id]
-    known = [item for item in together if item.external_id]
-    single = [item for item in items if item.key in alone] if alone else []
+    new: list[Prepared] = []
+    known: list[Prepared] = []
+    single: list[Prepared] = []
+    for item in items:
+        if item.key in alone:
+            single.append(item)
+        elif item.external_id:
+            known.append(item)
+        else:
+            new.append(item)
     for part, size in ((new, limits.batch_size), (known, limits.change_batch_size), (single, 1)):
         for start in range(0, len(part), size):
             yield part[start : start + size]

@@ -9,7 +9,8 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing.core import clock, lease, metrics
 from pv_testing.core.errors import Action, IntegrationError, LedgerError
-from pv_testing.core.records import BULK_INCOMPLETE, Found, Outcome, Prepared, Reply, Result, Verdict
+from pv_testing.core.reasons import Reason
+from pv_testing.core.records import Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.exchange.batches import batches
 from pv_testing.exchange.claim_buffer import ClaimBuffer
 from pv_testing.exchange.context import ExchangeContext
@@ -27,7 +28,6 @@ from pv_testing.exchange.second_copies import TWICE, SecondCopies
 from pv_testing.exchange.work import LookUp, Send, Work
 from pv_testing.exchange.worklist import Worklist
 from pv_testing.ledger import Claim, Claimed, Decision
-from pv_testing.ledger.rules import CONTENT_DIFFERS
 
 ROUNDS = 4
 POLL = 0.5
@@ -39,7 +39,7 @@ STALE = (
     "another attempt brought a different version into effect while this one waited; the next try reads the record anew"
 )
 MADE_OTHERWISE = (
-    "the system holds a record with this key, {0}, whose content is not what is sent, and which nothing shows to be "
+    "the system holds a record with this key, {0}, with other content than this one, and which nothing shows to be "
     "ours: correct or remove it there, then release this one; or confirm it as it is"
 )
 SEE_THERE = "look in the system: confirm the record if it took effect, else release it with --absent"
@@ -96,7 +96,9 @@ class ChunkProcessor:
             busy = await self._attempt([*busy, *(self.items[key] for key in overtaken)])
             overtaken = await self.buffer.overtaken()
         for item in busy:
-            self.buffer.note(item.key, Result.DEFERRED, code="BUSY", reason="another attempt is sending this record")
+            self.buffer.note(
+                item.key, Result.DEFERRED, code=Reason.BUSY, reason="another attempt is sending this record"
+            )
         await self._look_for_second_copies()
         return await self.buffer.close()
 
@@ -104,7 +106,7 @@ class ChunkProcessor:
         """Claim and carry what can be claimed; return what another attempt holds."""
         if self.shared.stopped is not None:
             for item in items:
-                self.buffer.note(item.key, Result.DEFERRED, code="NOT_SENT", reason=self.shared.stopped.message)
+                self.buffer.note(item.key, Result.DEFERRED, code=Reason.NOT_SENT, reason=self.shared.stopped.message)
             return []
         limits = self.operation.limits
         claims = [Claim(item.key, item.fingerprint) for item in items]
@@ -136,7 +138,7 @@ class ChunkProcessor:
         for decision in (Decision.NEW, Decision.CHANGED, Decision.RESOLVE):
             for claim in sort[decision]:
                 if claim.revision > self._waited.get(claim.key, claim.revision):
-                    self.buffer.leave(self.items[claim.key], "STALE", STALE)
+                    self.buffer.leave(self.items[claim.key], Reason.STALE, STALE)
             sort[decision] = [claim for claim in sort[decision] if self.buffer.holds(claim.key)]
 
     async def _carry(self, sort: dict[Decision, list[Claimed]]) -> None:
@@ -204,9 +206,9 @@ class ChunkProcessor:
             await self.buffer.commit()
         if not unclear and not again:
             return ()
-        said = replies[0].reason if len(batch) == 1 else ""
+        why = replies[0].reason if len(batch) == 1 else ""
         return [
-            *([LookUp(unclear, work.rounds, Purpose.CLARIFY, why=said)] if unclear else ()),
+            *([LookUp(unclear, work.rounds, Purpose.CLARIFY, why=why)] if unclear else ()),
             *(self._repeat(again, replies, work.rounds) if again else ()),
         ]
 
@@ -227,10 +229,10 @@ class ChunkProcessor:
             if action is NextAction.CONFIRM:
                 self.buffer.done(item, reply.external_id or item.external_id, reply.body)
             elif action is NextAction.REFUSE:
-                self.buffer.refuse(item, reply.code or "REJECTED", reply.reason)
+                self.buffer.refuse(item, reply.code or Reason.REJECTED, reply.reason)
             else:
                 (unclear if action is NextAction.LOOK_UP else again).append(item)
-                if reply.code == BULK_INCOMPLETE:
+                if reply.code == Reason.BULK_INCOMPLETE:
                     self._alone.add(item.key)
         return unclear, again
 
@@ -238,7 +240,7 @@ class ChunkProcessor:
         """Have sent again what the system has said it did not take, after the wait that it asks for."""
         if rounds <= 1:
             for item in items:
-                self.buffer.defer(item, "NOT_SENT", "the system did not take the record after several tries")
+                self.buffer.defer(item, Reason.NOT_SENT, "the system did not take the record after several tries")
             return ()
         refused = [reply for reply in replies if reply.verdict is Verdict.RETRYABLE]
         wait = max((reply.retry_after for reply in refused if reply.retry_after), default=POLL)
@@ -283,7 +285,7 @@ class ChunkProcessor:
             why = cause and f" ({cause})"
             for item in missing:
                 reason = f"its fate is still unclear{why}; the next attempt looks it up first"
-                self.buffer.defer(item, "AMBIGUOUS", reason)
+                self.buffer.defer(item, Reason.AMBIGUOUS, reason)
         return ()
 
     def _claim_anew(self, items: Sequence[Prepared]) -> None:
@@ -323,7 +325,7 @@ class ChunkProcessor:
         if found is None:
             for item in items:
                 reason = "the system offers no look-up: see there; confirm it if it took effect, else release it"
-                self.buffer.quarantine(item, "NO_LOOKUP", reason)
+                self.buffer.quarantine(item, Reason.NO_LOOKUP, reason)
             return []
         return [item for item in items if not self._settle_found(item, found.get(item.key))]
 
@@ -344,7 +346,9 @@ class ChunkProcessor:
             middle = len(items) // 2
             return [*await self._find(items[:middle]), *await self._find(items[middle:])]
         if refused:
-            self.buffer.quarantine(items[0], "LOOKUP_REFUSED", f"its look-up is refused: {error.message}; {SEE_THERE}")
+            self.buffer.quarantine(
+                items[0], Reason.LOOKUP_REFUSED, f"its look-up is refused: {error.message}; {SEE_THERE}"
+            )
             return []
         self._stop(error)
         for item in items:
@@ -363,11 +367,11 @@ class ChunkProcessor:
         if found is None:
             return False
         if action is NextAction.DEFER:
-            self.buffer.defer(item, "FILTER_IGNORED", found.unclear)
+            self.buffer.defer(item, Reason.FILTER_IGNORED, found.unclear)
         elif action is NextAction.WAIT and found.copies > 1:
-            self.buffer.quarantine(item, "DUPLICATE_IN_SYSTEM", TWICE.format(found.copies))
+            self.buffer.quarantine(item, Reason.DUPLICATE_IN_SYSTEM, TWICE.format(found.copies))
         elif action is NextAction.WAIT:
-            self.buffer.quarantine(item, CONTENT_DIFFERS, MADE_OTHERWISE.format(found.external_id))
+            self.buffer.quarantine(item, Reason.CONTENT_DIFFERS, MADE_OTHERWISE.format(found.external_id))
         else:
             item.external_id = found.external_id
             if action is NextAction.ADOPT:
@@ -384,7 +388,7 @@ class ChunkProcessor:
         )
 
     async def _look_for_second_copies(self) -> None:
-        """Have what is in the system twice wait for a person, whatever the ledger holds of it."""
+        """Have records that the system holds twice wait for a person, whatever the ledger holds of them."""
         disputed = await self.buffer.disputed()
         if disputed:
             log.warning("%s: %d records may be there twice and are looked up", self._name, len(disputed))

@@ -10,11 +10,11 @@ from typing import Any
 
 from pv_testing.core import clock
 from pv_testing.core.errors import IntegrationError, LeaseLost
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Prepared, Result
 from pv_testing.core.visible import visible
 from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Claimed, Decision, Ledger, Refusal, Settlement
-from pv_testing.ledger.rows import ID_UNUSABLE, id_problem
 
 GROUP_SECONDS = 1.0
 RENEWALS = 3
@@ -35,7 +35,7 @@ class ClaimBuffer:
 
     Args:
         ledger: where they are settled.
-        operation: what is being done; its limits give the lease.
+        operation: the provider's operation; its limits give the lease.
         owner: who acts.
     """
 
@@ -70,7 +70,7 @@ class ClaimBuffer:
         return asked + self._limits.lease - self._limits.timeout - self._limits.horizon
 
     def held(self, items: Sequence[Prepared]) -> list[Prepared]:
-        """Leave out what is no longer ours, because a renewal has shown that another attempt has taken it over."""
+        """Leave out records that another attempt has taken over, as a renewal has shown."""
         return [item for item in items if item.key in self._held]
 
     def deadline(self) -> float:
@@ -94,7 +94,7 @@ class ClaimBuffer:
         self._sent.difference_update(item.key for item in items)
 
     async def renew(self) -> None:
-        """Make the leases outlive a request about to be sent, and let go of what is no longer ours.
+        """Make the leases outlive a request about to be sent; let go of records that another attempt has taken over.
 
         Where the ledger takes too long each time, they are still :meth:`expiring` in the end.
         """
@@ -126,10 +126,10 @@ class ClaimBuffer:
 
     def _let_go(self, claim: Claimed) -> None:
         """Leave a record to the attempt that has taken it over; of what was sent of it, the ledger must know."""
-        outcome = Outcome(claim.key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+        outcome = Outcome(claim.key, Result.DEFERRED, code=Reason.LEASE_LOST, reason=LOST)
         log.warning("%s: its lease is lost; %s", visible(claim.key), LOST)
         if claim.key in self._sent:
-            settlement = self._settlement(claim, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+            settlement = self._settlement(claim, Result.DEFERRED, code=Reason.LEASE_LOST, reason=LOST)
             self._group.append((settlement, outcome))
         else:
             self._outcomes.append(outcome)
@@ -154,13 +154,13 @@ class ClaimBuffer:
         self._settle(item, result, external_id, body=body)
 
     def _begun(self, item: Prepared) -> bool:
-        """Whether a try before, in this attempt or an earlier one, may have made what is there of the record."""
+        """Whether a try before, in this attempt or an earlier one, may have made the record that the system holds."""
         claim = self._held.get(item.key)
         return item.key in self._wrote or (claim is not None and claim.decision is Decision.RESOLVE)
 
     def doubts_another(self, item: Prepared) -> bool:
         """Whether an attempt before may have sent another version of the record than the one wanted now."""
-        return self._held[item.key].doubtful not in {"", item.fingerprint}
+        return self._held[item.key].unresolved_fingerprint not in {"", item.fingerprint}
 
     def adopt(self, item: Prepared, body: Mapping[str, Any]) -> None:
         """A look-up has shown that the record is in effect; where that is another version, there is no outcome yet."""
@@ -172,11 +172,11 @@ class ClaimBuffer:
 
     def absent(self, item: Prepared) -> None:
         """A look-up has shown that no version in doubt is in effect; the record must be claimed once more."""
-        self._later(self._held.pop(item.key), Result.DEFERRED, code="ABSENT")
+        self._later(self._held.pop(item.key), Result.DEFERRED, code=Reason.ABSENT)
 
     def altered(self, item: Prepared) -> None:
         """A look-up has shown the record in another version than the one wanted; it must be claimed once more."""
-        self._later(self._held.pop(item.key), Result.DEFERRED, item.external_id, "ALTERED")
+        self._later(self._held.pop(item.key), Result.DEFERRED, item.external_id, Reason.ALTERED)
 
     def _later(self, claim: Claimed, result: Result, external_id: str = "", code: str = "") -> None:
         """Settle an earlier version; the record has no outcome yet and is claimed once more."""
@@ -195,7 +195,7 @@ class ClaimBuffer:
         self._settle(item, Result.REJECTED, item.external_id, code=code, reason=reason)
 
     def quarantine(self, item: Prepared, code: str, reason: str) -> None:
-        """Only a person can tell what is to be done."""
+        """Only a person can decide how the record goes on."""
         self._settle(item, Result.QUARANTINED, item.external_id, code=code, reason=reason)
 
     def defer(self, item: Prepared, code: str, reason: str) -> None:
@@ -210,7 +210,7 @@ class ClaimBuffer:
         """Put the record back to what it was before the claim, unsent, for the next attempt."""
         claim = self._held.pop(item.key)
         outcome = Outcome(item.key, Result.DEFERRED, item.external_id, code, reason)
-        self._group.append((self._settlement(claim, Result.DEFERRED, code="NOT_SENT", reason=reason), outcome))
+        self._group.append((self._settlement(claim, Result.DEFERRED, code=Reason.NOT_SENT, reason=reason), outcome))
 
     def keep(self, item: Prepared) -> None:
         """The record has changed, but the contract says that the system keeps what it has."""
@@ -221,22 +221,26 @@ class ClaimBuffer:
     def not_sent(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
         """Nothing of the batch took effect, and nothing more is sent."""
         for item in batch:
-            self.defer(item, "NOT_SENT", error.message)
+            self.defer(item, Reason.NOT_SENT, error.message)
 
     def stopped(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
         """An error has ended the exchange, in the midst of the batch where that is more than one request.
 
         What may be repeated may have taken effect, which does no harm: the next attempt sends it whatever it is.
         """
-        code = "ALTERED" if self._limits.repeatable else "AMBIGUOUS" if self._limits.stepped else "NOT_SENT"
+        code = Reason.NOT_SENT
+        if self._limits.repeatable:
+            code = Reason.ALTERED
+        elif self._limits.stepped:
+            code = Reason.AMBIGUOUS
         for item in batch:
-            self.defer(item, code if item.key in self._wrote else "NOT_SENT", error.message)
+            self.defer(item, code if item.key in self._wrote else Reason.NOT_SENT, error.message)
 
     def untold(self, item: Prepared, reason: str) -> None:
         """No look-up tells of the record: it is in doubt, unless nothing of it was sent, now or before."""
         claim = self._held.get(item.key)
         sent = item.key in self._sent or claim is None or claim.decision is Decision.RESOLVE
-        self.defer(item, "AMBIGUOUS" if sent else "NOT_SENT", reason)
+        self.defer(item, Reason.AMBIGUOUS if sent else Reason.NOT_SENT, reason)
 
     def _settle(
         self,
@@ -251,19 +255,16 @@ class ClaimBuffer:
         claim = self._held.pop(item.key, None)
         if claim is None:
             return
-        problem = id_problem(external_id)
-        if problem:
-            external_id = ""
-            if result.in_effect:
-                result, code, reason = Result.QUARANTINED, ID_UNUSABLE, problem
-        outcome = Outcome(item.key, result, external_id, code, reason, body or {})
-        settlement = Settlement(claim, result, external_id, code, reason, claim.key in self._sent)
+        settlement = self._settlement(claim, result, external_id, code, reason)
+        outcome = Outcome(
+            item.key, settlement.result, settlement.external_id, settlement.code, settlement.reason, body or {}
+        )
         self._group.append((settlement, outcome))
 
     def _settlement(
         self, claim: Claimed, result: Result, external_id: str = "", code: str = "", reason: str = ""
     ) -> Settlement:
-        return Settlement(claim, result, external_id, code, reason, sent=claim.key in self._sent)
+        return Settlement(claim, result, external_id, code, reason, claim.key in self._sent)
 
     def due(self) -> bool:
         """Whether the group has waited long enough to be committed."""
@@ -290,7 +291,7 @@ class ClaimBuffer:
             if key in fenced and settlement.sent:
                 self._disputed.append(key)
             elif key in fenced:
-                self.note(key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+                self.note(key, Result.DEFERRED, code=Reason.LEASE_LOST, reason=LOST)
             elif outcome is not None:
                 self._outcomes.append(outcome)
 
@@ -318,16 +319,16 @@ class ClaimBuffer:
         key = settlement.claimed.key
         reason = ID_TAKEN.format(settlement.external_id[:SHOWN_ID], holder)
         log.warning("%s: %s", key, reason)
-        refused = settlement._replace(external_id="", code="ID_TAKEN", reason=reason)
+        refused = settlement._replace(external_id="", code=Reason.ID_TAKEN, reason=reason)
         if key not in self._given_twice:
             self._given_twice.add(key)
             self._overtaken.append(key)
             return refused._replace(result=Result.DEFERRED), None
-        waits = Outcome(key, Result.QUARANTINED, "", "ID_TAKEN", reason)
+        waits = Outcome(key, Result.QUARANTINED, "", Reason.ID_TAKEN, reason)
         return refused._replace(result=Result.QUARANTINED), None if outcome is None else waits
 
     async def disputed(self) -> list[str]:
-        """Commit what is left; return the records that were sent although another attempt had taken them over."""
+        """Commit the rest; return the records that were sent although another attempt had taken them over."""
         await self.commit()
         keys, self._disputed = self._disputed, []
         return keys
@@ -341,10 +342,10 @@ class ClaimBuffer:
         settled = {outcome.key for outcome in self._outcomes if outcome.result.in_effect}
         for key in disputed:
             if key not in refused and key not in settled:
-                self.note(key, Result.DEFERRED, code="LEASE_LOST", reason=LOST)
+                self.note(key, Result.DEFERRED, code=Reason.LEASE_LOST, reason=LOST)
 
     async def close(self) -> list[Outcome]:
-        """Commit what is left and return the last outcome of each record."""
+        """Commit the rest and return the last outcome of each record."""
         await self.commit()
         return list({outcome.key: outcome for outcome in self._outcomes}.values())
 

@@ -11,7 +11,7 @@ class ExchangeContext:
     """What the chunks of one exchange share.
 
     Args:
-        operation: what is done.
+        operation: the provider's operation.
         ledger: where it is kept.
         owner: who acts.
         replay: whether records that wait for a person are tried again.

@@ -7,11 +7,10 @@ from dataclasses import replace
 
 from pv_testing.core import keys
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.ledger import Entry, Ledger, State
-from pv_testing.ledger.rules import ABSENT
 
-CODE = "KEY_OF_EARLIER_VERSION"
 _DECIDED = (State.CONFIRMED, State.IN_FLIGHT, State.UNKNOWN, State.REJECTED)
 _IN_DOUBT = (State.CONFIRMED, State.IN_FLIGHT, State.UNKNOWN)
 
@@ -43,14 +42,18 @@ def _checked(ledger: Ledger, system: str, kind: str, record: Record) -> Record:
     if known is not None and _is_decided(known):
         return record
     where = f" with the id {earlier.external_id}" if earlier.external_id else ""
-    said = f"an earlier version has carried it, or another record, as {unescaped}{where}: look in the system"
-    message = f"{said}; confirm this record with the id it has there, or release it with --absent where it isn't there"
-    return replace(record, problem=DataError(message, system=system, key=record.key, code=CODE))
+    history = f"an earlier version has carried it, or another record, as {unescaped}{where}: look in the system"
+    message = (
+        f"{history}; confirm this record with the id it has there, or release it with --absent where it isn't there"
+    )
+    return replace(
+        record, problem=DataError(message, system=system, key=record.key, code=Reason.KEY_OF_EARLIER_VERSION)
+    )
 
 
 def _is_decided(known: Entry) -> bool:
     """Whether the record was sent or confirmed under its key, or a person has seen that the system doesn't have it."""
-    return known.state in _DECIDED or (known.state is State.RELEASED and known.code == ABSENT)
+    return known.state in _DECIDED or (known.state is State.RELEASED and known.code == Reason.ABSENT)
 
 
 def _is_of_today(unescaped: str, record: Record) -> bool:

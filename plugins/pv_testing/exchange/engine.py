@@ -1,7 +1,7 @@
 """The exchange: one operation run over many records, each of which takes effect exactly once.
 
-The steps are those of the outbox pattern with a read-back: map, claim in the ledger, send, classify, look up what is
-ambiguous, settle. A record whose fate is unknown is never sent again before a look-up has shown that it isn't there.
+The steps are those of the outbox pattern with a read-back: map, claim in the ledger, send, classify, look up ambiguous
+records, settle. A record whose fate is unknown is never sent again before a look-up has shown that it isn't there.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from collections.abc import Set as AbstractSet
 
 from pv_testing.core import metrics
 from pv_testing.core.concurrency import together
-from pv_testing.core.errors import DataError
+from pv_testing.core.errors import AmbiguousOutcome, DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Prepared, Record, Result
 from pv_testing.core.sync import run
 from pv_testing.core.visible import visible
@@ -23,7 +24,7 @@ from pv_testing.exchange.operation import Operation
 from pv_testing.exchange.refused import Refused, content_of
 from pv_testing.exchange.report import Report
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger
-from pv_testing.ledger.rows import UNUSABLE, storable
+from pv_testing.ledger.storable import UNUSABLE, storable
 
 CHUNK = 1_000
 PIPELINE = 2
@@ -45,7 +46,7 @@ class Exchange:
     """Runs one operation over many records.
 
     Args:
-        operation: what is done, by a provider.
+        operation: the provider's operation.
         ledger: where claims and outcomes are kept.
         owner: who acts, for leases and the audit trail: DAG, run, task, map index and try, or a person.
         replay: try records again that wait for a person with the same content.
@@ -99,6 +100,8 @@ class Exchange:
 
         await together(*(work() for _ in range(width)))
         report.error = shared.stopped
+        if isinstance(report.error, AmbiguousOutcome):
+            report.error.recorded = True
         report.close()
         _measure(report)
         return report
@@ -160,10 +163,11 @@ class Exchange:
                 if record.problem is not None:
                     raise record.problem
                 if not storable(record.key):
-                    raise DataError(f"its key is {UNUSABLE}; {CORRECT_KEY}", code="KEY_UNUSABLE")
+                    raise DataError(f"its key is {UNUSABLE}; {CORRECT_KEY}", code=Reason.KEY_UNUSABLE)
                 if record.key in contradictory:
                     raise DataError(
-                        "comes more than once with different content; correct it at its source", code="DUPLICATE_KEY"
+                        "comes more than once with different content; correct it at its source",
+                        code=Reason.DUPLICATE_KEY,
                     )
                 payload = self.operation.prepare(record)
                 content = content_of(payload)
@@ -182,7 +186,7 @@ class Exchange:
         return [one.outcome for one in refused]
 
     def _progress(self, report: Report, total: int) -> None:
-        counts = ", ".join(f"{number:,} {name}" for name, number in report.counts().items() if number)
+        counts = ", ".join(f"{number:,} {result}" for result, number in report.counts().items() if number)
         log.info(
             "%s on %s: %s of %s — %s", report.operation, report.system, f"{report.total():,}", f"{total:,}", counts
         )

@@ -108,7 +108,7 @@ def after_error(error: IntegrationError, size: int, limits: OperationLimits) -> 
     if error.action in {Action.REJECT, Action.QUARANTINE}:
         return NextAction.REFUSE if size == 1 else NextAction.SPLIT
     not_done = limits.repeatable or isinstance(error, NOTHING_DONE)
-    if error.action is Action.RESOLVE or not not_done or error.doubtful:
+    if error.action is Action.RESOLVE or not not_done or error.may_have_effect:
         return NextAction.LOOK_UP
     return NextAction.STOP
 

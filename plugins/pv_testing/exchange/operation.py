@@ -26,7 +26,8 @@ class OperationLimits:
         repeatable: whether what may have taken effect is sent again instead of being looked up.
         stepped: whether one record takes several requests, so that any error may come after some of its effect.
         needs_id: whether a change goes to the record with the id that the system gave, so that no two may share one.
-        changes: whether even a first version only changes something that is there, as a status does.
+        changes: whether even a first version only changes something that is there: whether its kind is a state of
+            another record (:data:`pv_testing.contracts.kinds.STATES`).
         own_record: whether it makes a record of its own, which somebody may have made by hand under the same key; what
             it takes several steps to make, the operation itself must tell from that.
     """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pv_testing.core.errors import DataError
 from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Payload, Record, Result
 from pv_testing.ledger import Refusal
-from pv_testing.ledger.rows import clean, stand_in, storable
+from pv_testing.ledger.storable import clean, stand_in, storable
 
 
 class Refused:
@@ -42,4 +43,4 @@ def content_of(payload: Payload) -> str:
         return fingerprint(payload)
     except (TypeError, ValueError, RecursionError) as error:
         message = f"its content can't be written as JSON ({error}); correct it at its source"
-        raise DataError(message, code="CONTENT_UNUSABLE") from error
+        raise DataError(message, code=Reason.CONTENT_UNUSABLE) from error

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable
+from operator import attrgetter
 
 from pv_testing.core.errors import ExchangeIncomplete, IntegrationError
 from pv_testing.core.records import Outcome, Result
 from pv_testing.core.visible import visible
-from pv_testing.ledger.rows import clean
+from pv_testing.ledger.storable import clean
 
 SHOWN = 50
 
@@ -48,7 +49,7 @@ class Report:
             self._counts[outcome.result] += 1
 
     def replace(self, outcomes: Iterable[Outcome]) -> None:
-        """Take in what became of some records in the place of what was said of the same ones before."""
+        """Take in what became of some records, in place of earlier outcomes of the same ones."""
         new = {outcome.key: outcome for outcome in outcomes}
         kept = [outcome for outcome in self.outcomes if outcome.key not in new]
         self.outcomes, self._counts = [], Counter()
@@ -77,7 +78,8 @@ class Report:
 
     def not_in_effect(self) -> list[Outcome]:
         """The records that wait for a person or for another attempt, by key."""
-        return sorted((o for o in self.outcomes if not o.result.in_effect), key=lambda o: o.key)
+        rest = [outcome for outcome in self.outcomes if not outcome.result.in_effect]
+        return sorted(rest, key=attrgetter("key"))
 
     def table(self) -> str:
         """The closing table of the task log: counts first, then each record that is not in effect and why."""
@@ -85,15 +87,16 @@ class Report:
         lines = [f"{self.operation} on {where}: {self.total():,} records in {self.seconds:.1f} s"]
         if self.dry_run:
             lines[0] += "; nothing was changed, this is what would happen"
-        lines += [f"  {result.value:<12}{self._counts[result]:>8,}" for result in Result if self._counts[result]]
+        lines += [f"  {name:<12}{number:>8,}" for name, number in self.counts().items() if number]
         lines += [f"  note: {visible(note)}" for note in self.notes]
-        open_records = self.not_in_effect()
-        if open_records:
+        rest = self.not_in_effect()
+        if rest:
             lines.append("  not in effect:")
-            said = [f"{clean(o.key)}  {o.result.value}  {o.code}: {o.reason}" for o in open_records[:SHOWN]]
-            lines += [f"    {visible(each)}" for each in said]
-        if len(open_records) > SHOWN:
-            lines.append(f"    … and {len(open_records) - SHOWN:,} more; `python -m pv_testing waiting` lists them all")
+        for outcome in rest[:SHOWN]:
+            row = f"{clean(outcome.key)}  {outcome.result.value}  {outcome.code}: {outcome.reason}"
+            lines.append(f"    {visible(row)}")
+        if len(rest) > SHOWN:
+            lines.append(f"    … and {len(rest) - SHOWN:,} more; `python -m pv_testing waiting` lists them all")
         return "\n".join(lines)
 
     def raise_for_waiting(self) -> None:

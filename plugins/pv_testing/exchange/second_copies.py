@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pv_testing.core.errors import IntegrationError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Prepared
 from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Refusal
@@ -72,17 +73,17 @@ class SecondCopies:
         if found is None:
             untold = () if self._operation.limits.repeatable else items
             return {item.key for item in untold}, "the system offers no look-up"
-        copies.update((key, each.copies) for key, each in found.items() if not each.unclear)
-        unclear = {
-            key: each.unclear or each.others
-            for key, each in found.items()
-            if each.unclear or (each.others and each.copies == 1)
-        }
+        unclear: dict[str, str] = {}
+        for key, each in found.items():
+            if not each.unclear:
+                copies[key] = each.copies
+            if each.unclear or (each.others and each.copies == 1):
+                unclear[key] = each.unclear or each.others
         return set(unclear), next(iter(unclear.values()), "")
 
     def _refusals(self, copies: Mapping[str, int], untold: Mapping[str, str]) -> Iterator[Refusal]:
         for key, item in self._items.items():
             if copies.get(key, 1) > 1:
-                yield Refusal(key, item.fingerprint, "DUPLICATE_IN_SYSTEM", TWICE.format(copies[key]))
+                yield Refusal(key, item.fingerprint, Reason.DUPLICATE_IN_SYSTEM, TWICE.format(copies[key]))
             elif key in untold and key in self._sent_twice:
-                yield Refusal(key, item.fingerprint, "LOOKUP_REFUSED", NOT_CHECKED.format(untold[key]))
+                yield Refusal(key, item.fingerprint, Reason.LOOKUP_REFUSED, NOT_CHECKED.format(untold[key]))

@@ -1,4 +1,4 @@
-"""A list of work that grows while it is done, and those who take it."""
+"""A list of work that grows while it is done, and the workers that take from it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Worklist(Generic[Work]):
     """Has work done, a few pieces at a time, with all that follows from it.
 
     Args:
-        work: what is to be done.
+        work: the first pieces of work.
         do: does one piece, and returns the pieces that follow from it; these are taken before the others.
     """
 
@@ -51,6 +51,6 @@ class Worklist(Generic[Work]):
                 return
 
     def _wake(self) -> None:
-        """Let those look again who wait for what may follow."""
+        """Let the workers that wait look at the list again."""
         self._changed.set()
         self._changed = asyncio.Event()

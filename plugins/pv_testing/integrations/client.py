@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import inspect
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.contracts.fields import FieldMap
 from pv_testing.contracts.load import load_contract
 from pv_testing.core.errors import AmbiguousOutcome, MappingError, NetworkError, Rejected, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.core.sync import run
 from pv_testing.exchange.earlier_keys import with_earlier_keys
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.report import Report
+from pv_testing.integrations import addresses
 from pv_testing.integrations.given import Given, in_words_of, unknown
 from pv_testing.integrations.keeping import open_configured_ledger
 from pv_testing.integrations.matching import LISTINGS, key_reader, matching
@@ -96,7 +99,7 @@ class SystemClient:
         """Return the provider with a session of the running event loop.
 
         Raises:
-            NetworkError: the client was closed; what is still under way with it sends nothing more.
+            NetworkError: the client was closed; calls that are still under way send nothing more.
         """
         loop = asyncio.get_running_loop()
         if loop not in self._providers:
@@ -128,6 +131,7 @@ class SystemClient:
             dry_run: only say what would happen.
         """
         carried = (await self.provider()).operation(operation)
+        await asyncio.to_thread(addresses.notice, self.ledger, self.system, self.config.base_url, keep=not dry_run)
         records = await asyncio.to_thread(with_earlier_keys, self.ledger, self.system, carried.kind, records)
         exchange = Exchange(carried, self.ledger, owner=self.owner, replay=replay)
         return await asyncio.to_thread(exchange.plan, records) if dry_run else await exchange.arun(records)
@@ -140,12 +144,28 @@ class SystemClient:
         """Run an operation over records that were given in the guide's words, and speak of their fields in these."""
         return in_words_of(self.exchange(operation, records), self.words.get(operation, {}))
 
+    def _carry_all(
+        self, operation: str, many: Sequence[Given], make: Make, known: Collection[str] | None = None
+    ) -> Report:
+        """Run an operation over many records, each given in the guide's words; the arguments are :meth:`_whole`'s."""
+        return self._carry(operation, [self._whole(operation, given, make, known) for given in many])
+
+    def _carry_keyed(
+        self,
+        operation: str,
+        many: Iterable[tuple[str, Given]],
+        make: Callable[[str, Given], Record],
+        known: Collection[str] | None = None,
+    ) -> Report:
+        """Do what :meth:`_carry_all` does where the business key of each record is known before."""
+        return self._carry(operation, [self._whole(operation, given, partial(make, key), known) for key, given in many])
+
     def _whole(self, operation: str, given: Given, make: Make, known: Collection[str] | None = None) -> Record:
-        """Return the record of what a caller says, or one with its problem where not all of it would be sent.
+        """Return the record of a caller's arguments, or one with its problem where not all of them would be sent.
 
         Args:
             operation: that carries it.
-            given: what the caller says; what is empty, or what the method says by itself, isn't said.
+            given: the caller's arguments; empty ones and those with the method's defaults don't count.
             make: makes the record of it.
             known: the fields of the guide, where ``make`` doesn't refuse others; those of the map are taken besides.
         """
@@ -169,13 +189,13 @@ class SystemClient:
             return None
         ours = {theirs: ours for ours, theirs in self.words.get(operation, {}).items()}
         outer, _, inner = names[0].partition(".")
-        of = fields.lists.get(ours.get(outer, outer), fields.name)
+        map_name = fields.lists.get(ours.get(outer, outer), fields.name)
         name = ours.get(inner or outer, inner or outer)
         message = (
-            f"{', '.join(names)}: nothing would be sent of it by map {of} of the contract {self.contract.name}; leave "
-            f"it out, or say there where it goes, or `{name}: {{drop: true}}`"
+            f"{', '.join(names)}: map {map_name} of the contract {self.contract.name} sends nothing of it; leave it "
+            f"out, or say there where it goes, or `{name}: {{drop: true}}`"
         )
-        return MappingError(message, code="FIELD_UNKNOWN")
+        return MappingError(message, code=Reason.FIELD_UNKNOWN)
 
     async def acall(self, operation: str, /, **arguments: Any) -> Any:
         """Make one call of the contract that needs no ledger, such as a read.
@@ -281,7 +301,10 @@ class SystemClient:
 
 def failure(outcome: Outcome) -> MappingError | Rejected | AmbiguousOutcome:
     """Return the error that says why a record is not in effect."""
-    kinds = {Result.QUARANTINED: MappingError, Result.REJECTED: Rejected}
-    kind: Any = kinds.get(outcome.result, AmbiguousOutcome)
-    error: MappingError | Rejected | AmbiguousOutcome = kind(outcome.reason, key=outcome.key, code=outcome.code)
-    return error
+    if outcome.result is Result.QUARANTINED:
+        return MappingError(outcome.reason, key=outcome.key, code=outcome.code)
+    if outcome.result is Result.REJECTED:
+        return Rejected(outcome.reason, key=outcome.key, code=outcome.code)
+    deferred = AmbiguousOutcome(outcome.reason, key=outcome.key, code=outcome.code)
+    deferred.recorded = True
+    return deferred

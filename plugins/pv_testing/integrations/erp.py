@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from pv_testing.core.errors import Conflict
+from pv_testing.core.reasons import Reason
 from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import erp_records as records
@@ -72,13 +73,12 @@ class ERPClient(SystemClient):
         """
         given = {"customer_id": customer_id, "invoice_date": invoice_date, "due_date": due_date, "notes": notes}
         terms = {"currency": currency, "tax_rate": tax_rate, "tax": tax, "po_number": po_number}
-        said = self.one(self.create_invoices([{**given, "reference": reference, "line_items": line_items, **terms}]))
-        return {**said, "invoice_id": said["id"]}
+        answer = self.one(self.create_invoices([{**given, "reference": reference, "line_items": line_items, **terms}]))
+        return {**answer, "invoice_id": answer["id"]}
 
     def create_invoices(self, invoices: Sequence[Mapping[str, Any]]) -> Report:
         """Create many invoices, each with the arguments of :meth:`create_invoice` as a mapping."""
-        name = "create_invoice"
-        return self._carry(name, [self._whole(name, each, records.invoice) for each in invoices])
+        return self._carry_all("create_invoice", invoices, records.invoice)
 
     def post_invoice(self, invoice_id: str, total: Any) -> dict[str, Any]:
         """Post a draft; it can't be changed from then on.
@@ -93,10 +93,10 @@ class ERPClient(SystemClient):
         keys = self.ledger.find_by_external_id(self.system, "invoice", [invoice_id])
         key, given = keys.get(invoice_id, invoice_id), {"invoice_id": invoice_id, "total": total}
         posting = self._whole(
-            "post_invoice", given, lambda said: records.posting(key, said["invoice_id"], said["total"])
+            "post_invoice", given, lambda asked: records.posting(key, asked["invoice_id"], asked["total"])
         )
-        said = self.one(self.exchange("post_invoice", [posting]))
-        return {**said, "invoice_id": invoice_id}
+        answer = self.one(self.exchange("post_invoice", [posting]))
+        return {**answer, "invoice_id": invoice_id}
 
     def create_credit_note(
         self,
@@ -130,9 +130,8 @@ class ERPClient(SystemClient):
         """
         given = {"invoice_id": invoice_id, "reference": reference, "invoice_date": invoice_date, "reason": reason}
         terms = {"currency": currency, "tax_rate": tax_rate, "tax": tax, "customer_id": customer_id}
-        said = {**given, "line_items": line_items, **terms}
-        note = self._whole("create_credit_note", said, records.credit_note)
-        return self.one(self._carry("create_credit_note", [note]))
+        fields = {**given, "line_items": line_items, **terms}
+        return self.one(self._carry_all("create_credit_note", [fields], records.credit_note))
 
     def create_customer(
         self, name: str, *, contact_person: str = "", email: str = "", phone: str = "", address: Any = None
@@ -182,8 +181,7 @@ class ERPClient(SystemClient):
 
     def record_stock_movements(self, movements: Sequence[Mapping[str, Any]]) -> Report:
         """Book many movements, each with the arguments of :meth:`record_stock_movement` as a mapping."""
-        name = "record_stock_movement"
-        return self._carry(name, [self._whole(name, each, records.stock_movement, MOVEMENT) for each in movements])
+        return self._carry_all("record_stock_movement", movements, records.stock_movement, MOVEMENT)
 
     def draw_consumable(
         self, *, execution_id: str | int = "", item: str = "", quantity: Any = None, unit: str = "", date: Any = None
@@ -202,8 +200,7 @@ class ERPClient(SystemClient):
 
     def draw_consumables(self, draws: Sequence[Mapping[str, Any]]) -> Report:
         """Book many draws, each with the arguments of :meth:`draw_consumable` as a mapping."""
-        name = "draw_consumable"
-        return self._carry(name, [self._whole(name, each, records.consumable, DRAW) for each in draws])
+        return self._carry_all("draw_consumable", draws, records.consumable, DRAW)
 
     def find_customer(self, name: str) -> dict[str, Any] | None:
         """Return the customer of exactly this name, or ``None``.
@@ -215,10 +212,11 @@ class ERPClient(SystemClient):
 
     async def acustomer(self, name: str) -> dict[str, Any] | None:
         """Do what :meth:`find_customer` does, in the caller's event loop."""
-        found = [each for each in await self.alist("get_customers", name=name) if each.get("name") == name]
-        if len(found) > 1:
-            raise self._several(len(found), f"customers are called {name}", name, "CUSTOMER_AMBIGUOUS")
-        return found[0] if found else None
+        listed = await self.alist("get_customers", name=name)
+        customers = [customer for customer in listed if customer.get("name") == name]
+        if len(customers) > 1:
+            raise self._several(len(customers), f"customers are called {name}", name, "CUSTOMER_AMBIGUOUS")
+        return customers[0] if customers else None
 
     def find_invoice(self, reference: str) -> dict[str, Any] | None:
         """Return the invoice with a reference, as :meth:`get_invoice` does, or ``None``.
@@ -226,10 +224,10 @@ class ERPClient(SystemClient):
         Raises:
             Conflict: the ERP has several (``DUPLICATE_IN_SYSTEM``).
         """
-        found = run(self._amatching("get_invoices", reference))
-        if len(found) > 1:
-            raise self._several(len(found), "invoices have this reference", reference, "DUPLICATE_IN_SYSTEM")
-        return self._read(found[0]) if found else None
+        invoices = run(self._amatching("get_invoices", reference))
+        if len(invoices) > 1:
+            raise self._several(len(invoices), "invoices have this reference", reference, Reason.DUPLICATE_IN_SYSTEM)
+        return self._read(invoices[0]) if invoices else None
 
     def get_invoice(self, invoice_id: str) -> dict[str, Any]:
         """Return an invoice: ``invoice_id``, ``status`` in our words, ``subtotal``, ``tax`` and ``total`` as text.
@@ -249,14 +247,17 @@ class ERPClient(SystemClient):
 
     async def aopen_invoices(self) -> list[dict[str, Any]]:
         """Return the invoices that are posted and not paid, as :meth:`get_invoice` does."""
-        return [self._read(said) for said in await self.alist("get_invoices", status="POSTED")]
+        return [self._read(row) for row in await self.alist("get_invoices", status="POSTED")]
 
-    def _read(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        status = self.contract.vocabularies["invoice_status"].read(str(said.get("status") or ""))
-        amounts = {name: records.plain(records.amount(said[name])) for name in AMOUNTS if said.get(name) is not None}
-        invoice_id = ids.of_found(said.get("invoice_id") or said.get("id"), str(said.get("reference") or ""))
-        number = str(said.get("number") or invoice_id)
-        return {**said, **amounts, "invoice_id": invoice_id, "number": number, "status": status}
+    def _read(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        status = self.contract.vocabularies["invoice_status"].read(str(row.get("status") or ""))
+        amounts: dict[str, str] = {}
+        for name in AMOUNTS:
+            if row.get(name) is not None:
+                amounts[name] = records.plain(records.amount(row[name]))
+        invoice_id = ids.of_found(row.get("invoice_id") or row.get("id"), str(row.get("reference") or ""))
+        number = str(row.get("number") or invoice_id)
+        return {**row, **amounts, "invoice_id": invoice_id, "number": number, "status": status}
 
     def _several(self, count: int, what: str, key: str, code: str) -> Conflict:
         message = f"{count} {what}; only a person can tell which one is meant"

@@ -13,10 +13,11 @@ from typing import Any
 
 from pv_testing.core import keys
 from pv_testing.core.errors import DataError, MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.core.values import day
 from pv_testing.domain.money import exact, minor_digits, percent_of, round_to
-from pv_testing.integrations.given import refuse_unknown
+from pv_testing.integrations.given import Given, refuse_unknown
 
 USUAL_DIGITS = 2
 _TERMS = ("po_number", "notes")
@@ -25,8 +26,6 @@ INVOICE = (*_BILLED, *_TERMS, "due_date")
 CREDIT_NOTE = (*_BILLED, "invoice_id", "reason")
 LINE = ("description", "quantity", "unit_price", "total", "protocol_id")
 _CONTACT = ("contact_person", "email", "phone", "address")
-
-Given = Mapping[str, Any]
 
 
 def amount(value: Any) -> Decimal:
@@ -41,7 +40,7 @@ def amount(value: Any) -> Decimal:
     try:
         return exact(repr(value) if isinstance(value, float) else value)
     except (TypeError, ValueError) as error:
-        raise MappingError(f"{str(value)[:40]!r} is no amount: {error}", code="NOT_A_NUMBER") from None
+        raise MappingError(f"{str(value)[:40]!r} is no amount: {error}", code=Reason.NOT_A_NUMBER) from None
 
 
 def plain(number: Decimal) -> str:
@@ -105,7 +104,7 @@ def consumable(given: Given) -> Record:
 def _record(key: str, named: str, data: dict[str, Any], rest: Callable[[], Mapping[str, Any]]) -> Record:
     """Return a record, or one with its problem where it has no key or its amounts can't be used."""
     if not key:
-        return Record(f"(no {named})", data, MappingError(f"Missing field: {named}", code="FIELD_MISSING"))
+        return Record(f"(no {named})", data, MappingError(f"Missing field: {named}", code=Reason.FIELD_MISSING))
     try:
         return Record(key, {**data, **rest()})
     except DataError as error:
@@ -126,7 +125,7 @@ def _terms(given: Given) -> dict[str, Any]:
     """Return the days until an invoice is due, where both dates are given."""
     if not (given.get("invoice_date") and given.get("due_date")):
         return {}
-    first, last = (date.fromisoformat(day(given[name])) for name in ("invoice_date", "due_date"))
+    first, last = date.fromisoformat(day(given["invoice_date"])), date.fromisoformat(day(given["due_date"]))
     return {"payment_days": (last - first).days}
 
 
@@ -134,13 +133,17 @@ def _sums(given: Given) -> dict[str, Any]:
     """Return lines, tax and totals, each line and the tax rounded half-up."""
     currency = str(given.get("currency") or "")
     digits = _digits(currency)
-    lines = [_line(number, line, digits) for number, line in enumerate(given.get("line_items") or (), start=1)]
-    subtotal = sum((Decimal(line["total"]) for line in lines), Decimal(0))
+    lines: list[dict[str, Any]] = []
+    subtotal = Decimal(0)
+    for number, item in enumerate(given.get("line_items") or (), start=1):
+        line = _line(number, item, digits)
+        lines.append(line)
+        subtotal += Decimal(line["total"])
     rate = amount(given.get("tax_rate") or 0)
     tax = round_to(percent_of(subtotal, rate), digits)
-    said = given.get("tax")
-    if said is not None and amount(said) != tax:
-        raise MappingError(f"the tax is {tax} at {plain(rate)} %, not {plain(amount(said))}", code="SUM_WRONG")
+    given_tax = given.get("tax")
+    if given_tax is not None and amount(given_tax) != tax:
+        raise MappingError(f"the tax is {tax} at {plain(rate)} %, not {plain(amount(given_tax))}", code="SUM_WRONG")
     sums = {"subtotal": plain(subtotal), "tax_rate": plain(rate), "tax": plain(tax), "total": plain(subtotal + tax)}
     return {"line_items": lines, **sums, **({"currency": currency} if currency else {})}
 
@@ -154,12 +157,12 @@ def _digits(currency: str) -> int:
 
 def _line(number: int, line: Given, digits: int) -> dict[str, Any]:
     refuse_unknown(line, LINE, f"line_items.{number}.")
-    quantity, price = (amount(_needed(number, line, name)) for name in ("quantity", "unit_price"))
+    quantity, price = amount(_needed(number, line, "quantity")), amount(_needed(number, line, "unit_price"))
     product = quantity * price
     total = round_to(product, digits)
-    said = line.get("total")
-    if said is not None and abs(amount(said) - product) > Decimal(1).scaleb(-digits):
-        text = f"line {number}: {plain(quantity)} × {plain(price)} is {total}, not {plain(amount(said))}"
+    given_total = line.get("total")
+    if given_total is not None and abs(amount(given_total) - product) > Decimal(1).scaleb(-digits):
+        text = f"line {number}: {plain(quantity)} × {plain(price)} is {total}, not {plain(amount(given_total))}"
         raise MappingError(text, code="SUM_WRONG")
     named = {"description": _needed(number, line, "description"), **_said(line, ("protocol_id",))}
     return {**named, "quantity": plain(quantity), "unit_price": plain(price), "total": plain(total)}
@@ -167,5 +170,5 @@ def _line(number: int, line: Given, digits: int) -> dict[str, Any]:
 
 def _needed(number: int, line: Given, name: str) -> Any:
     if line.get(name) in {None, ""}:
-        raise MappingError(f"Missing field: line_items.{number}.{name}", code="FIELD_MISSING")
+        raise MappingError(f"Missing field: line_items.{number}.{name}", code=Reason.FIELD_MISSING)
     return line[name]

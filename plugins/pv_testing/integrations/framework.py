@@ -150,11 +150,17 @@ class FrameworkClient(SystemClient):
     async def aservice_requests(self, sr_ids: Iterable[int]) -> tuple[list[ServiceRequest], UnreadRequests]:
         """Return service requests in the project's own shape, and which of them are missing; none stops the others."""
         wanted = list(dict.fromkeys(sr_ids))
-        read = await gather_bounded([_or_reason(self.aservice_request(sr_id)) for sr_id in wanted])
-        both = list(zip(wanted, read, strict=True))
-        unread = [_unread(f"service request {i}", said) for i, said in both if isinstance(said, IntegrationError)]
-        requests = [said for _, said in both if isinstance(said, ServiceRequest)]
-        return requests, UnreadRequests([sr_id for sr_id, said in both if said is None], unread)
+        results = await gather_bounded([_or_reason(self.aservice_request(sr_id)) for sr_id in wanted])
+        requests: list[ServiceRequest] = []
+        missing = UnreadRequests([], [])
+        for sr_id, result in zip(wanted, results, strict=True):
+            if isinstance(result, IntegrationError):
+                missing.unread.append(_unread(f"service request {sr_id}", result))
+            elif result is None:
+                missing.deleted.append(sr_id)
+            else:
+                requests.append(result)
+        return requests, missing
 
     async def awith_results(self, execution: Mapping[str, Any]) -> Execution:
         """Return a listed execution together with its results, in the project's own shape."""
@@ -164,10 +170,15 @@ class FrameworkClient(SystemClient):
     async def aall_with_results(self, executions: Iterable[Mapping[str, Any]]) -> tuple[list[Execution], list[Outcome]]:
         """Return listed executions with their results, and the outcomes of those that can't be read."""
         rows = list(executions)
-        read = await gather_bounded([_or_reason(self.awith_results(row)) for row in rows])
-        names = [str(row["execution_id"]) for row in rows]
-        unread = [_unread(n, said) for n, said in zip(names, read, strict=True) if isinstance(said, IntegrationError)]
-        return [said for said in read if isinstance(said, Execution)], unread
+        results = await gather_bounded([_or_reason(self.awith_results(row)) for row in rows])
+        read: list[Execution] = []
+        unread: list[Outcome] = []
+        for row, result in zip(rows, results, strict=True):
+            if isinstance(result, IntegrationError):
+                unread.append(_unread(str(row["execution_id"]), result))
+            else:
+                read.append(result)
+        return read, unread
 
     async def ausers(self, *, needed: bool = False) -> dict[str, Mapping[str, Any]]:
         """Return the users by id; none where the framework doesn't let this account list them.

@@ -1,4 +1,4 @@
-"""What a caller says in the integration guide's words: nothing of it is lost, and what is missing is named by them."""
+"""Arguments in the integration guide's words: none is lost, and a missing one is named by the word of the guide."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from pv_testing.core.errors import MappingError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
 
@@ -30,7 +31,7 @@ def refuse_unknown(given: Given, known: Collection[str], where: str = "") -> Non
     for name in given:
         if name not in known:
             text = f"{where}{name}: unknown field, which nothing would carry; {allowed(name, sorted(known))}"
-            raise MappingError(text, code="FIELD_UNKNOWN")
+            raise MappingError(text, code=Reason.FIELD_UNKNOWN)
 
 
 def unknown(given: Given, known: Collection[str], where: str = "") -> MappingError | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 from pv_testing.contracts.rows import LISTING, SampleRow, SampleRows
 from pv_testing.core import keys
 from pv_testing.core.errors import ConfigError, MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.core.sync import run
 from pv_testing.domain.samples import sample_key
@@ -117,7 +117,7 @@ class LIMSClient(SystemClient):
         Returns:
             The report; nothing is raised for a single sample.
         """
-        return self._carry("create_sample", [self._whole("create_sample", each, sample_record) for each in samples])
+        return self._carry_all("create_sample", samples, sample_record)
 
     def upload_results(
         self, sample_id: str | Mapping[str, Any], results: Mapping[str, Any] | None = None
@@ -142,8 +142,7 @@ class LIMSClient(SystemClient):
 
     def upload_result_sets(self, result_sets: Sequence[Mapping[str, Any]]) -> Report:
         """Upload many result sets, each with ``sample_id`` and the fields of :meth:`upload_results`."""
-        name = "upload_results"
-        return self._carry(name, [self._whole(name, each, result_set_record) for each in result_sets])
+        return self._carry_all("upload_results", result_sets, result_set_record)
 
     def update_sample_status(self, sample_id: str, status: str, notes: str = "") -> dict[str, Any]:
         """Set the status of a sample.
@@ -161,9 +160,9 @@ class LIMSClient(SystemClient):
     def update_sample_statuses(self, updates: Sequence[Mapping[str, Any]]) -> Report:
         """Set the statuses of many samples, each with the arguments of :meth:`update_sample_status`."""
         ids = [str(update.get("sample_id") or "") for update in updates]
-        keys = self.ledger.find_by_external_id(self.system, "sample", ids)
-        makes = [partial(status_record, keys.get(id_, id_)) for id_ in ids]
-        return self._carry(STATUS, [self._whole(STATUS, *each) for each in zip(updates, makes, strict=True)])
+        known = self.ledger.find_by_external_id(self.system, "sample", ids)
+        keys = [known.get(sample_id, sample_id) for sample_id in ids]
+        return self._carry_keyed(STATUS, zip(keys, updates, strict=True), status_record)
 
     def get_samples_by_status(self, status: str) -> list[dict[str, Any]]:
         """Return every sample with a status, as the LIMS describes it, page by page.
@@ -227,16 +226,16 @@ class LIMSClient(SystemClient):
         criteria = {"external_id": external_id, **self._of_project(project_id)}
         listed = await self.alist(LISTING, **criteria)
         with self._speaking_of(LISTING):
-            found = matching(listed, lambda row: rows.read(row).serial_number, external_id)
+            matches = matching(listed, lambda row: rows.read(row).serial_number, external_id)
             if "project_id" in criteria:
-                found = matching(found, lambda row: rows.read(row).sr_number, project_id)
-        return next((row for row in found if project_id in {"", rows.read(row).sr_number}), None)
+                matches = matching(matches, lambda row: rows.read(row).sr_number, project_id)
+        return next((row for row in matches if project_id in {"", rows.read(row).sr_number}), None)
 
     def _sample_rows(self) -> SampleRows:
         rows = self.contract.sample_rows
         if rows is None:
             message = f"the contract must say by `map` of {LISTING} how its rows are read in our words"
-            raise ConfigError(message, system=self.system, provider=self.config.provider, code="NO_ROWS")
+            raise ConfigError(message, system=self.system, provider=self.config.provider, code=Reason.NO_ROWS)
         return rows
 
     def _of_project(self, sr_number: str) -> dict[str, str]:
@@ -274,27 +273,21 @@ def sample_record(sample: Mapping[str, Any]) -> Record:
         "customer": {"name": sample.get("customer")},
         "module": metadata,
     }
-    missing = None if external_id else MappingError("Missing field: external_id", code="FIELD_MISSING")
+    missing = None if external_id else MappingError("Missing field: external_id", code=Reason.FIELD_MISSING)
     return Record(sample_key(project_id, external_id), data, missing or unknown(sample, SAMPLE))
 
 
 def result_set_record(results: Mapping[str, Any]) -> Record:
     """Return the record of a result set that is given in the guide's words."""
-    sample_id, test_id, date = (str(results.get(name) or "") for name in ("sample_id", "test_id", "test_date"))
+    sample_id = str(results.get("sample_id") or "")
+    test_id = str(results.get("test_id") or "")
+    date = str(results.get("test_date") or "")
     key = str(results.get("execution_id") or results.get("external_id") or keys.compose(sample_id, test_id, date))
-    given = [dict(result) for result in results.get("results") or ()]
-    lost = (unknown(result, MEASUREMENT, f"results[{place}].") for place, result in enumerate(given))
-    problem = unknown(results, RESULT_SET) or next(filter(None, lost), None)
-    measurements = [
-        {
-            "parameter": result.get("analyte"),
-            "value": result.get("value"),
-            "unit": result.get("unit"),
-            "uncertainty": result.get("uncertainty"),
-            "qc_status": result.get("status"),
-        }
-        for result in given
-    ]
+    problem = unknown(results, RESULT_SET)
+    measurements: list[dict[str, Any]] = []
+    for place, result in enumerate(results.get("results") or ()):
+        problem = problem or unknown(result, MEASUREMENT, f"results[{place}].")
+        measurements.append(_measurement(dict(result)))
     data = {
         "execution_id": key,
         "lims_sample_id": sample_id,
@@ -305,6 +298,16 @@ def result_set_record(results: Mapping[str, Any]) -> Record:
         "measurements": measurements,
     }
     return Record(key, data, problem)
+
+
+def _measurement(result: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "parameter": result.get("analyte"),
+        "value": result.get("value"),
+        "unit": result.get("unit"),
+        "uncertainty": result.get("uncertainty"),
+        "qc_status": result.get("status"),
+    }
 
 
 def status_record(key: str, update: Mapping[str, Any]) -> Record:

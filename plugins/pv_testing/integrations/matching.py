@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 from pv_testing.contracts.model import Contract
 from pv_testing.contracts.paths import Getter, getter
 from pv_testing.core.errors import ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.providers.unasked import IGNORED
 
 Row = Mapping[str, Any]
 Key = str | None
 
 
-class Listed(NamedTuple):
+class KeyedListing(NamedTuple):
     """Where the rows of a listing have the business key.
 
     Attributes:
@@ -28,13 +29,13 @@ class Listed(NamedTuple):
     written: tuple[str, ...]
 
 
-LISTINGS: Mapping[str, Listed] = {
-    "get_tasks": Listed("task_key", "external_id", ("create_task", "create_subtask")),
-    "get_time_entries": Listed("execution_id", "external_id", ("log_time_entry",)),
-    "get_resource_usage": Listed("usage_key", "external_id", ("log_resource_usage",)),
-    "get_nc_reports": Listed("execution_id", "external_id", ("create_nc_report",)),
-    "get_capas": Listed("capa_key", "external_id", ("create_capa",)),
-    "get_invoices": Listed("reference", "reference", ("create_invoice",)),
+LISTINGS: Mapping[str, KeyedListing] = {
+    "get_tasks": KeyedListing("task_key", "external_id", ("create_task", "create_subtask")),
+    "get_time_entries": KeyedListing("execution_id", "external_id", ("log_time_entry",)),
+    "get_resource_usage": KeyedListing("usage_key", "external_id", ("log_resource_usage",)),
+    "get_nc_reports": KeyedListing("execution_id", "external_id", ("create_nc_report",)),
+    "get_capas": KeyedListing("capa_key", "external_id", ("create_capa",)),
+    "get_invoices": KeyedListing("reference", "reference", ("create_invoice",)),
 }
 
 
@@ -50,11 +51,17 @@ def matching(rows: Sequence[dict[str, Any]], key_of: Callable[[Row], Key], asked
         ResponseError: there are rows, but none of them is about it (``FILTER_IGNORED``): such an answer doesn't say
             that the record is absent.
     """
-    seen = [key_of(row) for row in rows]
-    found = [row for row, key in zip(rows, seen, strict=True) if key == asked]
-    if rows and not found:
-        raise ResponseError(IGNORED.format(min(str(key) for key in seen)[:200]), key=asked, code="FILTER_IGNORED")
-    return found
+    matches: list[dict[str, Any]] = []
+    others: list[str] = []
+    for row in rows:
+        key = key_of(row)
+        if key == asked:
+            matches.append(row)
+        else:
+            others.append(str(key))
+    if others and not matches:
+        raise ResponseError(IGNORED.format(min(others)[:200]), key=asked, code=Reason.FILTER_IGNORED)
+    return matches
 
 
 def key_reader(contract: Contract, listing: str) -> Callable[[Row], Key]:
@@ -77,7 +84,7 @@ def key_reader(contract: Contract, listing: str) -> Callable[[Row], Key]:
         if word in row:
             return _text(getter(word))(row)
         message = f"a row of {listing} has no {word}; say by `map` of {listing} where {ours} is"
-        raise ResponseError(message, code="KEY_MISSING", excerpt=str(row))
+        raise ResponseError(message, code=Reason.KEY_MISSING, excerpt=str(row))
 
     return key
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from functools import partial
 from typing import Any, ClassVar
@@ -16,10 +16,9 @@ from pv_testing.core.sync import run
 from pv_testing.domain.days import local_day
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.client import SystemClient
+from pv_testing.integrations.given import Given
 
 log = logging.getLogger(__name__)
-
-Given = Mapping[str, Any]
 
 TITLE = "PV Testing - "
 EQUIPMENT = "Equipment"
@@ -82,7 +81,7 @@ class PMClient(SystemClient):
 
     def create_tasks(self, tasks: Sequence[Given]) -> Report:
         """Create many main tasks, each with the arguments of :meth:`create_task` as a mapping."""
-        return self._carry("create_task", [self._whole("create_task", task, self._task, TASK) for task in tasks])
+        return self._carry_all("create_task", tasks, self._task, TASK)
 
     def create_subtask(
         self,
@@ -112,10 +111,9 @@ class PMClient(SystemClient):
     def create_subtasks(self, subtasks: Sequence[Given]) -> Report:
         """Create many subtasks, each with the arguments of :meth:`create_subtask` as a mapping."""
         ids = [str(subtask.get("parent_task_id") or "") for subtask in subtasks]
-        parents = self.ledger.find_by_external_id(self.system, "task", ids)
-        name, makes = "create_subtask", [partial(_subtask, parents.get(id_, id_)) for id_ in ids]
-        records = [self._whole(name, *each, SUBTASK) for each in zip(subtasks, makes, strict=True)]
-        return self._carry(name, records)
+        known = self.ledger.find_by_external_id(self.system, "task", ids)
+        parents = [known.get(task_id, task_id) for task_id in ids]
+        return self._carry_keyed("create_subtask", zip(parents, subtasks, strict=True), _subtask, SUBTASK)
 
     def update_task(
         self,
@@ -142,9 +140,8 @@ class PMClient(SystemClient):
 
     def update_tasks(self, updates: Sequence[Given]) -> Report:
         """Say how far many tasks are, each with the arguments of :meth:`update_task` as a mapping."""
-        name, makes = "update_task", [partial(self._update, key) for key in self._task_keys(updates)]
-        records = [self._whole(name, *each, UPDATE) for each in zip(updates, makes, strict=True)]
-        return self._carry(name, records)
+        pairs = zip(self._task_keys(updates), updates, strict=True)
+        return self._carry_keyed("update_task", pairs, self._update, UPDATE)
 
     def update_project_progress(
         self, project_id: str, progress_percent: float, task_id: str = "", external_id: str = ""
@@ -159,8 +156,8 @@ class PMClient(SystemClient):
         """
         given = {"project_id": project_id, "progress_percent": progress_percent, "task_id": task_id}
         known = self._task_keys([given])[0]
-        said = {**given, "external_id": external_id}
-        progress = self._whole("update_project_progress", said, partial(_progress, known))
+        fields = {**given, "external_id": external_id}
+        progress = self._whole("update_project_progress", fields, partial(_progress, known))
         return self.one(self.exchange("update_project_progress", [progress]))
 
     def log_time_entry(
@@ -192,9 +189,8 @@ class PMClient(SystemClient):
 
     def log_time_entries(self, entries: Sequence[Given]) -> Report:
         """Enter many people's hours, each with the arguments of :meth:`log_time_entry` as a mapping."""
-        name = "log_time_entry"
-        records = [self._whole(name, entry, self._time_entry, (*_ENTRY, "execution_id")) for entry in entries]
-        return self._warn(self._carry(name, records), entries)
+        report = self._carry_all("log_time_entry", entries, self._time_entry, (*_ENTRY, "execution_id"))
+        return self._warn(report, entries)
 
     def log_resource_usage(
         self,
@@ -228,9 +224,8 @@ class PMClient(SystemClient):
 
     def log_resource_usages(self, usages: Sequence[Given]) -> Report:
         """Enter many usages, each with the arguments of :meth:`log_resource_usage` as a mapping."""
-        name = "log_resource_usage"
-        records = [self._whole(name, usage, self._usage, (*_USAGE, "execution_id")) for usage in usages]
-        return self._warn(self._carry(name, records), usages)
+        report = self._carry_all("log_resource_usage", usages, self._usage, (*_USAGE, "execution_id"))
+        return self._warn(report, usages)
 
     def find_task(self, external_id: str) -> dict[str, Any] | None:
         """Return the task or subtask with a business key, or ``None``."""
@@ -254,8 +249,8 @@ class PMClient(SystemClient):
         return await asyncio.to_thread(self.ledger.external_ids, self.system, kind, sorted(keys))
 
     def _first(self, listing: str, external_id: str) -> dict[str, Any] | None:
-        found = run(self._amatching(listing, external_id))
-        return found[0] if found else None
+        rows = run(self._amatching(listing, external_id))
+        return rows[0] if rows else None
 
     def _task_keys(self, given: Sequence[Given]) -> list[str]:
         """Return the business keys of the tasks that are spoken of; the id where the ledger doesn't know it."""
@@ -285,10 +280,9 @@ class PMClient(SystemClient):
 
     def _warn(self, report: Report, given: Sequence[Given]) -> Report:
         """Say which hours were taken for hours that are there already, where only the caller can tell."""
-        if any(outcome.result is Result.UNCHANGED for outcome in report.outcomes):
-            nameless = sum(1 for each in given if not each.get("execution_id"))
-            if nameless:
-                log.warning("%s: what is the same %s", report.operation, _SAME)
+        unchanged = report.counts()[Result.UNCHANGED.value]
+        if unchanged and not all(each.get("execution_id") for each in given):
+            log.warning("%s: an equal entry %s", report.operation, _SAME)
         return report
 
     def _record(self, key: str, data: Given) -> Record:
@@ -317,11 +311,11 @@ def _progress(task_key: str, given: Given) -> Record:
 def _subtask(parent: str, subtask: Given) -> Record:
     protocol = str(subtask.get("title") or "").partition(":")[0].strip()
     key = str(subtask.get("external_id") or "") or keys.below(parent, protocol)
-    *of, last = keys.split(key)
-    return Record(key, {**subtask, "task_key": key, "sr_number": of[0] if of else key, "protocol_id": last})
+    *parts, last = keys.split(key)
+    return Record(key, {**subtask, "task_key": key, "sr_number": parts[0] if parts else key, "protocol_id": last})
 
 
 def _known_by(given: Given, names: Sequence[str]) -> str:
     """Return a business key of everything that is said, where no execution is named."""
-    said = [str(given[name]) for name in names if given.get(name) not in {None, ""}]
-    return keys.compose(*said) if said else ""
+    parts = [str(given[name]) for name in names if given.get(name) not in {None, ""}]
+    return keys.compose(*parts) if parts else ""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from pv_testing.core import keys
 from pv_testing.core.errors import MappingError
 from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
@@ -59,6 +62,10 @@ EVENT = (
     "external_id",
     "source",
     "position",
+)
+EQUAL_EVENTS = (
+    "two equal events came in one call and have no key of their own: give each an event_key, or source and position, "
+    "if both have happened; else send one"
 )
 _KEY_LENGTH = 16
 
@@ -149,13 +156,12 @@ class QMSClient(SystemClient):
             "protocol_name": protocol_name,
             "earlier_nc": earlier_nc,
         }
-        said = self.one(self.create_nc_reports([given]))
-        return {**said, "nc_id": said["id"], "nc_report_id": said["id"]}
+        answer = self.one(self.create_nc_reports([given]))
+        return {**answer, "nc_id": answer["id"], "nc_report_id": answer["id"]}
 
     def create_nc_reports(self, reports: Sequence[Mapping[str, Any]]) -> Report:
         """Report many non-conformances, each with the arguments of :meth:`create_nc_report` as a mapping."""
-        name = "create_nc_report"
-        return self._carry(name, [self._whole(name, report, nc_record) for report in reports])
+        return self._carry_all("create_nc_report", reports, nc_record)
 
     def create_capa(
         self,
@@ -212,12 +218,13 @@ class QMSClient(SystemClient):
             "related_ncs": related_ncs,
             "approved_by": approved_by,
         }
-        said = self.one(self.create_capas([{**given, **{name: value for name, value in about.items() if value}}]))
-        return {**said, "capa_id": said["id"]}
+        known = {name: value for name, value in about.items() if value}
+        answer = self.one(self.create_capas([{**given, **known}]))
+        return {**answer, "capa_id": answer["id"]}
 
     def create_capas(self, capas: Sequence[Mapping[str, Any]]) -> Report:
         """Raise many CAPAs, each with the arguments of :meth:`create_capa` as a mapping."""
-        return self._carry("create_capa", [self._whole("create_capa", capa, capa_record, CAPA) for capa in capas])
+        return self._carry_all("create_capa", capas, capa_record, CAPA)
 
     def attach_file(
         self, capa_id: str, filename: str, content: bytes, content_type: str = "application/octet-stream"
@@ -250,9 +257,20 @@ class QMSClient(SystemClient):
         return self.one(self.log_audit_events([event]))
 
     def log_audit_events(self, events: Sequence[Mapping[str, Any]]) -> Report:
-        """Send many events of an audit trail, each as :meth:`log_audit_event` takes it."""
+        """Send many events of an audit trail, each as :meth:`log_audit_event` takes it.
+
+        Two equal events of one call that have no key of their own wait for a person (``DUPLICATE_KEY``), because only
+        the caller knows whether they are one event or two.
+        """
         name = "log_audit_event"
-        return self._carry(name, [self._whole(name, event, audit_event_record, EVENT) for event in events])
+        times = Counter(audit_event_record(event).key for event in events if not _own_key(event))
+        records = []
+        for event in events:
+            record = self._whole(name, event, audit_event_record, EVENT)
+            if times[record.key] > 1:
+                record = replace(record, problem=MappingError(EQUAL_EVENTS, key=record.key, code=Reason.DUPLICATE_KEY))
+            records.append(record)
+        return self._carry(name, records)
 
     def find_nc_report(self, execution_id: str) -> dict[str, Any] | None:
         """Return the report on an execution, or ``None``."""
@@ -275,11 +293,11 @@ class QMSClient(SystemClient):
         return await asyncio.to_thread(self.ledger.external_ids, self.system, "nc", sorted(execution_ids))
 
     def _find(self, listing: str, key: str) -> dict[str, Any] | None:
-        found = run(self._amatching(listing, key))
-        return found[0] if found else None
+        rows = run(self._amatching(listing, key))
+        return rows[0] if rows else None
 
-    def _status(self, vocabulary: str, said: Mapping[str, Any]) -> str:
-        return self.contract.vocabularies[vocabulary].read(str(said.get("status")))
+    def _status(self, vocabulary: str, answer: Mapping[str, Any]) -> str:
+        return self.contract.vocabularies[vocabulary].read(str(answer.get("status")))
 
 
 def nc_record(report: Mapping[str, Any]) -> Record:
@@ -313,13 +331,14 @@ def capa_record(capa: Mapping[str, Any]) -> Record:
     action = capa.get("corrective_action") or {}
     own = {"title": capa.get("title"), "target_date": str(action.get("target_date") or "")}
     key = str(capa.get("capa_key") or capa.get("external_id") or _made("CAPA", own))
-    given = {name: value for name, value in capa.items() if name not in {"capa_key", "external_id"}}
-    return Record(key, {**given, "capa_key": key})
+    data = {**capa, "capa_key": key}
+    data.pop("external_id", None)
+    return Record(key, data)
 
 
 def attachment_record(capa_id: str, filename: str, content: bytes, content_type: str) -> Record:
     """Return the record of a file of a CAPA; its content is known by its digest."""
-    problem = None if content else MappingError("the file is empty", code="FIELD_MISSING")
+    problem = None if content else MappingError("the file is empty", code=Reason.FIELD_MISSING)
     data = {
         "capa_id": capa_id,
         "filename": filename,
@@ -341,12 +360,22 @@ def audit_event_record(event: Mapping[str, Any]) -> Record:
         event: in the guide's words. Its business key is ``event_key`` (or ``external_id``), else ``source`` and
             ``position`` (the place in that source's order), else a digest of the whole event.
     """
-    given = {name: value for name, value in event.items() if name not in {"event_key", "external_id"}}
-    # A source names itself as it likes, with slashes too.
-    there = given.get("source") and "position" in given
-    place = keys.below(str(given["source"]), str(given["position"])) if there else ""
-    key = str(event.get("event_key") or event.get("external_id") or place or _made("EVENT", given))
+    given = dict(event)
+    given.pop("event_key", None)
+    given.pop("external_id", None)
+    key = _own_key(event) or _made("EVENT", given)
     return Record(key, {**given, "event_key": key})
+
+
+def _own_key(event: Mapping[str, Any]) -> str:
+    """Return the business key that an event itself gives, or empty."""
+    key = event.get("event_key") or event.get("external_id")
+    if key:
+        return str(key)
+    source, position = event.get("source"), event.get("position")
+    if source and position not in (None, ""):
+        return keys.below(str(source), str(position))  # a source names itself as it likes, with slashes too
+    return ""
 
 
 def _made(prefix: str, content: dict[str, Any]) -> str:
@@ -354,10 +383,10 @@ def _made(prefix: str, content: dict[str, Any]) -> str:
     return f"{prefix}-{fingerprint(content)[:_KEY_LENGTH]}"
 
 
-def _listed(said: Any) -> list[str]:
+def _listed(factors: Any) -> list[str]:
     """Return factors as a list of text; of values by name, both."""
-    if isinstance(said, Mapping):
-        return [f"{name}: {value}" for name, value in said.items()]
-    if isinstance(said, (list, tuple, set, frozenset)):
-        return [str(each) for each in said]
-    return [] if said is None or said == "" else [str(said)]
+    if isinstance(factors, Mapping):
+        return [f"{name}: {value}" for name, value in factors.items()]
+    if isinstance(factors, (list, tuple, set, frozenset)):
+        return [str(each) for each in factors]
+    return [] if factors is None or factors == "" else [str(factors)]

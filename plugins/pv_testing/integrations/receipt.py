@@ -8,6 +8,7 @@ from enum import Enum
 
 from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import Action, ConfigError, IntegrationError, NotFound
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Prepared, Record
 from pv_testing.exchange.operation import Operation
 
@@ -34,10 +35,10 @@ class Receipt(Enum):
 
 
 _CODES = {
-    Receipt.UNCLEAR: "RECEIPT_UNCLEAR",
-    Receipt.UNKNOWN: "RECEIPT_UNKNOWN",
-    Receipt.GONE: "SAMPLE_GONE",
-    Receipt.DUPLICATE: "DUPLICATE_IN_SYSTEM",
+    Receipt.UNCLEAR: Reason.RECEIPT_UNCLEAR,
+    Receipt.UNKNOWN: Reason.RECEIPT_UNKNOWN,
+    Receipt.GONE: Reason.SAMPLE_GONE,
+    Receipt.DUPLICATE: Reason.DUPLICATE_IN_SYSTEM,
 }
 
 
@@ -82,7 +83,7 @@ async def _look_up(operation: Operation, asked: Sequence[Prepared], wanted: Rece
         return {**halves[0], **halves[1]}
     if found is None:
         message = f"the contract must say by `find` of {STATUS} how the status of one sample is looked up by its id"
-        raise ConfigError(message, system=operation.system, provider=operation.provider, code="NO_LOOKUP")
+        raise ConfigError(message, system=operation.system, provider=operation.provider, code=Reason.NO_LOOKUP)
     return {item.key: _judged(found.get(item.key), wanted) for item in asked}
 
 

@@ -12,6 +12,7 @@ from pv_testing.contracts.mapping import unit_of
 from pv_testing.contracts.units import convert
 from pv_testing.core.errors import MappingError
 from pv_testing.core.problems import Problem, refuse
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.core.values import number
 
@@ -77,7 +78,7 @@ class Renaming:
             return {**measured, "parameter": theirs}
         source, uncertainty = str(measured.get("unit") or ""), measured.get("uncertainty")
         if not source:
-            raise MappingError(f"{ours} has no unit, {unit} is wanted", code="UNIT_MISSING")
+            raise MappingError(f"{ours} has no unit, {unit} is wanted", code=Reason.UNIT_MISSING)
         try:
             value = convert(number(measured.get("value")), source, unit)
             if uncertainty is not None:

@@ -26,13 +26,14 @@ class DataTransformer:
         return {
             "LabSampleID": internal_data["module"]["serial_number"],
             "TestMethod": internal_data["protocol"]["standard"],
-            "Results": [
-                {
-                    "Analyte": analyte,
-                    "Value": measured["value"],
-                    "Units": measured["unit"],
-                    "Status": "Pass" if measured.get("qc_status") == "PASS" else "Fail",
-                }
-                for analyte, measured in internal_data["measurements"].items()
-            ],
+            "Results": [_result(analyte, measured) for analyte, measured in internal_data["measurements"].items()],
         }
+
+
+def _result(analyte: str, measured: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "Analyte": analyte,
+        "Value": measured["value"],
+        "Units": measured["unit"],
+        "Status": "Pass" if measured.get("qc_status") == "PASS" else "Fail",
+    }

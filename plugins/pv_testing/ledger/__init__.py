@@ -1,4 +1,4 @@
-"""The database of what is known of each record in each system, and of everything that was done."""
+"""The database that knows the state of each record in each system, and everything that was done."""
 
 from pv_testing.ledger.ledger import Ledger
 from pv_testing.ledger.types import (

@@ -19,7 +19,8 @@ from sqlalchemy import Connection, select, update
 from pv_testing.core.errors import LedgerError
 from pv_testing.core.redaction import BLOT, names_secret, redact
 from pv_testing.ledger.failures import RESTORE
-from pv_testing.ledger.rows import clean, insertion, many
+from pv_testing.ledger.rows import insertion, many
+from pv_testing.ledger.storable import clean
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import audit, head
 from pv_testing.ledger.types import AuditEvent
@@ -119,10 +120,10 @@ def harmless(value: Any) -> Any:
     if isinstance(value, str):
         return clean(redact(value, len(value)))
     if isinstance(value, Mapping):
-        return {
-            clean(str(name)): _blotted(part) if names_secret(str(name)) else harmless(part)
-            for name, part in value.items()
-        }
+        parts: dict[str, Any] = {}
+        for name, part in value.items():
+            parts[clean(str(name))] = _blotted(part) if names_secret(str(name)) else harmless(part)
+        return parts
     if isinstance(value, (list, tuple)):
         return [harmless(part) for part in value]
     if value is None or isinstance(value, (bool, float)) or (isinstance(value, int) and abs(value) < _EXACT):

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 from pv_testing.core.errors import LeaseLost, redact
-from pv_testing.core.records import Result
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger import rules
 from pv_testing.ledger.audit import Draft, append
-from pv_testing.ledger.rows import ID_UNUSABLE, add, clean, fetch, id_problem, write_claimed, write_settled
+from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
+from pv_testing.ledger.storable import clean
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement, State
 
@@ -99,12 +100,12 @@ def _answer(system: str, kind: str, row: Row | None, item: Claim, now: float) ->
     if row is None:
         return Claimed(system, kind, item.key, item.fingerprint, decision, 0, "", 1, "", "", "", "", 0.0)
     revision = row.revision + (0 if decision is Decision.UNCHANGED else 1)
-    in_doubt = rules.doubt(row) if decision is Decision.RESOLVE else ""
+    unresolved = rules.unresolved_version(row) if decision is Decision.RESOLVE else ""
     code, reason = (row.code, row.reason) if decision is Decision.WAITING else ("", "")
     rejected = decision is Decision.WAITING and row.state == State.REJECTED.value
     return Claimed(
         system, kind, item.key, item.fingerprint, decision, row.token, row.external_id, revision,
-        in_doubt, code, reason, row.owner, row.lease_until, rules.seen_absent(row), rejected,
+        unresolved, code, reason, row.owner, row.lease_until, rules.seen_absent(row), rejected,
     )  # fmt: skip
 
 
@@ -165,15 +166,9 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
 
 def _tidy(settlement: Settlement) -> Settlement:
     """Return the settlement with nothing secret or unstorable in what a system said."""
-    problem = id_problem(settlement.external_id)
-    if problem and settlement.result.in_effect:
-        return settlement._replace(result=Result.QUARANTINED, external_id="", code=ID_UNUSABLE, reason=problem)
-    if not problem and not settlement.reason and not settlement.code:
+    if not settlement.reason and not settlement.code:
         return settlement
-    code = clean(settlement.code)
-    external_id = "" if problem else settlement.external_id
-    reason = clean(redact(settlement.reason, REASON_LIMIT))
-    return settlement._replace(external_id=external_id, code=code, reason=reason)
+    return settlement._replace(code=clean(settlement.code), reason=clean(redact(settlement.reason, REASON_LIMIT)))
 
 
 def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
@@ -181,10 +176,10 @@ def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
     detail: dict[str, object] = {"token": claimed.token, "revision": claimed.revision}
     if settlement.code or settlement.reason:
         detail.update(code=settlement.code, reason=settlement.reason)
-    if settlement.code == rules.NOT_SENT:
+    if settlement.code == Reason.NOT_SENT:
         detail["state"] = row.state
-    if claimed.doubtful and claimed.doubtful != claimed.fingerprint:
-        detail["doubtful"] = claimed.doubtful
+    if claimed.unresolved_fingerprint and claimed.unresolved_fingerprint != claimed.fingerprint:
+        detail["doubtful"] = claimed.unresolved_fingerprint
     fingerprint = row.confirmed if settlement.result.in_effect else claimed.fingerprint
     place = (claimed.system, claimed.kind, row.key)
     return Draft(owner, "settle", *place, settlement.result.value, row.external_id, fingerprint, detail)
@@ -193,7 +188,7 @@ def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
 def _fenced(settlement: Settlement, row: Row | None, after: Row | None, owner: str) -> Draft:
     claimed = settlement.claimed
     detail: dict[str, object] = {
-        "code": "STALE_TOKEN",
+        "code": Reason.STALE_TOKEN,
         "token": claimed.token,
         "newest_token": row.token if row else 0,
         "newest_owner": row.owner if row else "",
@@ -201,7 +196,7 @@ def _fenced(settlement: Settlement, row: Row | None, after: Row | None, owner: s
         "sent": settlement.sent,
     }
     if after is not None and after != row:
-        detail["left"] = {name: getattr(after, name) for name in rules.DISPUTED_FIELDS}
+        detail["left"] = {name: getattr(after, field) for name, field in rules.DISPUTED_FIELDS.items()}
     place = (claimed.system, claimed.kind, claimed.key)
     result, external_id = settlement.result.value, settlement.external_id
     return Draft(owner, "settle_refused", *place, result, external_id, claimed.fingerprint, detail)

@@ -25,8 +25,8 @@ def decision(store: Store, system: str, kind: str, finding: str) -> AuditEvent |
     wanted = select(audit.c.sequence, audit.c.detail).where(_DECIDES, audit.c.system == system, audit.c.kind == kind)
     with store.reading() as connection:
         rows = connection.execute(wanted.order_by(audit.c.sequence.desc())).all()
-        found = next((number for number, detail in rows if orjson.loads(detail).get("finding") == finding), None)
-        return None if found is None else _in_its_place(connection, found)
+        sequence = next((number for number, detail in rows if orjson.loads(detail).get("finding") == finding), None)
+        return None if sequence is None else _in_its_place(connection, sequence)
 
 
 def _in_its_place(connection: Connection, sequence: int) -> AuditEvent:

@@ -19,9 +19,9 @@ from sqlalchemy import Connection, Table, select, tuple_
 
 from pv_testing.ledger import replay
 from pv_testing.ledger.audit import MARK
-from pv_testing.ledger.marks import UNTOLD, digest
+from pv_testing.ledger.marks import digest, is_told
 from pv_testing.ledger.replay import ANY, Told
-from pv_testing.ledger.rules import Row, doubt, unheard_of
+from pv_testing.ledger.rules import Row, unheard_of, unresolved_version
 from pv_testing.ledger.tables import record, watermark
 from pv_testing.ledger.types import State
 
@@ -30,7 +30,7 @@ MOST_CLAIMS = 2**40
 """No record is claimed so often without an event; beyond a database's whole numbers it could be claimed no more."""
 LONGEST_LEASE = 86_400.0
 """Seconds; no attempt asks for more, and a record under a longer lease would wait for nothing."""
-_ANSWERED = ("state", "fingerprint", "confirmed", "revision", "external_id", "doubtful", "code", "reason")
+_ANSWERED = ("state", "fingerprint", "confirmed", "revision", "external_id", "unresolved_fingerprint", "code", "reason")
 _KEPT_BY_A_CLAIM = ("confirmed", "revision", "external_id", "code", "reason")
 _IN_FLIGHT, _UNKNOWN = State.IN_FLIGHT.value, State.UNKNOWN.value
 _FIELDS = ("system", "kind", "key", "sequence", "action", "result", "external_id", "fingerprint", "detail")
@@ -45,22 +45,22 @@ class Findings:
     """What is wrong, in words; the first of them and how many there are.
 
     Attributes:
-        said: no more than ``MOST`` of them.
+        texts: no more than ``MOST`` of them.
         count: all of them.
     """
 
     MOST = 20
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.texts: list[str] = []
         self.count = 0
 
     def add(self, text: str) -> None:
         """Take a finding; an empty one is none."""
         if text:
             self.count += 1
-            if len(self.said) < self.MOST:
-                self.said.append(text)
+            if len(self.texts) < self.MOST:
+                self.texts.append(text)
 
 
 class Known(NamedTuple):
@@ -139,7 +139,7 @@ def compare(connection: Connection, trail: Trail, now: float, findings: Findings
         connection: reads the tables as they were when the trail was read.
         trail: what it tells.
         now: epoch seconds on the ledger's clock.
-        findings: takes what is wrong.
+        findings: takes the differences.
 
     Returns:
         How many records and how many watermarks there are.
@@ -194,9 +194,8 @@ def _records(connection: Connection) -> Iterator[tuple[Place, Row]]:
 
 def _marks(connection: Connection) -> Iterator[tuple[Place, str]]:
     for name, value in _pages(connection, watermark, (watermark.c.name, watermark.c.value), (watermark.c.name,)):
-        if name in UNTOLD:
-            continue
-        yield ("", "", name), value
+        if is_told(name):
+            yield ("", "", name), value
 
 
 def _judge_mark(place: Place, value: str, known: Known, _: float) -> str:
@@ -235,11 +234,11 @@ def _in_flight(kept: Row, told: Row, now: float) -> str:
     before = (kept.before_state, kept.before_fingerprint)
     if wrong or told.state == ANY:
         return wrong
-    in_doubt = doubt(told)
-    if in_doubt not in {"", ANY} and (kept.doubtful != in_doubt or before != (_UNKNOWN, in_doubt)):
+    in_doubt = unresolved_version(told)
+    if in_doubt not in {"", ANY} and (kept.unresolved_fingerprint != in_doubt or before != (_UNKNOWN, in_doubt)):
         return "its claim forgets that another version may have been sent"
     if before != (told.state, told.fingerprint) and (
-        kept.before_state != _UNKNOWN or kept.doubtful != kept.before_fingerprint
+        kept.before_state != _UNKNOWN or kept.unresolved_fingerprint != kept.before_fingerprint
     ):
         return f"its claim says that it was {kept.before_state} before, the audit trail says {told.state}"
     return ""

@@ -67,10 +67,10 @@ def understood(url: URL) -> Iterator[None]:
 
 
 def _explain(error: Exception, url: URL) -> LedgerError:
-    said = str(error.orig) if isinstance(error, DBAPIError) else str(error)
-    first_line = redact(said.strip().split("\n", 1)[0])
+    complaint = str(error.orig) if isinstance(error, DBAPIError) else str(error)
+    first_line = redact(complaint.strip().split("\n", 1)[0])
     otherwise = _UNREACHABLE if isinstance(error, (OperationalError, OSError)) and not _refused(error) else _UNEXPECTED
-    advice = next((advice for words, advice in _ADVICE if words in said.lower()), otherwise)
+    advice = next((advice for words, advice in _ADVICE if words in complaint.lower()), otherwise)
     if advice is _HANGS and url.get_backend_name() == "sqlite":
         advice = advice.replace(_OTHER, holder(url.database or "") or _OTHER)
     if url.password and str(url.password) in first_line:

@@ -36,7 +36,7 @@ def _holds(fields: list[str], inode: int) -> str:
 
 def _is_stopped(pid: str) -> bool:
     try:
-        said = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return False
-    return said.rpartition(")")[2].split()[0] in _STOPPED
+    return stat.rpartition(")")[2].split()[0] in _STOPPED

@@ -77,7 +77,7 @@ class Ledger:
             kind: what they are, such as ``sample``.
             items: the versions that are to take effect.
             owner: who asks: DAG, run, task, map index and try, or a person.
-            lease: seconds for which nobody else may hold them; longer than the longest request.
+            lease: seconds for which no other attempt may hold them; longer than the longest request.
 
         Returns:
             One answer an item, in their order. Those whose decision is ``held`` must be settled.
@@ -176,7 +176,7 @@ class Ledger:
         Returns:
             How many were released.
         """
-        return waiting.release(self._store, system, kind, keys, owner, absent=absent, automatic=automatic, said=detail)
+        return waiting.release(self._store, system, kind, keys, owner, absent=absent, automatic=automatic, about=detail)
 
     def confirm(
         self, system: str, kind: str, key: str, external_id: str, *, owner: str, detail: Mapping[str, Any] = NOTHING
@@ -194,7 +194,7 @@ class Ledger:
         Raises:
             LedgerError: the record doesn't wait for a person.
         """
-        waiting.confirm(self._store, system, kind, key, external_id, owner, said=detail)
+        waiting.confirm(self._store, system, kind, key, external_id, owner, about=detail)
 
     def external_ids(self, system: str, kind: str, keys: Sequence[str]) -> dict[str, str]:
         """Return the ids in the system of those keys whose id is known."""
@@ -212,7 +212,7 @@ class Ledger:
         prefix: str | None = None,
         limit: int | None = None,
     ) -> Iterator[Entry]:
-        """Give what is known, in the order of system, kind and key.
+        """Give the entries of records, in the order of system, kind and key.
 
         Args:
             system: only of this system.
@@ -244,12 +244,12 @@ class Ledger:
 
         Args:
             key: such as ``erp/invoice/SR-2025-0123``.
-            empty: what is returned where nothing is remembered.
+            empty: the value that is returned where nothing is remembered.
         """
         return state_store.read(self._store, key, empty)
 
     def update(self, key: str, change: Callable[[Value], Value], empty: Value) -> Value:
-        """Change what is remembered under a key, whoever else changes it at the same time, and return it.
+        """Change the value under a key, whoever else changes it at the same time, and return the new one.
 
         Args:
             key: as for :meth:`state`.
@@ -259,7 +259,7 @@ class Ledger:
         return state_store.update(self._store, key, change, empty)
 
     def states(self, system: str, kind: str, keys: Iterable[str]) -> dict[str, Entry]:
-        """Return what is known of records, by key; a record that the ledger doesn't know is left out.
+        """Return the entries of records by key; a record that the ledger doesn't know is left out.
 
         Args:
             system: of the records.
@@ -331,7 +331,7 @@ class Ledger:
 
         Args:
             system: the system concerned.
-            kind: what is decided on.
+            kind: the kind of the finding.
             finding: the digest of the finding, as the event's detail names it.
 
         Raises:

@@ -17,11 +17,22 @@ from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import pause as pauses
 from pv_testing.ledger.tables import watermark as watermarks
 
-UNTOLD = ("qms/audit_event/ledger",)
-"""Watermarks whose changes are no events. This one says how far the trail itself has come to the QMS, so that each of
-its events would be followed by another one; comparing the two trails finds a forged one."""
+TRAIL_SENT = "qms/audit_event/ledger"
+"""The watermark of how far the audit trail itself has come to the QMS."""
+ADDRESS = "/address"
+"""How the names end under which the addresses of systems are kept."""
 Change = Callable[[str | None], str | None]
 """Makes a new value of the one that is kept; where it returns that one, nothing is written."""
+
+
+def is_told(name: str) -> bool:
+    """Whether changes of a watermark are events of the audit trail.
+
+    How far the trail itself has come to the QMS is none: each of its events would be followed by another one, and
+    comparing the two trails finds a forged one. The address of a system only leads to a warning; who says that a system
+    has moved leaves an event of that.
+    """
+    return name != TRAIL_SENT and not name.endswith(ADDRESS)
 
 
 def digest(value: str) -> str:
@@ -59,7 +70,7 @@ def put(writing: Writing, changes: Mapping[str, Change], owner: str = "") -> lis
         if value is None or value == kept:
             continue
         _put(writing, watermarks, {"name": name}, {"value": value})
-        if name not in UNTOLD:
+        if is_told(name):
             events.append(Draft(owner, MARK, key=name, fingerprint=digest(value)))
     return events
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import URL
 
 from pv_testing.core.errors import LedgerError
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger.failures import place
 
 CONNECT_SECONDS = 10
@@ -73,13 +74,13 @@ def refuse_unsafe(connection: Connection, url: URL) -> None:
     """
     if connection.info.get("safe"):
         return
-    said = connection.execute(_LOOK).one()
-    weak = [name for name, value in zip(_SERVER, said, strict=True) if value != "on"]
+    settings = connection.execute(_LOOK).one()
+    weak = [name for name, value in zip(_SERVER, settings, strict=True) if value != "on"]
     if weak:
         raise LedgerError(
             f"the ledger at {place(url)} can't be used: its database server runs with {', '.join(weak)} off and may "
             "lose what it has acknowledged: switch it on in postgresql.conf and reload the server; nothing is sent",
-            code="LEDGER_UNSAFE",
+            code=Reason.LEDGER_UNSAFE,
         )
     connection.info["safe"] = True
 

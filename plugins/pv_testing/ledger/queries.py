@@ -8,16 +8,33 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, tuple_
 
-from pv_testing.ledger.rows import all_storable, lookup, of, storable
+from pv_testing.core.reasons import Reason
+from pv_testing.ledger import rules
+from pv_testing.ledger.rows import belongs_to, lookup
+from pv_testing.ledger.rules import Row
+from pv_testing.ledger.storable import all_storable, storable
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import record
 from pv_testing.ledger.types import Entry, State
 
 PAGE = 1_000
 WAITING = (State.QUARANTINED, State.REJECTED, State.UNKNOWN, State.IN_FLIGHT)
-INTERRUPTED = "INTERRUPTED"
 LEFT_BEHIND = "an attempt ended before it knew what became of it; the next one will look it up"
-_ENTRY = [record.c[name] for name in Entry.__dataclass_fields__]
+_ENTRY = (
+    record.c.system,
+    record.c.kind,
+    record.c.key,
+    record.c.state,
+    record.c.external_id,
+    record.c.revision,
+    record.c.fingerprint,
+    record.c.code,
+    record.c.reason,
+    record.c.owner,
+    record.c.lease_until,
+    record.c.changed_at,
+    record.c.unresolved_fingerprint,
+)
 _KEY = (record.c.system, record.c.kind, record.c.key)
 _KNOWN = record.c.external_id != ""
 _LAST_CHARACTER = "\U0010ffff"
@@ -27,23 +44,23 @@ def external_ids(store: Store, system: str, kind: str, keys: Sequence[str]) -> d
     """Return the ids in the system of those keys whose id is known."""
     columns = (record.c.key, record.c.external_id)
     with store.reading() as connection:
-        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.key, _possible(keys))
-    return {row[0]: row[1] for row in found}
+        rows = lookup(connection, columns, belongs_to(system, kind) & _KNOWN, record.c.key, _possible(keys))
+    return {row[0]: row[1] for row in rows}
 
 
 def find_by_external_id(store: Store, system: str, kind: str, ids: Sequence[str]) -> dict[str, str]:
     """Return the keys of those ids that are known."""
     columns = (record.c.external_id, record.c.key)
     with store.reading() as connection:
-        found = lookup(connection, columns, of(system, kind) & _KNOWN, record.c.external_id, _possible(ids))
-    return {row[0]: row[1] for row in found}
+        rows = lookup(connection, columns, belongs_to(system, kind) & _KNOWN, record.c.external_id, _possible(ids))
+    return {row[0]: row[1] for row in rows}
 
 
 def states(store: Store, system: str, kind: str, keys: Sequence[str]) -> dict[str, Entry]:
     """Return the entries of those keys that are known."""
     with store.reading() as connection:
-        found = lookup(connection, _ENTRY, of(system, kind), record.c.key, _possible(keys))
-    return {row[2]: _entry(row) for row in found}
+        rows = lookup(connection, _ENTRY, belongs_to(system, kind), record.c.key, _possible(keys))
+    return {row[2]: _entry(row) for row in rows}
 
 
 def _possible(values: Sequence[str]) -> Sequence[str]:
@@ -89,7 +106,7 @@ def waiting(store: Store, system: str | None = None) -> Iterator[Entry]:
         if entry.state is not State.IN_FLIGHT:
             yield entry
         elif entry.lease_until <= now:
-            yield replace(entry, code=INTERRUPTED, reason=LEFT_BEHIND)
+            yield replace(entry, code=Reason.INTERRUPTED, reason=LEFT_BEHIND)
 
 
 def _conditions(
@@ -108,13 +125,28 @@ def _conditions(
 
 
 def _entry(row: Any) -> Entry:
-    system, kind, key, state, *rest = row
-    return Entry(system, kind, key, State(state), *rest)
+    system, kind, key, state, external_id, revision, fingerprint, code, reason, owner, lease, changed, unresolved = row
+    known = Row(key, state, fingerprint, code=code, unresolved_fingerprint=unresolved)
+    return Entry(
+        system=system,
+        kind=kind,
+        key=key,
+        state=State(state),
+        external_id=external_id,
+        revision=revision,
+        fingerprint=fingerprint,
+        code=code,
+        reason=reason,
+        owner=owner,
+        lease_until=lease,
+        changed_at=changed,
+        in_doubt=rules.in_doubt(known),
+    )
 
 
 def counts(store: Store) -> dict[tuple[str, str, str], int]:
     """Return how many records there are of each system, kind and state."""
     place = (record.c.system, record.c.kind, record.c.state)
     with store.reading() as connection:
-        found = connection.execute(select(*place, func.count()).group_by(*place).order_by(*place))
-        return {(system, kind, state): number for system, kind, state, number in found}
+        rows = connection.execute(select(*place, func.count()).group_by(*place).order_by(*place))
+        return {(system, kind, state): number for system, kind, state, number in rows}

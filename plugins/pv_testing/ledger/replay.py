@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Result
 from pv_testing.ledger import rules
-from pv_testing.ledger.rules import NOT_SENT, Row, doubt
+from pv_testing.ledger.rules import Row, unresolved_version
 from pv_testing.ledger.types import Claimed, Decision, Refusal, Settlement, State
 
 ANY = "\N{BULLET}"
@@ -55,19 +56,19 @@ def _text(event: Told, name: str) -> str:
 
 
 def _settle(row: Row, event: Told) -> Row:
-    in_doubt = _text(event, "doubtful") or (event.fingerprint if doubt(row) else "")
+    in_doubt = _text(event, "doubtful") or (event.fingerprint if unresolved_version(row) else "")
     before = (_UNKNOWN, in_doubt) if in_doubt else (row.state, row.fingerprint)
     if _is_not_sent(event):
-        certain = in_doubt and (doubt(row) != ANY or _text(event, "doubtful"))
+        certain = in_doubt and (unresolved_version(row) != ANY or _text(event, "doubtful"))
         state = str(event.detail.get("state", _UNKNOWN if certain else ANY))
         if state == ANY:
-            return row._replace(state=ANY, fingerprint=ANY, doubtful=ANY, external_id=event.external_id)
+            return row._replace(state=ANY, fingerprint=ANY, unresolved_fingerprint=ANY, external_id=event.external_id)
         in_doubt = (in_doubt or event.fingerprint) if state == _UNKNOWN else ""
         before = (_UNKNOWN, in_doubt) if in_doubt else (state, row.fingerprint)
     flying = row._replace(
         state=_IN_FLIGHT,
         fingerprint=event.fingerprint,
-        doubtful=in_doubt,
+        unresolved_fingerprint=in_doubt,
         token=max(row.token, int(event.detail.get("token") or 0)),
         before_state=before[0],
         before_fingerprint=before[1],
@@ -77,11 +78,11 @@ def _settle(row: Row, event: Told) -> Row:
 
 
 def _is_not_sent(event: Told) -> bool:
-    return event.result == Result.DEFERRED.value and event.detail.get("code") == NOT_SENT
+    return event.result == Result.DEFERRED.value and event.detail.get("code") == Reason.NOT_SENT
 
 
 def _settled_otherwise(row: Row, event: Told) -> str:
-    known = doubt(row)
+    known = unresolved_version(row)
     if known not in {"", ANY} and known != (event.detail.get("doubtful") or event.fingerprint):
         return "it forgets that another version may have been sent"
     if row.external_id and not event.external_id:
@@ -95,12 +96,12 @@ def _settled_otherwise(row: Row, event: Told) -> str:
 
 def _quarantine(row: Row, event: Told) -> Row:
     refusal = Refusal(row.key, event.fingerprint, _text(event, "code"), _text(event, "reason"))
-    in_doubt = str(event.detail.get("doubtful", doubt(row) or ANY))
-    return rules.refuse(row, refusal, "")._replace(doubtful=in_doubt, token=row.token)
+    in_doubt = str(event.detail.get("doubtful", unresolved_version(row) or ANY))
+    return rules.refuse(row, refusal, "")._replace(unresolved_fingerprint=in_doubt, token=row.token)
 
 
 def _quarantined_otherwise(row: Row, event: Told) -> str:
-    known = doubt(row)
+    known = unresolved_version(row)
     if known not in {"", ANY} and known != event.detail.get("doubtful"):
         return "it forgets that a version may have been sent"
     return ""
@@ -117,7 +118,9 @@ def _suspect(row: Row, event: Told) -> Row:
 def _dispute(row: Row, event: Told) -> Row:
     """Follow what :func:`rules.dispute` does where a late settlement is refused; most such events change nothing."""
     left = event.detail.get("left")
-    return row._replace(**{name: left[name] for name in rules.DISPUTED_FIELDS}) if left else row
+    if not left:
+        return row
+    return row._replace(**{field: left[name] for name, field in rules.DISPUTED_FIELDS.items()})
 
 
 def _release(row: Row, event: Told) -> Row:
@@ -125,7 +128,7 @@ def _release(row: Row, event: Told) -> Row:
 
 
 def _confirm(row: Row, event: Told) -> Row:
-    seen = row._replace(state=_IN_FLIGHT, fingerprint=event.fingerprint, doubtful="")
+    seen = row._replace(state=_IN_FLIGHT, fingerprint=event.fingerprint, unresolved_fingerprint="")
     return rules.confirm(seen, event.external_id)
 
 
@@ -140,9 +143,9 @@ def _restored_otherwise(row: Row, event: Told) -> str:
 def _by_a_person_otherwise(row: Row, event: Told) -> str:
     """Check what a person was shown; of a record in flight only its row told that."""
     was = event.detail.get("was")
-    if was == _IN_FLIGHT or ANY in {row.state, row.fingerprint, row.doubtful}:
+    if was == _IN_FLIGHT or ANY in {row.state, row.fingerprint, row.unresolved_fingerprint}:
         return ""
-    version = row.fingerprint if event.action == "release" else doubt(row) or row.fingerprint
+    version = row.fingerprint if event.action == "release" else unresolved_version(row) or row.fingerprint
     return "" if (was, event.fingerprint) == (row.state, version) else f"it is about a record {was}, not {row.state}"
 
 

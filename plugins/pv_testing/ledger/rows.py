@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import Any
@@ -12,26 +10,25 @@ import orjson
 from sqlalchemy import Column, ColumnElement, Connection, Text, and_, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from pv_testing.core.errors import DataError, redact
+from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger.rules import Row
+from pv_testing.ledger.storable import UNUSABLE, all_storable, clean, storable
 from pv_testing.ledger.tables import record
 
-LONGEST_KEY = 2_000  # bytes; PostgreSQL's indexes take no more than 2,704 for system, kind and key
-_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-ID_UNUSABLE = "ID_UNUSABLE"
-UNUSABLE = "empty, too long or has characters that no database can keep"
 _COLUMNS = [record.c[name] for name in Row._fields]
 _CLAIMED = (
-    "state", "fingerprint", "confirmed", "doubtful", "code", "reason", "token", "owner", "lease_until", "before_state",
-    "before_fingerprint",
+    "state", "fingerprint", "confirmed", "unresolved_fingerprint", "code", "reason", "token", "owner", "lease_until",
+    "before_state", "before_fingerprint",
 )  # fmt: skip
 _SETTLED = (
-    "state", "fingerprint", "confirmed", "revision", "external_id", "doubtful", "code", "reason", "lease_until",
+    "state", "fingerprint", "confirmed", "revision", "external_id", "unresolved_fingerprint", "code", "reason",
+    "lease_until",
 )  # fmt: skip
 
 
 def _update(names: Sequence[str]) -> str:
-    changes = ", ".join(f"{name} = ?" for name in names)
+    changes = ", ".join(f"{record.c[name].name} = ?" for name in names)
     return f"UPDATE ledger_record SET {changes}, changed_at = ? WHERE system = ? AND kind = ? AND key = ?"  # noqa: S608
 
 
@@ -44,7 +41,7 @@ def insertion(table: str, names: Sequence[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
 
 
-_INSERT = insertion("ledger_record", (*Row._fields, "changed_at", "system", "kind"))
+_INSERT = insertion("ledger_record", [*(column.name for column in _COLUMNS), "changed_at", "system", "kind"])
 
 
 def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) -> None:
@@ -89,59 +86,18 @@ def lookup(
     return connection.execute(select(each).select_from(listed.join(each, true()))).all()
 
 
-def of(system: str, kind: str) -> ColumnElement[bool]:
+def belongs_to(system: str, kind: str) -> ColumnElement[bool]:
     """Return the condition that a record is of this system and kind."""
     return and_(record.c.system == system, record.c.kind == kind)
 
 
 def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -> dict[str, Row]:
-    """Return what is known of the keys; those that aren't known are left out."""
+    """Return the rows of the keys; those that the ledger doesn't know are left out."""
     if not all_storable(keys):
         unusable = next(key for key in keys if not storable(key))
-        raise DataError(f"the key {clean(unusable)[:100]!r} is {UNUSABLE}", system=system, code="KEY_UNUSABLE")
-    found = lookup(connection, _COLUMNS, of(system, kind), record.c.key, keys)
-    return {row[0]: Row._make(row) for row in found}
-
-
-def storable(text: str) -> bool:
-    """Whether a database can keep the text as a key: neither empty nor too long, without NUL or half a character."""
-    if text.isascii():  # nearly every key and id, in a tenth of the time
-        return 0 < len(text) <= LONGEST_KEY and "\0" not in text
-    return not _UNSTORABLE.search(text) and len(text.encode()) <= LONGEST_KEY
-
-
-def all_storable(texts: Sequence[str]) -> bool:
-    """Whether a database can keep each of the texts as a key; for many at once, in a tenth of the time."""
-    together = "".join(texts)
-    if together.isascii():
-        return all(texts) and max(map(len, texts), default=0) <= LONGEST_KEY and "\0" not in together
-    return all(map(storable, texts))
-
-
-def id_problem(external_id: str) -> str:
-    """Return why a record that took effect must wait because of its id in the system; empty where it needn't."""
-    if external_id.isascii() and len(external_id) <= LONGEST_KEY and "\0" not in external_id:
-        return ""  # nearly every id, and none, without another call
-    if storable(external_id):
-        return ""
-    shown = redact(clean(external_id), 60)
-    return (
-        f"it took effect in the system, but its id there ({shown}) is too long or has characters that no database can "
-        "keep; look there, and confirm the record with an id by which it can be found, or correct the id and release it"
-    )
-
-
-def stand_in(key: str) -> str:
-    """Return a key that a database can keep in place of one that it can't: a different one for each."""
-    digest = hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
-    return f"{clean(key)[:100] or '(empty)'} (key {digest[:12]})"
-
-
-def clean(text: str) -> str:
-    """Return the text with U+FFFD in place of what no database can keep."""
-    if text.isascii() and "\0" not in text:
-        return text
-    return _UNSTORABLE.sub("\ufffd", text)
+        raise DataError(f"the key {clean(unusable)[:100]!r} is {UNUSABLE}", system=system, code=Reason.KEY_UNUSABLE)
+    rows = lookup(connection, _COLUMNS, belongs_to(system, kind), record.c.key, keys)
+    return {row[0]: Row._make(row) for row in rows}
 
 
 def add(connection: Connection, system: str, kind: str, rows: Iterable[Row], now: float) -> None:

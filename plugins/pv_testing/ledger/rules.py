@@ -11,7 +11,7 @@
                         │  │ └────deferred, maybe sent────────> unknown
                         │  └─ claim with a look-up first: lease expired, unknown, or released in doubt
 
-*Doubt* is the heart of it. A version that may have been sent stays ``doubtful`` until a look-up, the system's own
+*Doubt* is the heart of it. A version that may have been sent stays unresolved until a look-up, the system's own
 refusal or a person says what became of it; while there is doubt, no claim may send before a look-up.
 """
 
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Result
 from pv_testing.ledger.types import Claimed, Decision, Refusal, Settlement, State
 
@@ -29,16 +30,16 @@ _UNKNOWN = State.UNKNOWN.value
 _REJECTED = State.REJECTED.value
 _QUARANTINED = State.QUARANTINED.value
 _RELEASED = State.RELEASED.value
-NOT_SENT = "NOT_SENT"
-ABSENT = "ABSENT"
-ALTERED = "ALTERED"
-NO_LOOKUP = "NO_LOOKUP"
-CONTENT_DIFFERS = "CONTENT_DIFFERS"
-BY_HAND_ONLY = frozenset({NO_LOOKUP, CONTENT_DIFFERS})
+BY_HAND_ONLY = frozenset({Reason.NO_LOOKUP, Reason.CONTENT_DIFFERS})
 """What only a person who has looked at the record may release; a replay leaves it waiting."""
-DISPUTED = "DISPUTED"
-DUPLICATE = "DUPLICATE_IN_SYSTEM"
-DISPUTED_FIELDS = ("state", "fingerprint", "doubtful", "code", "reason")
+DISPUTED_FIELDS = {
+    "state": "state",
+    "fingerprint": "fingerprint",
+    "doubtful": "unresolved_fingerprint",
+    "code": "code",
+    "reason": "reason",
+}
+"""What a dispute may change of a :class:`Row`, under the name that the audit trail has for it."""
 _DISPUTE = "an attempt that had lost the record has sent it all the same; the next one looks up what became of it"
 _FATE_UNKNOWN = frozenset({_IN_FLIGHT, _UNKNOWN})
 _REFUSED = frozenset({_REJECTED, _QUARANTINED})
@@ -54,7 +55,7 @@ class Row(NamedTuple):
         confirmed: fingerprint of the version in effect, or empty.
         revision: number of the version in effect, 0 while none is.
         external_id: the record's id in the system, or empty.
-        doubtful: fingerprint of an earlier version that may have been sent, or empty.
+        unresolved_fingerprint: of an earlier version that may have been sent, or empty.
         code: reason code of the last refusal, or empty.
         reason: the same in words.
         token: the newest fencing token.
@@ -70,7 +71,7 @@ class Row(NamedTuple):
     confirmed: str = ""
     revision: int = 0
     external_id: str = ""
-    doubtful: str = ""
+    unresolved_fingerprint: str = ""
     code: str = ""
     reason: str = ""
     token: int = 0
@@ -85,11 +86,22 @@ def unheard_of(key: str) -> Row:
     return Row(key, _RELEASED)
 
 
-def doubt(row: Row) -> str:
+def unresolved_version(row: Row) -> str:
     """Return the fingerprint of the version that may have been sent without the ledger knowing its fate, or empty."""
     if row.state in _FATE_UNKNOWN:
-        return row.doubtful or row.fingerprint
-    return row.doubtful
+        return row.unresolved_fingerprint or row.fingerprint
+    return row.unresolved_fingerprint
+
+
+def in_doubt(row: Row) -> bool:
+    """Whether an attempt of ours may have brought a version into effect that the ledger doesn't know to be in effect.
+
+    Of a record that waits as ``CONTENT_DIFFERS`` a look-up has shown the content. Its version stays unresolved all the
+    same, so that it is looked up again after its release.
+    """
+    if row.code == Reason.CONTENT_DIFFERS and row.state in {_QUARANTINED, _RELEASED}:
+        return False
+    return bool(unresolved_version(row))
 
 
 def decide(row: Row | None, fingerprint: str, now: float) -> Decision:
@@ -106,13 +118,18 @@ def decide(row: Row | None, fingerprint: str, now: float) -> Decision:
         return Decision.UNCHANGED if row.fingerprint == fingerprint else Decision.CHANGED
     if row.state == _IN_FLIGHT and row.lease_until > now:
         return Decision.BUSY
-    if row.state in _REFUSED and (row.fingerprint == fingerprint or row.code == CONTENT_DIFFERS):
+    if row.state in _REFUSED and (row.fingerprint == fingerprint or _content_differs(row)):
         return Decision.WAITING
-    if row.doubtful or row.state in _FATE_UNKNOWN:
+    if row.unresolved_fingerprint or row.state in _FATE_UNKNOWN:
         return Decision.RESOLVE
     if row.confirmed:
         return Decision.UNCHANGED if row.confirmed == fingerprint else Decision.CHANGED
     return Decision.NEW
+
+
+def _content_differs(row: Row) -> bool:
+    """Whether a look-up has shown other content; the same word in a system's own refusal decides nothing."""
+    return row.state == _QUARANTINED and row.code == Reason.CONTENT_DIFFERS
 
 
 def writes(row: Row | None, decision: Decision) -> bool:
@@ -124,7 +141,7 @@ def writes(row: Row | None, decision: Decision) -> bool:
 
 def take(row: Row, fingerprint: str, decision: Decision, owner: str, lease_until: float) -> Row:
     """Return the row after a claim that its owner holds."""
-    doubtful = doubt(row) if decision is Decision.RESOLVE else ""
+    unresolved = unresolved_version(row) if decision is Decision.RESOLVE else ""
     return Row(  # every field by hand: _replace costs three times as much, and this runs for every record
         row.key,
         _IN_FLIGHT,
@@ -132,14 +149,14 @@ def take(row: Row, fingerprint: str, decision: Decision, owner: str, lease_until
         row.confirmed,
         row.revision,
         row.external_id,
-        doubtful,
+        unresolved,
         row.code,
         row.reason,
         row.token + 1,
         owner,
         lease_until,
         _UNKNOWN if decision is Decision.RESOLVE else row.state,
-        doubtful if decision is Decision.RESOLVE else row.fingerprint,
+        unresolved if decision is Decision.RESOLVE else row.fingerprint,
     )
 
 
@@ -159,26 +176,28 @@ def settle(row: Row, settlement: Settlement) -> Row:
     if result.in_effect:
         return _confirm(row, settlement)
     row = row._replace(external_id=settlement.external_id or row.external_id, lease_until=0.0)
-    if result is Result.DEFERRED and settlement.code == NOT_SENT:
+    if result is Result.DEFERRED and settlement.code == Reason.NOT_SENT:
         return row._replace(state=row.before_state, fingerprint=row.before_fingerprint)
-    if result is Result.DEFERRED and settlement.code == ABSENT:
+    if result is Result.DEFERRED and settlement.code == Reason.ABSENT:
         state = _CONFIRMED if row.confirmed else _RELEASED
-        return row._replace(state=state, fingerprint=row.confirmed, doubtful="", code="", reason="")
-    if result is Result.DEFERRED and settlement.code == ALTERED:
+        return row._replace(state=state, fingerprint=row.confirmed, unresolved_fingerprint="", code="", reason="")
+    if result is Result.DEFERRED and settlement.code == Reason.ALTERED:
         # The version in doubt counts as one, so that no idempotency key of it is ever used for a later one.
-        released = row._replace(state=_RELEASED, fingerprint="", confirmed="", doubtful="", code="", reason="")
+        released = row._replace(
+            state=_RELEASED, fingerprint="", confirmed="", unresolved_fingerprint="", code="", reason=""
+        )
         return released._replace(revision=row.revision + 1)
     row = row._replace(code=settlement.code, reason=settlement.reason)
     if result is Result.DEFERRED:
-        return row._replace(state=_UNKNOWN, doubtful=doubt(row))
+        return row._replace(state=_UNKNOWN, unresolved_fingerprint=unresolved_version(row))
     if result is Result.REJECTED:
-        return row._replace(state=_REJECTED, doubtful="")
-    return row._replace(state=_QUARANTINED, doubtful=doubt(row))
+        return row._replace(state=_REJECTED, unresolved_fingerprint="")
+    return row._replace(state=_QUARANTINED, unresolved_fingerprint=unresolved_version(row))
 
 
 def _confirm(row: Row, settlement: Settlement) -> Row:
     adopted = settlement.result is Result.ADOPTED
-    fingerprint = (row.doubtful if adopted else "") or row.fingerprint
+    fingerprint = (row.unresolved_fingerprint if adopted else "") or row.fingerprint
     same_version = settlement.result is Result.UNCHANGED and row.revision > 0
     return Row(
         row.key,
@@ -211,10 +230,10 @@ def dispute(row: Row, settlement: Settlement) -> Row:
     fingerprint = settlement.claimed.fingerprint
     if row.state == _CONFIRMED and row.fingerprint == fingerprint:
         return row
-    row = row._replace(doubtful=doubt(row) or fingerprint)
+    row = row._replace(unresolved_fingerprint=unresolved_version(row) or fingerprint)
     if row.state in _REFUSED:
         return row
-    return row._replace(state=_UNKNOWN, token=row.token + 1, lease_until=0.0, code=DISPUTED, reason=_DISPUTE)
+    return row._replace(state=_UNKNOWN, token=row.token + 1, lease_until=0.0, code=Reason.DISPUTED, reason=_DISPUTE)
 
 
 def suspect(row: Row, refusal: Refusal, owner: str) -> Row:
@@ -225,7 +244,7 @@ def suspect(row: Row, refusal: Refusal, owner: str) -> Row:
     confirmed = row.state == _CONFIRMED
     return refuse(row, refusal, owner)._replace(
         fingerprint=row.fingerprint or refusal.fingerprint,
-        doubtful=doubt(row) or row.fingerprint or refusal.fingerprint,
+        unresolved_fingerprint=unresolved_version(row) or row.fingerprint or refusal.fingerprint,
         confirmed="" if confirmed else row.confirmed,
         revision=row.revision - 1 if confirmed else row.revision,
     )
@@ -236,7 +255,7 @@ def refuse(row: Row, refusal: Refusal, owner: str) -> Row:
     return row._replace(
         state=_QUARANTINED,
         fingerprint=refusal.fingerprint,
-        doubtful=doubt(row),
+        unresolved_fingerprint=unresolved_version(row),
         code=refusal.code,
         reason=refusal.reason,
         token=row.token + 1,
@@ -247,16 +266,16 @@ def refuse(row: Row, refusal: Refusal, owner: str) -> Row:
 
 def refused_before(row: Row, refusal: Refusal) -> bool:
     """Whether the very same refusal is noted already."""
-    return (
-        row.state == _QUARANTINED
-        and row.fingerprint == refusal.fingerprint
-        and (row.code, row.reason) == (refusal.code, refusal.reason)
-    )
+    return row.fingerprint == refusal.fingerprint and _waits_because_of(row, refusal)
 
 
 def suspected_before(row: Row, refusal: Refusal) -> bool:
     """Whether the record waits already with the very same reason, in doubt."""
-    return row.state == _QUARANTINED and bool(row.doubtful) and (row.code, row.reason) == (refusal.code, refusal.reason)
+    return bool(row.unresolved_fingerprint) and _waits_because_of(row, refusal)
+
+
+def _waits_because_of(row: Row, refusal: Refusal) -> bool:
+    return row.state == _QUARANTINED and (row.code, row.reason) == (refusal.code, refusal.reason)
 
 
 def release(row: Row, *, absent: bool) -> Row:
@@ -266,30 +285,33 @@ def release(row: Row, *, absent: bool) -> Row:
 
     Args:
         row: a record that waits.
-        absent: whether the person has seen that the system doesn't hold the doubtful version.
+        absent: whether the person has seen that the system doesn't hold the unresolved version.
     """
     if absent:
         # A second copy had been sent under this revision; a product that knows its idempotency key would do nothing.
-        spent = row.code == DUPLICATE
-        return row._replace(state=_RELEASED, doubtful="", code=ABSENT, reason="", revision=row.revision + spent)
-    return row._replace(state=_RELEASED, doubtful="" if row.code == NO_LOOKUP else row.doubtful)
+        spent = row.code == Reason.DUPLICATE_IN_SYSTEM
+        return row._replace(
+            state=_RELEASED, unresolved_fingerprint="", code=Reason.ABSENT, reason="", revision=row.revision + spent
+        )
+    unresolved = "" if row.code == Reason.NO_LOOKUP else row.unresolved_fingerprint
+    return row._replace(state=_RELEASED, unresolved_fingerprint=unresolved)
 
 
 def seen_absent(row: Row) -> bool:
     """Whether a person has said of the record that it isn't in the system, and nothing was sent since."""
-    return row.state == _RELEASED and row.code == ABSENT
+    return row.state == _RELEASED and row.code == Reason.ABSENT
 
 
 def confirm(row: Row, external_id: str) -> Row:
-    """Return the row after a person has seen the doubtful or refused version in the system."""
-    fingerprint = doubt(row) or row.fingerprint
+    """Return the row after a person has seen the unresolved or refused version in the system."""
+    fingerprint = unresolved_version(row) or row.fingerprint
     return row._replace(
         state=_CONFIRMED,
         fingerprint=fingerprint,
         confirmed=fingerprint,
         revision=row.revision + 1,
         external_id=external_id or row.external_id,
-        doubtful="",
+        unresolved_fingerprint="",
         code="",
         reason="",
     )

@@ -9,6 +9,7 @@ from contextlib import closing
 from sqlalchemy import Connection, inspect, text
 
 from pv_testing.core.errors import LedgerError
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger.failures import place, understood
 from pv_testing.ledger.store import BUSY_SECONDS, Store
 
@@ -72,5 +73,5 @@ def _migrate(connection: Connection, store: Store) -> None:
     except CommandError:
         raise LedgerError(
             f"the ledger at {place(store.url)} was made by a newer release: update this installation",
-            code="LEDGER_NEWER",
+            code=Reason.LEDGER_NEWER,
         ) from None

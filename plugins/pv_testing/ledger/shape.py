@@ -43,7 +43,7 @@ _GUARDS = {
 
 
 def differences(connection: Connection) -> Iterator[str]:
-    """Give in words what is missing, altered or added.
+    """Name each table, key or guard that is missing, altered or added.
 
     Args:
         connection: to the ledger's database.
@@ -105,17 +105,17 @@ def _columns(rows: Any) -> Iterator[str]:
 def _triggers(rows: Any) -> Iterator[str]:
     there = {(table, name): rest for table, name, *rest in rows}
     for place, (kind, function, condition) in _GUARDS.items():
-        said = there.pop(place, None)
-        if said is None:
+        trigger = there.pop(place, None)
+        if trigger is None:
             yield f"the trigger {place[1]} is missing"
-        elif not _is_as_made(said, kind, function, condition):
+        elif not _is_as_made(trigger, kind, function, condition):
             yield f"the trigger {place[1]} was altered or disabled"
     for table, name in there:
         yield f"the trigger {name} was added to {table}"
 
 
-def _is_as_made(said: list[Any], kind: int, function: tuple[str, str], condition: str) -> bool:
-    there, enabled, name, source, definition = said
+def _is_as_made(trigger: list[Any], kind: int, function: tuple[str, str], condition: str) -> bool:
+    there, enabled, name, source, definition = trigger
     _, _, when = definition.lower().partition(" when ")
     when = when.rpartition(" execute ")[0].replace("(", "").replace(")", "").strip()
     return bool(

@@ -18,18 +18,18 @@ Value = TypeVar("Value")
 
 
 def read(store: Store, key: str, empty: Value) -> Value:
-    """Return what is remembered under a key.
+    """Return the value that is remembered under a key.
 
     Args:
         store: the database.
         key: such as ``erp/invoice/SR-2025-0123``.
-        empty: what is returned where nothing is; it says of which type the value is.
+        empty: the value that is returned where nothing is remembered; it has the type of the value.
     """
     return _decoded(marks.watermark(store, key), empty)
 
 
 def update(store: Store, key: str, change: Callable[[Value], Value], empty: Value) -> Value:
-    """Change what is remembered under a key in one transaction, and return the new value.
+    """Change the value under a key in one transaction, and return the new one.
 
     Args:
         store: the database.

@@ -20,7 +20,7 @@ from pv_testing.core.errors import ConfigError, LedgerError
 from pv_testing.ledger import postgresql
 from pv_testing.ledger.failures import place, understood
 from pv_testing.ledger.postgresql import CONNECT_SECONDS
-from pv_testing.ledger.watch import Watch
+from pv_testing.ledger.watch import ServerWatch
 
 BUSY_SECONDS = 30
 HANGING_SECONDS = 120
@@ -188,7 +188,7 @@ def _ping(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _: obj
     """Have a connection of the pool replaced when its server doesn't answer on it, or not in time."""
     if record.info.setdefault("used", False):
         try:
-            with Watch(connection, CONNECT_SECONDS):
+            with ServerWatch(connection, CONNECT_SECONDS):
                 dialect.do_ping(connection)
         except dialect.loaded_dbapi.Error:
             raise InvalidatePoolError from None
@@ -199,7 +199,7 @@ def _ping(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _: obj
 def _watched(connection: Connection) -> Iterator[None]:
     """See to it that each request of a transaction is answered, or fails after a while."""
     link: Any = connection.connection.dbapi_connection
-    watch = connection.info["watch"] = Watch(link, HANGING_SECONDS)
+    watch = connection.info["watch"] = ServerWatch(link, HANGING_SECONDS)
     try:
         with watch:
             yield

@@ -22,7 +22,7 @@ record = Table(
     Column("confirmed", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     Column("external_id", Word, nullable=False),
-    Column("doubtful", Text, nullable=False),
+    Column("doubtful", Text, nullable=False, key="unresolved_fingerprint"),
     Column("code", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("token", BigInteger, nullable=False),

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Result
+from pv_testing.ledger.storable import id_problem
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class State(str, Enum):
@@ -70,9 +75,9 @@ class Claimed:
         token: the fencing token; each claim of a record gets a higher one, and only the newest can be settled.
         external_id: the record's id in the system, where it is known.
         revision: the number that this version gets when it takes effect; 1 for the first.
-        doubtful: with ``RESOLVE``, the fingerprint of the version that may have been sent. Where it isn't
+        unresolved_fingerprint: with ``RESOLVE``, of the version that may have been sent. Where it isn't
             ``fingerprint``, settle the look-up by itself, ``ADOPTED`` or ``DEFERRED`` with the code ``ABSENT`` or
-            ``ALTERED``, and claim again: adopting confirms the doubtful version, not the one that was asked for.
+            ``ALTERED``, and claim again: adopting confirms the unresolved version, not the one that was asked for.
         code: with ``WAITING``, the reason code of the refusal.
         reason: with ``WAITING``, the same in words.
         owner: who holds the record or held it last.
@@ -89,7 +94,7 @@ class Claimed:
     token: int
     external_id: str
     revision: int
-    doubtful: str
+    unresolved_fingerprint: str
     code: str
     reason: str
     owner: str
@@ -98,15 +103,26 @@ class Claimed:
     rejected: bool = False
 
 
-class Settlement(NamedTuple):
+class _Settlement(NamedTuple):
+    claimed: Claimed
+    result: Result
+    external_id: str
+    code: str
+    reason: str
+    sent: bool
+
+
+class Settlement(_Settlement):
     """What became of a claimed record.
+
+    A record that took effect under an id which no database can keep waits for a person (``ID_UNUSABLE``).
 
     Attributes:
         claimed: the claim that is settled.
-        result: what became of the record. ``DEFERRED`` with the code ``NOT_SENT`` puts it back to what it was before
-            the claim; with the code ``ABSENT`` a look-up has shown that no doubtful version is in effect; with the code
-            ``ALTERED`` the record is there, but nobody knows in which version, so that the next claim sends; with any
-            other code it may have been sent. ``UNCHANGED`` takes the version as in effect without a new revision.
+        result: what became of the record. ``UNCHANGED`` takes the version as in effect without a new revision. What
+            ``DEFERRED`` means, the code decides: ``NOT_SENT`` puts the record back to what it was before the claim;
+            ``ABSENT`` says that a look-up has shown no unresolved version in effect; ``ALTERED`` says that the record
+            is there in an unknown version, so that the next claim sends; with any other code it may have been sent.
         external_id: its id in the system; empty keeps the one that is known.
         code: a short reason code, where it is not in effect.
         reason: the same in words for a person.
@@ -114,12 +130,24 @@ class Settlement(NamedTuple):
             the record is in doubt again, whoever holds it.
     """
 
-    claimed: Claimed
-    result: Result
-    external_id: str = ""
-    code: str = ""
-    reason: str = ""
-    sent: bool = False
+    __slots__ = ()
+
+    def __new__(
+        cls,
+        claimed: Claimed,
+        result: Result,
+        external_id: str = "",
+        code: str = "",
+        reason: str = "",
+        sent: bool = False,  # noqa: FBT001, FBT002 - the last field of a tuple
+    ) -> Self:
+        """Make a settlement, without an id that no database can keep."""
+        problem = id_problem(external_id)
+        if problem:
+            external_id = ""
+            if result.in_effect:
+                result, code, reason = Result.QUARANTINED, Reason.ID_UNUSABLE, problem
+        return super().__new__(cls, claimed, result, external_id, code, reason, sent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +175,7 @@ class Entry:
         system: the system.
         kind: what the record is.
         key: the business key.
-        state: what is known.
+        state: of the version that ``fingerprint`` names.
         external_id: its id in the system, where it is known.
         revision: of the version in effect; 0 while none is.
         fingerprint: of the version that ``state`` speaks of.
@@ -156,7 +184,7 @@ class Entry:
         owner: who claimed it last.
         lease_until: end of the last lease, epoch seconds.
         changed_at: when the entry changed last, epoch seconds.
-        doubtful: fingerprint of another version that may have been sent, or empty.
+        in_doubt: whether another version may be in effect, because an attempt has not come to its end.
     """
 
     system: str
@@ -171,14 +199,7 @@ class Entry:
     owner: str
     lease_until: float
     changed_at: float
-    doubtful: str
-
-    @property
-    def in_doubt(self) -> bool:
-        """Whether another version may be in effect, because an attempt has not come to its end."""
-        if self.state in {State.IN_FLIGHT, State.UNKNOWN}:
-            return True
-        return bool(self.doubtful) and self.code != "CONTENT_DIFFERS"  # that one says what is in the system
+    in_doubt: bool
 
 
 @dataclass(frozen=True, slots=True)

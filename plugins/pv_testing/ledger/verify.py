@@ -36,7 +36,7 @@ def verify(store: Store) -> AuditSummary:
             findings.add(difference)
         records, watermarks = evidence.compare(connection, trail, store.clock(connection), findings)
     if findings.count:
-        raise LedgerAltered(findings.said, findings.count, sequence=summary.count)
+        raise LedgerAltered(findings.texts, findings.count, sequence=summary.count)
     return replace(summary, records=records, watermarks=watermarks)
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
-class Link(Protocol):
+class DriverConnection(Protocol):
     """A driver's connection."""
 
     @property
@@ -28,8 +28,8 @@ class Link(Protocol):
         """Return its socket."""
 
 
-class Watch:
-    """Cuts a connection when its server has not answered for too long; a context manager around what is asked.
+class ServerWatch:
+    """Cuts a connection when its server has not answered for too long; a context manager around the requests.
 
     The driver itself is left alone, as another thread waits in it; it sees the end of its connection, and raises.
 
@@ -41,7 +41,7 @@ class Watch:
         cut: whether the connection was cut.
     """
 
-    def __init__(self, link: Link, seconds: float) -> None:
+    def __init__(self, link: DriverConnection, seconds: float) -> None:
         self._link = link
         self._seconds = seconds
         self._latest = 0.0

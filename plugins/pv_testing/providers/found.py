@@ -53,59 +53,64 @@ def _entry_points() -> tuple[tuple[str, str], ...]:
 
     Only files that name the group are parsed, as each task is a process of its own and most packages have none.
     """
-    packages = [each for each in metadata.distributions() if ENTRY_POINTS in (each.read_text("entry_points.txt") or "")]
-    found = [each for package in packages for each in package.entry_points if each.group == ENTRY_POINTS]
-    return tuple((each.name, each.value) for each in found)
+    classes: list[tuple[str, str]] = []
+    for package in metadata.distributions():
+        if ENTRY_POINTS in (package.read_text("entry_points.txt") or ""):
+            ours = package.entry_points.select(group=ENTRY_POINTS)
+            classes += [(each.name, each.value) for each in ours]
+    return tuple(classes)
 
 
-def usable(path: str, said: str) -> type[RestProvider]:
+def usable(path: str, named_by: str) -> type[RestProvider]:
     """Return a provider class, once it is known that it can be used as one.
 
     Args:
         path: such as ``site_lab.sunlab:SunLabProvider``.
-        said: who names it, for messages.
+        named_by: who names it, for messages.
 
     Raises:
         ConfigError: it can't be imported, or it isn't made like a provider.
     """
-    kind = _imported(path, said)
+    kind = _imported(path, named_by)
     if not (inspect.isclass(kind) and issubclass(kind, RestProvider)):
-        raise _refused(said, f"is no class derived from pv_testing.providers.rest.RestProvider; {PAGE}")
+        raise _refused(named_by, f"is no class derived from pv_testing.providers.rest.RestProvider; {PAGE}")
     for name, (arguments, is_kind) in _CALLED.items():
         method = getattr(kind, name)
         try:
             inspect.signature(method).bind(*arguments)
         except TypeError as error:
-            raise _refused(said, f"has {name}, which must take ({', '.join(arguments)}): {error}; {PAGE}") from None
+            raise _refused(named_by, f"has {name}, which must take ({', '.join(arguments)}): {error}; {PAGE}") from None
         if not is_kind(method):
-            raise _refused(said, f"has {name} of another kind than RestProvider.{name}, as to async and yield; {PAGE}")
-    _refuse_unusable_options(kind.known_options, said)
+            raise _refused(
+                named_by, f"has {name} of another kind than RestProvider.{name}, as to async and yield; {PAGE}"
+            )
+    _refuse_unusable_options(kind.known_options, named_by)
     return kind
 
 
-def _imported(path: str, said: str) -> Any:
+def _imported(path: str, named_by: str) -> Any:
     module_name, _, name = path.partition(":")
     try:
         module = import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name and f"{module_name}.".startswith(f"{error.name}."):
             remedy = "install its package, put its folder on PYTHONPATH of every component, or correct the path"
-            raise _refused(said, f"there is no module {error.name!r}; {remedy}") from None
-        raise _refused(said, f"its module needs {error.name!r}, which isn't there; install it") from None
+            raise _refused(named_by, f"there is no module {error.name!r}; {remedy}") from None
+        raise _refused(named_by, f"its module needs {error.name!r}, which isn't there; install it") from None
     except (Exception, SystemExit) as error:  # whatever another's module does is said where it was named
         problem = f"its module raises {type(error).__name__} when it is imported: {redact(str(error))}; correct it"
-        raise _refused(said, problem) from error
+        raise _refused(named_by, problem) from error
     if not hasattr(module, name):
         classes = [each for each, value in vars(module).items() if inspect.isclass(value)]
-        raise _refused(said, f"its module has no {name!r}; {allowed(name, classes)}")
+        raise _refused(named_by, f"its module has no {name!r}; {allowed(name, classes)}")
     return getattr(module, name)
 
 
-def _refuse_unusable_options(options: Any, said: str) -> None:
+def _refuse_unusable_options(options: Any, named_by: str) -> None:
     if not isinstance(options, Mapping) or any(type(default) not in {bool, int, str} for default in options.values()):
         problem = "known_options must map names to defaults that are text, whole numbers or truth values"
-        raise _refused(said, f"{problem}; {PAGE}")
+        raise _refused(named_by, f"{problem}; {PAGE}")
 
 
-def _refused(said: str, problem: str) -> ConfigError:
-    return ConfigError(f"{said}: {problem}", code=CODE)
+def _refused(named_by: str, problem: str) -> ConfigError:
+    return ConfigError(f"{named_by}: {problem}", code=CODE)

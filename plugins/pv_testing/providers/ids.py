@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pv_testing.core.errors import AmbiguousOutcome, DataError
-
-CODE = "ID_UNUSABLE"
+from pv_testing.core.reasons import Reason
 
 
 def id_text(value: Any) -> str | None:
@@ -23,7 +22,7 @@ def id_text(value: Any) -> str | None:
 
 
 def unusable(value: Any) -> str:
-    """Say what is wrong with an id."""
+    """Say why a value is no id."""
     return f"the id that the system says is neither text nor a whole number but {_kind(value)}"
 
 
@@ -39,7 +38,7 @@ def of_reply(value: Any, key: str) -> str:
     """
     text = id_text(value)
     if text is None:
-        raise AmbiguousOutcome(unusable(value), key=key, code=CODE)
+        raise AmbiguousOutcome(unusable(value), key=key, code=Reason.ID_UNUSABLE)
     return text
 
 
@@ -56,7 +55,7 @@ def of_found(value: Any, key: str) -> str:
     text = id_text(value)
     if text is None:
         message = f"{unusable(value)}: correct it there, or the path of the id in the contract"
-        raise DataError(message, key=key, code=CODE)
+        raise DataError(message, key=key, code=Reason.ID_UNUSABLE)
     return text
 
 

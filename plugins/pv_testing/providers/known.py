@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from pv_testing.contracts.model import Contract, OperationSpec
 from pv_testing.core.errors import AuthenticationError, ConfigError, Rejected, ResponseError, SecurityError
+from pv_testing.core.reasons import Reason
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
 from pv_testing.transports.rest import RestSession
@@ -36,19 +37,21 @@ async def known_by_a_read(contract: Contract, session: RestSession) -> str:
         tried.append(spec.name)
         if await _turns_strangers_away(contract, spec, session) and await _serves(contract, spec, session):
             return f"a caller who may {spec.name}; {contract.provider} doesn't say as whom"
-    said = f"none of its reads ({', '.join(tried)}) tells us from a stranger" if tried else "no read without arguments"
-    message = f"{contract.file} has no identity, and {said}; add the request that says who is asking"
-    raise ConfigError(message, system=contract.system, provider=contract.provider, code="NO_IDENTITY")
+    problem = (
+        f"none of its reads ({', '.join(tried)}) tells us from a stranger" if tried else "no read without arguments"
+    )
+    message = f"{contract.file} has no identity, and {problem}; add the request that says who is asking"
+    raise ConfigError(message, system=contract.system, provider=contract.provider, code=Reason.NO_IDENTITY)
 
 
 def _reads(contract: Contract) -> Iterator[OperationSpec]:
     """Give the first reads that need no arguments, listings before others."""
-    plain = [
-        spec
-        for spec in contract.operations.values()
-        if not spec.kind and spec.call.method == "GET" and not spec.call.path.names and spec.answer == "json"
-    ]
+    plain = filter(_is_plain_read, contract.operations.values())
     yield from sorted(plain, key=lambda spec: spec.pagination is None)[:MOST]
+
+
+def _is_plain_read(spec: OperationSpec) -> bool:
+    return not spec.kind and spec.call.method == "GET" and not spec.call.path.names and spec.answer == "json"
 
 
 async def _turns_strangers_away(contract: Contract, spec: OperationSpec, session: RestSession) -> bool:

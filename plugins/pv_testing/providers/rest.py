@@ -15,7 +15,8 @@ from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.concurrency import bounded
 from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError, redact
 from pv_testing.core.fingerprint import idempotency_key
-from pv_testing.core.records import BULK_INCOMPLETE, Found, Payload, Prepared, Record, Reply, Verdict
+from pv_testing.core.reasons import Reason
+from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.providers import ids
@@ -30,13 +31,17 @@ if TYPE_CHECKING:
 
 LOOKED_UP, LOOKED_UP_EACH = 1_000, 20
 """The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
-NO_ID = Reply(Verdict.AMBIGUOUS, code="NO_ID", reason="the system doesn't say the record's id, which its changes need")
+NO_ID = Reply(
+    Verdict.AMBIGUOUS, code=Reason.NO_ID, reason="the system doesn't say the record's id, which its changes need"
+)
 NOT_SAID = (
     "the answer has no id where {0} of the contract says; it may be a refusal that errors.rules doesn't know: {1}"
 )
 SHOWN = 200
 
-NO_ANSWER = Reply(Verdict.AMBIGUOUS, code=BULK_INCOMPLETE, reason="the system's answer doesn't speak of the record")
+NO_ANSWER = Reply(
+    Verdict.AMBIGUOUS, code=Reason.BULK_INCOMPLETE, reason="the system's answer doesn't speak of the record"
+)
 
 
 class RestProvider:
@@ -196,7 +201,7 @@ class RestOperation:
             repeatable=self._repeatable,
             stepped=self.stepped,
             needs_id=self._needs_id,
-            changes=spec.kind.endswith("_status"),
+            changes=spec.kind in STATES,
             own_record=self.at_once and spec.kind not in STATES,
         )
 
@@ -216,7 +221,7 @@ class RestOperation:
         return [NO_ID if self.lacks_id(item) else next(replies) for item in batch]
 
     def lacks_id(self, item: Prepared) -> bool:
-        """Whether a record that was confirmed before can't be changed, because nobody knows its id.
+        """Whether a record that was confirmed before can't be changed, because its id is unknown.
 
         One that surely isn't there any more has none, and is created once more.
         """
@@ -233,7 +238,7 @@ class RestOperation:
         """
         external_id = ids.id_text(said_id)
         if external_id is None:
-            return Reply(Verdict.AMBIGUOUS, code=ids.CODE, reason=ids.unusable(said_id))
+            return Reply(Verdict.AMBIGUOUS, code=Reason.ID_UNUSABLE, reason=ids.unusable(said_id))
         if expected and not external_id:
             return NO_ID._replace(reason=NOT_SAID.format(expected, redact(str(body), SHOWN)))
         if self._needs_id and not external_id and not (item and item.external_id):
@@ -248,10 +253,10 @@ class RestOperation:
         classify = self._classify_other if changes else self._classify
         response = await self._exchange(request, item.key, classify, headers)
         # What else comes back is none of our business; it need not be JSON, and the record has taken effect.
-        said = response.json() if self._spec.answer == "json" else None
+        answer = response.json() if self._spec.answer == "json" else None
         # Many systems answer a change with nothing at all; then the status is all that they say.
-        says_id = self._spec.says_id and not (changes and said is None)
-        return self._confirmed(self._spec.reply_id(said), said, item, expected="reply.id" if says_id else "")
+        says_id = self._spec.says_id and not (changes and answer is None)
+        return self._confirmed(self._spec.reply_id(answer), answer, item, expected="reply.id" if says_id else "")
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
         bodies = [bulk.call.body(item.payload, self._context(item)) for item in batch]
@@ -266,8 +271,8 @@ class RestOperation:
         classification = self._classify_item(answer)
         if classification.verdict is Verdict.OK:
             return self._confirmed(bulk.id(answer), answer, expected="bulk.id" if bulk.says_id else "")
-        doubtful = classification.verdict is Verdict.RETRYABLE and not self._repeatable and not classification.promised
-        verdict = Verdict.AMBIGUOUS if doubtful else classification.verdict
+        in_doubt = classification.verdict is Verdict.RETRYABLE and not self._repeatable and not classification.promised
+        verdict = Verdict.AMBIGUOUS if in_doubt else classification.verdict
         return Reply(verdict, reason=classification.reason, code=classification.code)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found] | None:
@@ -305,8 +310,8 @@ class RestOperation:
     def _key_of_sent(self, item: Prepared, find: Find) -> str:
         key = find.key_of_sent(item.payload, self._context(item))
         if key is None:
-            message = f"the record can't be looked up, for it has no value for {find.sent_key.text}"
-            raise MappingError(message, key=item.key, code="FIELD_MISSING")
+            message = f"the record can't be looked up: it has no value for {find.sent_key.text}"
+            raise MappingError(message, key=item.key, code=Reason.FIELD_MISSING)
         return key
 
     async def _looked_up(self, request: Request, find: Find, key: str, most: int | None) -> Sequence[Mapping[str, Any]]:
@@ -343,7 +348,7 @@ class RestOperation:
         return found
 
     def _found(self, item: Prepared, matches: Iterable[Mapping[str, Any]], find: Find) -> Found:
-        """Tell copies of one version, which nobody wants, from versions, of which there may be many."""
+        """Tell copies of one version, of which there may be one, from versions, of which there may be many."""
         matches = list(matches)
         wanted = self._spec.call.body(item.payload, self._context(item))
         # A system may add to what it was sent; but what a change takes away from a record must be gone.
@@ -353,7 +358,7 @@ class RestOperation:
         external_id = ids.of_found(find.id(newest), item.key)
         if self._needs_id and not external_id:
             message = "what the look-up found has no id where find.id of the contract says, which its changes need"
-            raise ResponseError(message, key=item.key, code="ID_MISSING", excerpt=str(newest))
+            raise ResponseError(message, key=item.key, code=Reason.ID_MISSING, excerpt=str(newest))
         # An amendment is a record of its own; of what is changed in place, any second one is one too many.
         copies = len(same) if self.limits.on_change == "amend" else len(matches)
         return Found(external_id, in_effect=bool(same), body=newest, copies=max(1, copies))
@@ -395,4 +400,4 @@ class RestOperation:
 def _refuse_too_many(found: Sequence[Any], most: int | None) -> None:
     if most is not None and len(found) > most:
         message = f"the look-up found more than {most:,} records; the system ignores what it was asked for"
-        raise ResponseError(message, code="FILTER_IGNORED")
+        raise ResponseError(message, code=Reason.FILTER_IGNORED)

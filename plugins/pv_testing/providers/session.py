@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger import Ledger
 from pv_testing.transports.auth import Auth, ClientCredentials, JwtLogin, api_key, basic, bearer
 from pv_testing.transports.limits import Rate
@@ -85,7 +86,7 @@ def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str]
     if kind == "login":
         if contract.login is None:
             message = f"auth_type 'login' needs authentication.login in {contract.file}; describe it there"
-            raise ConfigError(message, system=config.system, code="SETTING_MISSING")
+            raise ConfigError(message, system=config.system, code=Reason.SETTING_MISSING)
         return ContractLogin(contract.login, _needed(config, "username"), _needed(config, "password"), on_token)
     token_url = config.token_url or urljoin(config.base_url, known.get("token", "/oauth/token"))
     secret = _needed(config, "client_secret")
@@ -96,5 +97,5 @@ def _needed(config: SystemConfig, name: str) -> str:
     value = getattr(config, name)
     if not value:
         message = f"auth_type {config.auth_type!r} needs {name}; set it in the configuration or in the connection"
-        raise ConfigError(message, system=config.system, code="SETTING_MISSING")
+        raise ConfigError(message, system=config.system, code=Reason.SETTING_MISSING)
     return str(value)

@@ -13,7 +13,7 @@ from pv_testing.providers.rest import RestOperation
 
 
 class SteppedOperation(RestOperation):
-    """Brings records into effect step by step."""
+    """Brings each record into effect by several requests."""
 
     stepped: ClassVar[bool] = True
     at_once: ClassVar[bool] = False
@@ -22,8 +22,18 @@ class SteppedOperation(RestOperation):
         """Bring records into effect, one after the other."""
         return [await self._in_time(item) for item in batch]
 
-    async def bring(self, item: Prepared) -> Reply:
-        """Bring one record into effect."""
+    async def perform(self, item: Prepared) -> Reply:
+        """Bring one record into effect: make all of its requests that are still to be made.
+
+        Args:
+            item: the record; its ``external_id`` is set where the system holds it already.
+
+        Returns:
+            The reply, as if one request had been made.
+
+        Raises:
+            IntegrationError: as of a single request; after an :class:`AmbiguousOutcome` the record is looked up.
+        """
         raise NotImplementedError
 
     async def step(self, item: Prepared) -> Reply:
@@ -42,7 +52,7 @@ class SteppedOperation(RestOperation):
     async def _in_time(self, item: Prepared) -> Reply:
         known = item.external_id
         try:
-            reply = await asyncio.wait_for(self.bring(item), self.limits.timeout)
+            reply = await asyncio.wait_for(self.perform(item), self.limits.timeout)
         except asyncio.TimeoutError as error:
             if lease.unsent():
                 raise DeadlineExceeded("the time was used up before anything was sent", key=item.key) from error

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 
 from pv_testing.core import keys
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.domain.status import STATES
 from pv_testing.exchange.report import Report
@@ -72,6 +73,6 @@ def _no_longer_listed(lims: LIMSClient, by_request: Mapping[str, Sequence[Record
         there = [entry for entry in others if entry.state is State.CONFIRMED]
         notes += [f"{e.key}: the request lists it no longer; cancel sample {e.external_id} in the LIMS" for e in there]
         if keep:
-            gone = [entry.key for entry in others if entry.code in {"SERIAL_MISSING", "SERIAL_DUPLICATE"}]
+            gone = [entry.key for entry in others if entry.code in {Reason.SERIAL_MISSING, Reason.SERIAL_DUPLICATE}]
             lims.ledger.release(lims.system, KIND, gone, owner=lims.owner, automatic=True)
     return notes

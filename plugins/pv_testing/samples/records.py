@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
 from pv_testing.domain.records import Module, ServiceRequest
 from pv_testing.domain.samples import quantity_unknown, sample_key
@@ -33,10 +34,14 @@ def _record(request: ServiceRequest, module: Module, place: int, times: Counter[
         "protocols": list(request.protocols),
     }
     if not serial:
-        problem = DataError(f"module {place} has no serial number; enter it in the framework", code="SERIAL_MISSING")
+        problem = DataError(
+            f"module {place} has no serial number; enter it in the framework", code=Reason.SERIAL_MISSING
+        )
         return Record(sample_key(request.sr_number, f"(module {place})"), data, problem)
     if times[serial] > 1:
-        problem = DataError(f"the serial number comes {times[serial]} times in its request", code="SERIAL_DUPLICATE")
+        problem = DataError(
+            f"the serial number comes {times[serial]} times in its request", code=Reason.SERIAL_DUPLICATE
+        )
         return Record(sample_key(request.sr_number, serial), data, problem)
     return Record(sample_key(request.sr_number, serial), data)
 

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 from pv_testing.core import clock, lease
 from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, NetworkError, RateLimited, Rejected
-from pv_testing.core.records import BULK_INCOMPLETE, Prepared, Reply, Verdict
-from pv_testing.providers import ids
-from pv_testing.providers.rest import NO_ID
+from pv_testing.core.reasons import Reason
+from pv_testing.core.records import Prepared, Reply, Verdict
 from pv_testing.testing.finding import Evidence
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 TRIES = 3
 PAUSE = 0.25
-MISREAD = frozenset({NO_ID.code, ids.CODE, "NOT_JSON"})
+MISREAD = frozenset({Reason.NO_ID, Reason.ID_UNUSABLE, Reason.NOT_JSON})
 """The codes of answers that came and aren't what the contract says; looking these up would hide what is wrong."""
 IN_DOUBT = "; the request may have taken effect"
 Anew = Callable[[Prepared], Prepared]
@@ -48,7 +47,7 @@ class Lost:
     @property
     def how(self) -> str:
         """Say what happened, for a note."""
-        if self.error.code == BULK_INCOMPLETE:
+        if self.error.code == Reason.BULK_INCOMPLETE:
             return f"the system's answer left out {len(self.items)} of {self.of} records"
         if isinstance(self.error, RateLimited):
             return f"the system wanted to be left alone ({self.error.message})"
@@ -94,7 +93,7 @@ async def _sent(trial: Trial, items: Sequence[Prepared]) -> Lost | None:
         with lease.until(math.inf):
             replies = await trial.operation.send(items)
     except (AmbiguousOutcome, NetworkError, RateLimited) as error:
-        if error.code in {*MISREAD, BULK_INCOMPLETE}:
+        if error.code in {*MISREAD, Reason.BULK_INCOMPLETE}:
             raise
         return Lost(list(items), len(items), error, trial.recorder.last())
     doubt: list[Prepared] = []

@@ -20,6 +20,7 @@ from pv_testing.core.errors import (
     RateLimited,
     Rejected,
 )
+from pv_testing.core.reasons import Reason
 from pv_testing.core.sync import run
 from pv_testing.integrations import connect
 from pv_testing.integrations.client import SystemClient
@@ -203,7 +204,7 @@ class _Suite:
             who = await provider.identity()
         except IntegrationError as error:
             said = f"{error.message} [{error.code}]"
-            if error.code == "NO_IDENTITY":
+            if error.code == Reason.NO_IDENTITY:
                 self._add(Finding(IDENTITY, "identity", said, Verdict.SKIPPED))
                 return True
             self._add(Finding(IDENTITY, "identity", said, Verdict.FAILS, self._recorder.last()))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.core import clock
 from pv_testing.core.errors import AuthenticationError, ConfigError, Rejected, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.redaction import conceal
 from pv_testing.core.response import Response
 
@@ -64,7 +65,7 @@ class FixedHeader(Auth):
             message = (
                 f"the value for the header {name!r} has line ends, blanks around it or other than ASCII characters"
             )
-            raise ConfigError(message, code="CREDENTIALS_UNUSABLE")
+            raise ConfigError(message, code=Reason.CREDENTIALS_UNUSABLE)
         self._headers = {name: value}
 
     def current(self) -> Mapping[str, str]:
@@ -137,10 +138,10 @@ class TokenAuth(Auth):
             fetching.exception()
 
     async def _renewed(self, session: RestSession) -> Mapping[str, str]:
-        said = await self._fetch(session)
-        lifetime = _seconds(said.get("expires_in"))
+        answer = await self._fetch(session)
+        lifetime = _seconds(answer.get("expires_in"))
         self._renew_at = clock.seconds() + lifetime - min(SKEW, lifetime / 5)
-        self._headers = self._carrying(said["access_token"])
+        self._headers = self._carrying(answer["access_token"])
         return self._headers
 
     def _carrying(self, token: str) -> Mapping[str, str]:
@@ -150,17 +151,16 @@ class TokenAuth(Auth):
         raise NotImplementedError
 
     async def _ask(self, session: RestSession, url: str, **request: Any) -> Mapping[str, Any]:
-        """Ask a token endpoint for a token."""
         try:
-            said = (await self._answer(session, "POST", url, **request)).json()
+            answer = (await self._answer(session, "POST", url, **request)).json()
         except ResponseError:
             message = "the token endpoint's answer is not JSON; check its address"
-            raise AuthenticationError(message, code="TOKEN_UNREADABLE") from None
-        token = said.get("access_token") if isinstance(said, Mapping) else None
+            raise AuthenticationError(message, code=Reason.TOKEN_UNREADABLE) from None
+        token = answer.get("access_token") if isinstance(answer, Mapping) else None
         if not token or not isinstance(token, str):
-            raise AuthenticationError("the token endpoint answered without an access_token", code="TOKEN_MISSING")
+            raise AuthenticationError("the token endpoint answered without an access_token", code=Reason.TOKEN_MISSING)
         self._on_token(token)
-        return dict(said)
+        return dict(answer)
 
     async def _answer(self, session: RestSession, method: str, url: str, **request: Any) -> Response:
         """Return what a token endpoint answers; what it says of a failure is never shown, as it may hold the secret."""
@@ -168,7 +168,7 @@ class TokenAuth(Auth):
             return await session.unauthenticated(method, url, **request)
         except (Rejected, AuthenticationError) as error:
             message = f"the token endpoint refuses the credentials ({error.code}); check them and the token address"
-            raise AuthenticationError(message, code="CREDENTIALS_REFUSED") from None
+            raise AuthenticationError(message, code=Reason.CREDENTIALS_REFUSED) from None
 
 
 class JwtLogin(TokenAuth):
@@ -198,11 +198,11 @@ class JwtLogin(TokenAuth):
         self._refresh_token = ""
 
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:
-        said = await self._refreshed(session) or await self._ask(session, self._login, json=self._credentials)
-        self._refresh_token = str(said.get("refresh_token") or "")
+        answer = await self._refreshed(session) or await self._ask(session, self._login, json=self._credentials)
+        self._refresh_token = str(answer.get("refresh_token") or "")
         if self._refresh_token:
             self._on_token(self._refresh_token)
-        return said
+        return answer
 
     async def _refreshed(self, session: RestSession) -> Mapping[str, Any] | None:
         """Use the refresh token, which may be good for one time only; ``None`` when a login is needed."""
@@ -222,7 +222,7 @@ class ClientCredentials(TokenAuth):
         token_url: the token endpoint.
         client_id: who asks.
         client_secret: the proof.
-        scopes: what is asked for.
+        scopes: the rights that are asked for.
         on_token: called with every token that is fetched.
     """
 
@@ -243,10 +243,10 @@ class ClientCredentials(TokenAuth):
         return await self._ask(session, self._url, data=self._form, headers=self._basic.current())
 
 
-def _seconds(said: Any) -> float:
+def _seconds(lifetime: Any) -> float:
     """Return a token's lifetime; an hour when the system says nothing sensible."""
     try:
-        seconds = float(said)
+        seconds = float(lifetime)
     except (TypeError, ValueError):
         return LIFETIME
     return seconds if 0 < seconds < math.inf else LIFETIME

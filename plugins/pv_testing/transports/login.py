@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.login import Login
 from pv_testing.core.errors import AuthenticationError, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.redaction import conceal
 from pv_testing.transports.auth import TokenAuth
 
@@ -40,11 +41,11 @@ class ContractLogin(TokenAuth):
         try:
             if login.refuses(response):
                 message = f"the login at {login.path} refuses the credentials; check user and password"
-                raise AuthenticationError(message, code="CREDENTIALS_REFUSED")
+                raise AuthenticationError(message, code=Reason.CREDENTIALS_REFUSED)
             token, lifetime = login.token(response), login.lifetime(response)
         except ResponseError:
             message = f"the answer of the login at {login.path} is not JSON; check base_url and the path"
-            raise AuthenticationError(message, code="TOKEN_UNREADABLE") from None
+            raise AuthenticationError(message, code=Reason.TOKEN_UNREADABLE) from None
         return {"access_token": self._usable(token), "expires_in": lifetime}
 
     def _usable(self, token: Any) -> str:
@@ -52,11 +53,11 @@ class ContractLogin(TokenAuth):
         text = str(token) if isinstance(token, (str, int)) and not isinstance(token, bool) else ""
         if not text:
             message = f"the login at {self._login.path} answered without a token at {self._login.place}"
-            raise AuthenticationError(message, code="TOKEN_MISSING")
+            raise AuthenticationError(message, code=Reason.TOKEN_MISSING)
         self._on_token(text)
         if not (text.isprintable() and text.isascii()) or text != text.strip():
             message = f"the token of the login at {self._login.path} holds characters that no header can carry"
-            raise AuthenticationError(message, code="TOKEN_UNREADABLE")
+            raise AuthenticationError(message, code=Reason.TOKEN_UNREADABLE)
         return text
 
     def _carrying(self, token: str) -> Mapping[str, str]:

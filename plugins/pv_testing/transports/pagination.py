@@ -11,6 +11,7 @@ from yarl import URL
 
 from pv_testing.contracts.pages import Pagination
 from pv_testing.core.errors import PaginationLoop, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ async def items(
         request: anything else that :meth:`RestSession.request` takes.
 
     Raises:
-        PaginationLoop: the same page came twice, there is no end, or it is more than anybody can hold.
+        PaginationLoop: the same page came twice, there is no end, or it is larger than ``pages.most_bytes``.
         ResponseError: an answer has no list where one should be, or an id came twice.
     """
     seen: set[bytes] = set()
@@ -58,7 +59,7 @@ async def items(
             message = (
                 f"the listing is larger than {pages.most_bytes:,} bytes after {number:,} pages; ask for less of it"
             )
-            raise PaginationLoop(message, code="LISTING_TOO_LARGE")
+            raise PaginationLoop(message, code=Reason.LISTING_TOO_LARGE)
         for item in page:
             if item_id is not None:
                 _refuse_second(item_id(item), ids, number)
@@ -91,11 +92,11 @@ def _joined(response: Response, reference: str) -> str:
         raise ResponseError("the next page's address is none", excerpt=reference) from error
 
 
-def dig(said: Any, path: str) -> Any:
+def dig(value: Any, path: str) -> Any:
     """Return what a dotted path leads to, or ``None``; an empty path is the whole."""
     for name in path.split(".") if path else ():
-        said = said.get(name) if isinstance(said, Mapping) else None
-    return said
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
 
 
 def _first(pages: Pagination) -> dict[str, Any]:
@@ -118,16 +119,16 @@ def _refuse_repetition(page: list[Any], seen: set[bytes], number: int) -> None:
     seen.add(digest)
 
 
-def _refuse_second(found: Any, ids: set[str], number: int) -> None:
-    if found is None or found == "":
+def _refuse_second(item_id: Any, ids: set[str], number: int) -> None:
+    if item_id is None or item_id == "":
         return
-    text = str(found)
+    text = str(item_id)
     if text in ids:
         message = (
             f"page {number} of the listing has the id {text[:100]} once more; its order changes, so that others may be "
             "missing: nothing of it is used"
         )
-        raise ResponseError(message, code="LISTED_TWICE")
+        raise ResponseError(message, code=Reason.LISTED_TWICE)
     ids.add(text)
 
 
@@ -137,17 +138,17 @@ def _following(response: Response, page: list[Any], pages: Pagination, number: i
         return None
     if pages.style == "link":
         return _next_link(response.headers.get("Link", ""))
-    said = response.json()
+    body = response.json()
     if pages.style == "cursor":
-        return dig(said, pages.next) or None
-    if not _more(said, page, pages, number, given):
+        return dig(body, pages.next) or None
+    if not _more(body, page, pages, number, given):
         return None
     return pages.start + number if pages.style == "page" else given
 
 
-def _more(said: Any, page: list[Any], pages: Pagination, number: int, given: int) -> bool:
+def _more(body: Any, page: list[Any], pages: Pagination, number: int, given: int) -> bool:
     """Say whether another page follows: by the answer's own word, else until a page is empty."""
-    more, most, total = (dig(said, path) if path else None for path in (pages.more, pages.pages, pages.total))
+    more, most, total = (dig(body, path) if path else None for path in (pages.more, pages.pages, pages.total))
     if more is not None:
         follows = bool(more) and str(more).casefold() != "false"
         if follows and not page:

@@ -24,6 +24,7 @@ from pv_testing.core.errors import (
     SecurityError,
     ServerUnavailable,
 )
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 from pv_testing.transports.addresses import Addresses
@@ -242,7 +243,7 @@ class RestSession:
             try:
                 return await self._attempt(call)
             except Again as again:
-                if again.error.doubtful:
+                if again.error.may_have_effect:
                     raise again.error from again.__cause__
                 # Where the system takes other requests meanwhile, this one only waits for its turn.
                 attempt += not (again.paced and call.throttle.pace.taken > taken)
@@ -324,21 +325,23 @@ class RestSession:
         """
         self._succeeded(call)
         promised = 401 in self.settings.not_processed if response.status == 401 else classification.promised
-        doubtful = call.careful and not promised
+        may_have_effect = call.careful and not promised
         renewed = call.renewed or refused is self._renewed
         credentials = refused if renewed else await self._credentials(call, refused)
         if credentials is refused:
             self._renewed = None
             message = "the system doesn't accept " + ("a new token either" if renewed else "the credentials")
             by_rule = response.status != 401
-            said = (classification.reason, classification.code) if by_rule and classification.reason else (message, "")
-            raise _doubted(AuthenticationError(said[0], code=said[1], excerpt=response.text), doubtful)
+            explained = (
+                (classification.reason, classification.code) if by_rule and classification.reason else (message, "")
+            )
+            raise _marked(AuthenticationError(explained[0], code=explained[1], excerpt=response.text), may_have_effect)
         call.renewed = True
         if call.careful:
             self._renewed = credentials
-        if doubtful:
+        if may_have_effect:
             message = "the token was refused and is renewed; the request may have taken effect"
-            raise AmbiguousOutcome(message, code="TOKEN_REFUSED", excerpt=response.text)
+            raise AmbiguousOutcome(message, code=Reason.TOKEN_REFUSED, excerpt=response.text)
 
     def _follow(self, call: OutgoingRequest, response: Response) -> None:
         self._succeeded(call)
@@ -362,16 +365,16 @@ class RestSession:
                 if call.repeatable:
                     raise Again(error) from error.__cause__
                 message = "the answer can't be understood; the request may have taken effect"
-                raise AmbiguousOutcome(message, code="NOT_JSON", excerpt=response.text) from error
+                raise AmbiguousOutcome(message, code=Reason.NOT_JSON, excerpt=response.text) from error
         return response
 
     def _refused(self, call: OutgoingRequest, classification: Classification, response: Response) -> Exception:
         verdict, code, reason, error, promised = classification
-        doubtful = call.careful and not promised
-        said = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
+        may_have_effect = call.careful and not promised
+        explained = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
             self._succeeded(call)
-            return _doubted((error or Rejected)(reason or said, code=code), doubtful)
+            return _marked((error or Rejected)(reason or explained, code=code), may_have_effect)
         wait = asked_wait(response, time.time())
         if wait is not None:
             log.warning("%s asks to be left alone for %.1f s (HTTP %d)", self.settings.system, wait, response.status)
@@ -382,16 +385,16 @@ class RestSession:
         if response.status != 429:
             self._failed(call)
         if verdict is Verdict.AMBIGUOUS:
-            return AmbiguousOutcome(f"{said}; the request may have taken effect", code=code)
+            return AmbiguousOutcome(f"{explained}; the request may have taken effect", code=code)
         if not (promised or call.repeatable or call.careful):
-            return AmbiguousOutcome(f"{said}; {LOOK_THERE.format(response.status)}", code=code)
+            return AmbiguousOutcome(f"{explained}; {LOOK_THERE.format(response.status)}", code=code)
         if wait is not None or response.status == 429:
-            limited = RateLimited(said, retry_after=wait or self.settings.backoff, code=code)
-            return Again(_doubted(limited, doubtful), wait, paced=paced)
-        return Again(_doubted(ServerUnavailable(said, code=code), doubtful))
+            limited = RateLimited(explained, retry_after=wait or self.settings.backoff, code=code)
+            return Again(_marked(limited, may_have_effect), wait, paced=paced)
+        return Again(_marked(ServerUnavailable(explained, code=code), may_have_effect))
 
 
-def _doubted(error: IntegrationError, doubtful: bool) -> IntegrationError:  # noqa: FBT001 - private, and read at once
+def _marked(error: IntegrationError, may_have_effect: bool) -> IntegrationError:  # noqa: FBT001 - private, and read at once
     """Return the error, saying whether its request may have taken effect all the same."""
-    error.doubtful = doubtful
+    error.may_have_effect = may_have_effect
     return error

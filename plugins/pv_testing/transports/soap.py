@@ -134,17 +134,17 @@ class _Reading:
         try:
             self.answer = self._decoded(response)
         except ResponseError as error:
-            found = self._classify(response, repeatable)
-            if found.verdict is not Verdict.OK:
-                return found
+            classification = self._classify(response, repeatable)
+            if classification.verdict is not Verdict.OK:
+                return classification
             return Classification(Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS, error.code, error.message)
         return self._classify(self.answer, repeatable)
 
     def _decoded(self, response: Response) -> Response:
-        said = self._port.answer(self._operation, response.body)
+        content = self._port.answer(self._operation, response.body)
         status = response.status
-        if isinstance(said, Fault):
+        if isinstance(content, Fault):
             if 200 <= status < 300 or status in _BY_FAULT:
-                status = 400 if said.is_callers else 500
-            said = said.as_json()
-        return Response(status, response.headers, orjson.dumps(said), response.url)
+                status = 400 if content.is_callers else 500
+            content = content.as_json()
+        return Response(status, response.headers, orjson.dumps(content), response.url)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 
 
 @dataclass(frozen=True)
@@ -32,9 +33,9 @@ class Tls:
         for name in ("ca_cert", "client_cert", "client_key"):
             path = getattr(self, name)
             if path and not Path(path).is_file():
-                raise ConfigError(f"{name}: there is no file {path}", code="CERTIFICATE_MISSING")
+                raise ConfigError(f"{name}: there is no file {path}", code=Reason.CERTIFICATE_MISSING)
         if self.client_key and not self.client_cert:
-            raise ConfigError("client_key is given without client_cert", code="CERTIFICATE_MISSING")
+            raise ConfigError("client_key is given without client_cert", code=Reason.CERTIFICATE_MISSING)
         try:
             context = ssl.create_default_context(cafile=self.ca_cert or None)
             if self.client_cert:
@@ -42,7 +43,7 @@ class Tls:
         except (OSError, ValueError) as error:
             why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
             message = f"the certificates can't be used: {why}; check ca_cert, client_cert and client_key"
-            raise ConfigError(message, code="CERTIFICATE_UNUSABLE") from error
+            raise ConfigError(message, code=Reason.CERTIFICATE_UNUSABLE) from error
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
 

@@ -49,34 +49,34 @@ def _number(text: object) -> float | None:
 
 
 def _from_header(response: Response, now: float) -> float | None:
-    said = response.headers.get("Retry-After")
-    if said is None:
+    value = response.headers.get("Retry-After")
+    if value is None:
         return None
-    seconds = _number(said)
+    seconds = _number(value)
     if seconds is not None:
         return seconds
-    until, sent = _date(said), _date(response.headers.get("Date", ""))
+    until, sent = _date(value), _date(response.headers.get("Date", ""))
     return None if until is None else until - (now if sent is None else sent)
 
 
 def _date(text: str) -> float | None:
     try:
-        said = parsedate_to_datetime(text)
+        moment = parsedate_to_datetime(text)
     except (TypeError, ValueError, OverflowError):
         return None
-    return (said if said.tzinfo else said.replace(tzinfo=timezone.utc)).timestamp()
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _from_body(response: Response) -> float | None:
     try:
-        said = response.json()
+        body = response.json()
     except ResponseError:
         return None
-    if not isinstance(said, dict):
+    if not isinstance(body, dict):
         return None
-    inner = said.get("error")
-    found = said.get("retry_after", inner.get("retry_after") if isinstance(inner, dict) else None)
-    return _number(found) if found is not None else None
+    inner = body.get("error")
+    seconds = body.get("retry_after", inner.get("retry_after") if isinstance(inner, dict) else None)
+    return _number(seconds) if seconds is not None else None
 
 
 def _from_reset(response: Response, now: float) -> float | None:

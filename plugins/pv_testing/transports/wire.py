@@ -15,6 +15,7 @@ from aiohttp.connector import Connection
 
 from pv_testing.core import lease
 from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
+from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response, read_bounded
 from pv_testing.core.sync import close_with
 from pv_testing.transports.outgoing_request import Again, OutgoingRequest
@@ -23,7 +24,7 @@ from pv_testing.transports.tls import Tls
 
 
 async def _once(request: aiohttp.ClientRequest, handler: ClientHandlerType) -> aiohttp.ClientResponse:
-    """Keep aiohttp from sending a request again by itself, past pause, quota and what is known to be repeatable."""
+    """Keep aiohttp from repeating a request by itself, past pause and quota and whether it may be repeated."""
     try:
         return await handler(request)
     except aiohttp.ClientConnectorError:
@@ -125,13 +126,13 @@ class Wire:
             return await self._read(raw)
         except aiohttp.ClientConnectorCertificateError as error:
             message = "the system's certificate is not trusted; set ca_cert to the authority that issued it"
-            raise SecurityError(message, code="CERTIFICATE_UNTRUSTED", excerpt=str(error)) from error
+            raise SecurityError(message, code=Reason.CERTIFICATE_UNTRUSTED, excerpt=str(error)) from error
         except aiohttp.ClientConnectorSSLError as error:
             raise _no_tls(error) from error
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise Again(NetworkError(f"the system can't be reached: {_short(error)}")) from error
         except SecurityError as error:
-            raise error if call.repeatable else _doubtful(error.message, error.code) from error
+            raise error if call.repeatable else _ambiguous(error.message, error.code) from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise _broken(error, call) from error
 
@@ -163,7 +164,7 @@ class Wire:
         return self._session
 
     def _within(self, seconds: float) -> aiohttp.ClientTimeout:
-        """Limit an attempt; a connection must stand before, else nobody could tell whether something was sent."""
+        """Limit an attempt; the connection must stand earlier, so that an error tells whether something was sent."""
         connect = min(self._settings.connect_timeout, 0.9 * seconds)
         return aiohttp.ClientTimeout(total=seconds, connect=connect, ceil_threshold=math.inf)
 
@@ -175,7 +176,7 @@ def _broken(error: Exception, call: OutgoingRequest) -> Exception:
     timed_out = isinstance(error, asyncio.TimeoutError)
     what = "the answer did not come in time" if timed_out else f"the answer broke off: {_short(error)}"
     if not call.repeatable:
-        return _doubtful(what)
+        return _ambiguous(what)
     return Again(DeadlineExceeded(what) if timed_out else NetworkError(what))
 
 
@@ -184,13 +185,13 @@ def _no_tls(error: aiohttp.ClientConnectorSSLError) -> Exception:
     reason = str(getattr(error.os_error, "reason", ""))
     if "ALERT" in reason:
         message = "the system ends the TLS handshake; if it wants a certificate, check client_cert and client_key"
-        return SecurityError(message, code="CERTIFICATE_REFUSED", excerpt=reason)
+        return SecurityError(message, code=Reason.CERTIFICATE_REFUSED, excerpt=reason)
     if reason == "WRONG_VERSION_NUMBER":
-        return SecurityError("the system doesn't speak TLS at this address; check base_url", code="NO_TLS")
+        return SecurityError("the system doesn't speak TLS at this address; check base_url", code=Reason.NO_TLS)
     return Again(NetworkError(f"the system can't be reached: {_short(error)}"))
 
 
-def _doubtful(what: str, code: str = "") -> AmbiguousOutcome:
+def _ambiguous(what: str, code: str = "") -> AmbiguousOutcome:
     return AmbiguousOutcome(f"{what}; the request may have taken effect", code=code)
 
 

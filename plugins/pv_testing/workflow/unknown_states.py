@@ -8,7 +8,7 @@ from pv_testing.domain.reading import text
 from pv_testing.domain.status import STATES
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal, State
-from pv_testing.ledger.rows import stand_in, storable
+from pv_testing.ledger.storable import stand_in, storable
 from pv_testing.workflow.sweep_backlog import DAY
 
 KIND = "service_request_state"

@@ -15,6 +15,7 @@ import pytest
 from pv_testing.__main__ import main
 from pv_testing.core.places import project_root
 from pv_testing.core.records import Result
+from pv_testing.integrations.addresses import notice
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement
 from sandbox import Lab, serve
 
@@ -132,6 +133,26 @@ def test_check_says_what_is_wrong_with_the_configuration(tmp_path: Path, capsys:
     assert main(["check", "--offline", "--config", str(path)]) == 1
     assert "FAILED  system lims: " in (said := capsys.readouterr().out)
     assert "did you mean 'lims_custom'?" in said
+
+
+def test_check_warns_of_a_ledger_whose_records_went_elsewhere_until_the_system_is_said_to_have_moved(
+    configuration: Path, ledger: Ledger, lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", "--offline"]) == 0
+    assert "WARNING" not in capsys.readouterr().out
+    notice(ledger, "lims", "https://lims-test.company.com/api/", keep=True)
+    for arguments in (["check"], ["check", "--offline"]):
+        assert main(arguments) == 0
+        (warning,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WARNING")]
+        assert warning.startswith("WARNING system lims: the records of this ledger were carried to https://lims-test.")
+        assert warning.endswith(f"python -m pv_testing moved lims {lab.lims_url}")
+    assert main(["moved", "lims", lab.lims_url]) == 0
+    assert f"lims is at {lab.lims_url} now" in capsys.readouterr().out
+    assert main(["check"]) == 0
+    assert "WARNING" not in capsys.readouterr().out
+    (event,) = ledger.events()
+    assert event.detail == {"from": "https://lims-test.company.com/api", "to": lab.lims_url}
+    assert ledger.verify().count == 1
 
 
 def test_verify_audit_tells_a_whole_trail_from_a_broken_one(

@@ -79,7 +79,7 @@ def test_what_goes_into_the_address_is_not_repeated_in_the_body(upload: Operatio
     assert "revision" not in payload
 
 
-def test_a_revision_that_nobody_knows_is_an_error_and_not_sent_as_nothing(upload: OperationSpec) -> None:
+def test_an_unknown_revision_is_an_error_and_not_sent_as_nothing(upload: OperationSpec) -> None:
     with pytest.raises(MappingError, match="no revision is known"):
         upload.call.request(upload.prepare(RESULTS), {})
 

@@ -43,7 +43,7 @@ def test_what_is_dropped_is_not_sent(tmp_path: Path, notes: Any, sent: dict[str,
     "notes", [{"drop": True, "to": "notes"}, {"drop": True, "required": False}, {"drop": True, "const": "x"}]
 )
 def test_what_is_dropped_cannot_be_sent_as_well(tmp_path: Path, notes: Any) -> None:
-    with pytest.raises(ConfigError, match=r"small.yaml:\d+: maps.status.notes: what is dropped is sent nowhere"):
+    with pytest.raises(ConfigError, match=r"small.yaml:\d+: maps.status.notes: a dropped field is sent nowhere"):
         load_contract(written(tmp_path, notes=notes))
 
 

@@ -181,7 +181,7 @@ def test_what_goes_into_a_template_is_not_repeated_in_the_body(tmp_path: Path) -
     assert made.body == {"Order": {"Number": "SR-1"}, "Origin": "PV framework"}
 
 
-def test_a_kind_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+def test_an_unknown_kind_is_refused(tmp_path: Path) -> None:
     text = refusal(written(tmp_path, {**KEY, "path": "/s/{SampleNo}"}, kind="lims_sample"))
     assert "operations.create.kind: \"lims_sample\" is unknown; did you mean 'sample'?" in text
 

@@ -59,7 +59,7 @@ def test_the_unit_in_a_targets_name_is_kept_to() -> None:
         fields.out({**measured, "Pmax": {"value": 1, "unit": "V"}})
 
 
-def test_a_measurement_that_nobody_maps_is_noted_or_refused(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_measurement_that_is_not_mapped_is_noted_or_refused(caplog: pytest.LogCaptureFixture) -> None:
     whole = {name: {"value": 1, "unit": unit} for name, unit in (("Pmax", "W"), ("Voc", "V"), ("Isc", "A"))}
     whole["Fill_Factor"] = {"value": 80, "unit": "%"}
     load_field_mappings()["lims_mapping"]["measurements"].out({**whole, "Imp": 1})

@@ -33,7 +33,7 @@ OURS = Facts(first_version=False, has_id=True, doubts_another=False, may_be_fore
 
 
 def doubted(error: IntegrationError) -> IntegrationError:
-    error.doubtful = True
+    error.may_have_effect = True
     return error
 
 

@@ -1,4 +1,4 @@
-"""The audit trail: nobody can change it unnoticed, and the first record that is wrong is named."""
+"""The audit trail: a change to it is noticed, and the first record that is wrong is named."""
 
 from __future__ import annotations
 

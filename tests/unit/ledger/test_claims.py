@@ -76,7 +76,7 @@ def test_a_change_gets_the_next_revision_and_the_known_id(ledger):
 def test_an_expired_lease_is_resolved_and_the_late_owner_is_fenced(ledger):
     (late,) = claim(ledger, "k", lease=0)
     (newer,) = claim(ledger, "k", owner="second")
-    assert (newer.decision, newer.doubtful) == (Decision.RESOLVE, "a")
+    assert (newer.decision, newer.unresolved_fingerprint) == (Decision.RESOLVE, "a")
     assert newer.token > late.token
     assert settle(ledger, [late], external_id="LATE") == ["k"]
     with pytest.raises(LeaseLost, match="k"):
@@ -89,7 +89,7 @@ def test_an_expired_lease_is_resolved_and_the_late_owner_is_fenced(ledger):
     assert ledger.external_ids("lims", "sample", ["k"]) == {"k": "LIM-1"}
 
 
-def test_an_expired_lease_that_nobody_took_over_can_still_be_settled(ledger):
+def test_an_expired_lease_that_no_attempt_took_over_can_still_be_settled(ledger):
     (slow,) = claim(ledger, "k", lease=0)
     assert settle(ledger, [slow]) == []
     assert decisions(claim(ledger, "k")) == [Decision.UNCHANGED]

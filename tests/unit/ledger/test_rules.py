@@ -27,7 +27,7 @@ def row(state: str, fingerprint: str = "new", **known) -> Row:
         (row("in_flight", lease_until=LIVE), "new", Decision.BUSY),
         (row("in_flight", lease_until=LIVE), "other", Decision.BUSY),
         (row("in_flight", lease_until=LIVE, confirmed="old"), "old", Decision.BUSY),
-        (row("in_flight", lease_until=LIVE, doubtful="older"), "new", Decision.BUSY),
+        (row("in_flight", lease_until=LIVE, unresolved_fingerprint="older"), "new", Decision.BUSY),
         (row("in_flight", lease_until=EXPIRED), "new", Decision.RESOLVE),
         (row("in_flight", lease_until=EXPIRED), "other", Decision.RESOLVE),
         (row("in_flight", lease_until=EXPIRED, confirmed="old"), "old", Decision.RESOLVE),
@@ -45,16 +45,16 @@ def row(state: str, fingerprint: str = "new", **known) -> Row:
         (row("quarantined"), "other", Decision.NEW),
         (row("quarantined", confirmed="old"), "old", Decision.UNCHANGED),
         (row("quarantined", confirmed="old"), "other", Decision.CHANGED),
-        (row("quarantined", doubtful="new"), "new", Decision.WAITING),
-        (row("quarantined", doubtful="new"), "other", Decision.RESOLVE),
-        (row("quarantined", doubtful="new", confirmed="old"), "old", Decision.RESOLVE),
+        (row("quarantined", unresolved_fingerprint="new"), "new", Decision.WAITING),
+        (row("quarantined", unresolved_fingerprint="new"), "other", Decision.RESOLVE),
+        (row("quarantined", unresolved_fingerprint="new", confirmed="old"), "old", Decision.RESOLVE),
         # released
         (row("released"), "new", Decision.NEW),
         (row("released", ""), "new", Decision.NEW),
         (row("released", confirmed="old"), "new", Decision.CHANGED),
         (row("released", confirmed="old"), "old", Decision.UNCHANGED),
-        (row("released", doubtful="new"), "new", Decision.RESOLVE),
-        (row("released", doubtful="new", confirmed="old"), "old", Decision.RESOLVE),
+        (row("released", unresolved_fingerprint="new"), "new", Decision.RESOLVE),
+        (row("released", unresolved_fingerprint="new", confirmed="old"), "old", Decision.RESOLVE),
     ],
 )
 def test_each_state_decides_each_claim(known, asked, decision):
@@ -63,13 +63,13 @@ def test_each_state_decides_each_claim(known, asked, decision):
 
 def test_no_state_is_missing_from_the_decisions():
     for state in rules.State:
-        for doubtful in ("", "doubt"):
+        for unresolved in ("", "doubt"):
             for confirmed in ("", "old"):
                 for lease in (LIVE, EXPIRED):
-                    known = row(state.value, doubtful=doubtful, confirmed=confirmed, lease_until=lease)
+                    known = row(state.value, unresolved_fingerprint=unresolved, confirmed=confirmed, lease_until=lease)
                     for asked in ("new", "old", "doubt", "other"):
                         decision = rules.decide(known, asked, NOW)
-                        in_doubt = bool(doubtful) or state.value in {"in_flight", "unknown"}
+                        in_doubt = bool(unresolved) or state.value in {"in_flight", "unknown"}
                         assert isinstance(decision, Decision)
                         if in_doubt and state.value != "confirmed":
                             assert decision in {Decision.BUSY, Decision.RESOLVE, Decision.WAITING}
@@ -98,7 +98,7 @@ def test_taking_effect_confirms_the_version_and_counts_it(result):
 def test_a_claim_takes_a_higher_token_and_the_lease():
     assert (FRESH.state, FRESH.token, FRESH.owner, FRESH.lease_until) == ("in_flight", 1, "owner", LIVE)
     again = rules.take(FRESH._replace(lease_until=EXPIRED), "a", Decision.RESOLVE, "second", LIVE + 1)
-    assert (again.token, again.owner, again.doubtful) == (2, "second", "a")
+    assert (again.token, again.owner, again.unresolved_fingerprint) == (2, "second", "a")
 
 
 def test_an_amendment_keeps_the_version_in_effect_beside_the_new_one():
@@ -137,7 +137,16 @@ def test_a_rejected_amendment_leaves_the_earlier_version_in_effect():
 def test_what_was_not_sent_is_what_it_was_before(before):
     decision = rules.decide(before, "new", NOW)
     after = settled(rules.take(before, "new", decision, "o", LIVE), Result.DEFERRED, code="NOT_SENT", reason="stopped")
-    for name in ("state", "fingerprint", "confirmed", "revision", "external_id", "doubtful", "code", "reason"):
+    for name in (
+        "state",
+        "fingerprint",
+        "confirmed",
+        "revision",
+        "external_id",
+        "unresolved_fingerprint",
+        "code",
+        "reason",
+    ):
         assert getattr(after, name) == getattr(before, name)
     assert after.token == before.token + 1
 
@@ -152,7 +161,7 @@ def test_doubt_outlives_a_resolution_that_was_not_sent_or_failed(asked):
         settled(resolving, Result.DEFERRED, code="AMBIGUOUS"),
         settled(resolving, Result.QUARANTINED, code="DUPLICATE_IN_SYSTEM"),
     ):
-        assert rules.doubt(after) == "a"
+        assert rules.unresolved_version(after) == "a"
         assert after.state != "released"
         assert rules.decide(after, "c", NOW) is Decision.RESOLVE
 
@@ -160,14 +169,14 @@ def test_doubt_outlives_a_resolution_that_was_not_sent_or_failed(asked):
 def test_adopting_confirms_the_version_that_was_in_doubt_not_the_one_asked_for():
     unknown = settled(FRESH, Result.DEFERRED, code="AMBIGUOUS")
     after = settled(rules.take(unknown, "b", Decision.RESOLVE, "o", LIVE), Result.ADOPTED, external_id="LIM-1")
-    assert (after.state, after.confirmed, after.revision, after.doubtful) == ("confirmed", "a", 1, "")
+    assert (after.state, after.confirmed, after.revision, after.unresolved_fingerprint) == ("confirmed", "a", 1, "")
     assert rules.decide(after, "b", NOW) is Decision.CHANGED
 
 
 def test_a_look_up_that_finds_nothing_ends_the_doubt():
     unknown = settled(FRESH, Result.DEFERRED, code="AMBIGUOUS")
     after = settled(rules.take(unknown, "b", Decision.RESOLVE, "o", LIVE), Result.DEFERRED, code="ABSENT")
-    assert (after.state, after.doubtful) == ("released", "")
+    assert (after.state, after.unresolved_fingerprint) == ("released", "")
     assert rules.decide(after, "b", NOW) is Decision.NEW
     amended = settled(FRESH, Result.CREATED)
     amended = rules.take(amended, "b", Decision.CHANGED, "o", LIVE)
@@ -184,9 +193,9 @@ def test_unchanged_takes_a_version_as_in_effect_without_a_new_revision():
 
 
 def test_a_release_looks_up_what_may_have_been_sent_unless_a_person_has_seen_that_it_is_absent():
-    doubtful = settled(FRESH, Result.QUARANTINED, code="DUPLICATE_IN_SYSTEM")
-    assert rules.decide(rules.release(doubtful, absent=False), "a", NOW) is Decision.RESOLVE
-    assert rules.decide(rules.release(doubtful, absent=True), "a", NOW) is Decision.NEW
+    waits = settled(FRESH, Result.QUARANTINED, code="DUPLICATE_IN_SYSTEM")
+    assert rules.decide(rules.release(waits, absent=False), "a", NOW) is Decision.RESOLVE
+    assert rules.decide(rules.release(waits, absent=True), "a", NOW) is Decision.NEW
     rejected = settled(FRESH, Result.REJECTED, code="NO")
     assert rules.decide(rules.release(rejected, absent=False), "a", NOW) is Decision.NEW
 
@@ -207,13 +216,13 @@ def test_that_a_person_has_seen_a_record_absent_is_known_until_it_may_have_been_
 
 
 def test_a_release_is_a_persons_word_where_there_is_no_look_up():
-    doubtful = settled(FRESH, Result.QUARANTINED, code="NO_LOOKUP")
-    assert rules.decide(rules.release(doubtful, absent=False), "a", NOW) is Decision.NEW
+    waits = settled(FRESH, Result.QUARANTINED, code="NO_LOOKUP")
+    assert rules.decide(rules.release(waits, absent=False), "a", NOW) is Decision.NEW
 
 
 def test_a_refusal_of_a_record_in_doubt_keeps_the_doubt_and_fences_the_claim():
     refused = rules.refuse(FRESH._replace(lease_until=EXPIRED), Refusal(FRESH.key, "raw", "UNIT", "no unit"), "o")
-    assert (refused.state, refused.doubtful, refused.code) == ("quarantined", "a", "UNIT")
+    assert (refused.state, refused.unresolved_fingerprint, refused.code) == ("quarantined", "a", "UNIT")
     assert not rules.holds(refused, claimed(FRESH))
     assert rules.decide(refused, "b", NOW) is Decision.RESOLVE
 
@@ -274,6 +283,6 @@ def test_only_the_newest_unsettled_claim_holds():
     assert not rules.holds(settled(FRESH, Result.CREATED), claimed(FRESH))
 
 
-def test_a_person_confirms_the_doubtful_version():
+def test_a_person_confirms_the_unresolved_version():
     after = rules.confirm(settled(FRESH, Result.QUARANTINED, code="NO_LOOKUP"), "LIM-9")
     assert (after.state, after.confirmed, after.revision, after.external_id) == ("confirmed", "a", 1, "LIM-9")

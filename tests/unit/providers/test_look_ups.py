@@ -282,7 +282,7 @@ class Asked(PlainLims):
 
 def test_a_look_up_by_a_text_that_is_the_same_for_all_would_make_the_record_twice(tmp_path: Path) -> None:
     lims = Asked()
-    with pytest.raises(ConfigError, match="is sent as it is, for a const is filled with nothing"):
+    with pytest.raises(ConfigError, match="is sent as it is, because a const is not filled"):
         exchange(lims, contract(tmp_path, by_query({"const": "u_extid='{external_id}'"})), sample())
     assert lims.samples == []
     (outcome,) = exchange(lims, contract(tmp_path, by_query("u_extid='{external_id|sql}'")), sample()).outcomes

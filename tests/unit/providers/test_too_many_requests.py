@@ -108,7 +108,7 @@ def test_a_record_that_could_not_even_be_looked_up_is_not_sent_and_in_no_doubt(t
 class InSteps(SteppedOperation):
     """A creation in two requests, as a product that wants a draft first."""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         for step in ("draft", "submit"):
             answer = (await self._session.request("POST", f"/samples?{step}", json=item.payload)).json()
         return Reply(Verdict.OK, answer["id"])

@@ -25,7 +25,7 @@ from pv_testing.transports.limits import Rate
 from tests.unit.transports.servers import json
 
 pytestmark = pytest.mark.anyio
-SECRET = "s3cr3t-that-nobody-may-see"
+SECRET = "s3cr3t-not-to-be-seen"
 
 
 class Lab:

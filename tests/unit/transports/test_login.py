@@ -23,7 +23,7 @@ from pv_testing.transports.auth import TokenAuth
 from tests.unit.transports.servers import json
 
 pytestmark = pytest.mark.anyio
-SECRET = "s3cr3t-that-nobody-may-see"
+SECRET = "s3cr3t-not-to-be-seen"
 USER = "lab-service"
 LOGIN: dict[str, Any] = {
     "method": "PUT",
@@ -45,7 +45,7 @@ class Door:
         good: the header's value that is let in.
         lifetime: what the login says.
         answer: what the login answers instead.
-        revoked: whether nobody is let in.
+        revoked: whether every login is refused.
     """
 
     def __init__(self) -> None:

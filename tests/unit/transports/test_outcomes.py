@@ -204,7 +204,7 @@ async def test_under_a_lease_the_exchange_looks_up_what_was_refused(serve, open_
     server = await serve(json({}, status))
     with lease.until(clock.seconds() + 60), pytest.raises(RateLimited if status == 429 else ServerUnavailable) as said:
         await open_session(server.address).request("POST", "/samples", json={})
-    assert said.value.doubtful
+    assert said.value.may_have_effect
     assert len(server.seen) == 1
 
 

@@ -226,7 +226,7 @@ def test_a_path_leads_through_objects_only():
     assert (dig(said, "a.b"), dig(said, "c.d"), dig(said, "a.b.0"), dig(said, "")) == ([1], None, None, said)
 
 
-async def test_a_listing_that_is_larger_than_anybody_can_hold_is_given_up(serve, open_session):
+async def test_a_listing_that_is_larger_than_the_bound_is_given_up(serve, open_session):
     async def handle(request: web.Request) -> web.Response:
         return json({"data": [{"id": request.query["page"], "text": "x" * 1_000}], "pages": 10**9})
 

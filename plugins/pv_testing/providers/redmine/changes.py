@@ -9,19 +9,19 @@ from pv_testing.core.errors import Conflict, NotFound
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.redmine.listings import described
-from pv_testing.providers.redmine.steps import SteppedOperation
+from pv_testing.providers.redmine.steps import RedmineOperation
 from pv_testing.providers.redmine.texts import same, written
 
 Issue = Mapping[str, Any]
 
 
-class ChangeOperation(SteppedOperation):
-    """Changes issues."""
+class ChangeOperation(RedmineOperation):
+    """Changes issues that are there, and reads each back to see that Redmine has taken the change."""
 
     include = ""
 
-    async def bring(self, item: Prepared) -> Reply:
-        """Change an issue, unless it has what is wanted."""
+    async def perform(self, item: Prepared) -> Reply:
+        """Change an issue, unless it is as the record wants it."""
         issue = await self._issue(item)
         if not self.in_effect(item.payload, issue):
             body = {"issue": await self.fields(item, issue)}
@@ -47,11 +47,11 @@ class ChangeOperation(SteppedOperation):
         return found
 
     def in_effect(self, payload: Payload, issue: Issue) -> bool:
-        """Say whether an issue has what is wanted."""
+        """Say whether an issue is as the record wants it."""
         raise NotImplementedError
 
     async def fields(self, item: Prepared, issue: Issue) -> dict[str, Any]:
-        """Return what is to be written.
+        """Return the fields that are written.
 
         Raises:
             Conflict: Redmine wouldn't take it.
@@ -70,7 +70,7 @@ class ChangeOperation(SteppedOperation):
             raise Conflict(message, key=item.key, code="ISSUE_GONE") from error
 
 
-class StatusOperation(ChangeOperation):
+class TaskStatusOperation(ChangeOperation):
     """Moves tasks on, with a note for the reader."""
 
     include = "journals,allowed_statuses"
@@ -81,9 +81,10 @@ class StatusOperation(ChangeOperation):
 
     def in_effect(self, payload: Payload, issue: Issue) -> bool:
         """Say whether the issue has the status, and the note is written."""
-        notes = [str(entry.get("notes") or "") for entry in issue.get("journals", ())]
-        noted = "notes" not in payload or any(same(payload["notes"], note) for note in notes)
-        return noted and issue["status"]["name"] == payload["status"]
+        if issue["status"]["name"] != payload["status"]:
+            return False
+        journals = issue.get("journals", ())
+        return "notes" not in payload or any(same(payload["notes"], entry.get("notes")) for entry in journals)
 
     async def fields(self, item: Prepared, issue: Issue) -> dict[str, Any]:
         """Return status, note, and the progress that goes with the status."""
@@ -107,7 +108,7 @@ class StatusOperation(ChangeOperation):
         return Conflict(message, key=item.key, code="NOT_TAKEN")
 
     def _progress(self, status: str, issue: Issue) -> int | None:
-        """Return 100 % for what is complete, and take it back from what isn't."""
+        """Return 100 % for a complete task, and 0 % for another one that has 100 %."""
         complete = self.redmine.contract.vocabularies["task_status"].read(status) == "COMPLETE"
         if complete:
             return 100

@@ -11,12 +11,12 @@ from typing import Any
 from pv_testing.core.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
-from pv_testing.providers.redmine.steps import SteppedOperation
+from pv_testing.providers.redmine.steps import RedmineOperation
 
 BYTES = {"Content-Type": "application/octet-stream"}
 
 
-class FileOperation(SteppedOperation):
+class FileOperation(RedmineOperation):
     """Attaches files to issues.
 
     Redmine's API gives no digest of an attachment, so its description names it. A token of an upload can be used once.
@@ -33,7 +33,7 @@ class FileOperation(SteppedOperation):
             raise MappingError("the file's content isn't what its sha256 says", code="CONTENT_DAMAGED")
         return {**payload, "sha256": payload["sha256"].lower()}
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Upload and attach a file, unless the issue has it."""
         attached = await self._attached(item)
         if not attached:
@@ -70,10 +70,10 @@ class FileOperation(SteppedOperation):
             message = f"Redmine has no issue #{item.payload['issue']} any more, or doesn't show it to this user"
             raise Conflict(message, key=item.key, code="ISSUE_GONE") from error
         wanted = _description(item.payload)
-        return [attachment for attachment in issue.get("attachments", ()) if attachment.get("description") == wanted]
+        return [each for each in issue.get("attachments", ()) if each.get("description") == wanted]
 
     async def _upload(self, item: Prepared) -> str:
-        """Return the token of an upload; one that nobody attaches is Redmine's to clean up."""
+        """Return the token of an upload; Redmine cleans up one that is never attached."""
         upload = await self.redmine.ask(
             "POST",
             "/uploads.json",

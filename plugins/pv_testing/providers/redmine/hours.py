@@ -13,27 +13,28 @@ from typing import Any, ClassVar
 from pv_testing.core.errors import Conflict, NotFound, Rejected
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
+from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
-from pv_testing.providers.redmine.setup import Project
-from pv_testing.providers.redmine.steps import SteppedOperation
+from pv_testing.providers.redmine.setup import RedmineProject
+from pv_testing.providers.redmine.steps import RedmineOperation
 from pv_testing.providers.redmine.texts import same
 
 HUNDREDTH = Decimal("0.01")
 
 
-class HoursOperation(SteppedOperation):
-    """Enters hours."""
+class HoursOperation(RedmineOperation):
+    """Enters hours as time entries; what they are entered on is up to the two kinds of hours."""
 
     at_once: ClassVar[bool] = True
 
     def prepare(self, record: Record) -> Payload:
-        """Map and validate; hours get the two decimals that Redmine shows, for it would add up more than it shows."""
+        """Map and validate; hours get the two decimals that Redmine shows, so that it adds up what it shows."""
         payload = super().prepare(record)
         hours = Decimal(str(payload["hours"])).quantize(HUNDREDTH, ROUND_HALF_UP)
         return {**payload, "hours": float(hours)}
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Enter hours, or correct them."""
         project = await self._project(item)
         body = {
@@ -49,14 +50,14 @@ class HoursOperation(SteppedOperation):
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Look entries up by business key."""
-        found = await self.redmine.time_entries.find(batch, self.name)
-        return {item.key: self._found_entry(item, found[item.key]) for item in batch if item.key in found}
+        entries = await self.redmine.time_entries.find(batch, self.name)
+        return found_by_key(batch, entries, self._found_entry)
 
     def comments(self, payload: Payload) -> str:
         """Return the comment of an entry."""
         raise NotImplementedError
 
-    async def place(self, item: Prepared, project: Project) -> dict[str, Any]:
+    async def place(self, item: Prepared, project: RedmineProject) -> dict[str, Any]:
         """Return on what and for whom the hours are entered."""
         raise NotImplementedError
 
@@ -77,7 +78,7 @@ class HoursOperation(SteppedOperation):
             and same(self.comments(payload), entry.get("comments"))
         )
 
-    async def _project(self, item: Prepared) -> Project:
+    async def _project(self, item: Prepared) -> RedmineProject:
         try:
             return await self.redmine.setup.project_of(item.payload["issue"], self.name)
         except NotFound as error:
@@ -119,7 +120,7 @@ class OperatorHoursOperation(HoursOperation):
         """Return what was done."""
         return str(payload.get("comments") or "")
 
-    async def place(self, item: Prepared, project: Project) -> dict[str, Any]:
+    async def place(self, item: Prepared, project: RedmineProject) -> dict[str, Any]:
         """Return the task, and the member who did it; without a name the hours are the integration's own.
 
         Raises:
@@ -131,8 +132,8 @@ class OperatorHoursOperation(HoursOperation):
             member = await self.redmine.setup.member(project, mail, self.name)
             if member is None:
                 message = (
-                    f"the project {project.identifier} has no member {mail}, or she hides her address; "
-                    "see to it in Redmine, then release the record"
+                    f"the project {project.identifier} has no member {mail}, or the member hides the address; "
+                    "correct it in Redmine, then release the record"
                 )
                 raise Rejected(message, key=item.key, code="USER_UNKNOWN")
             where["user_id"] = member
@@ -146,6 +147,6 @@ class EquipmentHoursOperation(HoursOperation):
         """Return the task's number and what was used."""
         return f"#{payload['issue']} {payload['resource_type']} {payload['resource_id']}"
 
-    async def place(self, item: Prepared, project: Project) -> dict[str, Any]:  # noqa: ARG002 - the base's shape
+    async def place(self, item: Prepared, project: RedmineProject) -> dict[str, Any]:  # noqa: ARG002 - the base's shape
         """Return the project."""
         return {"project_id": project.id}

@@ -9,10 +9,11 @@ from typing import Any, ClassVar
 from pv_testing.core.errors import Conflict, MappingError, NotFound
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
+from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
-from pv_testing.providers.redmine.setup import Project
-from pv_testing.providers.redmine.steps import SteppedOperation
+from pv_testing.providers.redmine.setup import RedmineProject
+from pv_testing.providers.redmine.steps import RedmineOperation
 from pv_testing.providers.redmine.texts import same, written
 
 # What a record decides for as long as it lives; the rest is planned in Redmine once the issue is there.
@@ -21,8 +22,8 @@ KEPT = ("subject", "description", "start_date", "due_date", "estimated_hours", "
 log = logging.getLogger(__name__)
 
 
-class IssueOperation(SteppedOperation):
-    """Makes issues."""
+class IssueOperation(RedmineOperation):
+    """Makes issues, and changes those whose number is known."""
 
     at_once: ClassVar[bool] = True
 
@@ -39,15 +40,15 @@ class IssueOperation(SteppedOperation):
             raise MappingError(message, code="PROJECT_MISSING")
         return {**payload, "project": project.lower()}
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make an issue, or change one that is there."""
         issue = await (self._change(item) if item.external_id else self._create(item))
         return Reply(Verdict.OK, ids.of_reply(issue["id"], item.key), body=described(self.redmine, issue))
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Look issues up by business key, in any project and any state."""
-        found = await self.redmine.issues.find(batch, self.name)
-        return {item.key: self._found_issue(item, found[item.key]) for item in batch if item.key in found}
+        issues = await self.redmine.issues.find(batch, self.name)
+        return found_by_key(batch, issues, self._found_issue)
 
     def _found_issue(self, item: Prepared, issues: Sequence[Item]) -> Found:
         issue = issues[0]
@@ -120,7 +121,7 @@ class IssueOperation(SteppedOperation):
             fields["priority_id"] = await self.redmine.setup.priority(fields.pop("priority"), self.name)
         return fields
 
-    async def _assignee(self, project: Project, payload: Payload, key: str) -> int | None:
+    async def _assignee(self, project: RedmineProject, payload: Payload, key: str) -> int | None:
         mail = str(payload.get("assignee") or "")
         if not mail:
             return None
@@ -135,7 +136,8 @@ class IssueOperation(SteppedOperation):
 def differences(payload: Payload, issue: Item) -> list[str]:
     """Return the fields in which an issue isn't what a record wants."""
     there = {**issue, "priority": (issue.get("priority") or {}).get("name")}
-    return [name for name in KEPT if name in payload and not _equal(payload[name], there.get(name))]
+    wanted = [name for name in KEPT if name in payload]
+    return [name for name in wanted if not _equal(payload[name], there.get(name))]
 
 
 def _equal(ours: Any, theirs: Any) -> bool:

@@ -77,15 +77,15 @@ class Keys:
             AuthenticationError: Redmine doesn't know the caller.
         """
         await self._prove(operation)
-        found: dict[str, list[Item]] = defaultdict(list)
+        by_key: dict[str, list[Item]] = defaultdict(list)
         for start in range(0, len(batch), KEYS):
             wanted = {item.key for item in batch[start : start + KEYS]}
             for item in await self.carrying(sorted(wanted), operation):
                 if self.of(item) in wanted:
-                    found[self.of(item)].append(item)
-        if any(item.key not in found for item in batch):
+                    by_key[self.of(item)].append(item)
+        if any(item.key not in by_key for item in batch):
             await self._provider.identity()
-        return found
+        return by_key
 
     async def carrying(self, keys: Iterable[str], operation: str) -> list[Item]:
         """Return what Redmine finds when asked for some keys; a database may take letters for each other."""
@@ -93,7 +93,7 @@ class Keys:
         return await self._provider.search(self._collection, where, operation)
 
     async def _prove(self, operation: str) -> None:
-        """Ask once for a key that nobody has: whatever comes shows that the filter is ignored."""
+        """Ask once for a key that doesn't exist: any answer with records shows that the filter is ignored."""
         if self._proven:
             return
         where = {f"cf_{self.field}": ("=", [uuid.uuid4().hex])}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.core.errors import MappingError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.providers.redmine.keys import ISSUES, TIME_ENTRIES, Item
 
 if TYPE_CHECKING:
@@ -40,10 +41,12 @@ async def listed(provider: RedmineProvider, name: str, criteria: Mapping[str, st
     for criterion in criteria:
         if criterion not in CRITERIA[name]:
             message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
-            raise MappingError(message, code="FIELD_UNKNOWN")
+            raise MappingError(message, code=Reason.FIELD_UNKNOWN)
     items = await (_issues(provider, name, criteria) if name in TRACKERS else _entries(provider, name, criteria))
-    wanted = {criterion: criteria[criterion] for criterion in ("external_id", "task_id") if criterion in criteria}
-    return [item for item in items if all(item[criterion] == value for criterion, value in wanted.items())]
+    for criterion in ("external_id", "task_id"):
+        if criterion in criteria:
+            items = [item for item in items if item[criterion] == criteria[criterion]]
+    return items
 
 
 async def _issues(provider: RedmineProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -55,10 +58,10 @@ async def _issues(provider: RedmineProvider, name: str, criteria: Mapping[str, s
         where[f"cf_{provider.issues.field}"] = ("=", [criteria["external_id"]])
     project = criteria.get("project_id", "" if name == "get_tasks" else provider.options.project)
     params = {"project_id": project.lower()} if project else {}
-    found = await provider.search(ISSUES, where, name, params)
-    if not found:
+    issues = await provider.search(ISSUES, where, name, params)
+    if not issues:
         await provider.identity()
-    return [described(provider, issue) for issue in found]
+    return [described(provider, issue) for issue in issues]
 
 
 async def _status(provider: RedmineProvider, name: str, status: str) -> tuple[str, list[str]]:
@@ -79,11 +82,11 @@ async def _entries(provider: RedmineProvider, name: str, criteria: Mapping[str, 
         where["issue_id"] = ("=", [criteria["task_id"]])
     elif "task_id" in criteria:
         where["comments"] = ("~", [f"#{criteria['task_id']} "])
-    found = await provider.search(TIME_ENTRIES, where, name)
-    if not found:
+    entries = await provider.search(TIME_ENTRIES, where, name)
+    if not entries:
         await provider.identity()
     activity = provider.contract.names[ACTIVITIES[name]]
-    return [described(provider, entry) for entry in found if (entry.get("activity") or {}).get("name") == activity]
+    return [described(provider, entry) for entry in entries if _named(entry, "activity") == activity]
 
 
 def described(provider: RedmineProvider, item: Item) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 
 WHERE = "its number is in the address of its page under Administration, Custom fields"
 
@@ -31,5 +32,5 @@ class Options:
         """
         number: int = getattr(self, name)
         if not number:
-            raise ConfigError(f"Redmine needs options: {{{name}: …}}; {WHERE}", code="SETTING_MISSING")
+            raise ConfigError(f"Redmine needs options: {{{name}: …}}; {WHERE}", code=Reason.SETTING_MISSING)
         return number

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from pv_testing.config.options import chosen
 from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import AmbiguousOutcome, ConfigError, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.redmine.keys import ISSUES, TIME_ENTRIES, Collection, Item, Keys
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 Where = Mapping[str, tuple[str, Sequence[str]]]
 NO_AUDIT = (
-    "Redmine has no place for an audit trail that nobody can change; send it to another QMS, or leave it in the ledger"
+    "Redmine has no place for an audit trail that can't be changed; send it to another QMS, or leave it in the ledger"
 )
 
 
@@ -42,31 +43,31 @@ class RedmineProvider(RestProvider):
     known_options: ClassVar[Mapping[str, Any]] = {field.name: field.default for field in fields(Options)}
 
     def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
-        from pv_testing.providers.redmine.setup import Setup
+        from pv_testing.providers.redmine.setup import RedmineSetup
 
         super().__init__(config, contract, session)
         options = chosen(config, self.known_options)
         self.options = Options(**{name: options[name] for name in self.known_options})
         self.issues = Keys(self, ISSUES)
         self.time_entries = Keys(self, TIME_ENTRIES)
-        self.setup = Setup(self)
+        self.setup = RedmineSetup(self)
 
     def operation(self, name: str) -> Operation:
         """Return an operation for the exchange engine."""
-        from pv_testing.providers.redmine.changes import ProgressOperation, StatusOperation
+        from pv_testing.providers.redmine.changes import ProgressOperation, TaskStatusOperation
         from pv_testing.providers.redmine.files import FileOperation
         from pv_testing.providers.redmine.hours import EquipmentHoursOperation, OperatorHoursOperation
         from pv_testing.providers.redmine.issues import IssueOperation
-        from pv_testing.providers.redmine.steps import SteppedOperation
+        from pv_testing.providers.redmine.steps import RedmineOperation
 
         if name in {"log_audit_event", "get_audit_events"} and name not in self.contract.operations:
-            raise ConfigError(NO_AUDIT, system=self.contract.system, operation=name, code="NO_OPERATION")
-        steps: dict[str, type[SteppedOperation]] = {
+            raise ConfigError(NO_AUDIT, system=self.contract.system, operation=name, code=Reason.NO_OPERATION)
+        steps: dict[str, type[RedmineOperation]] = {
             "create_task": IssueOperation,
             "create_subtask": IssueOperation,
             "create_nc_report": IssueOperation,
             "create_capa": IssueOperation,
-            "update_task": StatusOperation,
+            "update_task": TaskStatusOperation,
             "update_project_progress": ProgressOperation,
             "log_time_entry": OperatorHoursOperation,
             "log_resource_usage": EquipmentHoursOperation,
@@ -91,18 +92,18 @@ class RedmineProvider(RestProvider):
             ResponseError: a read was.
         """
         response = await self._request_step(method, path, operation, key, request)
-        said = response.json()
-        if not isinstance(said, Mapping) or root not in said:
+        answer = response.json()
+        if not isinstance(answer, Mapping) or root not in answer:
             unclear = ResponseError if method == "GET" else AmbiguousOutcome
             raise unclear(f"Redmine's answer has no {root}", key=key, code="NO_ROOT", excerpt=response.text)
-        return said[root]
+        return answer[root]
 
     async def put(self, path: str, body: Any, *, operation: str, key: str, repeatable: bool = True) -> None:
         """Change something; Redmine answers with nothing at all, also where it ignores the change.
 
         Args:
             path: relative to the base address.
-            body: what is to be changed.
+            body: the changes.
             operation: whose step it is.
             key: the business key of the record.
             repeatable: whether a repetition does no harm, as one with a note would.
@@ -152,7 +153,7 @@ class RedmineProvider(RestProvider):
             params: the query's other parameters.
         """
         pages = replace(self.contract.pagination, items=collection.root)
-        found = pagination.items(
+        items = pagination.items(
             self.session,
             collection.path,
             pages,
@@ -160,7 +161,7 @@ class RedmineProvider(RestProvider):
             item_id=itemgetter("id"),
             operation=operation,
         )
-        return [item async for item in found]
+        return [item async for item in items]
 
     async def first(self, collection: Collection, where: Where, operation: str) -> list[Item]:
         """Return the first that meets the conditions, if any does."""
@@ -171,8 +172,8 @@ class RedmineProvider(RestProvider):
         """Make one call that needs no ledger; an issue is described as every PM and QMS contract describes it."""
         from pv_testing.providers.redmine.listings import described
 
-        said = await super().call(name, **arguments)
-        return described(self, said["issue"]) if isinstance(said, Mapping) and "issue" in said else said
+        answer = await super().call(name, **arguments)
+        return described(self, answer["issue"]) if isinstance(answer, Mapping) and "issue" in answer else answer
 
     async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing as every PM and QMS contract describes it."""

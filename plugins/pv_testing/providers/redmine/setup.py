@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Project:
+class RedmineProject:
     """What is set up in a project.
 
     Attributes:
@@ -50,7 +50,7 @@ class Project:
         return _number(self.activities, name, f"the project {self.identifier} has no activity", "ACTIVITY_UNKNOWN")
 
 
-class Setup:
+class RedmineSetup:
     """What the laboratory has set up in Redmine.
 
     Args:
@@ -59,12 +59,12 @@ class Setup:
 
     def __init__(self, provider: RedmineProvider) -> None:
         self._provider = provider
-        self._projects: dict[str, Project] = {}
+        self._projects: dict[str, RedmineProject] = {}
         self._of_issues: dict[int, str] = {}
         self._lists: dict[str, dict[str, int]] = {}
         self._members: dict[str, dict[str, int]] = {}
 
-    async def project(self, identifier: str, operation: str) -> Project:
+    async def project(self, identifier: str, operation: str) -> RedmineProject:
         """Return a project by identifier or number.
 
         Raises:
@@ -74,30 +74,32 @@ class Setup:
         if known is None:
             params = {"include": "trackers,time_entry_activities"}
             try:
-                found = await self._provider.ask(
+                answer = await self._provider.ask(
                     "GET", f"/projects/{quote(identifier, safe='')}.json", "project", operation=operation, params=params
                 )
             except (Rejected, PermissionDenied) as error:
-                message = f"Redmine has no project {identifier!r}, or doesn't show it to this user; make her a member"
+                message = (
+                    f"Redmine has no project {identifier!r}, or doesn't show it to this user; make the user a member"
+                )
                 raise Rejected(message, code="PROJECT_UNKNOWN") from error
-            known = Project(
-                int(found["id"]),
-                str(found["identifier"]),
-                _numbers(found.get("trackers")),
-                _numbers(found.get("time_entry_activities")),
+            known = RedmineProject(
+                int(answer["id"]),
+                str(answer["identifier"]),
+                _numbers(answer.get("trackers")),
+                _numbers(answer.get("time_entry_activities")),
             )
             self._projects[identifier] = known
         return known
 
-    async def project_of(self, issue: int, operation: str) -> Project:
+    async def project_of(self, issue: int, operation: str) -> RedmineProject:
         """Return the project of an issue.
 
         Raises:
             NotFound: there is no such issue.
         """
         if issue not in self._of_issues:
-            found = await self._provider.issue(issue, operation)
-            self._of_issues[issue] = str(found["project"]["id"])
+            details = await self._provider.issue(issue, operation)
+            self._of_issues[issue] = str(details["project"]["id"])
         return await self.project(self._of_issues[issue], operation)
 
     async def tracker(self, name: str, operation: str) -> int:
@@ -115,7 +117,7 @@ class Setup:
         priorities = await self._list("/enumerations/issue_priorities.json", "issue_priorities", operation)
         return _number(priorities, name, "Redmine has no priority", "PRIORITY_UNKNOWN")
 
-    async def member(self, project: Project, mail: str, operation: str) -> int | None:
+    async def member(self, project: RedmineProject, mail: str, operation: str) -> int | None:
         """Return the number of a project's member by e-mail address, or ``None``.
 
         Redmine shows the address of those who don't hide it, and every address to an administrator.
@@ -124,7 +126,7 @@ class Setup:
             self._members[project.identifier] = await self._read_members(project, operation)
         return self._members[project.identifier].get(mail.casefold())
 
-    async def _read_members(self, project: Project, operation: str) -> dict[str, int]:
+    async def _read_members(self, project: RedmineProject, operation: str) -> dict[str, int]:
         pages = replace(self._provider.contract.pagination, items="memberships")
         path = f"/projects/{project.identifier}/memberships.json"
         listed = pagination.items(self._provider.session, path, pages, operation=operation)

@@ -7,7 +7,7 @@ from pv_testing.providers import stepped
 from pv_testing.providers.redmine.provider import RedmineProvider
 
 
-class SteppedOperation(stepped.SteppedOperation):
+class RedmineOperation(stepped.SteppedOperation):
     """Brings records into effect in Redmine, step by step.
 
     Args:

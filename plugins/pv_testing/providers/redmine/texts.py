@@ -15,10 +15,12 @@ def written(payload: Payload, field: str) -> Payload:
         payload: ``text`` in it maps labels to values, ``issues`` labels to ids of issues, which become links.
         field: the text itself, such as ``description``.
     """
-    rest = {name: value for name, value in payload.items() if name not in {"text", "issues", field}}
+    rest = dict(payload)
+    for name in ("text", "issues", field):
+        rest.pop(name, None)
     lines = [*_lines(payload.get("text", {})), *_lines(payload.get("issues", {}), link="#")]
     parts = [str(payload.get(field) or "").strip(), "\n".join(lines)]
-    text = "\n\n".join(part for part in parts if part)
+    text = "\n\n".join(filter(None, parts))
     return {**rest, **({field: text} if text else {})}
 
 
@@ -30,14 +32,20 @@ def _lines(labelled: Mapping[str, Any], link: str = "") -> Iterator[str]:
 
 
 def _words(value: Any, link: str = "") -> str:
-    """Return a value in one line, for a line that ended would end the list."""
+    """Return a value in one line, because a line break would end the list."""
     if isinstance(value, Mapping):
-        named = ((name.replace("_", " "), _words(inner)) for name, inner in value.items())
-        return ", ".join(words if name == "description" else f"{name} {words}" for name, words in named if words)
+        return ", ".join(_parts(value))
     if isinstance(value, (list, tuple)):
-        return "; ".join(words for words in (_words(each, link) for each in value) if words)
+        return "; ".join(filter(None, [_words(each, link) for each in value]))
     text = " ".join(str(value).split()) if value is not None else ""
     return f"{link}{text}" if text else ""
+
+
+def _parts(value: Mapping[str, Any]) -> Iterator[str]:
+    for name, inner in value.items():
+        words = _words(inner)
+        if words:
+            yield words if name == "description" else f"{name.replace('_', ' ')} {words}"
 
 
 def same(ours: str | None, theirs: str | None) -> bool:

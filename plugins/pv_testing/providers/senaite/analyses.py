@@ -7,7 +7,7 @@ from typing import Any
 
 from pv_testing.core.errors import Conflict
 from pv_testing.providers.senaite.provider import SenaiteProvider, only
-from pv_testing.providers.senaite.setup import Setup
+from pv_testing.providers.senaite.setup import SenaiteSetup
 
 GONE = frozenset({"retracted", "rejected", "cancelled"})
 
@@ -20,7 +20,7 @@ class Analyses:
         setup: knows the analysis services.
     """
 
-    def __init__(self, provider: SenaiteProvider, setup: Setup) -> None:
+    def __init__(self, provider: SenaiteProvider, setup: SenaiteSetup) -> None:
         self._provider = provider
         self._setup = setup
 
@@ -56,8 +56,9 @@ class Analyses:
         missing = await self.missing(sample, keywords)
         if not missing:
             return
-        there = {str(analysis["getServiceUID"]) for analysis in await self.of(sample)}
-        listed = [{"uid": service} for service in sorted(there | set(await self._setup.services(missing)))]
+        wanted = {str(analysis["getServiceUID"]) for analysis in await self.of(sample)}
+        wanted.update(await self._setup.services(missing))
+        listed = [{"uid": service} for service in sorted(wanted)]
         try:
             await self._provider.write("order_analyses", key, id=sample, Analyses=listed)
         except Conflict as error:

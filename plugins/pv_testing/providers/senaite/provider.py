@@ -8,13 +8,14 @@ from typing import Any
 
 from pv_testing.core import keys
 from pv_testing.core.errors import AuthenticationError, Conflict, PermissionDenied, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.transports import pagination
 
 FIELD_LOCKED = "Not allowed to set the field"
 DUE = "sample_due"
-# A site that plans sampling or preserves samples has more states before receipt; for everybody else they are one.
+# A site that plans sampling or preserves samples has more states before receipt; outside of SENAITE they count as one.
 AWAITED = frozenset({"sample_registered", "to_be_sampled", "scheduled_sampling", "to_be_preserved", DUE})
 
 
@@ -25,12 +26,12 @@ class SenaiteProvider(RestProvider):
         """Return an operation for the exchange engine; those of several steps are Python."""
         from pv_testing.providers.senaite.results import ResultOperation
         from pv_testing.providers.senaite.samples import SampleOperation
-        from pv_testing.providers.senaite.statuses import StatusOperation
+        from pv_testing.providers.senaite.statuses import SampleStatusOperation
 
-        steps: dict[str, type[SampleOperation | ResultOperation | StatusOperation]] = {
+        steps: dict[str, type[SampleOperation | ResultOperation | SampleStatusOperation]] = {
             "create_sample": SampleOperation,
             "upload_results": ResultOperation,
-            "update_sample_status": StatusOperation,
+            "update_sample_status": SampleStatusOperation,
         }
         spec = self.contract.operation(name)
         return steps[name](self, spec) if name in steps else RestOperation(self.contract, spec, self.session)
@@ -47,18 +48,18 @@ class SenaiteProvider(RestProvider):
             ResponseError: the listing's order changes while it is read.
         """
         pages = self.contract.operation(name).pagination or self.contract.pagination
-        found = await self._read(name, criteria)
+        items = await self._read(name, criteria)
         # A stranger is shown nothing: what comes is meant for us, unless the last of several pages came empty.
-        if not 0 < len(found) < pages.page_size:
+        if not 0 < len(items) < pages.page_size:
             await self.identity()
         # After conflicting writes the catalogue lists one record twice. Over several pages that may as well be an order
         # that changes, which leaves out another record; read once more, only the catalogue's copies stay the same.
-        by_uid = {str(item["uid"]): item for item in found}
-        if len(by_uid) < len(found) and len(found) > pages.page_size:
+        by_uid = {str(item["uid"]): item for item in items}
+        if len(by_uid) < len(items) and len(items) > pages.page_size:
             again = {str(item["uid"]) for item in await self._read(name, criteria)}
             if again != by_uid.keys():
                 message = "the listing gives records twice, and others when it is read again; its order changes"
-                raise ResponseError(message, operation=name, code="LISTED_TWICE")
+                raise ResponseError(message, operation=name, code=Reason.LISTED_TWICE)
         return list(by_uid.values())
 
     async def _read(self, name: str, criteria: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -66,17 +67,15 @@ class SenaiteProvider(RestProvider):
         request = spec.call.request()
         pages = spec.pagination or self.contract.pagination
         filters = {spec.call.query[criterion].name: value for criterion, value in criteria.items()}
-        return [
-            item
-            async for item in pagination.items(
-                self.session,
-                request.path,
-                pages,
-                {**request.params, **filters},
-                operation=name,
-                classify=self.contract.classify(spec),
-            )
-        ]
+        items = pagination.items(
+            self.session,
+            request.path,
+            pages,
+            {**request.params, **filters},
+            operation=name,
+            classify=self.contract.classify(spec),
+        )
+        return [item async for item in items]
 
     async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
         """Give every item of a listing; samples are described as the generic contract describes them."""
@@ -89,7 +88,7 @@ class SenaiteProvider(RestProvider):
             wanted["status"] = self.contract.operation(name).call.query["status"].write(wanted["status"])
         for item in await self.search(name, **_indexed(wanted)):
             sample = described(item)
-            if all(sample[criterion] == value for criterion, value in wanted.items()):
+            if _has(sample, wanted):
                 yield sample
 
     async def write(self, name: str, key: str, **arguments: Any) -> dict[str, Any]:
@@ -101,7 +100,7 @@ class SenaiteProvider(RestProvider):
 
     @asynccontextmanager
     async def explained(self, key: str) -> AsyncIterator[None]:
-        """Say what a 401 means: SENAITE gives it to strangers, to users without the right, and for what is locked.
+        """Say what a 401 means: SENAITE gives it to strangers, to users without the right, and for locked records.
 
         Args:
             key: the business key of the record that is written.
@@ -158,4 +157,8 @@ def _serial_number(key: str, project: str) -> str:
 
 def only(items: Iterable[Mapping[str, Any]], **wanted: str) -> list[Mapping[str, Any]]:
     """Return the items that have what was asked for: SENAITE ignores filters that it doesn't know."""
-    return [item for item in items if all(item.get(name) == value for name, value in wanted.items())]
+    return [item for item in items if _has(item, wanted)]
+
+
+def _has(item: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
+    return all(item.get(name) == value for name, value in wanted.items())

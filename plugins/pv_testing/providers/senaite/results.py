@@ -7,11 +7,12 @@ from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import AmbiguousOutcome, Conflict, MappingError, NotFound
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import AWAITED, SenaiteProvider, only
 from pv_testing.providers.senaite.samples import INACTIVE, active_copies, registered, require_single
-from pv_testing.providers.senaite.setup import Setup
+from pv_testing.providers.senaite.setup import SenaiteSetup
 from pv_testing.providers.senaite.versions import HELD, Wanted, plan
 from pv_testing.providers.stepped import SteppedOperation
 
@@ -27,7 +28,7 @@ class ResultOperation(SteppedOperation):
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
         self._provider = provider
-        self._analyses = Analyses(provider, Setup(provider))
+        self._analyses = Analyses(provider, SenaiteSetup(provider))
         self._keywords = provider.contract.vocabularies["analytes"].to_external
 
     def prepare(self, record: Record) -> Payload:
@@ -50,7 +51,7 @@ class ResultOperation(SteppedOperation):
             measurement["Keyword"] = keyword
         return payload
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Order, retract and submit until nothing is left to do."""
         sample, wanted = str(item.payload["sample"]), results(item.payload)
         await self._ready(sample)
@@ -76,15 +77,15 @@ class ResultOperation(SteppedOperation):
 
     async def _ready(self, sample: str) -> None:
         """Make sure that the sample takes results, and that it is the only one of its business key."""
-        found = only(await self._provider.search("get_samples", id=sample), uid=sample)
-        if not found:
-            raise NotFound(f"SENAITE has no sample {sample}", code="SAMPLE_GONE")
-        state, key = found[0]["review_state"], str(found[0].get("getClientSampleID") or "")
+        samples = only(await self._provider.search("get_samples", id=sample), uid=sample)
+        if not samples:
+            raise NotFound(f"SENAITE has no sample {sample}", code=Reason.SAMPLE_GONE)
+        state, key = samples[0]["review_state"], str(samples[0].get("getClientSampleID") or "")
         if state in AWAITED:
             message = f"the sample is {state}: receive it in SENAITE, then release the results"
             raise Conflict(message, code="NOT_RECEIVED")
         if state in INACTIVE:
-            raise Conflict(f"the sample is {state} in SENAITE", code="SAMPLE_GONE")
+            raise Conflict(f"the sample is {state} in SENAITE", code=Reason.SAMPLE_GONE)
         if key:
             require_single(active_copies((await registered(self._provider, [key])).get(key, ())))
 
@@ -105,15 +106,13 @@ class ResultOperation(SteppedOperation):
 def results(payload: Payload) -> list[Wanted]:
     """Return a mapped result set as one wanted result an analysis."""
     seen = f"{payload['completed_at']}, {payload['operator']}"
-    return [
-        Wanted(
-            keyword=measurement["Keyword"],
-            fields={name: str(measurement[name]) for name in ("Result", "Uncertainty") if name in measurement},
-            unit=str(measurement.get("Unit") or ""),
-            remarks=f"{measurement['verdict']}, {seen}",
-        )
-        for measurement in payload["measurements"]
-    ]
+    return [_wanted(measurement, seen) for measurement in payload["measurements"]]
+
+
+def _wanted(measurement: Mapping[str, Any], seen: str) -> Wanted:
+    fields = {name: str(measurement[name]) for name in ("Result", "Uncertainty") if name in measurement}
+    unit = str(measurement.get("Unit") or "")
+    return Wanted(measurement["Keyword"], fields, unit, remarks=f"{measurement['verdict']}, {seen}")
 
 
 def _external_id(item: Prepared) -> str:

@@ -10,18 +10,18 @@ from typing import Any
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import Conflict, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.rest import NO_ID
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import SenaiteProvider
-from pv_testing.providers.senaite.setup import Setup
+from pv_testing.providers.senaite.setup import SenaiteSetup
 from pv_testing.providers.stepped import SteppedOperation
 from pv_testing.providers.unasked import with_unclear
 
 KEYS = 50
 INACTIVE = frozenset({"cancelled", "invalid", "rejected"})
-DOUBLE = "DUPLICATE_IN_SYSTEM"
 
 
 class SampleOperation(SteppedOperation):
@@ -35,7 +35,7 @@ class SampleOperation(SteppedOperation):
     def __init__(self, provider: SenaiteProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
         self._provider = provider
-        self._setup = Setup(provider)
+        self._setup = SenaiteSetup(provider)
         self._analyses = Analyses(provider, self._setup)
         self._keywords: dict[str, list[str]] = defaultdict(list)
         for name, keyword in provider.contract.vocabularies["analytes"].to_external.items():
@@ -43,10 +43,13 @@ class SampleOperation(SteppedOperation):
 
     def prepare(self, record: Record) -> Payload:
         """Map and validate a sample; the analyses of its protocols are ordered with it, where those are known."""
-        ordered = [word for name in record.data.get("protocols") or () for word in self._keywords.get(str(name), ())]
-        return {**super().prepare(record), **({"Analyses": ordered} if ordered else {})}
+        payload = super().prepare(record)
+        ordered: list[str] = []
+        for protocol in record.data.get("protocols") or ():
+            ordered += self._keywords.get(str(protocol), ())
+        return {**payload, "Analyses": ordered} if ordered else payload
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Register a sample, or order what a registered one lacks."""
         if self.lacks_id(item):
             return NO_ID
@@ -65,7 +68,11 @@ class SampleOperation(SteppedOperation):
         async with self._provider.explained(item.key):
             reply = await self._send_one(replace(item, payload={**payload, **names}))
         if item.absent and reply.verdict is Verdict.OK and await self._is_double(item):
-            return Reply(Verdict.AMBIGUOUS, code=DOUBLE, reason="an earlier request has taken effect after all")
+            return Reply(
+                Verdict.AMBIGUOUS,
+                code=Reason.DUPLICATE_IN_SYSTEM,
+                reason="an earlier request has taken effect after all",
+            )
         return reply
 
     async def _is_double(self, item: Prepared) -> bool:
@@ -77,10 +84,10 @@ class SampleOperation(SteppedOperation):
         """Order the analyses that a registered sample lacks; its client and type are not ours to change."""
         found = (await self.find([item])).get(item.key)
         if found is not None and found.unclear:
-            raise ResponseError(found.unclear, key=item.key, code="FILTER_IGNORED")
+            raise ResponseError(found.unclear, key=item.key, code=Reason.FILTER_IGNORED)
         if found is None:
-            raise Conflict("SENAITE doesn't have the sample any more", key=item.key, code="SAMPLE_GONE")
-        different = [f"{theirs} instead of {ours}" for ours, theirs in _differences(item.payload, found.body)]
+            raise Conflict("SENAITE doesn't have the sample any more", key=item.key, code=Reason.SAMPLE_GONE)
+        different = list(_differences(item.payload, found.body))
         if different:
             message = f"the sample is registered with {', '.join(different)}; correct it in SENAITE or in the framework"
             raise Conflict(message, key=item.key, code="SAMPLE_DIFFERS")
@@ -93,7 +100,10 @@ class SampleOperation(SteppedOperation):
         A sample that has been cancelled is found as well: the laboratory meant it, and it isn't made anew.
         """
         by_key = await registered(self._provider, [item.key for item in batch])
-        found = {item.key: await self._judged(item, by_key[item.key]) for item in batch if item.key in by_key}
+        found: dict[str, Found] = {}
+        for item in batch:
+            if item.key in by_key:
+                found[item.key] = await self._judged(item, by_key[item.key])
         return with_unclear(found, {item.key: item.key for item in batch}, by_key)
 
     async def _judged(self, item: Prepared, samples: Sequence[Mapping[str, Any]]) -> Found:
@@ -135,7 +145,7 @@ def require_single(copies: int) -> None:
     """
     if copies > 1:
         message = f"SENAITE has {copies} active samples with this Client Sample ID; cancel all but one, then release"
-        raise Conflict(message, code=DOUBLE)
+        raise Conflict(message, code=Reason.DUPLICATE_IN_SYSTEM)
 
 
 def is_active(sample: Mapping[str, Any]) -> bool:
@@ -143,8 +153,8 @@ def is_active(sample: Mapping[str, Any]) -> bool:
     return sample["review_state"] not in INACTIVE and not sample.get("getRawParentAnalysisRequest")
 
 
-def _differences(payload: Payload, sample: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
-    """Return what was wanted and what is there, where they differ."""
+def _differences(payload: Payload, sample: Mapping[str, Any]) -> Iterable[str]:
+    """Give a text for each field in which a sample differs from the record."""
     for ours, theirs in (("client", "getClientTitle"), ("SampleType", "getSampleTypeTitle")):
         if payload[ours] != sample.get(theirs):
-            yield str(payload[ours]), str(sample.get(theirs))
+            yield f"{sample.get(theirs)} instead of {payload[ours]}"

@@ -8,7 +8,7 @@ from pv_testing.core.errors import Rejected
 from pv_testing.providers.senaite.provider import SenaiteProvider, only
 
 
-class Setup:
+class SenaiteSetup:
     """What the laboratory has set up in SENAITE.
 
     Args:
@@ -69,9 +69,9 @@ class Setup:
     async def _named(self, listing: str, title: str, what: str, code: str) -> str:
         known = self._known.get((listing, title))
         if known is None:
-            found = only(await self._provider.search(listing, title=title), title=title)
-            if len(found) != 1:
-                number = f"{len(found)} of them" if found else "none, or this user may not see it"
+            matches = only(await self._provider.search(listing, title=title), title=title)
+            if len(matches) != 1:
+                number = f"{len(matches)} of them" if matches else "none, or this user may not see it"
                 raise Rejected(f"SENAITE must have one {what} called {title!r} and has {number}", code=code)
-            known = self._known[listing, title] = str(found[0]["uid"])
+            known = self._known[listing, title] = str(matches[0]["uid"])
         return known

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import AmbiguousOutcome, Conflict, NotFound, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers.senaite.provider import SenaiteProvider
 from pv_testing.providers.senaite.samples import active_copies, registered, require_single
@@ -14,7 +15,7 @@ from pv_testing.providers.stepped import SteppedOperation
 CANCELLED = "cancelled"
 
 
-class StatusOperation(SteppedOperation):
+class SampleStatusOperation(SteppedOperation):
     """Moves samples on.
 
     Args:
@@ -27,7 +28,7 @@ class StatusOperation(SteppedOperation):
         self._provider = provider
         self._transitions = provider.contract.vocabularies["transitions"].to_external
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Bring a sample into a state; one that is there already, or beyond, is left alone."""
         sample = await self._sample(item)
         wanted = str(item.payload["review_state"])
@@ -54,29 +55,30 @@ class StatusOperation(SteppedOperation):
         return Reply(Verdict.OK, sample.external_id, body=sample.body)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
-        """Look samples up by UID, and count what is registered under the same business key.
+        """Look samples up by UID, and count the samples under the same business key.
 
         A request that SENAITE has finished long after it was given up has made a second sample. The laboratory may
         receive that one, so that one must be cancelled before either counts.
         """
         found = await super().find(batch) or {}
-        keys = {str(each.body.get("getClientSampleID") or "") for each in found.values()} - {""}
-        there = await registered(self._provider, sorted(keys))
-        copies = {key: active_copies(samples) for key, samples in there.items()}
-        return {
-            key: each._replace(copies=max(1, copies.get(str(each.body.get("getClientSampleID")), 1)))
-            for key, each in found.items()
-        }
+        keys = {key: str(each.body.get("getClientSampleID") or "") for key, each in found.items()}
+        there = await registered(self._provider, sorted({*keys.values()} - {""}))
+        counted: dict[str, Found] = {}
+        for key, each in found.items():
+            samples = there.get(keys[key])
+            copies = active_copies(samples) if samples else 1
+            counted[key] = each._replace(copies=max(1, copies))
+        return counted
 
     async def _sample(self, item: Prepared) -> Found:
         found = (await self.find([item])).get(item.key)
         if found is not None and found.unclear:
-            raise ResponseError(found.unclear, key=item.key, code="FILTER_IGNORED")
+            raise ResponseError(found.unclear, key=item.key, code=Reason.FILTER_IGNORED)
         if found is None:
-            raise NotFound(f"SENAITE has no sample {item.payload['id']}", key=item.key, code="SAMPLE_GONE")
+            raise NotFound(f"SENAITE has no sample {item.payload['id']}", key=item.key, code=Reason.SAMPLE_GONE)
         return found
 
 
 def _fields(item: Prepared) -> dict[str, str]:
-    """Return what is written beside the transition; a state can't be written."""
+    """Return the fields that are written with the transition; a state can't be written."""
     return {name: value for name, value in item.payload.items() if name != "review_state"}

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pv_testing.core.errors import Conflict
+from pv_testing.core.reasons import Reason
 from pv_testing.providers.senaite.analyses import GONE
 
-OPEN = frozenset({"unassigned", "assigned"})
+EDITABLE = frozenset({"unassigned", "assigned"})
 HELD = frozenset({"to_be_verified", "verified", "published"})
 _MARK = re.compile(r"execution (?P<execution>.+), revision \d+ \[(?P<checksum>[0-9a-f]{12})\]")
 
@@ -27,7 +28,7 @@ class Wanted:
 
     Attributes:
         keyword: of the analysis.
-        fields: what is written into it besides the remarks: ``Result`` and perhaps ``Uncertainty``.
+        fields: those that are written into it besides the remarks: ``Result`` and perhaps ``Uncertainty``.
         unit: that the analysis must have.
         remarks: verdict, time and operator, as people read them.
     """
@@ -99,7 +100,7 @@ def plan(analyses: Sequence[Mapping[str, Any]], wanted: Sequence[Wanted], execut
             order.append(result.keyword)
         elif result.held_by(analysis, execution):
             continue
-        elif analysis["review_state"] in OPEN:
+        elif analysis["review_state"] in EDITABLE:
             _same_unit(result, analysis)
             submit.append((result, analysis))
         else:
@@ -137,17 +138,17 @@ def _replaceable(analysis: Mapping[str, Any], execution: str) -> Mapping[str, An
 
 def _left_over(analyses: Sequence[Mapping[str, Any]], keywords: set[str], execution: str) -> list[Mapping[str, Any]]:
     """Return the analyses that an earlier version of the execution had and this one hasn't."""
-    return [
-        _replaceable(analysis, execution)
-        for analysis in analyses
-        if analysis["getKeyword"] not in keywords
-        and analysis["review_state"] in HELD
-        and (mark(analysis) or ("",))[0] == execution
-    ]
+    left: list[Mapping[str, Any]] = []
+    for analysis in analyses:
+        marked = mark(analysis)
+        is_ours = marked is not None and marked[0] == execution
+        if is_ours and analysis["review_state"] in HELD and analysis["getKeyword"] not in keywords:
+            left.append(_replaceable(analysis, execution))
+    return left
 
 
 def _same_unit(result: Wanted, analysis: Mapping[str, Any]) -> None:
     unit = str(analysis.get("getUnit") or "")
     if unit != result.unit:
         message = f"the analysis {result.keyword} is in {unit or 'no unit'}, the result in {result.unit or 'none'}"
-        raise Conflict(message, code="UNIT_DIFFERS")
+        raise Conflict(message, code=Reason.UNIT_DIFFERS)

@@ -26,18 +26,18 @@ def classify(response: Response, repeatable: bool) -> Classification:  # noqa: F
         repeatable: whether the call may be sent twice without harm.
 
     Returns:
-        ``rejected`` for what Tryton refuses in words; ``retryable`` where its database was busy, for then nothing is
-        committed; of any other exception only a call that may be repeated is ``retryable``, the rest ``ambiguous``.
+        ``rejected`` for what Tryton refuses in words; ``retryable`` where its database was busy, because nothing is
+        committed then. After any other exception, a call that may be repeated is ``retryable``, else ``ambiguous``.
     """
     if response.status != 200:
         return classify_http(response, repeatable)
     try:
-        said = response.json()
+        answer = response.json()
     except ResponseError:
         return OK  # the session says of an unreadable answer what it means
-    if isinstance(said, Mapping) and "result" in said:
+    if isinstance(answer, Mapping) and "result" in answer:
         return OK
-    error = said.get("error") if isinstance(said, Mapping) else None
+    error = answer.get("error") if isinstance(answer, Mapping) else None
     name = str(error[0]) if isinstance(error, list) and error else ""
     if name in _REFUSALS:
         code, kind = _REFUSALS[name]
@@ -50,8 +50,8 @@ def classify(response: Response, repeatable: bool) -> Classification:  # noqa: F
 
 def _words(name: str, error: Any) -> str:
     """Return what a refusal says to people; a warning begins with its own name, which says nothing to them."""
-    said = error[1] if len(error) > 1 else ""
-    if not isinstance(said, list):
-        return redact(str(said))
-    words = [str(each).replace("\xa0", " ") for each in said[:3] if isinstance(each, str) and each]
+    parts = error[1] if len(error) > 1 else ""
+    if not isinstance(parts, list):
+        return redact(str(parts))
+    words = [str(each).replace("\xa0", " ") for each in parts[:3] if isinstance(each, str) and each]
     return redact(" ".join(words[1:] if name == "UserWarning" else words))

@@ -10,21 +10,23 @@ from typing import Any
 
 from pv_testing.core.errors import Conflict
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
+from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.tryton.listings import day
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 
 MODEL = "stock.shipment.internal"
 SHIPMENT = ("state", "number", "reference", "effective_date")
 MOVE = ("shipment", "product.code", "quantity", "unit.symbol")
 # What is done next; a shipment that Tryton could not assign from stock is still waiting then.
 NEXT = {"draft": ("wait",), "waiting": ("assign_try", "assign_force"), "assigned": ("do",)}
+STEPS = ("wait", "assign_try", "assign_force", "do")
 
 
-class ConsumableOperation(SteppedOperation):
+class ConsumableOperation(TrytonOperation):
     """Draws consumables. Tryton's stock may be short of what a test has used; it is drawn all the same."""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make the shipment where there is none, and carry it on to its end."""
         if item.external_id:
             number = int(item.external_id)
@@ -35,7 +37,7 @@ class ConsumableOperation(SteppedOperation):
         if not self._same(item, drawn):
             message = f"shipment {drawn['number'] or drawn['id']} in Tryton says otherwise what was drawn"
             raise Conflict(f"{message}; correct it there, then release the record", key=item.key, code="DRAW_DIFFERS")
-        for step in (each for state in NEXT for each in NEXT[state]):
+        for step in STEPS:
             if step in NEXT.get(drawn["state"], ()):
                 await self.change(item, MODEL, step, [number])
                 drawn = await self._drawn(item, number)
@@ -49,11 +51,11 @@ class ConsumableOperation(SteppedOperation):
         by_key: dict[str, list[Item]] = defaultdict(list)
         for drawn in await self._shipments([["reference", "in", [item.key for item in batch]]]):
             by_key[drawn["reference"]].append(drawn)
-        return {item.key: self._found_draw(item, by_key[item.key]) for item in batch if by_key[item.key]}
+        return found_by_key(batch, by_key, self._found_draw)
 
-    def _found_draw(self, item: Prepared, found: Sequence[Item]) -> Found:
-        in_effect = found[0]["state"] == "done" and self._same(item, found[0])
-        return Found(str(found[0]["id"]), in_effect=in_effect, body=_described(found[0]), copies=len(found))
+    def _found_draw(self, item: Prepared, shipments: Sequence[Item]) -> Found:
+        in_effect = shipments[0]["state"] == "done" and self._same(item, shipments[0])
+        return Found(str(shipments[0]["id"]), in_effect=in_effect, body=_described(shipments[0]), copies=len(shipments))
 
     def _same(self, item: Prepared, drawn: Item) -> bool:
         moves = drawn["moves"]
@@ -80,17 +82,17 @@ class ConsumableOperation(SteppedOperation):
         return {**way, **days, "reference": item.key, "moves": [["create", [move]]]}
 
     async def _drawn(self, item: Prepared, number: int) -> Item:
-        found = await self._shipments([["id", "=", number]])
-        if not found:
+        shipments = await self._shipments([["id", "=", number]])
+        if not shipments:
             message = f"shipment {number} is not in Tryton any more, or has been cancelled"
             raise Conflict(f"{message}; draw it there, then confirm the record", key=item.key, code="DRAW_GONE")
-        return found[0]
+        return shipments[0]
 
     async def _shipments(self, where: Sequence[Any]) -> list[dict[str, Any]]:
         company = await self.company()
         domain = [*where, ["company", "=", company], ["state", "!=", "cancelled"]]
-        found = await self.search(MODEL, domain, SHIPMENT)
-        shipments = {f"{MODEL},{each['id']}": {**each, "moves": []} for each in found}
+        rows = await self.search(MODEL, domain, SHIPMENT)
+        shipments = {f"{MODEL},{each['id']}": {**each, "moves": []} for each in rows}
         if shipments:
             domain = [["shipment", "in", list(shipments)], ["state", "!=", "cancelled"]]
             for move in await self.search("stock.move", domain, MOVE):

@@ -23,7 +23,7 @@ class CreditNoteOperation(InvoiceOperation):
 
     sign = -1
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make the credit note where there is none, or change its draft, and post it."""
         drafts = Drafts(self, item, self.sign)
         number = int(item.external_id) if item.external_id else 0
@@ -37,7 +37,7 @@ class CreditNoteOperation(InvoiceOperation):
         return Reply(Verdict.OK, str(made["id"]), body=described(self.tryton.contract, made))
 
     def in_effect(self, item: Prepared, there: Item) -> bool:
-        """Say whether a credit note is what is wanted, and posted."""
+        """Say whether a credit note is as the record wants it, and posted."""
         return there["state"] in POSTED and agrees(item, there, self.sign) and super().in_effect(item, there)
 
     async def _origins(self, item: Prepared) -> dict[str, int]:
@@ -48,7 +48,7 @@ class CreditNoteOperation(InvoiceOperation):
         """
         billed = await one(self, item, int(item.payload["invoice"]))
         if billed["state"] not in POSTED:
-            message = f"invoice {billed['id']} is {billed['state']} in Tryton; only what is posted can be given back"
+            message = f"invoice {billed['id']} is {billed['state']} in Tryton; only a posted invoice can be given back"
             raise Conflict(message, key=item.key, code="INVOICE_NOT_POSTED")
         lines = {str((line.get("product.") or {}).get("code")): line for line in billed["lines"]}
         credited = await self._credited(item, billed)

@@ -1,4 +1,4 @@
-"""Drafts of invoices: what is written into them, and in what one differs from what is wanted."""
+"""Drafts of invoices: the fields that are written into them, and those in which an invoice differs from a record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pv_testing.core.records import Payload, Prepared
 from pv_testing.providers.tryton.listings import INVOICE, day
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 
 MODEL, LINE = "account.invoice", "account.invoice.line"
 LINES = ("invoice", "product.code", "quantity", "unit_price", "description")
@@ -28,7 +28,7 @@ class Drafts:
         sign: 1 of an invoice, -1 of a credit note, which is an invoice of negative quantities.
     """
 
-    def __init__(self, operation: SteppedOperation, item: Prepared, sign: int = 1) -> None:
+    def __init__(self, operation: TrytonOperation, item: Prepared, sign: int = 1) -> None:
         self._operation = operation
         self._setup = operation.tryton.setup
         self._item = item
@@ -50,7 +50,7 @@ class Drafts:
         return int(number)
 
     async def change(self, draft: Item, origins: Mapping[str, int] = NO_ORIGINS) -> None:
-        """Write what is wanted into a draft, unless somebody has changed it since it was read."""
+        """Write the record into a draft, unless it has been changed since it was read."""
         party, currency = await self._parties()
         old = [line["id"] for line in draft["lines"]]
         fields = {
@@ -77,12 +77,13 @@ class Drafts:
             "currency": currency,
             "invoice_date": date.fromisoformat(payload["invoice_date"]),
         }
-        said = await self._operation.ask(self._item, MODEL, "on_change", wanted, ["type", "party"])
+        defaults = await self._operation.ask(self._item, MODEL, "on_change", wanted, ["type", "party"])
         texts = {name: payload.get(name) for name in ("description", "comment")}
-        return {**wanted, **{name: said.get(name) for name in _OF_PARTY}, **texts, **_due(payload)}
+        return {**wanted, **{name: defaults.get(name) for name in _OF_PARTY}, **texts, **_due(payload)}
 
     async def _lines(self, party: int, currency: int, origins: Mapping[str, int]) -> list[dict[str, Any]]:
-        return [await self._line(line, party, currency, origins) for line in self._item.payload["lines"]]
+        lines = self._item.payload["lines"]
+        return [await self._line(line, party, currency, origins) for line in lines]
 
     async def _line(self, line: Payload, party: int, currency: int, origins: Mapping[str, int]) -> dict[str, Any]:
         """Return the fields of a line; account, unit and taxes are those that Tryton has for product and customer."""
@@ -98,18 +99,18 @@ class Drafts:
             "unit_price": Decimal(line["unit_price"]),
             "description": line.get("description"),
         }
-        said = await self._operation.ask(self._item, LINE, "on_change", wanted, ["product"])
-        taxes = [record["id"] for _, record in (said.get("taxes") or {}).get("add", ())]
+        defaults = await self._operation.ask(self._item, LINE, "on_change", wanted, ["product"])
+        taxes = [record["id"] for _, record in (defaults.get("taxes") or {}).get("add", ())]
         origin = origins.get(line["product"])
         return {
             **wanted,
-            **{name: said.get(name) for name in ("account", "unit")},
+            **{name: defaults.get(name) for name in ("account", "unit")},
             "taxes": [["add", taxes]],
             **({"origin": f"{LINE},{origin}"} if origin is not None else {}),
         }
 
 
-async def invoices(operation: SteppedOperation, where: Sequence[Any]) -> list[dict[str, Any]]:
+async def invoices(operation: TrytonOperation, where: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the invoices of customers that meet the conditions, each with its lines.
 
     Args:
@@ -117,45 +118,46 @@ async def invoices(operation: SteppedOperation, where: Sequence[Any]) -> list[di
         where: the conditions.
     """
     domain = [["type", "=", "out"], ["company", "=", await operation.company()], *where]
-    found = {each["id"]: {**each, "lines": []} for each in await operation.search(MODEL, domain, INVOICE)}
-    if found:
-        domain = [["invoice", "in", list(found)], ["type", "=", "line"]]
+    by_id = {each["id"]: {**each, "lines": []} for each in await operation.search(MODEL, domain, INVOICE)}
+    if by_id:
+        domain = [["invoice", "in", list(by_id)], ["type", "=", "line"]]
         for line in await operation.search(LINE, domain, LINES):
-            found[line["invoice"]]["lines"].append(line)
-    return list(found.values())
+            by_id[line["invoice"]]["lines"].append(line)
+    return list(by_id.values())
 
 
-def differences(payload: Payload, found: Item, sign: int = 1) -> list[str]:
+def differences(payload: Payload, invoice: Item, sign: int = 1) -> list[str]:
     """Return the fields in which an invoice isn't what a record wants; amounts are compared apart.
 
     Args:
-        payload: what is wanted.
-        found: the invoice with its lines.
+        payload: the mapped record.
+        invoice: the invoice with its lines.
         sign: -1 of a credit note.
     """
     there = {
-        "party": str(found["party."]["code"]),
-        "invoice_date": day(found["invoice_date"]),
-        "description": _plain(found["description"]),
-        "comment": _plain(found["comment"]),
+        "party": str(invoice["party."]["code"]),
+        "invoice_date": day(invoice["invoice_date"]),
+        "description": _plain(invoice["description"]),
+        "comment": _plain(invoice["comment"]),
     }
     wanted = {name: _plain(payload.get(name)) for name in there}
     if "currency" in payload:
-        wanted["currency"], there["currency"] = payload["currency"], found["currency."]["code"]
+        wanted["currency"], there["currency"] = payload["currency"], invoice["currency."]["code"]
     if "due_date" in payload:
-        wanted["due_date"], there["due_date"] = payload["due_date"], day(found["payment_term_date"])
+        wanted["due_date"], there["due_date"] = payload["due_date"], day(invoice["payment_term_date"])
     different = [name for name in wanted if wanted[name] != there[name]]
-    ours = [
-        _line(each["product"], each["quantity"], each["unit_price"], each.get("description"))
-        for each in payload["lines"]
-    ]
-    theirs = [
-        _line(
-            (each.get("product.") or {}).get("code"), sign * each["quantity"], each["unit_price"], each["description"]
-        )
-        for each in found["lines"]
-    ]
+    ours = [_wanted_line(line) for line in payload["lines"]]
+    theirs = [_line_there(line, sign) for line in invoice["lines"]]
     return different if ours == theirs else [*different, "lines"]
+
+
+def _wanted_line(line: Payload) -> tuple[str, Decimal, Decimal, str]:
+    return _line(line["product"], line["quantity"], line["unit_price"], line.get("description"))
+
+
+def _line_there(line: Item, sign: int) -> tuple[str, Decimal, Decimal, str]:
+    product = (line.get("product.") or {}).get("code")
+    return _line(product, sign * line["quantity"], line["unit_price"], line["description"])
 
 
 def _line(product: Any, quantity: Any, price: Any, description: Any) -> tuple[str, Decimal, Decimal, str]:

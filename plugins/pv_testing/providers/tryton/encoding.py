@@ -27,7 +27,7 @@ def encoded(value: Any) -> Any:
     return value
 
 
-def decoded(said: Any) -> Any:
+def decoded(value: Any) -> Any:
     """Return what Tryton says with decimals and dates as Python has them; other classes stay as they are.
 
     Raises:
@@ -35,13 +35,13 @@ def decoded(said: Any) -> Any:
         ValueError: a date is none.
         KeyError: one of its parts is missing.
     """
-    if isinstance(said, list):
-        return [decoded(each) for each in said]
-    if not isinstance(said, dict):
-        return said
-    kind = said.get(CLASS)
+    if isinstance(value, list):
+        return [decoded(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get(CLASS)
     if kind == "Decimal":
-        return Decimal(said["decimal"])
+        return Decimal(value["decimal"])
     if kind == "date":
-        return date(said["year"], said["month"], said["day"])
-    return {name: decoded(each) for name, each in said.items()}
+        return date(value["year"], value["month"], value["day"])
+    return {name: decoded(each) for name, each in value.items()}

@@ -8,19 +8,20 @@ from typing import Any
 
 from pv_testing.core.errors import Conflict
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
+from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.tryton.drafts import Drafts, differences, invoices
 from pv_testing.providers.tryton.listings import described
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 from pv_testing.providers.unasked import with_unclear
 
 
-class InvoiceOperation(SteppedOperation):
+class InvoiceOperation(TrytonOperation):
     """Makes and changes drafts; Tryton takes any reference twice, so that each is looked up before."""
 
     sign = 1
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Make a draft, or change the one that is there; what Tryton has computed comes with the reply."""
         drafts = Drafts(self, item)
         if item.external_id:
@@ -39,23 +40,22 @@ class InvoiceOperation(SteppedOperation):
         by_key: dict[str, list[Item]] = defaultdict(list)
         for each in await invoices(self, [["reference", "in", [item.key for item in batch]]]):
             by_key[each["reference"]].append(each)
-        seen = list(by_key)
-        found = {item.key: self._found_invoice(item, by_key[item.key]) for item in batch if by_key[item.key]}
-        return with_unclear(found, {item.key: item.key for item in batch}, seen)
+        found = found_by_key(batch, by_key, self._found_invoice)
+        return with_unclear(found, {item.key: item.key for item in batch}, by_key)
 
     def in_effect(self, item: Prepared, there: Item) -> bool:
-        """Say whether an invoice is what is wanted."""
+        """Say whether an invoice is as the record wants it."""
         return there["state"] != "cancelled" and not differences(item.payload, there, self.sign)
 
-    def _found_invoice(self, item: Prepared, found: Sequence[Item]) -> Found:
-        valid = [each for each in found if each["state"] != "cancelled"]
-        there = (valid or found)[-1]
+    def _found_invoice(self, item: Prepared, matches: Sequence[Item]) -> Found:
+        valid = [each for each in matches if each["state"] != "cancelled"]
+        there = (valid or matches)[-1]
         in_effect = self.in_effect(item, there)
         body = described(self.tryton.contract, there)
         return Found(str(there["id"]), in_effect=in_effect, body=body, copies=max(1, len(valid)))
 
 
-async def one(operation: SteppedOperation, item: Prepared, number: int) -> dict[str, Any]:
+async def one(operation: TrytonOperation, item: Prepared, number: int) -> dict[str, Any]:
     """Return an invoice with its lines.
 
     Args:
@@ -66,14 +66,14 @@ async def one(operation: SteppedOperation, item: Prepared, number: int) -> dict[
     Raises:
         Conflict: it isn't there any more.
     """
-    found = await invoices(operation, [["id", "=", number]])
-    if not found:
+    matches = await invoices(operation, [["id", "=", number]])
+    if not matches:
         message = (
             f"invoice {number} is not in Tryton any more, or isn't shown to this user; make one there with the "
             f"reference {item.key!r} and confirm the record with its id"
         )
         raise Conflict(message, key=item.key, code="INVOICE_GONE")
-    return found[0]
+    return matches[0]
 
 
 def require_draft(item: Prepared, there: Item) -> None:

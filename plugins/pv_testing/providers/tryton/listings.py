@@ -10,6 +10,7 @@ from pv_testing.contracts.model import Contract
 from pv_testing.core import keys
 from pv_testing.core.errors import MappingError, NotFound
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from pv_testing.providers.tryton.provider import Item, TrytonProvider
@@ -60,10 +61,11 @@ async def listed(provider: TrytonProvider, name: str, criteria: Mapping[str, str
     for criterion in criteria:
         if criterion not in CRITERIA[name]:
             message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
-            raise MappingError(message, code="FIELD_UNKNOWN")
+            raise MappingError(message, code=Reason.FIELD_UNKNOWN)
     if name == "get_customers":
-        where = [[{"id": "code"}.get(field, field), "=", value] for field, value in criteria.items()]
-        return [customer(each) for each in await provider.search("party.party", where, CUSTOMER, operation=name)]
+        where = [["code" if field == "id" else field, "=", value] for field, value in criteria.items()]
+        parties = await provider.search("party.party", where, CUSTOMER, operation=name)
+        return [customer(party) for party in parties]
     return await (_invoices if name == "get_invoices" else _movements)(provider, name, criteria)
 
 
@@ -79,10 +81,10 @@ async def invoice(provider: TrytonProvider, invoice_id: Any) -> dict[str, Any]:
     """
     number = str(invoice_id)
     where = [["id", "=", int(number)]] if number.isdecimal() else None
-    found = where and await provider.search("account.invoice", where, INVOICE, operation="get_invoice")
-    if not found:
+    matches = where and await provider.search("account.invoice", where, INVOICE, operation="get_invoice")
+    if not matches:
         raise NotFound(f"Tryton has no invoice {invoice_id}, or doesn't show it to this user", code="INVOICE_GONE")
-    return described(provider.contract, found[0])
+    return described(provider.contract, matches[0])
 
 
 async def _invoices(provider: TrytonProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -97,8 +99,8 @@ async def _invoices(provider: TrytonProvider, name: str, criteria: Mapping[str, 
         words = provider.contract.vocabularies["invoice_status"]
         wanted = words.read(words.write(criteria["status"]))
         where.append(["state", "in", [theirs for theirs, ours in words.to_internal.items() if ours == wanted]])
-    found = await provider.search("account.invoice", where, INVOICE, operation=name)
-    return [described(provider.contract, each) for each in found]
+    rows = await provider.search("account.invoice", where, INVOICE, operation=name)
+    return [described(provider.contract, each) for each in rows]
 
 
 async def _movements(provider: TrytonProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -115,9 +117,11 @@ async def _movements(provider: TrytonProvider, name: str, criteria: Mapping[str,
         where.append(["lot.number", "like", f"{keys.prefix(keys.compose(criteria['sr_number']))}%"])
     if "serial_number" in criteria:
         where.append(["lot.number", "like", f"%{keys.below('', criteria['serial_number'])}"])
-    found = await provider.search("stock.move", where, MOVEMENT, operation=name)
-    items = [moved(provider.contract, each) for each in found]
-    return [item for item in items if all(item[field] == value for field, value in criteria.items())]
+    rows = await provider.search("stock.move", where, MOVEMENT, operation=name)
+    movements = [moved(provider.contract, each) for each in rows]
+    for field, value in criteria.items():
+        movements = [movement for movement in movements if movement[field] == value]
+    return movements
 
 
 def customer(party: Item) -> dict[str, Any]:
@@ -130,52 +134,52 @@ def customer(party: Item) -> dict[str, Any]:
     }
 
 
-def described(contract: Contract, found: Item) -> dict[str, Any]:
+def described(contract: Contract, record: Item) -> dict[str, Any]:
     """Return an invoice, or a credit note with positive amounts.
 
     Args:
         contract: has the words.
-        found: with the fields of ``INVOICE``.
+        record: with the fields of ``INVOICE``.
     """
-    sign = -1 if found["untaxed_amount"] < 0 else 1
+    sign = -1 if record["untaxed_amount"] < 0 else 1
     return {
-        "id": str(found["id"]),
-        "invoice_id": str(found["id"]),
-        "external_id": found["reference"] or "",
-        "reference": found["reference"] or "",
-        "number": found["number"] or "",
-        "status": contract.vocabularies["invoice_status"].read(found["state"]),
-        "customer_id": str(found["party."]["code"]),
-        "customer": found["party."]["name"],
-        "invoice_date": day(found["invoice_date"]),
-        "due_date": day(found["payment_term_date"]),
-        "currency": found["currency."]["code"],
-        "po_number": found["description"] or "",
-        "notes": found["comment"] or "",
-        "subtotal": format(sign * found["untaxed_amount"], "f"),
-        "tax": format(sign * found["tax_amount"], "f"),
-        "total": format(sign * found["total_amount"], "f"),
+        "id": str(record["id"]),
+        "invoice_id": str(record["id"]),
+        "external_id": record["reference"] or "",
+        "reference": record["reference"] or "",
+        "number": record["number"] or "",
+        "status": contract.vocabularies["invoice_status"].read(record["state"]),
+        "customer_id": str(record["party."]["code"]),
+        "customer": record["party."]["name"],
+        "invoice_date": day(record["invoice_date"]),
+        "due_date": day(record["payment_term_date"]),
+        "currency": record["currency."]["code"],
+        "po_number": record["description"] or "",
+        "notes": record["comment"] or "",
+        "subtotal": format(sign * record["untaxed_amount"], "f"),
+        "tax": format(sign * record["tax_amount"], "f"),
+        "total": format(sign * record["total_amount"], "f"),
     }
 
 
-def moved(contract: Contract, found: Item) -> dict[str, Any]:
+def moved(contract: Contract, move: Item) -> dict[str, Any]:
     """Return the movement of a module; the number of its lot is service request and serial number.
 
     Args:
         contract: has the words.
-        found: with the fields of ``MOVEMENT``.
+        move: with the fields of ``MOVEMENT``.
     """
-    lot = str((found.get("lot.") or {}).get("number") or "")
+    lot = str((move.get("lot.") or {}).get("number") or "")
     sr_number, serial_number = _numbers(lot)
-    movement = contract.vocabularies["movement"].read(str(found["to_location."]["code"]))
+    movement = contract.vocabularies["movement"].read(str(move["to_location."]["code"]))
     return {
-        "id": str(found["id"]),
+        "id": str(move["id"]),
         "external_id": keys.below(lot, movement),
         "sr_number": sr_number,
         "serial_number": serial_number,
         "movement": movement,
-        "date": day(found["effective_date"]),
-        "status": found["state"].upper(),
+        "date": day(move["effective_date"]),
+        "status": move["state"].upper(),
     }
 
 
@@ -186,6 +190,6 @@ def _numbers(lot: str) -> tuple[str, str]:
     return (parts[0], parts[1]) if len(parts) == 2 else (sr_number, serial_number)
 
 
-def day(found: Any) -> str:
+def day(value: Any) -> str:
     """Return a date as text; empty where there is none."""
-    return found.isoformat() if found else ""
+    return value.isoformat() if value else ""

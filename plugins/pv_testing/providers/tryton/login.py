@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.core.errors import AuthenticationError, Rejected, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.redaction import conceal
 from pv_testing.transports.auth import TokenAuth
 
@@ -36,18 +37,18 @@ class TrytonLogin(TokenAuth):
     async def _fetch(self, session: RestSession) -> Mapping[str, Any]:
         asked = {"id": 0, "method": "common.db.login", "params": [self._username, {"password": self._password}]}
         try:
-            said = (await session.unauthenticated("POST", PATH, json=asked)).json()
+            answer = (await session.unauthenticated("POST", PATH, json=asked)).json()
         except ResponseError:
             message = "the answer to the login is not JSON; base_url must end in the name of the database"
-            raise AuthenticationError(message, code="TOKEN_UNREADABLE") from None
+            raise AuthenticationError(message, code=Reason.TOKEN_UNREADABLE) from None
         except (Rejected, AuthenticationError) as error:
             message = f"Tryton refuses the login ({error.code}); check user, password and the database in base_url"
-            raise AuthenticationError(message, code="CREDENTIALS_REFUSED") from None
-        match said:
+            raise AuthenticationError(message, code=Reason.CREDENTIALS_REFUSED) from None
+        match answer:
             case {"result": [int(user), str(key), *_]}:
                 self._on_token(key)
                 credentials = base64.b64encode(f"{self._username}:{user}:{key}".encode()).decode()
                 self._on_token(credentials)
                 return {"access_token": credentials}
         message = "Tryton wants more than a password from this user; give the integration one that needs no other"
-        raise AuthenticationError(message, code="TOKEN_MISSING")
+        raise AuthenticationError(message, code=Reason.TOKEN_MISSING)

@@ -13,15 +13,15 @@ from pv_testing.core.errors import Conflict
 from pv_testing.core.records import Found, Payload, Prepared, Reply, Verdict
 from pv_testing.providers.tryton.listings import MOVEMENT, day, moved
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 
 MODEL, LOT = "stock.move", "stock.lot"
 
 
-class MovementOperation(SteppedOperation):
+class MovementOperation(TrytonOperation):
     """Moves modules; where one is says its lot's last move."""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Move a module, or do a move that was left undone."""
         move = await self._move(item, int(item.external_id)) if item.external_id else None
         if move is None:
@@ -46,8 +46,12 @@ class MovementOperation(SteppedOperation):
         by_way: dict[tuple[str, str, str], list[Item]] = defaultdict(list)
         for move in await self._moves(domain):
             by_way[_way(move)].append(move)
-        ways = {item.key: (item.payload["product"], _lot(item.payload), item.payload["to"]) for item in batch}
-        return {item.key: self._found_move(item, by_way[ways[item.key]]) for item in batch if by_way[ways[item.key]]}
+        found: dict[str, Found] = {}
+        for item in batch:
+            moves = by_way.get((item.payload["product"], _lot(item.payload), item.payload["to"]))
+            if moves:
+                found[item.key] = self._found_move(item, moves)
+        return found
 
     def _found_move(self, item: Prepared, moves: Sequence[Item]) -> Found:
         done = [move for move in moves if move["state"] == "done"]
@@ -62,12 +66,12 @@ class MovementOperation(SteppedOperation):
         source = await self.tryton.setup.location(await self._source(item), self.name)
         target = await self.tryton.setup.location(item.payload["to"], self.name)
         way = {"from_location": source, "to_location": target}
-        said = await self.ask(item, MODEL, "on_change_with", way, ["unit_price_required"])
+        requirements = await self.ask(item, MODEL, "on_change_with", way, ["unit_price_required"])
         # A module isn't ours, but between such locations Tryton wants a price.
         price = {"unit_price": Decimal(0), "currency": await self.own_currency()}
         return {
             **way,
-            **(price if said.get("unit_price_required") else {}),
+            **(price if requirements.get("unit_price_required") else {}),
             "company": company,
             "product": product,
             "unit": unit,
@@ -90,28 +94,30 @@ class MovementOperation(SteppedOperation):
         gone = here in {names["customer_location"], names["scrap_location"]}
         if comes != gone or (comes and moves):
             message = f"module {_lot(item.payload)} is at {here} in Tryton and can't go to {item.payload['to']}"
-            raise Conflict(f"{message}; record there what is missing, then release", key=item.key, code="WRONG_PLACE")
+            raise Conflict(
+                f"{message}; record the missing movement there, then release", key=item.key, code="WRONG_PLACE"
+            )
         return here
 
     async def _lot_of(self, item: Prepared, product: int) -> int:
         """Return the module's lot, a new one where it has none."""
         number = _lot(item.payload)
         domain = [["number", "=", number], ["product", "=", product]]
-        found = await self.search(LOT, domain, [])
-        if found:
-            return int(found[0]["id"])
+        lots = await self.search(LOT, domain, [])
+        if lots:
+            return int(lots[0]["id"])
         fields = {"number": number, "product": product}
         (made,) = await self.change(item, LOT, "create", [fields])
         return int(made)
 
     async def _move(self, item: Prepared, number: int) -> Item:
-        found = await self._moves([["id", "=", number]])
-        if not found:
+        moves = await self._moves([["id", "=", number]])
+        if not moves:
             message = (
                 f"stock move {number} is not in Tryton any more; book it there, then confirm the record with its id"
             )
             raise Conflict(message, key=item.key, code="MOVE_GONE")
-        return found[0]
+        return moves[0]
 
     async def _moves(self, domain: Sequence[Any]) -> list[dict[str, Any]]:
         company = await self.company()

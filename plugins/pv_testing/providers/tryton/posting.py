@@ -12,15 +12,15 @@ from pv_testing.providers.tryton.drafts import MODEL, invoices
 from pv_testing.providers.tryton.invoices import one, require_draft
 from pv_testing.providers.tryton.listings import described
 from pv_testing.providers.tryton.provider import Item
-from pv_testing.providers.tryton.steps import SteppedOperation
+from pv_testing.providers.tryton.steps import TrytonOperation
 
 POSTED = frozenset({"posted", "paid"})
 
 
-class PostingOperation(SteppedOperation):
+class PostingOperation(TrytonOperation):
     """Posts invoices; for good, as Tryton never lets go of a posted one."""
 
-    async def bring(self, item: Prepared) -> Reply:
+    async def perform(self, item: Prepared) -> Reply:
         """Post an invoice, unless it is posted."""
         there = await posted(self, item, int(item.payload["invoice"]))
         return Reply(Verdict.OK, str(there["id"]), body=described(self.tryton.contract, there))
@@ -29,8 +29,11 @@ class PostingOperation(SteppedOperation):
         """Read the invoices that are to be posted."""
         numbers = [int(item.payload["invoice"]) for item in batch]
         there = {each["id"]: each for each in await invoices(self, [["id", "in", numbers]])}
-        pairs = ((item, there.get(int(item.payload["invoice"]))) for item in batch)
-        return {item.key: self._found_invoice(item, found) for item, found in pairs if found}
+        found: dict[str, Found] = {}
+        for item, number in zip(batch, numbers, strict=True):
+            if number in there:
+                found[item.key] = self._found_invoice(item, there[number])
+        return found
 
     def _found_invoice(self, item: Prepared, there: Item) -> Found:
         in_effect = there["state"] in POSTED and agrees(item, there)
@@ -42,10 +45,10 @@ def agrees(item: Prepared, there: Item, sign: int = 1) -> bool:
     return bool(sign * there["total_amount"] == Decimal(item.payload["total"]))
 
 
-async def posted(operation: SteppedOperation, item: Prepared, number: int, sign: int = 1) -> dict[str, Any]:
+async def posted(operation: TrytonOperation, item: Prepared, number: int, sign: int = 1) -> dict[str, Any]:
     """Post an invoice or a credit note whose total is ours, unless it is posted, and return it.
 
-    Nobody changes the lines of a validated invoice, so that what is compared is what is posted.
+    Tryton doesn't let the lines of a validated invoice be changed, so that the total that was compared is posted.
 
     Args:
         operation: whose step it is.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, ConfigError, PaginationLoop, ResponseError
+from pv_testing.core.reasons import Reason
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.rest import RestOperation, RestProvider
 from pv_testing.providers.tryton.answers import classify
@@ -35,10 +36,10 @@ class TrytonProvider(RestProvider):
     """
 
     def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
-        from pv_testing.providers.tryton.setup import Setup
+        from pv_testing.providers.tryton.setup import TrytonSetup
 
         super().__init__(config, contract, session)
-        self.setup = Setup(self)
+        self.setup = TrytonSetup(self)
         self._preferences: Mapping[str, Any] | None = None
 
     @staticmethod
@@ -50,7 +51,7 @@ class TrytonProvider(RestProvider):
         """
         if config.auth_type != "basic":
             message = f"Tryton gives a session for name and password; set auth_type: basic, not {config.auth_type}"
-            raise ConfigError(message, system=config.system, code="SETTING_MISSING")
+            raise ConfigError(message, system=config.system, code=Reason.SETTING_MISSING)
         return TrytonLogin(str(config.username), str(config.password), on_token)
 
     def operation(self, name: str) -> Operation:
@@ -61,9 +62,9 @@ class TrytonProvider(RestProvider):
         from pv_testing.providers.tryton.invoices import InvoiceOperation
         from pv_testing.providers.tryton.movements import MovementOperation
         from pv_testing.providers.tryton.posting import PostingOperation
-        from pv_testing.providers.tryton.steps import SteppedOperation
+        from pv_testing.providers.tryton.steps import TrytonOperation
 
-        steps: dict[str, type[SteppedOperation]] = {
+        steps: dict[str, type[TrytonOperation]] = {
             "create_customer": CustomerOperation,
             "create_invoice": InvoiceOperation,
             "post_invoice": PostingOperation,
@@ -130,7 +131,7 @@ class TrytonProvider(RestProvider):
             self._preferences = await self._rpc(*call, operation=operation)
         company = self._preferences.get("company")
         if company is None:
-            message = "the user works in no company; give her one in Tryton under Administration, Users"
+            message = "the user works in no company; set the user's company in Tryton under Administration, Users"
             raise ConfigError(message, system=self.contract.system, code="COMPANY_MISSING")
         return int(company), str(self._preferences.get("name") or "")
 
@@ -149,7 +150,7 @@ class TrytonProvider(RestProvider):
         Args:
             model: Tryton's name of it.
             domain: the conditions, such as ``[["code", "=", "17"]]``.
-            fields: what is read of each; ``party.code`` comes as ``{"party.": {"code": …}}``.
+            fields: those that are read of each; ``party.code`` comes as ``{"party.": {"code": …}}``.
             operation: whose step it is.
             key: the business key of the record.
 
@@ -158,19 +159,19 @@ class TrytonProvider(RestProvider):
             PaginationLoop: a page doesn't go on where the one before ended, or there is no end.
         """
         known = {"system": self.contract.system, "provider": self.contract.provider, "operation": operation, "key": key}
-        found: list[dict[str, Any]] = []
+        records: list[dict[str, Any]] = []
         for _ in range(PAGES):
-            last = [["id", ">", found[-1]["id"]]] if found else []
+            last = [["id", ">", records[-1]["id"]]] if records else []
             params = [[*domain, *last], 0, PAGE, [["id", "ASC"]], [*fields, "_timestamp"]]
             page = await self.ask(model, "search_read", *params, operation=operation, key=key)
             try:
-                _goes_on(page, found[-1]["id"] if found else -1)
+                _goes_on(page, records[-1]["id"] if records else -1)
             except ResponseError as error:
                 raise error.about(**known) from None
-            found += page
+            records += page
             if len(page) < PAGE:
-                return found
-        message = f"a search of {model} has no end: {len(found):,} records were read"
+                return records
+        message = f"a search of {model} has no end: {len(records):,} records were read"
         raise PaginationLoop(message, **known)
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
@@ -184,7 +185,7 @@ class TrytonProvider(RestProvider):
 
         self.contract.operation(name)
         if name != "get_invoice":
-            raise ConfigError(f"{name} is no single read of Tryton; list it", code="NO_OPERATION")
+            raise ConfigError(f"{name} is no single read of Tryton; list it", code=Reason.NO_OPERATION)
         return await invoice(self, **arguments)
 
     async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
@@ -198,11 +199,11 @@ class TrytonProvider(RestProvider):
 def _goes_on(page: Any, last: int) -> None:
     """Make sure that a page is one of records, each with a higher id than the one before."""
     if not isinstance(page, list):
-        raise ResponseError("Tryton's answer to a search is no list", code="NO_LIST", excerpt=str(page))
+        raise ResponseError("Tryton's answer to a search is no list", code=Reason.NO_LIST, excerpt=str(page))
     for record in page:
         number = record.get("id") if isinstance(record, Mapping) else None
         if not isinstance(number, int) or isinstance(number, bool):
-            raise ResponseError("Tryton's answer has something without id", code="NO_LIST", excerpt=str(record))
+            raise ResponseError("Tryton's answer has something without id", code=Reason.NO_LIST, excerpt=str(record))
         if number <= last:
             message = f"Tryton gave the record {number} after {last}; a proxy may have answered in its place"
             raise PaginationLoop(message)

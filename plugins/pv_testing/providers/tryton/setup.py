@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from pv_testing.core.errors import Rejected
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from pv_testing.providers.tryton.provider import TrytonProvider
 
 
-class Setup:
+class TrytonSetup:
     """What the laboratory has set up in Tryton.
 
     Args:
@@ -28,39 +29,39 @@ class Setup:
         Raises:
             Rejected: Tryton doesn't have exactly one, or doesn't show it to this user.
         """
-        found = await self._one("party.party", code, operation, "customer", "CUSTOMER_UNKNOWN")
-        return int(found["id"])
+        record = await self._one("party.party", code, operation, "customer", "CUSTOMER_UNKNOWN")
+        return int(record["id"])
 
     async def currency(self, code: str, operation: str) -> int:
         """Return the number of a currency by its ISO code."""
-        found = await self._one("currency.currency", code, operation, "currency", "CURRENCY_UNKNOWN")
-        return int(found["id"])
+        record = await self._one("currency.currency", code, operation, "currency", "CURRENCY_UNKNOWN")
+        return int(record["id"])
 
     async def product(self, code: str, operation: str) -> tuple[int, int]:
         """Return the numbers of a product and of its unit."""
-        found = await self._one(
+        record = await self._one(
             "product.product", code, operation, "product", "PRODUCT_UNKNOWN", fields=("default_uom",)
         )
-        return int(found["id"]), int(found["default_uom"])
+        return int(record["id"]), int(record["default_uom"])
 
     async def location(self, code: str, operation: str) -> int:
         """Return the number of a stock location by code."""
-        found = await self._one("stock.location", code, operation, "location", "LOCATION_UNKNOWN")
-        return int(found["id"])
+        record = await self._one("stock.location", code, operation, "location", "LOCATION_UNKNOWN")
+        return int(record["id"])
 
     async def unit(self, symbol: str, operation: str) -> int:
         """Return the number of a unit of measure by symbol, such as ``l``."""
-        found = await self._one("product.uom", symbol, operation, "unit", "UNIT_UNKNOWN", by="symbol")
-        return int(found["id"])
+        record = await self._one("product.uom", symbol, operation, "unit", Reason.UNIT_UNKNOWN, by="symbol")
+        return int(record["id"])
 
     async def _one(
         self, model: str, code: str, operation: str, what: str, problem: str, *, by: str = "code", fields: Any = ()
     ) -> Mapping[str, Any]:
         if (model, code) not in self._known:
-            found = await self._provider.search(model, [[by, "=", code]], fields, operation=operation)
-            if len(found) != 1:
-                many = f"{len(found)} active records" if found else "no active record"
+            records = await self._provider.search(model, [[by, "=", code]], fields, operation=operation)
+            if len(records) != 1:
+                many = f"{len(records)} active records" if records else "no active record"
                 message = f"Tryton has {many} of the {what} with the {by} {code!r}, or shows this user none of another"
                 raise Rejected(f"{message}; see to it there, then release the record", code=problem)
-            self._known[model, code] = found[0]
+            self._known[model, code] = records[0]
         return self._known[model, code]

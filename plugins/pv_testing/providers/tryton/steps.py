@@ -11,7 +11,7 @@ from pv_testing.providers import stepped
 from pv_testing.providers.tryton.provider import Item, TrytonProvider
 
 
-class SteppedOperation(stepped.SteppedOperation):
+class TrytonOperation(stepped.SteppedOperation):
     """Brings records into effect in Tryton, step by step.
 
     Args:
@@ -45,7 +45,7 @@ class SteppedOperation(stepped.SteppedOperation):
             model: Tryton's name of the model.
             method: of the model.
             params: its arguments.
-            seen: what is changed as it was read; Tryton refuses where somebody else has changed it since.
+            seen: the record as it was read; Tryton refuses the change where it has been changed since.
         """
         return await self.tryton.ask(
             model, method, *params, operation=self.name, key=item.key, repeatable=False, seen=seen

@@ -9,7 +9,7 @@ from alembic import op
 
 from pv_testing.ledger.audit import MARK, Draft, append
 from pv_testing.ledger.evidence import BASELINE
-from pv_testing.ledger.marks import UNTOLD, digest
+from pv_testing.ledger.marks import digest, is_told
 from pv_testing.ledger.store import Writing
 
 revision = "0002"
@@ -61,5 +61,5 @@ def _note_baseline(connection: sa.Connection) -> None:
     if not (marks or records or events):
         return
     detail = {"records": records, "watermarks": len(marks), "schema": revision}
-    drafts = [Draft(_OWNER, MARK, key=name, fingerprint=digest(value)) for name, value in marks if name not in UNTOLD]
+    drafts = [Draft(_OWNER, MARK, key=name, fingerprint=digest(value)) for name, value in marks if is_told(name)]
     append(Writing(connection, time.time()), [Draft(_OWNER, BASELINE, detail=detail), *drafts])
