@@ -135,12 +135,15 @@ def test_what_is_still_missing_is_said_with_the_line_of_the_file() -> None:
         ({"auth_type": "digest"}, "connection pv_lims: unknown auth_type 'digest'; allowed: api_key, basic"),
         ({"scopes": 5}, "the extra field 'scopes' has a value of the wrong type"),
         ({"api_key": ["s3cret"]}, "the extra field 'api_key' has a value of the wrong type"),
-        ({"scopes": [5]}, "the extra field 'scopes' has a value of the wrong type; it must be text or a list of text"),
-        ({"allow_http": "perhaps"}, "the extra field 'allow_http' has a value of the wrong type; it must be True or"),
+        ({"scopes": [5]}, "the extra field 'scopes[0]' has a value of the wrong type; it must be text, not int"),
+        ({"allow_http": "perhaps"}, "the extra field 'allow_http' has a value of the wrong type; it must be true or"),
         ({"allow_http": 1}, "the extra field 'allow_http' has a value of the wrong type"),
-        ({"mappings": {"status_field": 5}}, "'mappings' has a value of the wrong type; it must be a mapping of names"),
+        (
+            {"mappings": {"status_field": 5}},
+            "'mappings.status_field' has a value of the wrong type; it must be text, not",
+        ),
         ({"mappings": "status_field"}, "'mappings' has a value of the wrong type"),
-        ({"options": {"client": ["a"]}}, "'options' has a value of the wrong type"),
+        ({"options": {"client": ["a"]}}, "'options.client' has a value of the wrong type"),
     ],
 )
 def test_an_extra_field_that_can_not_be_meant_is_refused(extra: dict[str, Any], expected: str) -> None:
