@@ -58,14 +58,16 @@ def _refuse_unknown(system: str, name: str) -> None:
 
 def _given(system: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that are said, each as the configuration keeps it."""
-    for name in settings:
+    said = {name: value for name, value in settings.items() if value is not None}
+    for name in said:
         _refuse_unknown(system, name)
-    said = {name: _expanded(system, name, value) for name, value in settings.items() if value is not None}
+    said = {name: _expanded(system, name, value) for name, value in said.items()}
     refuse_unknown_way(said.get("auth_type"), system)
-    section, faults = validate(SystemSection, said, show=False)
+    section, faults = validate(SystemSection, {name: value for name, value in said.items() if value != ""}, show=False)
     if section is None:
         raise ConfigError("; ".join(f"{dotted(place)} {text}" for place, text in faults), system=system)
-    return section.given()
+    empty = (ALIASES.get(name, name) for name, value in said.items() if value == "")
+    return {**{name: SystemSection.model_fields[name].default for name in empty}, **section.given()}
 
 
 def _expanded(system: str, name: str, value: Any) -> Any:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import starmap
 from typing import Any, Protocol
 
 from pv_testing.config.model import SystemConfig, default_contract, refuse_unknown_way
-from pv_testing.config.sections import ALIASES, KEYS, NEEDED, SystemSection
+from pv_testing.config.sections import ALIASES, KEYS, NEEDED, SECRETS, Secret, SystemSection
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import Problem, allowed
 from pv_testing.core.validation import validate
-from pv_testing.core.yaml_file import dotted
+from pv_testing.core.yaml_file import Place, dotted
 
 ELSEWHERE = ("sample_url", "nc_url", "task_url", "invoice_url")
 """Extra fields that the links of the task instances read."""
@@ -55,13 +56,11 @@ def overlay(config: SystemConfig, connection: ConnectionLike) -> SystemConfig:
     Raises:
         ConfigError: the connection has an extra field that means nothing here.
     """
-    given = _settings(connection)
+    given = _kept(connection.conn_id, _settings(connection))
     kind = given.setdefault("auth_type", config.auth_type)
-    refuse_unknown_way(kind, f"connection {connection.conn_id}")
     for value, names in ((connection.login, LOGIN), (connection.password, PASSWORD)):
         if value and kind in names:
-            given.setdefault(names[kind], value)
-    given = _kept(connection.conn_id, given)
+            given.setdefault(names[kind], Secret(value) if names[kind] in SECRETS else value)
     if "provider" in given and "contract" not in given:
         given["contract"] = default_contract(config.system, given["provider"])
     problems = tuple(problem for problem in config.problems if _stands(problem, given))
@@ -87,13 +86,17 @@ def _kept(conn_id: str, given: dict[str, Any]) -> dict[str, Any]:
     switch = given.get("allow_http")
     if isinstance(switch, str):  # a form field is text
         given["allow_http"] = {"true": True, "false": False}.get(switch.lower(), switch)
+    refuse_unknown_way(given.get("auth_type"), f"connection {conn_id}")
     section, faults = validate(SystemSection, given, show=False)
     if section is None:
-        wrong = "; ".join(
-            f"the extra field {dotted(place)!r} has a value of the wrong type; it {text}" for place, text in faults
-        )
-        raise ConfigError(f"connection {conn_id}: {wrong}")
+        raise ConfigError(f"connection {conn_id}: " + "; ".join(starmap(_wrong, faults)))
     return section.given()
+
+
+def _wrong(place: Place, text: str) -> str:
+    if place == ("base_url",):
+        return f"the host {text}"
+    return f"the extra field {dotted(place)!r} has a value of the wrong type; it {text}"
 
 
 def _address(connection: ConnectionLike) -> str:
