@@ -17,7 +17,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 export MPLCONFIGDIR := $(CURDIR)/.run/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test lint bench chaos live constraints clean
+.PHONY: help venv demo test lint schemas bench chaos live constraints clean
 
 help:           ## Say what can be made
 	@echo "make TARGET [ARGS='...'] [PYTHON=/path/to/python]"
@@ -35,6 +35,9 @@ lint: $(READY)  ## Check the code with ruff, the types with mypy, and the layers
 	@$(RUN) -m ruff check .
 	@$(RUN) -m mypy
 	@$(BIN)/lint-imports
+
+schemas: $(READY) ## Write the JSON Schemas of the configuration, of the models that read it
+	@$(RUN) -m pv_testing.cli.schemas
 
 bench: $(READY) ## Measure what a record, a claim and a parsed DAG cost
 	@$(RUN) -m tests.bench $(ARGS)

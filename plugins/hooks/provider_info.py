@@ -27,11 +27,22 @@ def get_provider_info() -> dict[str, Any]:
         "name": "PV testing",
         "description": "Carries the records of photovoltaic test laboratories between their systems.",
         "connection-types": [
-            _system("framework", "PV Testing Framework", "https://api.test-protocols.io/api/v1", _FRAMEWORK),
-            _system("lims", "PV Testing LIMS", "https://lims.company.com/api/v2", _LIMS),
-            _system("qms", "PV Testing QMS", "https://qms.company.com/api", _QMS),
-            _system("pm", "PV Testing PM", "https://pm.company.com/api", _PM),
-            _system("erp", "PV Testing ERP", "https://erp.company.com/api", _ERP),
+            _system("framework", "PV Testing Framework", "https://api.test-protocols.io/api/v1"),
+            _system(
+                "lims",
+                "PV Testing LIMS",
+                "https://lims.company.com/api/v2",
+                "sample_url",
+                "Sample page",
+                "samples/{id}",
+            ),
+            _system(
+                "qms", "PV Testing QMS", "https://qms.company.com/api", "nc_url", "Non-conformance page", "nc/{id}"
+            ),
+            _system("pm", "PV Testing PM", "https://pm.company.com/api", "task_url", "Task page", "tasks/{id}"),
+            _system(
+                "erp", "PV Testing ERP", "https://erp.company.com/api", "invoice_url", "Invoice page", "invoices/{id}"
+            ),
             _LEDGER,
         ],
         "extra-links": [
@@ -48,52 +59,48 @@ def _text(label: str, description: str, **schema: Any) -> Field:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
 
-def _secret(label: str, description: str) -> Field:
-    return _text(label, description, format="password")
+def _fields(system: str) -> dict[str, Field]:
+    """Return the form of a system: the titled keys of its section in the configuration."""
+    from pv_testing.config.sections import SystemSection
 
-
-_AUTHENTICATION: dict[str, Field] = {
-    "api_key": _secret("API key", "For api_key; the password field is used where this is empty."),
-    "api_key_header": _text("API key header", "The header that carries the key; X-API-Key where this is empty."),
-    "client_id": _text("Client id", "For oauth2; the login field is used where this is empty."),
-    "client_secret": _secret("Client secret", "For oauth2; the password field is used where this is empty."),
-    "token_url": _text("Token URL", "For oauth2: where tokens are fetched."),
-    "scopes": _text("Scopes", "For oauth2: what the token is to allow, separated by spaces."),
-    "client_cert": _text("Client certificate", "For mutual TLS, alone or with another type: path of the PEM file."),
-    "client_key": _text("Client key", "Path of the PEM file with the certificate's key."),
-    "ca_cert": _text("CA certificate", "Path of the PEM file that the server is verified with."),
-}
-_PRODUCT: dict[str, Field] = {
-    "provider": _text("Provider", "The product, such as SENAITE, Redmine, Tryton or Custom; else the file's."),
-    "contract": _text("Contract", "A contract in include/mappings, without its ending; else the provider's own."),
-}
-_FRAMEWORK: dict[str, Field] = {
-    "auth_type": _text(
-        "Authentication", "How it knows us.", enum=["jwt", "bearer", "basic", "api_key", "oauth2", "mtls"]
-    ),
-    "contract": _PRODUCT["contract"],
-    **_AUTHENTICATION,
-}
-
-
-def _fields(system: str, page: str, title: str, example: str) -> dict[str, Field]:
-    """Return the form of a system whose product can be chosen, with the page where a person sees a record."""
-    ways = ["api_key", "oauth2", "basic", "bearer", "jwt", "login", "mtls"]
+    hidden = {"provider"} if system == "framework" else set()
     return {
-        "auth_type": _text("Authentication", f"How the {system} knows us.", enum=ways),
-        **_PRODUCT,
-        **_AUTHENTICATION,
-        page: _text(title, f"Where a person sees it, for links: {example}.", format="url"),
+        name: _field(system, name, field.title, field.description or "")
+        for name, field in SystemSection.model_fields.items()
+        if field.title and name not in hidden
     }
 
 
-_LIMS = _fields("LIMS", "sample_url", "Sample page", "https://lims.company.com/samples/{id}")
-_QMS = _fields("QMS", "nc_url", "Non-conformance page", "https://qms.company.com/nc/{id}")
-_PM = _fields("project management", "task_url", "Task page", "https://pm.company.com/tasks/{id}")
-_ERP = _fields("ERP", "invoice_url", "Invoice page", "https://erp.company.com/invoices/{id}")
+def _field(system: str, name: str, title: str, description: str) -> Field:
+    from pv_testing.config.connection import LOGIN, PASSWORD
+    from pv_testing.config.model import default_auth_type
+    from pv_testing.config.sections import AUTH_TYPES, SECRETS
+
+    schema: dict[str, Any] = {"format": "password"} if name in SECRETS else {}
+    if name == "auth_type":
+        first = default_auth_type(system, {})
+        others = [way for way in AUTH_TYPES if way not in {first, "none"}]
+        schema = {"enum": [first, *(way for way in others if (system, way) != ("framework", "login"))]}
+    for standard, keys in (("login", LOGIN), ("password", PASSWORD)):
+        if name in keys.values():
+            description = f"{description.rstrip('.')}; the {standard} field is used where this is empty."
+    return _text(title, description, **schema)
 
 
-def _system(system: str, title: str, example: str, fields: dict[str, Field]) -> dict[str, Any]:
+def _system(system: str, title: str, address: str, *page: str) -> dict[str, Any]:
+    """Return a connection type.
+
+    Args:
+        system: ``lims`` and so on.
+        title: its name in the list of types.
+        address: an example of its base URL.
+        page: of the page where a person sees a record: key, label, and an example that counts from the server's root.
+    """
+    fields = _fields(system)
+    if page:
+        key, label, path = page
+        example = f"{address.partition('/api')[0]}/{path}"
+        fields[key] = _text(label, f"Where a person sees it, for links: {example}.", format="url")
     return {
         "connection-type": f"pv_{system}",
         "hook-name": title,
@@ -101,7 +108,7 @@ def _system(system: str, title: str, example: str, fields: dict[str, Field]) -> 
         "ui-field-behaviour": {
             "hidden-fields": ["schema", "port"],
             "relabeling": {"host": "Base URL", "login": "User", "password": "Password"},
-            "placeholders": {"host": example},
+            "placeholders": {"host": address},
         },
         "conn-fields": fields,
     }

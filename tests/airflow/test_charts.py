@@ -14,7 +14,6 @@ from starlette.routing import Mount
 from starlette.testclient import TestClient
 
 import pv_plugin
-from pv_testing.config.policy import read_policy
 from pv_testing.ledger import Ledger
 from pv_testing.quality.analysis import Analyst
 from pv_testing.quality.capa_policy import CapaPolicy
@@ -33,7 +32,7 @@ def finding() -> Finding:
         Trial(str(n), "PVTP-018", f"M{n}", "SR-1", AT - timedelta(days=n), failed=n < 7, criteria=("Pmax",))
         for n in range(12)
     ]
-    (found,) = Analyst(History(trials), CapaPolicy.of(read_policy("capa")), AT).analyse().findings
+    (found,) = Analyst(History(trials), CapaPolicy.read(), AT).analyse().findings
     return found
 
 

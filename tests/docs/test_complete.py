@@ -15,10 +15,12 @@ import pytest
 
 from hooks.provider_info import get_provider_info
 from pv_testing.__main__ import _parser
-from pv_testing.config.policy import POLICIES, read_policy
+from pv_testing.cli.schemas import POLICIES
+from pv_testing.config.policy import Policy
+from pv_testing.config.sections import AUTH_TYPES, IntegrationsFile
 from pv_testing.core.errors import IntegrationError
+from pv_testing.core.model import json_schema
 from pv_testing.core.reasons import Reason
-from pv_testing.core.schema import validator
 from pv_testing.core.yaml_file import read_yaml
 from pv_testing.domain.status import STATES
 from pv_testing.integrations import ERPClient, FrameworkClient, LIMSClient, PMClient, QMSClient
@@ -112,14 +114,7 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 
 def test_every_key_of_the_configuration_is_described() -> None:
-    schema = validator("integrations").schema
-    keys = {
-        *schema["properties"],
-        *schema["$defs"]["system"]["properties"],
-        *schema["properties"]["lab"]["properties"],
-        *schema["properties"]["ledger"]["properties"],
-        *schema["$defs"]["system"]["properties"]["auth_type"]["enum"],
-    }
+    keys = {*keys_of(json_schema(IntegrationsFile)), *AUTH_TYPES}
     page = text(DOCS / "configuration.md")
     assert [key for key in sorted(keys) if not re.search(rf"`{key}[`:]", page)] == []
 
@@ -145,16 +140,16 @@ def keys_of(schema: Any) -> set[str]:
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_every_key_of_a_policy_is_described(policy: str) -> None:
-    page = text(DOCS / POLICY_PAGES[policy])
-    keys = keys_of(validator(policy).schema)
+def test_every_key_of_a_policy_is_described(policy: type[Policy]) -> None:
+    page = text(DOCS / POLICY_PAGES[policy.NAME])
+    keys = keys_of(json_schema(policy))
     assert keys
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}[`:]", page)] == []
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_every_shipped_policy_is_in_order(policy: str) -> None:
-    assert read_policy(policy, PROJECT / "config" / f"{policy}.yaml")
+def test_every_shipped_policy_is_in_order(policy: type[Policy]) -> None:
+    assert policy.read(PROJECT / "config" / f"{policy.NAME}.yaml")
 
 
 def test_every_field_of_the_connection_forms_is_described() -> None:

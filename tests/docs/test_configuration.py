@@ -176,13 +176,13 @@ def test_the_ledgers_connection_is_a_postgresql_address() -> None:
 
 
 def test_the_extra_field_takes_exactly_what_the_page_lists() -> None:
-    from pv_testing.config.connection import ELSEWHERE, OTHERS, TEXTS
+    from pv_testing.config.connection import EXTRA
 
     (sentence,) = re.findall(r"As JSON, the extra field also takes (.*?)\.", text(PAGE))
     also = set(re.findall(r"`(\w+)`", sentence))
     table = text(PAGE).partition("| form field | says | key of the file |")[2].partition("\n\n")[0]
     listed = set(re.findall(r"\(`(\w+)`\)", table)) - {"host", "login", "password"}
-    assert listed | also == {*TEXTS, *OTHERS, *ELSEWHERE}
+    assert listed | also == set(EXTRA)
 
 
 def test_nothing_comes_back_from_a_lims_that_is_not_bidirectional(tmp_path: Path) -> None:

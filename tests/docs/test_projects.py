@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from decimal import Decimal
 from pathlib import Path
 
 from pv_testing.projects import HoursRule, ProjectRules
@@ -18,9 +17,9 @@ def test_the_printed_rules_are_read_as_the_page_explains_them(tmp_path: Path) ->
     (tmp_path / "projects.yaml").write_text(printed, encoding="utf-8")
     rules = ProjectRules.read(tmp_path / "projects.yaml")
     assert (rules.progress, rules.project, rules.roles) == ("mean", "PV-LAB", ("operator", "engineer"))
-    assert rules.hours_rule("PVTP-018") == HoursRule(Decimal(1), Decimal(6))
-    assert rules.hours_rule("PVTP-052") == HoursRule(Decimal("0.05"), Decimal(40))
-    assert rules.hours_rule("PVTP-001") == HoursRule(Decimal(1), Decimal(8)) == ProjectRules().hours_rule("PVTP-001")
+    assert rules.hours_rule("PVTP-018") == HoursRule(ratio=1, cap=6)
+    assert rules.hours_rule("PVTP-052") == HoursRule(ratio=0.05, cap=40)
+    assert rules.hours_rule("PVTP-001") == HoursRule(ratio=1, cap=8) == ProjectRules().hours_rule("PVTP-001")
 
 
 def test_every_code_of_the_code_is_on_the_page() -> None:

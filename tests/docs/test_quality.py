@@ -22,15 +22,15 @@ def test_the_printed_rules_are_read_as_the_page_explains_them(tmp_path: Path) ->
     )
     assert policy.severity("PVTP-012", [Criterion("Pmax", "FAIL")]) == MINOR
     assert policy.calibration_days == 14
-    assert policy.actions.of("PVTP-035", "Mechanical Testing") == "Measure each bypass diode by itself."
-    assert policy.actions.of("PVTP-010", "Electrical Safety").startswith("Mark the module")
-    assert policy.actions.of("PVTP-001", "Module Performance").startswith("Isolate the module")
+    assert policy.corrective_actions.of("PVTP-035", "Mechanical Testing") == "Measure each bypass diode by itself."
+    assert policy.corrective_actions.of("PVTP-010", "Electrical Safety").startswith("Mark the module")
+    assert policy.corrective_actions.of("PVTP-001", "Module Performance").startswith("Isolate the module")
 
 
 def test_the_shipped_rules_have_the_defaults_of_the_page() -> None:
     shipped, default = QualityPolicy.read(PROJECT / "config" / "quality.yaml"), QualityPolicy()
     assert shipped.critical_protocols == default.critical_protocols
-    assert (shipped.critical_criteria, shipped.calibration_days) == (frozenset(), default.calibration_days)
+    assert (shipped.critical_criteria, shipped.calibration_days) == ((), default.calibration_days)
 
 
 def test_every_field_of_a_report_is_described() -> None:

@@ -42,7 +42,8 @@ def policy(
     **said: Any,
 ) -> BillingPolicy:
     """Return rules with 19 % tax; the customer is looked up by name unless said."""
-    listed = {protocol: [{"price": price}] for protocol, price in prices.items()}
+    some = prices or {"PVTP-999": "1.00"}  # a list without a price is refused
+    listed = {protocol: [{"price": price}] for protocol, price in some.items()}
     usual = {"seller": SELLER, "tax": {"category": "S", "rate": "19"}, "customers": {CUSTOMER: BUYER}}
     own = {"customers": customers} if customers is not None else {}
     return BillingPolicy.of({**usual, **own, **said}, PriceList.of({"currency": currency, "prices": listed}))

@@ -312,7 +312,8 @@ def test_a_booked_module_that_its_request_lists_no_longer_waits_for_a_person(sto
 
 def test_a_laboratory_that_books_no_leaving_is_finished_with_what_it_books(stock):
     store = stock(modules=2, protocols=1, state="complete")
-    some = InventoryPolicy.of({"states": {step: STATES[step] for step in ("received", "stored")}})
+    steps = {step: STATES[step] for step in ("received", "stored")}
+    some = InventoryPolicy.of({"states": STATES}).model_copy(update={"states": steps})
     store.advance("CLOSED")
     store.move(policy=some).raise_for_waiting()
     assert [row["status"] for row in store.rows()] == ["RECEIVED"] * 2 + ["STORED"] * 2

@@ -13,7 +13,7 @@ import pytest
 from pv_testing.billing.differences import differences
 from pv_testing.billing.invoice import Invoice, LineItem, invoice_record
 from pv_testing.billing.parties import Customer, Seller
-from pv_testing.billing.tax import Tax
+from pv_testing.billing.tax import NO_TAX, Tax
 from pv_testing.core.errors import AuthenticationError, ConfigError, NotFound
 from pv_testing.core.places import project_root
 from pv_testing.core.records import Outcome, Record, Result
@@ -108,7 +108,7 @@ def line(price: str, quantity: int = 1, protocol: str = "PVTP-001") -> LineItem:
 
 def bill(sr: str, customer: str, *lines: LineItem, rate: str = "19", **other: Any) -> Invoice:
     """Compute an invoice as this project does."""
-    tax = Tax.of({"category": "S", "rate": rate}) if Decimal(rate) else Tax()
+    tax = Tax(category="S", rate=rate) if Decimal(rate) else NO_TAX
     subtotal = sum((each.total for each in lines), Decimal(0))
     amount = tax.on(subtotal, "EUR")
     known: dict[str, Any] = {
@@ -120,7 +120,7 @@ def bill(sr: str, customer: str, *lines: LineItem, rate: str = "19", **other: An
         "notes": "Twelve modules\nas agreed",
         **other,
     }
-    parties = {"buyer": Customer(plan.CUSTOMER), "seller": Seller("PV Laboratory")}
+    parties = {"buyer": Customer(name=plan.CUSTOMER), "seller": Seller(name="PV Laboratory")}
     return Invoice(
         sr,
         customer,

@@ -29,7 +29,7 @@ def main() -> None:
     seeds = range(parser.parse_args().seeds)
     ours = CapaPolicy.read(POLICY)
     rules = {
-        "the guide's rule alone": replace(ours, signal_required=False, also=()),
+        "the guide's rule alone": ours.model_copy(update={"signal": "stated", "also": ()}),
         "with the signal": ours,
     }
     line = "| --- " * (1 + len(rules)) + "|"

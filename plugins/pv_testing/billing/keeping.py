@@ -65,7 +65,7 @@ def restored(said: Mapping[str, Any], policy: BillingPolicy) -> Invoice:
         currency=said["currency"],
         lines=tuple(lines),
         subtotal=Decimal(said["subtotal"]),
-        tax=Tax(tax["category"], Decimal(tax["rate"]), tax["reason"]),
+        tax=Tax.model_construct(category=tax["category"], rate=Decimal(tax["rate"]), reason=tax["reason"]),
         tax_amount=Decimal(said["tax_amount"]),
         total=Decimal(said["total"]),
         delivered_on=date.fromisoformat(said["delivered_on"]),

@@ -2,118 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from pv_testing.billing.tax import Tax
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where a party is.
-
-    Attributes:
-        lines: street and what else stands before the city, at most three.
-        postcode: of the city.
-        city: its name.
-        country: ISO 3166's code of two letters.
-    """
-
-    lines: tuple[str, ...] = ()
-    postcode: str = ""
-    city: str = ""
-    country: str = ""
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Address:
-        """Return the address that a mapping describes."""
-        return cls(**{**said, "lines": tuple(said.get("lines") or ())})
-
-
-@dataclass(frozen=True, slots=True)
-class Bank:
-    """Where the customer pays to.
-
-    Attributes:
-        iban: the account.
-        bic: the bank.
-        account_name: whose account it is.
-    """
-
-    iban: str
-    bic: str = ""
-    account_name: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Seller:
-    """The laboratory.
-
-    Attributes:
-        name: its legal name.
-        address: where it is.
-        vat_id: with the country's letters.
-        registration: its number in the commercial register.
-        email: where answers to an invoice go.
-        bank: where the customer pays to.
-    """
-
-    name: str = ""
-    address: Address = field(default_factory=Address)
-    vat_id: str = ""
-    registration: str = ""
-    email: str = ""
-    bank: Bank | None = None
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Seller:
-        """Return the seller that a mapping describes.
-
-        Raises:
-            ValueError: the IBAN's check digits are wrong.
-        """
-        bank = Bank(**said["bank"]) if said.get("bank") else None
-        if bank and not iban_is_right(bank.iban):
-            raise ValueError("the check digits of the IBAN are wrong; look for a mistyped digit")
-        return cls(**{**said, "address": Address.of(said.get("address") or {}), "bank": bank})
-
-
-@dataclass(frozen=True, slots=True)
-class Customer:
-    """Who pays.
-
-    Attributes:
-        name: as the framework has it.
-        erp_id: its id in the ERP; empty where it is to be looked up there by name.
-        vat_id: with the country's letters.
-        address: where it is.
-        email: where invoices go.
-        buyer_reference: what the customer wants to find on invoices, such as a cost centre or a Leitweg-ID.
-        payment_days: its own terms of payment.
-        tax: its own tax, such as reverse charge.
-    """
-
-    name: str
-    erp_id: str = ""
-    vat_id: str = ""
-    address: Address = field(default_factory=Address)
-    email: str = ""
-    buyer_reference: str = ""
-    payment_days: int | None = None
-    tax: Tax | None = None
-
-    @classmethod
-    def of(cls, name: str, said: Mapping[str, Any]) -> Customer:
-        """Return the customer that a mapping describes.
-
-        Raises:
-            ValueError: rate or reason of its tax don't go with the category.
-        """
-        tax = Tax.of(said["tax"]) if said.get("tax") else None
-        return cls(name, **{**said, "address": Address.of(said.get("address") or {}), "tax": tax})
+from pv_testing.core.model import Model, Text
 
 
 def iban_is_right(iban: str) -> bool:
     """Say whether the check digits of an IBAN are right (ISO 13616: 97 leaves a remainder of 1)."""
     return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 == 1
+
+
+def _checked(iban: str) -> str:
+    if not iban_is_right(iban):
+        raise ValueError("the check digits of the IBAN are wrong; look for a mistyped digit")
+    return iban
+
+
+VatId = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Z]{2}[A-Za-z0-9+*.]{2,13}$",
+        description="a VAT number that begins with the country's two letters",
+    ),
+]
+Email = Annotated[str, Field(pattern=r"^[^@\s]+@[^@\s]+$", description="an e-mail address")]
+Days = Annotated[
+    int,
+    Field(ge=0, le=365, description="Days from the invoice's date to the day when it is due; 30 without it."),
+]
+
+
+class Address(Model):
+    """Where a party is."""
+
+    lines: Annotated[tuple[Text, ...], Field(strict=False, max_length=3)] = Field(
+        (), description="Street and what else stands before the city."
+    )
+    postcode: Text = Field("", description="Of the city, quoted.")
+    city: Text = Field("", description="Its name.")
+    country: str = Field(pattern="^[A-Z]{2}$", description="a code of ISO 3166 of two letters such as DE")
+
+
+class Bank(Model):
+    """Where customers pay to."""
+
+    iban: Annotated[str, Field(pattern="^[A-Z]{2}[0-9]{2}[A-Z0-9]{11,30}$"), AfterValidator(_checked)] = Field(
+        description="an IBAN without spaces"
+    )
+    bic: str = Field("", pattern="^[A-Z0-9]{8}([A-Z0-9]{3})?$", description="a BIC of 8 or 11 characters")
+    account_name: Text = Field("", description="Whose account it is.")
+
+
+NOWHERE = Address.model_construct(country="")
+"""The address of a party of which none is known."""
+
+
+class Seller(Model):
+    """The laboratory, as e-invoices name it."""
+
+    name: Text = Field(description="Its legal name.")
+    address: Address = NOWHERE
+    vat_id: VatId = ""
+    registration: Text = Field("", description="Its number in the commercial register.")
+    email: Email = ""
+    bank: Bank | None = None
+
+
+UNNAMED = Seller.model_construct(name="")
+"""The seller where nothing is said of the laboratory."""
+
+
+class CustomerSection(Model):
+    """What is known of a customer."""
+
+    erp_id: Text = Field("", description="The customer's id in the ERP, quoted; looked up there by name without it.")
+    vat_id: VatId = ""
+    address: Address = NOWHERE
+    email: Email = ""
+    buyer_reference: Text = Field(
+        "", description="What the customer wants to find on invoices, such as a cost centre or a Leitweg-ID."
+    )
+    payment_days: Days | None = None
+    tax: Tax | None = None
+
+
+class Customer(CustomerSection):
+    """Who pays: what is known of it, and its name as the framework has it."""
+
+    name: str

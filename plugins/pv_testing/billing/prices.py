@@ -2,34 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar, TypeVar
 
+from pydantic import AfterValidator, ConfigDict, Field, ValidationInfo, field_validator
+
+from pv_testing.config.policy import Policy
 from pv_testing.core.errors import DataError
-from pv_testing.core.problems import Problem, refuse
+from pv_testing.core.model import Model, Text, Written
 from pv_testing.core.reasons import Reason
 from pv_testing.domain.money import UNIT_PLACES, exact, minor_digits, percent_of, round_to
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
-    """When an entry of the price list holds.
+def _payable(currency: str) -> str:
+    minor_digits(currency)
+    return currency
 
-    Attributes:
-        customer: the customer's name in the framework; empty for every customer.
-        priority: the request's priority; empty for every priority.
-        valid_from: the first day.
-        valid_to: the last day.
-    """
 
-    customer: str = ""
-    priority: str = ""
-    valid_from: date = date.min
-    valid_to: date = date.max
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"there is no day {text}") from None
+
+
+AmountText = Annotated[str, Field(pattern=r"^(?=.*[1-9])(0|[1-9][0-9]{0,8})(\.[0-9]{1,4})?$")]
+PercentText = Annotated[str, Field(pattern=r"^([0-9]{1,3}|-[0-9]{1,2})(\.[0-9]{1,2})?$")]
+DayText = Annotated[str, Field(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")]
+Day = Annotated[date, Written(DayText, _day), Field(description='a quoted day such as "2026-01-01", included')]
+Currency = Annotated[
+    str, Field(pattern="^[A-Z]{3}$", description="a code of ISO 4217 such as EUR"), AfterValidator(_payable)
+]
+
+
+class Condition(Model):
+    """When an entry of the price list holds."""
+
+    customer: Text = Field("", description="The customer's name in the framework; every customer without it.")
+    priority: str = Field(
+        "",
+        pattern="^[a-z][a-z0-9_-]*$",
+        description="a priority of the framework in small letters, such as urgent; every priority without it",
+    )
+    valid_from: Day = date.min
+    valid_to: Day = date.max
+
+    @field_validator("valid_to")
+    @classmethod
+    def _is_not_before(cls, last: date, info: ValidationInfo) -> date:
+        first = info.data.get("valid_from", date.min)
+        if first > last:
+            raise ValueError(f"{last} is before {first}, so that it never holds")
+        return last
 
     @property
     def rank(self) -> tuple[bool, bool]:
@@ -45,21 +72,39 @@ class Condition:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One price, or one surcharge.
+class Entry(Condition):
+    """One price."""
 
-    Attributes:
-        number: the price of one module, or the surcharge in per cent.
-        when: when it holds.
-        place: where the price list says it, for messages.
-        currency: of a price.
-    """
+    price: Annotated[Decimal, Written(AmountText, exact)] = Field(
+        description='a quoted amount above zero with at most four decimals, such as "500.00"'
+    )
+    per: int = Field(1, ge=1, description="For how many modules the price is; 1 without it.")
+    currency: Currency = ""
 
-    number: Decimal
-    when: Condition
-    place: str
-    currency: str = ""
+    @field_validator("per")
+    @classmethod
+    def _divides(cls, per: int, info: ValidationInfo) -> int:
+        unit = info.data.get("price", Decimal(0)) / per
+        if unit != round_to(unit, UNIT_PLACES):
+            raise ValueError(f"the price of one module would have more than {UNIT_PLACES} decimals")
+        return per
+
+    @property
+    def unit(self) -> Decimal:
+        """The price of one module."""
+        return self.price / self.per
+
+
+class Surcharge(Condition):
+    """What is added to prices, in per cent."""
+
+    priority: str = Field(
+        pattern="^[a-z][a-z0-9_-]*$",
+        description="a priority of the framework in small letters, such as urgent",
+    )
+    percent: Annotated[Decimal, Written(PercentText, exact)] = Field(
+        description='a quoted number of per cent such as "25"; a negative one down to "-99.99" is a discount'
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,48 +120,23 @@ class Price:
     currency: str
 
 
-@dataclass(frozen=True)
-class PriceList:
-    """The laboratory's prices.
+Entries = Annotated[tuple[Entry, ...], Field(strict=False, min_length=1)]
+Holding = TypeVar("Holding", bound=Condition)
 
-    Attributes:
-        prices: by protocol.
-        surcharges: by priority.
-    """
 
-    prices: Mapping[str, tuple[Entry, ...]]
-    surcharges: tuple[Entry, ...] = ()
+class PriceList(Policy):
+    """The laboratory's prices."""
 
-    @classmethod
-    def read(cls, path: str | Path | None = None) -> PriceList:
-        """Read ``prices.yaml``.
+    NAME: ClassVar[str] = "prices"
+    model_config = ConfigDict(title="What a test costs")
 
-        Args:
-            path: the file; the one beside the configuration file by default.
-
-        Raises:
-            ConfigError: for each thing that is wrong, with its place.
-        """
-        from pv_testing.config.policy import read_policy
-
-        return cls.of(read_policy("prices", path), str(path or "prices.yaml"))
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any], file: str = "prices.yaml") -> PriceList:
-        """Return the price list that a mapping of the shape of ``prices.yaml`` describes.
-
-        Raises:
-            ConfigError: for each thing that is wrong, with its place.
-        """
-        reader = _Reader(file, said["currency"])
-        prices = {
-            protocol: tuple(reader.price(entry, f"prices.{protocol}[{number}]") for number, entry in enumerate(entries))
-            for protocol, entries in said["prices"].items()
-        }
-        listed = enumerate(said.get("surcharges") or ())
-        surcharges = tuple(reader.surcharge(entry, f"surcharges[{number}]") for number, entry in listed)
-        refuse(reader.problems)
-        return cls(prices, surcharges)
+    currency: Currency
+    prices: Annotated[Mapping[str, Entries], Field(min_length=1)] = Field(
+        description="By protocol: one entry or several, of which the most special one that holds is taken."
+    )
+    surcharges: Annotated[tuple[Surcharge, ...], Field(strict=False)] = Field(
+        (), description="What is added to prices that don't name the request's priority themselves."
+    )
 
     def price(self, protocol: str, customer: str, priority: str, on: date) -> Price:
         """Return what one module costs.
@@ -135,73 +155,30 @@ class PriceList:
         """
         asked = (customer, priority.strip().lower(), on)
         who = f"{protocol} for {customer or 'an unnamed customer'}, priority {priority or 'none'}, on {on}"
-        best = _most_special(self.prices.get(protocol, ()), *asked)
-        if not best:
+        chosen = _only(f"prices.{protocol}", self.prices.get(protocol, ()), who, *asked)
+        if chosen is None:
             raise DataError(f"prices.yaml has no price of {who}; add one", code=Reason.PRICE_MISSING)
-        chosen = _only(best, who)
-        unit = chosen.number
-        above = [] if chosen.when.priority else _most_special(self.surcharges, *asked)
-        if above:
-            unit = round_to(unit + percent_of(unit, _only(above, who).number), UNIT_PLACES)
-        return Price(unit, chosen.currency)
+        unit = chosen.unit
+        above = None if chosen.priority else _only("surcharges", self.surcharges, who, *asked)
+        if above is not None:
+            unit = round_to(unit + percent_of(unit, above.percent), UNIT_PLACES)
+        return Price(unit, chosen.currency or self.currency)
 
 
-def _most_special(entries: Iterable[Entry], customer: str, priority: str, on: date) -> list[Entry]:
-    fitting = [entry for entry in entries if entry.when.holds(customer, priority, on)]
-    highest = max((entry.when.rank for entry in fitting), default=None)
-    return [entry for entry in fitting if entry.when.rank == highest]
+def _only(place: str, entries: Sequence[Holding], who: str, customer: str, priority: str, on: date) -> Holding | None:
+    """Return the most special entry that holds, where there is one.
 
-
-def _only(entries: list[Entry], who: str) -> Entry:
-    if len(entries) > 1:
-        places = ", ".join(entry.place for entry in entries)
-        text = f"prices.yaml has {len(entries)} equally special entries for {who}: {places}; end one before the other"
+    Raises:
+        DataError: several are equally special.
+    """
+    fitting = [(number, each) for number, each in enumerate(entries) if each.holds(customer, priority, on)]
+    highest = max((entry.rank for _, entry in fitting), default=None)
+    best = [(number, entry) for number, entry in fitting if entry.rank == highest]
+    if len(best) > 1:
+        places = ", ".join(f"{place}[{number}]" for number, _ in best)
+        text = f"prices.yaml has {len(best)} equally special entries for {who}: {places}; end one before the other"
         raise DataError(text, code=Reason.PRICE_AMBIGUOUS)
-    return entries[0]
-
-
-class _Reader:
-    """Reads entries that are of the right shape, and collects what is wrong with their content."""
-
-    def __init__(self, file: str, currency: str) -> None:
-        self.file = file
-        self.currency = currency
-        self.problems: list[Problem] = []
-        self._known(currency, "currency")
-
-    def price(self, said: Mapping[str, Any], place: str) -> Entry:
-        currency = said.get("currency", self.currency)
-        self._known(currency, f"{place}.currency")
-        number = exact(said["price"]) / said.get("per", 1)
-        if number != round_to(number, UNIT_PLACES):
-            self._wrong(f"{place}.per", f"the price of one module would have more than {UNIT_PLACES} decimals")
-        return Entry(number, self._condition(said, place), place, currency)
-
-    def surcharge(self, said: Mapping[str, Any], place: str) -> Entry:
-        return Entry(exact(said["percent"]), self._condition(said, place), place)
-
-    def _condition(self, said: Mapping[str, Any], place: str) -> Condition:
-        first = self._day(said.get("valid_from"), f"{place}.valid_from", date.min)
-        last = self._day(said.get("valid_to"), f"{place}.valid_to", date.max)
-        if first > last:
-            self._wrong(f"{place}.valid_to", f"{last} is before {first}, so that it never holds")
-        return Condition(said.get("customer", ""), said.get("priority", ""), first, last)
-
-    def _day(self, text: str | None, place: str, otherwise: date) -> date:
-        try:
-            return date.fromisoformat(text) if text else otherwise
-        except ValueError:
-            self._wrong(place, f"there is no day {text}")
-            return otherwise
-
-    def _known(self, currency: str, place: str) -> None:
-        try:
-            minor_digits(currency)
-        except ValueError as error:
-            self._wrong(place, str(error))
-
-    def _wrong(self, place: str, text: str) -> None:
-        self.problems.append(Problem(self.file, 0, place, text))
+    return best[0][1] if best else None
 
 
 def one_currency(prices: Iterable[Price]) -> str:

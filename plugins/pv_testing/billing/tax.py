@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
+from pydantic import Field, model_validator
+
+from pv_testing.core.model import Model, Text, Written
 from pv_testing.domain.money import exact, percent_of, rounded
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 STANDARD = "S"
 OUTSIDE = "O"
@@ -21,35 +25,34 @@ REASONS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Tax:
-    """How an invoice is taxed.
+Rate = Annotated[str, Field(pattern=r"^[0-9]{1,2}(\.[0-9]{1,2})?$")]
 
-    Attributes:
-        category: EN 16931's code: S standard rate, Z zero rate, E exempt, AE reverse charge, G export, O outside.
-        rate: in per cent; 0 in every category but S.
-        reason: why there is none.
-    """
 
-    category: str = OUTSIDE
-    rate: Decimal = Decimal(0)
-    reason: str = REASONS[OUTSIDE][1]
+class Tax(Model):
+    """How invoices are taxed; outside the scope of VAT without it."""
 
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> Tax:
-        """Return the tax that a mapping with ``category``, ``rate`` and ``reason`` describes; none where it is empty.
+    category: Literal["S", "Z", "E", "AE", "G", "O"] = Field(
+        description=(
+            "EN 16931's code: S standard rate, Z zero rate, E exempt, AE reverse charge, G export, O outside the scope "
+            "of VAT."
+        )
+    )
+    rate: Annotated[Decimal, Written(Rate, exact)] = Field(
+        Decimal(0), description='a quoted rate in per cent such as "19"; only category S has one'
+    )
+    reason: Text = Field(
+        default_factory=lambda given: REASONS.get(given.get("category", ""), ("", ""))[1],
+        description="Why there is no tax, as the law words it; needed for E, known for AE, G and O.",
+    )
 
-        Raises:
-            ValueError: rate or reason don't go with the category.
-        """
-        category = said.get("category", OUTSIDE)
-        rate = exact(said.get("rate", "0"))
-        reason = said.get("reason") or REASONS.get(category, ("", ""))[1]
-        if (category == STANDARD) != (rate > 0):
-            raise ValueError("category S needs a rate above 0" if category == STANDARD else f"{category} has rate 0")
-        if category == EXEMPT and not reason:
+    @model_validator(mode="after")
+    def _goes_together(self) -> Self:
+        if (self.category == STANDARD) != (self.rate > 0):
+            standard = self.category == STANDARD
+            raise ValueError("category S needs a rate above 0" if standard else f"{self.category} has rate 0")
+        if self.category == EXEMPT and not self.reason:
             raise ValueError("category E needs the reason, as the law words it")
-        return cls(category, rate, reason)
+        return self
 
     @property
     def reason_code(self) -> str:
@@ -59,3 +62,7 @@ class Tax:
     def on(self, amount: Decimal, currency: str) -> Decimal:
         """Return the tax on an amount, rounded half-up: 19 % of 4300.00 EUR is 817.00 EUR."""
         return rounded(percent_of(amount, self.rate), currency)
+
+
+NO_TAX = Tax(category="O")
+"""What is on an invoice where nothing is said of tax."""

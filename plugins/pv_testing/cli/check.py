@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from pv_testing.cli.schemas import POLICIES
 from pv_testing.config import Config, SystemConfig, config_path, load_config
 from pv_testing.config.options import chosen
-from pv_testing.config.policy import POLICIES, read_policy
 from pv_testing.contracts import Contract, load_contract, load_field_mappings
 from pv_testing.contracts.units import is_known
 from pv_testing.core.errors import ConfigError, IntegrationError, redact
@@ -82,13 +81,13 @@ def _contracts() -> Iterator[Outcome]:
 
 def _policies(folder: Path) -> Iterator[Outcome]:
     yield from _renaming(folder / f"{_FIELD_MAPPINGS}.yaml")
-    for name in POLICIES:
-        file = folder / f"{name}.yaml"
+    for policy in POLICIES:
+        file = folder / f"{policy.NAME}.yaml"
         if not file.exists():
             continue
         try:
-            said = read_policy(name, file)
-            yield Outcome(str(file), "can be read" + (_approval(said) if name == "capa" else ""))
+            rules = policy.read(file)
+            yield Outcome(str(file), "can be read" + (_approval(rules) if isinstance(rules, CapaPolicy) else ""))
         except IntegrationError as error:
             yield _failed(str(file), error)
 
@@ -103,9 +102,9 @@ def _renaming(file: Path) -> Iterator[Outcome]:
         yield _failed(str(file), error)
 
 
-def _approval(said: Mapping[str, Any]) -> str:
+def _approval(rules: CapaPolicy) -> str:
     """Say who may approve a CAPA where that isn't narrowed down."""
-    approval = CapaPolicy.of(said).approval
+    approval = rules.approval
     if not approval.required:
         return "; CAPAs are raised without asking anyone"
     return "" if approval.approvers else "; approvers is empty: anyone who may edit the DAG's tasks may approve a CAPA"

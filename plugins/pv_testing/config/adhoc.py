@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields, replace
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from pv_testing.config.kinds import wanted
-from pv_testing.config.load import kept, load_config, scope_names
-from pv_testing.config.model import ALIASES, ONE_WAY, SystemConfig, default_auth_type, default_contract
+from pv_testing.config.load import load_config
+from pv_testing.config.model import (
+    ONE_WAY,
+    SystemConfig,
+    default_auth_type,
+    default_contract,
+    refuse_unknown_way,
+)
+from pv_testing.config.sections import ALIASES, KEYS, SystemSection
 from pv_testing.config.variables import Missing, expand
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import allowed, refuse
+from pv_testing.core.validation import validate
+from pv_testing.core.yaml_file import dotted
 
-_INNER = frozenset({"system", "where", "problems", "enabled", "connection"})
-KNOWN = tuple(field.name for field in fields(SystemConfig) if field.name not in _INNER)
+KNOWN = tuple(name for name in KEYS if name not in {"enabled", "connection"})
 
 
 def system_config(system: str, base_url: str | None = None, **settings: Any) -> SystemConfig:
@@ -29,38 +35,42 @@ def system_config(system: str, base_url: str | None = None, **settings: Any) -> 
     Raises:
         ConfigError: the file can't be used, a setting is unknown, missing or of the wrong type.
     """
-    given = {_known(system, name): _read(system, name, value) for name, value in settings.items() if value is not None}
+    given = _given(system, settings if not base_url else {**settings, "base_url": base_url})
     if not base_url:
         config = load_config().systems[system]
         if not given:
             return config.ready()
     else:
-        config = SystemConfig(system=system, auth_type=default_auth_type(system, {}))
-        given["base_url"] = _read(system, "base_url", base_url)
+        config = SystemConfig(system=system)
         given.setdefault("auth_type", default_auth_type(system, given))
     if not given.get("contract") and (base_url or "provider" in given):
         given["contract"] = default_contract(system, given.get("provider", ""))
     refuse(() if given.get("contract") else config.without_contract())
-    return replace(config, **{name: kept(name, value) for name, value in given.items()}, problems=()).ready()
+    return config.overlay(**given, problems=()).ready()
 
 
-def _known(system: str, name: str) -> str:
-    known = ALIASES.get(name, name)
-    if known not in KNOWN:
+def _refuse_unknown(system: str, name: str) -> None:
+    if ALIASES.get(name, name) not in KNOWN:
         raise ConfigError(f"unknown setting {name!r}; {allowed(name, KNOWN)}", system=system)
-    if known == "bidirectional" and system != "lims":
+    if name == "bidirectional" and system != "lims":
         raise ConfigError(f"{name} {ONE_WAY}", system=system)
-    return known
 
 
-def _read(system: str, name: str, value: Any) -> Any:
-    kind = wanted(name, value)
-    if kind:
-        raise ConfigError(f"{name} must be {kind}, not {type(value).__name__}", system=system)
-    if name == "scopes":
-        return scope_names(value)
-    if isinstance(value, Path):
-        value = str(value)
+def _given(system: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings that are said, each as the configuration keeps it."""
+    said = {name: value for name, value in settings.items() if value is not None}
+    for name in said:
+        _refuse_unknown(system, name)
+    said = {name: _expanded(system, name, value) for name, value in said.items()}
+    refuse_unknown_way(said.get("auth_type"), system)
+    section, faults = validate(SystemSection, {name: value for name, value in said.items() if value != ""}, show=False)
+    if section is None:
+        raise ConfigError("; ".join(f"{dotted(place)} {text}" for place, text in faults), system=system)
+    empty = (ALIASES.get(name, name) for name, value in said.items() if value == "")
+    return {**{name: SystemSection.model_fields[name].default for name in empty}, **section.given()}
+
+
+def _expanded(system: str, name: str, value: Any) -> Any:
     try:
         return expand(value, os.environ) if isinstance(value, str) else value
     except Missing as missing:

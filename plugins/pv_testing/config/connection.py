@@ -3,36 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from itertools import starmap
 from typing import Any, Protocol
 
-from pv_testing.config.kinds import wanted
-from pv_testing.config.load import kept, scope_names
-from pv_testing.config.model import ALIASES, NEEDED, SystemConfig, default_contract, refuse_unknown_way
+from pv_testing.config.model import SystemConfig, default_contract, refuse_unknown_way
+from pv_testing.config.sections import ALIASES, KEYS, NEEDED, SECRETS, Secret, SystemSection
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import Problem, allowed
+from pv_testing.core.validation import validate
+from pv_testing.core.yaml_file import Place, dotted
 
-TEXTS = (
-    "auth_type",
-    "provider",
-    "contract",
-    "api_key",
-    "api_key_header",
-    "username",
-    "password",
-    "token",
-    "client_id",
-    "client_secret",
-    "token_url",
-    "client_cert",
-    "client_key",
-    "ca_cert",
-)
-OTHERS = ("scopes", "mappings", "options", "allow_http")
 ELSEWHERE = ("sample_url", "nc_url", "task_url", "invoice_url")
+"""Extra fields that the links of the task instances read."""
+NOT_HERE = ("enabled", "provider_class", "connection", "base_url", "sync_interval", "bidirectional")
+EXTRA = (*(key for key in KEYS if key not in NOT_HERE), *ELSEWHERE)
+"""The extra fields of a connection."""
 
-_LOGIN = {"basic": "username", "jwt": "username", "login": "username", "oauth2": "client_id", "mtls": "client_id"}
-_PASSWORD = {
+LOGIN = {"basic": "username", "jwt": "username", "login": "username", "oauth2": "client_id", "mtls": "client_id"}
+PASSWORD = {
     "api_key": "api_key",
     "basic": "password",
     "bearer": "token",
@@ -68,17 +56,15 @@ def overlay(config: SystemConfig, connection: ConnectionLike) -> SystemConfig:
     Raises:
         ConfigError: the connection has an extra field that means nothing here.
     """
-    given = _settings(connection)
+    given = _kept(connection.conn_id, _settings(connection))
     kind = given.setdefault("auth_type", config.auth_type)
-    refuse_unknown_way(kind, f"connection {connection.conn_id}")
-    for value, names in ((connection.login, _LOGIN), (connection.password, _PASSWORD)):
+    for value, names in ((connection.login, LOGIN), (connection.password, PASSWORD)):
         if value and kind in names:
-            given.setdefault(names[kind], value)
+            given.setdefault(names[kind], Secret(value) if names[kind] in SECRETS else value)
     if "provider" in given and "contract" not in given:
         given["contract"] = default_contract(config.system, given["provider"])
     problems = tuple(problem for problem in config.problems if _stands(problem, given))
-    changed = {name: kept(name, value) for name, value in given.items()}
-    return replace(config, **changed, connection=connection.conn_id, problems=problems)
+    return config.overlay(**given, connection=connection.conn_id, problems=problems)
 
 
 def _settings(connection: ConnectionLike) -> dict[str, Any]:
@@ -86,26 +72,31 @@ def _settings(connection: ConnectionLike) -> dict[str, Any]:
     given = {}
     for written, value in connection.extra_dejson.items():
         name = ALIASES.get(written, written)
-        if name not in (*TEXTS, *OTHERS, *ELSEWHERE):
-            known = allowed(name, (*TEXTS, *OTHERS, *ELSEWHERE))
+        if name not in EXTRA:
+            known = allowed(name, EXTRA)
             raise ConfigError(f"connection {connection.conn_id}: unknown extra field {name!r}; {known}")
-        if value in (None, "") or name in ELSEWHERE:
-            continue
-        given[name] = _read(connection.conn_id, name, value)
+        if value not in (None, "") and name not in ELSEWHERE:
+            given[name] = value
     address = _address(connection)
     return {**given, "base_url": address} if address else given
 
 
-def _read(conn_id: str, name: str, value: Any) -> Any:
-    if name == "allow_http" and isinstance(value, str):
-        value = {"true": True, "false": False}.get(value.lower(), value)  # a form field is text
-    kind = wanted(name, value)
-    if kind:
-        text = f"the extra field {name!r} has a value of the wrong type; it must be {kind}"
-        raise ConfigError(f"connection {conn_id}: {text}")
-    if name == "scopes":
-        return scope_names(value)
-    return dict(value) if isinstance(value, Mapping) else value
+def _kept(conn_id: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return what a connection says, each as the configuration keeps it."""
+    switch = given.get("allow_http")
+    if isinstance(switch, str):  # a form field is text
+        given["allow_http"] = {"true": True, "false": False}.get(switch.lower(), switch)
+    refuse_unknown_way(given.get("auth_type"), f"connection {conn_id}")
+    section, faults = validate(SystemSection, given, show=False)
+    if section is None:
+        raise ConfigError(f"connection {conn_id}: " + "; ".join(starmap(_wrong, faults)))
+    return section.given()
+
+
+def _wrong(place: Place, text: str) -> str:
+    if place == ("base_url",):
+        return f"the host {text}"
+    return f"the extra field {dotted(place)!r} has a value of the wrong type; it {text}"
 
 
 def _address(connection: ConnectionLike) -> str:

@@ -5,32 +5,26 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
 from pv_testing.config.model import (
-    ALIASES,
     ONE_WAY,
-    SECRETS,
-    SYSTEMS,
     Config,
-    LabConfig,
-    Secret,
     SystemConfig,
     Systems,
     default_auth_type,
     default_contract,
     default_ledger_url,
 )
+from pv_testing.config.sections import ALIASES, SECRETS, SYSTEMS, IntegrationsFile, LabConfig, Secret, SystemSection
 from pv_testing.config.variables import Missing, expand
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import project_root
 from pv_testing.core.problems import Problem, refuse
+from pv_testing.core.validation import validate
 from pv_testing.core.yaml_file import Document, Place, read_yaml
-
-_CERTIFICATES = ("client_cert", "client_key", "ca_cert")
 
 
 def config_path(path: str | Path | None = None) -> Path:
@@ -51,10 +45,8 @@ def load_config(path: str | Path | None = None, env: Mapping[str, str] | None = 
     Raises:
         ConfigError: with file, line, key and remedy for each thing that is wrong.
     """
-    from pv_testing.core.schema import check
-
     document = read_yaml(config_path(path))
-    problems = check(document, "integrations", hidden=SECRETS)
+    problems = _misshapen(document)
     refuse(problems)
     written = document.value or {}
     reader = _Reader(document, os.environ if env is None else env)
@@ -75,14 +67,11 @@ def configured_ledger_url(env: Mapping[str, str] | None = None) -> str:
     Raises:
         ConfigError: what the file says of the ledger can't be used, or ``$PV_CONFIG`` names no file.
     """
-    from pv_testing.core.schema import check
-
     path = config_path()
     if not os.environ.get("PV_CONFIG") and not path.exists():
         return default_ledger_url()
     document = read_yaml(path)
-    problems = check(document, "integrations", hidden=SECRETS)
-    refuse(each for each in problems if each.key.partition(".")[0] in {"", "ledger"})
+    refuse(each for each in _misshapen(document) if each.key.partition(".")[0] in {"", "ledger"})
     reader = _Reader(document, os.environ if env is None else env)
     url = reader.ledger_url()
     refuse(reader.problems)
@@ -96,6 +85,13 @@ def lab_zone() -> tzinfo:
         ConfigError: for each thing that is wrong with the file.
     """
     return load_config().lab.zone
+
+
+def _misshapen(document: Document) -> list[Problem]:
+    """Return what is wrong with the file before any variable is looked up."""
+    written = {} if document.value is None else document.value
+    _, faults = validate(IntegrationsFile, written, hidden=SECRETS)
+    return [document.problem(place, text) for place, text in faults]
 
 
 def _sections(document: Document, problems: list[Problem]) -> Iterator[tuple[Place, str, Mapping[str, Any]]]:
@@ -145,25 +141,36 @@ class _Reader:
         except (ValueError, OSError, LookupError):
             text = f"{name!r} is no time zone; write it like Europe/Berlin"
             self.problems.append(self.document.problem(("lab", "time_zone"), text))
-        return LabConfig(name or "UTC")
+        return LabConfig(time_zone=name or "UTC")
 
     def system(self, place: Place, name: str, section: Mapping[str, Any]) -> SystemConfig:
         self._refuse_dead(place, name, section)
+        where = f"{self.document.file}:{self.document.lines.get(place, 1)}: {name}"
+        own_names = {ALIASES.get(key, key): value for key, value in section.items()}
+        auth_type = section.get("auth_type") or default_auth_type(name, own_names)
         outer, self.problems = self.problems, []
         enabled = section.get("enabled", True)
-        values = {key: self._value((*place, key), value) for key, value in section.items()} if enabled else {**section}
-        values = _in_own_names(values)
-        values["contract"] = values.get("contract") or (self._contract(place, name, values) if enabled else "")
+        said = self._section(place, section if not enabled else self._expanded(place, section))
+        more = {"contract": said.contract or (self._contract(place, name, said.provider) if enabled else "")}
         own, self.problems = self.problems, outer
-        values["auth_type"] = values.get("auth_type") or default_auth_type(name, _in_own_names(section))
-        if isinstance(values.get("scopes"), (str, list)):
-            values["scopes"] = scope_names(values["scopes"])
-        line = self.document.lines.get(place, 1)
-        where = f"{self.document.file}:{line}: {name}"
-        config = SystemConfig(system=name, where=where, **{key: kept(key, value) for key, value in values.items()})
+        config = SystemConfig.extend(said, system=name, where=where).overlay(**more, auth_type=auth_type)
         if enabled and not own:
             own = [self.document.problem((*place, key), text) for key, text in _gaps(config)]
-        return replace(config, problems=tuple(own))
+        return config.overlay(problems=tuple(own))
+
+    def _section(self, place: Place, written: Mapping[str, Any]) -> SystemSection:
+        """Return a section whose variables are replaced; nothing that was in a variable is shown."""
+        section, faults = validate(SystemSection, written, hidden=SECRETS, show=False)
+        known = {problem.key for problem in self.problems}
+        found = [self.document.problem((*place, *inner), text) for inner, text in faults]
+        self.problems += [problem for problem in found if problem.key not in known]
+        wrong = {inner[0] for inner, _ in faults}
+        return section or self._section(place, {key: value for key, value in written.items() if key not in wrong})
+
+    def _expanded(self, place: Place, section: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a section with its variables replaced, without what then is empty."""
+        values = {key: self._value((*place, key), value) for key, value in section.items()}
+        return {key: value for key, value in values.items() if value != ""}
 
     def _refuse_dead(self, place: Place, system: str, section: Mapping[str, Any]) -> None:
         """Refuse keys that would do nothing: their writer would believe that they do something."""
@@ -174,10 +181,10 @@ class _Reader:
                 text = f"says the same as {ours}, which is there as well; keep one"
                 self.problems.append(self.document.problem((*place, theirs), text))
 
-    def _contract(self, place: Place, system: str, values: Mapping[str, Any]) -> str:
+    def _contract(self, place: Place, system: str, provider: str) -> str:
         """Return the contract of the product; where there is none, that is a problem."""
         try:
-            return default_contract(system, values.get("provider", ""))
+            return default_contract(system, provider)
         except ConfigError as error:
             self.problems.append(self.document.problem((*place, "provider"), error.message))
             return ""
@@ -192,25 +199,6 @@ class _Reader:
         return value
 
 
-def _in_own_names(section: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a section with our names for the keys that the integration guide calls otherwise."""
-    return {ALIASES.get(key, key): value for key, value in section.items()}
-
-
 def _gaps(config: SystemConfig) -> Iterator[tuple[str, str]]:
     for key in config.missing():
         yield key, f"is missing; auth_type {config.auth_type} needs it, here or in an Airflow connection"
-
-
-def scope_names(scopes: str | list[str]) -> tuple[str, ...]:
-    """Return scopes, written as a list or as one text with spaces."""
-    return tuple(scopes.split() if isinstance(scopes, str) else scopes)
-
-
-def kept(key: str, value: Any) -> Any:
-    """Return a setting as it is kept: secrets hidden, files with their whole path."""
-    if key in SECRETS:
-        return Secret(value)
-    if key in _CERTIFICATES and value:
-        return str(project_root() / value)
-    return value

@@ -4,110 +4,39 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import Field
+
+from pv_testing.config.sections import AUTH_TYPES, NEEDED, SystemSection
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import contract_names, product_words
 from pv_testing.core.problems import Problem, allowed, refuse
 from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from zoneinfo import ZoneInfo
-
     from pv_testing.config.connection import ConnectionLike
+    from pv_testing.config.sections import LabConfig
 
-SYSTEMS = ("framework", "lims", "qms", "pm", "erp")
-SECRETS = frozenset({"api_key", "password", "token", "api_token", "client_secret"})
-ALIASES: Mapping[str, str] = {"api_token": "token"}
-"""What the integration guide calls otherwise than the keys here."""
 ONE_WAY = "does nothing here: only the LIMS tells the framework of a status; leave the key out"
 """What is said of ``bidirectional`` in the section of a system from which nothing is carried back."""
-NEEDED: Mapping[str, tuple[str, ...]] = {
-    "none": (),
-    "api_key": ("api_key",),
-    "basic": ("username", "password"),
-    "bearer": ("token",),
-    "jwt": ("username", "password"),
-    "login": ("username", "password"),
-    "oauth2": ("client_id", "client_secret"),
-    "mtls": ("client_cert", "client_key"),
-}
 _LEDGER_FILE = "pv_ledger.sqlite"
 
 
-class Secret(str):
-    """Text that is not shown when what holds it is printed; ``str`` methods and requests see it as it is."""
+class SystemConfig(SystemSection):
+    """One system: its section of the file, or what a connection or the arguments of a client say."""
 
-    __slots__ = ()
+    system: str = Field(description="``framework``, ``lims``, ``qms``, ``pm`` or ``erp``.")
+    where: str = Field("", description="File and line, for messages.")
+    problems: tuple[Problem, ...] = Field(
+        (), repr=False, description="What is missing; an error as soon as the system is used."
+    )
 
-    def __repr__(self) -> str:
-        return "'***'" if self else "''"
-
-
-@dataclass(frozen=True)
-class SystemConfig:
-    """One system.
-
-    Attributes:
-        system: ``framework``, ``lims``, ``qms``, ``pm`` or ``erp``.
-        enabled: whether it takes part.
-        provider: the product behind it.
-        contract: name or path of the contract that says how it is spoken to.
-        provider_class: the class that speaks for the product, as ``package.module:Class``; empty for the product's own.
-        base_url: its address.
-        auth_type: how it knows us: ``none``, ``api_key``, ``basic``, ``bearer``, ``jwt``, ``login``,
-            ``oauth2`` or ``mtls``.
-        api_key: for ``api_key``.
-        api_key_header: the header that carries it; empty for the one that the contract says.
-        username: for ``basic``, ``jwt`` and ``login``.
-        password: for ``basic``, ``jwt`` and ``login``.
-        token: for ``bearer``.
-        client_id: for ``oauth2``, alone or together with ``mtls``.
-        client_secret: for ``oauth2``.
-        token_url: where tokens are fetched; empty where the contract says it.
-        scopes: what the token is to allow.
-        client_cert: file of our certificate, for mutual TLS with any way of authenticating.
-        client_key: file of its key.
-        ca_cert: file of the authority that vouches for the system.
-        sync_interval: seconds between two synchronisations.
-        bidirectional: of the LIMS: whether statuses also come back from it.
-        mappings: what it calls otherwise than its contract does.
-        options: what its provider wants to know besides.
-        connection: the Airflow connection that gives address and secrets.
-        allow_http: whether an address without TLS is accepted that is not on this machine.
-        where: file and line, for messages.
-        problems: what is missing; an error as soon as the system is used.
-    """
-
-    system: str
-    enabled: bool = True
-    provider: str = ""
-    contract: str = ""
-    provider_class: str = ""
-    base_url: str = ""
-    auth_type: str = ""
-    api_key: str = Secret()
-    api_key_header: str = ""
-    username: str = ""
-    password: str = Secret()
-    token: str = Secret()
-    client_id: str = ""
-    client_secret: str = Secret()
-    token_url: str = ""
-    scopes: tuple[str, ...] = ()
-    client_cert: str = ""
-    client_key: str = ""
-    ca_cert: str = ""
-    sync_interval: float = 300.0
-    bidirectional: bool = True
-    mappings: Mapping[str, str] = field(default_factory=dict)
-    options: Mapping[str, Any] = field(default_factory=dict)
-    connection: str = ""
-    allow_http: bool = False
-    where: str = field(default="", compare=False)
-    problems: tuple[Problem, ...] = field(default=(), compare=False, repr=False)
+    def overlay(self, **given: Any) -> SystemConfig:
+        """Return the system with other values for some of its fields."""
+        return self.model_copy(update=given)
 
     def missing(self) -> tuple[str, ...]:
         """Return the keys without which the system can't be reached."""
@@ -133,7 +62,6 @@ class SystemConfig:
                 f"{self.where or self.system}: the system is disabled; set enabled: true", code=Reason.DISABLED
             )
         refuse(self.problems)
-        refuse_unknown_way(self.auth_type, self.where or self.system)
         missing = self.missing()
         if missing:
             source = f"in the configuration or in the connection {self.connection or f'pv_{self.system}'}"
@@ -154,24 +82,6 @@ class SystemConfig:
         from pv_testing.config.connection import overlay
 
         return overlay(self, connection).ready()
-
-
-@dataclass(frozen=True)
-class LabConfig:
-    """The laboratory.
-
-    Attributes:
-        time_zone: where calendar dates are taken, by its IANA name.
-    """
-
-    time_zone: str = "UTC"
-
-    @property
-    def zone(self) -> ZoneInfo:
-        """The time zone itself."""
-        from zoneinfo import ZoneInfo
-
-        return ZoneInfo(self.time_zone)
 
 
 class Systems(dict[str, SystemConfig]):
@@ -202,14 +112,14 @@ class Config:
     ledger_url: str
 
 
-def refuse_unknown_way(auth_type: str, where: str) -> None:
-    """Return if there is such a way of authenticating.
+def refuse_unknown_way(auth_type: Any, where: str) -> None:
+    """Return if there is such a way of authenticating, or none is said.
 
     Raises:
         ConfigError: there is none.
     """
-    if auth_type not in NEEDED:
-        raise ConfigError(f"{where}: unknown auth_type {auth_type!r}; {allowed(auth_type, list(NEEDED))}")
+    if isinstance(auth_type, str) and auth_type not in AUTH_TYPES:
+        raise ConfigError(f"{where}: unknown auth_type {auth_type!r}; {allowed(auth_type, AUTH_TYPES)}")
 
 
 def default_ledger_url() -> str:

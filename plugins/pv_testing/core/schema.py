@@ -4,26 +4,14 @@ from __future__ import annotations
 
 import functools
 import json
-import re
 from collections.abc import Iterator
-from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import Any
 
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import SCHEMAS, project_root
 from pv_testing.core.problems import Problem, allowed
+from pv_testing.core.wording import kind, shown, wording
 from pv_testing.core.yaml_file import Document, Place
-
-_KINDS = {
-    "object": "a mapping",
-    "array": "a list",
-    "string": "text",
-    "integer": "a whole number",
-    "number": "a number",
-    "boolean": "true or false",
-    "null": "nothing",
-}
 
 
 @functools.cache
@@ -45,20 +33,14 @@ def validator(name: str) -> Any:
         raise ConfigError(f"{path}: can't be read: {error.strerror or error}") from None
 
 
-def check(document: Document, schema: str, hidden: AbstractSet[str] = frozenset()) -> list[Problem]:
+def check(document: Document, schema: str) -> list[Problem]:
     """Return everything in which a file differs from its schema.
 
     Args:
         document: the file.
         schema: the schema's name.
-        hidden: keys whose values are not to be shown.
     """
-    problems = [each for error in validator(schema).iter_errors(document.value) for each in _explain(document, error)]
-    return [each if hidden.isdisjoint(re.split(r"[.\[]", each.key)) else _hide(each) for each in problems]
-
-
-def _hide(problem: Problem) -> Problem:
-    return replace(problem, text="has a value of the wrong type or shape, which is not shown here")
+    return [each for error in validator(schema).iter_errors(document.value) for each in _explain(document, error)]
 
 
 def _explain(document: Document, error: Any) -> Iterator[Problem]:
@@ -75,7 +57,7 @@ def _explain(document: Document, error: Any) -> Iterator[Problem]:
             (*place, error.instance), f"can't be a name here; names are {error.schema['description']}"
         )
     else:
-        yield document.problem(place, _say(error))
+        yield document.problem(place, wording(error.validator, error.schema, error.instance, error.message))
 
 
 def _nearest(document: Document, error: Any) -> Iterator[Problem]:
@@ -88,37 +70,10 @@ def _nearest(document: Document, error: Any) -> Iterator[Problem]:
         for inner in min(fitting, key=len):
             yield from _explain(document, inner)
         return
-    kinds = [_kind(each.schema) for errors in branches.values() for each in errors if _is_type_of_whole(each, error)]
+    kinds = [kind(each.schema) for errors in branches.values() for each in errors if _is_type_of_whole(each, error)]
     wanted = " or ".join(dict.fromkeys(kinds))
-    yield document.problem(tuple(error.absolute_path), f"must be {wanted}, not {_shown(error.instance)}")
+    yield document.problem(tuple(error.absolute_path), f"must be {wanted}, not {shown(error.instance)}")
 
 
 def _is_type_of_whole(inner: Any, outer: Any) -> bool:
     return inner.validator == "type" and list(inner.absolute_path) == list(outer.absolute_path)
-
-
-def _kind(schema: dict[str, Any]) -> str:
-    kinds = schema.get("type", ())
-    return " or ".join(_KINDS[kind] for kind in ([kinds] if isinstance(kinds, str) else kinds))
-
-
-def _say(error: Any) -> str:
-    shown = _shown(error.instance)
-    if error.validator == "type":
-        return f"must be {_kind(error.schema)}, not {shown}"
-    if error.validator in {"enum", "const"}:
-        words = [str(word) for word in error.schema.get("enum", [error.schema.get("const")])]
-        return f"{shown} is unknown; {allowed(str(error.instance), words)}"
-    if error.validator == "required":
-        missing = [name for name in error.validator_value if name not in error.instance]
-        return f"misses {', '.join(missing)}"
-    if error.validator == "pattern":
-        return f"{shown} must be {error.schema.get('description') or 'like ' + error.validator_value}"
-    if error.validator in {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"}:
-        return f"{shown} is out of range: {error.message}"
-    return str(error.message)[:200]
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "…"

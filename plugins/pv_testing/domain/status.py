@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-STATES = (
+from typing import Literal, get_args
+
+State = Literal[
     "PENDING_INSPECTION",
     "INSPECTION_COMPLETE",
     "PROTOCOLS_ASSIGNED",
@@ -11,7 +13,8 @@ STATES = (
     "ANALYSIS_COMPLETE",
     "REPORTS_APPROVED",
     "CLOSED",
-)
+]
+STATES: tuple[State, ...] = get_args(State)
 TESTED = STATES[3:]
 
 COMPLETE = "COMPLETE"

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import random
-import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
-from pv_testing.core.errors import IntegrationError, NetworkError, RateLimited
+from tenacity import RetryCallState, retry_if_exception_type, stop_after_attempt
+from tenacity import retry as tenacious
+
+from pv_testing.core.errors import NetworkError, RateLimited
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -32,24 +33,24 @@ def retry(max_attempts: int = 3, backoff: float = 2.0) -> Callable[[Callable[P, 
     if max_attempts < 1:
         raise ValueError("max_attempts must be at least 1")
 
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        @functools.wraps(function)
-        def repeated(*args: P.args, **kwargs: P.kwargs) -> T:
-            for attempt in range(1, max_attempts):
-                try:
-                    return function(*args, **kwargs)
-                except (NetworkError, RateLimited) as error:
-                    wait = pause(error, attempt, backoff)
-                    log.warning("attempt %d of %d failed, the next in %.1f s: %s", attempt, max_attempts, wait, error)
-                    time.sleep(wait)
-            return function(*args, **kwargs)
+    def told(call: RetryCallState) -> None:
+        numbers = (call.attempt_number, max_attempts, call.upcoming_sleep)
+        log.warning("attempt %d of %d failed, the next in %.1f s: %s", *numbers, _error(call))
 
-        return repeated
-
-    return decorate
+    return tenacious(
+        retry=retry_if_exception_type((NetworkError, RateLimited)),
+        stop=stop_after_attempt(max_attempts),
+        wait=lambda call: pause(_error(call), call.attempt_number, backoff),
+        before_sleep=told,
+        reraise=True,
+    )
 
 
-def pause(error: IntegrationError, attempt: int, backoff: float) -> float:
+def _error(call: RetryCallState) -> BaseException | None:
+    return call.outcome.exception() if call.outcome else None
+
+
+def pause(error: BaseException | None, attempt: int, backoff: float) -> float:
     """Return the seconds to wait after an attempt: what the system asks for, else half to all of the backoff."""
     if isinstance(error, RateLimited):
         return error.retry_after

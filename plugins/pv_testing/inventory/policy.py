@@ -3,39 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal
 
-from pv_testing.core.problems import Problem, refuse
-from pv_testing.domain.status import rank
+from pydantic import ConfigDict, Field
+
+from pv_testing.config.policy import Policy
+from pv_testing.core.model import Model, Text, Written
+from pv_testing.domain.status import State, rank
 
 STEPS = ("received", "stored", "leaving")
 AS_TESTED = "as_tested"
 CLOSED_DAYS = 30
+Protocols = Annotated[frozenset[Text], Field(strict=False)]
 
 
-@dataclass(frozen=True, slots=True)
-class Leaving:
-    """What becomes of modules when they leave.
+class States(Model):
+    """The state of a service request from which a movement is booked; nothing is moved without it."""
 
-    Attributes:
-        modules: ``as_tested``, or ``returned`` or ``scrapped`` for all of them.
-        destroyed_by: protocols that leave nothing to return.
-        scrapped_if_failed: protocols after whose failure a module isn't returned.
-    """
+    received: State = Field(description="From here on the modules are in the laboratory.")
+    stored: State = Field(description="From here on they are on the shelf.")
+    leaving: State = Field(description="From here on they are gone.")
 
-    modules: str = AS_TESTED
-    destroyed_by: frozenset[str] = frozenset()
-    scrapped_if_failed: frozenset[str] = frozenset()
 
-    def overruled(self, said: Mapping[str, Any]) -> Leaving:
-        """Return the same with what a mapping says otherwise."""
-        return Leaving(
-            said.get("modules", self.modules),
-            frozenset(said.get("destroyed_by", self.destroyed_by)),
-            frozenset(said.get("scrapped_if_failed", self.scrapped_if_failed)),
-        )
+class Leaving(Model):
+    """What becomes of modules when they leave."""
+
+    modules: Literal["as_tested", "returned", "scrapped"] = Field(
+        "as_tested",
+        description=(
+            "Whether what was tested decides on each module, or all are returned or scrapped; as_tested without it."
+        ),
+    )
+    destroyed_by: Protocols = Field(
+        frozenset(),
+        description="A module on which one of these protocols has begun is scrapped, whatever the verdict.",
+    )
+    scrapped_if_failed: Protocols = Field(
+        frozenset(), description="A module that has failed one of these protocols is scrapped."
+    )
+
+
+class Use(Model):
+    """What one execution uses up of an item."""
+
+    quantity: str = Field(
+        pattern=r"^(?=.*[1-9])(0|[1-9][0-9]{0,8})(\.[0-9]{1,6})?$",
+        description='a quoted quantity above zero with at most six decimals, such as "0.05"',
+    )
+    unit: Text = Field(description="As the ERP calls it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,65 +69,45 @@ class Consumable:
     unit: str
 
 
-@dataclass(frozen=True)
-class InventoryPolicy:
-    """The laboratory's rules of inventory.
+def _in_order(states: States) -> dict[str, str]:
+    by_step = {step: getattr(states, step) for step in STEPS}
+    order = [rank(state) for state in by_step.values()]
+    if order != sorted(order):
+        raise ValueError("received, stored and leaving must name states in the framework's order")
+    return by_step
 
-    Attributes:
-        product: what the ERP calls a customer's module; empty where its contract says it.
-        states: by step (``received``, ``stored``, ``leaving``) the state of a request from which it is booked; empty
-            where nothing is moved.
-        leaving: what becomes of modules.
-        customers: the same for those customers for whom it is otherwise, by their name in the framework.
-        consumables: what one completed execution uses up, by protocol.
-        closed_days: requests of so many days are also looked at when they are closed already.
-    """
 
-    product: str = ""
-    states: Mapping[str, str] = field(default_factory=dict)
-    leaving: Leaving = field(default_factory=Leaving)
-    customers: Mapping[str, Leaving] = field(default_factory=dict)
-    consumables: Mapping[str, tuple[Consumable, ...]] = field(default_factory=dict)
-    closed_days: int = CLOSED_DAYS
+def _with_code(uses: Mapping[str, Use]) -> tuple[Consumable, ...]:
+    return tuple(Consumable(item, use.quantity, use.unit) for item, use in uses.items())
 
-    @classmethod
-    def read(cls, path: str | Path | None = None) -> InventoryPolicy:
-        """Read ``inventory.yaml``.
 
-        Args:
-            path: the file; the one beside the configuration file by default.
+Uses = Annotated[Mapping[str, Use], Field(min_length=1, description="By the item's code in the ERP.")]
 
-        Raises:
-            ConfigError: for each thing that is wrong, with its place.
-        """
-        from pv_testing.config.policy import read_policy
 
-        return cls.of(read_policy("inventory", path), str(path or "inventory.yaml"))
+class InventoryPolicy(Policy):
+    """The laboratory's rules of inventory."""
 
-    @classmethod
-    def of(cls, said: Mapping[str, Any], file: str = "inventory.yaml") -> InventoryPolicy:
-        """Return the rules that a mapping of the shape of ``inventory.yaml`` describes.
+    NAME: ClassVar[str] = "inventory"
+    model_config = ConfigDict(title="What the ERP gets to know of modules and consumables")
 
-        Raises:
-            ConfigError: modules would be stored before they are received, or gone before they are stored.
-        """
-        states = dict(said.get("states") or {})
-        order = [rank(states[step]) for step in STEPS if step in states]
-        if order != sorted(order):
-            wrong = "received, stored and leaving must name states in the framework's order"
-            refuse([Problem(file, 0, "states", wrong)])
-        usual = Leaving().overruled(said.get("leaving") or {})
-        return cls(
-            product=said.get("product", ""),
-            states=states,
-            leaving=usual,
-            customers={name: usual.overruled(of or {}) for name, of in (said.get("customers") or {}).items()},
-            consumables={
-                protocol: tuple(Consumable(item, **of) for item, of in items.items())
-                for protocol, items in (said.get("consumables") or {}).items()
-            },
-            closed_days=said.get("closed_days", CLOSED_DAYS),
-        )
+    product: Text = Field("", description="What the ERP calls a customer's module; the contract says it without it.")
+    states: Annotated[Mapping[str, str], Written(States, _in_order)] = {}
+    leaving: Leaving = Leaving()
+    customers: Mapping[str, Leaving] = Field(
+        {}, description="By the customer's name in the framework: what is otherwise for it."
+    )
+    consumables: Mapping[str, Annotated[tuple[Consumable, ...], Written(Uses, _with_code)]] = Field(
+        {}, description="By protocol, what one completed execution uses up; nothing is drawn without it."
+    )
+    closed_days: int = Field(
+        CLOSED_DAYS,
+        ge=0,
+        le=3650,
+        description=(
+            "Requests of the last so many days are also looked at when they are closed already; 30 without it, 0 for "
+            "none."
+        ),
+    )
 
     def leaving_of(self, customer: str) -> Leaving:
         """Return what becomes of a customer's modules.
@@ -119,4 +115,5 @@ class InventoryPolicy:
         Args:
             customer: its name in the framework.
         """
-        return self.customers.get(customer, self.leaving)
+        own = self.customers.get(customer)
+        return self.leaving.model_copy(update=own.given()) if own else self.leaving

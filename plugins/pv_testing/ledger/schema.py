@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from contextlib import closing
 
 from sqlalchemy import Connection, inspect, text
@@ -46,18 +45,13 @@ def _version(connection: Connection) -> str:
 
 def _write_ahead(store: Store) -> None:
     """Switch an SQLite file to write-ahead logging; SQLite itself doesn't wait for a lock here."""
-    give_up = time.monotonic() + BUSY_SECONDS
+    from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
+
+    locked = retry_if_exception(lambda error: isinstance(error, sqlite3.OperationalError) and "locked" in str(error))
     with understood(store.url):
-        while True:
-            try:
-                with closing(store.engine.raw_connection()) as connection:
-                    connection.cursor().execute("PRAGMA journal_mode = WAL")
-            except sqlite3.OperationalError as error:
-                if "locked" not in str(error) or time.monotonic() > give_up:
-                    raise
-            else:
-                return
-            time.sleep(0.02)
+        for attempt in Retrying(retry=locked, wait=wait_fixed(0.02), stop=stop_after_delay(BUSY_SECONDS), reraise=True):
+            with attempt, closing(store.engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA journal_mode = WAL")
 
 
 def _migrate(connection: Connection, store: Store) -> None:

@@ -3,90 +3,76 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import timezone, tzinfo
 from decimal import Decimal
-from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import AfterValidator, ConfigDict, Field
+
+from pv_testing.config.policy import ZonedPolicy
+from pv_testing.core.model import Model, Names, Text, Written
 
 MEAN = "mean"
 DURATION = "duration"
 ROLES = ("operator", "engineer")
 
 
-@dataclass(frozen=True, slots=True)
-class HoursRule:
-    """How long an operator works on one execution of a protocol.
-
-    Attributes:
-        ratio: the share of the execution's time that its operator works.
-        cap: the most hours.
-    """
-
-    ratio: Decimal = Decimal(1)
-    cap: Decimal = Decimal(8)
-
-    def with_own(self, said: Mapping[str, Any]) -> HoursRule:
-        """Return the rule with what a section of the file says otherwise."""
-        own = {name: Decimal(str(said[name])) for name in ("ratio", "cap") if name in said}
-        return HoursRule(own.get("ratio", self.ratio), own.get("cap", self.cap))
+def _decimal(number: float) -> Decimal:
+    return Decimal(str(number))
 
 
-@dataclass(frozen=True)
-class ProjectRules:
-    """The laboratory's rules of project management.
+class HoursRule(Model):
+    """How long an operator works on one execution of a protocol."""
 
-    Attributes:
-        progress: ``mean`` of the protocols, or weighted by their ``duration``.
-        operator_hours: how long an operator works on an execution.
-        protocols: the same for protocols that differ.
-        roles: who is assigned: of the first of these roles that somebody active has.
-        project: of service requests that name none; empty for none.
-        zone: where calendar dates are taken.
-    """
+    ratio: Annotated[Decimal, Written(Annotated[float, Field(ge=0, le=1)], _decimal)] = Field(
+        Decimal(1), description="a share from 0 to 1 of the execution's time; 1 without it"
+    )
+    cap: Annotated[Decimal, Written(Annotated[float, Field(gt=0)], _decimal)] = Field(
+        Decimal(8), description="hours above 0, the most for one execution; 8 without it"
+    )
 
-    progress: str = MEAN
-    operator_hours: HoursRule = field(default_factory=HoursRule)
-    protocols: Mapping[str, HoursRule] = field(default_factory=dict)
-    roles: tuple[str, ...] = ROLES
-    project: str = ""
-    zone: tzinfo = timezone.utc
 
-    @classmethod
-    def read(cls, path: str | Path | None = None) -> ProjectRules:
-        """Read ``projects.yaml``; the time zone is that of ``integrations.yaml``.
+def _says_something(rule: HoursRule) -> HoursRule:
+    if not rule.given():
+        raise ValueError("must not be empty")
+    return rule
 
-        Args:
-            path: the file; the one beside the configuration file by default.
 
-        Raises:
-            ConfigError: for each thing that is wrong, with its place.
-        """
-        from pv_testing.config import lab_zone
-        from pv_testing.config.policy import read_policy
+OwnHours = Annotated[HoursRule, AfterValidator(_says_something), Field(json_schema_extra={"minProperties": 1})]
 
-        return cls.of(read_policy("projects", path), lab_zone())
 
-    @classmethod
-    def of(cls, said: Mapping[str, Any], zone: tzinfo = timezone.utc) -> ProjectRules:
-        """Return the rules that a mapping of the shape of ``projects.yaml`` describes.
+class OperatorHours(HoursRule):
+    """What an operator works on one execution. Equipment always counts from start to end."""
 
-        Args:
-            said: the mapping.
-            zone: where calendar dates are taken.
-        """
-        hours = said.get("operator_hours") or {}
-        usual = HoursRule().with_own(hours)
-        own = {name: usual.with_own(section) for name, section in (hours.get("protocols") or {}).items()}
-        return cls(
-            progress=said.get("progress", MEAN),
-            operator_hours=usual,
-            protocols=own,
-            roles=tuple(said.get("roles", ROLES)),
-            project=said.get("project", ""),
-            zone=zone,
-        )
+    protocols: Mapping[str, OwnHours] = Field(
+        {}, description="Protocols that differ, by identifier; what an entry doesn't say is as above."
+    )
+
+
+class ProjectRules(ZonedPolicy):
+    """The laboratory's rules of project management."""
+
+    NAME: ClassVar[str] = "projects"
+    model_config = ConfigDict(title="How the laboratory keeps its projects")
+
+    progress: Literal["mean", "duration"] = Field(
+        "mean",
+        description=(
+            "Whether a service request's progress is the mean of its protocols, or each counts as many hours as it "
+            "takes; mean without it."
+        ),
+    )
+    operator_hours: OperatorHours = OperatorHours()
+    roles: Names = Field(
+        ROLES,
+        description=(
+            "Who is assigned to a protocol: of the first of these roles that somebody active has; operator, then "
+            "engineer without it; nobody with an empty list."
+        ),
+    )
+    project: Text = Field("", description="The project, in project management, of service requests that name none.")
 
     def hours_rule(self, protocol_id: str) -> HoursRule:
         """Return how long an operator works on an execution of a protocol."""
-        return self.protocols.get(protocol_id, self.operator_hours)
+        usual = {"ratio": self.operator_hours.ratio, "cap": self.operator_hours.cap}
+        own = self.operator_hours.protocols.get(protocol_id)
+        return HoursRule.model_construct(**{**usual, **(own.given() if own else {})})

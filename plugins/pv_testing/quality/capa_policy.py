@@ -3,44 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from typing import Annotated, ClassVar, Literal
 
+from pydantic import AfterValidator, ConfigDict, Field
+
+from pv_testing.config.policy import Policy
 from pv_testing.core.errors import ConfigError, DataError
+from pv_testing.core.model import Model, Names, Text, distinct
 
 NAMES = ("name", "scope", "modules", "days", "key")
-REQUIRED = "required"
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """The guide's rule for one scope: more than so many modules in so many days.
-
-    Attributes:
-        window_days: how many days back failures count.
-        threshold: a CAPA is due when more modules than this have failed.
-    """
-
-    window_days: int = 30
-    threshold: int = 5
+def _fillable(text: str) -> str:
+    try:
+        text.format(**dict.fromkeys(NAMES, ""))
+    except (KeyError, IndexError, ValueError, AttributeError) as error:
+        known = ", ".join(f"{{{name}}}" for name in NAMES)
+        message = f"can't be filled in ({error}); it may contain {known}, and a brace is written twice"
+        raise ValueError(message) from None
+    return text
 
 
-@dataclass(frozen=True, slots=True)
-class Approval:
-    """Whether and whom the run asks before it raises a CAPA.
+Template = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=2000,
+        description="Text; {name}, {scope}, {modules}, {days} and {key} stand for what was found.",
+    ),
+    AfterValidator(_fillable),
+]
 
-    Attributes:
-        required: whether it asks at all.
-        approvers: ids of the Airflow users who may answer; anyone who may edit the tasks where there are none.
-        hours: how long the question waits.
-        four_eyes: whether the user who started the run may not approve its finding.
-    """
 
-    required: bool = True
-    approvers: tuple[str, ...] = ()
-    hours: float = 20.0
-    four_eyes: bool = True
+class Rule(Model):
+    """The guide's rule for one scope: more than so many modules in so many days."""
+
+    window_days: int = Field(30, ge=1, le=366, description="How many days back failures count; 30 without it.")
+    threshold: int = Field(5, ge=0, description="A CAPA is due when more modules than this have failed; 5 without it.")
+
+
+class Approval(Model):
+    """Whether and whom the run asks before it raises a CAPA."""
+
+    required: bool = Field(default=True, description="Whether it asks at all; true without it.")
+    approvers: Names = Field(
+        (),
+        description=("Ids of the Airflow users who may answer; anyone who may edit the DAG's tasks without it."),
+    )
+    four_eyes: bool = Field(
+        default=True,
+        description="Whether whoever has started the run may not approve what it has found; true without it.",
+    )
+    hours: float = Field(20.0, gt=0, le=336, description="How long the question waits for an answer; 20 without it.")
 
     def asked(self, starter: str) -> tuple[str, ...]:
         """Return who may answer; empty for anyone who may edit the tasks.
@@ -81,93 +95,61 @@ class Approval:
             raise DataError(message, code="FOUR_EYES")
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """Who is to do what by when.
+class Action(Model):
+    """Who is to do what by when."""
 
-    Attributes:
-        description: what is to be done, as a template.
-        responsible: who is to do it.
-        days: from the run to the day by which it is due.
-    """
-
-    description: str
-    responsible: str
-    days: int
+    description: Template
+    responsible: Text = Field(description="Who is to do it.")
+    days: int = Field(ge=0, le=3650, description="Due so many days after the run.")
 
 
-@dataclass(frozen=True)
-class CapaPolicy:
-    """The laboratory's rules for CAPAs.
+Also = Annotated[
+    tuple[Literal["model", "equipment"], ...],
+    Field(strict=False, json_schema_extra={"uniqueItems": True}),
+    AfterValidator(distinct),
+]
 
-    Attributes:
-        title: of a CAPA, as a template.
-        root_cause: what is said of the cause while it isn't known, as a template.
-        corrective_action: what removes the cause.
-        preventive_action: what keeps it from coming back.
-        effectiveness_criteria: how it is seen that both help, as a template.
-        rule: the guide's rule.
-        protocols: where a protocol's rule differs, by its identifier.
-        also: what is looked at beside protocols.
-        baseline_days: how many days before the window say what is usual.
-        minimum_baseline: with fewer tests in the baseline nothing is known to be usual.
-        signal_required: whether the rate must be higher than usual beside the threshold.
-        false_alarms_per_year: that chance alone may raise in the whole laboratory.
-        approval: whether and whom the run asks.
-    """
 
-    title: str
-    root_cause: str
+class CapaPolicy(Rule, Policy):
+    """The laboratory's rules for CAPAs; its own window and threshold hold where a protocol has none."""
+
+    NAME: ClassVar[str] = "capa"
+    model_config = ConfigDict(title="When failures recur so often that a CAPA is due, and what it says")
+
+    title: Template
+    root_cause: Template
     corrective_action: Action
     preventive_action: Action
-    effectiveness_criteria: str
-    rule: Rule = field(default_factory=Rule)
-    protocols: Mapping[str, Rule] = field(default_factory=dict)
-    also: tuple[str, ...] = ("model", "equipment")
-    baseline_days: int = 365
-    minimum_baseline: int = 30
-    signal_required: bool = True
-    false_alarms_per_year: float = 1.0
-    approval: Approval = field(default_factory=Approval)
+    effectiveness_criteria: Template
+    protocols: Mapping[str, Rule] = Field({}, description="Where a protocol differs, by its identifier.")
+    also: Also = Field(("model", "equipment"), description="What is looked at beside the protocols; both without it.")
+    baseline_days: int = Field(
+        365, ge=30, le=3650, description="How many days before the window say what is usual; 365 without it."
+    )
+    minimum_baseline: int = Field(
+        30, ge=1, description="With fewer tests in the baseline nothing is known to be usual; 30 without it."
+    )
+    signal: Literal["required", "stated"] = Field(
+        "required",
+        description="Whether the rate must be higher than usual beside the threshold; required without it.",
+    )
+    false_alarms_per_year: float = Field(
+        1.0,
+        gt=0,
+        le=365,
+        description="How many findings a year chance alone may raise in the whole laboratory; 1 without it.",
+    )
+    approval: Approval = Approval()
 
-    @classmethod
-    def read(cls, path: str | Path | None = None) -> CapaPolicy:
-        """Read ``capa.yaml``.
+    @property
+    def signal_required(self) -> bool:
+        """Whether the rate must be higher than usual beside the threshold."""
+        return self.signal == "required"
 
-        Args:
-            path: the file; the one beside the configuration file by default.
-
-        Raises:
-            ConfigError: for each thing that is wrong, with its place.
-        """
-        from pv_testing.config.policy import read_policy
-
-        return cls.of(read_policy("capa", path))
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any]) -> CapaPolicy:
-        """Return the rules that a mapping of the shape of ``capa.yaml`` describes.
-
-        Raises:
-            ConfigError: a template speaks of what there isn't.
-        """
-        rule = Rule(**{name: said[name] for name in ("window_days", "threshold") if name in said})
-        usual = {"window_days": rule.window_days, "threshold": rule.threshold}
-        given = ("baseline_days", "minimum_baseline", "false_alarms_per_year")
-        approval = dict(said.get("approval") or {})
-        return cls(
-            title=_template("title", said["title"]),
-            root_cause=_template("root_cause", said["root_cause"]),
-            corrective_action=_action("corrective_action", said["corrective_action"]),
-            preventive_action=_action("preventive_action", said["preventive_action"]),
-            effectiveness_criteria=_template("effectiveness_criteria", said["effectiveness_criteria"]),
-            rule=rule,
-            protocols={name: Rule(**{**usual, **own}) for name, own in (said.get("protocols") or {}).items()},
-            also=tuple(said.get("also", cls.also)),
-            signal_required=said.get("signal", REQUIRED) == REQUIRED,
-            approval=Approval(**{**approval, "approvers": tuple(approval.get("approvers") or ())}),
-            **{name: said[name] for name in given if name in said},
-        )
+    @property
+    def rule(self) -> Rule:
+        """The guide's rule, where a protocol has none of its own."""
+        return Rule.model_construct(window_days=self.window_days, threshold=self.threshold)
 
     def rule_of(self, kind: str, value: str) -> Rule:
         """Return the rule of a scope.
@@ -176,23 +158,11 @@ class CapaPolicy:
             kind: ``protocol``, ``model`` or ``equipment``.
             value: which of them.
         """
-        return self.protocols.get(value, self.rule) if kind == "protocol" else self.rule
+        own = self.protocols.get(value) if kind == "protocol" else None
+        return self.rule.model_copy(update=own.given()) if own else self.rule
 
     @property
     def longest_days(self) -> int:
         """How many days back the analysis looks in all."""
-        return self.baseline_days + max(rule.window_days for rule in (self.rule, *self.protocols.values()))
-
-
-def _action(key: str, said: Mapping[str, Any]) -> Action:
-    return Action(_template(f"{key}.description", said["description"]), said["responsible"], said["days"])
-
-
-def _template(key: str, text: str) -> str:
-    try:
-        text.format(**dict.fromkeys(NAMES, ""))
-    except (KeyError, IndexError, ValueError, AttributeError) as error:
-        known = ", ".join(f"{{{name}}}" for name in NAMES)
-        message = f"capa.yaml: {key} can't be filled in ({error}); it may contain {known}, and a brace is written twice"
-        raise ConfigError(message) from None
-    return text
+        windows = (self.rule_of("protocol", each).window_days for each in self.protocols)
+        return self.baseline_days + max([self.window_days, *windows])

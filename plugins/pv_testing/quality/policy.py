@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import timezone, tzinfo
-from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import ConfigDict, Field
+
+from pv_testing.config.policy import ZonedPolicy
+from pv_testing.core.model import Model, Names, Text
 from pv_testing.domain.records import Criterion
 
 MAJOR, MINOR = "MAJOR", "MINOR"
@@ -18,77 +19,47 @@ _FLAGS = ("critical", "safety", "safety_critical", "severity", "category", "clas
 _WEIGHTY = frozenset({"critical", "safety", "safety critical"})
 
 
-@dataclass(frozen=True)
-class CorrectiveActions:
-    """What a report proposes.
+class CorrectiveActions(Model):
+    """What a report proposes."""
 
-    Attributes:
-        default: where neither the protocol nor its category has a proposal of its own.
-        categories: by the protocol's category.
-        protocols: by the protocol's identifier.
-        conditions: added where conditions were out of compliance.
-        calibration: added where equipment was past its calibration date.
-    """
-
-    default: str = "Isolate the module, repeat the test on it and find the root cause."
-    categories: Mapping[str, str] = field(default_factory=dict)
-    protocols: Mapping[str, str] = field(default_factory=dict)
-    conditions: str = "Repeat the test under compliant conditions."
-    calibration: str = "Calibrate the equipment and repeat the test."
+    default: Text = Field(
+        "Isolate the module, repeat the test on it and find the root cause.",
+        description="Where neither protocol nor category has its own.",
+    )
+    categories: Mapping[str, Text] = Field({}, description="By the protocol's category.")
+    protocols: Mapping[str, Text] = Field({}, description="By the protocol's identifier.")
+    conditions: Text = Field(
+        "Repeat the test under compliant conditions.", description="Added where conditions were out of compliance."
+    )
+    calibration: Text = Field(
+        "Calibrate the equipment and repeat the test.",
+        description="Added where equipment was past its calibration date.",
+    )
 
     def of(self, protocol_id: str, category: str) -> str:
         """Return the proposal for a protocol."""
         return self.protocols.get(protocol_id) or self.categories.get(category) or self.default
 
 
-@dataclass(frozen=True)
-class QualityPolicy:
-    """The laboratory's rules for non-conformances.
+class QualityPolicy(ZonedPolicy):
+    """The laboratory's rules for non-conformances; its time zone decides on which day a test was."""
 
-    Attributes:
-        critical_protocols: whose failure is major.
-        critical_criteria: parameters whose failure is major, whatever the protocol.
-        calibration_days: equipment is near its calibration date when it is due so many days after the test, or sooner.
-        actions: what a report proposes.
-        zone: the laboratory's time zone, which decides on which day a test was.
-    """
+    NAME: ClassVar[str] = "quality"
+    model_config = ConfigDict(title="How severe a non-conformance is, and what its report proposes")
 
-    critical_protocols: frozenset[str] = frozenset({*ELECTRICAL_SAFETY, BYPASS_DIODE})
-    critical_criteria: frozenset[str] = frozenset()
-    calibration_days: int = CALIBRATION_DAYS
-    actions: CorrectiveActions = field(default_factory=CorrectiveActions)
-    zone: tzinfo = timezone.utc
-
-    @classmethod
-    def read(cls, path: str | Path | None = None) -> QualityPolicy:
-        """Read ``quality.yaml``, and the laboratory's zone from the configuration.
-
-        Args:
-            path: the file; the one beside the configuration file by default.
-
-        Raises:
-            ConfigError: for each thing that is wrong, with its place.
-        """
-        from pv_testing.config import lab_zone
-        from pv_testing.config.policy import read_policy
-
-        return cls.of(read_policy("quality", path), lab_zone())
-
-    @classmethod
-    def of(cls, said: Mapping[str, Any], zone: tzinfo = timezone.utc) -> QualityPolicy:
-        """Return the rules that a mapping of the shape of ``quality.yaml`` describes.
-
-        Args:
-            said: the mapping.
-            zone: the laboratory's time zone.
-        """
-        lists = {name: frozenset(said[name]) for name in ("critical_protocols", "critical_criteria") if name in said}
-        return cls(
-            **lists,
-            calibration_days=said.get("calibration_days", CALIBRATION_DAYS),
-            actions=CorrectiveActions(**said.get("corrective_actions", {})),
-            zone=zone,
-        )
+    critical_protocols: Names = Field(
+        (*ELECTRICAL_SAFETY, BYPASS_DIODE),
+        description="Protocols whose failure is Major; the electrical safety tests and PVTP-035 without it.",
+    )
+    critical_criteria: Names = Field(
+        (), description="Parameters whose failure is Major, whatever the protocol; none without it."
+    )
+    calibration_days: int = Field(
+        CALIBRATION_DAYS,
+        ge=0,
+        description="Days after the test within which a calibration that is due counts as near; 30 without it.",
+    )
+    corrective_actions: CorrectiveActions = CorrectiveActions()
 
     def severity(self, protocol_id: str, failed: Iterable[Criterion]) -> str:
         """Return ``MAJOR`` for a critical protocol or a critical criterion among the failed ones, else ``MINOR``."""

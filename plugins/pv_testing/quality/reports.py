@@ -126,7 +126,7 @@ class Evidence:
 
     def proposal(self, policy: QualityPolicy, protocol_id: str, category: str) -> str:
         """Return what is proposed, from the configuration alone."""
-        actions = policy.actions
+        actions = policy.corrective_actions
         also = [(self.conditions, actions.conditions), (self.overdue, actions.calibration)]
         return " ".join([actions.of(protocol_id, category), *(words for lines, words in also if lines and words)])
 

@@ -45,7 +45,7 @@ def show(
     spec = contract.operation(name)
     data = _data(contract, spec, given or {})
     payload = spec.prepare(data)
-    by_contract = provider_of(contract, config or SystemConfig(contract.system)) is RestProvider
+    by_contract = provider_of(contract, config or SystemConfig(system=contract.system)) is RestProvider
     right: list[str] = []
     for title, request in _requests(spec, payload) if by_contract else ():
         right += [title, *(INDENT + line for line in _written(request)), ""]

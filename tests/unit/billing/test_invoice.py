@@ -272,8 +272,8 @@ def test_a_wrong_line_is_never_sent() -> None:
         ({"tax": {"category": "S"}}, "billing.yaml: tax: category S needs a rate"),
         ({"tax": {"category": "AE", "rate": "19"}}, "AE has rate 0"),
         ({"tax": {"category": "E"}}, "category E needs the reason"),
-        ({"buyer": {"tax": {"category": "E"}}}, "customers.Solar Corporation: category E"),
-        ({"seller": {"name": "Lab", "bank": {"iban": "DE89370400440532013001"}}}, "seller: .*IBAN"),
+        ({"buyer": {"tax": {"category": "E"}}}, "customers.Solar Corporation.tax: category E"),
+        ({"seller": {"name": "Lab", "bank": {"iban": "DE89370400440532013001"}}}, "seller.bank.iban: .*IBAN"),
     ],
 )
 def test_rules_that_contradict_themselves_are_refused(said: dict, words: str) -> None:

@@ -133,20 +133,30 @@ def test_what_is_still_missing_is_said_with_the_line_of_the_file() -> None:
     [
         ({"auth-type": "basic"}, "connection pv_lims: unknown extra field 'auth-type'; did you mean 'auth_type'?"),
         ({"auth_type": "digest"}, "connection pv_lims: unknown auth_type 'digest'; allowed: api_key, basic"),
+        ({"auth_type": ["basic"]}, "the extra field 'auth_type' has a value of the wrong type; it is unknown; "),
         ({"scopes": 5}, "the extra field 'scopes' has a value of the wrong type"),
         ({"api_key": ["s3cret"]}, "the extra field 'api_key' has a value of the wrong type"),
-        ({"scopes": [5]}, "the extra field 'scopes' has a value of the wrong type; it must be text or a list of text"),
-        ({"allow_http": "perhaps"}, "the extra field 'allow_http' has a value of the wrong type; it must be True or"),
+        ({"scopes": [5]}, "the extra field 'scopes[0]' has a value of the wrong type; it must be text, not int"),
+        ({"allow_http": "perhaps"}, "the extra field 'allow_http' has a value of the wrong type; it must be true or"),
         ({"allow_http": 1}, "the extra field 'allow_http' has a value of the wrong type"),
-        ({"mappings": {"status_field": 5}}, "'mappings' has a value of the wrong type; it must be a mapping of names"),
+        (
+            {"mappings": {"status_field": 5}},
+            "'mappings.status_field' has a value of the wrong type; it must be text, not",
+        ),
         ({"mappings": "status_field"}, "'mappings' has a value of the wrong type"),
-        ({"options": {"client": ["a"]}}, "'options' has a value of the wrong type"),
+        ({"options": {"client": ["a"]}}, "'options.client' has a value of the wrong type"),
     ],
 )
 def test_an_extra_field_that_can_not_be_meant_is_refused(extra: dict[str, Any], expected: str) -> None:
     with pytest.raises(ConfigError) as caught:
         shipped().with_connection(Connection(host=HOST, password="k", extra=extra))
     assert expected in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_host_that_is_no_address_is_refused_and_not_shown() -> None:
+    with pytest.raises(ConfigError, match="connection pv_lims: the host must be an address such as") as caught:
+        shipped().with_connection(Connection(host="https://user:s3cret@lims.company.com", password="k"))
     assert "s3cret" not in str(caught.value)
 
 

@@ -281,6 +281,27 @@ def test_the_guide_s_name_of_a_token_is_accepted(tmp_path: Path) -> None:
     assert "a-token" not in both
 
 
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("base_url: ${LIMS_URL}", ":2: lims.base_url: must be an address such as https://"),
+        ("mappings: {status_field: '${EMPTY:-}'}", ":2: lims.mappings.status_field: must not be empty"),
+    ],
+)
+def test_what_comes_of_a_variable_is_checked_and_not_shown(tmp_path: Path, line: str, expected: str) -> None:
+    rest = "  auth_type: none\n" + ("" if "base_url" in line else "  base_url: https://lims\n")
+    text = refusal(tmp_path, f"lims:\n  {line}\n{rest}", {"LIMS_URL": "https://us:s3cret@lims"})
+    assert expected in text
+    assert "s3cret" not in text
+
+
+def test_a_secret_of_the_wrong_type_is_named_and_not_shown(tmp_path: Path) -> None:
+    text = refusal(tmp_path, "lims: {password: {a: s3cret}}\nledger: {url: [s3cret]}\n")
+    assert ":1: lims.password: has a value of the wrong type or shape, which is not shown here" in text
+    assert ":2: ledger.url: has a value of the wrong type or shape, which is not shown here" in text
+    assert "s3cret" not in text
+
+
 @pytest.mark.parametrize("system", ["framework", "qms", "pm", "erp"])
 def test_a_key_that_would_do_nothing_is_refused(tmp_path: Path, system: str) -> None:
     text = refusal(tmp_path, f"{system}: {{connection: pv, bidirectional: true}}")

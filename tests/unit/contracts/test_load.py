@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,12 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from pv_testing.contracts import load_contract
+from pv_testing.contracts.model import Limits
+from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.units import is_known
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import MAPPINGS, SCHEMAS, contract_names, project_root
+from pv_testing.core.schema import validator
 
 MINIMAL: dict[str, Any] = {
     "contract": 1,
@@ -197,3 +201,10 @@ def test_importing_contracts_and_configuration_loads_nothing_heavy() -> None:
         [sys.executable, "-c", code], cwd=project_root() / "plugins", check=False, capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("block", "kept"), [("limits", Limits), ("pagination", Pagination)])
+def test_a_block_that_is_kept_as_it_is_written_has_the_keys_of_its_schema(block: str, kept: type) -> None:
+    schema = validator("contract").schema
+    keys = set((schema["$defs"] if block == "pagination" else schema["properties"])[block]["properties"])
+    assert keys == {each.name for each in fields(kept)} - {"most", "most_bytes"}  # these two are no key

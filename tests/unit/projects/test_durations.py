@@ -45,13 +45,13 @@ def test_the_shipped_rules_let_operators_load_chambers_and_look_after_them():
     ],
 )
 def test_a_rule_is_a_share_and_a_cap_rounded_half_up(rule, hours, expected):
-    assert str(operator_hours(execution(hours=hours), HoursRule().with_own(rule))) == expected
+    assert str(operator_hours(execution(hours=hours), HoursRule(**rule))) == expected
 
 
 def test_a_protocol_says_only_what_it_has_otherwise():
     rules = ProjectRules.of({"operator_hours": {"ratio": 0.5, "protocols": {"PVTP-018": {"cap": 6}}}})
-    assert rules.hours_rule("PVTP-018") == HoursRule(Decimal("0.5"), Decimal(6))
-    assert rules.hours_rule("PVTP-001") == HoursRule(Decimal("0.5"), Decimal(8))
+    assert rules.hours_rule("PVTP-018") == HoursRule(ratio=0.5, cap=6)
+    assert rules.hours_rule("PVTP-001") == HoursRule(ratio=0.5, cap=8)
 
 
 def test_hours_are_those_that_passed_and_never_the_estimate():

@@ -20,7 +20,7 @@ from pv_testing.transports.rest import RestSession, RestSettings
 @pytest.fixture
 def provider() -> SenaiteProvider:
     contract = load_contract("lims_senaite")
-    config = SystemConfig("lims", provider="SENAITE", contract="lims_senaite", base_url="http://127.0.0.1:9")
+    config = SystemConfig(system="lims", provider="SENAITE", contract="lims_senaite", base_url="http://127.0.0.1:9")
     return SenaiteProvider(config, contract, RestSession(RestSettings("http://127.0.0.1:9"), Auth()))
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import count
 
-from pv_testing.config.policy import read_policy
 from pv_testing.core.places import project_root
+from pv_testing.core.yaml_file import read_yaml
 from pv_testing.quality.analysis import Analysis, Analyst, Earlier
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.history import History, Trial
@@ -18,7 +18,7 @@ _numbers = count(1)
 
 def policy(**changes) -> CapaPolicy:
     """Return the shipped rules with other values."""
-    return CapaPolicy.of({**read_policy("capa", project_root() / "config" / "capa.yaml"), **changes})
+    return CapaPolicy.of({**read_yaml(project_root() / "config" / "capa.yaml").value, **changes})
 
 
 def trials(

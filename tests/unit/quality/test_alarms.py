@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from tests.quality.alarms import false_alarms, found_after
@@ -14,7 +13,7 @@ SEEDS = range(2)
 
 
 def test_chance_and_busy_months_raise_nothing_where_the_guides_rule_alone_raises_many():
-    alone = replace(policy(signal="stated"), also=())
+    alone = policy(signal="stated", also=[])
     assert false_alarms(SMALL, alone, SEEDS) >= 5
     assert false_alarms(SMALL, policy(), SEEDS) <= 1
 

@@ -6,11 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from pv_testing.config.policy import read_policy
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.domain.reading import read_execution
 from pv_testing.quality.analysis import Earlier
-from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.finding import read_finding
 from pv_testing.quality.history import Trial, read_trials
 from tests.unit.quality.failing import AT, analysed, policy, trials, year
@@ -168,5 +166,5 @@ def test_a_row_whose_shape_nobody_knows_is_noted_and_the_others_count(monkeypatc
 
 @pytest.mark.parametrize("text", ["{module}", "{", "{0}", "{name.real}"])
 def test_a_template_that_cannot_be_filled_in_is_refused_when_it_is_read(text):
-    with pytest.raises(ConfigError, match="title can't be filled in"):
-        CapaPolicy.of({**read_policy("capa"), "title": text})
+    with pytest.raises(ConfigError, match="title: can't be filled in"):
+        policy(title=text)

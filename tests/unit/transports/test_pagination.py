@@ -130,6 +130,27 @@ async def test_pages_by_link(serve, open_session, form):
     assert len(server.seen) == 3
 
 
+@pytest.mark.parametrize(
+    ("link", "follows"),
+    [
+        ('</samples?from=10>; Rel="Next"', True),
+        ('</samples?from=10>; rel="next last"', True),
+        ('</samples?from=10>; title="more > less"; rel="next"', True),
+        ('<http://[>; rel="first", </samples?from=10>; rel=next', True),
+        ('</samples?from=10>; title="page; rel=next"; rel="prev"', False),
+        ('</samples?from=10>; rel="prev"; title="a, </b>; rel=next"', False),
+    ],
+)
+async def test_a_link_is_read_as_its_standard_has_it(serve, open_session, link, follows):
+    async def handle(request: web.Request) -> web.Response:
+        start = int(request.query.get("from", 0))
+        return json(ALL[start : start + 10], **({} if start else {"Link": link}))
+
+    server = await serve(handle)
+    read_items = await read(open_session(server.address), replace(PAGED, style="link", items=""))
+    assert read_items == ALL[: 20 if follows else 10]
+
+
 async def test_everything_at_once(serve, open_session):
     server = await serve(json({"items": ALL, "next": "/more?x", "pages": 9}))
     assert await read(open_session(server.address), replace(PAGED, style="none", items="items")) == ALL
