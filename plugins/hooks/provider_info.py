@@ -72,9 +72,7 @@ def _fields(system: str) -> dict[str, Field]:
 
 
 def _field(system: str, name: str, title: str, description: str) -> Field:
-    from pv_testing.config.connection import LOGIN, PASSWORD
-    from pv_testing.config.model import default_auth_type
-    from pv_testing.config.sections import AUTH_TYPES, SECRETS
+    from pv_testing.config.sections import AUTH_TYPES, LOGIN, PASSWORD, SECRETS, default_auth_type
 
     schema: dict[str, Any] = {"format": "password"} if name in SECRETS else {}
     if name == "auth_type":

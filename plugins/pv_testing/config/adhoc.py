@@ -10,11 +10,10 @@ from pv_testing.config.load import load_config
 from pv_testing.config.model import (
     ONE_WAY,
     SystemConfig,
-    default_auth_type,
     default_contract,
     refuse_unknown_way,
 )
-from pv_testing.config.sections import ALIASES, KEYS, SystemSection
+from pv_testing.config.sections import ALIASES, KEYS, SystemSection, default_auth_type
 from pv_testing.config.variables import Missing, expand
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import allowed, refuse

@@ -7,7 +7,7 @@ from itertools import starmap
 from typing import Any, Protocol
 
 from pv_testing.config.model import SystemConfig, default_contract, refuse_unknown_way
-from pv_testing.config.sections import ALIASES, KEYS, NEEDED, SECRETS, Secret, SystemSection
+from pv_testing.config.sections import ALIASES, KEYS, LOGIN, NEEDED, PASSWORD, SECRETS, Secret, SystemSection
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import Problem, allowed
 from pv_testing.core.validation import validate
@@ -18,17 +18,6 @@ ELSEWHERE = ("sample_url", "nc_url", "task_url", "invoice_url")
 NOT_HERE = ("enabled", "provider_class", "connection", "base_url", "sync_interval", "bidirectional")
 EXTRA = (*(key for key in KEYS if key not in NOT_HERE), *ELSEWHERE)
 """The extra fields of a connection."""
-
-LOGIN = {"basic": "username", "jwt": "username", "login": "username", "oauth2": "client_id", "mtls": "client_id"}
-PASSWORD = {
-    "api_key": "api_key",
-    "basic": "password",
-    "bearer": "token",
-    "jwt": "password",
-    "login": "password",
-    "oauth2": "client_secret",
-    "mtls": "client_secret",
-}
 
 
 class ConnectionLike(Protocol):

@@ -14,11 +14,19 @@ from pv_testing.config.model import (
     Config,
     SystemConfig,
     Systems,
-    default_auth_type,
     default_contract,
     default_ledger_url,
 )
-from pv_testing.config.sections import ALIASES, SECRETS, SYSTEMS, IntegrationsFile, LabConfig, Secret, SystemSection
+from pv_testing.config.sections import (
+    ALIASES,
+    SECRETS,
+    SYSTEMS,
+    IntegrationsFile,
+    LabConfig,
+    Secret,
+    SystemSection,
+    default_auth_type,
+)
 from pv_testing.config.variables import Missing, expand
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import project_root

@@ -150,18 +150,3 @@ def default_contract(system: str, provider: str) -> str:
     wanted = f"there is no contract for the product {provider[:40]!r}; {allowed(words[-1], known)}"
     how = f"name one of them under contract, or write include/mappings/{system}_{words[-1]}.yaml"
     raise ConfigError(f"{wanted}; {how}", system=system)
-
-
-def default_auth_type(system: str, known: Mapping[str, Any]) -> str:
-    """Return the way of authenticating that the given credentials are for."""
-    if known.get("api_key"):
-        return "api_key"
-    if known.get("client_id"):
-        return "oauth2"
-    if known.get("token"):
-        return "bearer"
-    if known.get("client_cert"):
-        return "mtls"
-    if known.get("username") and system != "framework":
-        return "basic"
-    return "jwt" if system == "framework" else "api_key"

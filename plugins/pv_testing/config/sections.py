@@ -26,6 +26,23 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "oauth2": ("client_id", "client_secret"),
     "mtls": ("client_cert", "client_key"),
 }
+LOGIN: Mapping[str, str] = {
+    "basic": "username",
+    "jwt": "username",
+    "login": "username",
+    "oauth2": "client_id",
+    "mtls": "client_id",
+}
+PASSWORD: Mapping[str, str] = {
+    "api_key": "api_key",
+    "basic": "password",
+    "bearer": "token",
+    "jwt": "password",
+    "login": "password",
+    "oauth2": "client_secret",
+    "mtls": "client_secret",
+}
+"""Which key a connection's login and password give, by the way of authenticating."""
 ALIASES: Mapping[str, str] = {"api_token": "token"}
 """What the integration guide calls otherwise than the keys here."""
 
@@ -207,3 +224,18 @@ SECRETS = frozenset(
 """The keys whose values are never shown."""
 KEYS = tuple(name for name in SystemSection.model_fields if name not in ALIASES)
 """The keys of a system's section, by our own names."""
+
+
+def default_auth_type(system: str, known: Mapping[str, Any]) -> str:
+    """Return the way of authenticating that the given credentials are for."""
+    if known.get("api_key"):
+        return "api_key"
+    if known.get("client_id"):
+        return "oauth2"
+    if known.get("token"):
+        return "bearer"
+    if known.get("client_cert"):
+        return "mtls"
+    if known.get("username") and system != "framework":
+        return "basic"
+    return "jwt" if system == "framework" else "api_key"

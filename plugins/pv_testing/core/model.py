@@ -28,6 +28,7 @@ class Model(BaseModel):
         allow_inf_nan=False,
         hide_input_in_errors=True,
         regex_engine="python-re",
+        defer_build=True,  # Airflow draws the connection forms in every process, and few of them read a file
     )
 
     @field_validator("*", mode="before")
