@@ -34,6 +34,7 @@ RETIRED = {
 RETIRED_BELOW_THE_SLICES = {
     "doubtful": "unresolved_fingerprint, or may_have_effect of an error",
     "said": "what it holds, such as answer, row or reason",
+    "_said": "the same",
 }
 VAGUE = re.compile(r"\b(nobody|anybody|everybody|she|hers?|no one)\b", re.IGNORECASE)
 """Words that a reader whose first language is another one reads twice, or that say of a person what isn't known."""

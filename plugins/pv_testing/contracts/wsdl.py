@@ -97,12 +97,12 @@ class Port:
             if body is None:
                 raise ValueError("has no SOAP body")
             fault = read_fault(body)
-            return fault if fault is not None else self._said(operation, output, body)
+            return fault if fault is not None else self._content(operation, output, body)
         except (_zeep("exceptions").Error, LxmlError, *_UNREADABLE) as error:
             message = "the answer is not what the WSDL says; a proxy or another version may have answered"
             raise ResponseError(f"{message}: {redact(str(error), _SHOWN)}", code="NOT_SOAP") from None
 
-    def _said(self, operation: str, output: Any, body: Any) -> Any:
+    def _content(self, operation: str, output: Any, body: Any) -> Any:
         from lxml import etree
 
         if output is None or output.body is None:

@@ -57,7 +57,7 @@ def invoice(given: Given) -> Record:
         "customer_id": given.get("customer_id"),
         "invoice_date": given.get("invoice_date"),
         "due_date": given.get("due_date"),
-        **_said(given, _TERMS),
+        **_nonempty(given, _TERMS),
     }
     return _record(
         keys.compose(reference), "reference", head, lambda: {**_only(given, INVOICE), **_terms(given), **_sums(given)}
@@ -75,7 +75,7 @@ def credit_note(given: Given) -> Record:
     key = str(given.get("reference") or "")
     head = {
         "credit_note_key": key,
-        **_said(given, ("customer_id", "invoice_id", "invoice_date", "reason")),
+        **_nonempty(given, ("customer_id", "invoice_id", "invoice_date", "reason")),
     }
     return _record(key, "reference", head, lambda: {**_only(given, CREDIT_NOTE), **_sums(given)})
 
@@ -83,7 +83,7 @@ def credit_note(given: Given) -> Record:
 def customer(given: Given) -> Record:
     """Return the record of a customer; its key is the name."""
     name = str(given.get("name") or "")
-    return _record(name, "name", {"name": name, **_said(given, _CONTACT)}, dict)
+    return _record(name, "name", {"name": name, **_nonempty(given, _CONTACT)}, dict)
 
 
 def stock_movement(given: Given) -> Record:
@@ -117,7 +117,7 @@ def _only(given: Given, known: Sequence[str]) -> Mapping[str, Any]:
     return {}
 
 
-def _said(given: Given, names: Sequence[str]) -> dict[str, Any]:
+def _nonempty(given: Given, names: Sequence[str]) -> dict[str, Any]:
     return {name: given[name] for name in names if given.get(name)}
 
 
@@ -164,7 +164,7 @@ def _line(number: int, line: Given, digits: int) -> dict[str, Any]:
     if given_total is not None and abs(amount(given_total) - product) > Decimal(1).scaleb(-digits):
         text = f"line {number}: {plain(quantity)} × {plain(price)} is {total}, not {plain(amount(given_total))}"
         raise MappingError(text, code="SUM_WRONG")
-    named = {"description": _needed(number, line, "description"), **_said(line, ("protocol_id",))}
+    named = {"description": _needed(number, line, "description"), **_nonempty(line, ("protocol_id",))}
     return {**named, "quantity": plain(quantity), "unit_price": plain(price), "total": plain(total)}
 
 
