@@ -19,7 +19,7 @@ from pv_testing.inventory.days import step_days
 from pv_testing.inventory.policy import STEPS, InventoryPolicy
 from pv_testing.inventory.stay import Stay, movement_keys
 from pv_testing.ledger import Claim, Decision, State
-from pv_testing.workflow.executions import Listed, list_complete, readable
+from pv_testing.workflow.executions import ListedExecutions, list_complete, readable
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 MOVE = "record_stock_movement"
@@ -182,7 +182,7 @@ def _drawn(records: Mapping[str, Sequence[Record]], drawn: Container[str], under
 
 
 def _draws(
-    listed: Iterable[tuple[ServiceRequest, Listed]], policy: InventoryPolicy, zone: tzinfo
+    listed: Iterable[tuple[ServiceRequest, ListedExecutions]], policy: InventoryPolicy, zone: tzinfo
 ) -> dict[str, list[Record]]:
     """Return what the completed executions of each request have used up."""
     return {request.sr_number: draw_records(request.sr_number, rows.complete, policy, zone) for request, rows in listed}

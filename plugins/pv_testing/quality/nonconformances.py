@@ -19,7 +19,7 @@ from pv_testing.quality.policy import QualityPolicy
 from pv_testing.quality.reports import nonconformance_record
 from pv_testing.quality.retests import EarlierReport, earlier_tests
 from pv_testing.workflow.execution_checkpoint import ExecutionCheckpoint
-from pv_testing.workflow.executions import Listed, list_complete
+from pv_testing.workflow.executions import ListedExecutions, list_complete
 from pv_testing.workflow.nc_input_cache import NcInputCache
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 
@@ -95,7 +95,7 @@ class _Batch:
     """
 
     request: ServiceRequest
-    listed: Listed
+    listed: ListedExecutions
     unread: Mapping[str, Outcome]
     settled: ExecutionCheckpoint
     reported: NcInputCache
