@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from datetime import date, datetime, timezone, tzinfo
 
 from pv_testing.config import lab_zone
@@ -30,52 +29,7 @@ STOCK = "erp/stock"
 DRAWN = "erp/consumables"
 
 
-async def move_stock(
-    framework: FrameworkClient,
-    erp: ERPClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-    policy: InventoryPolicy | None = None,
-    zone: tzinfo | None = None,
-) -> Report:
-    """Book the movements of the service requests' modules: received, stored, then returned or scrapped.
-
-    Each step is sent by itself, and only for modules whose step before is in effect. A movement that is in effect stays
-    as it is, whatever the rules say later.
-
-    Args:
-        framework: where the requests are.
-        erp: where the movements are to be.
-        sr_ids: the framework's ids of the requests; one that has been deleted is noted, its modules stay booked.
-        replay: try records again that wait for a person.
-        dry_run: say what would happen, and change nothing anywhere.
-        policy: the laboratory's rules; ``inventory.yaml`` without it.
-        zone: the laboratory's time zone; the configuration's without it.
-    """
-    return (await MoveStock(framework, erp, policy, zone, replay=replay, dry_run=dry_run).run(sr_ids))[0]
-
-
-async def draw_consumables(
-    framework: FrameworkClient,
-    erp: ERPClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-    policy: InventoryPolicy | None = None,
-    zone: tzinfo | None = None,
-) -> Report:
-    """Draw what the completed executions of the service requests have used up, once for each execution and item.
-
-    A draw that is in effect stays as it is, whatever the rules say later. The arguments are those of
-    :func:`move_stock`.
-    """
-    return (await DrawConsumables(framework, erp, policy, zone, replay=replay, dry_run=dry_run).run(sr_ids))[0]
-
-
-class StockStep(Step[ERPClient]):
+class StockStep(Step[ERPClient, Report]):
     """A step whose records go to the ERP's stock; it also finishes requests that have been closed meanwhile.
 
     Args:
@@ -111,7 +65,12 @@ class StockStep(Step[ERPClient]):
 
 
 class MoveStock(StockStep):
-    """A request is finished when each of its modules has made the last movement that is booked at all."""
+    """Book the movements of the service requests' modules: received, stored, then returned or scrapped.
+
+    Each movement is sent by itself, and only for modules whose movement before is in effect. One that is in effect
+    stays as it is, whatever the rules say later. A request is finished when each of its modules has made the last one
+    that is booked at all.
+    """
 
     sweep = STOCK
 
@@ -124,12 +83,12 @@ class MoveStock(StockStep):
         """Return the states from receipt on."""
         return STATES[rank(self.policy.states["received"]) : -1]
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> Report:
         """Book step after step, then show the modules that are booked and listed no longer."""
         report = self.report(MOVE)
         every: list[Stay] = []
         self._stays: list[Stay] = []
-        for stay, unread in await gather_bounded([self._stay(request) for request in requests]):
+        for stay, unread in await gather_bounded([self._stay(request) for request in self.requests]):
             every.append(stay)
             report.add(unread)
             if not unread:
@@ -147,17 +106,12 @@ class MoveStock(StockStep):
         for stay in self._stays:
             report.notes += stay.notes()
         report.close()
-        return [report]
+        return report
 
-    async def remember(
-        self,
-        requests: Sequence[ServiceRequest],  # noqa: ARG002 - the step's hook
-        reports: Sequence[Report],  # noqa: ARG002
-        deleted: Iterable[int],
-    ) -> None:
+    async def remember(self) -> None:
         """Remember which requests are finished, and which need not be read before they change."""
         settled = [stay.request for stay in self._stays if stay.is_settled]
-        await self.backlog.keep(_progress(self._stays), deleted, settled=settled)
+        await self.backlog.keep(_progress(self._stays), self.deleted, settled=settled)
 
     async def _take(self, step: str, report: Report) -> None:
         records: list[Record] = []
@@ -205,7 +159,11 @@ class MoveStock(StockStep):
 
 
 class DrawConsumables(StockStep):
-    """A closed request is finished when all its executions have ended and everything that they used up is drawn."""
+    """Draw what the completed executions of the service requests have used up, once for each execution and item.
+
+    A draw that is in effect stays as it is, whatever the rules say later. A closed request is finished when all its
+    executions have ended and everything that they used up is drawn.
+    """
 
     sweep = DRAWN
     executions = "COMPLETE"
@@ -219,29 +177,29 @@ class DrawConsumables(StockStep):
         """Return the states from the first execution on."""
         return UNDER_TEST
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> Report:
         """Draw what isn't drawn yet."""
         report = self.report(DRAW)
-        self._tested = [request for request in requests if request.status in TESTED]
+        self.requests = [request for request in self.requests if request.status in TESTED]
         records = await self._records(report)
         decisions = await self.decisions(DRAW, [record.key for record in records])
         self._drawn = {key for key, decision in decisions.items() if decision is Decision.CHANGED}
         report.add(Outcome(key, Result.UNCHANGED) for key in self._drawn)
         if not self.dry_run:
-            undone = [request for request in self._tested if not self.is_done(request, frozenset())]
+            undone = [request for request in self.requests if not self.is_done(request)]
             await self.backlog.begin(undone)
         outcomes = await self.exchange_into(report, [record for record in records if record.key not in self._drawn])
         self._drawn |= {outcome.key for outcome in outcomes if outcome.result.in_effect}
         report.close()
-        return [report]
+        return report
 
     async def _records(self, report: Report) -> list[Record]:
         """Return all draws of the tested requests, and report what can't be read or is waited for."""
-        listed = await gather_bounded([list_complete(self.framework, request) for request in self._tested])
+        listed = await gather_bounded([list_complete(self.framework, request) for request in self.requests])
         self._keys: dict[str, list[str]] = {}
         self._under_way: set[str] = set()
         records: list[Record] = []
-        for request, rows in zip(self._tested, listed, strict=True):
+        for request, rows in zip(self.requests, listed, strict=True):
             draws = draw_records(request.sr_number, rows.complete, self.policy, self.zone)
             self._keys[request.sr_number] = [record.key for record in draws]
             records += draws
@@ -251,18 +209,9 @@ class DrawConsumables(StockStep):
                 self._under_way.add(request.sr_number)
         return records
 
-    def is_done(self, request: ServiceRequest, waiting: AbstractSet[str]) -> bool:  # noqa: ARG002 - the step's hook
+    def is_done(self, request: ServiceRequest) -> bool:
         """Say whether a request's tests have ended, if it is closed, and all is drawn."""
         return request.sr_number not in self._under_way and self._drawn.issuperset(self._keys[request.sr_number])
-
-    async def remember(
-        self,
-        requests: Sequence[ServiceRequest],  # noqa: ARG002 - the step's hook
-        reports: Sequence[Report],
-        deleted: Iterable[int],
-    ) -> None:
-        """Remember how far the requests are whose tests have begun."""
-        await super().remember(self._tested, reports, deleted)
 
 
 def _progress(stays: Iterable[Stay]) -> list[tuple[ServiceRequest, bool]]:
@@ -272,3 +221,7 @@ def _progress(stays: Iterable[Stay]) -> list[tuple[ServiceRequest, bool]]:
 
 def _days_name(request: ServiceRequest) -> str:
     return f"{STOCK}/{request.sr_number}"
+
+
+move_stock = MoveStock.over
+draw_consumables = DrawConsumables.over

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from pv_testing.core.records import Outcome, Result
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import TESTED
+from pv_testing.exchange.report import Report
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.integrations.pm import PMClient
 from pv_testing.projects import ProjectRules
@@ -16,7 +17,7 @@ from pv_testing.workflow.step import Step
 RequestExecutions = Sequence[tuple[ServiceRequest, Sequence[Execution]]]
 
 
-class ProjectStep(Step[PMClient]):
+class ProjectStep(Step[PMClient, list[Report]]):
     """A step whose records go to project management.
 
     Args:
@@ -39,7 +40,7 @@ class ProjectStep(Step[PMClient]):
         super().__init__(framework, pm, replay=replay, dry_run=dry_run)
         self.rules = rules or ProjectRules.read()
 
-    async def under_test(self, requests: Iterable[ServiceRequest]) -> tuple[RequestExecutions, list[Outcome]]:
+    async def under_test(self) -> tuple[RequestExecutions, list[Outcome]]:
         """Return the service requests whose tests have begun, each with the executions that the framework lists.
 
         The listing says all that tasks and hours need; no results are read. An execution that begins while the listing
@@ -47,7 +48,7 @@ class ProjectStep(Step[PMClient]):
         which a row can't be understood is left out, because its progress is unknown; the outcomes of such rows are
         returned too.
         """
-        tested = [request for request in requests if request.status in TESTED]
+        tested = [request for request in self.requests if request.status in TESTED]
         reads = [self.framework.alist("list_executions", sr_id=request.id) for request in tested]
         under_test: list[tuple[ServiceRequest, Sequence[Execution]]] = []
         all_unread: list[Outcome] = []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pv_testing.core import keys
@@ -11,16 +11,14 @@ from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.status import COMPLETE, TESTED
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.integrations.pm import PMClient
-from pv_testing.projects import ProjectRules, ProtocolWork, work_of
+from pv_testing.projects import ProtocolWork, work_of
 from pv_testing.projects.assignees import Assignees
 from pv_testing.projects.policy import DURATION
 from pv_testing.projects.progress import OPEN, durations
 from pv_testing.projects.project_step import FollowingStep, RequestExecutions, unknown
 from pv_testing.projects.records import main_status, progress, subtask_key, subtask_status
 from pv_testing.projects.tasks import STATUS_SWEEP
-from pv_testing.workflow.step import stopped, waiting_keys
+from pv_testing.workflow.step import waiting_keys
 from pv_testing.workflow.sweep_backlog import CLOSED
 from pv_testing.workflow.withdrawals import withdrawn_from
 
@@ -55,34 +53,18 @@ class FollowedProject:
         return self.request.status == CLOSED
 
 
-async def update_tasks(
-    framework: FrameworkClient,
-    pm: PMClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-    rules: ProjectRules | None = None,
-) -> list[Report]:
+class UpdateTasks(FollowingStep):
     """Bring subtasks, main tasks and progress up to date, in this order, because a product may derive one from another.
 
-    A subtask is complete when every expected execution is, a main task when its service request is closed. The
-    arguments are those of :func:`~pv_testing.projects.tasks.create_tasks`.
-
-    Returns:
-        What became of the statuses, and of the progress.
+    A subtask is complete when every expected execution is, a main task when its service request is closed. The step
+    gives the reports of the statuses and of the progress. A closed request is finished when all are up to date.
     """
-    return await UpdateTasks(framework, pm, rules, replay=replay, dry_run=dry_run).run(sr_ids)
-
-
-class UpdateTasks(FollowingStep):
-    """A closed request is finished when its main task, its subtasks and its progress are up to date."""
 
     sweep = STATUS_SWEEP
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> list[Report]:
         """Update the subtasks, the main tasks and the progress of the requests that have something to tell."""
-        listed, unread = await self.under_test(requests)
+        listed, unread = await self.under_test()
         self._listed = {request.sr_number for request, _ in listed}
         self._projects = await self._followed(listed)
         statuses = await self._update_subtasks()
@@ -95,13 +77,11 @@ class UpdateTasks(FollowingStep):
         statuses.add(unread)
         return [statuses, percents]
 
-    async def remember(
-        self, requests: Sequence[ServiceRequest], reports: Sequence[Report], deleted: Iterable[int]
-    ) -> None:
+    async def remember(self) -> None:
         """Remember which requests need another update even when they are closed, and which assignments have ended."""
         finished = [(project.request, project.closed and project.key not in self._behind) for project in self._projects]
-        settled = [] if stopped(reports) else [request for request in requests if self._is_settled(request)]
-        await self.backlog.keep(finished, deleted, settled=settled)
+        settled = [] if self.stopped else [request for request in self.requests if self.is_done(request)]
+        await self.backlog.keep(finished, self.deleted, settled=settled)
         ended: dict[str, set[str]] = {}
         for project in self._projects:
             over = [work for work in project.works if project.closed or work.status == COMPLETE]
@@ -111,14 +91,14 @@ class UpdateTasks(FollowingStep):
         followed = await asyncio.to_thread(self.backlog.take, {}, keep=False)
         await asyncio.to_thread(assignees.done, ended, followed)
 
-    def _is_settled(self, request: ServiceRequest) -> bool:
+    def is_done(self, request: ServiceRequest) -> bool:
         """Say whether a request need not be read before it changes: its executions were, and nothing of it waits."""
         unread = request.status in TESTED and request.sr_number not in self._listed
         return not unread and keys.compose(request.sr_number) not in self._behind
 
     async def _followed(self, listed: RequestExecutions) -> list[FollowedProject]:
         """Return the requests that have something to tell: an execution has begun, or they are closed."""
-        assignees = await asyncio.to_thread(Assignees, self.client.ledger)
+        assignees = await asyncio.to_thread(Assignees, self.ledger)
         told: list[tuple[ServiceRequest, Sequence[ProtocolWork]]] = []
         for request, executions in listed:
             assigned = await asyncio.to_thread(assignees.known, request.sr_number)
@@ -172,3 +152,6 @@ class UpdateTasks(FollowingStep):
         known = [project for project in self._projects if project.task_id and project.works]
         records = [progress(each.request, each.works, each.task_id, self.rules, hours) for each in known]
         return await self.exchange("update_project_progress", records)
+
+
+update_tasks = UpdateTasks.over

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Mapping
 
 from pv_testing.core import keys
 from pv_testing.core.concurrency import together
@@ -12,62 +11,36 @@ from pv_testing.core.errors import PermissionDenied
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.integrations.pm import PMClient
-from pv_testing.projects import ProjectRules
 from pv_testing.projects.assignees import Assignees
 from pv_testing.projects.people import User
 from pv_testing.projects.project_step import ProjectStep, unknown
 from pv_testing.projects.records import main_task, subtask, subtask_key
-from pv_testing.workflow.step import stopped, waiting_keys
 from pv_testing.workflow.sweep_backlog import CLOSED, SweepBacklog
 
 # The sweeps: they come back until a request is closed, and its tasks, its last update and its hours are in effect.
 TASK_SWEEP, STATUS_SWEEP, HOURS_SWEEP = "pm/projects", "pm/tasks", "pm/hours"
 
 
-async def create_tasks(
-    framework: FrameworkClient,
-    pm: PMClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-    rules: ProjectRules | None = None,
-) -> list[Report]:
+class CreateTasks(ProjectStep):
     """Create the main task of each service request, and its subtasks once the protocols are assigned.
 
-    Args:
-        framework: where the requests are.
-        pm: where the tasks are to be.
-        sr_ids: the framework's ids of the requests; one that has been deleted is noted, nothing downstream is.
-        replay: try records again that wait for a person.
-        dry_run: say what would happen, and change nothing anywhere.
-        rules: the laboratory's; those of ``projects.yaml`` by default.
-
-    Returns:
-        What became of the main tasks, and of the subtasks.
+    It gives the reports of the main tasks and of the subtasks. A closed request is finished when all are in effect.
     """
-    return await CreateTasks(framework, pm, rules, replay=replay, dry_run=dry_run).run(sr_ids)
-
-
-class CreateTasks(ProjectStep):
-    """A closed request is finished when its main task and all its subtasks are in effect."""
 
     sweep = TASK_SWEEP
     begins = True
 
-    async def begin(self, requests: Sequence[ServiceRequest], deleted: Iterable[int]) -> None:  # noqa: ARG002 - hook
+    async def begin(self) -> None:
         """Let every sweep know these requests, however soon they are closed; those without protocols only the first."""
-        await self.backlog.begin(requests)
+        await self.backlog.begin(self.requests)
         for name in (STATUS_SWEEP, HOURS_SWEEP):
             backlog = await asyncio.to_thread(SweepBacklog, self.ledger, name)
-            await backlog.begin(_assigned(requests))
+            await backlog.begin(_assigned(self.requests))
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> list[Report]:
         """Create the main tasks, then the subtasks of those that are there."""
-        assigned = _assigned(requests)
-        tasks = await self.exchange("create_task", [main_task(request, self.rules) for request in requests])
+        assigned = _assigned(self.requests)
+        tasks = await self.exchange("create_task", [main_task(request, self.rules) for request in self.requests])
         parents = await self.client.atask_ids("task", [keys.compose(request.sr_number) for request in assigned])
         records, unplanned = await self._subtasks(assigned, parents)
         subtasks = await self.exchange("create_subtask", records)
@@ -79,19 +52,16 @@ class CreateTasks(ProjectStep):
             subtasks.notes.append(note)
         return [tasks, subtasks]
 
-    async def remember(
-        self, requests: Sequence[ServiceRequest], reports: Sequence[Report], deleted: Iterable[int]
-    ) -> None:
+    async def remember(self) -> None:
         """Remember the requests whose tasks are all in effect."""
-        waiting = waiting_keys(reports)
-        clear = [request for request in requests if self.is_done(request, waiting)]
-        finished = [(request, request.status == CLOSED and self.is_done(request, waiting)) for request in requests]
-        await self.backlog.keep(finished, deleted, settled=[] if stopped(reports) else clear)
+        clear = [request for request in self.requests if self.is_done(request)]
+        finished = [(request, request.status == CLOSED and self.is_done(request)) for request in self.requests]
+        await self.backlog.keep(finished, self.deleted, settled=[] if self.stopped else clear)
 
-    def is_done(self, request: ServiceRequest, waiting: AbstractSet[str]) -> bool:
+    def is_done(self, request: ServiceRequest) -> bool:
         """Say whether no task of a request waits."""
         subtasks = [subtask_key(request.sr_number, protocol) for protocol in request.protocols]
-        return waiting.isdisjoint([keys.compose(request.sr_number), *subtasks])
+        return self.waiting.isdisjoint([keys.compose(request.sr_number), *subtasks])
 
     async def _subtasks(
         self, assigned: Iterable[ServiceRequest], parents: Mapping[str, str]
@@ -141,3 +111,6 @@ def _unplanned(request: ServiceRequest, protocol: str) -> Outcome:
     """Return the outcome of a subtask that waits: once it is there, its assignee is not sent any more."""
     reason = "the framework refuses to list its users, so that no assignee can be chosen; let this account list them"
     return Outcome(subtask_key(request.sr_number, protocol), Result.DEFERRED, code="USERS_REFUSED", reason=reason)
+
+
+create_tasks = CreateTasks.over

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
@@ -15,43 +14,24 @@ from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import COMPLETE, ENDED, TESTED
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.integrations.pm import PMClient
-from pv_testing.projects import ProjectRules
 from pv_testing.projects.project_step import FollowingStep, unknown
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
 from pv_testing.projects.tasks import HOURS_SWEEP
-from pv_testing.workflow.step import stopped, waiting_keys
 from pv_testing.workflow.sweep_backlog import is_over
 
 
-async def log_hours(
-    framework: FrameworkClient,
-    pm: PMClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-    rules: ProjectRules | None = None,
-) -> list[Report]:
+class LogHours(FollowingStep):
     """Enter the hours of operators and of equipment for every completed execution.
 
-    The arguments are those of :func:`~pv_testing.projects.tasks.create_tasks`.
-
-    Returns:
-        What became of the operators' hours, and of the equipment's.
+    It gives the reports of the operators' hours and of the equipment's. A closed request is finished when all its
+    executions have ended and their hours are entered.
     """
-    return await LogHours(framework, pm, rules, replay=replay, dry_run=dry_run).run(sr_ids)
-
-
-class LogHours(FollowingStep):
-    """A closed request is finished when all its executions have ended and their hours are entered."""
 
     sweep = HOURS_SWEEP
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> list[Report]:
         """Enter the hours whose subtasks are there; the others wait for theirs."""
-        self._listed, unread = await self.under_test(requests)
+        self._listed, unread = await self.under_test()
         entries, usages = await self._hours()
         reports: list[Report] = []
         for operation, hours in (("log_time_entry", entries), ("log_resource_usage", usages)):
@@ -62,11 +42,9 @@ class LogHours(FollowingStep):
         reports[0].notes += await self._ended()
         return reports
 
-    async def remember(
-        self, requests: Sequence[ServiceRequest], reports: Sequence[Report], deleted: Iterable[int]
-    ) -> None:
+    async def remember(self) -> None:
         """Remember the service requests whose hours are entered, so that they aren't read again for nothing."""
-        waiting = {keys.split(key)[0] for key in waiting_keys(reports)}
+        waiting = {keys.split(key)[0] for key in self.waiting}
         entered: set[str] = set()
         finished: list[tuple[ServiceRequest, bool]] = []
         for request, executions in self._listed:
@@ -75,11 +53,11 @@ class LogHours(FollowingStep):
             awaited = any(_is_awaited(execution, waiting) for execution in executions)
             finished.append((request, is_over(request) and not awaited))
         settled: list[ServiceRequest] = []
-        for request in requests:
+        for request in self.requests:
             nothing_waits = request.sr_number in entered or request.status not in TESTED
-            if nothing_waits and not is_over(request) and not stopped(reports):
+            if nothing_waits and not is_over(request) and not self.stopped:
                 settled.append(request)
-        await self.backlog.keep(finished, deleted, settled=settled)
+        await self.backlog.keep(finished, self.deleted, settled=settled)
 
     async def _hours(self) -> tuple[_Hours, _Hours]:
         """Return the hours of operators and of equipment."""
@@ -138,3 +116,6 @@ class _Hours:
 def _is_awaited(execution: Execution, waiting: AbstractSet[str]) -> bool:
     """Say whether an execution's hours are still to be entered, or it has not ended although its request is closed."""
     return execution.execution_id in waiting or execution.status not in {COMPLETE, *ENDED}
+
+
+log_hours = LogHours.over

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
 from itertools import chain
 
 from pv_testing.core import keys
@@ -12,7 +11,6 @@ from pv_testing.core.records import Record
 from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.status import STATES
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.ledger import Entry, State
 from pv_testing.samples.records import sample_records, shortfalls
@@ -22,37 +20,25 @@ SWEEP = "lims/samples"
 KIND = "sample"
 
 
-async def create_samples(
-    framework: FrameworkClient, lims: LIMSClient, sr_ids: Iterable[int], *, replay: bool = False, dry_run: bool = False
-) -> Report:
+class CreateSamples(Step[LIMSClient, Report]):
     """Create one sample for each module of the service requests that has a serial number.
 
-    Args:
-        framework: where the requests are.
-        lims: where the samples are to be.
-        sr_ids: the framework's ids of the requests; one that has been deleted is noted, nothing downstream is.
-        replay: try records again that wait for a person.
-        dry_run: say what would happen, and change nothing anywhere.
+    A closed request is finished when every sample of it is in effect.
     """
-    return (await CreateSamples(framework, lims, replay=replay, dry_run=dry_run).run(sr_ids))[0]
-
-
-class CreateSamples(Step[LIMSClient]):
-    """A closed request is finished when every sample of it is in effect."""
 
     sweep = SWEEP
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> Report:
         """Create the samples, and note what a request announces otherwise or lists no longer."""
-        self._records = {each.sr_number: sample_records(each) for each in requests if each.status in STATES}
+        self._records = {each.sr_number: sample_records(each) for each in self.requests if each.status in STATES}
         report = await self.exchange_unconfirmed("create_sample", chain.from_iterable(self._records.values()))
-        report.notes += shortfalls(requests)
+        report.notes += shortfalls(self.requests)
         report.notes += await asyncio.to_thread(self._no_longer_listed)
-        return [report]
+        return report
 
-    def is_done(self, request: ServiceRequest, waiting: AbstractSet[str]) -> bool:
+    def is_done(self, request: ServiceRequest) -> bool:
         """Say whether no sample of a request waits."""
-        return waiting.isdisjoint(record.key for record in self._records.get(request.sr_number, ()))
+        return self.waiting.isdisjoint(record.key for record in self._records.get(request.sr_number, ()))
 
     def _no_longer_listed(self) -> list[str]:
         """Say which samples are in the LIMS although their request lists the module no longer; a person cancels them.
@@ -80,3 +66,6 @@ class CreateSamples(Step[LIMSClient]):
             # A key of more parts is another request's, from before keys were escaped.
             if entry.key not in listed and len(keys.split(entry.key)) == 2:
                 yield entry
+
+
+create_samples = CreateSamples.over

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +13,7 @@ from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.samples import sample_key
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.integrations.framework import gather_bounded
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.samples.result_sets import result_record
 from pv_testing.workflow.execution_checkpoint import ExecutionCheckpoint
@@ -25,18 +24,11 @@ from pv_testing.workflow.step import Step
 SWEEP = "lims/results"
 
 
-async def upload_results(
-    framework: FrameworkClient, lims: LIMSClient, sr_ids: Iterable[int], *, replay: bool = False, dry_run: bool = False
-) -> Report:
+class UploadResults(Step[LIMSClient, Report]):
     """Upload the results of every completed execution of the service requests; changed ones become amendments.
 
-    The arguments are those of :func:`~pv_testing.samples.intake.create_samples`.
+    A closed request is finished when all its executions have ended and every result set is in effect.
     """
-    return (await UploadResults(framework, lims, replay=replay, dry_run=dry_run).run(sr_ids))[0]
-
-
-class UploadResults(Step[LIMSClient]):
-    """A closed request is finished when all its executions have ended and every result set is in effect."""
 
     sweep = SWEEP
     executions = "COMPLETE"
@@ -46,24 +38,24 @@ class UploadResults(Step[LIMSClient]):
         """Return the states from the first execution on."""
         return UNDER_TEST
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> Report:
         """Upload the results of executions that aren't settled."""
         protocols, users = await together(self.framework.aprotocols(), self.framework.ausers())
         parts: list[CompletedExecutions]
-        parts = await gather_bounded([self._read(request) for request in requests], limit=2)
+        parts = await gather_bounded([self._read(request) for request in self.requests], limit=2)
         self._parts = {part.request.sr_number: part for part in parts}
         pairs = [(part.request, named(execution, users)) for part in parts for execution in part.read]
         sample_ids = await self.client.asample_ids(
             {sample_key(request.sr_number, execution.serial_number) for request, execution in pairs}
         )
         records, orphans = _records(pairs, protocols, sample_ids)
-        report = await self.exchange_unconfirmed("upload_results", records)
+        self._report = report = await self.exchange_unconfirmed("upload_results", records)
         report.add(orphans)
         for part in parts:
             report.add(part.unread)
             report.add(Outcome(execution_id, Result.UNCHANGED) for execution_id in sorted(part.settled))
             report.notes += part.notes()
-        return [report]
+        return report
 
     async def _read(self, request: ServiceRequest) -> CompletedExecutions:
         name = f"lims/result/{request.sr_number}"
@@ -72,18 +64,16 @@ class UploadResults(Step[LIMSClient]):
         )
         return await read_completed(self.framework, request, checkpoint)
 
-    def is_done(self, request: ServiceRequest, waiting: AbstractSet[str]) -> bool:
+    def is_done(self, request: ServiceRequest) -> bool:
         """Say whether nothing of a request waits, nor is waited for although it is closed."""
         part = self._parts[request.sr_number]
-        return part.may_be_finished and waiting.isdisjoint(execution.execution_id for execution in part.read)
+        return part.may_be_finished and self.waiting.isdisjoint(execution.execution_id for execution in part.read)
 
-    async def remember(
-        self, requests: Sequence[ServiceRequest], reports: Sequence[Report], deleted: Iterable[int]
-    ) -> None:
+    async def remember(self) -> None:
         """Remember which executions are settled, then how far the requests are."""
         for part in self._parts.values():
-            await asyncio.to_thread(part.checkpoint.keep, reports[0].outcomes)
-        await super().remember(requests, reports, deleted)
+            await asyncio.to_thread(part.checkpoint.keep, self._report.outcomes)
+        await super().remember()
 
 
 def _records(
@@ -112,3 +102,6 @@ def named(execution: Execution, users: Mapping[str, Mapping[str, Any]]) -> Execu
     """Return the execution with what the framework's users say of its operator, where it gave only an id."""
     user = users.get(str(execution.operator.get("id")))
     return execution if user is None else replace(execution, operator={**user, **execution.operator})
+
+
+upload_results = UploadResults.over

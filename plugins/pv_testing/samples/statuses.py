@@ -17,7 +17,6 @@ from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.samples import sample_key
 from pv_testing.domain.status import STATES, rank
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.integrations.receipt import Receipt
 from pv_testing.workflow.step import Step
@@ -29,46 +28,21 @@ ODD = frozenset({Receipt.UNCLEAR, Receipt.UNKNOWN, Receipt.DUPLICATE})
 CORRECT = "correct it in the LIMS, or set the state of the service request in the framework"
 
 
-async def push_statuses(
-    framework: FrameworkClient, lims: LIMSClient, sr_ids: Iterable[int], *, replay: bool = False, dry_run: bool = False
-) -> Report:
+class PushStatuses(Step[LIMSClient, Report]):
     """Give every sample of the service requests the status that the contract maps the request's status to.
 
     Where the contract doesn't map the state, the last one before it counts, because a request may have passed that
     between two runs. A sample that the LIMS still waits for is left out and noted, because it would refuse the status;
-    it follows once the sample has been received.
-
-    The arguments are those of :func:`~pv_testing.samples.intake.create_samples`.
+    it follows once the sample has been received. A closed request is finished when every sample has its last status.
     """
-    return (await PushStatuses(framework, lims, replay=replay, dry_run=dry_run).run(sr_ids))[0]
-
-
-async def pull_statuses(
-    framework: FrameworkClient, lims: LIMSClient, sr_ids: Iterable[int], *, replay: bool = False, dry_run: bool = False
-) -> Report:
-    """Move a service request to its state after receipt when the LIMS says of each of its samples that it is there.
-
-    A request that is in that state or beyond it already is left alone. The LIMS is asked for one listing, of
-    the samples that it still waits for, however many service requests there are. Where that shows none of a request,
-    each of its samples is read by its id, and only that answer counts. A sample that is neither awaited nor
-    received, gone, or there twice is a matter for a person. Where its configuration says ``bidirectional: false``,
-    nothing comes back from it.
-
-    The arguments are those of :func:`~pv_testing.samples.intake.create_samples`.
-    """
-    return (await PullStatuses(framework, lims, replay=replay, dry_run=dry_run).run(sr_ids))[0]
-
-
-class PushStatuses(Step[LIMSClient]):
-    """A closed request is finished when every sample has its last status."""
 
     sweep = SWEEP
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> Report:
         """Give the samples that have arrived their status."""
         words: Mapping[str, str] = self.client.contract.vocabularies["sample_status"].to_external
-        self._statuses = {request.sr_number: _last_mapped(request, words) for request in requests}
-        due = [request for request in requests if self._statuses[request.sr_number]]
+        self._statuses = {request.sr_number: _last_mapped(request, words) for request in self.requests}
+        due = [request for request in self.requests if self._statuses[request.sr_number]]
         sample_ids = await self.client.asample_ids(_sample_keys_of(due))
         arrived, odd = await self._arrived(sample_ids)
         records: list[Record] = []
@@ -82,9 +56,9 @@ class PushStatuses(Step[LIMSClient]):
         if awaited:
             report.notes.append(f"{awaited} samples aren't received yet; their status follows")
         self._in_effect = set(report.external_ids())
-        return [report]
+        return report
 
-    def is_done(self, request: ServiceRequest, waiting: AbstractSet[str]) -> bool:  # noqa: ARG002 - the step's hook
+    def is_done(self, request: ServiceRequest) -> bool:
         """Say whether a request has no status to give, or all its samples have it."""
         return not self._statuses[request.sr_number] or self._in_effect.issuperset(_sample_keys(request))
 
@@ -114,8 +88,15 @@ class PushStatuses(Step[LIMSClient]):
         return arrived, odd
 
 
-class PullStatuses(Step[LIMSClient]):
-    """A request is finished when it has the state after receipt."""
+class PullStatuses(Step[LIMSClient, Report]):
+    """Move a service request to its state after receipt when the LIMS says of each of its samples that it is there.
+
+    A request that is in that state or beyond it already is left alone, and finished. The LIMS is asked for one listing,
+    of the samples that it still waits for, however many service requests there are. Where that shows none of a request,
+    each of its samples is read by its id, and only that answer counts. A sample that is neither awaited nor received,
+    gone, or there twice is a matter for a person. Where its configuration says ``bidirectional: false``, nothing comes
+    back from it.
+    """
 
     sweep = RECEIPTS
 
@@ -128,10 +109,10 @@ class PullStatuses(Step[LIMSClient]):
         """Return the states before receipt."""
         return STATES[: max(rank(after_receipt(self.client.contract)), 0)]
 
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
+    async def carry(self) -> Report:
         """Move the requests on whose samples are all received."""
         after = after_receipt(self.client.contract)
-        early = [request for request in requests if rank(request.status) < rank(after)]
+        early = [request for request in self.requests if rank(request.status) < rank(after)]
         receipts = await _receipts(self.client, early)
         records: list[Record] = []
         for request in early:
@@ -140,21 +121,18 @@ class PullStatuses(Step[LIMSClient]):
         operation = "set_service_request_status"
         report = await self.framework.aexchange(operation, records, replay=self.replay, dry_run=self.dry_run)
         report.add(_unclear(receipts))
-        if len(requests) > len(early):
-            report.notes.append(f"{len(requests) - len(early)} service requests are at {after} or beyond it already")
+        if len(self.requests) > len(early):
+            report.notes.append(
+                f"{len(self.requests) - len(early)} service requests are at {after} or beyond it already"
+            )
         if not self.enabled:
             report.notes.append("nothing comes back from the LIMS; its configuration says bidirectional: false")
-        return [report]
+        return report
 
-    async def remember(
-        self,
-        requests: Sequence[ServiceRequest],
-        reports: Sequence[Report],  # noqa: ARG002 - the step's hook
-        deleted: Iterable[int],
-    ) -> None:
+    async def remember(self) -> None:
         """Remember which requests have the state after receipt in the framework, as it was read."""
         after = rank(after_receipt(self.client.contract))
-        await self.backlog.keep([(request, rank(request.status) >= after) for request in requests], deleted)
+        await self.backlog.keep([(request, rank(request.status) >= after) for request in self.requests], self.deleted)
 
 
 def _last_mapped(request: ServiceRequest, words: Mapping[str, str]) -> str:
@@ -239,3 +217,7 @@ def _sample_keys_of(requests: Iterable[ServiceRequest]) -> set[str]:
     for request in requests:
         sample_keys.update(_sample_keys(request))
     return sample_keys
+
+
+push_statuses = PushStatuses.over
+pull_statuses = PullStatuses.over

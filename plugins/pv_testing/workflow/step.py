@@ -20,13 +20,14 @@ from pv_testing.workflow.sweep import Sweep
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 
 Client = TypeVar("Client", bound=SystemClient)
+Made = TypeVar("Made", Report, list[Report])
 
 
-class Step(ABC, Generic[Client]):
+class Step(ABC, Generic[Client, Made]):
     """One run of one step over service requests.
 
-    A subclass says in :meth:`carry` which records it makes of the requests and by which operations they are exchanged,
-    and in :meth:`is_done` when nothing of a request waits any more.
+    A subclass makes records of the requests and exchanges them in :meth:`carry`, and says in :meth:`is_done` or
+    :meth:`remember` when nothing of a request waits any more.
 
     Args:
         framework: where the service requests are.
@@ -42,6 +43,11 @@ class Step(ABC, Generic[Client]):
         adopts: whether the step begins with requests that it finds; else another step tells it of them.
         begins: whether requests are remembered before anything is done with them, so that a killed worker forgets none
             that was given by hand.
+        backlog: what the ledger remembers of the step's requests.
+        requests: the service requests of this run.
+        deleted: the ids of those that the framework has no longer.
+        waiting: the business keys of the records that are not in effect after the exchanges.
+        stopped: whether an exchange was stopped before its end, so that not every record was tried.
     """
 
     sweep: ClassVar[str]
@@ -49,7 +55,12 @@ class Step(ABC, Generic[Client]):
     executions: ClassVar[str | None] = None
     adopts: ClassVar[bool] = True
     begins: ClassVar[bool] = False
+
     backlog: SweepBacklog
+    requests: Sequence[ServiceRequest]
+    deleted: Sequence[int]
+    waiting: AbstractSet[str]
+    stopped: bool
 
     def __init__(
         self, framework: FrameworkClient, client: Client, *, replay: bool = False, dry_run: bool = False
@@ -99,60 +110,70 @@ class Step(ABC, Generic[Client]):
         )
         return sweep.due(keep=not self.dry_run)
 
-    async def run(self, sr_ids: Iterable[int]) -> list[Report]:
-        """Read service requests, carry their records, remember how far each is, and return the reports.
+    @classmethod
+    async def over(
+        cls,
+        framework: FrameworkClient,
+        client: Client,
+        sr_ids: Iterable[int],
+        *,
+        replay: bool = False,
+        dry_run: bool = False,
+        **rules: Any,
+    ) -> Made:
+        """Make the step and run it over service requests.
+
+        Args:
+            framework: where they are.
+            client: of the system that the records go to.
+            sr_ids: the framework's ids of the requests.
+            replay: try records again that wait for a person.
+            dry_run: say what would happen, and change nothing anywhere.
+            rules: what else the step takes, such as the laboratory's ``policy``; read from its files by default.
+        """
+        return await cls(framework, client, replay=replay, dry_run=dry_run, **rules).run(sr_ids)
+
+    async def run(self, sr_ids: Iterable[int]) -> Made:
+        """Read service requests, carry their records, remember how far each is, and return what became of the records.
 
         Args:
             sr_ids: the framework's ids. A request that was deleted there is noted; one that can't be read is not in
                 effect, and stops no other.
         """
         self.backlog = await asyncio.to_thread(SweepBacklog, self.ledger, self.sweep, self.days)
-        requests, unread = await self.framework.aservice_requests(sr_ids if self.enabled else ())
+        self.requests, unread = await self.framework.aservice_requests(sr_ids if self.enabled else ())
+        self.deleted = unread.deleted
         if self.begins and not self.dry_run:
-            await self.begin(requests, unread.deleted)
-        reports = await self.carry(requests)
+            await self.begin()
+        made = await self.carry()
+        reports = [made] if isinstance(made, Report) else made
         unread.add_to(reports[0])
         if not self.dry_run:
-            await self.remember(requests, reports, unread.deleted)
-        return reports
+            self.waiting = waiting_keys(reports)
+            self.stopped = any(report.error is not None for report in reports)
+            await self.remember()
+        return made
 
     @abstractmethod
-    async def carry(self, requests: Sequence[ServiceRequest]) -> list[Report]:
-        """Make the records of the requests, exchange them, and return the reports.
+    async def carry(self) -> Made:
+        """Make the records of the requests, exchange them, and return what became of them."""
 
-        Args:
-            requests: as the framework has them.
-        """
+    async def begin(self) -> None:
+        """Remember the requests before anything is done with them; only where the step says that it ``begins``."""
+        await self.backlog.begin(self.requests, self.deleted)
 
-    async def begin(self, requests: Sequence[ServiceRequest], deleted: Iterable[int]) -> None:
-        """Remember requests before anything is done with them; only where the step says that it ``begins``."""
-        await self.backlog.begin(requests, deleted)
-
-    async def remember(
-        self, requests: Sequence[ServiceRequest], reports: Sequence[Report], deleted: Iterable[int]
-    ) -> None:
+    async def remember(self) -> None:
         """Remember which requests are finished, and which need not be read before they change.
 
-        None is that where an exchange was stopped, because not every record was tried then.
-
-        Args:
-            requests: as they were read.
-            reports: of the exchanges.
-            deleted: the ids of those that the framework has no longer.
+        After an exchange that was stopped, each is read again.
         """
-        waiting = waiting_keys(reports)
         done: set[str] = set()
-        if not stopped(reports):
-            done = {request.sr_number for request in requests if self.is_done(request, waiting)}
-        await self.backlog.settle(requests, done, deleted)
+        if not self.stopped:
+            done = {request.sr_number for request in self.requests if self.is_done(request)}
+        await self.backlog.settle(self.requests, done, self.deleted)
 
-    def is_done(self, request: ServiceRequest, waiting: AbstractSet[str]) -> bool:
-        """Say whether nothing of a request waits.
-
-        Args:
-            request: as it was read.
-            waiting: the business keys of records that are not in effect.
-        """
+    def is_done(self, request: ServiceRequest) -> bool:
+        """Say whether nothing of a request waits."""
         raise NotImplementedError
 
     def report(self, operation: str) -> Report:
@@ -189,8 +210,3 @@ class Step(ABC, Generic[Client]):
 def waiting_keys(reports: Iterable[Report]) -> set[str]:
     """Return the business keys of the records that are not in effect."""
     return {outcome.key for report in reports for outcome in report.not_in_effect()}
-
-
-def stopped(reports: Iterable[Report]) -> bool:
-    """Say whether an exchange was stopped before its end."""
-    return any(report.error is not None for report in reports)
