@@ -35,4 +35,4 @@ def test_closed_requests_are_chosen_until_their_tasks_are_there(tmp_path):
 
 def test_the_operators_ask_for_what_the_workflows_remember():
     operators = (CreateTasksOperator, UpdateTasksOperator, LogHoursOperator)
-    assert tuple(each.sweep for each in operators) == (TASK_SWEEP, STATUS_SWEEP, HOURS_SWEEP)
+    assert tuple(each(task_id="it").step().sweep for each in operators) == (TASK_SWEEP, STATUS_SWEEP, HOURS_SWEEP)

@@ -37,7 +37,7 @@ def test_open_requests_are_chosen_and_closed_ones_until_they_are_finished(lab, f
     for sr in (second, third):
         lab.advance(sr, "CLOSED")
     task = operator(task_id="step")
-    assert task.sweep == name
+    assert task.step().sweep == name
     assert task.chosen(framework) == [first]
     memory = SweepBacklog(framework.ledger, name, 30)
     known = {sr_id: read_service_request(framework.get_service_request(sr_id)) for sr_id in (first, second)}
