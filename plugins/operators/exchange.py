@@ -100,11 +100,10 @@ class ExchangeOperator(BaseOperator):
         """Return the step that the operator runs; imported when it is needed and not before."""
         raise NotImplementedError
 
-    def chosen(self, framework: FrameworkClient, step: Step[Any, Any]) -> Iterable[int]:
+    def chosen(self, step: Step[Any, Any]) -> list[int]:
         """Return the ids of the service requests of the run.
 
         Args:
-            framework: where they are.
             step: chooses those that it has something to do for when none are given.
         """
         from pv_testing.workflow.selection import OPEN, choose
@@ -112,7 +111,8 @@ class ExchangeOperator(BaseOperator):
         if self.service_requests is not None:
             return [int(sr_id) for sr_id in self.service_requests]
         wanted = str(self.service_request or "").strip()
-        return (choose(framework, OPEN, wanted) if self.takes_all else step.choose(wanted)).values()
+        ids = choose(step.framework, OPEN, wanted) if self.takes_all else step.choose(wanted)
+        return list(ids.values())
 
     def run_step(self, framework: FrameworkClient, *clients: Any, replay: bool, dry_run: bool) -> Report | list[Report]:
         """Run the step over the service requests.
@@ -126,7 +126,7 @@ class ExchangeOperator(BaseOperator):
         from pv_testing.core.sync import run
 
         step = self.step()(framework, *clients, replay=replay, dry_run=dry_run)
-        made: Report | list[Report] = run(step.run(self.chosen(framework, step)))
+        made: Report | list[Report] = run(step.run(self.chosen(step)))
         return made
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -10,9 +10,7 @@ from airflow.sdk import BaseOperator
 from operators.chunks import MOST_TASKS, chunks, title
 from operators.exchange import owner_of, truth
 from pv_testing.core.visible import visible
-from pv_testing.workflow.selection import OPEN, UNDER_TEST, choose
-
-__all__ = ["OPEN", "UNDER_TEST", "ChooseServiceRequestsOperator"]
+from pv_testing.workflow.selection import OPEN, choose
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
