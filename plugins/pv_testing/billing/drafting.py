@@ -46,7 +46,7 @@ def invoice_of(
             compute once more what was billed before a protocol was withdrawn.
 
     Raises:
-        DataError: there is nothing to bill, nobody knows how many modules were ordered, the customer isn't known, or a
+        DataError: there is nothing to bill, the number of modules ordered is unknown, the customer isn't known, or a
             price is missing, ambiguous or in another currency; the code says which.
         ValueError: ``approved_at`` has no time zone.
     """
@@ -112,16 +112,16 @@ def _prices(
     quantities: Iterable[str], policy: BillingPolicy, request: ServiceRequest, buyer: Customer, day: date
 ) -> dict[str, Price]:
     """Return the price of each protocol, or say of every one at once why there is none."""
-    found, problems = {}, []
+    prices, problems = {}, []
     for protocol in quantities:
         try:
-            found[protocol] = policy.prices.price(protocol, buyer.name, request.priority, day)
+            prices[protocol] = policy.prices.price(protocol, buyer.name, request.priority, day)
         except DataError as error:
             problems.append(error)
     if problems:
         code = min((error.code for error in problems), key=_PRICE_CODES.index)
         raise DataError("; ".join(error.message for error in problems), code=code)
-    return found
+    return prices
 
 
 def _unknown(buyer: Customer) -> str:
@@ -139,7 +139,8 @@ def _name(protocols: Mapping[str, Mapping[str, Any]], protocol: str) -> str:
 
 def _headline(request: ServiceRequest) -> str:
     models = dict.fromkeys(text(module.details.get("model")) for module in request.modules)
-    return f"PV Module Testing - {', '.join(model for model in models if model) or request.sr_number}"
+    models.pop("", None)
+    return f"PV Module Testing - {', '.join(models) or request.sr_number}"
 
 
 def _mismatches(ordered: Mapping[str, int], work: Work, billed: Mapping[str, int]) -> Iterator[Hold]:
@@ -147,5 +148,5 @@ def _mismatches(ordered: Mapping[str, int], work: Work, billed: Mapping[str, int
     for protocol in sorted({*ordered, *work.modules}):
         wanted, tested, counted = ordered.get(protocol, 0), work.tested(protocol), billed.get(protocol, 0)
         if not wanted == tested == counted:
-            said = f"{protocol}: {wanted} modules ordered, {tested} tested, {counted} billed"
-            yield Hold("QUANTITY_MISMATCH", f"{said}; correct the draft or post it as it is")
+            counts = f"{protocol}: {wanted} modules ordered, {tested} tested, {counted} billed"
+            yield Hold("QUANTITY_MISMATCH", f"{counts}; correct the draft or post it as it is")

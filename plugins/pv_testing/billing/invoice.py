@@ -128,21 +128,22 @@ class Invoice:
         amounts = [self.subtotal, self.tax_amount, self.total, *(line.total for line in self.lines)]
         prices = [line.unit_price for line in self.lines]
         wrong = [repr(each) for each in amounts + prices if not isinstance(each, Decimal)]
-        wrong += [] if wrong else [each for line in self.lines if (each := _wrong(line, self.currency))]
+        if not wrong:
+            wrong = [problem for problem in (_wrong(line, self.currency) for line in self.lines) if problem]
         if not wrong and totals(self.lines, self.tax, self.currency) != (self.subtotal, self.tax_amount, self.total):
             wrong.append(f"the lines don't add up to {self.subtotal} + {self.tax_amount} = {self.total}")
         if wrong or not self.lines:
-            said = "; ".join(wrong) or "there is no line"
-            raise DataError(f"{said}; nothing is sent", system="erp", key=self.sr_number, code="SUM_WRONG")
+            reasons = "; ".join(wrong) or "there is no line"
+            raise DataError(f"{reasons}; nothing is sent", system="erp", key=self.sr_number, code="SUM_WRONG")
         return self
 
 
 def _wrong(line: LineItem, currency: str) -> str:
     expected = rounded(line.quantity * line.unit_price, currency)
-    said = f"{line.protocol_id}: {line.quantity} × {line.unit_price}"
+    product = f"{line.protocol_id}: {line.quantity} × {line.unit_price}"
     if line.total != expected:
-        return f"{said} is {expected}, not {line.total}"
-    return "" if expected > 0 else f"{said} comes to nothing"
+        return f"{product} is {expected}, not {line.total}"
+    return "" if expected > 0 else f"{product} comes to nothing"
 
 
 def totals(lines: Iterable[LineItem], tax: Tax, currency: str) -> tuple[Decimal, Decimal, Decimal]:

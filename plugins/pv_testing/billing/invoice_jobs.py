@@ -211,5 +211,5 @@ class InvoiceJob:
         return Record(self.key, data, DataError(f"invoice {self.invoice_id} isn't posted: {reason}", code=code))
 
 
-def _differences(invoice: Invoice, said: Mapping[str, Any]) -> list[str]:
-    return differences(invoice, *(said.get(name) for name in COMPARED))
+def _differences(invoice: Invoice, in_erp: Mapping[str, Any]) -> list[str]:
+    return differences(invoice, *(in_erp.get(name) for name in COMPARED))

@@ -15,7 +15,7 @@ from pv_testing.domain.money import UNIT_PLACES, exact, minor_digits, percent_of
 
 
 @dataclass(frozen=True, slots=True)
-class Condition:
+class PriceCondition:
     """When an entry of the price list holds.
 
     Attributes:
@@ -45,7 +45,7 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class PriceEntry:
     """One price, or one surcharge.
 
     Attributes:
@@ -56,7 +56,7 @@ class Entry:
     """
 
     number: Decimal
-    when: Condition
+    when: PriceCondition
     place: str
     currency: str = ""
 
@@ -83,8 +83,8 @@ class PriceList:
         surcharges: by priority.
     """
 
-    prices: Mapping[str, tuple[Entry, ...]]
-    surcharges: tuple[Entry, ...] = ()
+    prices: Mapping[str, tuple[PriceEntry, ...]]
+    surcharges: tuple[PriceEntry, ...] = ()
 
     @classmethod
     def read(cls, path: str | Path | None = None) -> PriceList:
@@ -107,7 +107,7 @@ class PriceList:
         Raises:
             ConfigError: for each thing that is wrong, with its place.
         """
-        reader = _Reader(file, said["currency"])
+        reader = _PriceReader(file, said["currency"])
         prices = {
             protocol: tuple(reader.price(entry, f"prices.{protocol}[{number}]") for number, entry in enumerate(entries))
             for protocol, entries in said["prices"].items()
@@ -145,13 +145,13 @@ class PriceList:
         return Price(unit, chosen.currency)
 
 
-def _most_special(entries: Iterable[Entry], customer: str, priority: str, on: date) -> list[Entry]:
+def _most_special(entries: Iterable[PriceEntry], customer: str, priority: str, on: date) -> list[PriceEntry]:
     fitting = [entry for entry in entries if entry.when.holds(customer, priority, on)]
     highest = max((entry.when.rank for entry in fitting), default=None)
     return [entry for entry in fitting if entry.when.rank == highest]
 
 
-def _only(entries: list[Entry], who: str) -> Entry:
+def _only(entries: list[PriceEntry], who: str) -> PriceEntry:
     if len(entries) > 1:
         places = ", ".join(entry.place for entry in entries)
         text = f"prices.yaml has {len(entries)} equally special entries for {who}: {places}; end one before the other"
@@ -159,7 +159,7 @@ def _only(entries: list[Entry], who: str) -> Entry:
     return entries[0]
 
 
-class _Reader:
+class _PriceReader:
     """Reads entries that are of the right shape, and collects what is wrong with their content."""
 
     def __init__(self, file: str, currency: str) -> None:
@@ -168,23 +168,23 @@ class _Reader:
         self.problems: list[Problem] = []
         self._known(currency, "currency")
 
-    def price(self, said: Mapping[str, Any], place: str) -> Entry:
+    def price(self, said: Mapping[str, Any], place: str) -> PriceEntry:
         currency = said.get("currency", self.currency)
         self._known(currency, f"{place}.currency")
         number = exact(said["price"]) / said.get("per", 1)
         if number != round_to(number, UNIT_PLACES):
             self._wrong(f"{place}.per", f"the price of one module would have more than {UNIT_PLACES} decimals")
-        return Entry(number, self._condition(said, place), place, currency)
+        return PriceEntry(number, self._condition(said, place), place, currency)
 
-    def surcharge(self, said: Mapping[str, Any], place: str) -> Entry:
-        return Entry(exact(said["percent"]), self._condition(said, place), place)
+    def surcharge(self, said: Mapping[str, Any], place: str) -> PriceEntry:
+        return PriceEntry(exact(said["percent"]), self._condition(said, place), place)
 
-    def _condition(self, said: Mapping[str, Any], place: str) -> Condition:
+    def _condition(self, said: Mapping[str, Any], place: str) -> PriceCondition:
         first = self._day(said.get("valid_from"), f"{place}.valid_from", date.min)
         last = self._day(said.get("valid_to"), f"{place}.valid_to", date.max)
         if first > last:
             self._wrong(f"{place}.valid_to", f"{last} is before {first}, so that it never holds")
-        return Condition(said.get("customer", ""), said.get("priority", ""), first, last)
+        return PriceCondition(said.get("customer", ""), said.get("priority", ""), first, last)
 
     def _day(self, text: str | None, place: str, otherwise: date) -> date:
         try:
@@ -209,8 +209,8 @@ def one_currency(prices: Iterable[Price]) -> str:
     Raises:
         DataError: there are several; an invoice has one.
     """
-    found = sorted({price.currency for price in prices})
-    if len(found) != 1:
-        text = f"the prices are in {' and '.join(found)}; give prices in one currency"
+    currencies = sorted({price.currency for price in prices})
+    if len(currencies) != 1:
+        text = f"the prices are in {' and '.join(currencies)}; give prices in one currency"
         raise DataError(text, code="CURRENCY_MIXED")
-    return found[0]
+    return currencies[0]

@@ -14,7 +14,7 @@ REQUIRED = "required"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class RecurrenceRule:
     """The guide's rule for one scope: more than so many modules in so many days.
 
     Attributes:
@@ -82,7 +82,7 @@ class Approval:
 
 
 @dataclass(frozen=True, slots=True)
-class Action:
+class CapaAction:
     """Who is to do what by when.
 
     Attributes:
@@ -118,11 +118,11 @@ class CapaPolicy:
 
     title: str
     root_cause: str
-    corrective_action: Action
-    preventive_action: Action
+    corrective_action: CapaAction
+    preventive_action: CapaAction
     effectiveness_criteria: str
-    rule: Rule = field(default_factory=Rule)
-    protocols: Mapping[str, Rule] = field(default_factory=dict)
+    rule: RecurrenceRule = field(default_factory=RecurrenceRule)
+    protocols: Mapping[str, RecurrenceRule] = field(default_factory=dict)
     also: tuple[str, ...] = ("model", "equipment")
     baseline_days: int = 365
     minimum_baseline: int = 30
@@ -151,7 +151,7 @@ class CapaPolicy:
         Raises:
             ConfigError: a template speaks of what there isn't.
         """
-        rule = Rule(**{name: said[name] for name in ("window_days", "threshold") if name in said})
+        rule = RecurrenceRule(**{name: said[name] for name in ("window_days", "threshold") if name in said})
         usual = {"window_days": rule.window_days, "threshold": rule.threshold}
         given = ("baseline_days", "minimum_baseline", "false_alarms_per_year")
         approval = dict(said.get("approval") or {})
@@ -162,14 +162,14 @@ class CapaPolicy:
             preventive_action=_action("preventive_action", said["preventive_action"]),
             effectiveness_criteria=_template("effectiveness_criteria", said["effectiveness_criteria"]),
             rule=rule,
-            protocols={name: Rule(**{**usual, **own}) for name, own in (said.get("protocols") or {}).items()},
+            protocols={name: RecurrenceRule(**{**usual, **own}) for name, own in (said.get("protocols") or {}).items()},
             also=tuple(said.get("also", cls.also)),
             signal_required=said.get("signal", REQUIRED) == REQUIRED,
             approval=Approval(**{**approval, "approvers": tuple(approval.get("approvers") or ())}),
             **{name: said[name] for name in given if name in said},
         )
 
-    def rule_of(self, kind: str, value: str) -> Rule:
+    def rule_of(self, kind: str, value: str) -> RecurrenceRule:
         """Return the rule of a scope.
 
         Args:
@@ -184,8 +184,8 @@ class CapaPolicy:
         return self.baseline_days + max(rule.window_days for rule in (self.rule, *self.protocols.values()))
 
 
-def _action(key: str, said: Mapping[str, Any]) -> Action:
-    return Action(_template(f"{key}.description", said["description"]), said["responsible"], said["days"])
+def _action(key: str, said: Mapping[str, Any]) -> CapaAction:
+    return CapaAction(_template(f"{key}.description", said["description"]), said["responsible"], said["days"])
 
 
 def _template(key: str, text: str) -> str:

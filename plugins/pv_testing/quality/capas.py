@@ -23,8 +23,8 @@ from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.decisions import Answer, Decisions
 from pv_testing.quality.earlier_capas import earlier_capas
 from pv_testing.quality.evidence import evidence
-from pv_testing.quality.finding import Finding
-from pv_testing.quality.history import History, Trial, model_name, read_trials
+from pv_testing.quality.finding import CapaFinding
+from pv_testing.quality.history import CountedExecution, History, model_name, read_trials
 from pv_testing.quality.judgement import failed_criteria
 
 ATTACH = "attach_file"
@@ -41,7 +41,7 @@ class Findings:
     """
 
     analysis: Analysis
-    questions: list[Finding] = field(default_factory=list)
+    questions: list[CapaFinding] = field(default_factory=list)
 
     def table(self) -> str:
         """The closing table of the task log: failures by what they have in common, findings and notes."""
@@ -101,7 +101,7 @@ async def find_findings(
     return Findings(analysis, analysis.findings if asks else [])
 
 
-def _approved(decisions: Decisions) -> tuple[dict[str, Finding], list[str]]:
+def _approved(decisions: Decisions) -> tuple[dict[str, CapaFinding], list[str]]:
     """Return approved findings whose CAPA isn't complete yet, and what is wrong with those that can't be used."""
     approved, problems = {}, []
     for digest in decisions.asked():
@@ -114,16 +114,16 @@ def _approved(decisions: Decisions) -> tuple[dict[str, Finding], list[str]]:
     return approved, problems
 
 
-def _approve_all(decisions: Decisions, findings: Iterable[Finding], at: datetime, owner: str) -> None:
+def _approve_all(decisions: Decisions, findings: Iterable[CapaFinding], at: datetime, owner: str) -> None:
     for finding in findings:
         decisions.answer(finding.digest, Answer(approved=True, at=at.isoformat()), owner=owner)
 
 
-def _all_wanted(analysis: Analysis, decisions: Decisions, service_request: str) -> list[Finding]:
+def _all_wanted(analysis: Analysis, decisions: Decisions, service_request: str) -> list[CapaFinding]:
     return [finding for finding in analysis.findings if _wanted(finding, decisions, service_request, analysis.notes)]
 
 
-def _wanted(finding: Finding, decisions: Decisions, service_request: str, notes: list[str]) -> bool:
+def _wanted(finding: CapaFinding, decisions: Decisions, service_request: str, notes: list[str]) -> bool:
     """Say whether a finding is to be decided on: not again with nothing new since it was rejected."""
     if service_request and service_request not in {row["sr_number"] for row in finding.executions}:
         return False
@@ -152,8 +152,8 @@ async def _history(framework: FrameworkClient, policy: CapaPolicy, at: datetime)
 
 
 async def _with_criteria(
-    framework: FrameworkClient, failed: Iterable[Trial], rows: Iterable[Mapping[str, Any]]
-) -> tuple[list[Trial], list[str]]:
+    framework: FrameworkClient, failed: Iterable[CountedExecution], rows: Iterable[Mapping[str, Any]]
+) -> tuple[list[CountedExecution], list[str]]:
     """Return failed executions with the criteria that they failed, and remarks on those whose criteria are unknown."""
     trials = {trial.execution_id: trial for trial in failed}
     wanted: dict[str, dict[str, Any]] = {}
@@ -227,12 +227,12 @@ async def raise_capas(qms: QMSClient, *, replay: bool = False, dry_run: bool = F
     return [capas] if attached is None else [capas, attached]
 
 
-Approved = Mapping[str, tuple[Finding, Answer]]
+Approved = Mapping[str, tuple[CapaFinding, Answer]]
 
 
-def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], list[Outcome], dict[str, str]]:
+def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[CapaFinding, Answer]], list[Outcome], dict[str, str]]:
     """Return the findings that are approved, outcomes of those that wait for a person, and notes on the rejected."""
-    approved: dict[str, tuple[Finding, Answer]] = {}
+    approved: dict[str, tuple[CapaFinding, Answer]] = {}
     waiting: list[Outcome] = []
     rejected: dict[str, str] = {}
     for digest in decisions.asked():
@@ -252,7 +252,7 @@ def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], li
     return approved, waiting, rejected
 
 
-def _record(finding: Finding, answer: Answer) -> Record:
+def _record(finding: CapaFinding, answer: Answer) -> Record:
     approval = {"approved_by": answer.by} if answer.by else {}
     return capa_record({**finding.capa, **approval})
 

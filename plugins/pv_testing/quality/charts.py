@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.quality.finding import Finding, Stratum
+from pv_testing.quality.finding import CapaFinding, Stratum
 from pv_testing.quality.rise import upper_limit
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _TITLES = {"criterion": "failed criterion", "model": "model", "equipment": "equi
 _turn = threading.Lock()
 
 
-def pareto(finding: Finding) -> bytes:
+def pareto(finding: CapaFinding) -> bytes:
     """Draw how many modules failed by criterion, model and equipment, as a PNG file's bytes.
 
     Args:
@@ -45,7 +45,7 @@ def pareto(finding: Finding) -> bytes:
     return _picture(draw, height=0.6 + 0.3 * sum(heights))
 
 
-def control(finding: Finding) -> bytes:
+def control(finding: CapaFinding) -> bytes:
     """Draw the share of failures period by period with its exact upper limit, as a PNG file's bytes.
 
     Args:
@@ -64,7 +64,7 @@ def control(finding: Finding) -> bytes:
     return _picture(draw, height=3.8)
 
 
-CHARTS: dict[str, Callable[[Finding], bytes]] = {PARETO: pareto, CONTROL: control}
+CHARTS: dict[str, Callable[[CapaFinding], bytes]] = {PARETO: pareto, CONTROL: control}
 
 
 def _bars(axes: Axes, title: str, rows: Sequence[Stratum], modules: int) -> None:
@@ -85,7 +85,7 @@ def _bars(axes: Axes, title: str, rows: Sequence[Stratum], modules: int) -> None
         axes.annotate(f"  {row.modules}, Σ {row.together / modules:.0%}", (row.together, place), va="center")
 
 
-def _points(axes: Axes, finding: Finding) -> None:
+def _points(axes: Axes, finding: CapaFinding) -> None:
     signal, periods = finding.signal, finding.chart
     tested = [place for place, period in enumerate(periods) if period.tested]
     shares = [100 * periods[place].failed / periods[place].tested for place in tested]
