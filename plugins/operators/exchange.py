@@ -232,7 +232,7 @@ def owner_of(context: Context) -> str:
 
 
 def summarise(reports: Sequence[Report]) -> dict[str, Any]:
-    """Return what the next step and the UI see of reports: numbers and keys, never a payload."""
+    """Return the part of reports that the next step and the UI see: numbers and keys, never a payload."""
     counts: dict[str, int] = {}
     notes: list[str] = []
     waiting: list[str] = []
@@ -266,7 +266,7 @@ def _done(report: Report) -> dict[str, int]:
 
 
 def truth(value: object) -> bool:
-    """Return what a flag says that may have gone through a template."""
+    """Return the value of a flag that may have gone through a template."""
     return str(value).strip().lower() in {"true", "1", "yes", "on"}
 
 

@@ -35,7 +35,7 @@ class TrailComparison:
 
 
 async def compare_trails(qms: QMSClient) -> TrailComparison:
-    """Compare each event of the ledger with what the QMS has of it.
+    """Compare each event of the ledger with its record in the QMS.
 
     Args:
         qms: the QMS, with the ledger to compare.

@@ -64,10 +64,10 @@ def invoice_of(
         customer_id = customer_id or buyer.erp_id or _unknown(buyer)
     except DataError as error:
         raise error.about(system="erp", key=request.sr_number) from None
-    lines = tuple(
-        LineItem(each, _name(protocols, each), count, prices[each].unit, rounded(count * prices[each].unit, currency))
-        for each, count in quantities.items()
-    )
+    lines: list[LineItem] = []
+    for protocol, count in quantities.items():
+        unit = prices[protocol].unit
+        lines.append(LineItem(protocol, _name(protocols, protocol), count, unit, rounded(count * unit, currency)))
     subtotal, tax_amount, total = totals(lines, tax, currency)
     return Invoice(
         sr_number=request.sr_number,
@@ -77,7 +77,7 @@ def invoice_of(
         invoice_date=day,
         payment_days=policy.payment_days if buyer.payment_days is None else buyer.payment_days,
         currency=currency,
-        lines=lines,
+        lines=tuple(lines),
         subtotal=subtotal,
         tax=tax,
         tax_amount=tax_amount,
@@ -100,8 +100,11 @@ def _ordered(request: ServiceRequest, withdrawn: Iterable[str] | None) -> dict[s
 
 def _quantities(ordered: Mapping[str, int], work: Work, mode: str) -> dict[str, int]:
     """Return how many modules are billed in each protocol."""
-    counts = {protocol: work.tested(protocol) if mode == TESTED else count for protocol, count in ordered.items()}
-    billed = {protocol: count for protocol, count in counts.items() if count > 0}
+    billed: dict[str, int] = {}
+    for protocol, count in ordered.items():
+        number = work.tested(protocol) if mode == TESTED else count
+        if number > 0:
+            billed[protocol] = number
     if not billed:
         why = f"no module was {'tested' if mode == TESTED else 'announced'} in any of {len(ordered)} protocols"
         raise DataError(f"there is nothing to bill: {why}", code="NOTHING_TO_BILL")

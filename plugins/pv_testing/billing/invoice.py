@@ -129,7 +129,8 @@ class Invoice:
         prices = [line.unit_price for line in self.lines]
         wrong = [repr(each) for each in amounts + prices if not isinstance(each, Decimal)]
         if not wrong:
-            wrong = [problem for problem in (_wrong(line, self.currency) for line in self.lines) if problem]
+            problems = [_wrong(line, self.currency) for line in self.lines]
+            wrong = [problem for problem in problems if problem]
         if not wrong and totals(self.lines, self.tax, self.currency) != (self.subtotal, self.tax_amount, self.total):
             wrong.append(f"the lines don't add up to {self.subtotal} + {self.tax_amount} = {self.total}")
         if wrong or not self.lines:
@@ -166,20 +167,21 @@ def amounts_of(invoice: Invoice) -> dict[str, Any]:
         "invoice_date": invoice.invoice_date.isoformat(),
         "reference": invoice.sr_number,
         "currency": invoice.currency,
-        "line_items": [
-            {
-                "protocol_id": line.protocol_id,
-                "description": line.description,
-                "quantity": str(line.quantity),
-                "unit_price": invoice.money(line.unit_price),
-                "total": invoice.money(line.total),
-            }
-            for line in invoice.lines
-        ],
+        "line_items": [_line_item(invoice, line) for line in invoice.lines],
         "subtotal": invoice.money(invoice.subtotal),
         "tax_rate": format(invoice.tax.rate, "f"),
         "tax": invoice.money(invoice.tax_amount),
         "total": invoice.money(invoice.total),
+    }
+
+
+def _line_item(invoice: Invoice, line: LineItem) -> dict[str, str]:
+    return {
+        "protocol_id": line.protocol_id,
+        "description": line.description,
+        "quantity": str(line.quantity),
+        "unit_price": invoice.money(line.unit_price),
+        "total": invoice.money(line.total),
     }
 
 

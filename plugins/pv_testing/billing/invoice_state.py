@@ -98,7 +98,7 @@ def amounts(in_erp: Mapping[str, Any]) -> str:
 
 
 def posted_as(in_erp: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is remembered of a posted invoice.
+    """Return the facts to remember of a posted invoice.
 
     Args:
         in_erp: the invoice as the ERP has it.

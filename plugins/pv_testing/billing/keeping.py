@@ -46,14 +46,10 @@ def restored(kept_invoice: Mapping[str, Any], policy: BillingPolicy) -> Invoice:
         kept_invoice: as :func:`kept` gave it.
         policy: what is known of the two parties now, such as their addresses; no amount comes from it.
     """
-    lines = [
-        LineItem(
-            **{name: line[name] for name in _LINE},
-            unit_price=Decimal(line["unit_price"]),
-            total=Decimal(line["total"]),
-        )
-        for line in kept_invoice["lines"]
-    ]
+    lines: list[LineItem] = []
+    for line in kept_invoice["lines"]:
+        amounts = {"unit_price": Decimal(line["unit_price"]), "total": Decimal(line["total"])}
+        lines.append(LineItem(**{**line, **amounts}))
     tax = kept_invoice["tax"]
     return Invoice(
         sr_number=kept_invoice["sr_number"],

@@ -1,4 +1,4 @@
-"""What was ordered otherwise after the invoice was posted: a person settles it, for a posted invoice never changes.
+"""What was ordered otherwise after the invoice was posted: a person settles it, because a posted invoice is final.
 
 A test that has waited here once is a person's matter from then on: part of it may be settled already, confirmed or not,
 and the invoice alone no longer says how much of it was billed.

@@ -34,7 +34,7 @@ class Payments:
     async def look(self, posted: Mapping[str, str]) -> list[str]:
         """Say which invoices are unpaid, and what became of those that aren't open any more.
 
-        The ERP is asked for one listing, of what is posted and not paid, and only while there is an invoice of ours.
+        The ERP is asked for one listing, of invoices posted and not paid, and only while there is an invoice of ours.
         An invoice that can't be read is named, and asked for again by the next run.
 
         Args:
@@ -74,7 +74,7 @@ class Payments:
         self._erp.ledger.update(NAME, now, NONE)
 
     async def _answers(self, known: Mapping[str, str]) -> dict[str, Answer]:
-        """Return what the ERP says of each invoice, or why that can't be read."""
+        """Return each invoice as the ERP has it, or why it can't be read."""
         try:
             listed = {invoice["invoice_id"]: invoice for invoice in await self._erp.aopen_invoices()}
         except DataError:  # one of them; asked for one by one it is known which

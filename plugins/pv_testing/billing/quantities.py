@@ -18,7 +18,7 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class Work:
-    """What was done.
+    """The tests of one service request.
 
     Attributes:
         modules: the serial numbers that were tested, by protocol; a module that was tested again counts once.
@@ -42,7 +42,7 @@ class Work:
 
 
 def work_of(executions: Iterable[Execution], billed: str, zone: tzinfo) -> Work:
-    """Return what the executions of one service request amount to.
+    """Return the work that the executions of one service request amount to.
 
     Args:
         executions: all of them, in any order.

@@ -59,7 +59,7 @@ class Stay:
             self._done.setdefault(execution.serial_number, []).append(execution)
 
     def step(self, step: str) -> tuple[list[Record], list[Outcome]]:
-        """Return what is to be sent for a step, and what became of the other modules that are as far.
+        """Return the records to send for a step, and the outcomes of the other modules that are as far.
 
         A module whose step before isn't booked yet is in neither; :meth:`notes` says so.
 

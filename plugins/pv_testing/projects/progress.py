@@ -23,7 +23,7 @@ HUNDRED, TENTH = Decimal(100), Decimal("0.1")
 
 @dataclass(frozen=True)
 class ProtocolWork:
-    """What is done of one protocol of a service request.
+    """The work on one protocol of a service request.
 
     Attributes:
         protocol_id: such as ``PVTP-018``.
@@ -51,7 +51,7 @@ class ProtocolWork:
         return IN_PROGRESS if self.begun else OPEN
 
     def notes(self) -> str:
-        """Return what a reader in project management wants to know: how many are done, with which verdicts."""
+        """Return notes for the reader in project management: how many are done, with which verdicts."""
         notes = "Withdrawn. " if self.withdrawn else ""
         notes += f"{len(self.complete)} of {self.expected} executions complete."
         serials: dict[str, list[str]] = defaultdict(list)
@@ -70,7 +70,7 @@ class ProtocolWork:
 def work_of(
     request: ServiceRequest, executions: Iterable[Execution], dropped: Iterable[str] = ()
 ) -> list[ProtocolWork]:
-    """Return what is done of each protocol of a service request, in its order.
+    """Return the work on each protocol of a service request, in its order.
 
     Args:
         request: with its modules and protocols.

@@ -206,5 +206,5 @@ def resource_usage(execution: Execution, task_id: str, rules: ProjectRules) -> I
 
 
 def _times(execution: Execution) -> dict[str, str]:
-    """Return what a record that waits for its times is told apart by, once they are corrected."""
+    """Return the times as given, so that a record that waits for them changes once they are corrected."""
     return {"started_at": execution.started_at, "completed_at": execution.completed_at}

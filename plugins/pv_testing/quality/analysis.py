@@ -26,7 +26,7 @@ Spans = tuple[tuple[datetime, datetime], ...]
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What is known of the CAPAs of one scope.
+    """The CAPAs of one scope, summed up.
 
     Attributes:
         number: of the last one; 0 where there was none.
@@ -177,7 +177,7 @@ class Analyst:
         )
 
     def _baseline(self, days: int, spans: Spans) -> counting.Usual:
-        """Return what was usual before the window, but for times whose failures led to a CAPA of the same scope."""
+        """Return the usual failures before the window, but for times whose failures led to a CAPA of the same scope."""
         if (days, spans) not in self._usual:
             end = self.at - timedelta(days=days) + counting.TICK
             trials = self.history.between(end - timedelta(days=self.policy.baseline_days), end)

@@ -56,7 +56,7 @@ def name_of(finding: CapaFinding, protocols: Mapping[str, str]) -> str:
 
 
 def problem(finding: CapaFinding, name: str) -> str:
-    """Return what is known, in sentences with numbers."""
+    """Return the problem statement: the facts, in sentences with numbers."""
     facts = (
         f"{finding.modules} modules failed {name} from {finding.since[:10]} to {finding.at[:10]}: "
         f"{finding.failures} failed executions, {finding.failed} of {finding.tested} tests "

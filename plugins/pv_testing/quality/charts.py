@@ -73,7 +73,7 @@ def _bars(axes: Axes, title: str, rows: Sequence[Stratum], modules: int) -> None
 
     shown = rows[:MOST_BARS]
     places = range(len(shown))
-    names = [row.name if len(row.name) <= MOST_LETTERS else row.name[: MOST_LETTERS - 1] + "…" for row in shown]
+    names = [_shortened(row.name) for row in shown]
     axes.barh(places, [row.modules for row in shown], color=_BAR)
     axes.plot([row.together for row in shown], places, color=_LINE, marker="o", markersize=3, linewidth=1)
     axes.set_yticks(places, names)
@@ -83,6 +83,10 @@ def _bars(axes: Axes, title: str, rows: Sequence[Stratum], modules: int) -> None
     axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     for place, row in enumerate(shown):
         axes.annotate(f"  {row.modules}, Σ {row.together / modules:.0%}", (row.together, place), va="center")
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
 
 
 def _points(axes: Axes, finding: CapaFinding) -> None:
@@ -97,8 +101,11 @@ def _points(axes: Axes, finding: CapaFinding) -> None:
     limits = [100 * upper_limit(periods[place].tested, signal.usual_rate) for place in tested]
     axes.step(tested, limits, where="mid", color=_RISEN, linestyle="--", label="upper limit, exact")
     axes.axhline(100 * signal.usual_rate, color=_BAR, label=f"usual, {signal.usual_rate:.1%}")
-    out = [(place, share) for place, share, limit in zip(tested, shares, limits, strict=True) if share > limit]
-    axes.plot([place for place, _ in out], [share for _, share in out], "o", color=_RISEN, markersize=9)
+    above: dict[int, float] = {}
+    for place, share, limit in zip(tested, shares, limits, strict=True):
+        if share > limit:
+            above[place] = share
+    axes.plot(list(above), list(above.values()), "o", color=_RISEN, markersize=9)
 
 
 def _picture(draw: Callable[[Figure], None], height: float) -> bytes:

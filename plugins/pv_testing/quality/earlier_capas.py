@@ -52,7 +52,7 @@ class _Capa:
 async def earlier_capas(
     qms: QMSClient, decisions: Decisions, policy: CapaPolicy, at: datetime, approved: Iterable[CapaFinding] = ()
 ) -> tuple[dict[str, Earlier], list[str]]:
-    """Return what is known of the CAPAs of each scope, and remarks on those whose times can't be read.
+    """Return the CAPAs of each scope, summed up, and remarks on those whose times can't be read.
 
     A CAPA is known by its business key in the QMS, whoever closed it there. One that the ledger knows and the QMS
     doesn't list is on its way; a day after it was raised it has been deleted, and counts as closed when it was raised.

@@ -50,5 +50,6 @@ def executions(finding: CapaFinding) -> bytes:
     sink = io.StringIO()
     writer = csv.writer(sink)
     writer.writerow(COLUMNS)
-    writer.writerows([guarded(row[column]) for column in COLUMNS] for row in finding.executions)
+    for row in finding.executions:
+        writer.writerow([guarded(row[column]) for column in COLUMNS])
     return sink.getvalue().encode()

@@ -43,7 +43,7 @@ class CountedExecution:
     criteria: tuple[str, ...] = ()
 
     def values(self, kind: str) -> tuple[str, ...]:
-        """Return what the execution counts under.
+        """Return the names under which the execution counts.
 
         Args:
             kind: ``protocol``, ``model``, ``equipment`` or ``criterion``.

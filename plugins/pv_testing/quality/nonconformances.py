@@ -199,7 +199,7 @@ class ReportNonConformances(Step[QMSClient, Report]):
         await super().remember()
 
     def _keep(self) -> None:
-        """Remember what is settled; what waited for a person, and is as it was or passes now, waits no more."""
+        """Remember the settled executions; one that waited, and is as it was or passes now, waits no more."""
         for part in self._parts:
             done = [name for name in (*part.passing, *part.repeated) if name not in self._doubtful]
             self.ledger.release(self.client.system, KIND, done, owner=self.client.owner, automatic=True)

@@ -49,7 +49,9 @@ def plain(text: str) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [heads, ["---"] * len(heads), *([plain(str(cell)) for cell in row] for row in rows)]
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        lines.append([plain(str(cell)) for cell in row])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
@@ -85,6 +87,8 @@ def _value(value: Any) -> str:
 
 def _executions(finding: CapaFinding) -> str:
     columns = ("execution_id", "sr_number", "module", "completed_at", "criteria", "equipment")
-    shown = [[row[column] for column in columns] for row in finding.executions[:MOST_ROWS]]
+    shown: list[list[str]] = []
+    for row in finding.executions[:MOST_ROWS]:
+        shown.append([row[column] for column in columns])
     more = finding.failures - len(shown)
     return _table([column.replace("_", " ") for column in columns], shown) + (f"\n\nand {more} more" if more else "")

@@ -44,7 +44,9 @@ class UploadResults(Step[LIMSClient, Report]):
         parts: list[CompletedExecutions]
         parts = await gather_bounded([self._read(request) for request in self.requests], limit=2)
         self._parts = {part.request.sr_number: part for part in parts}
-        pairs = [(part.request, named(execution, users)) for part in parts for execution in part.read]
+        pairs: list[tuple[ServiceRequest, Execution]] = []
+        for part in parts:
+            pairs += [(part.request, named(execution, users)) for execution in part.read]
         sample_ids = await self.client.asample_ids(
             {sample_key(request.sr_number, execution.serial_number) for request, execution in pairs}
         )

@@ -195,7 +195,10 @@ async def _receipts(lims: LIMSClient, requests: Sequence[ServiceRequest]) -> dic
             sample_keys[request.sr_number] = own
             asked |= {key: ids[key] for key in own}
     receipts = await lims.areceipts(asked)
-    return {number: {key: receipts[key] for key in own} for number, own in sample_keys.items()}
+    by_request: dict[str, dict[str, Receipt]] = {}
+    for number, own in sample_keys.items():
+        by_request[number] = {key: receipts[key] for key in own}
+    return by_request
 
 
 def _unclear(receipts: Mapping[str, Mapping[str, Receipt]]) -> Iterable[Outcome]:

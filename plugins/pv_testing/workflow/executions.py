@@ -33,10 +33,8 @@ class ListedExecutions(NamedTuple):
 
     def notes(self, request: ServiceRequest) -> list[str]:
         """Say which executions keep a closed request from being finished."""
-        return [
-            f"{request.sr_number} is closed, but its execution {execution_id} has not ended; it is waited for"
-            for execution_id in self.under_way
-        ]
+        closed = f"{request.sr_number} is closed"
+        return [f"{closed}, but its execution {each} has not ended; it is waited for" for each in self.under_way]
 
 
 @dataclass(frozen=True)

@@ -209,4 +209,7 @@ class Step(ABC, Generic[Client, Made]):
 
 def waiting_keys(reports: Iterable[Report]) -> set[str]:
     """Return the business keys of the records that are not in effect."""
-    return {outcome.key for report in reports for outcome in report.not_in_effect()}
+    keys: set[str] = set()
+    for report in reports:
+        keys.update(outcome.key for outcome in report.not_in_effect())
+    return keys

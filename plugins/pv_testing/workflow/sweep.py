@@ -65,7 +65,7 @@ class _Look:
         return self.place is None or stamp is None or stamp > self.place.reached(at) - overlap
 
     def stamps(self, read: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-        """Return when requests were changed last: as it was said when they were read, and as it is said now."""
+        """Return when requests were changed last: as listed when they were read, and as listed now."""
         stamps: dict[str, tuple[float, float]] = {}
         for number, row in self.rows.items():
             stamp = stamp_of(row)
@@ -238,7 +238,7 @@ class Sweep:
                 yield numbers[request_of(execution)], execution
 
     def _is_set_back(self, look: _Look, read: Mapping[str, tuple[float, float]]) -> bool:
-        """Say whether a request was changed earlier than was said before, as after a backup or with a clock put back.
+        """Say whether a request was changed earlier than was listed before, as after a backup or with a clock put back.
 
         An answer from a copy of the database that is a little behind is none of these.
         """

@@ -162,7 +162,7 @@ class SweepBacklog:
             finished[request.sr_number] = {"changed": changed, "at": now, **still_open}
 
     def mark(self, kept: Kept, new: Mapping[str, int], changed: Iterable[str], at: float, **facts: Any) -> Kept:
-        """Return what is to be remembered of a look into the framework.
+        """Return the facts to remember of a look into the framework.
 
         Args:
             kept: what was remembered.
@@ -175,7 +175,7 @@ class SweepBacklog:
         return self._due({**kept, **facts, "begun": begun}, begun.keys() & set(changed), at)
 
     def kept(self) -> Kept:
-        """Return what is remembered."""
+        """Return the facts that are remembered."""
         return _complete(self.ledger.state(self.name, {}))
 
     def change(self, change: Callable[[Kept], Kept]) -> None:
