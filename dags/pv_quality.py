@@ -24,8 +24,9 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.nonconformances import ReportNonConformancesOperator
-from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
+from operators.service_requests import ChooseServiceRequestsOperator
 from operators.wiring import DEFAULT_ARGS, NON_CONFORMANCES, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule_on
+from pv_testing.workflow.selection import UNDER_TEST
 
 with DAG(
     dag_id="pv_quality",

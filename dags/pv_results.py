@@ -19,8 +19,9 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.results import UploadResultsOperator
-from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
+from operators.service_requests import ChooseServiceRequestsOperator
 from operators.wiring import DEFAULT_ARGS, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule
+from pv_testing.workflow.selection import UNDER_TEST
 
 with DAG(
     dag_id="pv_results",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from operators.exchange import ExchangeOperator, Workflow
+from operators.exchange import ExchangeOperator
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.reasons import Reason
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pv_testing.exchange.report import Report
-    from pv_testing.integrations import FrameworkClient, QMSClient
+    from pv_testing.integrations import FrameworkClient
 
 
 class SyncAuditTrailOperator(ExchangeOperator):
@@ -37,20 +37,15 @@ class SyncAuditTrailOperator(ExchangeOperator):
         super().__init__(**kwargs)
         self.source = source
 
-    def chosen(self, framework: FrameworkClient) -> list[int]:  # noqa: ARG002 - the base's signature
-        """Return nothing: a trail is of no service request."""
-        return []
-
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
+    def run_step(self, framework: FrameworkClient, *clients: Any, replay: bool, dry_run: bool) -> Report | list[Report]:
+        """Send the events of the source; a trail is of no service request."""
         from pv_testing.auditing.trail import send_framework_events, send_ledger_events
+        from pv_testing.core.sync import run
 
-        async def step(framework: FrameworkClient, qms: QMSClient, _: Sequence[int], **flags: bool) -> Report:
-            if self.source == "ledger":
-                return await send_ledger_events(qms, **flags)
-            return await send_framework_events(framework, qms, **flags)
-
-        return step
+        (qms,) = clients
+        if self.source == "ledger":
+            return run(send_ledger_events(qms, replay=replay, dry_run=dry_run))
+        return run(send_framework_events(framework, qms, replay=replay, dry_run=dry_run))
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Send the events and return what became of them, in numbers.

@@ -10,14 +10,15 @@ from urllib.parse import urlsplit
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
-from operators.exchange import KEYS_SHOWN, ExchangeOperator, Workflow, open_clients, owner_of, truth
+from operators.exchange import KEYS_SHOWN, ExchangeOperator, open_clients, owner_of, truth
 from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient
-    from pv_testing.quality.capas import Found
+    from pv_testing.quality.capas import Findings
     from pv_testing.quality.decisions import Answer
 
 CHARTS = "/pv/charts"
@@ -41,25 +42,25 @@ class FindFindingsOperator(ExchangeOperator):
             IntegrationError: a system or the ledger can't be read, or ``capa.yaml`` can't be used.
             AirflowSkipException: the QMS is disabled.
         """
-        from operators.service_requests import choose
         from pv_testing.config import load_config
         from pv_testing.core.sync import run
         from pv_testing.quality.capas import find_findings
+        from pv_testing.workflow.selection import choose
 
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (framework, qms):
             wanted = str(self.service_request or "").strip()
             at = moment_of(context).astimezone(load_config().lab.zone)
             only = next(iter(choose(framework, (), wanted))) if wanted else ""
-            found = run(find_findings(framework, qms, at=at, service_request=only, dry_run=truth(self.is_dry_run)))
-        self.log.info("%s", visible(found.table(), lines=True))
-        context["ti"].xcom_push(key="notes", value=found.analysis.notes[:KEYS_SHOWN])
-        return arguments(found)
+            findings = run(find_findings(framework, qms, at=at, service_request=only, dry_run=truth(self.is_dry_run)))
+        self.log.info("%s", visible(findings.table(), lines=True))
+        context["ti"].xcom_push(key="notes", value=findings.analysis.notes[:KEYS_SHOWN])
+        return arguments(findings)
 
 
-def arguments(found: Found) -> list[dict[str, str]]:
-    """Return the arguments of the mapped tasks that ask: which finding, and what the UI calls it."""
-    return [{"finding": each.digest, "title": f"{each.key}: {each.modules} modules"} for each in found.questions]
+def arguments(findings: Findings) -> list[dict[str, str]]:
+    """Return the arguments of the mapped tasks that ask: the finding's digest, and its title in the UI."""
+    return [{"finding": each.digest, "title": f"{each.key}: {each.modules} modules"} for each in findings.questions]
 
 
 def moment_of(context: Context) -> datetime:
@@ -73,7 +74,7 @@ class ApproveCapaOperator(ApprovalOperator):
 
     The person sees the finding in numbers, its charts and what would be created. The answer belongs to the digest of
     the finding. A rejection skips nothing, so that other findings go on; the step that raises reads the answers. A
-    question that nobody answers in time is skipped, and ``raise_capas`` says so.
+    question that isn't answered in time is skipped, and ``raise_capas`` says so.
 
     Args:
         finding: digest of the finding in the ledger.
@@ -116,7 +117,7 @@ class ApproveCapaOperator(ApprovalOperator):
         """Keep the answer in the ledger and its audit trail, and return it.
 
         Raises:
-            AirflowSkipException: nobody has answered in time.
+            AirflowSkipException: the question wasn't answered in time.
             DataError: the approval isn't this person's to give.
         """
         from hooks.ledger import LedgerHook
@@ -124,10 +125,10 @@ class ApproveCapaOperator(ApprovalOperator):
         from pv_testing.quality.decisions import Decisions
 
         # Airflow's own approval would skip what follows for all findings when one is rejected.
-        said = super(ApprovalOperator, self).execute_complete(context, event)
-        answer = answer_of(said)
+        response = super(ApprovalOperator, self).execute_complete(context, event)
+        answer = answer_of(response)
         if answer.approved and knows_users():
-            CapaPolicy.read().approval.refuse(names_of(said), starter_of(context))
+            CapaPolicy.read().approval.refuse(names_of(response), starter_of(context))
         elif answer.approved:
             self.log.warning("Airflow knows no users, so that four eyes can't be kept")
         with LedgerHook(self.ledger_conn_id).get_conn() as ledger:
@@ -135,30 +136,30 @@ class ApproveCapaOperator(ApprovalOperator):
         return {"finding": self.finding, "approved": answer.approved, "by": answer.by}
 
     def process_trigger_event_error(self, event: dict[str, Any]) -> None:
-        """Leave a question that nobody has answered in time.
+        """Leave a question that wasn't answered in time.
 
         Raises:
-            AirflowSkipException: nobody has.
+            AirflowSkipException: it wasn't.
         """
         if event["error_type"] == "timeout":
-            raise AirflowSkipException("nobody has answered in time; the next run asks again")
+            raise AirflowSkipException("the question was not answered in time; the next run asks again")
         super().process_trigger_event_error(event)
 
 
-def answer_of(said: Mapping[str, Any]) -> Answer:
-    """Return what a person has said, as the ledger keeps it."""
+def answer_of(response: Mapping[str, Any]) -> Answer:
+    """Return a person's response as the ledger keeps it."""
     from pv_testing.quality.decisions import Answer
 
     return Answer(
-        approved=ApprovalOperator.APPROVE in said["chosen_options"],
-        by=next(iter(names_of(said)), ""),
-        at=said["responded_at"].isoformat(timespec="seconds"),
+        approved=ApprovalOperator.APPROVE in response["chosen_options"],
+        by=next(iter(names_of(response)), ""),
+        at=response["responded_at"].isoformat(timespec="seconds"),
     )
 
 
-def names_of(said: Mapping[str, Any]) -> list[str]:
+def names_of(response: Mapping[str, Any]) -> list[str]:
     """Return the names under which Airflow knows who has answered."""
-    user = said.get("responded_by_user") or {}
+    user = response.get("responded_by_user") or {}
     return [str(user[name]) for name in ("name", "id") if user.get(name)]
 
 
@@ -192,12 +193,10 @@ class RaiseCapasOperator(ExchangeOperator):
     systems: ClassVar[Sequence[str]] = ("qms",)
     operator_extra_links = ()
 
-    def chosen(self, framework: FrameworkClient) -> list[int]:  # noqa: ARG002 - the base's signature
-        """Return nothing: the ledger says which findings are approved."""
-        return []
-
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
+    def run_step(self, framework: FrameworkClient, *clients: Any, replay: bool, dry_run: bool) -> Report | list[Report]:  # noqa: ARG002
+        """Raise the CAPAs; the ledger says which findings are approved."""
+        from pv_testing.core.sync import run
         from pv_testing.quality.capas import raise_capas
 
-        return raise_capas
+        (qms,) = clients
+        return run(raise_capas(qms, replay=replay, dry_run=dry_run))

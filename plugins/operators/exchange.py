@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,8 +14,6 @@ from operators.links import SampleLink
 from operators.retry_policy import ErrorTreeRetryPolicy, can_mend
 from pv_testing.core.reasons import Reason
 
-Workflow = Callable[..., Coroutine[Any, Any, "Report | Sequence[Report]"]]
-
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
 
@@ -23,6 +21,7 @@ if TYPE_CHECKING:
     from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient
     from pv_testing.integrations.client import SystemClient
+    from pv_testing.workflow.step import Step
 
 KEYS_SHOWN = 50
 
@@ -48,8 +47,8 @@ class ExchangeOperator(BaseOperator):
     """
 
     systems: ClassVar[Sequence[str]] = ("lims",)
-    sweep: ClassVar[str] = ""
-    """The step's name in the ledger, where it comes back to requests until nothing of them is left to do."""
+    takes_all: ClassVar[bool] = False
+    """Whether the step takes all open service requests when none are given, and not only those with something to do."""
 
     template_fields: Sequence[str] = (
         "service_requests",
@@ -98,38 +97,38 @@ class ExchangeOperator(BaseOperator):
         self.ledger_conn_id = ledger_conn_id
         self.record_page = ""
 
-    def workflow(self) -> Workflow:
-        """Return the step itself, a function of ``pv_testing.workflow``; imported when it is needed and not before.
-
-        It takes the clients of the framework and of ``systems`` in their order, then the ids of the service requests.
-        """
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that the operator runs; imported when it is needed and not before."""
         raise NotImplementedError
 
-    def chosen(self, framework: FrameworkClient) -> list[int]:
-        """Return the ids of the service requests that the step is about when none are given.
+    def chosen(self, step: Step[Any, Any]) -> list[int]:
+        """Return the ids of the service requests of the run.
+
+        Args:
+            step: chooses those that it has something to do for when none are given.
+        """
+        from pv_testing.workflow.selection import OPEN, choose
+
+        if self.service_requests is not None:
+            return [int(sr_id) for sr_id in self.service_requests]
+        wanted = str(self.service_request or "").strip()
+        ids = choose(step.framework, OPEN, wanted) if self.takes_all else step.choose(wanted)
+        return list(ids.values())
+
+    def run_step(self, framework: FrameworkClient, *clients: Any, replay: bool, dry_run: bool) -> Report | list[Report]:
+        """Run the step over the service requests.
 
         Args:
             framework: where they are.
+            clients: of ``systems``, in their order.
+            replay: try records again that wait for a person.
+            dry_run: change nothing anywhere.
         """
-        from operators.service_requests import OPEN, choose
+        from pv_testing.core.sync import run
 
-        wanted = str(self.service_request or "").strip()
-        if self.sweep and not wanted:
-            return self.due(framework, OPEN)
-        return list(choose(framework, OPEN, wanted).values())
-
-    def due(self, framework: FrameworkClient, states: Sequence[str], **about: Any) -> list[int]:
-        """Return the ids of those service requests that have changed or of which something waits.
-
-        Args:
-            framework: where they are; its client has the ledger.
-            states: those that the step is about.
-            about: as for :class:`~pv_testing.workflow.sweep.Sweep`.
-        """
-        from pv_testing.workflow.sweep import Sweep
-
-        sweep = Sweep(framework, framework.ledger, self.sweep, states, **about)
-        return list(sweep.due(keep=not truth(self.is_dry_run)).values())
+        step = self.step()(framework, *clients, replay=replay, dry_run=dry_run)
+        made: Report | list[Report] = run(step.run(self.chosen(step)))
+        return made
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the exchange and return what became of the records, in numbers.
@@ -143,15 +142,12 @@ class ExchangeOperator(BaseOperator):
         return conclude(self, reports, context, dry_run=truth(self.is_dry_run))
 
     def _exchange(self, owner: str) -> list[Report]:
-        from pv_testing.core.sync import run
         from pv_testing.exchange.report import Report
 
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner) as (framework, *clients):
-            ids = self.chosen(framework) if self.service_requests is None else [int(i) for i in self.service_requests]
-            flags = {"replay": truth(self.replay), "dry_run": truth(self.is_dry_run)}
-            made = run(self.workflow()(framework, *clients, ids, **flags))
-            reports = [made] if isinstance(made, Report) else list(made)
+            made = self.run_step(framework, *clients, replay=truth(self.replay), dry_run=truth(self.is_dry_run))
+            reports = [made] if isinstance(made, Report) else made
             self.record_page = page_of(hooks, reports)
         return reports
 
@@ -237,13 +233,15 @@ def owner_of(context: Context) -> str:
 
 
 def summarise(reports: Sequence[Report]) -> dict[str, Any]:
-    """Return what the next step and the UI see of reports: numbers and keys, never a payload."""
+    """Return the part of reports that the next step and the UI see: numbers and keys, never a payload."""
     counts: dict[str, int] = {}
+    notes: list[str] = []
+    waiting: list[str] = []
     for report in reports:
         for name, number in report.counts().items():
             counts[name] = counts.get(name, 0) + number
-    notes = [note for report in reports for note in report.notes]
-    waiting = [outcome.key for report in reports for outcome in report.not_in_effect()]
+        notes += report.notes
+        waiting += [outcome.key for outcome in report.not_in_effect()]
     return {
         "operations": {f"{report.system}.{report.operation}": _done(report) for report in reports},
         "counts": counts,
@@ -269,7 +267,7 @@ def _done(report: Report) -> dict[str, int]:
 
 
 def truth(value: object) -> bool:
-    """Return what a flag says that may have gone through a template."""
+    """Return the value of a flag that may have gone through a template."""
     return str(value).strip().lower() in {"true", "1", "yes", "on"}
 
 

@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from operators.exchange import ExchangeOperator, Workflow
+from operators.exchange import ExchangeOperator
 from operators.links import InvoiceLink
 
 if TYPE_CHECKING:
-    from pv_testing.integrations import FrameworkClient
+    from pv_testing.workflow.step import Step
 
 
 class BillingOperator(ExchangeOperator):
-    """What the steps of billing share: they are about approved and closed requests that they aren't done with.
+    """A step of billing: it is about approved and closed requests that something is left to do for.
 
     The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
     systems: ClassVar[Sequence[str]] = ("erp",)
     operator_extra_links = (InvoiceLink(),)
-
-    def chosen(self, framework: FrameworkClient) -> list[int]:
-        """Return the wanted service request, else those that something may be left to do for.
-
-        Args:
-            framework: where they are.
-        """
-        if str(self.service_request or "").strip():
-            return super().chosen(framework)
-        from pv_testing.billing.invoice_state import APPROVED
-        from pv_testing.billing.invoicing import LOOK_BACK_DAYS
-
-        return self.due(framework, (APPROVED,), days=LOOK_BACK_DAYS)
 
 
 class CreateInvoicesOperator(BillingOperator):
@@ -42,26 +29,22 @@ class CreateInvoicesOperator(BillingOperator):
     those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
-    sweep = "erp/invoices"
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that invoices."""
+        from pv_testing.billing.invoicing import CreateInvoices
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.billing.invoicing import create_invoices
-
-        return create_invoices
+        return CreateInvoices
 
 
 class CreateCreditNotesOperator(BillingOperator):
     """Creates a credit note for each test that was billed and is withdrawn now.
 
-    What was ordered after the invoice waits for a person, and the task is red until she has said what became of it. The
-    arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    A test that was ordered after the invoice waits for a person, and the task is red until that person has confirmed
+    how it was settled. The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
-    sweep = "erp/credits"
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that credits."""
+        from pv_testing.billing.crediting import CreditWithdrawnTests
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.billing.crediting import credit_withdrawn_tests
-
-        return credit_withdrawn_tests
+        return CreditWithdrawnTests

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from operators.exchange import ExchangeOperator, Workflow
+from operators.exchange import ExchangeOperator
 from operators.links import NonConformanceLink
+
+if TYPE_CHECKING:
+    from pv_testing.workflow.step import Step
 
 
 class ReportNonConformancesOperator(ExchangeOperator):
@@ -18,8 +21,10 @@ class ReportNonConformancesOperator(ExchangeOperator):
     systems: ClassVar[Sequence[str]] = ("qms",)
     operator_extra_links = (NonConformanceLink(),)
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.quality.nonconformances import report_non_conformances
+    takes_all: ClassVar[bool] = True
 
-        return report_non_conformances
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that reports non-conformances."""
+        from pv_testing.quality.nonconformances import ReportNonConformances
+
+        return ReportNonConformances

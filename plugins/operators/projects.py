@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from operators.exchange import ExchangeOperator, Workflow
+from operators.exchange import ExchangeOperator
 from operators.links import TaskLink
 
 if TYPE_CHECKING:
-    from pv_testing.integrations import FrameworkClient
+    from pv_testing.workflow.step import Step
 
 
 class CreateTasksOperator(ExchangeOperator):
@@ -21,62 +21,43 @@ class CreateTasksOperator(ExchangeOperator):
 
     systems: ClassVar[Sequence[str]] = ("pm",)
     operator_extra_links = (TaskLink(),)
-    sweep = "pm/projects"
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.projects.tasks import create_tasks
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that creates tasks."""
+        from pv_testing.projects.tasks import CreateTasks
 
-        return create_tasks
-
-
-class _FollowingOperator(ExchangeOperator):
-    """Follows the service requests that have tasks, until they are closed and nothing is left to do."""
-
-    systems: ClassVar[Sequence[str]] = ("pm",)
-
-    def chosen(self, framework: FrameworkClient) -> list[int]:
-        """Return the ids of the service requests that have tasks, and that have changed or of which something waits.
-
-        Args:
-            framework: where they are; its client has the ledger.
-        """
-        if str(self.service_request or "").strip():
-            return super().chosen(framework)
-        from operators.service_requests import OPEN
-
-        return self.due(framework, OPEN, executions="", adopts=False)
+        return CreateTasks
 
 
-class UpdateTasksOperator(_FollowingOperator):
+class UpdateTasksOperator(ExchangeOperator):
     """Brings subtasks, progress and main tasks up to date.
 
     Without ``service_requests`` it takes those that have tasks, also closed ones until their main task is complete. The
     arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
+    systems: ClassVar[Sequence[str]] = ("pm",)
     operator_extra_links = (TaskLink(),)
-    sweep = "pm/tasks"
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.projects.task_updates import update_tasks
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that brings tasks up to date."""
+        from pv_testing.projects.task_updates import UpdateTasks
 
-        return update_tasks
+        return UpdateTasks
 
 
-class LogHoursOperator(_FollowingOperator):
+class LogHoursOperator(ExchangeOperator):
     """Enters the hours of operators and of equipment for completed executions.
 
     Without ``service_requests`` it takes those that have tasks, also closed ones until all their hours are entered. The
     arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
+    systems: ClassVar[Sequence[str]] = ("pm",)
     operator_extra_links = ()
-    sweep = "pm/hours"
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.projects.time_entries import log_hours
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that enters hours."""
+        from pv_testing.projects.time_entries import LogHours
 
-        return log_hours
+        return LogHours

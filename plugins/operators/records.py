@@ -117,7 +117,7 @@ def records_of(given: Any) -> list[Record]:
 
 
 def _problem(record: Any) -> str:
-    """Return what is wrong with the form of a record, without what it holds; nothing where it is right."""
+    """Return the problem with the form of a record, without its content; nothing where it is right."""
     if not isinstance(record, Mapping) or set(record) != set(PARTS):
         return "must be a mapping with the fields key and data and no others"
     if not isinstance(record["key"], str) or not record["key"].strip():

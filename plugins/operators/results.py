@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from operators.exchange import ExchangeOperator, Workflow
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from operators.exchange import ExchangeOperator
+
+if TYPE_CHECKING:
+    from pv_testing.workflow.step import Step
 
 
 class UploadResultsOperator(ExchangeOperator):
@@ -11,8 +16,10 @@ class UploadResultsOperator(ExchangeOperator):
     The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.samples.results import upload_results
+    takes_all: ClassVar[bool] = True
 
-        return upload_results
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that uploads results."""
+        from pv_testing.samples.results import UploadResults
+
+        return UploadResults

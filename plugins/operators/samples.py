@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from operators.exchange import ExchangeOperator, Workflow
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from operators.exchange import ExchangeOperator
+
+if TYPE_CHECKING:
+    from pv_testing.workflow.step import Step
 
 
 class CreateSamplesOperator(ExchangeOperator):
@@ -12,8 +17,10 @@ class CreateSamplesOperator(ExchangeOperator):
     are created. The arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.samples.intake import create_samples
+    takes_all: ClassVar[bool] = True
 
-        return create_samples
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that creates samples."""
+        from pv_testing.samples.intake import CreateSamples
+
+        return CreateSamples

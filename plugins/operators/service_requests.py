@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
 from operators.chunks import MOST_TASKS, chunks, title
 from operators.exchange import owner_of, truth
-from pv_testing.core.errors import DataError
 from pv_testing.core.visible import visible
-from pv_testing.domain.status import STATES, TESTED
+from pv_testing.workflow.selection import OPEN, choose
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pv_testing.integrations import FrameworkClient
-
-OPEN = STATES[:-1]
-UNDER_TEST = TESTED[:-1]
-
-
-def choose(framework: FrameworkClient, states: Iterable[str], wanted: str = "") -> dict[str, int]:
-    """Return the ids of service requests by their numbers, in the framework's order.
-
-    Args:
-        framework: where they are.
-        states: the states to look in; the framework is asked for one after the other, so that closed ones cost nothing.
-        wanted: the number or the id of the only one, whatever its state; all where it is empty.
-
-    Raises:
-        DataError: the wanted one is not among them.
-    """
-    if wanted.isdigit():
-        return {str(framework.get_service_request(int(wanted))["sr_number"]): int(wanted)}
-    if wanted:
-        found = {request["sr_number"]: int(request["id"]) for request in framework.list_service_requests()}
-        if wanted not in found:
-            raise DataError(
-                "no such service request; check its number", system="framework", key=wanted, code="SR_UNKNOWN"
-            )
-        return {wanted: found[wanted]}
-    return {
-        request["sr_number"]: int(request["id"])
-        for state in states
-        for request in framework.list_service_requests(status=state)
-    }
 
 
 class ChooseServiceRequestsOperator(BaseOperator):
@@ -59,7 +28,7 @@ class ChooseServiceRequestsOperator(BaseOperator):
         executions: with ``sweep``, the state of those executions whose changes matter, empty for all of them; without
             it, those of none do.
         unknown_states: look once a day for requests in a state that no workflow is about; they wait for a person.
-        dry_run: remember nothing of what is found.
+        dry_run: don't remember which are taken.
         service_request: the number or the id of the only one to take.
         most_tasks: how many tasks there may be at the most.
         framework_conn_id: the connection of the framework.
@@ -120,14 +89,17 @@ class ChooseServiceRequestsOperator(BaseOperator):
         if self.unknown_states and keep:
             for number, state in look_for_unknown_states(framework, ledger, owner).items():
                 shown = visible(number)
-                self.log.warning("%s is taken by no DAG, for its state %r is unknown; it waits", shown, state)
+                self.log.warning("%s is taken by no DAG, because its state %r is unknown; it waits", shown, state)
         sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions)
         return sweep.due(keep=keep)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
-        found = self.chosen(owner_of(context))
-        parts = chunks(list(found), self.most_tasks)
-        names = ", ".join(title(part) for part in parts) or "none"
-        self.log.info("%d service requests in %d tasks: %s", len(found), len(parts), visible(names))
-        return [{"service_requests": [found[number] for number in part], "title": title(part)} for part in parts]
+        ids = self.chosen(owner_of(context))
+        parts = chunks(list(ids), self.most_tasks)
+        titles = [title(part) for part in parts]
+        self.log.info("%d service requests in %d tasks: %s", len(ids), len(parts), visible(", ".join(titles) or "none"))
+        tasks: list[dict[str, Any]] = []
+        for part, name in zip(parts, titles, strict=True):
+            tasks.append({"service_requests": [ids[number] for number in part], "title": name})
+        return tasks

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from operators.exchange import ExchangeOperator, Workflow
+from operators.exchange import ExchangeOperator
 
 if TYPE_CHECKING:
-    from pv_testing.integrations import FrameworkClient
+    from pv_testing.workflow.step import Step
 
 
 class PushStatusOperator(ExchangeOperator):
@@ -17,13 +17,11 @@ class PushStatusOperator(ExchangeOperator):
     arguments are those of :class:`~operators.exchange.ExchangeOperator`.
     """
 
-    sweep = "lims/statuses"
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that sends statuses to the LIMS."""
+        from pv_testing.samples.statuses import PushStatuses
 
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.samples.statuses import push_statuses
-
-        return push_statuses
+        return PushStatuses
 
 
 class PullStatusOperator(ExchangeOperator):
@@ -33,25 +31,8 @@ class PullStatusOperator(ExchangeOperator):
     :class:`~operators.exchange.ExchangeOperator`.
     """
 
-    sweep = "lims/receipts"
+    def step(self) -> type[Step[Any, Any]]:
+        """Return the step that takes receipts from the LIMS."""
+        from pv_testing.samples.statuses import PullStatuses
 
-    def chosen(self, framework: FrameworkClient) -> list[int]:
-        """Return the wanted service request, else those that wait for the receipt of their samples.
-
-        Args:
-            framework: where they are.
-        """
-        if str(self.service_request or "").strip():
-            return super().chosen(framework)
-        from pv_testing.domain.status import STATES, rank
-        from pv_testing.samples.statuses import after_receipt
-
-        with self.hook("lims").get_client() as lims:
-            after = after_receipt(lims.contract)
-        return self.due(framework, STATES[: max(rank(after), 0)])
-
-    def workflow(self) -> Workflow:
-        """Return the step itself."""
-        from pv_testing.samples.statuses import pull_statuses
-
-        return pull_statuses
+        return PullStatuses

@@ -107,7 +107,7 @@ def test_four_eyes_refuse_the_approval_of_who_has_started_the_run(lab: Lab, monk
         approve(monkeypatch, question["finding"], "ada", "ada")
     assert caught.value.code == "FOUR_EYES"
     summary = RaiseCapasOperator(task_id="raise_capas", outlets=[CAPAS])
-    with pytest.raises(ExchangeIncomplete, match="nobody has answered"):
+    with pytest.raises(ExchangeIncomplete, match="no person has answered"):
         summary.execute(context())
 
 

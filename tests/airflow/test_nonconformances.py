@@ -13,10 +13,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 import sandbox
 from demo.laboratory import connections
 from operators.nonconformances import ReportNonConformancesOperator
-from operators.service_requests import UNDER_TEST, ChooseServiceRequestsOperator
+from operators.service_requests import ChooseServiceRequestsOperator
 from operators.wiring import NON_CONFORMANCES
 from pv_testing.core.errors import ExchangeIncomplete
 from pv_testing.quality.nonconformances import SWEEP
+from pv_testing.workflow.selection import UNDER_TEST
 from sandbox import Lab
 from tests.airflow.home import connect
 

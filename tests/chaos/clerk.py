@@ -24,10 +24,10 @@ from pv_testing.quality.capas import find_findings, raise_capas
 from pv_testing.quality.nonconformances import report_non_conformances
 
 
-async def find_and_raise_capas(framework: Any, qms: Any, sr_ids: Sequence[int]) -> list[Report]:
+async def find_and_raise_capas(framework: Any, qms: Any, _: Sequence[int]) -> list[Report]:
     """Find failures that recur and raise their CAPAs, where the rules want nobody's approval."""
     await find_findings(framework, qms, at=datetime.now(timezone.utc))
-    return await raise_capas(framework, qms, sr_ids)
+    return await raise_capas(qms)
 
 
 STEPS = (

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import sandbox
-from pv_testing.auditing.comparison import Comparison, compare_trails
+from pv_testing.auditing.comparison import TrailComparison, compare_trails
 from pv_testing.core.sync import run
 from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
@@ -60,7 +60,7 @@ class AuditSiege(Siege):
         with Ledger(self.ledger) as ledger:
             return sum(event.action == "sweep" for event in ledger.events())
 
-    def compare(self) -> Comparison:
+    def compare(self) -> TrailComparison:
         known = self.lab.credentials
         with (
             Ledger(self.ledger) as ledger,

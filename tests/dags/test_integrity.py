@@ -112,7 +112,7 @@ def test_closed_requests_come_back_under_the_name_that_the_workflow_remembers_th
 
     remembered = {"pv_results": results.SWEEP, "pv_quality": nonconformances.SWEEP, "pv_intake": intake.SWEEP}
     assert {name: described[name]["tasks"]["choose"]["sweep"] for name in remembered} == remembered
-    assert PushStatusOperator.sweep == statuses.SWEEP
+    assert PushStatusOperator(task_id="push").step().sweep == statuses.SWEEP
 
 
 @pytest.mark.parametrize(

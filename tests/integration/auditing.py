@@ -11,7 +11,7 @@ import yaml
 
 import sandbox
 from pv_testing.auditing import trail as audit_trail
-from pv_testing.auditing.comparison import Comparison, compare_trails
+from pv_testing.auditing.comparison import TrailComparison, compare_trails
 from pv_testing.config import system_config
 from pv_testing.core.records import Result
 from pv_testing.core.sync import run
@@ -80,7 +80,7 @@ class Auditing:
     def sync_framework(self, **flags: bool) -> Report:
         return run(audit_trail.send_framework_events(self.framework, self.qms, **flags))
 
-    def compare(self) -> Comparison:
+    def compare(self) -> TrailComparison:
         return run(compare_trails(self.qms))
 
     def events(self, source: str = "ledger") -> list[dict[str, Any]]:

@@ -16,9 +16,10 @@ import requests
 
 import sandbox
 from pv_testing.billing import BillingPolicy
+from pv_testing.billing.billing_step import LOOK_BACK_DAYS
 from pv_testing.billing.crediting import credit_withdrawn_tests
 from pv_testing.billing.invoice_state import APPROVED
-from pv_testing.billing.invoicing import LOOK_BACK_DAYS, create_invoices
+from pv_testing.billing.invoicing import create_invoices
 from pv_testing.billing.prices import PriceList
 from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report

@@ -14,7 +14,7 @@ import pytest
 
 import sandbox
 from pv_testing.auditing import trail as audit_trail
-from pv_testing.auditing.comparison import Comparison
+from pv_testing.auditing.comparison import TrailComparison
 from pv_testing.core.errors import ConfigError, ExchangeIncomplete
 from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, QMSClient
@@ -89,7 +89,7 @@ def test_deliveries_are_not_sent_and_the_second_run_sends_nothing(auditing: Audi
     assert auditing.writes() == writes
     assert auditing.ledger.verify().count == 50
     assert auditing.ledger.watermark(audit_trail.LEDGER_MARK) == "50"
-    assert auditing.compare() == Comparison(auditing.ledger.verify().head, equal=25, deliveries=25)
+    assert auditing.compare() == TrailComparison(auditing.ledger.verify().head, equal=25, deliveries=25)
 
 
 def test_what_is_new_goes_on_behind_the_deliveries(auditing: Auditing) -> None:

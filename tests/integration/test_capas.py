@@ -51,7 +51,7 @@ class Quality:
         self.decisions.answer(finding.digest, Answer(approved, by, "2025-11-14T07:00:00+00:00"), owner="test")
 
     def raise_approved(self, **options):
-        return run(raise_capas(self.framework, self.qms, **options))
+        return run(raise_capas(self.qms, **options))
 
     def approve_all(self, at=DAY):
         for finding in self.find(at).questions:

@@ -13,7 +13,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from operators.service_requests import UNDER_TEST
 from pv_testing.config import digest
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import project_root
@@ -24,7 +23,8 @@ from pv_testing.ledger import Ledger
 from pv_testing.samples import results
 from pv_testing.samples.intake import create_samples
 from pv_testing.samples.results import upload_results
-from pv_testing.workflow.changes import EXECUTIONS, REQUESTS, changed, has_turned
+from pv_testing.workflow.changes import EXECUTIONS, REQUESTS, changed_since, has_turned
+from pv_testing.workflow.selection import UNDER_TEST
 from pv_testing.workflow.sweep import Sweep
 from pv_testing.workflow.sweep_backlog import DAY, SweepBacklog
 from tests.integration.auditing import contract
@@ -355,7 +355,7 @@ def test_a_filter_that_is_ignored_is_noticed_on_the_first_page(caplog):
         with closing(
             FrameworkClient(f"http://127.0.0.1:{server.server_port}/api/v1", ledger=Ledger.in_memory(), **user)
         ) as client:
-            assert run(changed(client, REQUESTS, time.time())) is None
+            assert run(changed_since(client, REQUESTS, time.time())) is None
     finally:
         server.shutdown()
         thread.join()

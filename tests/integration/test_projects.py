@@ -437,7 +437,7 @@ def test_nobody_to_assign_leaves_the_subtask_unassigned(laboratory):
     projects.lab.advance(1, "PROTOCOLS_ASSIGNED")
     _, inner = projects.create()
     inner.raise_for_waiting()
-    assert inner.notes == ["1 subtasks are planned for nobody: no active user had one of the roles"]
+    assert inner.notes == ["1 subtasks are planned without an assignee: no active user had one of the roles"]
     assert projects.task("SR-2025-0001/PVTP-001")["assignee"] is None
     projects.rules = RULES
     assert counts(projects.create()) == {"unchanged"}

@@ -103,7 +103,7 @@ class Laboratory:
         await asyncio.to_thread(self.lab.withdraw, 1, "PVTP-001")
         await credit_withdrawn_tests(self.framework, self.erp, ids, **billing)
         await find_findings(self.framework, self.qms, at=now())
-        await raise_capas(self.framework, self.qms)
+        await raise_capas(self.qms)
         await send_ledger_events(self.qms)
         await send_framework_events(self.framework, self.qms)
         await compare_trails(self.qms)

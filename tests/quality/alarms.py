@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pv_testing.quality.analysis import Analyst, Earlier
 from pv_testing.quality.capa_policy import CapaPolicy
-from pv_testing.quality.finding import Finding
+from pv_testing.quality.finding import CapaFinding
 from pv_testing.quality.history import History
 from tests.quality.histories import FIRST_DAY, Laboratory, Rise
 
@@ -17,7 +17,7 @@ OPEN_DAYS = 60
 YEAR = 365
 
 
-def alarms(history: History, policy: CapaPolicy, first: int, last: int) -> Iterator[tuple[int, Finding]]:
+def alarms(history: History, policy: CapaPolicy, first: int, last: int) -> Iterator[tuple[int, CapaFinding]]:
     """Give each finding with its day; each becomes a CAPA that is open for two months.
 
     Args:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from random import Random
 
-from pv_testing.quality.history import History, Trial
+from pv_testing.quality.history import CountedExecution, History
 
 FIRST_DAY = datetime(2024, 1, 1, 12, tzinfo=timezone.utc)
 MODELS = tuple(f"Maker {letter} M{number}" for letter in "ABCD" for number in (1, 2))
@@ -65,7 +65,7 @@ class Laboratory:
         """
         return History(self._trials(Random(f"{seed}"), rise))
 
-    def _trials(self, random: Random, rise: Rise | None) -> Iterator[Trial]:
+    def _trials(self, random: Random, rise: Rise | None) -> Iterator[CountedExecution]:
         months = [self.busy if random.random() < self.busy_share else 1.0 for _ in range(self.days // 30 + 1)]
         serial = 0
         for day in range(self.days):
@@ -77,14 +77,16 @@ class Laboratory:
                     serial += 1
                     yield from self._tested(random, protocol, serial, day, rate)
 
-    def _tested(self, random: Random, protocol: str, serial: int, day: int, rate: float) -> Iterator[Trial]:
+    def _tested(self, random: Random, protocol: str, serial: int, day: int, rate: float) -> Iterator[CountedExecution]:
         at = FIRST_DAY + timedelta(days=day, minutes=random.randrange(-600, 600))
         model, bench = random.choice(MODELS), f"BENCH-{random.randrange(4)}"
         failed = random.random() < rate
-        yield Trial(str(serial), protocol, f"M{serial}", "SR", at, failed, model, (bench,))
+        yield CountedExecution(str(serial), protocol, f"M{serial}", "SR", at, failed, model, (bench,))
         if failed and random.random() < self.retests:
             again = at + timedelta(days=random.randrange(1, 6))
-            yield Trial(f"{serial}R", protocol, f"M{serial}", "SR", again, random.random() < 0.7, model, (bench,))
+            yield CountedExecution(
+                f"{serial}R", protocol, f"M{serial}", "SR", again, random.random() < 0.7, model, (bench,)
+            )
 
 
 def _poisson(random: Random, mean: float) -> int:

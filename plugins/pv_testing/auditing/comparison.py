@@ -16,7 +16,7 @@ Item = Mapping[str, Any]
 
 
 @dataclass
-class Comparison:
+class TrailComparison:
     """How the two trails compare.
 
     Attributes:
@@ -34,8 +34,8 @@ class Comparison:
     differences: list[str] = field(default_factory=list)
 
 
-async def compare_trails(qms: QMSClient) -> Comparison:
-    """Compare each event of the ledger with what the QMS has of it.
+async def compare_trails(qms: QMSClient) -> TrailComparison:
+    """Compare each event of the ledger with its record in the QMS.
 
     Args:
         qms: the QMS, with the ledger to compare.
@@ -46,9 +46,9 @@ async def compare_trails(qms: QMSClient) -> Comparison:
     """
     ledger = qms.ledger
     summary = await asyncio.to_thread(ledger.verify)
-    found = Comparison(head=summary.head)
+    comparison = TrailComparison(head=summary.head)
     if not summary.count:
-        return found
+        return comparison
     operation = (await qms.provider()).operation(OPERATION)
     find = qms.contract.operation(OPERATION).find
     assert find is not None
@@ -58,15 +58,15 @@ async def compare_trails(qms: QMSClient) -> Comparison:
     order: list[str] = []
     async for place, record in ledger_events(ledger, 0, operation.kind):
         if record is None:
-            found.deliveries += 1
+            comparison.deliveries += 1
             continue
         payload = operation.prepare(record)
         key = find.key_of_sent(payload, {"key": record.key}) or ""
         order.append(key)
-        _judge(found, place, payload, there.pop(key, []), due=place <= mark)
-    found.differences += [f"{key} is in the QMS, but not in this ledger" for key in there]
-    found.differences += _disorder(find, listed, order)
-    return found
+        _judge(comparison, place, payload, there.pop(key, []), due=place <= mark)
+    comparison.differences += [f"{key} is in the QMS, but not in this ledger" for key in there]
+    comparison.differences += _disorder(find, listed, order)
+    return comparison
 
 
 def _by_key(find: Find, listed: Iterable[Item]) -> dict[str, list[Item]]:
@@ -76,18 +76,20 @@ def _by_key(find: Find, listed: Iterable[Item]) -> dict[str, list[Item]]:
     return there
 
 
-def _judge(found: Comparison, place: int, payload: Item, items: list[Item], *, due: bool) -> None:
-    wrong = [name for item in items for name, value in payload.items() if item.get(name) != value]
+def _judge(comparison: TrailComparison, place: int, payload: Item, items: list[Item], *, due: bool) -> None:
+    wrong: list[str] = []
+    for item in items:
+        wrong += [name for name, value in payload.items() if item.get(name) != value]
     if not items and due:
-        found.differences.append(f"event {place} is missing in the QMS")
+        comparison.differences.append(f"event {place} is missing in the QMS")
     elif not items:
-        found.to_come += 1
+        comparison.to_come += 1
     elif len(items) > 1:
-        found.differences.append(f"event {place} is in the QMS {len(items)} times")
+        comparison.differences.append(f"event {place} is in the QMS {len(items)} times")
     elif wrong:
-        found.differences.append(f"event {place} differs in {', '.join(wrong)}")
+        comparison.differences.append(f"event {place} differs in {', '.join(wrong)}")
     else:
-        found.equal += 1
+        comparison.equal += 1
 
 
 def _disorder(find: Find, listed: Iterable[Item], order: list[str]) -> list[str]:

@@ -55,7 +55,7 @@ def ledger_record(event: AuditEvent, source: str) -> Record:
     """Return the record of a ledger's event.
 
     ``changes`` is everything that the event's hash is computed from, so that the record can be checked by itself. The
-    key has a piece of the hash, for the new events of a ledger restored from a backup have the numbers of lost ones.
+    key has a piece of the hash, because the new events of a restored ledger have the numbers of lost ones.
 
     Args:
         event: of the ledger.
@@ -90,7 +90,7 @@ def framework_record(row: Mapping[str, Any], *, mask_ip: bool = False) -> Record
         row: the event as the framework lists it.
         mask_ip: send the network of the IP address only.
     """
-    said = {
+    fields = {
         "timestamp": row.get("timestamp"),
         "user": _user(row),
         "action": row.get("action") or UNKNOWN,
@@ -100,11 +100,11 @@ def framework_record(row: Mapping[str, Any], *, mask_ip: bool = False) -> Record
         "session_id": row.get("session_id"),
     }
     address = row.get("ip_address")
-    digest = fingerprint({**said, "id": row.get("id"), "ip_address": masked(address)})
+    digest = fingerprint({**fields, "id": row.get("id"), "ip_address": masked(address)})
     identity = [] if row.get("id") is None else [str(row["id"])]
     key = "/".join([FRAMEWORK, *identity, digest[:_SHORT]])
     data = {
-        **said,
+        **fields,
         "event_key": key,
         "ip_address": masked(address) if mask_ip else address,
         "source": FRAMEWORK,

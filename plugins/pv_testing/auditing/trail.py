@@ -68,7 +68,7 @@ async def ledger_events(ledger: Ledger, after: int, kind: str) -> AsyncIterator[
 
 
 def source_of(ledger: Ledger) -> str:
-    """Return what the QMS knows a ledger by; it has an event already."""
+    """Return the name of a ledger in the QMS; it has an event already."""
     return audit.ledger_source(next(ledger.events(limit=1)))
 
 

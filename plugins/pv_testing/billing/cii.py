@@ -103,7 +103,7 @@ def _address(made: TradeParty, address: Address) -> None:
 
 
 def _settle(settlement: TradeSettlement, invoice: Invoice) -> None:
-    """Say what is to be paid, until when and where to."""
+    """Say the amount to be paid, until when and where to."""
     from drafthorse.models.accounting import ApplicableTradeTax
 
     settlement.currency_code = invoice.currency

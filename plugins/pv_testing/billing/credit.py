@@ -75,10 +75,10 @@ def credit_note_record(credit_note: Invoice) -> Record:
         raise ValueError(f"{credit_note.sr_number} is an invoice, not a credit note")
     protocol_id = credit_note.lines[0].protocol_id
     key = credit_note_key(credit_note.sr_number, protocol_id)
-    of = {
+    credit = {
         "credit_note_key": key,
         "protocol_id": protocol_id,
         "invoice_id": credit_note.credit.invoice_id,
         "reason": credit_note.credit.reason,
     }
-    return Record(key, {**amounts_of(credit_note), **of})
+    return Record(key, {**amounts_of(credit_note), **credit})

@@ -43,27 +43,27 @@ class Customers:
 
     async def learn(self, requests: Iterable[ServiceRequest]) -> None:
         """Find out the ids of the requests' customers; those that the ERP lacks are created where that is allowed."""
-        said = {name_of(request): request.customer for request in requests}
-        self._ids = {name: self._policy.customer(name).erp_id for name in said}
-        unnamed = [name for name in said if name and not self._ids[name]]
+        customers = {name_of(request): request.customer for request in requests}
+        self._ids = {name: self._policy.customer(name).erp_id for name in customers}
+        unnamed = [name for name in customers if name and not self._ids[name]]
         self._ids |= await asyncio.to_thread(self._erp.ledger.external_ids, self._erp.system, "customer", unnamed)
         unknown = [name for name in unnamed if not self._ids[name]]
         await gather_bounded([self._find(name) for name in unknown])
         missing = [name for name in unknown if not self._ids[name] and name not in self._problems]
         if missing and self._policy.create_customers:
-            await self._create({name: said[name] for name in missing})
+            await self._create({name: customers[name] for name in missing})
 
     async def _find(self, name: str) -> None:
         try:
-            found = await self._erp.acustomer(name)
-            self._ids[name] = ids.of_found(found.get("id"), name) if found else ""
+            in_erp = await self._erp.acustomer(name)
+            self._ids[name] = ids.of_found(in_erp.get("id"), name) if in_erp else ""
         except Conflict as error:
             self._problems[name] = DataError(f"{error.message}; give erp_id in billing.yaml", code=error.code)
         except DataError as error:
             self._problems[name] = error
 
     async def _create(self, missing: Mapping[str, Mapping[str, Any]]) -> None:
-        records = [erp_records.customer({**said, "name": name}) for name, said in missing.items()]
+        records = [erp_records.customer({**fields, "name": name}) for name, fields in missing.items()]
         self.report = await self._erp.aexchange("create_customer", records, **self._flags)
         for outcome in self.report.outcomes:
             if outcome.result.in_effect:
@@ -72,7 +72,7 @@ class Customers:
                 self._problems[outcome.key] = _waits(outcome)
 
     def id_of(self, request: ServiceRequest) -> str:
-        """Return the id of a request's customer in the ERP; empty where nobody knows it.
+        """Return the id of a request's customer in the ERP; empty where it is unknown.
 
         Raises:
             DataError: the ERP has several of that name (``CUSTOMER_AMBIGUOUS``), or couldn't be given this one.

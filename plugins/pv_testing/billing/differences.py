@@ -29,8 +29,12 @@ def differences(
         ("tax", invoice.tax_amount, erp_tax),
         ("total", invoice.total, erp_total),
     )
-    said = (_difference(invoice, name, ours, theirs) for name, ours, theirs in pairs)
-    return [each for each in said if each]
+    different: list[str] = []
+    for name, ours, theirs in pairs:
+        difference = _difference(invoice, name, ours, theirs)
+        if difference:
+            different.append(difference)
+    return different
 
 
 def _difference(invoice: Invoice, name: str, ours: Decimal, theirs: Amount) -> str:

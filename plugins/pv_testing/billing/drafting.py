@@ -47,7 +47,7 @@ def invoice_of(
             compute once more what was billed before a protocol was withdrawn.
 
     Raises:
-        DataError: there is nothing to bill, nobody knows how many modules were ordered, the customer isn't known, or a
+        DataError: there is nothing to bill, the number of modules ordered is unknown, the customer isn't known, or a
             price is missing, ambiguous or in another currency; the code says which.
         ValueError: ``approved_at`` has no time zone.
     """
@@ -65,10 +65,10 @@ def invoice_of(
         customer_id = customer_id or buyer.erp_id or _unknown(buyer)
     except DataError as error:
         raise error.about(system="erp", key=request.sr_number) from None
-    lines = tuple(
-        LineItem(each, _name(protocols, each), count, prices[each].unit, rounded(count * prices[each].unit, currency))
-        for each, count in quantities.items()
-    )
+    lines: list[LineItem] = []
+    for protocol, count in quantities.items():
+        unit = prices[protocol].unit
+        lines.append(LineItem(protocol, _name(protocols, protocol), count, unit, rounded(count * unit, currency)))
     subtotal, tax_amount, total = totals(lines, tax, currency)
     return Invoice(
         sr_number=request.sr_number,
@@ -78,7 +78,7 @@ def invoice_of(
         invoice_date=day,
         payment_days=policy.payment_days if buyer.payment_days is None else buyer.payment_days,
         currency=currency,
-        lines=lines,
+        lines=tuple(lines),
         subtotal=subtotal,
         tax=tax,
         tax_amount=tax_amount,
@@ -101,8 +101,11 @@ def _ordered(request: ServiceRequest, withdrawn: Iterable[str] | None) -> dict[s
 
 def _quantities(ordered: Mapping[str, int], work: Work, mode: str) -> dict[str, int]:
     """Return how many modules are billed in each protocol."""
-    counts = {protocol: work.tested(protocol) if mode == TESTED else count for protocol, count in ordered.items()}
-    billed = {protocol: count for protocol, count in counts.items() if count > 0}
+    billed: dict[str, int] = {}
+    for protocol, count in ordered.items():
+        number = work.tested(protocol) if mode == TESTED else count
+        if number > 0:
+            billed[protocol] = number
     if not billed:
         why = f"no module was {'tested' if mode == TESTED else 'announced'} in any of {len(ordered)} protocols"
         raise DataError(f"there is nothing to bill: {why}", code=Reason.NOTHING_TO_BILL)
@@ -113,16 +116,16 @@ def _prices(
     quantities: Iterable[str], policy: BillingPolicy, request: ServiceRequest, buyer: Customer, day: date
 ) -> dict[str, Price]:
     """Return the price of each protocol, or say of every one at once why there is none."""
-    found, problems = {}, []
+    prices, problems = {}, []
     for protocol in quantities:
         try:
-            found[protocol] = policy.prices.price(protocol, buyer.name, request.priority, day)
+            prices[protocol] = policy.prices.price(protocol, buyer.name, request.priority, day)
         except DataError as error:
             problems.append(error)
     if problems:
         code = min((error.code for error in problems), key=_PRICE_CODES.index)
         raise DataError("; ".join(error.message for error in problems), code=code)
-    return found
+    return prices
 
 
 def _unknown(buyer: Customer) -> str:
@@ -140,7 +143,8 @@ def _name(protocols: Mapping[str, Mapping[str, Any]], protocol: str) -> str:
 
 def _headline(request: ServiceRequest) -> str:
     models = dict.fromkeys(text(module.details.get("model")) for module in request.modules)
-    return f"PV Module Testing - {', '.join(model for model in models if model) or request.sr_number}"
+    models.pop("", None)
+    return f"PV Module Testing - {', '.join(models) or request.sr_number}"
 
 
 def _mismatches(ordered: Mapping[str, int], work: Work, billed: Mapping[str, int]) -> Iterator[Hold]:
@@ -148,5 +152,5 @@ def _mismatches(ordered: Mapping[str, int], work: Work, billed: Mapping[str, int
     for protocol in sorted({*ordered, *work.modules}):
         wanted, tested, counted = ordered.get(protocol, 0), work.tested(protocol), billed.get(protocol, 0)
         if not wanted == tested == counted:
-            said = f"{protocol}: {wanted} modules ordered, {tested} tested, {counted} billed"
-            yield Hold("QUANTITY_MISMATCH", f"{said}; correct the draft or post it as it is")
+            counts = f"{protocol}: {wanted} modules ordered, {tested} tested, {counted} billed"
+            yield Hold("QUANTITY_MISMATCH", f"{counts}; correct the draft or post it as it is")

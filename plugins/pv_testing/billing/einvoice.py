@@ -82,10 +82,10 @@ def missing(invoice: Invoice) -> list[str]:
         "seller.vat_id": seller.vat_id or category == OUTSIDE,
         f"{customer}.vat_id": buyer.vat_id or category != REVERSE_CHARGE,
     }
-    said = [f"billing.yaml lacks {key}" for key, is_known in needed.items() if not is_known]
+    problems = [f"billing.yaml lacks {key}" for key, is_known in needed.items() if not is_known]
     if minor_digits(invoice.currency) > MOST_DECIMALS:
-        said.append(f"EN 16931 has no amounts of three decimals, as {invoice.currency} has them")
-    return said
+        problems.append(f"EN 16931 has no amounts of three decimals, as {invoice.currency} has them")
+    return problems
 
 
 def _number(invoice: Invoice) -> str:
@@ -100,5 +100,5 @@ def _file_name(text: str) -> str:
 
 def _refuse(invoice: Invoice, problems: list[str]) -> None:
     if problems:
-        said = f"no e-invoice: {'; '.join(problems)}"
-        raise DataError(said, system="erp", key=invoice.sr_number, code="EINVOICE_REFUSED")
+        message = f"no e-invoice: {'; '.join(problems)}"
+        raise DataError(message, system="erp", key=invoice.sr_number, code="EINVOICE_REFUSED")

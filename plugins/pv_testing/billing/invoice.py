@@ -128,21 +128,23 @@ class Invoice:
         amounts = [self.subtotal, self.tax_amount, self.total, *(line.total for line in self.lines)]
         prices = [line.unit_price for line in self.lines]
         wrong = [repr(each) for each in amounts + prices if not isinstance(each, Decimal)]
-        wrong += [] if wrong else [each for line in self.lines if (each := _wrong(line, self.currency))]
+        if not wrong:
+            problems = [_wrong(line, self.currency) for line in self.lines]
+            wrong = [problem for problem in problems if problem]
         if not wrong and totals(self.lines, self.tax, self.currency) != (self.subtotal, self.tax_amount, self.total):
             wrong.append(f"the lines don't add up to {self.subtotal} + {self.tax_amount} = {self.total}")
         if wrong or not self.lines:
-            said = "; ".join(wrong) or "there is no line"
-            raise DataError(f"{said}; nothing is sent", system="erp", key=self.sr_number, code="SUM_WRONG")
+            reasons = "; ".join(wrong) or "there is no line"
+            raise DataError(f"{reasons}; nothing is sent", system="erp", key=self.sr_number, code="SUM_WRONG")
         return self
 
 
 def _wrong(line: LineItem, currency: str) -> str:
     expected = rounded(line.quantity * line.unit_price, currency)
-    said = f"{line.protocol_id}: {line.quantity} × {line.unit_price}"
+    product = f"{line.protocol_id}: {line.quantity} × {line.unit_price}"
     if line.total != expected:
-        return f"{said} is {expected}, not {line.total}"
-    return "" if expected > 0 else f"{said} comes to nothing"
+        return f"{product} is {expected}, not {line.total}"
+    return "" if expected > 0 else f"{product} comes to nothing"
 
 
 def totals(lines: Iterable[LineItem], tax: Tax, currency: str) -> tuple[Decimal, Decimal, Decimal]:
@@ -165,20 +167,21 @@ def amounts_of(invoice: Invoice) -> dict[str, Any]:
         "invoice_date": invoice.invoice_date.isoformat(),
         "reference": invoice.sr_number,
         "currency": invoice.currency,
-        "line_items": [
-            {
-                "protocol_id": line.protocol_id,
-                "description": line.description,
-                "quantity": str(line.quantity),
-                "unit_price": invoice.money(line.unit_price),
-                "total": invoice.money(line.total),
-            }
-            for line in invoice.lines
-        ],
+        "line_items": [_line_item(invoice, line) for line in invoice.lines],
         "subtotal": invoice.money(invoice.subtotal),
         "tax_rate": format(invoice.tax.rate, "f"),
         "tax": invoice.money(invoice.tax_amount),
         "total": invoice.money(invoice.total),
+    }
+
+
+def _line_item(invoice: Invoice, line: LineItem) -> dict[str, str]:
+    return {
+        "protocol_id": line.protocol_id,
+        "description": line.description,
+        "quantity": str(line.quantity),
+        "unit_price": invoice.money(line.unit_price),
+        "total": invoice.money(line.total),
     }
 
 

@@ -40,7 +40,7 @@ class Stage(Enum):
 
 
 def posting_of(ledger: Ledger, sr_number: str) -> Entry | None:
-    """Return what the ledger knows of the posting of a service request's invoice."""
+    """Return the ledger's entry of the posting of a service request's invoice."""
     key = keys.compose(sr_number)
     return ledger.states("erp", "invoice_posting", [key]).get(key)
 
@@ -154,7 +154,7 @@ class InvoiceJob:
         self.invoice_id = outcome.external_id or self.invoice_id
 
     def seen_in_erp(self) -> None:
-        """Compare with what the ERP has made of the draft, and remember that."""
+        """Compare with the draft as the ERP has made it, and remember that one."""
         assert self.invoice is not None
         self.billed.note(written=amounts(self.in_erp))
         wrong = _differences(self.invoice, self.in_erp)
@@ -212,5 +212,5 @@ class InvoiceJob:
         return Record(self.key, data, DataError(f"invoice {self.invoice_id} isn't posted: {reason}", code=code))
 
 
-def _differences(invoice: Invoice, said: Mapping[str, Any]) -> list[str]:
-    return differences(invoice, *(said.get(name) for name in COMPARED))
+def _differences(invoice: Invoice, in_erp: Mapping[str, Any]) -> list[str]:
+    return differences(invoice, *(in_erp.get(name) for name in COMPARED))

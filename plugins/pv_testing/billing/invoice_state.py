@@ -45,7 +45,7 @@ class InvoiceState:
             self._known = {**self._known, **facts}
 
     def approved_at(self, request: ServiceRequest) -> datetime:
-        """Return when the reports were approved, as it was said when that was first seen.
+        """Return when the reports were approved, as the framework said when that was first seen.
 
         Args:
             request: approved or closed.
@@ -63,8 +63,8 @@ class InvoiceState:
 
     def invoice(self, policy: BillingPolicy) -> Invoice | None:
         """Return the invoice as it was last drawn up; ``None`` where there was none."""
-        said = self._known.get("invoice")
-        return restored(said, policy) if said else None
+        invoice = self._known.get("invoice")
+        return restored(invoice, policy) if invoice else None
 
     @property
     def written(self) -> str:
@@ -92,18 +92,18 @@ class InvoiceState:
         return str(self._known.get("settled", ""))
 
 
-def amounts(said: Mapping[str, Any]) -> str:
+def amounts(in_erp: Mapping[str, Any]) -> str:
     """Return subtotal, tax and total of an invoice in the ERP as one text to compare."""
-    return "/".join(str(said.get(name, "")) for name in AMOUNTS)
+    return "/".join(str(in_erp.get(name, "")) for name in AMOUNTS)
 
 
-def posted_as(said: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is remembered of a posted invoice.
+def posted_as(in_erp: Mapping[str, Any]) -> dict[str, str]:
+    """Return the facts to remember of a posted invoice.
 
     Args:
-        said: what the ERP says of it.
+        in_erp: the invoice as the ERP has it.
     """
-    return {"number": said["number"], "amounts": amounts(said), "currency": str(said.get("currency") or "")}
+    return {"number": in_erp["number"], "amounts": amounts(in_erp), "currency": str(in_erp.get("currency") or "")}
 
 
 def _approval(request: ServiceRequest) -> str:
@@ -111,9 +111,9 @@ def _approval(request: ServiceRequest) -> str:
     history = request.raw.get("status_history") or ()
     approvals = [each for each in history if isinstance(each, Mapping) and each.get("status") == APPROVED]
     moments = [first(each, "at", "changed_at", "timestamp") for each in approvals]
-    said = first(request.raw, "approved_at", "reports_approved_at") or next(iter(moments), None)
-    found = text(said or request.raw.get("updated_at"))
-    if not found:
+    stated = first(request.raw, "approved_at", "reports_approved_at") or next(iter(moments), None)
+    approved_at = text(stated or request.raw.get("updated_at"))
+    if not approved_at:
         reason = "the framework doesn't say when its reports were approved, so the invoice has no date"
         raise DataError(reason, code="APPROVAL_UNKNOWN")
-    return found
+    return approved_at

@@ -39,36 +39,32 @@ def _line(line: LineItem) -> dict[str, Any]:
     return {**{name: getattr(line, name) for name in _LINE}, **amounts}
 
 
-def restored(said: Mapping[str, Any], policy: BillingPolicy) -> Invoice:
+def restored(kept_invoice: Mapping[str, Any], policy: BillingPolicy) -> Invoice:
     """Return the invoice that was remembered.
 
     Args:
-        said: as :func:`kept` gave it.
+        kept_invoice: as :func:`kept` gave it.
         policy: what is known of the two parties now, such as their addresses; no amount comes from it.
     """
-    lines = [
-        LineItem(
-            **{name: line[name] for name in _LINE},
-            unit_price=Decimal(line["unit_price"]),
-            total=Decimal(line["total"]),
-        )
-        for line in said["lines"]
-    ]
-    tax = said["tax"]
+    lines: list[LineItem] = []
+    for line in kept_invoice["lines"]:
+        amounts = {"unit_price": Decimal(line["unit_price"]), "total": Decimal(line["total"])}
+        lines.append(LineItem(**{**line, **amounts}))
+    tax = kept_invoice["tax"]
     return Invoice(
-        sr_number=said["sr_number"],
-        customer_id=said["customer_id"],
-        buyer=policy.customer(said["buyer"]),
+        sr_number=kept_invoice["sr_number"],
+        customer_id=kept_invoice["customer_id"],
+        buyer=policy.customer(kept_invoice["buyer"]),
         seller=policy.seller,
-        invoice_date=date.fromisoformat(said["invoice_date"]),
-        payment_days=said["payment_days"],
-        currency=said["currency"],
+        invoice_date=date.fromisoformat(kept_invoice["invoice_date"]),
+        payment_days=kept_invoice["payment_days"],
+        currency=kept_invoice["currency"],
         lines=tuple(lines),
-        subtotal=Decimal(said["subtotal"]),
+        subtotal=Decimal(kept_invoice["subtotal"]),
         tax=Tax.model_construct(category=tax["category"], rate=Decimal(tax["rate"]), reason=tax["reason"]),
-        tax_amount=Decimal(said["tax_amount"]),
-        total=Decimal(said["total"]),
-        delivered_on=date.fromisoformat(said["delivered_on"]),
-        po_number=said["po_number"],
-        notes=said["notes"],
+        tax_amount=Decimal(kept_invoice["tax_amount"]),
+        total=Decimal(kept_invoice["total"]),
+        delivered_on=date.fromisoformat(kept_invoice["delivered_on"]),
+        po_number=kept_invoice["po_number"],
+        notes=kept_invoice["notes"],
     )

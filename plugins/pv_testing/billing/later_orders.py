@@ -1,7 +1,7 @@
-"""What was ordered otherwise after the invoice was posted: a person settles it, for a posted invoice never changes.
+"""What was ordered otherwise after the invoice was posted: a person settles it, because a posted invoice is final.
 
-A test that has waited here once is a person's from then on: she may have settled part of it, whether she has said so
-yet or not, and what was billed for it is no longer what the invoice says alone.
+A test that has waited here once is a person's matter from then on: part of it may be settled already, confirmed or not,
+and the invoice alone no longer says how much of it was billed.
 """
 
 from __future__ import annotations
@@ -49,9 +49,12 @@ class LaterOrder(NamedTuple):
                 version, which didn't tell how much of an added test was ordered.
             entries: of any test.
         """
-        rest = [(_REST.fullmatch(each.key, len(place)), each) for each in entries if each.key.startswith(place)]
-        read = [cls(int(found[2] or 1), found[1] or ORDERED, each) for found, each in rest if found]
-        return sorted(read, key=lambda each: (each.number, each.entry.changed_at))
+        orders: list[LaterOrder] = []
+        for entry in entries:
+            rest = _REST.fullmatch(entry.key, len(place)) if entry.key.startswith(place) else None
+            if rest:
+                orders.append(cls(int(rest[2] or 1), rest[1] or ORDERED, entry))
+        return sorted(orders, key=lambda each: (each.number, each.entry.changed_at))
 
     @staticmethod
     def key(place: str, ordered: str, number: int) -> str:
@@ -60,7 +63,7 @@ class LaterOrder(NamedTuple):
 
 
 class ManualAdjustments:
-    """Which tests of one service request are a person's matter, and as what she has settled them last.
+    """Which tests of one service request are a person's matter, and as what each was settled last.
 
     A record's key says how much was ordered: ``SR-2025-0123/PVTP-001/13`` is settled as thirteen modules. From the
     second one that is settled of a test on, a running number follows.
@@ -78,7 +81,8 @@ class ManualAdjustments:
         self._kept: list[str] = ledger.state(self._name, [])
         entries = list(ledger.entries("erp", "invoice", prefix=keys.prefix(keys.compose(sr_number))))
         # A key of an earlier version names nothing but the test, which the request may list no longer.
-        old = [parts[1] for each in entries if len(parts := keys.split(each.key)) == 2]
+        parts = [keys.split(entry.key) for entry in entries]
+        old = [own[1] for own in parts if len(own) == 2]
         self.protocols = list(dict.fromkeys([*protocols, *self._kept, *old]))
         self._shown = {each: LaterOrder.read(keys.compose(sr_number, each), entries) for each in self.protocols}
 
@@ -87,7 +91,7 @@ class ManualAdjustments:
         return bool(self._shown.get(protocol))
 
     def settled(self, protocol: str) -> str:
-        """Return how much was ordered of a test when a person has settled it last; empty where she never has."""
+        """Return how much was ordered of a test when it was settled last; empty where it never was."""
         return next(reversed(self._settled(protocol)), "")
 
     def _settled(self, protocol: str) -> list[str]:
@@ -104,8 +108,11 @@ class ManualAdjustments:
             due: what is to wait.
         """
         keys = {record.key for record in due}
-        entries = [each.entry for shown in self._shown.values() for each in shown]
-        return [each.key for each in entries if each.state is State.QUARANTINED and each.key not in keys]
+        outdated: list[str] = []
+        for shown in self._shown.values():
+            waiting = [each.entry.key for each in shown if each.entry.state is State.QUARANTINED]
+            outdated += [key for key in waiting if key not in keys]
+        return outdated
 
     def keep(self, due: Iterable[Record]) -> None:
         """Remember which tests wait, before they do, in case the request lists them no longer one day."""
@@ -154,7 +161,7 @@ def _waits(protocol: str, before: str, ordered: str, adjustments: ManualAdjustme
     if before == WITHDRAWN:
         back = given_back or adjustments.settled(protocol)
         code = "ADDED_AFTER_INVOICE"
-        said = (
+        change = (
             f"{protocol} is ordered again after it was given back"
             if back
             else f"{protocol} was added after the invoice"
@@ -162,10 +169,10 @@ def _waits(protocol: str, before: str, ordered: str, adjustments: ManualAdjustme
     elif ordered == WITHDRAWN:
         code = "CREDIT_BY_HAND"
         count = f"{before} modules of it were {how}" if before != ORDERED else f"it was {how}"
-        said = f"{protocol} was withdrawn; {count}, of which you may have given back some since"
+        change = f"{protocol} was withdrawn; {count}, of which you may have given back some since"
     else:
         code = "QUANTITY_CHANGED"
-        said = f"{protocol}: {before} modules were {how}, {ordered} are ordered now"
+        change = f"{protocol}: {before} modules were {how}, {ordered} are ordered now"
     key = adjustments.key(protocol, ordered)
-    reason = f"{said}; settle it in the ERP, then confirm this record with the id of what you made there"
+    reason = f"{change}; settle it in the ERP, then confirm this record with the id of what you made there"
     return Record(key, {"later_order": key, "protocol_id": protocol, "code": code}, DataError(reason, code=code))

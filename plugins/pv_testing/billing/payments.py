@@ -34,7 +34,7 @@ class Payments:
     async def look(self, posted: Mapping[str, str]) -> list[str]:
         """Say which invoices are unpaid, and what became of those that aren't open any more.
 
-        The ERP is asked for one listing, of what is posted and not paid, and only while there is an invoice of ours.
+        The ERP is asked for one listing, of invoices posted and not paid, and only while there is an invoice of ours.
         An invoice that can't be read is named, and asked for again by the next run.
 
         Args:
@@ -44,19 +44,25 @@ class Payments:
         if not known:
             return []
         try:
-            said = await self._said(known)
+            answers = await self._answers(known)
         except IntegrationError as error:
             return [f"whether invoices are paid couldn't be read: {error.message}"]
-        unread = {key: each for key, each in said.items() if isinstance(each, IntegrationError)}
-        answers = {key: each for key, each in said.items() if not isinstance(each, IntegrationError)}
-        open_ = {key: each for key, each in answers.items() if each["status"] == OPEN}
-        self.settled = {key: _word(each["status"]) for key, each in answers.items() if key not in open_}
-        self._unpaid = {key: known[key] for key in (*open_, *unread)}
-        return [
-            *(f"{key}: whether invoice {known[key]} is paid couldn't be read: {unread[key].message}" for key in unread),
-            *(f"{key}: invoice {known[key]} is {word}" for key, word in self.settled.items()),
-            *_named(open_),
-        ]
+        unread: list[str] = []
+        settled: list[str] = []
+        unpaid: dict[str, Mapping[str, Any]] = {}
+        self._unpaid = {}
+        for key, answer in answers.items():
+            invoice_id = known[key]
+            if isinstance(answer, IntegrationError):
+                self._unpaid[key] = invoice_id
+                unread.append(f"{key}: whether invoice {invoice_id} is paid couldn't be read: {answer.message}")
+            elif answer["status"] == OPEN:
+                self._unpaid[key] = invoice_id
+                unpaid[key] = answer
+            else:
+                self.settled[key] = _word(answer["status"])
+                settled.append(f"{key}: invoice {invoice_id} is {self.settled[key]}")
+        return [*unread, *settled, *_named(unpaid)]
 
     def keep(self) -> None:
         """Remember which invoices are unpaid."""
@@ -67,16 +73,16 @@ class Payments:
 
         self._erp.ledger.update(NAME, now, NONE)
 
-    async def _said(self, known: Mapping[str, str]) -> dict[str, Answer]:
-        """Return what the ERP says of each invoice, or why that can't be read."""
+    async def _answers(self, known: Mapping[str, str]) -> dict[str, Answer]:
+        """Return each invoice as the ERP has it, or why it can't be read."""
         try:
-            listed = {said["invoice_id"]: said for said in await self._erp.aopen_invoices()}
+            listed = {invoice["invoice_id"]: invoice for invoice in await self._erp.aopen_invoices()}
         except DataError:  # one of them; asked for one by one it is known which
             listed = {}
         others = [invoice_id for invoice_id in known.values() if invoice_id not in listed]
         answers = await gather_bounded([self._ask(invoice_id) for invoice_id in others])
-        said = {**listed, **dict(zip(others, answers, strict=True))}
-        return {key: said[invoice_id] for key, invoice_id in known.items()}
+        by_id = {**listed, **dict(zip(others, answers, strict=True))}
+        return {key: by_id[invoice_id] for key, invoice_id in known.items()}
 
     async def _ask(self, invoice_id: str) -> Answer:
         try:
@@ -93,8 +99,10 @@ def _word(status: str) -> str:
 
 def _named(unpaid: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """Say which invoices are unpaid; no more than twenty by name."""
-    said = [
-        f"{key}: invoice {one['invoice_id']} is unpaid" + (f", due {one['due_date']}" if one.get("due_date") else "")
-        for key, one in sorted(unpaid.items())
-    ]
-    return [*said[:LISTED], *([f"{len(said) - LISTED} more invoices are unpaid"] if len(said) > LISTED else [])]
+    notes: list[str] = []
+    for key, invoice in sorted(unpaid.items())[:LISTED]:
+        due = f", due {invoice['due_date']}" if invoice.get("due_date") else ""
+        notes.append(f"{key}: invoice {invoice['invoice_id']} is unpaid{due}")
+    if len(unpaid) > LISTED:
+        notes.append(f"{len(unpaid) - LISTED} more invoices are unpaid")
+    return notes

@@ -38,7 +38,7 @@ Currency = Annotated[
 ]
 
 
-class Condition(Model):
+class PriceCondition(Model):
     """When an entry of the price list holds."""
 
     customer: Text = Field("", description="The customer's name in the framework; every customer without it.")
@@ -72,7 +72,7 @@ class Condition(Model):
         )
 
 
-class Entry(Condition):
+class PriceEntry(PriceCondition):
     """One price."""
 
     price: Annotated[Decimal, Written(AmountText, exact)] = Field(
@@ -95,7 +95,7 @@ class Entry(Condition):
         return self.price / self.per
 
 
-class Surcharge(Condition):
+class Surcharge(PriceCondition):
     """What is added to prices, in per cent."""
 
     priority: str = Field(
@@ -120,8 +120,8 @@ class Price:
     currency: str
 
 
-Entries = Annotated[tuple[Entry, ...], Field(strict=False, min_length=1)]
-Holding = TypeVar("Holding", bound=Condition)
+Entries = Annotated[tuple[PriceEntry, ...], Field(strict=False, min_length=1)]
+Holding = TypeVar("Holding", bound=PriceCondition)
 
 
 class PriceList(Policy):

@@ -18,7 +18,7 @@ LISTED = 20
 
 @dataclass(frozen=True)
 class Work:
-    """What was done.
+    """The tests of one service request.
 
     Attributes:
         modules: the serial numbers that were tested, by protocol; a module that was tested again counts once.
@@ -36,13 +36,13 @@ class Work:
 
     def notes(self) -> list[str]:
         """Say which executions aren't billed; no more than twenty by name."""
-        said = [_left_out(execution) for execution in self.left_out[:LISTED]]
+        notes = [_left_out(execution) for execution in self.left_out[:LISTED]]
         more = len(self.left_out) - LISTED
-        return [*said, f"not billed: {more} more executions"] if more > 0 else said
+        return [*notes, f"not billed: {more} more executions"] if more > 0 else notes
 
 
 def work_of(executions: Iterable[Execution], billed: str, zone: tzinfo) -> Work:
-    """Return what the executions of one service request amount to.
+    """Return the work that the executions of one service request amount to.
 
     Args:
         executions: all of them, in any order.
@@ -50,7 +50,7 @@ def work_of(executions: Iterable[Execution], billed: str, zone: tzinfo) -> Work:
         zone: the laboratory's time zone.
 
     Raises:
-        DataError: only passed ones are billed, and no one has said what a verdict means (``STATUS_UNKNOWN``).
+        DataError: only passed ones are billed, and a verdict is an unknown word (``STATUS_UNKNOWN``).
     """
     modules: dict[str, set[str]] = {}
     left_out = []

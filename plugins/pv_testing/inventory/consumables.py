@@ -25,12 +25,12 @@ def draw_records(
         policy: what a protocol uses up.
         zone: the laboratory's time zone, for the day of the draw: that on which the execution ended.
     """
-    return [
-        _record(sr_number, execution, consumable, zone)
-        for execution in executions
-        if execution.status == COMPLETE
-        for consumable in policy.consumables.get(execution.protocol_id, ())
-    ]
+    records: list[Record] = []
+    for execution in executions:
+        if execution.status == COMPLETE:
+            for consumable in policy.consumables.get(execution.protocol_id, ()):
+                records.append(_record(sr_number, execution, consumable, zone))
+    return records
 
 
 def _record(sr_number: str, execution: Execution, consumable: Consumable, zone: tzinfo) -> Record:

@@ -36,8 +36,8 @@ def step_days(
     """
     done = list(executions)
     changed = _known(first(request.raw, "updated_at")) or now
-    begun = [at for each in done if (at := _known(each.started_at))]
-    ended = [at for each in done if (at := _known(each.completed_at))]
+    begun = _moments(execution.started_at for execution in done)
+    ended = _moments(execution.completed_at for execution in done)
     there = min([changed, *begun])
     moments = {
         "received": max(there, _known(request.created_at) or there),
@@ -52,9 +52,13 @@ def step_days(
     return days
 
 
-def _known(said: Any) -> datetime | None:
+def _moments(values: Iterable[Any]) -> list[datetime]:
+    return [known for known in map(_known, values) if known is not None]
+
+
+def _known(value: Any) -> datetime | None:
     """Return a point in time, or ``None`` where it is none."""
     try:
-        return moment(said)
+        return moment(value)
     except DataError:
         return None

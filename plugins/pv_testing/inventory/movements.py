@@ -42,7 +42,7 @@ def movement_record(
         movement: what happens to it.
         day: when, in the laboratory's time zone.
         product: what the ERP calls such a module; left out where empty.
-        times: how often the serial number comes in the request; one that comes twice is nobody's.
+        times: how often the serial number comes in the request; one that comes twice names no module.
     """
     key = movement_key(request.sr_number, module.serial_number, movement)
     data = {
@@ -58,8 +58,8 @@ def movement_record(
         "module": module.details,
     }
     if times > 1:
-        said = f"the serial number comes {times} times in its request; correct the request"
-        return Record(key, data, DataError(said, code="SERIAL_DUPLICATE"))
+        message = f"the serial number comes {times} times in its request; correct the request"
+        return Record(key, data, DataError(message, code="SERIAL_DUPLICATE"))
     return Record(key, data)
 
 
@@ -71,7 +71,7 @@ def last_movement(executions: Iterable[Execution], rule: Leaving) -> Movement:
         rule: of its customer.
 
     Raises:
-        DataError: an execution that decides has no verdict yet, or one that nobody has explained.
+        DataError: an execution that decides has no verdict yet, or an unknown one.
     """
     if rule.modules != AS_TESTED:
         return Movement(rule.modules.upper())

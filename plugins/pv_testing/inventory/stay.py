@@ -42,8 +42,12 @@ class Stay:
         self._policy = policy
         self._booked = set(booked)
         self._begun = set(begun)
-        self._times = Counter(module.serial_number for module in request.modules if module.serial_number)
-        self._modules = {module.serial_number: module for module in request.modules if module.serial_number}
+        self._times: Counter[str] = Counter()
+        self._modules: dict[str, Module] = {}
+        for module in request.modules:
+            if module.serial_number:
+                self._times[module.serial_number] += 1
+                self._modules[module.serial_number] = module
         self._rule = policy.leaving_of(text(request.customer.get("name")))
         self._days: Mapping[str, date] = {}
         self._done: dict[str, list[Execution]] = {}
@@ -55,7 +59,7 @@ class Stay:
             self._done.setdefault(execution.serial_number, []).append(execution)
 
     def step(self, step: str) -> tuple[list[Record], list[Outcome]]:
-        """Return what is to be sent for a step, and what became of the other modules that are as far.
+        """Return the records to send for a step, and the outcomes of the other modules that are as far.
 
         A module whose step before isn't booked yet is in neither; :meth:`notes` says so.
 
@@ -81,18 +85,21 @@ class Stay:
     def strays(self) -> list[Record]:
         """Return a record that waits for a person for each module that is booked and listed no longer.
 
-        The record is that of its return: nobody knows what has become of it, or under which number it goes on.
+        The record is that of its return: its whereabouts are unknown, or the number under which it goes on.
         """
-        ours = [parts for parts in map(keys.split, self._booked) if parts[0] == self.request.sr_number]
-        booked = {parts[1] for parts in ours if len(parts) == 3}
-        here = sorted(serial for serial in booked - self._modules.keys() if not self._has_made(STEPS[-1], serial))
-        return [self._stray(serial) for serial in here]
+        booked: set[str] = set()
+        for key in self._booked:
+            number, *serial_and_movement = keys.split(key)
+            if number == self.request.sr_number and len(serial_and_movement) == 2:
+                booked.add(serial_and_movement[0])
+        unlisted = sorted(booked - self._modules.keys())
+        return [self._stray(serial) for serial in unlisted if not self._has_made(STEPS[-1], serial)]
 
     def _stray(self, serial: str) -> Record:
         remedy = "list it again, or book in the ERP how it left and confirm this record"
-        said = f"module {serial} is booked, but {self.request.sr_number} lists it no longer: {remedy}"
+        message = f"module {serial} is booked, but {self.request.sr_number} lists it no longer: {remedy}"
         key = self._key(serial, Movement.RETURNED)
-        return Record(key, {"movement_key": key}, DataError(said, code="MODULE_NOT_LISTED"))
+        return Record(key, {"movement_key": key}, DataError(message, code="MODULE_NOT_LISTED"))
 
     def book(self, outcomes: Iterable[Outcome]) -> None:
         """Take in what became of movements that were sent."""
@@ -109,8 +116,10 @@ class Stay:
     @property
     def is_settled(self) -> bool:
         """Whether nothing is to be booked before the request changes: each module has made every step so far."""
-        made = all(self._has_made(step, serial) for step in self.steps for serial in self._modules)
-        return made and not self.strays()
+        for step in self.steps:
+            if not all(self._has_made(step, serial) for serial in self._modules):
+                return False
+        return not self.strays()
 
     def notes(self) -> Iterator[str]:
         """Say which modules are left out or wait, and which left otherwise than the rules of today say."""
@@ -128,7 +137,7 @@ class Stay:
             yield f"{number}: by today's rules {_names(otherwise)} would leave otherwise; what is booked stays"
 
     def _ready(self, step: str) -> Iterator[tuple[str, Module]]:
-        """Give the modules whose step before is booked, for a system refuses what comes out of order."""
+        """Give the modules whose step before is booked, because a system refuses a movement out of order."""
         place = STEPS.index(step)
         for serial, module in self._modules.items():
             if not place or self._has(serial, _FIRST[STEPS[place - 1]]):
@@ -168,15 +177,17 @@ class Stay:
 
 
 def steps_of(request: ServiceRequest, policy: InventoryPolicy) -> tuple[str, ...]:
-    """Return the steps that a service request has reached; none in a state that nobody has explained."""
+    """Return the steps that a service request has reached; none in an unknown state."""
     here = rank(request.status)
     return tuple(step for step in STEPS if step in policy.states and here >= rank(policy.states[step]))
 
 
 def movement_keys(request: ServiceRequest) -> list[str]:
     """Return the keys of all movements that the modules of a service request could make."""
-    serials = dict.fromkeys(module.serial_number for module in request.modules if module.serial_number)
-    return [movement_key(request.sr_number, serial, movement) for serial in serials for movement in Movement]
+    movements: list[str] = []
+    for serial in dict.fromkeys(module.serial_number for module in request.modules if module.serial_number):
+        movements += [movement_key(request.sr_number, serial, movement) for movement in Movement]
+    return movements
 
 
 def _names(serials: Sequence[str]) -> str:

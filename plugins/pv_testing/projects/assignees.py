@@ -28,7 +28,7 @@ class Assignees:
         self._open: Open = ledger.state(OPEN, {})
 
     def known(self, sr_number: str) -> dict[str, str]:
-        """Return who was assigned to a service request's protocols; an empty address where there was nobody."""
+        """Return who was assigned to a service request's protocols; an empty address where no user could be."""
         known: dict[str, str] = self._ledger.state(_name(sr_number), {})
         return dict(known)
 
@@ -37,7 +37,7 @@ class Assignees:
     ) -> dict[str, str]:
         """Return who is assigned to each protocol, and remember it before anything is sent that depends on it.
 
-        Nothing is decided while nobody knows who there is: a protocol that wasn't assigned before is left out then.
+        Nothing is decided while the users are unknown: a protocol that wasn't assigned before is left out then.
 
         Args:
             sr_number: the service request's number.
@@ -60,12 +60,12 @@ class Assignees:
         return known
 
     def done(self, complete: Mapping[str, Iterable[str]], followed: Container[str]) -> None:
-        """Take what is complete off the load, and what nobody follows any more, such as what has been deleted.
+        """Take off the load what is complete, and what is followed no more, such as what has been deleted.
 
         Args:
             complete: by service request, the protocols that are.
             followed: numbers of the service requests whose tasks are still brought up to date; whoever is assigned to
-                one of another request has nothing to do there.
+                another request has nothing to do there.
         """
 
         def still_open(kept: Open) -> Open:
@@ -80,7 +80,10 @@ class Assignees:
         self._open = self._ledger.update(OPEN, still_open, {}) if self._keep else still_open(self._open)
 
     def _load(self) -> Counter[str]:
-        return Counter(who for open_ in self._open.values() for who in open_.values())
+        load: Counter[str] = Counter()
+        for assigned in self._open.values():
+            load.update(assigned.values())
+        return load
 
 
 def _with(kept: Open, sr_number: str, chosen: Mapping[str, str]) -> Open:

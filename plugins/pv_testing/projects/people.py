@@ -14,7 +14,7 @@ User = Mapping[str, Any]
 def find_available_operator(
     users: Iterable[User], load: Mapping[str, int] | None = None, roles: Sequence[str] = ROLES
 ) -> str:
-    """Return the address of the active user with the fewest open assignments; empty where there is nobody.
+    """Return the address of the active user with the fewest open assignments; empty where there is none.
 
     Args:
         users: as the framework lists them.
@@ -23,10 +23,14 @@ def find_available_operator(
     """
     able = [user for user in users if user.get("active", True) and text(user.get("email"))]
     for role in roles:
-        found = [user for user in able if text(user.get("role")).casefold() == role.casefold()]
-        if found:
-            return text(min(found, key=lambda user: ((load or {}).get(text(user["email"]), 0), *_place(user)))["email"])
+        in_role = [user for user in able if text(user.get("role")).casefold() == role.casefold()]
+        if in_role:
+            return text(min(in_role, key=lambda user: _by_load(user, load or {}))["email"])
     return ""
+
+
+def _by_load(user: User, load: Mapping[str, int]) -> tuple[int, int, int, str]:
+    return (load.get(text(user["email"]), 0), *_place(user))
 
 
 def _place(user: User) -> tuple[int, int, str]:
@@ -35,7 +39,7 @@ def _place(user: User) -> tuple[int, int, str]:
 
 
 def address(operator: User, users: Mapping[str, User]) -> str:
-    """Return the address of an execution's operator, or the id where there is none: nobody is left out silently.
+    """Return the address of an execution's operator, or the id where there is none, so that no work is left out.
 
     Args:
         operator: what the execution says of the operator.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -23,7 +23,7 @@ HUNDRED, TENTH = Decimal(100), Decimal("0.1")
 
 @dataclass(frozen=True)
 class ProtocolWork:
-    """What is done of one protocol of a service request.
+    """The work on one protocol of a service request.
 
     Attributes:
         protocol_id: such as ``PVTP-018``.
@@ -51,22 +51,26 @@ class ProtocolWork:
         return IN_PROGRESS if self.begun else OPEN
 
     def notes(self) -> str:
-        """Return what a reader in project management wants to know: how many are done, with which verdicts."""
-        said = "Withdrawn. " if self.withdrawn else ""
-        said += f"{len(self.complete)} of {self.expected} executions complete."
-        verdicts = Counter(_verdict(execution) for execution in self.complete)
-        if verdicts:
-            said += " QC Status: " + ", ".join(f"{verdicts[word]} {word}" for word in sorted(verdicts, reverse=True))
-        failed = sorted(each.serial_number for each in self.complete if _verdict(each) == QualityStatus.FAIL.value)
-        if failed:
-            said += f". Failed: {some(failed)}"
-        return said + (f". Ended without results: {len(self.ended)}" if self.ended else "")
+        """Return notes for the reader in project management: how many are done, with which verdicts."""
+        notes = "Withdrawn. " if self.withdrawn else ""
+        notes += f"{len(self.complete)} of {self.expected} executions complete."
+        serials: dict[str, list[str]] = defaultdict(list)
+        for execution in self.complete:
+            serials[_verdict(execution)].append(execution.serial_number)
+        if serials:
+            counts = [f"{len(serials[verdict])} {verdict}" for verdict in sorted(serials, reverse=True)]
+            notes += f" QC Status: {', '.join(counts)}"
+        if QualityStatus.FAIL.value in serials:
+            notes += f". Failed: {some(sorted(serials[QualityStatus.FAIL.value]))}"
+        if self.ended:
+            notes += f". Ended without results: {len(self.ended)}"
+        return notes
 
 
 def work_of(
     request: ServiceRequest, executions: Iterable[Execution], dropped: Iterable[str] = ()
 ) -> list[ProtocolWork]:
-    """Return what is done of each protocol of a service request, in its order.
+    """Return the work on each protocol of a service request, in its order.
 
     Args:
         request: with its modules and protocols.
@@ -103,10 +107,10 @@ def _percent(execution: Execution) -> Decimal:
     if execution.status == COMPLETE:
         return HUNDRED
     try:
-        said = Decimal(str(execution.raw.get("progress") or 0))
+        percent = Decimal(str(execution.raw.get("progress") or 0))
     except InvalidOperation:
         return Decimal(0)
-    return min(max(said, Decimal(0)), HUNDRED) if said.is_finite() else Decimal(0)
+    return min(max(percent, Decimal(0)), HUNDRED) if percent.is_finite() else Decimal(0)
 
 
 def _verdict(execution: Execution) -> str:
@@ -129,32 +133,33 @@ def progress_of(works: Sequence[ProtocolWork], weighting: str, hours: Mapping[st
     Raises:
         DataError: the duration of a protocol is unknown (``DURATION_UNKNOWN``).
     """
-    weights = [_weight(work, weighting, hours) for work in works]
-    total = sum(weights, Decimal(0))
+    total = weighted = Decimal(0)
+    for work in works:
+        weight = _weight(work, weighting, hours)
+        total += weight
+        weighted += weight * (HUNDRED if work.status == COMPLETE else work.progress)
     if not total:
         return Decimal("0.0")
-    done = [HUNDRED if work.status == COMPLETE else work.progress for work in works]
-    mean = sum((each * weight for each, weight in zip(done, weights, strict=True)), Decimal(0)) / total
-    rounded = min(max(mean, Decimal(0)), HUNDRED).quantize(TENTH, ROUND_HALF_UP)
+    rounded = min(max(weighted / total, Decimal(0)), HUNDRED).quantize(TENTH, ROUND_HALF_UP)
     complete = all(work.status == COMPLETE for work in works)
     return rounded if complete else min(rounded, HUNDRED - TENTH)
 
 
 def durations(protocols: Mapping[str, Mapping[str, Any]]) -> dict[str, Decimal]:
-    """Return how long each protocol takes in hours; those of which no positive number is said are left out.
+    """Return how long each protocol takes in hours; those without a positive number are left out.
 
     Args:
         protocols: the framework's descriptions by identifier.
     """
-    found: dict[str, Decimal] = {}
+    known: dict[str, Decimal] = {}
     for identity, protocol in protocols.items():
         try:
             hours = Decimal(str(protocol.get("duration_hours")))
         except InvalidOperation:
             continue
         if hours.is_finite() and hours > 0:
-            found[identity] = hours
-    return found
+            known[identity] = hours
+    return known
 
 
 def _weight(work: ProtocolWork, weighting: str, hours: Mapping[str, Decimal]) -> Decimal:

@@ -50,8 +50,8 @@ def main_task(request: ServiceRequest, rules: ProjectRules) -> Record:
 
 def _wish(day: str) -> str:
     """Return a wished day without a time of day that came with it; no zone is shifted."""
-    found = _DAY.match(day)
-    return found[0] if found else day
+    match = _DAY.match(day)
+    return match[0] if match else day
 
 
 def subtask(
@@ -64,7 +64,7 @@ def subtask(
         protocol_id: the protocol.
         protocols: what the framework says of each.
         parent: the main task's id in project management.
-        assignee: the operator's address; empty for nobody.
+        assignee: the operator's address; may be empty.
         rules: the project of requests that name none.
     """
     protocol = protocols.get(protocol_id)
@@ -87,11 +87,14 @@ def subtask_status(request: ServiceRequest, work: ProtocolWork, task_id: str, ru
     """Return the record of how far a subtask is, with the operators' hours so far and a note of the verdicts."""
     key = subtask_key(request.sr_number, work.protocol_id)
     data: dict[str, Any] = {"task_key": key, "task_id": task_id, "status": work.status, "notes": work.notes()}
-    data["actual_hours"] = sum((_known_hours(run, rules) for run in work.complete), Decimal(0))
+    data["actual_hours"] = sum((_known_hours(execution, rules) for execution in work.complete), Decimal(0))
     if work.status != COMPLETE:
         return Record(key, data)
+    days: list[str] = []
     try:
-        days = [local_day(run.completed_at, rules.zone) for run in work.complete if run.completed_at]
+        for execution in work.complete:
+            if execution.completed_at:
+                days.append(local_day(execution.completed_at, rules.zone))
     except DataError as error:
         return Record(key, data, error)
     return Record(key, {**data, "completion_date": max(days, default=None)})
@@ -111,9 +114,10 @@ def main_status(request: ServiceRequest, works: Sequence[ProtocolWork], task_id:
     data = {"task_key": key, "task_id": task_id, "status": COMPLETE if closed else "IN_PROGRESS"}
     if not closed:
         return Record(key, data)
-    undone = [
-        f"{work.protocol_id} {len(work.complete)} of {work.expected}" for work in works if work.status != COMPLETE
-    ]
+    undone: list[str] = []
+    for work in works:
+        if work.status != COMPLETE:
+            undone.append(f"{work.protocol_id} {len(work.complete)} of {work.expected}")
     short = f" Not all executions were complete: {', '.join(undone)}." if undone else ""
     return Record(key, {**data, "notes": f"{request.sr_number} is closed.{short}"})
 
@@ -202,5 +206,5 @@ def resource_usage(execution: Execution, task_id: str, rules: ProjectRules) -> I
 
 
 def _times(execution: Execution) -> dict[str, str]:
-    """Return what a record that waits for its times is told apart by, once they are corrected."""
+    """Return the times as given, so that a record that waits for them changes once they are corrected."""
     return {"started_at": execution.started_at, "completed_at": execution.completed_at}

@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pv_testing.core import keys
 from pv_testing.core.records import Outcome, Record, Result
-from pv_testing.domain.records import Execution, ServiceRequest
+from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.status import COMPLETE, TESTED
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.integrations.pm import PMClient
-from pv_testing.projects import ProjectRules, ProtocolWork, work_of
+from pv_testing.projects import ProtocolWork, work_of
 from pv_testing.projects.assignees import Assignees
 from pv_testing.projects.policy import DURATION
 from pv_testing.projects.progress import OPEN, durations
+from pv_testing.projects.project_step import FollowingStep, RequestExecutions, unknown
 from pv_testing.projects.records import main_status, progress, subtask_key, subtask_status
-from pv_testing.projects.tasks import STATUS_SWEEP, under_test, unknown
-from pv_testing.workflow.sweep_backlog import CLOSED, SweepBacklog
+from pv_testing.projects.tasks import STATUS_SWEEP
+from pv_testing.workflow.step import waiting_keys
+from pv_testing.workflow.sweep_backlog import CLOSED
 from pv_testing.workflow.withdrawals import withdrawn_from
 
 
 @dataclass(frozen=True)
-class Project:
+class FollowedProject:
     """A service request, what is done of it, and its main task.
 
     Attributes:
@@ -53,131 +53,105 @@ class Project:
         return self.request.status == CLOSED
 
 
-async def update_tasks(
-    framework: FrameworkClient,
-    pm: PMClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-    rules: ProjectRules | None = None,
-) -> list[Report]:
-    """Bring subtasks, main tasks and progress up to date, in this order, for a product may derive one from the other.
+class UpdateTasks(FollowingStep):
+    """Bring subtasks, main tasks and progress up to date, in this order, because a product may derive one from another.
 
-    A subtask is complete when every expected execution is, a main task when its service request is closed.
-
-    Args:
-        framework: where the requests are.
-        pm: where the tasks are.
-        sr_ids: the framework's ids of the requests; one that has been deleted is noted, its tasks stay as they are.
-        replay: try records again that wait for a person.
-        dry_run: say what would happen, and change nothing anywhere.
-        rules: the laboratory's; those of ``projects.yaml`` by default.
-
-    Returns:
-        What became of the statuses, and of the progress.
+    A subtask is complete when every expected execution is, a main task when its service request is closed. The step
+    gives the reports of the statuses and of the progress. A closed request is finished when all are up to date.
     """
-    rules = rules or ProjectRules.read()
-    sweep = await asyncio.to_thread(SweepBacklog, pm.ledger, STATUS_SWEEP)
-    requests, missing = await framework.aservice_requests(sr_ids)
-    listed, unread = await under_test(framework, requests)
-    projects = await _projects(pm, listed)
-    hours = durations(await framework.aprotocols()) if rules.progress == DURATION and projects else {}
-    flags = {"replay": replay, "dry_run": dry_run}
-    statuses = await _update_subtasks(pm, projects, rules, flags)
-    behind = {keys.above(outcome.key) for outcome in statuses.not_in_effect()}
-    mains = await _update_main(pm, projects, behind, flags)
-    statuses.add(mains.outcomes)
-    statuses.error = statuses.error or mains.error
-    known = [each for each in projects if each.task_id and each.works]
-    records = [progress(each.request, each.works, each.task_id, rules, hours) for each in known]
-    percents = await pm.aexchange("update_project_progress", records, **flags)
-    statuses.add(unread)
-    missing.add_to(statuses)
-    if not dry_run:
-        behind |= {outcome.key for report in (mains, percents) for outcome in report.not_in_effect()}
-        told = {request.sr_number for request, _ in listed}
-        untold = [each for each in requests if each.status in TESTED and each.sr_number not in told]
-        behind |= {keys.compose(each.sr_number) for each in untold}
-        stopped = statuses.error is not None or percents.error is not None
-        settled = [each for each in requests if not stopped and keys.compose(each.sr_number) not in behind]
-        await _remember(pm, sweep, projects, behind, settled, missing.deleted)
-    return [statuses, percents]
+
+    sweep = STATUS_SWEEP
+
+    async def carry(self) -> list[Report]:
+        """Update the subtasks, the main tasks and the progress of the requests that have something to tell."""
+        listed, unread = await self.under_test()
+        self._listed = {request.sr_number for request, _ in listed}
+        self._projects = await self._followed(listed)
+        statuses = await self._update_subtasks()
+        self._behind = {keys.above(key) for key in waiting_keys([statuses])}
+        mains = await self._update_main_tasks()
+        statuses.add(mains.outcomes)
+        statuses.error = statuses.error or mains.error
+        percents = await self._update_progress()
+        self._behind |= waiting_keys([mains, percents])
+        statuses.add(unread)
+        return [statuses, percents]
+
+    async def remember(self) -> None:
+        """Remember which requests need another update even when they are closed, and which assignments have ended."""
+        finished = [(project.request, project.closed and project.key not in self._behind) for project in self._projects]
+        settled = [] if self.stopped else [request for request in self.requests if self.is_done(request)]
+        await self.backlog.keep(finished, self.deleted, settled=settled)
+        ended: dict[str, set[str]] = {}
+        for project in self._projects:
+            over = [work for work in project.works if project.closed or work.status == COMPLETE]
+            ended[project.number] = {work.protocol_id for work in over}
+        # A request is followed before it is assigned: what is read first is surely among what is followed afterwards.
+        assignees = await asyncio.to_thread(Assignees, self.ledger)
+        followed = await asyncio.to_thread(self.backlog.take, {}, keep=False)
+        await asyncio.to_thread(assignees.done, ended, followed)
+
+    def is_done(self, request: ServiceRequest) -> bool:
+        """Say whether a request need not be read before it changes: its executions were, and nothing of it waits."""
+        unread = request.status in TESTED and request.sr_number not in self._listed
+        return not unread and keys.compose(request.sr_number) not in self._behind
+
+    async def _followed(self, listed: RequestExecutions) -> list[FollowedProject]:
+        """Return the requests that have something to tell: an execution has begun, or they are closed."""
+        assignees = await asyncio.to_thread(Assignees, self.ledger)
+        told: list[tuple[ServiceRequest, Sequence[ProtocolWork]]] = []
+        for request, executions in listed:
+            assigned = await asyncio.to_thread(assignees.known, request.sr_number)
+            # As the ERP's credit notes see what is withdrawn.
+            works = work_of(request, executions, withdrawn_from(request, list(assigned)))
+            if request.status == CLOSED or any(work.begun for work in works):
+                told.append((request, works))
+        ids = await self.client.atask_ids("task", [keys.compose(request.sr_number) for request, _ in told])
+        return [
+            FollowedProject(request, works, ids.get(keys.compose(request.sr_number), "")) for request, works in told
+        ]
+
+    async def _update_subtasks(self) -> Report:
+        due: dict[str, tuple[ServiceRequest, ProtocolWork]] = {}
+        for project in self._projects:
+            for work in project.works:
+                if work.status != OPEN:
+                    due[subtask_key(project.number, work.protocol_id)] = (project.request, work)
+        ids = await self.client.atask_ids("subtask", due)
+        records: list[Record] = []
+        waiting: list[Outcome] = []
+        for key, (request, work) in due.items():
+            if key in ids:
+                records.append(subtask_status(request, work, ids[key], self.rules))
+            elif work.protocol_id in request.protocols:
+                waiting.append(unknown(key, "the subtask"))
+            # One that is listed no longer and was never created needs no subtask any more.
+        report = await self.exchange("update_task", records)
+        report.add(waiting)
+        return report
+
+    async def _update_main_tasks(self) -> Report:
+        """Move the main tasks on; one whose subtasks aren't up to date would be refused, and waits for them."""
+        records: list[Record] = []
+        waiting: list[Outcome] = []
+        for project in self._projects:
+            if not project.task_id:
+                waiting.append(unknown(project.key, "the main task"))
+            elif project.closed and project.key in self._behind:
+                reason = "its subtasks are not up to date in project management yet"
+                waiting.append(Outcome(project.key, Result.DEFERRED, code="SUBTASKS_BEHIND", reason=reason))
+            else:
+                records.append(main_status(project.request, project.works, project.task_id, closed=project.closed))
+        report = await self.exchange("update_task", records)
+        report.add(waiting)
+        return report
+
+    async def _update_progress(self) -> Report:
+        weighted = self.rules.progress == DURATION and self._projects
+        hours = durations(await self.framework.aprotocols()) if weighted else {}
+        known = [project for project in self._projects if project.task_id and project.works]
+        records = [progress(each.request, each.works, each.task_id, self.rules, hours) for each in known]
+        return await self.exchange("update_project_progress", records)
 
 
-async def _projects(pm: PMClient, listed: Iterable[tuple[ServiceRequest, Sequence[Execution]]]) -> list[Project]:
-    """Return the requests that have something to tell: an execution has begun, or they are closed."""
-    assignees = await asyncio.to_thread(Assignees, pm.ledger)
-    done = [
-        (request, work_of(request, runs, await asyncio.to_thread(_withdrawn, request, assignees)))
-        for request, runs in listed
-    ]
-    told = [(r, works) for r, works in done if r.status == CLOSED or any(work.begun for work in works)]
-    ids = await pm.atask_ids("task", [keys.compose(request.sr_number) for request, _ in told])
-    return [Project(request, works, ids.get(keys.compose(request.sr_number), "")) for request, works in told]
-
-
-def _withdrawn(request: ServiceRequest, assignees: Assignees) -> list[str]:
-    """Return the protocols that were assigned and are withdrawn, as the ERP's credit notes see it."""
-    return withdrawn_from(request, list(assignees.known(request.sr_number)))
-
-
-async def _update_subtasks(
-    pm: PMClient, projects: Iterable[Project], rules: ProjectRules, flags: Mapping[str, bool]
-) -> Report:
-    due = {
-        subtask_key(project.number, work.protocol_id): (project.request, work)
-        for project in projects
-        for work in project.works
-        if work.status != OPEN
-    }
-    ids = await pm.atask_ids("subtask", due)
-    records = [subtask_status(*due[key], ids[key], rules) for key in due if key in ids]
-    report = await pm.aexchange("update_task", records, **flags)
-    # One that is listed no longer and was never created needs no subtask any more.
-    report.add(
-        unknown(key, "the subtask")
-        for key, (request, work) in due.items()
-        if key not in ids and work.protocol_id in request.protocols
-    )
-    return report
-
-
-async def _update_main(
-    pm: PMClient, projects: Iterable[Project], behind: set[str], flags: Mapping[str, bool]
-) -> Report:
-    """Move the main tasks on; one whose subtasks aren't up to date would be refused, and waits for them."""
-    records: list[Record] = []
-    waiting: list[Outcome] = []
-    for project in projects:
-        if not project.task_id:
-            waiting.append(unknown(project.key, "the main task"))
-        elif project.closed and project.key in behind:
-            reason = "its subtasks are not up to date in project management yet"
-            waiting.append(Outcome(project.key, Result.DEFERRED, code="SUBTASKS_BEHIND", reason=reason))
-        else:
-            records.append(main_status(project.request, project.works, project.task_id, closed=project.closed))
-    report = await pm.aexchange("update_task", records, **flags)
-    report.add(waiting)
-    return report
-
-
-async def _remember(
-    pm: PMClient,
-    sweep: SweepBacklog,
-    projects: Iterable[Project],
-    behind: set[str],
-    settled: Iterable[ServiceRequest],
-    deleted: list[int],
-) -> None:
-    """Remember which requests need another update even when they are closed, and which assignments have ended."""
-    finished = [(each.request, each.closed and each.key not in behind) for each in projects]
-    await sweep.keep(finished, deleted, settled=settled)
-    ended = {
-        project.number: {work.protocol_id for work in project.works if project.closed or work.status == COMPLETE}
-        for project in projects
-    }
-    # A request is followed before it is assigned: what is read first is surely among what is followed afterwards.
-    assignees = await asyncio.to_thread(Assignees, pm.ledger)
-    followed = await asyncio.to_thread(sweep.take, {}, keep=False)
-    await asyncio.to_thread(assignees.done, ended, followed)
+update_tasks = UpdateTasks.over

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 
 from pv_testing.core import keys
@@ -14,14 +14,84 @@ from pv_testing.domain.names import some
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import COMPLETE, ENDED, TESTED
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.integrations.pm import PMClient
-from pv_testing.projects import ProjectRules
+from pv_testing.projects.project_step import FollowingStep, unknown
 from pv_testing.projects.records import resource_usage, subtask_key, time_entry
-from pv_testing.projects.tasks import HOURS_SWEEP, under_test, unknown
-from pv_testing.workflow.sweep_backlog import SweepBacklog, is_over
+from pv_testing.projects.tasks import HOURS_SWEEP
+from pv_testing.workflow.sweep_backlog import is_over
 
-Runs = Sequence[tuple[ServiceRequest, Sequence[Execution]]]
+
+class LogHours(FollowingStep):
+    """Enter the hours of operators and of equipment for every completed execution.
+
+    It gives the reports of the operators' hours and of the equipment's. A closed request is finished when all its
+    executions have ended and their hours are entered.
+    """
+
+    sweep = HOURS_SWEEP
+
+    async def carry(self) -> list[Report]:
+        """Enter the hours whose subtasks are there; the others wait for theirs."""
+        self._listed, unread = await self.under_test()
+        entries, usages = await self._hours()
+        reports: list[Report] = []
+        for operation, hours in (("log_time_entry", entries), ("log_resource_usage", usages)):
+            report = await self.exchange(operation, hours.records)
+            report.add(hours.waiting)
+            reports.append(report)
+        reports[0].add(unread)
+        reports[0].notes += await self._ended()
+        return reports
+
+    async def remember(self) -> None:
+        """Remember the service requests whose hours are entered, so that they aren't read again for nothing."""
+        waiting = {keys.split(key)[0] for key in self.waiting}
+        entered: set[str] = set()
+        finished: list[tuple[ServiceRequest, bool]] = []
+        for request, executions in self._listed:
+            if not any(execution.execution_id in waiting for execution in executions):
+                entered.add(request.sr_number)
+            awaited = any(_is_awaited(execution, waiting) for execution in executions)
+            finished.append((request, is_over(request) and not awaited))
+        settled: list[ServiceRequest] = []
+        for request in self.requests:
+            nothing_waits = request.sr_number in entered or request.status not in TESTED
+            if nothing_waits and not is_over(request) and not self.stopped:
+                settled.append(request)
+        await self.backlog.keep(finished, self.deleted, settled=settled)
+
+    async def _hours(self) -> tuple[_Hours, _Hours]:
+        """Return the hours of operators and of equipment."""
+        entries, usages = _Hours(), _Hours()
+        complete: list[tuple[ServiceRequest, Execution]] = []
+        for request, executions in self._listed:
+            complete += [(request, execution) for execution in executions if execution.status == COMPLETE]
+        if not complete:
+            return entries, usages
+        protocols, users = await together(self.framework.aprotocols(), self.framework.ausers())
+        subtasks = {subtask_key(request.sr_number, execution.protocol_id) for request, execution in complete}
+        ids = await self.client.atask_ids("subtask", subtasks)
+        for request, execution in complete:
+            task_id = ids.get(subtask_key(request.sr_number, execution.protocol_id), "")
+            entries.take(time_entry(execution, task_id, protocols, users, self.rules), request, execution, task_id)
+            for usage in resource_usage(execution, task_id, self.rules):
+                usages.take(usage, request, execution, task_id)
+        return entries, usages
+
+    async def _ended(self) -> list[str]:
+        """Say which executions have no hours, and which have some although their results are gone."""
+        ended: list[str] = []
+        for _, executions in self._listed:
+            ended += [execution.execution_id for execution in executions if execution.status in ENDED]
+        by_key = {keys.compose(execution_id): execution_id for execution_id in ended}
+        entered = await asyncio.to_thread(self.ledger.external_ids, self.client.system, "time_entry", list(by_key))
+        before = [execution_id for key, execution_id in by_key.items() if entered.get(key)]
+        notes: list[str] = []
+        if ended:
+            notes.append(f"no hours are entered for executions that ended without results: {some(ended)}")
+        if before:
+            remedy = "see to them there"
+            notes.append(f"hours stay entered of executions that have no results any more: {some(before)}; {remedy}")
+        return notes
 
 
 @dataclass
@@ -31,104 +101,21 @@ class _Hours:
     records: list[Record] = field(default_factory=list)
     waiting: list[Outcome] = field(default_factory=list)
 
-    def take(self, record: Record, request: ServiceRequest, run: Execution, task_id: str) -> None:
+    def take(self, record: Record, request: ServiceRequest, execution: Execution, task_id: str) -> None:
         if task_id:
             self.records.append(record)
-        elif run.protocol_id in request.protocols:
-            self.waiting.append(unknown(record.key, f"the subtask {subtask_key(request.sr_number, run.protocol_id)}"))
+        elif execution.protocol_id in request.protocols:
+            subtask = subtask_key(request.sr_number, execution.protocol_id)
+            self.waiting.append(unknown(record.key, f"the subtask {subtask}"))
         else:
-            message = f"{run.protocol_id} was tested but isn't assigned to {request.sr_number}; assign it there"
+            message = f"{execution.protocol_id} was tested but isn't assigned to {request.sr_number}; assign it there"
             problem = DataError(message, code="PROTOCOL_NOT_ASSIGNED")
             self.records.append(Record(record.key, record.data, problem))
 
 
-async def log_hours(
-    framework: FrameworkClient,
-    pm: PMClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-    rules: ProjectRules | None = None,
-) -> list[Report]:
-    """Enter the hours of operators and of equipment for every completed execution.
-
-    Args:
-        framework: where the executions are.
-        pm: where the hours are to be.
-        sr_ids: the framework's ids of the service requests.
-        replay: try records again that wait for a person.
-        dry_run: say what would happen, and change nothing anywhere.
-        rules: the laboratory's; those of ``projects.yaml`` by default.
-
-    Returns:
-        What became of the operators' hours, and of the equipment's.
-    """
-    rules = rules or ProjectRules.read()
-    sweep = await asyncio.to_thread(SweepBacklog, pm.ledger, HOURS_SWEEP)
-    requests, missing = await framework.aservice_requests(sr_ids)
-    listed, unread = await under_test(framework, requests)
-    times, usages = await _hours(framework, pm, listed, rules)
-    reports = []
-    for operation, hours in (("log_time_entry", times), ("log_resource_usage", usages)):
-        report = await pm.aexchange(operation, hours.records, replay=replay, dry_run=dry_run)
-        report.add(hours.waiting)
-        reports.append(report)
-    reports[0].add(unread)
-    missing.add_to(reports[0])
-    reports[0].notes += await _ended(pm, listed)
-    if not dry_run:
-        await _remember(sweep, requests, listed, reports, missing.deleted)
-    return reports
-
-
-async def _hours(framework: FrameworkClient, pm: PMClient, listed: Runs, rules: ProjectRules) -> tuple[_Hours, _Hours]:
-    times, usages = _Hours(), _Hours()
-    complete = [(request, run) for request, runs in listed for run in runs if run.status == COMPLETE]
-    if not complete:
-        return times, usages
-    protocols, users = await together(framework.aprotocols(), framework.ausers())
-    ids = await pm.atask_ids("subtask", {subtask_key(request.sr_number, run.protocol_id) for request, run in complete})
-    for request, run in complete:
-        task_id = ids.get(subtask_key(request.sr_number, run.protocol_id), "")
-        times.take(time_entry(run, task_id, protocols, users, rules), request, run, task_id)
-        for usage in resource_usage(run, task_id, rules):
-            usages.take(usage, request, run, task_id)
-    return times, usages
-
-
-async def _ended(pm: PMClient, listed: Runs) -> list[str]:
-    """Say which executions have no hours, and which have some although their results are gone."""
-    ended = [run.execution_id for _, runs in listed for run in runs if run.status in ENDED]
-    by_key = {keys.compose(number): number for number in ended}
-    entered = await asyncio.to_thread(pm.ledger.external_ids, pm.system, "time_entry", list(by_key))
-    before = [number for key, number in by_key.items() if entered.get(key)]
-    said = [f"no hours are entered for executions that ended without results: {some(ended)}"] if ended else []
-    if before:
-        said.append(
-            f"hours stay entered of executions that have no results any more: {some(before)}; see to them there"
-        )
-    return said
-
-
-def _awaited(run: Execution, waiting: Container[str]) -> bool:
+def _is_awaited(execution: Execution, waiting: AbstractSet[str]) -> bool:
     """Say whether an execution's hours are still to be entered, or it has not ended although its request is closed."""
-    return run.execution_id in waiting or run.status not in {COMPLETE, *ENDED}
+    return execution.execution_id in waiting or execution.status not in {COMPLETE, *ENDED}
 
 
-async def _remember(
-    sweep: SweepBacklog, requests: Iterable[ServiceRequest], listed: Runs, reports: Sequence[Report], deleted: list[int]
-) -> None:
-    """Remember the service requests whose hours are entered, so that they aren't read again for nothing."""
-    waiting = {keys.split(outcome.key)[0] for report in reports for outcome in report.not_in_effect()}
-    finished = [
-        (request, is_over(request) and not any(_awaited(run, waiting) for run in runs)) for request, runs in listed
-    ]
-    stopped = any(report.error is not None for report in reports)
-    entered = {request.sr_number for request, runs in listed if not any(run.execution_id in waiting for run in runs)}
-    settled = [
-        each
-        for each in requests
-        if not stopped and not is_over(each) and (each.sr_number in entered or each.status not in TESTED)
-    ]
-    await sweep.keep(finished, deleted, settled=settled)
+log_hours = LogHours.over

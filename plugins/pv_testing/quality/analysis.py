@@ -16,16 +16,17 @@ from functools import cached_property
 from pv_testing.quality import counting
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.capa_texts import capa_data
-from pv_testing.quality.finding import KINDS, Finding, Scope, Signal, Stratum
-from pv_testing.quality.history import History, Trial
+from pv_testing.quality.finding import KINDS, CapaFinding, Scope, Signal, Stratum
+from pv_testing.quality.history import CountedExecution, History
 from pv_testing.quality.rise import level, probability
 
+Trials = Sequence[CountedExecution]
 Spans = tuple[tuple[datetime, datetime], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """What is known of the CAPAs of one scope.
+    """The CAPAs of one scope, summed up.
 
     Attributes:
         number: of the last one; 0 where there was none.
@@ -55,17 +56,17 @@ class Names:
 
 @dataclass(slots=True)
 class Analysis:
-    """What the analysis found.
+    """The result of an analysis.
 
     Attributes:
         findings: those for which a CAPA is due.
-        notes: what is worth knowing and raises nothing, such as a busy month.
+        notes: remarks that raise nothing, such as a busy month.
         failures: failed executions in the longest window.
         modules: distinct modules among them.
         strata: the failures by kind of scope, most modules first.
     """
 
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[CapaFinding] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     failures: int = 0
     modules: int = 0
@@ -98,22 +99,22 @@ class Analyst:
         self.names = names or Names()
         self.kinds = ("protocol", *policy.also)
         self._taken: set[str] = set()
-        self._found = Analysis()
+        self._analysis = Analysis()
         self._usual: dict[tuple[int, Spans], counting.Usual] = {}
         self._recent = self._window(policy.longest_days - policy.baseline_days)
 
     def analyse(self) -> Analysis:
         """Return findings and notes."""
         failed = [trial for trial in self._recent if trial.failed]
-        self._found.failures, self._found.modules = len(failed), counting.modules(failed)
-        self._found.strata = {kind: counting.strata(kind, failed) for kind in KINDS}
+        self._analysis.failures, self._analysis.modules = len(failed), counting.modules(failed)
+        self._analysis.strata = {kind: counting.strata(kind, failed) for kind in KINDS}
         for kind in self.kinds:
-            for value in sorted({value for trial in failed for value in trial.values(kind)}):
+            for value in sorted(_values(failed, kind)):
                 self._look(Scope(kind, value))
         self._look_at_criteria(failed)
-        return self._found
+        return self._analysis
 
-    def _window(self, days: int) -> Sequence[Trial]:
+    def _window(self, days: int) -> Trials:
         return self.history.between(self.at - timedelta(days=days) + counting.TICK, self.at + counting.TICK)
 
     def _look(self, scope: Scope) -> None:
@@ -126,16 +127,16 @@ class Analyst:
         if number <= rule.threshold:
             return
         if earlier.open:
-            self._found.notes.append(f"{scope}: {number} modules failed; its CAPA {earlier.open} isn't closed yet")
+            self._analysis.notes.append(f"{scope}: {number} modules failed; its CAPA {earlier.open} isn't closed yet")
             return
         signal = self._signal(scope, trials, failures, earlier)
         if self._due(scope, signal):
             self._take(failures)
-            self._found.findings.append(self._finding(scope, since, trials, failures, signal))
+            self._analysis.findings.append(self._finding(scope, since, trials, failures, signal))
         elif scope.kind == "protocol":
-            self._found.notes.append(_busy(scope, failures, trials, signal))
+            self._analysis.notes.append(_busy(scope, failures, trials, signal))
 
-    def _counted(self, scope: Scope, days: int, earlier: Earlier) -> tuple[datetime, list[Trial]]:
+    def _counted(self, scope: Scope, days: int, earlier: Earlier) -> tuple[datetime, list[CountedExecution]]:
         """Return from when on a scope's executions count, and those that do; failures of a closed CAPA are taken."""
         since, trials = self.at - timedelta(days=days), counting.within(scope, self._window(days))
         closed = earlier.closed_at
@@ -144,7 +145,7 @@ class Analyst:
         self._take(trial for trial in trials if trial.completed_at <= closed)
         return closed, [trial for trial in trials if trial.completed_at > closed]
 
-    def _take(self, failures: Iterable[Trial]) -> None:
+    def _take(self, failures: Iterable[CountedExecution]) -> None:
         self._taken |= {trial.execution_id for trial in failures}
 
     def _due(self, scope: Scope, signal: Signal) -> bool:
@@ -153,7 +154,7 @@ class Analyst:
             return signal.rises
         return signal.rises or not (self.policy.signal_required and signal.known)
 
-    def _signal(self, scope: Scope, trials: Sequence[Trial], failures: Sequence[Trial], earlier: Earlier) -> Signal:
+    def _signal(self, scope: Scope, trials: Trials, failures: Trials, earlier: Earlier) -> Signal:
         rule = self.policy.rule_of(scope.kind, scope.value)
         compared = counting.comparisons(trials, failures, self._baseline(rule.window_days, earlier.dealt_with))
         usual = [each for each in compared if each.usually_tested]
@@ -161,13 +162,13 @@ class Analyst:
         scopes = self._scopes
         usually_tested = sum(each.usually_tested for each in usual)
         limit = level(self.policy.false_alarms_per_year, scopes, rule.window_days)
-        found = probability(compared)
+        chance = probability(compared)
         known = usually_tested >= self.policy.minimum_baseline
         expected = sum(each.tested * each.usually_failed / each.usually_tested for each in usual)
         return Signal(
             known=known,
-            rises=known and found < limit,
-            probability=found,
+            rises=known and chance < limit,
+            probability=chance,
             level=limit,
             usual_rate=round(expected / tested, 6),
             usually_failed=sum(each.usually_failed for each in usual),
@@ -176,25 +177,30 @@ class Analyst:
         )
 
     def _baseline(self, days: int, spans: Spans) -> counting.Usual:
-        """Return what was usual before the window, but for times whose failures led to a CAPA of the same scope."""
+        """Return the usual failures before the window, but for times whose failures led to a CAPA of the same scope."""
         if (days, spans) not in self._usual:
             end = self.at - timedelta(days=days) + counting.TICK
             trials = self.history.between(end - timedelta(days=self.policy.baseline_days), end)
-            left = [trial for trial in trials if not any(a <= trial.completed_at <= b for a, b in spans)]
-            self._usual[days, spans] = counting.usual(left)
+            usual = [trial for trial in trials if not _is_within(trial.completed_at, spans)]
+            self._usual[days, spans] = counting.usual(usual)
         return self._usual[days, spans]
 
     @cached_property
     def _scopes(self) -> int:
         """How many scopes are looked at: all that occur in the window, failed or not."""
-        return len({(kind, value) for trial in self._recent for kind in self.kinds for value in trial.values(kind)})
+        return sum(len(_values(self._recent, kind)) for kind in self.kinds)
 
     def _finding(
-        self, scope: Scope, since: datetime, trials: Sequence[Trial], failures: Sequence[Trial], signal: Signal
-    ) -> Finding:
+        self,
+        scope: Scope,
+        since: datetime,
+        trials: Trials,
+        failures: Trials,
+        signal: Signal,
+    ) -> CapaFinding:
         rule, policy = self.policy.rule_of(scope.kind, scope.value), self.policy
         back = policy.baseline_days // rule.window_days
-        finding = Finding(
+        finding = CapaFinding(
             key=f"{scope}/{self.earlier.get(str(scope), Earlier()).number + 1}",
             kind=scope.kind,
             value=scope.value,
@@ -214,9 +220,9 @@ class Analyst:
         )
         return capa_data(finding, policy, self.at.date(), self.names.protocols)
 
-    def _look_at_criteria(self, failed: Iterable[Trial]) -> None:
+    def _look_at_criteria(self, failed: Iterable[CountedExecution]) -> None:
         """Note criteria that many modules fail over several protocols; listings don't tell what is usual for them."""
-        by_criterion: dict[str, list[Trial]] = defaultdict(list)
+        by_criterion: dict[str, list[CountedExecution]] = defaultdict(list)
         for trial in failed:
             if trial.execution_id not in self._taken:
                 for criterion in trial.criteria:
@@ -224,13 +230,24 @@ class Analyst:
         for criterion, trials in sorted(by_criterion.items()):
             number, protocols = counting.modules(trials), len({trial.protocol_id for trial in trials})
             if number > self.policy.rule.threshold and protocols > 1:
-                self._found.notes.append(
+                self._analysis.notes.append(
                     f"criterion {criterion}: {number} modules failed it in {protocols} protocols; "
                     "a criterion alone raises nothing"
                 )
 
 
-def _busy(scope: Scope, failures: Sequence[Trial], trials: Sequence[Trial], signal: Signal) -> str:
+def _values(trials: Iterable[CountedExecution], kind: str) -> set[str]:
+    values: set[str] = set()
+    for trial in trials:
+        values.update(trial.values(kind))
+    return values
+
+
+def _is_within(moment: datetime, spans: Spans) -> bool:
+    return any(start <= moment <= end for start, end in spans)
+
+
+def _busy(scope: Scope, failures: Trials, trials: Trials, signal: Signal) -> str:
     return (
         f"{scope}: {counting.modules(failures)} of {counting.modules(trials)} modules failed, above the threshold, but "
         f"{signal.usual_rate:.1%} is usual (probability {signal.probability:.2g}, a rise counts below "
@@ -238,7 +255,7 @@ def _busy(scope: Scope, failures: Sequence[Trial], trials: Sequence[Trial], sign
     )
 
 
-def _row(trial: Trial, names: Names) -> dict[str, str]:
+def _row(trial: CountedExecution, names: Names) -> dict[str, str]:
     return {
         "execution_id": trial.execution_id,
         "sr_number": trial.sr_number,

@@ -35,7 +35,7 @@ Template = Annotated[
 ]
 
 
-class Rule(Model):
+class RecurrenceRule(Model):
     """The guide's rule for one scope: more than so many modules in so many days."""
 
     window_days: int = Field(30, ge=1, le=366, description="How many days back failures count; 30 without it.")
@@ -95,7 +95,7 @@ class Approval(Model):
             raise DataError(message, code="FOUR_EYES")
 
 
-class Action(Model):
+class CapaAction(Model):
     """Who is to do what by when."""
 
     description: Template
@@ -110,7 +110,7 @@ Also = Annotated[
 ]
 
 
-class CapaPolicy(Rule, Policy):
+class CapaPolicy(RecurrenceRule, Policy):
     """The laboratory's rules for CAPAs; its own window and threshold hold where a protocol has none."""
 
     NAME: ClassVar[str] = "capa"
@@ -118,10 +118,10 @@ class CapaPolicy(Rule, Policy):
 
     title: Template
     root_cause: Template
-    corrective_action: Action
-    preventive_action: Action
+    corrective_action: CapaAction
+    preventive_action: CapaAction
     effectiveness_criteria: Template
-    protocols: Mapping[str, Rule] = Field({}, description="Where a protocol differs, by its identifier.")
+    protocols: Mapping[str, RecurrenceRule] = Field({}, description="Where a protocol differs, by its identifier.")
     also: Also = Field(("model", "equipment"), description="What is looked at beside the protocols; both without it.")
     baseline_days: int = Field(
         365, ge=30, le=3650, description="How many days before the window say what is usual; 365 without it."
@@ -147,11 +147,11 @@ class CapaPolicy(Rule, Policy):
         return self.signal == "required"
 
     @property
-    def rule(self) -> Rule:
+    def rule(self) -> RecurrenceRule:
         """The guide's rule, where a protocol has none of its own."""
-        return Rule.model_construct(window_days=self.window_days, threshold=self.threshold)
+        return RecurrenceRule.model_construct(window_days=self.window_days, threshold=self.threshold)
 
-    def rule_of(self, kind: str, value: str) -> Rule:
+    def rule_of(self, kind: str, value: str) -> RecurrenceRule:
         """Return the rule of a scope.
 
         Args:

@@ -7,14 +7,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from pv_testing.quality.capa_policy import Action, CapaPolicy
-from pv_testing.quality.finding import Finding
+from pv_testing.quality.capa_policy import CapaAction, CapaPolicy
+from pv_testing.quality.finding import CapaFinding
 
 TITLE_LENGTH = 255
 _WORDS = {"protocol": "protocol", "model": "modules of the model", "equipment": "tests on the equipment"}
 
 
-def capa_data(finding: Finding, policy: CapaPolicy, day: date, protocols: Mapping[str, str]) -> Finding:
+def capa_data(finding: CapaFinding, policy: CapaPolicy, day: date, protocols: Mapping[str, str]) -> CapaFinding:
     """Return the finding with the record of its CAPA.
 
     Args:
@@ -47,7 +47,7 @@ def capa_data(finding: Finding, policy: CapaPolicy, day: date, protocols: Mappin
     return replace(finding, capa=data)
 
 
-def name_of(finding: Finding, protocols: Mapping[str, str]) -> str:
+def name_of(finding: CapaFinding, protocols: Mapping[str, str]) -> str:
     """Return what people call the scope of a finding, such as ``Thermal Cycling (PVTP-018)``."""
     if finding.kind == "protocol":
         known = protocols.get(finding.value)
@@ -55,20 +55,20 @@ def name_of(finding: Finding, protocols: Mapping[str, str]) -> str:
     return f"{_WORDS[finding.kind]} {finding.value}"
 
 
-def problem(finding: Finding, name: str) -> str:
-    """Return what is known, in sentences with numbers."""
-    found = (
+def problem(finding: CapaFinding, name: str) -> str:
+    """Return the problem statement: the facts, in sentences with numbers."""
+    facts = (
         f"{finding.modules} modules failed {name} from {finding.since[:10]} to {finding.at[:10]}: "
         f"{finding.failures} failed executions, {finding.failed} of {finding.tested} tests "
         f"({finding.failed / finding.tested:.1%}). The threshold is more than {finding.threshold} modules "
         f"in {finding.window_days} days."
     )
-    lines = [found, usual(finding)]
+    lines = [facts, usual(finding)]
     lines += [line for kind, line in strata(finding).items() if kind != finding.kind]
     return "\n".join(lines)
 
 
-def usual(finding: Finding) -> str:
+def usual(finding: CapaFinding) -> str:
     """Say whether the rate is higher than usual, and how sure that is."""
     signal = finding.signal
     if not signal.known:
@@ -84,7 +84,7 @@ def usual(finding: Finding) -> str:
     )
 
 
-def strata(finding: Finding) -> dict[str, str]:
+def strata(finding: CapaFinding) -> dict[str, str]:
     """Say for each kind how many modules failed under which name, the first five."""
     lines = {}
     for kind, rows in finding.strata.items():
@@ -94,7 +94,7 @@ def strata(finding: Finding) -> dict[str, str]:
     return lines
 
 
-def _action(action: Action, day: date, words: Mapping[str, Any]) -> dict[str, str]:
+def _action(action: CapaAction, day: date, words: Mapping[str, Any]) -> dict[str, str]:
     return {
         "description": action.description.format(**words).strip(),
         "responsible": action.responsible,

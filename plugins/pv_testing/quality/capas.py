@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from itertools import chain
 from typing import Any
 
 from pv_testing.core.concurrency import together
@@ -22,8 +23,8 @@ from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.decisions import Answer, Decisions
 from pv_testing.quality.earlier_capas import earlier_capas
 from pv_testing.quality.evidence import evidence
-from pv_testing.quality.finding import Finding
-from pv_testing.quality.history import History, Trial, model_name, read_trials
+from pv_testing.quality.finding import CapaFinding
+from pv_testing.quality.history import CountedExecution, History, model_name, read_trials
 from pv_testing.quality.judgement import failed_criteria
 
 ATTACH = "attach_file"
@@ -31,8 +32,8 @@ SHOWN = 5
 
 
 @dataclass(slots=True)
-class Found:
-    """What the analysis of a day came to.
+class Findings:
+    """The result of a day's analysis.
 
     Attributes:
         analysis: findings and notes.
@@ -40,21 +41,24 @@ class Found:
     """
 
     analysis: Analysis
-    questions: list[Finding] = field(default_factory=list)
+    questions: list[CapaFinding] = field(default_factory=list)
 
     def table(self) -> str:
         """The closing table of the task log: failures by what they have in common, findings and notes."""
         analysis = self.analysis
         lines = [f"{analysis.failures} failed executions of {analysis.modules} modules in the window"]
         for kind, rows in analysis.strata.items():
-            lines += [f"  {kind:<10} {row.name}: {row.modules} modules" for row in rows[:SHOWN]]
-            lines += [f"  {kind:<10} … and {len(rows) - SHOWN} more"] if len(rows) > SHOWN else []
+            for row in rows[:SHOWN]:
+                lines.append(f"  {kind:<10} {row.name}: {row.modules} modules")
+            if len(rows) > SHOWN:
+                lines.append(f"  {kind:<10} … and {len(rows) - SHOWN} more")
         asked = {finding.key for finding in self.questions}
         for finding in analysis.findings:
-            fate = "a person is asked" if finding.key in asked else "nobody is asked"
-            lines.append(f"  finding {finding.key} ({finding.digest[:12]}), {fate}:")
+            question = "a person is asked" if finding.key in asked else "no person is asked"
+            lines.append(f"  finding {finding.key} ({finding.digest[:12]}), {question}:")
             lines += [f"    {line}" for line in str(finding.capa["problem_statement"]).splitlines()]
-        return "\n".join([*lines, *(f"  note: {note}" for note in analysis.notes)])
+        lines += [f"  note: {note}" for note in analysis.notes]
+        return "\n".join(lines)
 
 
 async def find_findings(
@@ -64,8 +68,8 @@ async def find_findings(
     at: datetime,
     service_request: str = "",
     dry_run: bool = False,
-) -> Found:
-    """Look for failures that recur, and keep what was found for those who decide on it.
+) -> Findings:
+    """Look for failures that recur, and keep the findings for those who decide on them.
 
     The framework is asked for listings, and for the results of the window's failures.
 
@@ -94,10 +98,10 @@ async def find_findings(
         if not policy.approval.required:
             await asyncio.to_thread(_approve_all, decisions, analysis.findings, at, qms.owner)
     asks = policy.approval.required and not dry_run
-    return Found(analysis, analysis.findings if asks else [])
+    return Findings(analysis, analysis.findings if asks else [])
 
 
-def _approved(decisions: Decisions) -> tuple[dict[str, Finding], list[str]]:
+def _approved(decisions: Decisions) -> tuple[dict[str, CapaFinding], list[str]]:
     """Return approved findings whose CAPA isn't complete yet, and what is wrong with those that can't be used."""
     approved, problems = {}, []
     for digest in decisions.asked():
@@ -110,16 +114,16 @@ def _approved(decisions: Decisions) -> tuple[dict[str, Finding], list[str]]:
     return approved, problems
 
 
-def _approve_all(decisions: Decisions, findings: Iterable[Finding], at: datetime, owner: str) -> None:
+def _approve_all(decisions: Decisions, findings: Iterable[CapaFinding], at: datetime, owner: str) -> None:
     for finding in findings:
         decisions.answer(finding.digest, Answer(approved=True, at=at.isoformat()), owner=owner)
 
 
-def _all_wanted(analysis: Analysis, decisions: Decisions, service_request: str) -> list[Finding]:
-    return [each for each in analysis.findings if _wanted(each, decisions, service_request, analysis.notes)]
+def _all_wanted(analysis: Analysis, decisions: Decisions, service_request: str) -> list[CapaFinding]:
+    return [finding for finding in analysis.findings if _wanted(finding, decisions, service_request, analysis.notes)]
 
 
-def _wanted(finding: Finding, decisions: Decisions, service_request: str, notes: list[str]) -> bool:
+def _wanted(finding: CapaFinding, decisions: Decisions, service_request: str, notes: list[str]) -> bool:
     """Say whether a finding is to be decided on: not again with nothing new since it was rejected."""
     if service_request and service_request not in {row["sr_number"] for row in finding.executions}:
         return False
@@ -134,7 +138,7 @@ def _wanted(finding: Finding, decisions: Decisions, service_request: str, notes:
 
 
 async def _history(framework: FrameworkClient, policy: CapaPolicy, at: datetime) -> tuple[History, list[str]]:
-    """Read what was tested: listings alone, and the failed criteria of the window's failures."""
+    """Read the tested executions: listings alone, and the failed criteria of the window's failures."""
     start = at - timedelta(days=policy.longest_days)
     window = at - timedelta(days=policy.longest_days - policy.baseline_days)
     since = start.astimezone(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -148,13 +152,16 @@ async def _history(framework: FrameworkClient, policy: CapaPolicy, at: datetime)
 
 
 async def _with_criteria(
-    framework: FrameworkClient, failed: Iterable[Trial], rows: Iterable[Mapping[str, Any]]
-) -> tuple[list[Trial], list[str]]:
+    framework: FrameworkClient, failed: Iterable[CountedExecution], rows: Iterable[Mapping[str, Any]]
+) -> tuple[list[CountedExecution], list[str]]:
     """Return failed executions with the criteria that they failed, and remarks on those whose criteria are unknown."""
     trials = {trial.execution_id: trial for trial in failed}
-    listed = {text(first(row, "execution_id", "id")): row for row in rows}
-    wanted = [{**listed[execution_id], "execution_id": execution_id} for execution_id in trials]
-    read, unread = await framework.aall_with_results(wanted)
+    wanted: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        execution_id = text(first(row, "execution_id", "id"))
+        if execution_id in trials:
+            wanted[execution_id] = {**row, "execution_id": execution_id}
+    read, unread = await framework.aall_with_results([wanted[execution_id] for execution_id in trials])
     problems = {outcome.key: outcome.reason for outcome in unread}
     for execution in read:
         try:
@@ -171,10 +178,11 @@ def _without_criteria(problems: Mapping[str, str]) -> list[str]:
     alike: dict[str, list[str]] = {}
     for execution_id, reason in problems.items():
         alike.setdefault(reason, []).append(execution_id)
-    return [
-        f"no failed criteria are known of execution{'s' if len(those) > 1 else ''} {some(those)}: {reason}"
-        for reason, those in alike.items()
-    ]
+    notes: list[str] = []
+    for reason, execution_ids in alike.items():
+        executions = f"execution{'s' if len(execution_ids) > 1 else ''} {some(execution_ids)}"
+        notes.append(f"no failed criteria are known of {executions}: {reason}")
+    return notes
 
 
 async def _models(framework: FrameworkClient) -> dict[str, dict[str, str]]:
@@ -190,23 +198,14 @@ async def _models(framework: FrameworkClient) -> dict[str, dict[str, str]]:
     return models
 
 
-async def raise_capas(
-    framework: FrameworkClient,  # noqa: ARG001 - the steps of all workflows take it
-    qms: QMSClient,
-    sr_ids: Iterable[int] = (),  # noqa: ARG001
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-) -> list[Report]:
+async def raise_capas(qms: QMSClient, *, replay: bool = False, dry_run: bool = False) -> list[Report]:
     """Raise the CAPAs of the approved findings and attach their evidence; each exactly as it was approved.
 
-    A finding that nobody has answered waits for a person. One that was approved stays until CAPA and files are in
-    effect, whatever becomes of this run.
+    A finding without an answer waits for a person. One that was approved stays until CAPA and files are in effect,
+    whatever becomes of this run.
 
     Args:
-        framework: not needed.
-        qms: where the CAPAs are to be.
-        sr_ids: not needed.
+        qms: where the CAPAs are to be; its ledger has the findings.
         replay: try records again that wait for a person.
         dry_run: say what would happen, and change nothing anywhere.
     """
@@ -217,20 +216,23 @@ async def raise_capas(
     capas.add(waiting)
     capas.notes += rejected.values()
     raised = capas.external_ids()
-    files = {} if dry_run else await asyncio.to_thread(_files, qms, approved, raised)
-    attached = await qms.aexchange(ATTACH, [r for own in files.values() for r in own], replay=replay) if files else None
-    if not dry_run:
-        await asyncio.to_thread(_finish, decisions, approved, raised, files, attached)
-        await asyncio.to_thread(decisions.done, *rejected)
+    if dry_run:
+        return [capas]
+    files = await asyncio.to_thread(_files, qms, approved, raised)
+    attached = None
+    if files:
+        attached = await qms.aexchange(ATTACH, list(chain.from_iterable(files.values())), replay=replay)
+    await asyncio.to_thread(_finish, decisions, approved, raised, files, attached)
+    await asyncio.to_thread(decisions.done, *rejected)
     return [capas] if attached is None else [capas, attached]
 
 
-Approved = Mapping[str, tuple[Finding, Answer]]
+Approved = Mapping[str, tuple[CapaFinding, Answer]]
 
 
-def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], list[Outcome], dict[str, str]]:
+def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[CapaFinding, Answer]], list[Outcome], dict[str, str]]:
     """Return the findings that are approved, outcomes of those that wait for a person, and notes on the rejected."""
-    approved: dict[str, tuple[Finding, Answer]] = {}
+    approved: dict[str, tuple[CapaFinding, Answer]] = {}
     waiting: list[Outcome] = []
     rejected: dict[str, str] = {}
     for digest in decisions.asked():
@@ -241,7 +243,7 @@ def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], li
             waiting.append(Outcome(f"finding {digest[:12]}", Result.QUARANTINED, code=error.code, reason=error.message))
             continue
         if answer is None:
-            reason = "nobody has answered whether it is to be raised; the next run of pv_capa asks again"
+            reason = "no person has answered whether it is to be raised; the next run of pv_capa asks again"
             waiting.append(Outcome(finding.key, Result.QUARANTINED, code="NOT_ANSWERED", reason=reason))
         elif answer.approved:
             approved[digest] = finding, answer
@@ -250,22 +252,23 @@ def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[Finding, Answer]], li
     return approved, waiting, rejected
 
 
-def _record(finding: Finding, answer: Answer) -> Record:
-    return capa_record({**finding.capa, **({"approved_by": answer.by} if answer.by else {})})
+def _record(finding: CapaFinding, answer: Answer) -> Record:
+    approval = {"approved_by": answer.by} if answer.by else {}
+    return capa_record({**finding.capa, **approval})
 
 
 def _files(qms: QMSClient, approved: Approved, raised: Mapping[str, str]) -> dict[str, list[Record]]:
     """Return the files of those CAPAs that are in effect, by digest of their finding."""
+    files: dict[str, list[Record]] = {}
     if ATTACH not in qms.contract.operations:
-        return {}
-    return {
-        digest: [
-            attachment_record(raised[finding.key], file.name, file.content, file.content_type)
-            for file in evidence(finding)
-        ]
-        for digest, (finding, _) in approved.items()
-        if finding.key in raised
-    }
+        return files
+    for digest, (finding, _) in approved.items():
+        if finding.key in raised:
+            capa = raised[finding.key]
+            files[digest] = [
+                attachment_record(capa, each.name, each.content, each.content_type) for each in evidence(finding)
+            ]
+    return files
 
 
 def _finish(

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.quality.finding import Finding, Stratum
+from pv_testing.quality.finding import CapaFinding, Stratum
 from pv_testing.quality.rise import upper_limit
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _TITLES = {"criterion": "failed criterion", "model": "model", "equipment": "equi
 _turn = threading.Lock()
 
 
-def pareto(finding: Finding) -> bytes:
+def pareto(finding: CapaFinding) -> bytes:
     """Draw how many modules failed by criterion, model and equipment, as a PNG file's bytes.
 
     Args:
@@ -45,7 +45,7 @@ def pareto(finding: Finding) -> bytes:
     return _picture(draw, height=0.6 + 0.3 * sum(heights))
 
 
-def control(finding: Finding) -> bytes:
+def control(finding: CapaFinding) -> bytes:
     """Draw the share of failures period by period with its exact upper limit, as a PNG file's bytes.
 
     Args:
@@ -64,7 +64,7 @@ def control(finding: Finding) -> bytes:
     return _picture(draw, height=3.8)
 
 
-CHARTS: dict[str, Callable[[Finding], bytes]] = {PARETO: pareto, CONTROL: control}
+CHARTS: dict[str, Callable[[CapaFinding], bytes]] = {PARETO: pareto, CONTROL: control}
 
 
 def _bars(axes: Axes, title: str, rows: Sequence[Stratum], modules: int) -> None:
@@ -73,7 +73,7 @@ def _bars(axes: Axes, title: str, rows: Sequence[Stratum], modules: int) -> None
 
     shown = rows[:MOST_BARS]
     places = range(len(shown))
-    names = [row.name if len(row.name) <= MOST_LETTERS else row.name[: MOST_LETTERS - 1] + "…" for row in shown]
+    names = [_shortened(row.name) for row in shown]
     axes.barh(places, [row.modules for row in shown], color=_BAR)
     axes.plot([row.together for row in shown], places, color=_LINE, marker="o", markersize=3, linewidth=1)
     axes.set_yticks(places, names)
@@ -85,7 +85,11 @@ def _bars(axes: Axes, title: str, rows: Sequence[Stratum], modules: int) -> None
         axes.annotate(f"  {row.modules}, Σ {row.together / modules:.0%}", (row.together, place), va="center")
 
 
-def _points(axes: Axes, finding: Finding) -> None:
+def _shortened(name: str) -> str:
+    return name if len(name) <= MOST_LETTERS else f"{name[: MOST_LETTERS - 1]}…"
+
+
+def _points(axes: Axes, finding: CapaFinding) -> None:
     signal, periods = finding.signal, finding.chart
     tested = [place for place, period in enumerate(periods) if period.tested]
     shares = [100 * periods[place].failed / periods[place].tested for place in tested]
@@ -97,8 +101,11 @@ def _points(axes: Axes, finding: Finding) -> None:
     limits = [100 * upper_limit(periods[place].tested, signal.usual_rate) for place in tested]
     axes.step(tested, limits, where="mid", color=_RISEN, linestyle="--", label="upper limit, exact")
     axes.axhline(100 * signal.usual_rate, color=_BAR, label=f"usual, {signal.usual_rate:.1%}")
-    out = [(place, share) for place, share, limit in zip(tested, shares, limits, strict=True) if share > limit]
-    axes.plot([place for place, _ in out], [share for _, share in out], "o", color=_RISEN, markersize=9)
+    above: dict[int, float] = {}
+    for place, share, limit in zip(tested, shares, limits, strict=True):
+        if share > limit:
+            above[place] = share
+    axes.plot(list(above), list(above.values()), "o", color=_RISEN, markersize=9)
 
 
 def _picture(draw: Callable[[Figure], None], height: float) -> bytes:

@@ -8,28 +8,29 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from pv_testing.quality.finding import Period, Scope, Stratum
-from pv_testing.quality.history import History, Trial
-from pv_testing.quality.rise import Comparison
+from pv_testing.quality.history import CountedExecution, History
+from pv_testing.quality.rise import RateComparison
 
+Trials = Iterable[CountedExecution]
 TICK = timedelta(microseconds=1)
 
 
-def within(scope: Scope, trials: Iterable[Trial]) -> list[Trial]:
+def within(scope: Scope, trials: Trials) -> list[CountedExecution]:
     """Return the executions of a scope."""
     return [trial for trial in trials if scope.value in trial.values(scope.kind)]
 
 
-def modules(trials: Iterable[Trial]) -> int:
+def modules(trials: Trials) -> int:
     """Count distinct modules."""
     return len({trial.module for trial in trials})
 
 
-def tests(trials: Iterable[Trial]) -> int:
+def tests(trials: Trials) -> int:
     """Count tests."""
     return len({(trial.protocol_id, trial.module) for trial in trials})
 
 
-def strata(kind: str, failures: Iterable[Trial]) -> list[Stratum]:
+def strata(kind: str, failures: Trials) -> list[Stratum]:
     """Return how many modules failed under each name of a kind, most first.
 
     Args:
@@ -48,7 +49,7 @@ def strata(kind: str, failures: Iterable[Trial]) -> list[Stratum]:
 
 
 class Usual(NamedTuple):
-    """What is usual in the whole laboratory: how many modules each protocol has tested, and how many of them failed.
+    """The usual failures in the whole laboratory: the modules that each protocol has tested and failed.
 
     Attributes:
         failed: by protocol.
@@ -59,21 +60,25 @@ class Usual(NamedTuple):
     tested: Mapping[str, int]
 
 
-def usual(before: Collection[Trial]) -> Usual:
+def usual(before: Collection[CountedExecution]) -> Usual:
     """Count the executions of a baseline."""
     return Usual(_by_protocol(trial for trial in before if trial.failed), _by_protocol(before))
 
 
-def comparisons(now: Iterable[Trial], failures: Iterable[Trial], baseline: Usual) -> list[Comparison]:
-    """Compare the tests of a scope with what is usual in the whole laboratory, protocol by protocol.
+def comparisons(now: Trials, failures: Trials, baseline: Usual) -> list[RateComparison]:
+    """Compare the tests of a scope with the usual ones of the whole laboratory, protocol by protocol.
 
     Args:
         now: the scope's executions in the window.
         failures: those of them that count as failed.
         baseline: what is usual.
     """
-    parts = (_by_protocol(failures), tested := _by_protocol(now), *baseline)
-    return [Comparison(*(part.get(protocol, 0) for part in parts)) for protocol in sorted(tested)]
+    failed, tested = _by_protocol(failures), _by_protocol(now)
+    rates: list[RateComparison] = []
+    for protocol in sorted(tested):
+        usual = baseline.failed.get(protocol, 0), baseline.tested.get(protocol, 0)
+        rates.append(RateComparison(failed.get(protocol, 0), tested[protocol], *usual))
+    return rates
 
 
 def periods(scope: Scope, history: History, at: datetime, *, days: int, back: int) -> Sequence[Period]:
@@ -95,8 +100,8 @@ def periods(scope: Scope, history: History, at: datetime, *, days: int, back: in
     return points
 
 
-def _by_protocol(trials: Iterable[Trial]) -> dict[str, int]:
-    found: dict[str, set[str]] = defaultdict(set)
+def _by_protocol(trials: Trials) -> dict[str, int]:
+    modules: dict[str, set[str]] = defaultdict(set)
     for trial in trials:
-        found[trial.protocol_id].add(trial.module)
-    return {protocol: len(those) for protocol, those in found.items()}
+        modules[trial.protocol_id].add(trial.module)
+    return {protocol: len(tested) for protocol, tested in modules.items()}

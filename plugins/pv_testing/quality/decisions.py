@@ -14,7 +14,7 @@ import orjson
 
 from pv_testing.core.errors import DataError
 from pv_testing.ledger import Ledger
-from pv_testing.quality.finding import Finding, read_finding
+from pv_testing.quality.finding import CapaFinding, read_finding
 
 ASKED = "capa/asked"
 NONE_ASKED: list[str] = []
@@ -26,11 +26,11 @@ Change = Callable[[str | None], str]
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a person said to a finding.
+    """A person's answer to a finding.
 
     Attributes:
         approved: whether its CAPA is to be raised.
-        by: who said so; empty where nobody is asked.
+        by: who has given it; empty where no person is asked.
         at: when, RFC 3339.
     """
 
@@ -64,7 +64,7 @@ class Decisions:
     def __init__(self, ledger: Ledger) -> None:
         self._ledger = ledger
 
-    def ask(self, findings: Iterable[Finding], also: Iterable[str] = ()) -> None:
+    def ask(self, findings: Iterable[CapaFinding], also: Iterable[str] = ()) -> None:
         """Keep findings, and that they are to be decided on; earlier questions without an answer are dropped.
 
         Args:
@@ -85,7 +85,7 @@ class Decisions:
         """Note that findings are dealt with."""
         self._ledger.update(ASKED, lambda asked: [each for each in asked if each not in digests], NONE_ASKED)
 
-    def finding(self, digest: str) -> Finding:
+    def finding(self, digest: str) -> CapaFinding:
         """Return a finding.
 
         Raises:
@@ -98,13 +98,13 @@ class Decisions:
         return read_finding(document, digest)
 
     def answer(self, digest: str, answer: Answer, *, owner: str = "") -> None:
-        """Keep what a person said to a finding, and write it into the audit trail.
+        """Keep a person's answer to a finding, and write it into the audit trail.
 
-        What is approved is dealt with, although another question may have been asked since.
+        An approved finding is dealt with, although another question may have been asked since.
 
         Args:
             digest: the finding that the person saw.
-            answer: what was said.
+            answer: of the person.
             owner: the task that asked.
 
         Raises:
@@ -128,7 +128,7 @@ class Decisions:
         )
 
     def answer_of(self, digest: str) -> Answer | None:
-        """Return what a person said to a finding, or ``None``.
+        """Return a person's answer to a finding, or ``None``.
 
         The audit trail says it: the last decision on the finding, in its place in the chain. What is kept beside it
         must agree.
@@ -136,21 +136,21 @@ class Decisions:
         Raises:
             DataError: what is kept isn't what the trail says, or the trail is broken there (``APPROVAL_UNPROVEN``).
         """
-        said = self._get(_name("answer", digest))
+        kept = self._get(_name("answer", digest))
         event = self._ledger.decision(SYSTEM, KIND, digest)
         proven = Answer(event.action == APPROVE, event.detail["by"], event.detail["at"]) if event else None
-        if said and Answer(**said) != proven:
+        if kept and Answer(**kept) != proven:
             message = (
-                f"finding {digest[:12]}: the ledger has an answer of {said.get('by') or 'nobody'} that its audit trail "
-                "doesn't; nothing is raised from it: see python -m pv_testing verify-audit"
+                f"finding {digest[:12]}: the ledger has an answer of {kept.get('by') or 'no person'} that its audit "
+                "trail doesn't; nothing is raised from it: see python -m pv_testing verify-audit"
             )
             raise DataError(message, key=digest[:12], code="APPROVAL_UNPROVEN")
         return proven
 
     def rejection(self, scope: str) -> Rejection:
         """Return the last rejection of a scope's finding; an empty one where there is none."""
-        said = self._get(_name("rejected", scope))
-        return Rejection(said["by"], said["at"], frozenset(said["executions"])) if said else Rejection()
+        kept = self._get(_name("rejected", scope))
+        return Rejection(kept["by"], kept["at"], frozenset(kept["executions"])) if kept else Rejection()
 
     def first_seen_closed(self, key: str, at: str) -> str:
         """Return since when a CAPA is known to be closed whose QMS doesn't say.
@@ -177,5 +177,5 @@ def _with(kept: str | None, digest: str) -> str:
     return _json(asked if digest in asked else [*asked, digest])
 
 
-def _name(what: str, of: str) -> str:
-    return f"capa/{what}/{of}"
+def _name(fact: str, subject: str) -> str:
+    return f"capa/{fact}/{subject}"

@@ -14,7 +14,7 @@ from pv_testing.ledger import Entry, State
 from pv_testing.quality.analysis import Earlier
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.decisions import Decisions
-from pv_testing.quality.finding import Finding
+from pv_testing.quality.finding import CapaFinding
 from pv_testing.quality.history import moment
 
 OPEN, CLOSED = "OPEN", "CLOSED"
@@ -50,13 +50,13 @@ class _Capa:
 
 
 async def earlier_capas(
-    qms: QMSClient, decisions: Decisions, policy: CapaPolicy, at: datetime, approved: Iterable[Finding] = ()
+    qms: QMSClient, decisions: Decisions, policy: CapaPolicy, at: datetime, approved: Iterable[CapaFinding] = ()
 ) -> tuple[dict[str, Earlier], list[str]]:
-    """Return what is known of the CAPAs of each scope, and remarks on those whose times can't be read.
+    """Return the CAPAs of each scope, summed up, and remarks on those whose times can't be read.
 
     A CAPA is known by its business key in the QMS, whoever closed it there. One that the ledger knows and the QMS
     doesn't list is on its way; a day after it was raised it has been deleted, and counts as closed when it was raised.
-    Where the QMS doesn't say when one was raised, or nobody can read it, the ledger's time counts.
+    Where the QMS doesn't say when one was raised, or not legibly, the ledger's time counts.
 
     Args:
         qms: where they are.
@@ -65,7 +65,11 @@ async def earlier_capas(
         at: now.
         approved: findings whose CAPA is about to be raised.
     """
-    listed = {key: capa for capa in await qms.alist("get_capas") if _ours(key := _key(capa))}
+    listed: dict[str, dict[str, Any]] = {}
+    for row in await qms.alist("get_capas"):
+        key = str(row.get("external_id") or "")
+        if _ours(key):
+            listed[key] = row
     capas = await asyncio.to_thread(_known, qms, decisions, listed, at)
     for finding in approved:
         capas.setdefault(finding.key, _Capa(finding.key, at))
@@ -73,7 +77,10 @@ async def earlier_capas(
     for capa in sorted(capas.values(), key=lambda each: each.number):
         scopes.setdefault(capa.scope, []).append(capa)
     earlier = {scope: _earlier(scope, those, policy) for scope, those in scopes.items()}
-    return earlier, [note for key, capa in listed.items() for note in _unclear(key, capa)]
+    notes: list[str] = []
+    for key, row in listed.items():
+        notes += _unclear(key, row)
+    return earlier, notes
 
 
 def _known(
@@ -98,10 +105,6 @@ def _earlier(scope: str, capas: list[_Capa], policy: CapaPolicy) -> Earlier:
     )
 
 
-def _key(capa: Mapping[str, Any]) -> str:
-    return str(capa.get("external_id") or "")
-
-
 def _ours(key: str) -> bool:
     scope, slash, number = key.rpartition("/")
     return bool(scope and slash and number.isdecimal())
@@ -122,21 +125,21 @@ def _time(capa: Mapping[str, Any], name: str) -> datetime | None:
     Some products write the first day of their calendar for a time that they don't know.
     """
     try:
-        said = moment(str(capa[name])) if capa.get(name) else None
+        time = moment(str(capa[name])) if capa.get(name) else None
     except DataError:
         return None
-    return said if said and said.year >= FIRST_YEAR else None
+    return time if time and time.year >= FIRST_YEAR else None
 
 
 def _unclear(key: str, capa: Mapping[str, Any]) -> Iterable[str]:
-    """Say which times of a CAPA nobody can read."""
+    """Say which times of a CAPA can't be read."""
     for name, instead in INSTEAD.items():
         if capa.get(name) and _time(capa, name) is None:
             yield f"{key}: its {name} in the QMS, {redact(str(capa[name]), 60)!r}, is no time; {instead}"
 
 
 def _status(qms: QMSClient, capa: Mapping[str, Any]) -> str:
-    """Return our word for a CAPA's status; what nobody knows is not closed."""
+    """Return our word for a CAPA's status; one with an unknown word is not closed."""
     try:
         return qms.contract.vocabularies["capa_status"].read(str(capa.get("status") or ""))
     except MappingError:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pv_testing.core.cells import guarded
 from pv_testing.quality.charts import CHARTS
-from pv_testing.quality.finding import Finding
+from pv_testing.quality.finding import CapaFinding
 
 EXECUTIONS = "executions.csv"
 COLUMNS = (
@@ -39,16 +39,17 @@ class EvidenceFile:
     content: bytes
 
 
-def evidence(finding: Finding) -> list[EvidenceFile]:
+def evidence(finding: CapaFinding) -> list[EvidenceFile]:
     """Return the files that are attached to the CAPA of a finding."""
     charts = [EvidenceFile(name, "image/png", draw(finding)) for name, draw in CHARTS.items()]
     return [EvidenceFile(EXECUTIONS, "text/csv", executions(finding)), *charts]
 
 
-def executions(finding: Finding) -> bytes:
+def executions(finding: CapaFinding) -> bytes:
     """Return the failed executions of a finding as CSV; no spreadsheet takes a cell for a formula."""
     sink = io.StringIO()
     writer = csv.writer(sink)
     writer.writerow(COLUMNS)
-    writer.writerows([guarded(row[column]) for column in COLUMNS] for row in finding.executions)
+    for row in finding.executions:
+        writer.writerow([guarded(row[column]) for column in COLUMNS])
     return sink.getvalue().encode()

@@ -89,7 +89,7 @@ class Stratum:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CapaFinding:
     """Failures that recur.
 
     Attributes:
@@ -153,11 +153,11 @@ def digest_of(document: str) -> str:
     return hashlib.sha256(document.encode()).hexdigest()
 
 
-def read_finding(document: str, digest: str) -> Finding:
+def read_finding(document: str, digest: str) -> CapaFinding:
     """Return the finding that a document describes.
 
     Args:
-        document: as :meth:`Finding.document` writes it.
+        document: as :meth:`CapaFinding.document` writes it.
         digest: that it was kept under.
 
     Raises:
@@ -168,8 +168,9 @@ def read_finding(document: str, digest: str) -> Finding:
             "its content has changed in the ledger since it was found, so no approval of it counts; run pv_capa again"
         )
         raise DataError(f"finding {digest[:12]}: {message}", code="FINDING_CHANGED")
-    said = orjson.loads(document)
-    said["signal"] = Signal(**said["signal"])
-    said["chart"] = [Period(**period) for period in said["chart"]]
-    said["strata"] = {kind: [Stratum(**row) for row in rows] for kind, rows in said["strata"].items()}
-    return Finding(**said)
+    fields = orjson.loads(document)
+    fields["signal"] = Signal(**fields["signal"])
+    fields["chart"] = [Period(**period) for period in fields["chart"]]
+    for kind, rows in fields["strata"].items():
+        fields["strata"][kind] = [Stratum(**row) for row in rows]
+    return CapaFinding(**fields)

@@ -17,7 +17,7 @@ from pv_testing.domain.verdict import QualityStatus, read_status
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class CountedExecution:
     """One completed execution.
 
     Attributes:
@@ -43,7 +43,7 @@ class Trial:
     criteria: tuple[str, ...] = ()
 
     def values(self, kind: str) -> tuple[str, ...]:
-        """Return what the execution counts under.
+        """Return the names under which the execution counts.
 
         Args:
             kind: ``protocol``, ``model``, ``equipment`` or ``criterion``.
@@ -62,7 +62,7 @@ class History:
         trials: in any order; of two with the same id the last one counts.
     """
 
-    def __init__(self, trials: Iterable[Trial]) -> None:
+    def __init__(self, trials: Iterable[CountedExecution]) -> None:
         distinct = {trial.execution_id: trial for trial in trials}
         self._trials = sorted(distinct.values(), key=lambda trial: (trial.completed_at, trial.execution_id))
         self._times = [trial.completed_at for trial in self._trials]
@@ -70,18 +70,18 @@ class History:
     def __len__(self) -> int:
         return len(self._trials)
 
-    def between(self, start: datetime, end: datetime) -> Sequence[Trial]:
+    def between(self, start: datetime, end: datetime) -> Sequence[CountedExecution]:
         """Return the executions that were completed from ``start`` on and before ``end``."""
         return self._trials[bisect_left(self._times, start) : bisect_left(self._times, end)]
 
 
 def read_trials(
     rows: Iterable[Mapping[str, Any]], models: Mapping[str, Mapping[str, str]]
-) -> tuple[list[Trial], list[str]]:
+) -> tuple[list[CountedExecution], list[str]]:
     """Read a listing of executions.
 
     Args:
-        rows: as the framework lists them; what isn't complete is left out.
+        rows: as the framework lists them; those that aren't complete are left out.
         models: manufacturer and model of the modules, by service request and serial number; under the empty serial
             number that of all its modules.
 
@@ -99,9 +99,9 @@ def read_trials(
     return trials, notes
 
 
-def _trial(execution: Execution, sr_number: str, models: Mapping[str, Mapping[str, str]]) -> Trial:
+def _trial(execution: Execution, sr_number: str, models: Mapping[str, Mapping[str, str]]) -> CountedExecution:
     own = models.get(text(execution.sr_id), {})
-    return Trial(
+    return CountedExecution(
         execution_id=execution.execution_id,
         protocol_id=execution.protocol_id,
         module=execution.serial_number or f"execution {execution.execution_id}",
@@ -113,15 +113,15 @@ def _trial(execution: Execution, sr_number: str, models: Mapping[str, Mapping[st
     )
 
 
-def moment(said: str) -> datetime:
+def moment(value: str) -> datetime:
     """Read a point in time; one without a zone is taken as UTC.
 
     Raises:
         DataError: it is none.
     """
-    return datetime.fromisoformat(instant(said).replace("Z", "+00:00"))
+    return datetime.fromisoformat(instant(value).replace("Z", "+00:00"))
 
 
 def model_name(details: Mapping[str, Any]) -> str:
     """Return manufacturer and model of a module as one name, such as ``AstraSolar AST-400-M``."""
-    return " ".join(part for part in (text(details.get("manufacturer")), text(details.get("model"))) if part)
+    return f"{text(details.get('manufacturer'))} {text(details.get('model'))}".strip()

@@ -1,7 +1,7 @@
 """Whether a completed execution is a non-conformance, passes, or needs a person's look.
 
-The framework says it twice, as ``qc_status`` and as ``pass_fail.overall``. Either FAIL makes a non-conformance; what is
-neither a clear PASS nor a FAIL is listed for review; a word that nobody has explained waits.
+The framework says it twice, as ``qc_status`` and as ``pass_fail.overall``. Either FAIL makes a non-conformance; an
+execution with neither a clear PASS nor a FAIL is listed for review; one with an unknown word waits.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Judgement:
 
     Attributes:
         failed: that it is a non-conformance.
-        remark: what a person should look at: a contradiction, or a verdict that is neither PASS nor FAIL.
+        remark: why a person should look at it: a contradiction, or a verdict that is neither PASS nor FAIL.
         problem: why it can't be judged.
     """
 
@@ -40,7 +40,7 @@ class Judgement:
 
 
 def judge(execution: Execution) -> Judgement:
-    """ResponseClassifier a completed execution.
+    """Return the judgement on a completed execution.
 
     Args:
         execution: with its results.
@@ -56,21 +56,21 @@ def judge(execution: Execution) -> Judgement:
             read[name] = read_status(word)
         except DataError as error:
             problem = error
-    said = ", ".join(f"{name} says {word or 'nothing'}" for name, word in words.items())
+    verdicts = ", ".join(f"{name} says {word or 'nothing'}" for name, word in words.items())
     given = {read.get(name) for name, word in words.items() if word}
     if QualityStatus.FAIL in given:
-        return Judgement(failed=True, remark=f"{said}: they contradict each other" if len(given) > 1 else "")
+        return Judgement(failed=True, remark=f"{verdicts}: they contradict each other" if len(given) > 1 else "")
     if problem is not None:
         return Judgement(problem=problem)
     if given != {QualityStatus.PASS}:
-        return Judgement(remark=said)
-    return Judgement(remark=f"{said}, but a criterion failed" if failed else "")
+        return Judgement(remark=verdicts)
+    return Judgement(remark=f"{verdicts}, but a criterion failed" if failed else "")
 
 
 def failed_criteria(execution: Execution) -> list[Criterion]:
     """Return the criteria that an execution failed.
 
     Raises:
-        DataError: nobody has said what the verdict on a criterion means.
+        DataError: the verdict on a criterion is an unknown word.
     """
-    return [c for c in execution.criteria if read_status(c.result) is QualityStatus.FAIL]
+    return [each for each in execution.criteria if read_status(each.result) is QualityStatus.FAIL]

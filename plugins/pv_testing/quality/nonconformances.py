@@ -4,26 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Any
 
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.integrations.framework import gather_bounded
 from pv_testing.integrations.qms import QMSClient
 from pv_testing.quality.judgement import Judgement, judge
 from pv_testing.quality.policy import QualityPolicy
 from pv_testing.quality.reports import nonconformance_record
 from pv_testing.quality.retests import EarlierReport, earlier_tests
 from pv_testing.workflow.execution_checkpoint import ExecutionCheckpoint
-from pv_testing.workflow.executions import Listed, list_complete
+from pv_testing.workflow.executions import CompletedExecutions, read_completed
 from pv_testing.workflow.nc_input_cache import NcInputCache
-from pv_testing.workflow.sweep_backlog import SweepBacklog
+from pv_testing.workflow.selection import UNDER_TEST
+from pv_testing.workflow.step import Step
 
 SWEEP = "qms/nc"
+KIND = "nc"
 
 IN_DOUBT = (
     "passes now, but an earlier attempt may have made its report: look in the QMS; confirm the report if it is there, "
@@ -31,221 +32,203 @@ IN_DOUBT = (
 )
 
 
-async def report_non_conformances(
-    framework: FrameworkClient,
-    qms: QMSClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-) -> Report:
-    """Report every completed execution of the service requests that failed; nothing here ever closes a report.
-
-    What is neither a clear PASS nor a FAIL is noted for a person. A report whose execution has changed is changed; one
-    whose execution passes after all stays, and is noted. Other rules apply to later reports only.
-
-    Args:
-        framework: where the executions are.
-        qms: where the reports are to be.
-        sr_ids: the framework's ids of the requests.
-        replay: try records again that wait for a person.
-        dry_run: say what would happen, and change nothing anywhere.
-    """
-    policy = QualityPolicy.read()
-    sweep = await asyncio.to_thread(SweepBacklog, qms.ledger, SWEEP)
-    requests, missing = await framework.aservice_requests(sr_ids)
-    if not dry_run:
-        await sweep.begin(requests, missing.deleted)
-    batches = await gather_bounded([_read(framework, qms, request, anew=replay) for request in requests], limit=2)
-    known = await qms.anc_ids({execution_id for batch in batches for execution_id in batch.earlier})
-    protocols = await framework.aprotocols() if any(batch.due for batch in batches) else {}
-    passing = {name for batch in batches for name in batch.passing}
-    doubtful = await asyncio.to_thread(qms.ledger.in_doubt, qms.system, "nc", passing | set(known))
-    certain = {name: nc_id for name, nc_id in known.items() if name not in doubtful}
-    steps = _Reporting(qms, policy, protocols, batches, certain, dict(known))
-    report = await steps.run(replay=replay, dry_run=dry_run)
-    report.notes += [note for batch in batches for note in _notes(batch, known)]
-    report.notes += [note for batch in batches for note in batch.listed.notes(batch.request)]
-    missing.add_to(report)
-    if not dry_run:
-        await asyncio.to_thread(_keep, qms, batches, report.outcomes, doubtful)
-        waiting = {outcome.key for outcome in report.not_in_effect()} | doubtful
-        done = {batch.request.sr_number for batch in batches if report.error is None and batch.is_done(waiting)}
-        await sweep.settle(requests, done)
-    report.add(outcome for batch in batches for outcome in (*batch.unread.values(), *batch.unchanged(known)))
-    uncertain = sorted(passing & doubtful)
-    report.add(Outcome(name, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT) for name in uncertain)
-    return report
-
-
 @dataclass
-class _Batch:
-    """The completed executions of one service request.
+class _JudgedRequest:
+    """The completed executions of one service request, judged.
 
     Attributes:
-        request: the service request.
-        listed: what the framework lists of it.
-        unread: the outcomes of those that could not be read, by execution.
-        settled: what the ledger remembers of their rows.
-        reported: what it remembers of the facts of their reports.
+        completed: the executions, as they were read.
+        reported: the facts of their reports, as the ledger remembers them.
         earlier: for each of them those before it of the same protocol on the same module, the latest first.
-        read: those that were read this time, with their judgements.
+        judged: those that were read this time, with their judgements.
         repeated: those whose report was written from the same facts already.
         unlinked: retests whose earlier report isn't in effect yet, so that they can't refer to it.
     """
 
-    request: ServiceRequest
-    listed: Listed
-    unread: Mapping[str, Outcome]
-    settled: ExecutionCheckpoint
+    completed: CompletedExecutions
     reported: NcInputCache
     earlier: Mapping[str, Sequence[str]]
-    read: Mapping[str, tuple[Execution, Judgement]]
+    judged: Mapping[str, tuple[Execution, Judgement]]
     repeated: set[str] = field(default_factory=set)
     unlinked: set[str] = field(default_factory=set)
 
     @property
     def due(self) -> list[str]:
         """Executions to be reported, or to wait because they can't be judged."""
-        return [name for name, (_, judgement) in self.read.items() if judgement.failed or judgement.problem]
+        return [name for name, (_, judgement) in self.judged.items() if judgement.failed or judgement.problem]
 
     @property
     def passing(self) -> list[str]:
         """Executions that were read and pass."""
-        return [name for name, (_, judgement) in self.read.items() if judgement.passes]
+        return [name for name, (_, judgement) in self.judged.items() if judgement.passes]
 
     @property
-    def skipped(self) -> list[str]:
-        """Executions that weren't read because they are settled."""
-        return [name for name in self.earlier if name not in self.read and name not in self.unread]
+    def unread(self) -> set[str]:
+        """Executions that could not be read."""
+        return {outcome.key for outcome in self.completed.unread}
 
-    def is_done(self, waiting: AbstractSet[str]) -> bool:
-        """Say whether nothing of the request waits, nor is waited for although it is closed.
-
-        Args:
-            waiting: executions whose reports are not in effect, or of which nobody knows.
-        """
-        complete = not self.unlinked and not self.unread and not self.listed.under_way
-        return complete and waiting.isdisjoint(self.earlier)
-
-    def unchanged(self, known: Mapping[str, str]) -> list[Outcome]:
-        """Return the outcomes of the reports of which there is nothing to be sent."""
-        same = sorted({*self.skipped, *self.repeated})
-        return [Outcome(name, Result.UNCHANGED, known[name]) for name in same if name in known]
+    def unchanged(self, known: Mapping[str, str]) -> Iterator[Outcome]:
+        """Give the outcomes of the reports of which there is nothing to be sent."""
+        for name in sorted(self.completed.settled | self.repeated):
+            if name in known:
+                yield Outcome(name, Result.UNCHANGED, known[name])
 
 
-async def _read(framework: FrameworkClient, qms: QMSClient, request: ServiceRequest, *, anew: bool) -> _Batch:
-    """Read the completed executions of a request but for those that are settled."""
-    number, contract = request.sr_number, qms.contract.digest
-    settled = await asyncio.to_thread(ExecutionCheckpoint, qms.ledger, f"qms/nc/{number}", contract, anew=anew)
-    reported = await asyncio.to_thread(NcInputCache, qms.ledger, f"qms/nc_facts/{number}")
-    listed = await list_complete(framework, request)
-    unsettled = [each.raw for each in listed.complete if not settled.has(each.raw)]
-    executions, unread = await framework.aall_with_results(unsettled)
-    earlier = earlier_tests(listed.complete)
-    judged = {each.execution_id: (each, judge(each)) for each in executions}
-    return _Batch(
-        request, listed, {each.key: each for each in (*listed.unread, *unread)}, settled, reported, earlier, judged
-    )
+class ReportNonConformances(Step[QMSClient, Report]):
+    """Report every completed execution of the service requests that failed; nothing here ever closes a report.
 
-
-@dataclass
-class _Reporting:
-    """Reports failed executions, each retest after the test that it refers to.
-
-    Args:
-        qms: where the reports are to be.
-        policy: the laboratory's rules.
-        protocols: by identifier.
-        batches: the executions.
-        certain: ids of the reports of which surely no other version is in effect, by execution.
-        nc_ids: ids of all known reports; those that are made are added.
+    An execution that is neither a clear PASS nor a FAIL is noted for a person. A report whose execution has changed is
+    changed; one whose execution passes after all stays, and is noted. Other rules apply to later reports only. Each
+    retest is reported after the test that it refers to. A closed request is finished when all its executions have
+    ended and every report is in effect.
     """
 
-    qms: QMSClient
-    policy: QualityPolicy
-    protocols: Mapping[str, Mapping[str, Any]]
-    batches: Sequence[_Batch]
-    certain: Mapping[str, str]
-    nc_ids: dict[str, str]
+    sweep = SWEEP
+    executions = "COMPLETE"
+    begins = True
 
-    async def run(self, *, replay: bool, dry_run: bool) -> Report:
+    def states(self) -> Sequence[str]:
+        """Return the states from the first execution on."""
+        return UNDER_TEST
+
+    async def carry(self) -> Report:
+        """Report the executions that aren't settled."""
+        self._policy = QualityPolicy.read()
+        self._parts: list[_JudgedRequest] = await gather_bounded(
+            [self._read(request) for request in self.requests], limit=2
+        )
+        self._by_number = {part.completed.request.sr_number: part for part in self._parts}
+        self._protocols = await self.framework.aprotocols() if any(part.due for part in self._parts) else {}
+        known = await self.client.anc_ids(self._names("earlier"))
+        passing = self._names("passing")
+        arguments = (self.client.system, KIND, passing | known.keys())
+        self._doubtful: AbstractSet[str] = await asyncio.to_thread(self.ledger.in_doubt, *arguments)
+        self._nc_ids = dict(known)
+        self._certain = known.keys() - self._doubtful
+        report = await self._report_in_rounds()
+        self._outcomes = list(report.outcomes)
+        for part in self._parts:
+            report.notes += _notes(part, known)
+            report.add(part.completed.unread)
+            report.add(part.unchanged(known))
+        for part in self._parts:
+            report.notes += part.completed.notes()
+        for name in sorted(passing & self._doubtful):
+            report.add([Outcome(name, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT)])
+        return report
+
+    async def _read(self, request: ServiceRequest) -> _JudgedRequest:
+        """Read the completed executions of a request but for those that are settled, and judge them."""
+        number = request.sr_number
+        contract = self.client.contract.digest
+        checkpoint = await asyncio.to_thread(
+            ExecutionCheckpoint, self.ledger, f"qms/nc/{number}", contract, anew=self.replay
+        )
+        reported = await asyncio.to_thread(NcInputCache, self.ledger, f"qms/nc_facts/{number}")
+        completed = await read_completed(self.framework, request, checkpoint)
+        judged = {execution.execution_id: (execution, judge(execution)) for execution in completed.read}
+        return _JudgedRequest(completed, reported, earlier_tests(completed.listed.complete), judged)
+
+    def _names(self, of: str) -> set[str]:
+        names: set[str] = set()
+        for part in self._parts:
+            names.update(getattr(part, of))
+        return names
+
+    async def _report_in_rounds(self) -> Report:
         """Report round by round; all but retests are in the first one."""
         rounds = self._rounds()
-        report = Report("create_nc_report", self.qms.system, self.qms.config.provider, dry_run=dry_run)
-        for place in sorted(rounds) or [0]:
-            records = [
-                self._record(batch, execution_id, earlier)
-                for batch, execution_id in rounds[place]
-                if not self._repeats(batch, execution_id, earlier := self._earlier(batch, execution_id))
-            ]
-            made = await self.qms.aexchange("create_nc_report", records, replay=replay, dry_run=dry_run)
-            report.add(made.outcomes)
-            report.error = made.error
-            if made.error is not None:
+        report = self.report("create_nc_report")
+        for place in sorted(rounds):
+            records: list[Record] = []
+            for part, execution_id in rounds[place]:
+                earlier = self._earlier(part, execution_id)
+                if not self._repeats(part, execution_id, earlier):
+                    records.append(self._record(part, execution_id, earlier))
+            for outcome in await self.exchange_into(report, records):
+                if outcome.result.in_effect and outcome.external_id:
+                    self._nc_ids[outcome.key] = outcome.external_id
+            if report.error is not None:
                 break
-            self.nc_ids |= {key: nc_id for key, nc_id in made.external_ids().items() if nc_id}
         report.close()
         return report
 
-    def _rounds(self) -> Mapping[int, list[tuple[_Batch, str]]]:
-        rounds: dict[int, list[tuple[_Batch, str]]] = defaultdict(list)
-        for batch in self.batches:
-            due = set(batch.due)
-            for execution_id in batch.due:
-                before = sum(name in due for name in batch.earlier.get(execution_id, ()))
-                rounds[before].append((batch, execution_id))
+    def _rounds(self) -> Mapping[int, list[tuple[_JudgedRequest, str]]]:
+        rounds: dict[int, list[tuple[_JudgedRequest, str]]] = defaultdict(list)
+        for part in self._parts:
+            due = set(part.due)
+            for execution_id in part.due:
+                before = due.intersection(part.earlier.get(execution_id, ()))
+                rounds[len(before)].append((part, execution_id))
         return rounds
 
-    def _earlier(self, batch: _Batch, execution_id: str) -> EarlierReport | None:
+    def _earlier(self, part: _JudgedRequest, execution_id: str) -> EarlierReport | None:
         """Return the report that a retest refers to, and note where it isn't made yet."""
-        before = batch.earlier.get(execution_id, ())
-        if any(name in batch.unread or (name in batch.due and name not in self.nc_ids) for name in before):
-            batch.unlinked.add(execution_id)
-        return next((EarlierReport(name, self.nc_ids[name]) for name in before if name in self.nc_ids), None)
+        before = part.earlier.get(execution_id, ())
+        if any(name in part.unread or (name in part.due and name not in self._nc_ids) for name in before):
+            part.unlinked.add(execution_id)
+        for name in before:
+            if name in self._nc_ids:
+                return EarlierReport(name, self._nc_ids[name])
+        return None
 
-    def _repeats(self, batch: _Batch, execution_id: str, earlier: EarlierReport | None) -> bool:
+    def _repeats(self, part: _JudgedRequest, execution_id: str, earlier: EarlierReport | None) -> bool:
         """Say whether a report is in effect that was written from the same facts, perhaps under other rules."""
-        raw = batch.read[execution_id][0].raw
-        facts = {name: said for name, said in raw.items() if name != "updated_at"}
-        same = batch.reported.has(execution_id, {**facts, "earlier": list(earlier or ())})
-        if same and execution_id in self.certain:
-            batch.repeated.add(execution_id)
-        return execution_id in batch.repeated
+        facts = {**part.judged[execution_id][0].raw, "earlier": list(earlier or ())}
+        facts.pop("updated_at", None)
+        same = part.reported.has(execution_id, facts)
+        if same and execution_id in self._certain:
+            part.repeated.add(execution_id)
+        return execution_id in part.repeated
 
-    def _record(self, batch: _Batch, execution_id: str, earlier: EarlierReport | None) -> Record:
-        execution, judgement = batch.read[execution_id]
-        protocol = self.protocols.get(execution.protocol_id)
-        return nonconformance_record(execution, batch.request, protocol, judgement, self.policy, earlier)
+    def _record(self, part: _JudgedRequest, execution_id: str, earlier: EarlierReport | None) -> Record:
+        execution, judgement = part.judged[execution_id]
+        protocol = self._protocols.get(execution.protocol_id)
+        request = part.completed.request
+        return nonconformance_record(execution, request, protocol, judgement, self._policy, earlier)
+
+    def is_done(self, request: ServiceRequest) -> bool:
+        """Say whether nothing of a request waits, nor is waited for although it is closed."""
+        part = self._by_number[request.sr_number]
+        in_effect = self.waiting.isdisjoint(part.earlier) and self._doubtful.isdisjoint(part.earlier)
+        return in_effect and not part.unlinked and part.completed.may_be_finished
+
+    async def remember(self) -> None:
+        """Remember which executions are settled, then how far the requests are."""
+        await asyncio.to_thread(self._keep)
+        await super().remember()
+
+    def _keep(self) -> None:
+        """Remember the settled executions; one that waited, and is as it was or passes now, waits no more."""
+        for part in self._parts:
+            done = [name for name in (*part.passing, *part.repeated) if name not in self._doubtful]
+            self.ledger.release(self.client.system, KIND, done, owner=self.client.owner, automatic=True)
+            linked = [outcome for outcome in self._outcomes if outcome.key not in part.unlinked]
+            part.completed.checkpoint.keep(linked, also=[*done, *part.completed.settled])
+            part.reported.keep(self._outcomes)
 
 
-def _notes(batch: _Batch, known: Mapping[str, str]) -> list[str]:
-    """Say what a person should look at."""
+def _notes(part: _JudgedRequest, known: Mapping[str, str]) -> list[str]:
+    """Say which executions a person should look at, and why."""
     notes = []
-    for execution_id, (execution, judgement) in batch.read.items():
+    for execution_id, (execution, judgement) in part.judged.items():
         what = f"execution {execution_id} ({execution.protocol_id} on {execution.serial_number})"
         if judgement.remark:
             fate = "reported; correct one of them" if judgement.failed else "no non-conformance; please review"
             notes.append(f"{what}: {judgement.remark}; {fate}")
         elif judgement.passes:
-            notes += _still_open(batch, execution_id, what, known)
+            notes += _still_open(part, execution_id, what, known)
     return notes
 
 
-def _still_open(batch: _Batch, execution_id: str, what: str, known: Mapping[str, str]) -> list[str]:
+def _still_open(part: _JudgedRequest, execution_id: str, what: str, known: Mapping[str, str]) -> list[str]:
     if execution_id in known:
         return [f"{what} passes now; its non-conformance {known[execution_id]} stays until a person closes it"]
-    before = next((name for name in batch.earlier.get(execution_id, ()) if name in known), None)
-    if before is None:
-        return []
-    return [f"{what}, a retest, passes; the non-conformance {known[before]} of execution {before} stays as it is"]
+    for before in part.earlier.get(execution_id, ()):
+        if before in known:
+            nc = f"the non-conformance {known[before]} of execution {before}"
+            return [f"{what}, a retest, passes; {nc} stays as it is"]
+    return []
 
 
-def _keep(qms: QMSClient, batches: Iterable[_Batch], outcomes: Sequence[Outcome], doubtful: AbstractSet[str]) -> None:
-    """Remember what is settled; what waited for a person, and is as it was before or passes now, waits no more."""
-    for batch in batches:
-        done = [name for name in (*batch.passing, *batch.repeated) if name not in doubtful]
-        qms.ledger.release(qms.system, "nc", done, owner=qms.owner, automatic=True)
-        linked = [outcome for outcome in outcomes if outcome.key not in batch.unlinked]
-        batch.settled.keep(linked, also=[*done, *batch.skipped])
-        batch.reported.keep(outcomes)
+report_non_conformances = ReportNonConformances.over

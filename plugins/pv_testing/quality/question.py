@@ -8,23 +8,23 @@ from typing import Any
 
 from pv_testing.quality.capa_texts import strata, usual
 from pv_testing.quality.charts import CHARTS
-from pv_testing.quality.finding import Finding
+from pv_testing.quality.finding import CapaFinding
 
 MOST_ROWS = 20
 UNKNOWN = "not known yet"
 _ACTIVE = re.compile(r"([\\`*_\[\]<>|#!~])")
 
 
-def subject(finding: Finding) -> str:
+def subject(finding: CapaFinding) -> str:
     """Return the question in one line."""
     return f"Raise CAPA {finding.key}? {finding.modules} modules failed in {finding.window_days} days."
 
 
-def body(finding: Finding, charts: str) -> str:
+def body(finding: CapaFinding, charts: str) -> str:
     """Return the question's body in Markdown.
 
     Args:
-        finding: what was found.
+        finding: to be decided on.
         charts: the address below which the finding's charts are.
     """
     pictures = " ".join(f"[![{name}]({charts}/{name})]({charts}/{name})" for name in CHARTS)
@@ -38,7 +38,7 @@ def body(finding: Finding, charts: str) -> str:
             _table(("field", "value"), _capa(finding)),
             f"### Failed executions ({finding.failures})",
             _executions(finding),
-            f"Finding {finding.digest}. What you approve is exactly what is created.",
+            f"CapaFinding {finding.digest}. What you approve is exactly what is created.",
         ]
     )
 
@@ -49,11 +49,13 @@ def plain(text: str) -> str:
 
 
 def _table(heads: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    lines = [heads, ["---"] * len(heads), *([plain(str(cell)) for cell in row] for row in rows)]
+    lines = [heads, ["---"] * len(heads)]
+    for row in rows:
+        lines.append([plain(str(cell)) for cell in row])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _numbers(finding: Finding) -> list[tuple[str, str, str]]:
+def _numbers(finding: CapaFinding) -> list[tuple[str, str, str]]:
     signal = finding.signal
     rate = f"{finding.failed / finding.tested:.1%}"
     known = f"{signal.usual_rate:.1%}" if signal.known else UNKNOWN
@@ -73,7 +75,7 @@ def _numbers(finding: Finding) -> list[tuple[str, str, str]]:
     ]
 
 
-def _capa(finding: Finding) -> list[tuple[str, str]]:
+def _capa(finding: CapaFinding) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), _value(value)) for name, value in finding.capa.items()]
 
 
@@ -83,8 +85,10 @@ def _value(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
-def _executions(finding: Finding) -> str:
+def _executions(finding: CapaFinding) -> str:
     columns = ("execution_id", "sr_number", "module", "completed_at", "criteria", "equipment")
-    shown = [[row[column] for column in columns] for row in finding.executions[:MOST_ROWS]]
+    shown: list[list[str]] = []
+    for row in finding.executions[:MOST_ROWS]:
+        shown.append([row[column] for column in columns])
     more = finding.failures - len(shown)
     return _table([column.replace("_", " ") for column in columns], shown) + (f"\n\nand {more} more" if more else "")

@@ -14,7 +14,15 @@ from typing import Any
 
 from pv_testing.core.errors import DataError
 from pv_testing.core.records import Record
-from pv_testing.domain.evidence import Instrument, read_conditions, read_day, read_instruments, spelled, with_unit
+from pv_testing.domain.evidence import (
+    ExecutionCondition,
+    Instrument,
+    read_conditions,
+    read_day,
+    read_instruments,
+    spelled,
+    with_unit,
+)
 from pv_testing.domain.reading import text
 from pv_testing.domain.records import Criterion, Execution, ServiceRequest
 from pv_testing.quality.judgement import Judgement, failed_criteria
@@ -59,7 +67,7 @@ def nonconformance_record(
     problem = judgement.problem or _problem(execution)
     if problem is not None:
         return Record(execution.execution_id, {**data, "said": repr(execution.raw.get("results"))}, problem)
-    evidence = Evidence.of(execution, policy)
+    evidence = FailureEvidence.of(execution, policy)
     category = text((protocol or {}).get("category"))
     return Record(
         execution.execution_id,
@@ -82,7 +90,7 @@ def _problem(execution: Execution) -> DataError | None:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class FailureEvidence:
     """What speaks of a failure, as lines for people.
 
     Attributes:
@@ -100,22 +108,18 @@ class Evidence:
     near: Sequence[str]
 
     @classmethod
-    def of(cls, execution: Execution, policy: QualityPolicy) -> Evidence:
+    def of(cls, execution: Execution, policy: QualityPolicy) -> FailureEvidence:
         """Gather what an execution says.
 
         Raises:
-            DataError: nobody has said what the verdict on a criterion means.
+            DataError: the verdict on a criterion is an unknown word.
         """
         criteria = failed_criteria(execution)
         overdue, near = _calibrations(execution, policy)
         return cls(
             criteria=criteria,
             failures=[_failure(criterion, execution) for criterion in criteria],
-            conditions=[
-                f"{c.name} was {c.actual or 'not recorded'}{_wanted(c.target, c.tolerance)}"
-                for c in read_conditions(execution)
-                if c.compliant is False
-            ],
+            conditions=[_condition(each) for each in read_conditions(execution) if each.compliant is False],
             overdue=overdue,
             near=near,
         )
@@ -125,14 +129,17 @@ class Evidence:
         return [*self.conditions, *self.overdue]
 
     def proposal(self, policy: QualityPolicy, protocol_id: str, category: str) -> str:
-        """Return what is proposed, from the configuration alone."""
+        """Return the proposed action, from the configuration alone."""
         actions = policy.corrective_actions
-        also = [(self.conditions, actions.conditions), (self.overdue, actions.calibration)]
-        return " ".join([actions.of(protocol_id, category), *(words for lines, words in also if lines and words)])
+        proposals = [actions.of(protocol_id, category)]
+        for lines, action in ((self.conditions, actions.conditions), (self.overdue, actions.calibration)):
+            if lines and action:
+                proposals.append(action)
+        return " ".join(proposals)
 
 
-def immediate_cause(evidence: Evidence) -> str:
-    """Return what failed, and that nobody has looked for the reason yet."""
+def immediate_cause(evidence: FailureEvidence) -> str:
+    """Return what failed, and that the reason is still to be looked for."""
     failures = "; ".join(evidence.failures) or "the verdict on the execution is FAIL, no criterion is named"
     return f"{failures}. {TO_BE_DETERMINED}"
 
@@ -141,7 +148,7 @@ def describe(
     execution: Execution,
     request: ServiceRequest,
     name: str,
-    evidence: Evidence,
+    evidence: FailureEvidence,
     remark: str,
     earlier: EarlierReport | None,
 ) -> str:
@@ -170,7 +177,8 @@ def _section(title: str, lines: Iterable[str]) -> str:
 
 
 def _failure(criterion: Criterion, execution: Execution) -> str:
-    measurement = next((m for m in execution.measurements if m.parameter == criterion.parameter), None)
+    measurements = {each.parameter: each for each in reversed(execution.measurements)}
+    measurement = measurements.get(criterion.parameter)
     measured = criterion.raw.get("measured")
     if measured is None and measurement is not None:
         measured = measurement.value
@@ -180,6 +188,11 @@ def _failure(criterion: Criterion, execution: Execution) -> str:
     return f"{criterion.parameter}: measured {value}, expected {expected or 'not recorded'}" + (
         f", tolerance {tolerance}" if tolerance else ""
     )
+
+
+def _condition(condition: ExecutionCondition) -> str:
+    wanted = _wanted(condition.target, condition.tolerance)
+    return f"{condition.name} was {condition.actual or 'not recorded'}{wanted}"
 
 
 def _wanted(target: str, tolerance: str) -> str:

@@ -33,11 +33,13 @@ def earlier_tests(executions: Iterable[Execution]) -> dict[str, tuple[str, ...]]
     for execution in executions:
         module = execution.serial_number or f"of execution {execution.execution_id}"
         groups[execution.protocol_id, module].append(execution)
-    found: dict[str, tuple[str, ...]] = {}
+    earlier: dict[str, tuple[str, ...]] = {}
     for group in groups.values():
-        ids = [execution.execution_id for execution in sorted(group, key=_order)]
-        found.update({execution_id: tuple(reversed(ids[:place])) for place, execution_id in enumerate(ids)})
-    return found
+        before: tuple[str, ...] = ()
+        for execution in sorted(group, key=_order):
+            earlier[execution.execution_id] = before
+            before = (execution.execution_id, *before)
+    return earlier
 
 
 def _order(execution: Execution) -> tuple[str, int, str]:

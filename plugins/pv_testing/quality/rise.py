@@ -16,7 +16,7 @@ LOOKS_A_WINDOW = 10
 CHART_ALPHA = 0.00135
 
 
-class Comparison(NamedTuple):
+class RateComparison(NamedTuple):
     """One protocol in the window and in the baseline; a module counts once in each.
 
     Attributes:
@@ -32,7 +32,7 @@ class Comparison(NamedTuple):
     usually_tested: int
 
 
-def probability(comparisons: Iterable[Comparison]) -> float:
+def probability(comparisons: Iterable[RateComparison]) -> float:
     """Return how probable so many failures, or more, are while nothing has changed.
 
     Args:

@@ -3,76 +3,70 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from itertools import chain
 
 from pv_testing.core import keys
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Record
+from pv_testing.domain.records import ServiceRequest
 from pv_testing.domain.status import STATES
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.lims import LIMSClient
-from pv_testing.ledger import State
+from pv_testing.ledger import Entry, State
 from pv_testing.samples.records import sample_records, shortfalls
-from pv_testing.workflow.confirmed import without_confirmed
-from pv_testing.workflow.sweep_backlog import SweepBacklog
+from pv_testing.workflow.step import Step
 
 SWEEP = "lims/samples"
 KIND = "sample"
 
 
-async def create_samples(
-    framework: FrameworkClient,
-    lims: LIMSClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-) -> Report:
+class CreateSamples(Step[LIMSClient, Report]):
     """Create one sample for each module of the service requests that has a serial number.
 
-    A request that is closed meanwhile is finished when every sample of it is in effect.
-
-    Args:
-        framework: where the requests are.
-        lims: where the samples are to be.
-        sr_ids: the framework's ids of the requests; one that has been deleted is noted, nothing downstream is.
-        replay: try records again that wait for a person.
-        dry_run: say what would happen, and change nothing anywhere.
+    A closed request is finished when every sample of it is in effect.
     """
-    memory = await asyncio.to_thread(SweepBacklog, lims.ledger, SWEEP)
-    requests, missing = await framework.aservice_requests(sr_ids)
-    by_request = {each.sr_number: sample_records(each) for each in requests if each.status in STATES}
-    wanted = [record for of in by_request.values() for record in of]
-    records, confirmed = await asyncio.to_thread(without_confirmed, lims.ledger, lims.system, KIND, wanted)
-    report = await lims.aexchange("create_sample", records, replay=replay, dry_run=dry_run)
-    report.add(confirmed)
-    report.notes += shortfalls(requests)
-    report.notes += await asyncio.to_thread(_no_longer_listed, lims, by_request, keep=not dry_run)
-    missing.add_to(report)
-    if not dry_run:
-        waiting = {outcome.key for outcome in report.not_in_effect()}
-        behind = {number for number, of in by_request.items() if any(record.key in waiting for record in of)}
-        done = {each.sr_number for each in requests if report.error is None and each.sr_number not in behind}
-        await memory.settle(requests, done, missing.deleted)
-    return report
 
+    sweep = SWEEP
 
-def _no_longer_listed(lims: LIMSClient, by_request: Mapping[str, Sequence[Record]], *, keep: bool) -> list[str]:
-    """Say which samples are in the LIMS although their request lists the module no longer; a person cancels them there.
+    async def carry(self) -> Report:
+        """Create the samples, and note what a request announces otherwise or lists no longer."""
+        self._records = {each.sr_number: sample_records(each) for each in self.requests if each.status in STATES}
+        report = await self.exchange_unconfirmed("create_sample", chain.from_iterable(self._records.values()))
+        report.notes += shortfalls(self.requests)
+        report.notes += await asyncio.to_thread(self._no_longer_listed)
+        return report
 
-    What had no serial number of its own, and is listed with one by now, waits for a person no more.
-    """
-    notes: list[str] = []
-    for number, records in by_request.items():
+    def is_done(self, request: ServiceRequest) -> bool:
+        """Say whether no sample of a request waits."""
+        return self.waiting.isdisjoint(record.key for record in self._records.get(request.sr_number, ()))
+
+    def _no_longer_listed(self) -> list[str]:
+        """Say which samples are in the LIMS although their request lists the module no longer; a person cancels them.
+
+        A module that had no serial number of its own, and is listed with one by now, waits for a person no more.
+        """
+        notes: list[str] = []
+        for number, records in self._records.items():
+            renamed: list[str] = []
+            for entry in self._other_entries(number, records):
+                if entry.state is State.CONFIRMED:
+                    remedy = f"cancel sample {entry.external_id} in the LIMS"
+                    notes.append(f"{entry.key}: the request lists it no longer; {remedy}")
+                if entry.code in {Reason.SERIAL_MISSING, Reason.SERIAL_DUPLICATE}:
+                    renamed.append(entry.key)
+            if not self.dry_run:
+                self.ledger.release(self.client.system, KIND, renamed, owner=self.client.owner, automatic=True)
+        return notes
+
+    def _other_entries(self, number: str, records: Sequence[Record]) -> Iterable[Entry]:
+        """Give what the ledger has of a request's samples beside those of the modules that it lists."""
         listed = {record.key for record in records}
         own = keys.prefix(keys.compose(number))
-        entries = lims.ledger.entries(lims.system, KIND, [State.CONFIRMED, State.QUARANTINED], prefix=own)
-        # What has more parts is another request's, from before keys were escaped.
-        others = [entry for entry in entries if entry.key not in listed and len(keys.split(entry.key)) == 2]
-        there = [entry for entry in others if entry.state is State.CONFIRMED]
-        notes += [f"{e.key}: the request lists it no longer; cancel sample {e.external_id} in the LIMS" for e in there]
-        if keep:
-            gone = [entry.key for entry in others if entry.code in {Reason.SERIAL_MISSING, Reason.SERIAL_DUPLICATE}]
-            lims.ledger.release(lims.system, KIND, gone, owner=lims.owner, automatic=True)
-    return notes
+        for entry in self.ledger.entries(self.client.system, KIND, [State.CONFIRMED, State.QUARANTINED], prefix=own):
+            # A key of more parts is another request's, from before keys were escaped.
+            if entry.key not in listed and len(keys.split(entry.key)) == 2:
+                yield entry
+
+
+create_samples = CreateSamples.over

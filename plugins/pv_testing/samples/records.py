@@ -47,8 +47,9 @@ def _record(request: ServiceRequest, module: Module, place: int, times: Counter[
 
 
 def shortfalls(requests: Iterable[ServiceRequest]) -> list[str]:
-    """Say which requests list fewer or more modules than they announce, or announce nobody knows how many."""
-    return [said for request in requests if (said := _shortfall(request))]
+    """Say which requests list fewer or more modules than they announce, or announce no number that can be read."""
+    notes = [_shortfall(request) for request in requests]
+    return [note for note in notes if note]
 
 
 def _shortfall(request: ServiceRequest) -> str:

@@ -40,7 +40,7 @@ def result_record(execution: Execution, protocol: Mapping[str, Any] | None, sr_n
         if not execution.measurements:
             raise DataError("the execution is complete but has no measurements", code="MEASUREMENTS_MISSING")
         decided, _ = verdicts(execution)
-        data["measurements"] = [_measurement(m, decided[m.parameter]) for m in execution.measurements]
+        data["measurements"] = [_measurement(each, decided[each.parameter]) for each in execution.measurements]
     except DataError as error:
         return Record(execution.execution_id, {**data, "said": repr(execution.measurements)}, error)
     return Record(execution.execution_id, data)
@@ -48,8 +48,10 @@ def result_record(execution: Execution, protocol: Mapping[str, Any] | None, sr_n
 
 def operator_name(operator: Mapping[str, Any]) -> str:
     """Return the operator's name, else the e-mail address, else the id: a person is never left out silently."""
-    names = (operator.get(name) for name in ("name", "full_name", "email", "id"))
-    return str(next((name for name in names if name), ""))
+    for field in ("name", "full_name", "email", "id"):
+        if operator.get(field):
+            return str(operator[field])
+    return ""
 
 
 def _measurement(measurement: Measurement, status: QualityStatus) -> dict[str, Any]:

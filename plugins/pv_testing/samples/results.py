@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pv_testing.core.concurrency import together
@@ -14,95 +13,69 @@ from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.samples import sample_key
 from pv_testing.exchange.report import Report
-from pv_testing.integrations.framework import FrameworkClient, gather_bounded
+from pv_testing.integrations.framework import gather_bounded
 from pv_testing.integrations.lims import LIMSClient
 from pv_testing.samples.result_sets import result_record
-from pv_testing.workflow.confirmed import without_confirmed
 from pv_testing.workflow.execution_checkpoint import ExecutionCheckpoint
-from pv_testing.workflow.executions import Listed, list_complete
-from pv_testing.workflow.sweep_backlog import SweepBacklog
+from pv_testing.workflow.executions import CompletedExecutions, read_completed
+from pv_testing.workflow.selection import UNDER_TEST
+from pv_testing.workflow.step import Step
 
 SWEEP = "lims/results"
 
 
-async def upload_results(
-    framework: FrameworkClient,
-    lims: LIMSClient,
-    sr_ids: Iterable[int],
-    *,
-    replay: bool = False,
-    dry_run: bool = False,
-) -> Report:
+class UploadResults(Step[LIMSClient, Report]):
     """Upload the results of every completed execution of the service requests; changed ones become amendments.
 
-    Args:
-        framework: where the executions are.
-        lims: where the result sets are to be.
-        sr_ids: the framework's ids of the requests.
-        replay: try records again that wait for a person.
-        dry_run: say what would happen, and change nothing anywhere.
-    """
-    sweep = await asyncio.to_thread(SweepBacklog, lims.ledger, SWEEP)
-    requests, missing = await framework.aservice_requests(sr_ids)
-    contract = lims.rules
-    if not dry_run:
-        await sweep.begin(requests, missing.deleted)
-    names = [f"lims/result/{request.sr_number}" for request in requests]
-    memory = [await asyncio.to_thread(ExecutionCheckpoint, lims.ledger, name, contract, anew=replay) for name in names]
-    protocols, users = await together(framework.aprotocols(), framework.ausers())
-    work = zip(requests, memory, strict=True)
-    read = await gather_bounded([_part(framework, request, settled) for request, settled in work], limit=2)
-    pairs = [(part.request, named(run, users)) for part in read for run in part.executions]
-    sample_ids = await lims.asample_ids({sample_key(r.sr_number, e.serial_number) for r, e in pairs})
-    wanted, orphans = _records(pairs, protocols, sample_ids)
-    kind = lims.contract.operation("upload_results").kind
-    records, confirmed = await asyncio.to_thread(without_confirmed, lims.ledger, lims.system, kind, wanted)
-    report = await lims.aexchange("upload_results", records, replay=replay, dry_run=dry_run)
-    report.add([*orphans, *confirmed])
-    for part in read:
-        report.add([*part.unread, *(Outcome(execution_id, Result.UNCHANGED) for execution_id in sorted(part.settled))])
-        report.notes += part.listed.notes(part.request)
-    missing.add_to(report)
-    if not dry_run:
-        for settled in memory:
-            await asyncio.to_thread(settled.keep, report.outcomes)
-        waiting = {outcome.key for outcome in report.not_in_effect()}
-        done = {part.request.sr_number for part in read if report.error is None and part.is_done(waiting)}
-        await sweep.settle(requests, done)
-    return report
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The completed executions of one service request.
-
-    Attributes:
-        request: the service request.
-        listed: what the framework lists of it.
-        executions: those that were read this time.
-        unread: the outcomes of those that could not be read.
-        settled: those whose results are in effect, so that they weren't read.
+    A closed request is finished when all its executions have ended and every result set is in effect.
     """
 
-    request: ServiceRequest
-    listed: Listed
-    executions: Sequence[Execution]
-    unread: Sequence[Outcome]
-    settled: AbstractSet[str]
+    sweep = SWEEP
+    executions = "COMPLETE"
+    begins = True
 
-    def is_done(self, waiting: AbstractSet[str]) -> bool:
-        """Say whether nothing of the request waits, nor is waited for although it is closed."""
-        read = {each.execution_id for each in self.executions}
-        return waiting.isdisjoint(read) and not self.unread and not self.listed.under_way
+    def states(self) -> Sequence[str]:
+        """Return the states from the first execution on."""
+        return UNDER_TEST
 
+    async def carry(self) -> Report:
+        """Upload the results of executions that aren't settled."""
+        protocols, users = await together(self.framework.aprotocols(), self.framework.ausers())
+        parts: list[CompletedExecutions]
+        parts = await gather_bounded([self._read(request) for request in self.requests], limit=2)
+        self._parts = {part.request.sr_number: part for part in parts}
+        pairs: list[tuple[ServiceRequest, Execution]] = []
+        for part in parts:
+            pairs += [(part.request, named(execution, users)) for execution in part.read]
+        sample_ids = await self.client.asample_ids(
+            {sample_key(request.sr_number, execution.serial_number) for request, execution in pairs}
+        )
+        records, orphans = _records(pairs, protocols, sample_ids)
+        self._report = report = await self.exchange_unconfirmed("upload_results", records)
+        report.add(orphans)
+        for part in parts:
+            report.add(part.unread)
+            report.add(Outcome(execution_id, Result.UNCHANGED) for execution_id in sorted(part.settled))
+            report.notes += part.notes()
+        return report
 
-async def _part(framework: FrameworkClient, request: ServiceRequest, settled: ExecutionCheckpoint) -> _Part:
-    """Read the executions of a request but for those that are settled, which are unchanged."""
-    listed = await list_complete(framework, request)
-    unsettled = [each.raw for each in listed.complete if not settled.has(each.raw)]
-    known = {each.execution_id for each in listed.complete} - {str(row["execution_id"]) for row in unsettled}
-    executions, unread = await framework.aall_with_results(unsettled)
-    return _Part(request, listed, executions, [*listed.unread, *unread], known)
+    async def _read(self, request: ServiceRequest) -> CompletedExecutions:
+        name = f"lims/result/{request.sr_number}"
+        checkpoint = await asyncio.to_thread(
+            ExecutionCheckpoint, self.ledger, name, self.client.rules, anew=self.replay
+        )
+        return await read_completed(self.framework, request, checkpoint)
+
+    def is_done(self, request: ServiceRequest) -> bool:
+        """Say whether nothing of a request waits, nor is waited for although it is closed."""
+        part = self._parts[request.sr_number]
+        return part.may_be_finished and self.waiting.isdisjoint(execution.execution_id for execution in part.read)
+
+    async def remember(self) -> None:
+        """Remember which executions are settled, then how far the requests are."""
+        for part in self._parts.values():
+            await asyncio.to_thread(part.checkpoint.keep, self._report.outcomes)
+        await super().remember()
 
 
 def _records(
@@ -110,6 +83,7 @@ def _records(
     protocols: Mapping[str, Mapping[str, Any]],
     sample_ids: Mapping[str, str],
 ) -> tuple[list[Record], list[Outcome]]:
+    """Return the records of executions, and the outcomes of those whose samples aren't in the LIMS yet."""
     records, orphans = [], []
     for request, execution in pairs:
         key = sample_key(request.sr_number, execution.serial_number)
@@ -130,3 +104,6 @@ def named(execution: Execution, users: Mapping[str, Mapping[str, Any]]) -> Execu
     """Return the execution with what the framework's users say of its operator, where it gave only an id."""
     user = users.get(str(execution.operator.get("id")))
     return execution if user is None else replace(execution, operator={**user, **execution.operator})
+
+
+upload_results = UploadResults.over

@@ -1,1 +1,1 @@
-"""What the steps of all slices share: which service requests are read, what was read before, what waits."""
+"""What the steps of all slices share, written once: which requests they take, have begun and have finished."""

@@ -2,8 +2,8 @@
 
 The framework stamps its rows with its own clock, which may differ from ours by any amount. Therefore nothing here
 compares the two: from the newest stamp that was seen, and from how long ago that was, follows an instant that the
-framework's clock has surely passed. Listings begin a little before such an instant, for a row may be stamped before it
-can be seen.
+framework's clock has surely passed. Listings begin a little before such an instant, because a row may be stamped before
+it can be seen.
 """
 
 from __future__ import annotations
@@ -61,9 +61,9 @@ class Place(NamedTuple):
             began: when the framework was first asked for it, on the ledger's clock.
             ended: when it was there.
         """
-        stamps = [stamp for row in rows if (stamp := stamp_of(row)) is not None]
-        known = [max(stamps) - (ended - began)] if stamps else []
-        known += [before.reached(began)] if before is not None else []
+        known = [stamp - (ended - began) for stamp in map(stamp_of, rows) if stamp is not None]
+        if before is not None:
+            known.append(before.reached(began))
         if not known:
             return None
         mark = min(max(known), began)
@@ -84,7 +84,7 @@ def offers(framework: FrameworkClient, listing: str) -> bool:
     return listing in operations and SINCE in operations[listing].call.query
 
 
-async def changed(framework: FrameworkClient, listing: str, since: float, **criteria: Any) -> list[Row] | None:
+async def changed_since(framework: FrameworkClient, listing: str, since: float, **criteria: Any) -> list[Row] | None:
     """Return the rows that have changed since an instant; ``None`` where the framework can't say that reliably.
 
     A deployment may leave the filter out of its contract, refuse it, or ignore it; the log says which.
@@ -121,7 +121,7 @@ def request_of(execution: Row) -> str:
 def has_turned(name: str, at: float, now: float, period: float) -> bool:
     """Whether what is done once in a period is due.
 
-    Each name has its own moment in the period, so that what is due is spread over it.
+    Each name has its own moment in the period, so that not all is due at once.
 
     Args:
         name: of what is done.

@@ -15,8 +15,8 @@ def without_confirmed(
 ) -> tuple[list[Record], list[Outcome]]:
     """Return the records to carry, and the outcomes of those with a problem that a person has confirmed.
 
-    The engine puts a record with a problem before a person again and again, for a posting that she has confirmed by
-    mistake must come back. Where only she can say that nothing is to be done, that would have no end.
+    The engine puts a record with a problem before a person again and again, because a posting that was confirmed by
+    mistake must come back. Where only a person can say that nothing is to be done, that would have no end.
 
     Args:
         ledger: knows what is confirmed.
@@ -25,8 +25,14 @@ def without_confirmed(
         records: all of them.
     """
     records = list(records)
-    refused = [Refused(each, each.problem).refusal for each in records if isinstance(each.problem, DataError)]
-    answers = ledger.peek(system, kind, [Claim(refusal.key, refusal.fingerprint) for refusal in refused])
-    known = {answer.key: answer.external_id for answer in answers if answer.decision is Decision.UNCHANGED}
-    outcomes = [Outcome(key, Result.UNCHANGED, external_id) for key, external_id in known.items()]
-    return [each for each in records if each.problem is None or each.key not in known], outcomes
+    claims: list[Claim] = []
+    for record in records:
+        if isinstance(record.problem, DataError):
+            refusal = Refused(record, record.problem).refusal
+            claims.append(Claim(refusal.key, refusal.fingerprint))
+    confirmed: dict[str, str] = {}
+    for answer in ledger.peek(system, kind, claims):
+        if answer.decision is Decision.UNCHANGED:
+            confirmed[answer.key] = answer.external_id
+    unconfirmed = [record for record in records if record.problem is None or record.key not in confirmed]
+    return unconfirmed, [Outcome(key, Result.UNCHANGED, external_id) for key, external_id in confirmed.items()]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pv_testing.core.errors import DataError
@@ -11,10 +13,11 @@ from pv_testing.domain.reading import read_execution, text
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import COMPLETE, ENDED
 from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.workflow.execution_checkpoint import ExecutionCheckpoint
 from pv_testing.workflow.sweep_backlog import CLOSED
 
 
-class Listed(NamedTuple):
+class ListedExecutions(NamedTuple):
     """What the framework lists of one service request.
 
     Attributes:
@@ -30,22 +33,77 @@ class Listed(NamedTuple):
 
     def notes(self, request: ServiceRequest) -> list[str]:
         """Say which executions keep a closed request from being finished."""
-        number = request.sr_number
-        return [
-            f"{number} is closed, but its execution {each} has not ended; it is waited for" for each in self.under_way
-        ]
+        closed = f"{request.sr_number} is closed"
+        return [f"{closed}, but its execution {each} has not ended; it is waited for" for each in self.under_way]
 
 
-async def list_complete(framework: FrameworkClient, request: ServiceRequest) -> Listed:
+@dataclass(frozen=True)
+class CompletedExecutions:
+    """The completed executions of one service request, of which those with settled records weren't read.
+
+    Attributes:
+        request: the service request.
+        listed: what the framework lists of it.
+        read: those that were read, with their results.
+        unread: the outcomes of those that could not be read.
+        settled: the ids of those whose records are in effect and whose rows haven't changed since.
+        checkpoint: what the ledger remembers of their rows.
+    """
+
+    request: ServiceRequest
+    listed: ListedExecutions
+    read: Sequence[Execution]
+    unread: Sequence[Outcome]
+    settled: AbstractSet[str]
+    checkpoint: ExecutionCheckpoint
+
+    @property
+    def may_be_finished(self) -> bool:
+        """Whether every row was read, and no execution of a closed request is waited for."""
+        return not self.unread and not self.listed.under_way
+
+    def notes(self) -> list[str]:
+        """Say which executions keep a closed request from being finished."""
+        return self.listed.notes(self.request)
+
+
+async def read_completed(
+    framework: FrameworkClient, request: ServiceRequest, checkpoint: ExecutionCheckpoint
+) -> CompletedExecutions:
+    """Read the completed executions of a request but for those that the checkpoint has as settled.
+
+    Args:
+        framework: where they are.
+        request: the service request.
+        checkpoint: what the ledger remembers of their rows.
+    """
+    listed = await list_complete(framework, request)
+    settled: set[str] = set()
+    rows: list[Mapping[str, Any]] = []
+    for execution in listed.complete:
+        if checkpoint.has(execution.raw):
+            settled.add(execution.execution_id)
+        else:
+            rows.append(execution.raw)
+    read, unread = await framework.aall_with_results(rows)
+    return CompletedExecutions(request, listed, read, [*listed.unread, *unread], settled, checkpoint)
+
+
+async def list_complete(framework: FrameworkClient, request: ServiceRequest) -> ListedExecutions:
     """Return the completed executions of a request, each once however the pages of the listing shift."""
     closed = request.status == CLOSED
     rows = await framework.alist("list_executions", sr_id=request.id, **({} if closed else {"status": COMPLETE}))
     executions, unread = readable(request, {text(row.get("execution_id")): row for row in rows}.values())
     if not closed:
-        return Listed(executions, unread, [])
-    complete = [each for each in executions if each.status == COMPLETE]
-    ended = {COMPLETE, *ENDED}
-    return Listed(complete, unread, [each.execution_id for each in executions if each.status not in ended])
+        return ListedExecutions(executions, unread, [])
+    complete: list[Execution] = []
+    under_way: list[str] = []
+    for execution in executions:
+        if execution.status == COMPLETE:
+            complete.append(execution)
+        elif execution.status not in ENDED:
+            under_way.append(execution.execution_id)
+    return ListedExecutions(complete, unread, under_way)
 
 
 def readable(request: ServiceRequest, rows: Iterable[Mapping[str, Any]]) -> tuple[list[Execution], list[Outcome]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 
@@ -27,7 +27,7 @@ from pv_testing.workflow.changes import (
     REQUESTS,
     Place,
     Row,
-    changed,
+    changed_since,
     has_turned,
     request_of,
     stamp_of,
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _Look:
-    """What one look into the framework has brought.
+    """The result of one look into the framework.
 
     Attributes:
         began: when it began, on the ledger's clock.
@@ -65,9 +65,13 @@ class _Look:
         return self.place is None or stamp is None or stamp > self.place.reached(at) - overlap
 
     def stamps(self, read: Mapping[str, tuple[float, float]]) -> dict[str, tuple[float, float]]:
-        """Return when requests were changed last: as it was said when they were read, and as it is said now."""
-        now = {number: stamp_of(row) for number, row in self.rows.items() if number in read}
-        return {number: (read[number][1], stamp) for number, stamp in now.items() if stamp is not None}
+        """Return when requests were changed last: as listed when they were read, and as listed now."""
+        stamps: dict[str, tuple[float, float]] = {}
+        for number, row in self.rows.items():
+            stamp = stamp_of(row)
+            if number in read and stamp is not None:
+                stamps[number] = (read[number][1], stamp)
+        return stamps
 
 
 class Sweep:
@@ -110,25 +114,28 @@ class Sweep:
         """Return the ids of the requests to read, by their numbers.
 
         Args:
-            keep: whether is remembered what was found; a dry run keeps nothing.
+            keep: whether it is remembered which these are; a dry run keeps nothing.
         """
         kept = self._memory.kept()
         if not (self._states or self._days or kept["begun"]):
             return {}
         look = run(self._look(kept))
-        found = self._found(kept, look)
-        begun = {**kept["begun"], **found}
-        news = {*found, *self._news(kept, look, begun)}
+        new = self._new(kept, look)
+        begun = {**kept["begun"], **new}
+        changed = {*new, *self._changed(kept, look, begun)}
         if keep:
-            self._measure(look, news)
-            self._keep(kept, look, found, news)
-        unread = news | (begun.keys() - kept["read"].keys()) if look.executions is not None else begun.keys()
+            self._measure(look, changed)
+            self._keep(kept, look, new, changed)
+        unread = changed | (begun.keys() - kept["read"].keys()) if look.executions is not None else begun.keys()
         return {number: sr_id for number, sr_id in begun.items() if number in unread}
 
-    def _measure(self, look: _Look, news: Iterable[str]) -> None:
+    def _measure(self, look: _Look, numbers: Iterable[str]) -> None:
         """Note how long the oldest change has waited for this run."""
-        stamps = [stamp for number in news if (stamp := stamp_of(look.rows.get(number, {}))) is not None]
-        if stamps and not look.whole:
+        if look.whole:
+            return
+        changes = [stamp_of(look.rows.get(number, {})) for number in numbers]
+        stamps = [stamp for stamp in changes if stamp is not None]
+        if stamps:
             metrics.time("lag_seconds", max(0.0, look.began - min(stamps)), sweep=self._name)
 
     async def _look(self, kept: Kept) -> _Look:
@@ -146,7 +153,7 @@ class Sweep:
         return look
 
     async def _since(self, before: Place, listing: str, **criteria: str) -> list[Row] | None:
-        return await changed(self._framework, listing, before.back - self._overlap, **criteria)
+        return await changed_since(self._framework, listing, before.back - self._overlap, **criteria)
 
     async def _ran(self, before: Place) -> list[Row] | None:
         """Return the executions that have changed; ``None`` where that, or to which request they belong, isn't said."""
@@ -175,30 +182,28 @@ class Sweep:
     def _oldest(self) -> str:
         return (datetime.now(timezone.utc).date() - timedelta(days=self._days)).isoformat()
 
-    def _found(self, kept: Kept, look: _Look) -> dict[str, int]:
+    def _new(self, kept: Kept, look: _Look) -> dict[str, int]:
         """Return the ids of requests that the sweep has something to do for and hasn't begun with."""
         if not self._adopts:
             return {}
+        new: dict[str, int] = {}
         finished = kept["finished"]
-        reopened = {
-            number: said["open"]
-            for number, said in finished.items()
-            if "open" in said and has_turned(number, said["at"], look.began, DAY)
-        }
-        listed = {
-            number: int(row["id"])
-            for number, row in look.rows.items()
-            if number not in kept["begun"] and self._is_ours(row) and not is_finished(row, finished.get(number))
-        }
-        return {**reopened, **listed}
+        for number, entry in finished.items():
+            if "open" in entry and has_turned(number, entry["at"], look.began, DAY):
+                new[number] = entry["open"]
+        for number, row in look.rows.items():
+            begun_or_finished = number in kept["begun"] or is_finished(row, finished.get(number))
+            if self._is_ours(row) and not begun_or_finished:
+                new[number] = int(row["id"])
+        return new
 
     def _is_ours(self, row: Row) -> bool:
         if self._days and row.get("status") == CLOSED:
             return (text(row.get("created_at")) or self._oldest()) >= self._oldest()
         return row.get("status") in self._states
 
-    def _news(self, kept: Kept, look: _Look, begun: Mapping[str, int]) -> set[str]:
-        """Return the numbers of requests that have changed, or must be read although nobody says so."""
+    def _changed(self, kept: Kept, look: _Look, begun: Mapping[str, int]) -> set[str]:
+        """Return the numbers of requests that have changed, or must be read without being known to have."""
         read: Mapping[str, tuple[float, float]] = kept["read"]
         reason = "the configuration or a contract has changed" if read and kept["rules"] != self._rules else ""
         if self._is_set_back(look, read):
@@ -207,37 +212,54 @@ class Sweep:
             log.warning("%s: all %d service requests that it follows are read: %s", self._name, len(begun), reason)
             return set(begun)
         seen = {**kept["due"], **{number: at for number, (at, _) in read.items()}}
-        names = {str(sr_id): number for number, sr_id in begun.items()}
-        runs = [(names[request_of(row)], row) for row in look.executions or () if request_of(row) in names]
-        changes = [*((number, row) for number, row in look.rows.items() if number in begun), *runs]
-        new = {name for name, row in changes if name not in seen or look.is_new(row, seen[name], self._overlap)}
-        other = {number for number, (was, now) in look.stamps(read).items() if was != now}
-        turned = {number for number, (at, _) in read.items() if has_turned(number, at, look.began, self._period)}
-        return new | other | turned | (begun.keys() - look.rows.keys() if look.whole else set())
+        changed: set[str] = set()
+        for number, row in self._rows_of(look, begun):
+            if number not in seen or look.is_new(row, seen[number], self._overlap):
+                changed.add(number)
+        for number, (was, now) in look.stamps(read).items():
+            if was != now:
+                changed.add(number)
+        for number, (at, _) in read.items():
+            if has_turned(number, at, look.began, self._period):
+                changed.add(number)
+        if look.whole:
+            changed |= begun.keys() - look.rows.keys()
+        return changed
+
+    @staticmethod
+    def _rows_of(look: _Look, begun: Mapping[str, int]) -> Iterator[tuple[str, Row]]:
+        """Give the rows of requests that are begun, and of their executions, each with the request's number."""
+        for number, row in look.rows.items():
+            if number in begun:
+                yield number, row
+        numbers = {str(sr_id): number for number, sr_id in begun.items()}
+        for execution in look.executions or ():
+            if request_of(execution) in numbers:
+                yield numbers[request_of(execution)], execution
 
     def _is_set_back(self, look: _Look, read: Mapping[str, tuple[float, float]]) -> bool:
-        """Say whether a request was changed earlier than was said before, as after a backup or with a clock put back.
+        """Say whether a request was changed earlier than was listed before, as after a backup or with a clock put back.
 
         An answer from a copy of the database that is a little behind is none of these.
         """
         return any(now < was - self._overlap for was, now in look.stamps(read).values())
 
-    def _keep(self, kept: Kept, look: _Look, found: Mapping[str, int], news: Collection[str]) -> None:
-        """Remember what was found and how far the look came; an idle one writes nothing."""
+    def _keep(self, kept: Kept, look: _Look, new: Mapping[str, int], changed: Collection[str]) -> None:
+        """Remember the requests to read and how far the look came; an idle one writes nothing."""
         many = len(look.executions or ()) + (0 if look.whole else len(look.rows)) >= FEW
-        if not (found or news or many or (look.planned and look.rows)):
+        if not (new or changed or many or (look.planned and look.rows)):
             return
         facts: Kept = {"place": look.place and list(look.place), "rules": self._rules}
         if look.planned:
-            # What is moved from one page into another while they are read may be missed, but not twice in a row.
+            # A row that moves from one page into another while they are read may be missed, but not twice in a row.
             facts |= {"whole": look.began, "again": not kept["again"] and len(look.rows) >= FEW}
-        self._memory.change(lambda known: self._memory.mark(known, found, news, look.ended, **facts))
+        self._memory.change(lambda known: self._memory.mark(known, new, changed, look.ended, **facts))
 
 
 def _times(framework: FrameworkClient) -> tuple[float, float]:
     """Return the overlap and the time after which each request is read again, in seconds."""
     overlap, hours = (framework.options[name] for name in ("overlap", "reread_hours"))
     if overlap < 0 or hours < 1:
-        said = "the option overlap must be at least 0 seconds, and reread_hours at least 1"
-        raise ConfigError(f"{framework.config.where or 'framework'}: {said}", system="framework", code="OPTION_WRONG")
+        limits = "the option overlap must be at least 0 seconds, and reread_hours at least 1"
+        raise ConfigError(f"{framework.config.where or 'framework'}: {limits}", system="framework", code="OPTION_WRONG")
     return float(overlap), hours * 3600.0

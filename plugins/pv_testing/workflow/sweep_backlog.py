@@ -24,7 +24,7 @@ DAY = 86_400.0
 
 Kept = dict[str, Any]
 NOTHING: Kept = {}
-Listed = Mapping[str, Any]
+Row = Mapping[str, Any]
 
 
 def is_over(request: ServiceRequest) -> bool:
@@ -50,18 +50,18 @@ class SweepBacklog:
         self.days = days
         self._opened = ledger.now()
 
-    def take(self, found: Mapping[str, int], *, keep: bool = True) -> dict[str, int]:
-        """Return the ids of the requests that are begun and not finished, and of those that are found now.
+    def take(self, new: Mapping[str, int], *, keep: bool = True) -> dict[str, int]:
+        """Return the ids of the requests that are begun and not finished, and of new ones.
 
-        Those are begun from now on, so that none is forgotten that changes its state before any step has read it.
+        The new ones are begun from now on, so that none is forgotten that changes its state before a step has read it.
 
         Args:
-            found: the ids of requests by their numbers.
+            new: the ids of requests by their numbers.
             keep: whether that is remembered; a dry run keeps nothing.
         """
         if keep:
-            self.change(lambda kept: self._due({**kept, "begun": {**kept["begun"], **found}}, found))
-        return {**self.kept()["begun"], **found}
+            self.change(lambda kept: self._due({**kept, "begun": {**kept["begun"], **new}}, new))
+        return {**self.kept()["begun"], **new}
 
     async def begin(self, requests: Iterable[ServiceRequest], deleted: Iterable[int] = ()) -> None:
         """Remember requests before anything is done for them, so that whatever stops a step forgets none.
@@ -110,7 +110,8 @@ class SweepBacklog:
 
         def after(kept: Kept) -> Kept:
             begun = {number: sr_id for number, sr_id in kept["begun"].items() if sr_id not in deleted}
-            finished = {number: said for number, said in kept["finished"].items() if said["at"] > now - self.days * DAY}
+            oldest = now - self.days * DAY
+            finished = {number: entry for number, entry in kept["finished"].items() if entry["at"] > oldest}
             for request, is_finished in requests:
                 if is_finished:
                     begun.pop(request.sr_number, None)
@@ -134,7 +135,8 @@ class SweepBacklog:
         due = {number: at for number, at in kept["due"].items() if number in kept["begun"]}
         for number in numbers:
             due[number] = changed_at or due.get(number, self._opened)
-        read = {number: said for number, said in kept["read"].items() if number in kept["begun"].keys() - due.keys()}
+        idle = kept["begun"].keys() - due.keys()
+        read = {number: entry for number, entry in kept["read"].items() if number in idle}
         return {**kept, "due": due, "read": read}
 
     def _settle(self, kept: Kept, settled: Iterable[ServiceRequest]) -> Kept:
@@ -153,27 +155,27 @@ class SweepBacklog:
 
     def _finish(self, request: ServiceRequest, finished: dict[str, Any], now: float) -> None:
         changed = text(request.raw.get("updated_at"))
-        said = finished.get(request.sr_number)
-        again = said is None or said["changed"] != changed or has_turned(request.sr_number, said["at"], now, DAY)
+        entry = finished.get(request.sr_number)
+        again = entry is None or entry["changed"] != changed or has_turned(request.sr_number, entry["at"], now, DAY)
         if self.days and again:
             still_open = {} if is_over(request) else {"open": request.id}
             finished[request.sr_number] = {"changed": changed, "at": now, **still_open}
 
-    def mark(self, kept: Kept, found: Mapping[str, int], changed: Iterable[str], at: float, **facts: Any) -> Kept:
-        """Return what is to be remembered of a look into the framework.
+    def mark(self, kept: Kept, new: Mapping[str, int], changed: Iterable[str], at: float, **facts: Any) -> Kept:
+        """Return the facts to remember of a look into the framework.
 
         Args:
             kept: what was remembered.
-            found: the ids of requests that the sweep begins with, by their numbers.
+            new: the ids of requests that the sweep begins with, by their numbers.
             changed: the numbers of those that have changed, or must be read.
             at: when the look had ended, on the ledger's clock.
             facts: how far it came.
         """
-        begun = {**kept["begun"], **found}
+        begun = {**kept["begun"], **new}
         return self._due({**kept, **facts, "begun": begun}, begun.keys() & set(changed), at)
 
     def kept(self) -> Kept:
-        """Return what is remembered."""
+        """Return the facts that are remembered."""
         return _complete(self.ledger.state(self.name, {}))
 
     def change(self, change: Callable[[Kept], Kept]) -> None:
@@ -186,16 +188,16 @@ def _complete(kept: Kept) -> Kept:
     return {**empty, "rules": "", **kept}
 
 
-def is_finished(row: Listed, said: Mapping[str, Any] | None) -> bool:
+def is_finished(row: Row, entry: Mapping[str, Any] | None) -> bool:
     """Say whether nothing is left to do for a listed request; one whose changes aren't told is read once a day.
 
     So is an open one, in case a framework changes a request without saying when.
 
     Args:
         row: as the framework lists it.
-        said: what is remembered of it since it was finished.
+        entry: what is remembered of it since it was finished.
     """
     changed = text(row.get("updated_at"))
-    if said is None or (changed and changed != said["changed"]):
+    if entry is None or (changed and changed != entry["changed"]):
         return False
-    return bool(changed and row.get("status") == CLOSED) or time.time() - said["at"] < DAY
+    return bool(changed and row.get("status") == CLOSED) or time.time() - entry["at"] < DAY

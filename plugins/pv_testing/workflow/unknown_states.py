@@ -32,8 +32,11 @@ def look_for_unknown_states(framework: FrameworkClient, ledger: Ledger, owner: s
     if now - ledger.state(LOOKED, 0.0) < DAY:
         return {}
     rows = framework.list_service_requests()
-    found = [(text(row.get("sr_number")), text(row.get("status"))) for row in rows if row.get("status") not in STATES]
-    keys = {number if storable(number) else stand_in(number): state for number, state in found}
+    keys: dict[str, str] = {}
+    for row in rows:
+        number = text(row.get("sr_number"))
+        if row.get("status") not in STATES:
+            keys[number if storable(number) else stand_in(number)] = text(row.get("status"))
     answers = ledger.peek(framework.system, KIND, [Claim(key, state) for key, state in keys.items()])
     confirmed = {answer.key for answer in answers if answer.decision is Decision.UNCHANGED}
     asked = {key: state for key, state in keys.items() if key not in confirmed}

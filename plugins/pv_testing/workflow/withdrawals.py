@@ -30,13 +30,13 @@ def withdrawn_from(request: ServiceRequest, billed: Sequence[str]) -> list[str]:
 
 
 def withdrawn_at(ledger: Ledger, request: ServiceRequest, protocol: str, *, keep: bool) -> datetime:
-    """Return when a protocol was withdrawn, as it was said when that was first seen.
+    """Return when a protocol was withdrawn, as the framework said when that was first seen.
 
     Args:
         ledger: where that is remembered.
         request: as the framework has it.
         protocol: the withdrawn one.
-        keep: whether what is seen for the first time is remembered.
+        keep: whether a moment that is seen for the first time is remembered.
 
     Raises:
         DataError: the time that the framework says can't be read (``NOT_A_TIME``).
@@ -52,6 +52,9 @@ def withdrawn_at(ledger: Ledger, request: ServiceRequest, protocol: str, *, keep
 def _moment(request: ServiceRequest, protocol: str) -> Any:
     """Return when a protocol was withdrawn: what the framework says, else when the request changed last, else now."""
     listed: Iterable[Any] = request.raw.get("protocols") or ()
-    items = [item for item in listed if isinstance(item, Mapping) and text(item.get("protocol_id")) == protocol]
-    said = [first(item, "withdrawn_at", "cancelled_at", "updated_at") for item in items]
-    return next((each for each in said if each), None) or request.raw.get("updated_at") or datetime.now(timezone.utc)
+    for item in listed:
+        if isinstance(item, Mapping) and text(item.get("protocol_id")) == protocol:
+            withdrawn = first(item, "withdrawn_at", "cancelled_at", "updated_at")
+            if withdrawn:
+                return withdrawn
+    return request.raw.get("updated_at") or datetime.now(timezone.utc)

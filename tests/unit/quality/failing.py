@@ -10,7 +10,7 @@ from pv_testing.core.places import project_root
 from pv_testing.core.yaml_file import read_yaml
 from pv_testing.quality.analysis import Analysis, Analyst, Earlier
 from pv_testing.quality.capa_policy import CapaPolicy
-from pv_testing.quality.history import History, Trial
+from pv_testing.quality.history import CountedExecution, History
 
 AT = datetime(2025, 11, 14, 6, tzinfo=timezone.utc)
 _numbers = count(1)
@@ -23,14 +23,14 @@ def policy(**changes) -> CapaPolicy:
 
 def trials(
     failed: int, tested: int, *, protocol: str = "PVTP-018", days_ago: float = 5, model: str = "A 1", bench: str = "B-1"
-) -> Iterator[Trial]:
+) -> Iterator[CountedExecution]:
     """Give tests on as many modules, of which the first fail."""
     for number in range(tested):
         name, at = str(next(_numbers)), AT - timedelta(days=days_ago)
-        yield Trial(name, protocol, f"M{name}", "SR-1", at, number < failed, model, (bench,), ("Pmax",))
+        yield CountedExecution(name, protocol, f"M{name}", "SR-1", at, number < failed, model, (bench,), ("Pmax",))
 
 
-def year(failed: int, tested: int, **about) -> Iterator[Trial]:
+def year(failed: int, tested: int, **about) -> Iterator[CountedExecution]:
     """Give tests of the year before the window."""
     return trials(failed, tested, days_ago=100, **about)
 

@@ -10,7 +10,7 @@ from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.domain.reading import read_execution
 from pv_testing.quality.analysis import Earlier
 from pv_testing.quality.finding import read_finding
-from pv_testing.quality.history import Trial, read_trials
+from pv_testing.quality.history import CountedExecution, read_trials
 from tests.unit.quality.failing import AT, analysed, policy, trials, year
 
 
@@ -21,7 +21,9 @@ def test_the_threshold_is_strictly_more(failed, findings):
 
 def test_the_retests_of_a_module_count_once_and_its_executions_are_told():
     once = list(trials(5, 12))
-    again = [Trial(f"{t.execution_id}R", t.protocol_id, t.module, "SR-1", t.completed_at, True) for t in once[:5]]
+    again = [
+        CountedExecution(f"{t.execution_id}R", t.protocol_id, t.module, "SR-1", t.completed_at, True) for t in once[:5]
+    ]
     assert analysed(once, again).findings == []
     (finding,) = analysed(once, again, trials(1, 1)).findings
     assert (finding.modules, finding.failures, finding.tested) == (6, 11, 13)
@@ -29,7 +31,7 @@ def test_the_retests_of_a_module_count_once_and_its_executions_are_told():
 
 def test_a_module_that_fails_and_then_passes_has_failed():
     once = list(trials(6, 6))
-    passed = [Trial(f"{t.execution_id}R", t.protocol_id, t.module, "SR-1", AT, failed=False) for t in once]
+    passed = [CountedExecution(f"{t.execution_id}R", t.protocol_id, t.module, "SR-1", AT, failed=False) for t in once]
     assert analysed(once, passed).findings[0].modules == 6
 
 

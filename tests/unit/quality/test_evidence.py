@@ -15,7 +15,7 @@ from pv_testing.core.places import project_root
 from pv_testing.ledger import Ledger
 from pv_testing.quality.decisions import Answer, Decisions
 from pv_testing.quality.evidence import evidence, executions
-from pv_testing.quality.finding import Finding
+from pv_testing.quality.finding import CapaFinding
 from pv_testing.quality.question import body, subject
 from tests.unit.quality.failing import analysed, trials, year
 
@@ -32,7 +32,7 @@ for file in evidence(read_finding(document, digest_of(document))):
 
 
 @pytest.fixture(scope="module")
-def finding() -> Finding:
+def finding() -> CapaFinding:
     (found,) = analysed(trials(8, 30, model="=cmd|' /C calc'!A1"), year(24, 480)).findings
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from scipy import stats
 
-from pv_testing.quality.rise import Comparison, level, probability, upper_limit
+from pv_testing.quality.rise import RateComparison, level, probability, upper_limit
 
 
 @pytest.mark.parametrize("table", [(7, 12, 0, 40), (6, 40, 9, 480), (3, 10, 2, 9), (0, 5, 1, 8), (5, 5, 0, 0)])
@@ -14,28 +14,28 @@ def test_one_protocol_is_fishers_exact_test(table):
     expected = stats.fisher_exact(
         [[failed, tested - failed], [usually_failed, usually_tested - usually_failed]], alternative="greater"
     ).pvalue
-    assert probability([Comparison(*table)]) == pytest.approx(expected, rel=0.006)
+    assert probability([RateComparison(*table)]) == pytest.approx(expected, rel=0.006)
 
 
 def test_tea_with_milk():
-    assert probability([Comparison(3, 4, 1, 4)]) == pytest.approx(17 / 70, rel=0.003)
+    assert probability([RateComparison(3, 4, 1, 4)]) == pytest.approx(17 / 70, rel=0.003)
 
 
 def test_several_protocols_are_added_up_each_against_its_own_baseline():
     # 1 of 2 against 0 of 2, twice: of the pairs only (1, 1) is as extreme, with probability (1/2) * (1/2).
-    assert probability([Comparison(1, 2, 0, 2), Comparison(1, 2, 0, 2)]) == pytest.approx(0.25)
+    assert probability([RateComparison(1, 2, 0, 2), RateComparison(1, 2, 0, 2)]) == pytest.approx(0.25)
 
 
 def test_a_change_in_what_is_tested_is_no_rise():
     # The hard test fails half of the modules and the easy one hardly any, as ever; only now the hard one is done more.
-    hard, easy = Comparison(20, 40, 50, 100), Comparison(0, 1, 5, 1000)
+    hard, easy = RateComparison(20, 40, 50, 100), RateComparison(0, 1, 5, 1000)
     assert probability([hard, easy]) > 0.4
-    together = Comparison(20, 41, 55, 1100)
+    together = RateComparison(20, 41, 55, 1100)
     assert probability([together]) < 1e-12
 
 
 def test_without_a_baseline_nothing_is_a_rise():
-    assert probability([Comparison(12, 12, 0, 0)]) == 1.0
+    assert probability([RateComparison(12, 12, 0, 0)]) == 1.0
     assert probability([]) == 1.0
 
 
