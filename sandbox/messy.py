@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from sandbox.framework.records import Records
+from sandbox.framework.records import FrameworkRecords
 from sandbox.framework.work import Plan, plan
 
 STARTED = datetime(2025, 11, 13, 6, 0, tzinfo=timezone.utc)
@@ -66,12 +66,12 @@ FLAWS = (
 )
 
 
-def add(records: Records) -> dict[str, int]:
+def add(records: FrameworkRecords) -> dict[str, int]:
     """Add one request of two modules for each flaw, with two complete executions, and return their ids by flaw."""
     return {flaw.name: _add(records, flaw) for flaw in FLAWS}
 
 
-def _add(records: Records, flaw: Flaw) -> int:
+def _add(records: FrameworkRecords, flaw: Flaw) -> int:
     identity = int(records.store.value("SELECT coalesce(max(id), 0) + 1 FROM service_requests"))
     columns = _columns(identity, flaw)
     changes = flaw.columns(columns)
@@ -90,7 +90,7 @@ def _add(records: Records, flaw: Flaw) -> int:
 _FIRST = "execution_id = (SELECT min(execution_id) FROM executions WHERE sr_id = ?)"
 
 
-def _change_measurement(records: Records, sr_id: int, change: Change) -> None:
+def _change_measurement(records: FrameworkRecords, sr_id: int, change: Change) -> None:
     results = json.loads(records.store.value(f"SELECT results FROM executions WHERE {_FIRST}", (sr_id,)))  # noqa: S608
     change(results["measurements"]["Pmax"])
     text = json.dumps(results, ensure_ascii=False)

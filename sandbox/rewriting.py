@@ -58,7 +58,7 @@ def with_failed_items(body: bytes, status: int) -> bytes:
     said = _decoded(body)
     results = said.get("results", [])
     error = {"code": "SERVER_ERROR", "message": "Something went wrong on this side", "details": []}
-    results[::2] = [{**_named(item), "status": status, "error": error} for item in results[::2]]
+    results[::2] = [{**named(item), "status": status, "error": error} for item in results[::2]]
     return orjson.dumps(said) if said else body
 
 
@@ -69,11 +69,6 @@ def shuffled(body: bytes, seed: int) -> bytes:
     order = chance(seed)
     results.sort(key=lambda _: order.random())
     return orjson.dumps(said) if said else body
-
-
-def _named(item: dict[str, Any]) -> dict[str, Any]:
-    """Return what a failed item still says of its record: the keys that it was sent with."""
-    return named(item) or {name: item[name] for name in ("id",) if name in item}
 
 
 def _decoded(body: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sandbox import catalogue, messy, physics
-from sandbox.framework.records import SCHEMA, Records
+from sandbox.framework.records import SCHEMA, FrameworkRecords
 from sandbox.framework.work import Plan, plan
 from sandbox.store import Store
 from sandbox.system import full_schema
@@ -56,7 +56,7 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
     """
     store = Store(database, full_schema(SCHEMA))
     try:
-        records = Records(store)
+        records = FrameworkRecords(store)
         counts = {"service_requests": 0, "modules": 0, "executions": 0}
         last = int(records.store.value("SELECT coalesce(max(id), 0) FROM service_requests"))
         for number in range(wanted.requests):
@@ -74,12 +74,12 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
         store.close()
 
 
-def _plan(records: Records, sr_id: int, wanted: SeedPlan) -> int:
+def _plan(records: FrameworkRecords, sr_id: int, wanted: SeedPlan) -> int:
     completed_from = DONE if wanted.state == "complete" else None
     return plan(records, sr_id, Plan(wanted.failures, wanted.seed, completed_from, wanted.weak))
 
 
-def request(records: Records, wanted: SeedPlan, number: int) -> dict[str, Any]:
+def request(records: FrameworkRecords, wanted: SeedPlan, number: int) -> dict[str, Any]:
     """Return the columns of the next request, like the framework's example file.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sandbox.erp.models import CreditNoteIn, InvoiceIn, LineIn, MovementIn
+from sandbox.erp.models import ConsumableIn, CreditNoteIn, CustomerIn, InvoiceIn, LineIn, MovementIn, dumped
 from sandbox.problems import Problem
 from sandbox.register import Register, table
 from sandbox.store import Store
@@ -26,7 +26,7 @@ FOLLOWS = {
 }
 
 
-class Records:
+class ErpRecords:
     """The ERP's records.
 
     Args:
@@ -36,10 +36,14 @@ class Records:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.customers = Register(store, "customers", "CUST", "Customer")
-        self.invoices = Register(store, "invoices", "INV", "Invoice")
+        self.invoices = Register(store, "invoices", "INV", "Invoice", with_invoice_id)
         self.credit_notes = Register(store, "credit_notes", "CRN", "Credit note")
         self.movements = Register(store, "stock_movements", "MOV", "Stock movement")
         self.consumables = Register(store, "consumables", "CON", "Consumable")
+
+    def create_customer(self, customer: CustomerIn) -> dict[str, Any]:
+        """Keep a customer, who is known by the name."""
+        return self.customers.get(self.customers.add(customer.name, customer.model_dump()))
 
     def create_invoice(self, invoice: InvoiceIn) -> dict[str, Any]:
         """Keep an invoice as a draft, with the sums that the ERP makes of its lines."""
@@ -86,14 +90,13 @@ class Records:
         if invoice["status"] == DRAFT:
             raise Problem(409, "INVALID_TRANSITION", f"Invoice {note.invoice_id} is a draft; change it instead")
         sums = sums_of(note.line_items, note.tax_rate)
-        others = self.credit_notes.listing(_all(), invoice_id=note.invoice_id)["data"]
-        credited = sum(
-            (Decimal(each["total"]) for each in others if each["external_id"] != note.external_id), Decimal(0)
-        )
+        credited = Decimal(0)
+        for other in self.credit_notes.having(invoice_id=note.invoice_id):
+            if other["external_id"] != note.external_id:
+                credited += Decimal(other["total"])
         if credited + Decimal(sums["total"]) > Decimal(invoice["total"]):
             raise Problem(409, "CREDIT_TOO_HIGH", f"Invoice {note.invoice_id} was billed with {invoice['total']} only")
-        body = {**note.model_dump(exclude={"external_id"}), **sums}
-        return self.credit_notes.get(self.credit_notes.add(note.external_id, body, POSTED))
+        return self.credit_notes.get(self.credit_notes.add(note.external_id, {**dumped(note), **sums}, POSTED))
 
     def move(self, movement: MovementIn) -> dict[str, Any]:
         """Keep a stock movement of one module.
@@ -101,14 +104,16 @@ class Records:
         Raises:
             Problem: it can't follow the module's last one.
         """
-        past = self.movements.listing(_all(), serial_number=movement.serial_number)["data"]
-        mine = [each for each in past if each["sr_number"] == movement.sr_number]
-        last = mine[-1]["movement"] if mine else None
+        past = self.movements.having(serial_number=movement.serial_number, sr_number=movement.sr_number)
+        last = past[-1]["movement"] if past else None
         if last not in FOLLOWS[movement.movement]:
             message = f"Module {movement.serial_number} can't be {movement.movement}; it is {last or 'not here'}"
             raise Problem(409, "INVALID_TRANSITION", message)
-        body = movement.model_dump(exclude={"external_id"})
-        return self.movements.get(self.movements.add(movement.external_id, body, movement.movement))
+        return self.movements.get(self.movements.add(movement.external_id, dumped(movement), movement.movement))
+
+    def draw(self, consumable: ConsumableIn) -> dict[str, Any]:
+        """Keep a draw of a consumable."""
+        return self.consumables.get(self.consumables.add(consumable.external_id, dumped(consumable)))
 
     def _invoice(self, invoice: InvoiceIn) -> dict[str, Any]:
         self.customers.get(invoice.customer_id)
@@ -126,6 +131,11 @@ class Records:
         if invoice["status"] != status:
             raise Problem(409, "INVALID_TRANSITION", f"Invoice {identity} is {invoice['status']} and {why}")
         return invoice
+
+
+def with_invoice_id(invoice: dict[str, Any]) -> dict[str, Any]:
+    """Return an invoice with the name that the integration guide gives its id."""
+    return {**invoice, "invoice_id": invoice["id"]}
 
 
 def sums_of(lines: Sequence[LineIn], rate: str) -> dict[str, str]:
@@ -146,9 +156,3 @@ def sums_of(lines: Sequence[LineIn], rate: str) -> dict[str, str]:
 
 def _invalid(field: str, message: str) -> Problem:
     return Problem(422, "VALIDATION_ERROR", "The request is not valid", details=[{"field": field, "message": message}])
-
-
-def _all() -> Any:
-    from sandbox.paging import Page
-
-    return Page.model_construct(page=1, limit=1000)

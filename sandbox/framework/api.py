@@ -13,30 +13,24 @@ from starlette.responses import Response
 from sandbox import catalogue, physics
 from sandbox.auth import Authenticator, Principal, require
 from sandbox.framework import models
-from sandbox.framework.records import MANAGER, Records, event_view, execution_view, load, request_view
+from sandbox.framework.records import MANAGER, FrameworkRecords, event_view, execution_view, load, request_view
 from sandbox.framework.work import Plan, plan_one
 from sandbox.paging import listing
 from sandbox.problems import Problem, not_found, reply
+from sandbox.routes import Anyone, records_of
 from sandbox.times import now, parse, stamp
 
 router = APIRouter(prefix="/api/v1")
 
 
-async def records_of(request: Request) -> Records:
-    """Return the records of the framework that serves this request."""
-    records: Records = request.app.state.records
-    return records
-
-
 async def authenticator_of(request: Request) -> Authenticator:
-    """Return who knows the framework's users."""
+    """Return the authenticator, which knows the framework's users."""
     authenticator: Authenticator = request.app.state.system.authenticator
     return authenticator
 
 
-Rec = Annotated[Records, Depends(records_of)]
+Rec = Annotated[FrameworkRecords, Depends(records_of)]
 Callers = Annotated[Authenticator, Depends(authenticator_of)]
-Anyone = Annotated[Principal, Depends(require())]
 Planner = Annotated[Principal, Depends(require("create_service_requests"))]
 Auditor = Annotated[Principal, Depends(require("read_audit"))]
 Operator = Annotated[Principal, Depends(require("execute_protocols"))]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from sandbox import times
+from sandbox.fields import Day, Stamp, Strict, Text
 from sandbox.paging import Page
 
 SR_STATUSES = (
@@ -32,26 +31,6 @@ SrStatus = Literal[
 ]
 ExecutionStatus = Literal["RUNNING", "COMPLETE", "STOPPED"]
 Event = Literal["service_request.created", "protocol.completed", "report.generated"]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
-
-
-def _day(text: str) -> str:
-    date.fromisoformat(text)
-    return text
-
-
-def _instant(text: str) -> str:
-    return times.stamp(times.parse(text))
-
-
-Day = Annotated[str, AfterValidator(_day)]
-Instant = Annotated[str, AfterValidator(_instant)]
-
-
-class Strict(BaseModel):
-    """No coercion, no unknown fields, no NaN."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Login(Strict):
@@ -196,7 +175,7 @@ class ServiceRequestQuery(Page):
     customer: str | None = None
     from_date: Day | None = None
     to_date: Day | None = None
-    updated_from: Instant | None = None
+    updated_from: Stamp | None = None
 
 
 class ExecutionQuery(Page):
@@ -205,8 +184,8 @@ class ExecutionQuery(Page):
     sr_id: int | None = None
     status: ExecutionStatus | None = None
     qc_status: str | None = None
-    completed_from: Instant | None = None
-    updated_from: Instant | None = None
+    completed_from: Stamp | None = None
+    updated_from: Stamp | None = None
 
 
 class AuditQuery(Page):

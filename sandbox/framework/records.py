@@ -86,7 +86,7 @@ def event_view(row: sqlite3.Row) -> dict[str, Any]:
     return {**known, "user": {"id": row["user_id"], "username": row["username"]}}
 
 
-class Records:
+class FrameworkRecords:
     """The framework's records.
 
     Args:

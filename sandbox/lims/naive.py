@@ -6,14 +6,14 @@ import sqlite3
 from datetime import datetime, timedelta, timezone
 
 from sandbox.lims.models import BulkResultIn
-from sandbox.lims.records import Records, sample_id
+from sandbox.lims.records import LimsRecords, sample_id
 from sandbox.rewriting import number_in
 from sandbox.store import Store
 from sandbox.times import stamp
 
 
-class NaiveRecords(Records):
-    """Records without a check for what is there already, whose look-ups lag behind.
+class NaiveRecords(LimsRecords):
+    """LimsRecords without a check for what is there already, whose look-ups lag behind.
 
     Args:
         store: the LIMS's database.

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from sandbox.lims.models import STATUSES, BulkResultIn, SampleChange, SampleIn, SampleKey, StatusIn
+from sandbox.lims.models import STATUSES, BulkResultIn, SampleChange, SampleIn, SampleKey, SampleStatusIn
 from sandbox.problems import Problem, not_found
 from sandbox.store import Store, placeholders
 from sandbox.times import now
@@ -65,7 +65,7 @@ def result_view(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-class Records:
+class LimsRecords:
     """The LIMS's records.
 
     Args:
@@ -184,7 +184,7 @@ class Records:
         until = self.visible()
         return sorted((r for r in rows if until is None or r["created_at"] <= until), key=lambda r: int(r["number"]))
 
-    def move(self, identity: str, change: StatusIn, principal: str) -> int:
+    def move(self, identity: str, change: SampleStatusIn, principal: str) -> int:
         """Move a sample to its next status and return its number.
 
         Raises:

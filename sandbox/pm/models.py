@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sandbox.framework.models import Day, Strict, Text
+from sandbox.fields import Day, Strict, Text
 from sandbox.paging import Page
 
 Status = Literal["OPEN", "IN_PROGRESS", "COMPLETE"]
@@ -39,7 +39,7 @@ class SubtaskIn(TaskPlan):
     title: Text
 
 
-class StatusIn(Strict):
+class TaskStatusIn(Strict):
     """How far a task is, with a note for the reader."""
 
     status: Status

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from sandbox.paging import Page
 from sandbox.problems import Problem
 from sandbox.qms.models import CapaIn, EventIn, FileIn, NcIn, dumped
 from sandbox.register import Register, table
@@ -18,7 +17,7 @@ BUSINESS_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(_TABLES, ("external_id
 OPEN, CLOSED = "open", "closed"
 
 
-class Records:
+class QmsRecords:
     """The QMS's records.
 
     Args:
@@ -27,10 +26,10 @@ class Records:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self.ncs = Register(store, "nc_reports", "NC", "Non-conformance")
-        self.capas = Register(store, "capas", "CAPA", "CAPA")
+        self.ncs = Register(store, "nc_reports", "NC", "Non-conformance", with_nc_id)
+        self.capas = Register(store, "capas", "CAPA", "CAPA", with_capa_id)
         self.files = Register(store, "attachments", "ATT", "Attachment")
-        self.events = Register(store, "audit_events", "AUD", "Audit event")
+        self.events = Register(store, "audit_events", "AUD", "Audit event", without_status)
 
     def report(self, report: NcIn) -> dict[str, Any]:
         """Open a non-conformance."""
@@ -61,7 +60,7 @@ class Records:
             Problem: it is closed already, or a CAPA on this non-conformance is open.
         """
         self._open(register, identity, "can't be closed")
-        waiting = [capa["id"] for capa in self._open_capas() if identity in capa["related_ncs"]]
+        waiting = [capa["id"] for capa in self.capas.having(status=OPEN) if identity in capa["related_ncs"]]
         if waiting:
             raise Problem(409, "CAPA_OPEN", f"{identity} can't be closed while {', '.join(waiting)} is open")
         return register.change(identity, {"closed_at": closed_at or now()}, CLOSED)
@@ -89,11 +88,8 @@ class Records:
     def _open(self, register: Register, identity: str, why: str) -> dict[str, Any]:
         kept = register.get(identity)
         if kept["status"] != OPEN:
-            raise Problem(409, "INVALID_TRANSITION", f"{register.what} {identity} is {kept['status']} and {why}")
+            raise Problem(409, "INVALID_TRANSITION", f"{register.label} {identity} is {kept['status']} and {why}")
         return kept
-
-    def _open_capas(self) -> list[dict[str, Any]]:
-        return list(self.capas.listing(Page.model_construct(page=1, limit=100_000), status=OPEN)["data"])
 
     def _known(self, document: NcIn | CapaIn) -> None:
         """Make sure that the non-conformances that a document names exist."""
@@ -103,6 +99,21 @@ class Records:
                 self.ncs.get(identity)
 
 
+def with_nc_id(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a non-conformance with the name that the integration guide gives its id."""
+    return {**report, "nc_id": report["id"]}
+
+
+def with_capa_id(capa: dict[str, Any]) -> dict[str, Any]:
+    """Return a CAPA with the name that the integration guide gives its id."""
+    return {**capa, "capa_id": capa["id"]}
+
+
+def without_status(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an audit event, which has no status that could change."""
+    return {name: value for name, value in event.items() if name != "status"}
+
+
 def without_content(file: dict[str, Any]) -> dict[str, Any]:
-    """Return what a listing says of a file."""
+    """Return a file as a listing shows it."""
     return {name: value for name, value in file.items() if name not in {"content", "status"}}
