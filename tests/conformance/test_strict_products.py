@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from pv_testing.cli.trying import read_given
 from pv_testing.config import system_config
 from pv_testing.core.errors import ConfigError
 from pv_testing.testing import Finding, Verdict, try_system
-from pv_testing.testing.command import read_given
 from tests.conformance import faulty_lims
 from tests.conformance.strict_lims import OwnWords, StrictLims
 

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 import sandbox
-from pv_testing.__main__ import main
+from pv_testing.cli.main import main
+from pv_testing.cli.trying import read_given
 from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
 from pv_testing.testing import CHECKS, Verdict, try_system
-from pv_testing.testing.command import read_given
 from pv_testing.testing.examples import EXAMPLES
 from tests.conformance import faulty_lims
 from tests.docs.pages import PROJECT, blocks, text
