@@ -29,7 +29,7 @@ FOREIGN = ("AIRFLOW", "PYTHONPATH", "PYTHONHOME", "PV_", "LAB_", "FRAMEWORK_", "
 
 
 @dataclass(frozen=True)
-class Setting:
+class AirflowSetting:
     """What one Airflow on this machine needs to know.
 
     Attributes:
@@ -72,7 +72,7 @@ def plain_environment() -> dict[str, str]:
     return {**inherited, "NO_PROXY": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
 
 
-def environment(setting: Setting) -> dict[str, str]:
+def environment(setting: AirflowSetting) -> dict[str, str]:
     """Return the whole environment of the components: nothing of the caller's own Airflow leaks into it."""
     home = setting.home
     home.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def environment(setting: Setting) -> dict[str, str]:
     }
 
 
-def start(setting: Setting, components: Components) -> Api:
+def start(setting: AirflowSetting, components: Components) -> Api:
     """Start Airflow's components one by one and return its API once all of them are healthy.
 
     Raises:

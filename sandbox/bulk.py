@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sandbox.problems import Problem, details_of
+from sandbox.problems import HttpProblem, details_of
 
 MOST = 500
 KEYS = ("external_id", "project_id")
@@ -36,7 +36,7 @@ def each(items: Sequence[Any], model: type[Item], work: Callable[[Item], dict[st
     Args:
         items: as they came.
         model: of a valid item.
-        work: does it and returns the answer; a :class:`Problem` becomes the item's own refusal.
+        work: does it and returns the answer; a :class:`HttpProblem` becomes the item's own refusal.
     """
     return [_one(item, model, work) for item in items]
 
@@ -46,16 +46,16 @@ def _one(item: Any, model: type[Item], work: Callable[[Item], dict[str, Any]]) -
         return {**work(model.model_validate(item)), "status": 201}
     except ValidationError as error:
         return refusal(invalid(error), item)
-    except Problem as problem:
+    except HttpProblem as problem:
         return refusal(problem, item)
 
 
-def invalid(error: ValidationError) -> Problem:
+def invalid(error: ValidationError) -> HttpProblem:
     """Return the refusal of an item that is not valid."""
-    return Problem(422, "VALIDATION_ERROR", "The item is not valid", details=details_of(error.errors()))
+    return HttpProblem(422, "VALIDATION_ERROR", "The item is not valid", details=details_of(error.errors()))
 
 
-def refusal(problem: Problem, item: Any) -> dict[str, Any]:
+def refusal(problem: HttpProblem, item: Any) -> dict[str, Any]:
     """Return the answer for a refused item, with the keys that tell it from the others."""
     return {**named(item), "status": problem.status, **problem.envelope()}
 

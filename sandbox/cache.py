@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sandbox.gate import CONTROL, Answer, Application, Message, Receive, Scope, Send
+from sandbox.gate import CONTROL, Application, Message, PendingResponse, Receive, Scope, Send
 from sandbox.log import RequestLog, Seen
 
 HIT = "cached"
@@ -14,7 +14,7 @@ HIT = "cached"
 
 @dataclass(frozen=True)
 class _Kept:
-    answer: Answer
+    answer: PendingResponse
     at: float
 
 
@@ -57,7 +57,7 @@ class SharedCache:
 
     def _keeping(self, url: bytes, send: Send) -> Send:
         """Return a way to send that keeps an answer of status 200 once it is complete."""
-        answer = Answer()
+        answer = PendingResponse()
 
         async def keep(message: Message) -> None:
             if message["type"] == "http.response.start":

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from sandbox.store import Store, placeholders
+from sandbox.store import Database, placeholders
 
 FLUSH_AT = 500
 IN_FLIGHT_GRACE = 0.150
@@ -52,7 +52,7 @@ _INSERT = f"INSERT INTO requests ({','.join(_COLUMNS)}) VALUES ({placeholders(le
 class RequestLog:
     """Keeps the requests in the system's database, written in groups and always before they are read."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self._pending: list[Seen] = []
 

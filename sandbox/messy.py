@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from sandbox.framework.records import FrameworkRecords
-from sandbox.framework.work import Plan, plan
+from sandbox.framework.work import ExecutionPlan, plan
 
 STARTED = datetime(2025, 11, 13, 6, 0, tzinfo=timezone.utc)
 CREATED = "2025-10-01T08:00:00.000Z"
@@ -76,7 +76,7 @@ def _add(records: FrameworkRecords, flaw: Flaw) -> int:
     columns = _columns(identity, flaw)
     changes = flaw.columns(columns)
     records.add_service_request({**columns, **changes, "gone": 0})
-    plan(records, identity, Plan(failures=0.0, completed_from=STARTED))
+    plan(records, identity, ExecutionPlan(failures=0.0, completed_from=STARTED))
     if flaw.measurement:
         _change_measurement(records, identity, flaw.measurement)
     if flaw.execution:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.store import Store
+from sandbox.store import Database
 
 MAX_LIMIT = 100
 
@@ -23,7 +23,7 @@ class Page(BaseModel):
 
 
 def listing(
-    store: Store,
+    store: Database,
     columns: str,
     table: str,
     conditions: Sequence[tuple[str, Any]],

@@ -11,7 +11,7 @@ import orjson
 
 from sandbox.paging import Page, listing
 from sandbox.problems import not_found
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import now
 
 _FIND = "SELECT * FROM {table} WHERE external_id IN (SELECT value FROM json_each(?)) ORDER BY number"
@@ -31,7 +31,7 @@ class Register:
 
     def __init__(
         self,
-        store: Store,
+        store: Database,
         name: str,
         prefix: str,
         label: str,
@@ -62,7 +62,7 @@ class Register:
         """Return a document.
 
         Raises:
-            Problem: there is none.
+            HttpProblem: there is none.
         """
         return self.view(self._row(identity))
 

@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from sandbox import catalogue, messy, physics
 from sandbox.framework.records import SCHEMA, FrameworkRecords
-from sandbox.framework.work import Plan, plan
-from sandbox.store import Store
+from sandbox.framework.work import ExecutionPlan, plan
+from sandbox.store import Database
 from sandbox.system import full_schema
 from sandbox.times import now, stamp
 
@@ -54,7 +54,7 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
         database: the framework's SQLite file; it is made when missing.
         wanted: the laboratory by numbers.
     """
-    store = Store(database, full_schema(SCHEMA))
+    store = Database(database, full_schema(SCHEMA))
     try:
         records = FrameworkRecords(store)
         counts = {"service_requests": 0, "modules": 0, "executions": 0}
@@ -76,7 +76,7 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
 
 def _plan(records: FrameworkRecords, sr_id: int, wanted: SeedPlan) -> int:
     completed_from = DONE if wanted.state == "complete" else None
-    return plan(records, sr_id, Plan(wanted.failures, wanted.seed, completed_from, wanted.weak))
+    return plan(records, sr_id, ExecutionPlan(wanted.failures, wanted.seed, completed_from, wanted.weak))
 
 
 def request(records: FrameworkRecords, wanted: SeedPlan, number: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "temp_store=MEMORY", "cache_size=-32000")
 
 
-class Store:
+class Database:
     """A SQLite database in WAL mode, written by one thread at a time.
 
     Args:

@@ -10,7 +10,7 @@ from sandbox.auth import Authenticator
 from sandbox.faults import FaultBook
 from sandbox.log import SCHEMA as LOG_SCHEMA
 from sandbox.log import Holds, RequestLog
-from sandbox.store import Store
+from sandbox.store import Database
 
 
 @dataclass
@@ -60,7 +60,7 @@ class System:
     """
 
     name: str
-    store: Store
+    store: Database
     authenticator: Authenticator
     business_keys: dict[str, tuple[str, ...]]
     limiter: Limiter = field(default_factory=Limiter)

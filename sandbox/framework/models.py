@@ -33,7 +33,7 @@ ExecutionStatus = Literal["RUNNING", "COMPLETE", "STOPPED"]
 Event = Literal["service_request.created", "protocol.completed", "report.generated"]
 
 
-class Login(Strict):
+class LoginIn(Strict):
     """Credentials of a user."""
 
     username: Text
@@ -46,7 +46,7 @@ class Refresh(Strict):
     refresh_token: Text
 
 
-class Customer(Strict):
+class CustomerDetails(Strict):
     """Who wants the tests."""
 
     name: Text
@@ -82,7 +82,7 @@ class Testing(Strict):
 class ServiceRequestIn(Strict):
     """A service request to create."""
 
-    customer: Customer
+    customer: CustomerDetails
     module: ModuleIn
     testing: Testing
 
@@ -212,7 +212,7 @@ class Withdrawal(Strict):
     protocol_id: Text
 
 
-class Run(Strict):
+class RunIn(Strict):
     """Which executions the laboratory runs: a share of all of a request's, or of every request's."""
 
     sr_id: int | None = None
@@ -226,7 +226,7 @@ class Correction(Strict):
     measurements: dict[str, dict[str, Any]] = Field(min_length=1)
 
 
-class Decision(Strict):
+class VerdictsIn(Strict):
     """What the laboratory says of an execution now; ``qc_status`` and ``overall`` may contradict each other."""
 
     qc_status: str

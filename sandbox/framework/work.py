@@ -11,7 +11,7 @@ import orjson
 
 from sandbox import catalogue, physics
 from sandbox.chance import chance
-from sandbox.framework.models import Decision
+from sandbox.framework.models import VerdictsIn
 from sandbox.framework.records import EXECUTION_COLUMNS, PLANNED, FrameworkRecords, load
 from sandbox.store import placeholders
 from sandbox.times import now, parse, stamp
@@ -34,7 +34,7 @@ BENCHES = {"tracer": "IVT-001", "simulator": "SIM-001", "chamber": "TC-001", "me
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExecutionPlan:
     """How a request's executions will go.
 
     Args:
@@ -50,7 +50,7 @@ class Plan:
     weak: str = ""
 
 
-def plan(records: FrameworkRecords, sr_id: int, how: Plan) -> int:
+def plan(records: FrameworkRecords, sr_id: int, how: ExecutionPlan) -> int:
     """Add one execution for each module and protocol of a request and return how many."""
     row = records.service_request(sr_id)
     serials = list(dict.fromkeys(load(row, "module").get("serial_numbers") or []))
@@ -62,7 +62,9 @@ def plan(records: FrameworkRecords, sr_id: int, how: Plan) -> int:
     return len(rows)
 
 
-def plan_one(records: FrameworkRecords, sr_id: int, serial: str, protocol: catalogue.Protocol, how: Plan) -> int:
+def plan_one(
+    records: FrameworkRecords, sr_id: int, serial: str, protocol: catalogue.Protocol, how: ExecutionPlan
+) -> int:
     """Add one execution and return its id."""
     identity = int(records.store.value("SELECT coalesce(max(execution_id), 5000) + 1 FROM executions"))
     random = chance(how.seed, identity)
@@ -71,7 +73,9 @@ def plan_one(records: FrameworkRecords, sr_id: int, serial: str, protocol: catal
     return identity
 
 
-def _executions(sr_id: int, serials: list[str], chosen: list[str], first: int, how: Plan) -> Iterator[tuple[Any, ...]]:
+def _executions(
+    sr_id: int, serials: list[str], chosen: list[str], first: int, how: ExecutionPlan
+) -> Iterator[tuple[Any, ...]]:
     random = chance(how.seed, sr_id)
     total = len(serials) * len(chosen)
     failing = set(random.sample(range(total), round(total * how.failures)))
@@ -95,7 +99,7 @@ def _row(
     serial: str,
     protocol: catalogue.Protocol,
     results: dict[str, Any],
-    how: Plan,
+    how: ExecutionPlan,
     at: str,
     number: int,
 ) -> tuple[Any, ...]:
@@ -141,7 +145,7 @@ def run(records: FrameworkRecords, sr_id: int, *, fraction: float, complete: boo
     """
     total = int(records.store.value("SELECT count(*) FROM executions WHERE sr_id = ?", (sr_id,)))
     if not total:
-        total = plan(records, sr_id, Plan(seed=sr_id))
+        total = plan(records, sr_id, ExecutionPlan(seed=sr_id))
     open_states = "('PLANNED', 'RUNNING')" if complete else "('PLANNED')"
     sql = (
         f"SELECT execution_id, hours, started_at FROM executions WHERE sr_id = ? AND status IN {open_states} ORDER BY 1"  # noqa: S608
@@ -182,7 +186,7 @@ def correct(records: FrameworkRecords, execution_id: int, measurements: dict[str
     records.note("laboratory", "data_update", "execution", execution_id, None, ", ".join(measurements))
 
 
-def decide(records: FrameworkRecords, execution_id: int, decision: Decision) -> None:
+def decide(records: FrameworkRecords, execution_id: int, decision: VerdictsIn) -> None:
     """Put other verdicts, and other criteria if any are given, in the place of an execution's earlier ones."""
     results = load(records.execution(execution_id), "results")
     overall = decision.qc_status if decision.overall is None else decision.overall

@@ -15,7 +15,7 @@ from sandbox.lims import models
 from sandbox.lims.idempotency import once
 from sandbox.lims.records import LimsRecords, number_of, result_id, result_view, sample_id, sample_view
 from sandbox.paging import listing
-from sandbox.problems import Problem, not_found, reply
+from sandbox.problems import HttpProblem, not_found, reply
 from sandbox.routes import api_router, records_of
 from sandbox.times import now
 
@@ -80,7 +80,7 @@ async def move_samples(bulk: models.BulkStatuses, records: Rec, who: Writer) -> 
             try:
                 records.move(update.id, update, who.name)
                 answers[place] = {"status": 200, "id": update.id}
-            except Problem as problem:
+            except HttpProblem as problem:
                 answers[place] = refusal(problem, bulk.updates[place])
     return reply({"results": answers})
 
@@ -142,7 +142,7 @@ async def create_results(bulk: models.BulkResults, records: Rec, _: Analyst, req
                 try:
                     records.check_result(result)
                     answers[place] = {"status": 201, **_created(result, records.create_results([result])[0])}
-                except Problem as problem:
+                except HttpProblem as problem:
                     answers[place] = refusal(problem, bulk.results[place])
         return 200, {"results": answers}
 
@@ -172,7 +172,7 @@ async def request_certificate(identity: str, records: Rec, _: Writer) -> Respons
     """Start the making of a certificate of analysis."""
     row = records.sample(identity)
     if row["status"] != models.STATUSES[-1]:
-        raise Problem(
+        raise HttpProblem(
             409, "NOT_APPROVED", f"Sample {identity} is {row['status']}; a certificate needs {models.STATUSES[-1]}"
         )
     number = int(records.store.value("SELECT coalesce(max(number), 0) + 1 FROM certificates"))

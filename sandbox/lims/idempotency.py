@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from sandbox.lims.records import LimsRecords
-from sandbox.problems import Problem, reply
+from sandbox.problems import HttpProblem, reply
 
 
 def once(records: LimsRecords, request: Request, body: BaseModel, work: Callable[[], tuple[int, Any]]) -> Response:
@@ -35,5 +35,5 @@ def once(records: LimsRecords, request: Request, body: BaseModel, work: Callable
         records.store.execute("INSERT INTO idempotency VALUES (?,?,?,?)", (key, digest, status, bytes(answer.body)))
         return answer
     if row["request"] != digest:
-        raise Problem(422, "IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another request")
+        raise HttpProblem(422, "IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another request")
     return Response(row["body"], row["status"], {"Idempotency-Replayed": "true"}, "application/json")

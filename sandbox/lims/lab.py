@@ -9,7 +9,7 @@ from sandbox.control import allowed
 from sandbox.lims.api import Rec
 from sandbox.lims.models import STATUSES, ReceiptIn, SampleStatusIn
 from sandbox.lims.records import sample_id
-from sandbox.problems import Problem, reply
+from sandbox.problems import HttpProblem, reply
 
 router = APIRouter(prefix="/_sandbox", dependencies=[Depends(allowed)])
 
@@ -32,4 +32,4 @@ def _chosen(receipt: ReceiptIn) -> tuple[str, list[object]]:
         return "number IN (SELECT value FROM json_each(?))", [str([int(identity[4:]) for identity in receipt.ids])]
     if receipt.project_id is not None:
         return "project_id = ?", [receipt.project_id]
-    raise Problem(422, "VALIDATION_ERROR", "Say project_id, ids or all")
+    raise HttpProblem(422, "VALIDATION_ERROR", "Say project_id, ids or all")

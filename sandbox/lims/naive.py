@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 from sandbox.lims.models import BulkResultIn
 from sandbox.lims.records import LimsRecords, sample_id
 from sandbox.rewriting import number_in
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import stamp
 
 
@@ -20,7 +20,7 @@ class NaiveRecords(LimsRecords):
         lag: seconds after which look-ups see a new record.
     """
 
-    def __init__(self, store: Store, lag: float = 0.0) -> None:
+    def __init__(self, store: Database, lag: float = 0.0) -> None:
         super().__init__(store)
         self._lag = timedelta(seconds=lag)
 
@@ -32,7 +32,7 @@ class NaiveRecords(LimsRecords):
         """Return a sample by its id in whatever shape ``odd_ids`` gave it.
 
         Raises:
-            Problem: it doesn't exist.
+            HttpProblem: it doesn't exist.
         """
         return super().sample(sample_id(number_in(identity)))
 
@@ -40,7 +40,7 @@ class NaiveRecords(LimsRecords):
         """See only that a result set's sample exists.
 
         Raises:
-            Problem: it doesn't.
+            HttpProblem: it doesn't.
         """
         result.sample_id = sample_id(int(self.sample(result.sample_id)["number"]))
 

@@ -10,8 +10,8 @@ from typing import Any
 import orjson
 
 from sandbox.lims.models import STATUSES, BulkResultIn, SampleChange, SampleIn, SampleKey, SampleStatusIn
-from sandbox.problems import Problem, not_found
-from sandbox.store import Store, placeholders
+from sandbox.problems import HttpProblem, not_found
+from sandbox.store import Database, placeholders
 from sandbox.times import now
 
 SCHEMA = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
@@ -39,7 +39,7 @@ def number_of(identity: str, prefix: str, what: str) -> int:
     """Return the row number of an id.
 
     Raises:
-        Problem: it is no id of that kind.
+        HttpProblem: it is no id of that kind.
     """
     head, _, digits = identity.partition("-")
     if head != prefix or not digits.isdigit():
@@ -72,7 +72,7 @@ class LimsRecords:
         store: its database.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self.store = store
 
     def create_samples(self, samples: Sequence[SampleIn]) -> list[int]:
@@ -102,7 +102,7 @@ class LimsRecords:
         """Return a sample.
 
         Raises:
-            Problem: it doesn't exist.
+            HttpProblem: it doesn't exist.
         """
         number = number_of(identity, "LIM", "Sample")
         row = self.store.row(f"SELECT {_SAMPLE} FROM samples WHERE number = ?", (number,))  # noqa: S608
@@ -154,7 +154,7 @@ class LimsRecords:
         """See that a result set's sample exists and that no revision before it is missing.
 
         Raises:
-            Problem: it can't be accepted.
+            HttpProblem: it can't be accepted.
         """
         number = number_of(result.sample_id, "LIM", "Sample")
         if self.store.row("SELECT 1 FROM samples WHERE number = ?", (number,)) is None:
@@ -163,7 +163,7 @@ class LimsRecords:
             message = (
                 f"Revision {result.revision} of {result.external_id} needs revision {result.revision - 1} to exist"
             )
-            raise Problem(409, "REVISION_GAP", message)
+            raise HttpProblem(409, "REVISION_GAP", message)
 
     def _has_revision(self, external_id: str, revision: int) -> bool:
         sql = "SELECT 1 FROM results WHERE external_id = ? AND revision = ?"
@@ -188,7 +188,7 @@ class LimsRecords:
         """Move a sample to its next status and return its number.
 
         Raises:
-            Problem: it doesn't exist, or the step is not allowed.
+            HttpProblem: it doesn't exist, or the step is not allowed.
         """
         row = self.sample(identity)
         self.check_move(identity, row["status"], change.status)
@@ -206,11 +206,11 @@ class LimsRecords:
         """See that a sample may go from one status to another.
 
         Raises:
-            Problem: it may not.
+            HttpProblem: it may not.
         """
         before, after = STATUSES.index(status), STATUSES.index(wanted)
         if after <= before or (before == 0 and after > 1):
-            raise Problem(409, "INVALID_TRANSITION", f"Sample {identity} can't go from {status} to {wanted}")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"Sample {identity} can't go from {status} to {wanted}")
 
     def _next(self, table: str) -> int:
         return int(self.store.value(f"SELECT coalesce(max(number), 0) + 1 FROM {table}"))  # noqa: S608

@@ -6,9 +6,9 @@ from typing import Any
 
 from sandbox.framework.app import USERS
 from sandbox.pm.models import ProgressIn, SubtaskIn, TaskIn, TaskPlan, TaskStatusIn, TimeEntryIn, UsageIn, given
-from sandbox.problems import Problem
+from sandbox.problems import HttpProblem
 from sandbox.register import Register, table
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import now
 
 _TABLES = ("tasks", "time_entries", "resource_usage", "progress")
@@ -36,7 +36,7 @@ class PmRecords:
         store: its database.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self.store = store
         self.tasks = Register(store, "tasks", "TASK", "Task", self._with_sums)
         self.time_entries = Register(store, "time_entries", "TIME", "Time entry")
@@ -55,7 +55,7 @@ class PmRecords:
         """Keep a main task.
 
         Raises:
-            Problem: a field doesn't fit.
+            HttpProblem: a field doesn't fit.
         """
         return self._create(task.external_id, {**_BLANK, **given(task)})
 
@@ -63,13 +63,13 @@ class PmRecords:
         """Keep a subtask of a main task.
 
         Raises:
-            Problem: the parent doesn't exist, is a subtask itself or complete, or a field doesn't fit.
+            HttpProblem: the parent doesn't exist, is a subtask itself or complete, or a field doesn't fit.
         """
         parent = self.tasks.get(parent_id)
         if parent["parent_id"]:
-            raise Problem(409, "INVALID_PARENT", f"Task {parent_id} is a subtask itself")
+            raise HttpProblem(409, "INVALID_PARENT", f"Task {parent_id} is a subtask itself")
         if parent["status"] == COMPLETE:
-            raise Problem(409, "INVALID_TRANSITION", f"Task {parent_id} is complete and takes no further subtask")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"Task {parent_id} is complete and takes no further subtask")
         own = {"parent_id": parent_id, "project_id": parent["project_id"]}
         return self._create(task.external_id, {**_BLANK, **given(task), **own})
 
@@ -81,7 +81,7 @@ class PmRecords:
         """Plan a task anew.
 
         Raises:
-            Problem: there is none, or a field doesn't fit.
+            HttpProblem: there is none, or a field doesn't fit.
         """
         fields = given(plan)
         self._check({**self.tasks.get(identity), **fields})
@@ -91,13 +91,13 @@ class PmRecords:
         """Move a task on and add to its history, also where the status stays the same.
 
         Raises:
-            Problem: it has open subtasks, or its main task is complete.
+            HttpProblem: it has open subtasks, or its main task is complete.
         """
         task = self.tasks.get(identity)
         if wanted.status == COMPLETE and self.open_subtasks(identity):
-            raise Problem(409, "SUBTASKS_OPEN", f"Task {identity} has subtasks that aren't complete")
+            raise HttpProblem(409, "SUBTASKS_OPEN", f"Task {identity} has subtasks that aren't complete")
         if wanted.status != COMPLETE and task["parent_id"] and self._is_complete(task["parent_id"]):
-            raise Problem(409, "INVALID_TRANSITION", f"The main task of {identity} is complete")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"The main task of {identity} is complete")
         at = now()
         entry = {"status": wanted.status, "notes": wanted.notes, "at": at}
         fields = wanted.model_dump(exclude={"status"}, exclude_none=True)
@@ -129,7 +129,7 @@ class PmRecords:
         """Keep a person's hours.
 
         Raises:
-            Problem: the task doesn't exist, or the person is unknown.
+            HttpProblem: the task doesn't exist, or the person is unknown.
         """
         self._check_entry(entry.task_id, entry.user)
         return self.time_entries.get(self.time_entries.add(entry.external_id, given(entry)))
@@ -138,7 +138,7 @@ class PmRecords:
         """Keep the usage of a resource.
 
         Raises:
-            Problem: the task doesn't exist.
+            HttpProblem: the task doesn't exist.
         """
         self._check_entry(usage.task_id)
         return self.usage.get(self.usage.add(usage.external_id, given(usage)))
@@ -147,7 +147,7 @@ class PmRecords:
         """Put other hours in the place of those that are kept.
 
         Raises:
-            Problem: there are none, the task doesn't exist, or the person is unknown.
+            HttpProblem: there are none, the task doesn't exist, or the person is unknown.
         """
         self._check_entry(entry.task_id, getattr(entry, "user", None))
         return register.change(identity, given(entry))
@@ -175,5 +175,5 @@ def _check_member(field: str, address: str | None) -> None:
         raise _invalid(field, f"no member has the address {address}", "USER_UNKNOWN")
 
 
-def _invalid(field: str, message: str, code: str = "VALIDATION_ERROR") -> Problem:
-    return Problem(422, code, "The request is not valid", details=[{"field": field, "message": message}])
+def _invalid(field: str, message: str, code: str = "VALIDATION_ERROR") -> HttpProblem:
+    return HttpProblem(422, code, "The request is not valid", details=[{"field": field, "message": message}])

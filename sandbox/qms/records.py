@@ -5,10 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from sandbox.problems import Problem
+from sandbox.problems import HttpProblem
 from sandbox.qms.models import CapaIn, EventIn, FileIn, NcIn, dumped
 from sandbox.register import Register, table
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import now
 
 _TABLES = ("nc_reports", "capas", "attachments", "audit_events")
@@ -24,7 +24,7 @@ class QmsRecords:
         store: its database.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self.store = store
         self.ncs = Register(store, "nc_reports", "NC", "Non-conformance", with_nc_id)
         self.capas = Register(store, "capas", "CAPA", "CAPA", with_capa_id)
@@ -45,11 +45,13 @@ class QmsRecords:
         """Put another content in the place of an open document's.
 
         Raises:
-            Problem: it is closed, or the content is another document's.
+            HttpProblem: it is closed, or the content is another document's.
         """
         kept = self._open(register, identity, "can't be changed")
         if kept["external_id"] != wanted.external_id:
-            raise Problem(409, "KEY_MISMATCH", f"{identity} is of {kept['external_id']}, not of {wanted.external_id}")
+            raise HttpProblem(
+                409, "KEY_MISMATCH", f"{identity} is of {kept['external_id']}, not of {wanted.external_id}"
+            )
         self._known(wanted)
         return register.change(identity, dumped(wanted))
 
@@ -57,12 +59,12 @@ class QmsRecords:
         """Close a document, as people do.
 
         Raises:
-            Problem: it is closed already, or a CAPA on this non-conformance is open.
+            HttpProblem: it is closed already, or a CAPA on this non-conformance is open.
         """
         self._open(register, identity, "can't be closed")
         waiting = [capa["id"] for capa in self.capas.having(status=OPEN) if identity in capa["related_ncs"]]
         if waiting:
-            raise Problem(409, "CAPA_OPEN", f"{identity} can't be closed while {', '.join(waiting)} is open")
+            raise HttpProblem(409, "CAPA_OPEN", f"{identity} can't be closed while {', '.join(waiting)} is open")
         return register.change(identity, {"closed_at": closed_at or now()}, CLOSED)
 
     def attach(self, capa_id: str, file: FileIn) -> dict[str, Any]:
@@ -88,7 +90,7 @@ class QmsRecords:
     def _open(self, register: Register, identity: str, why: str) -> dict[str, Any]:
         kept = register.get(identity)
         if kept["status"] != OPEN:
-            raise Problem(409, "INVALID_TRANSITION", f"{register.label} {identity} is {kept['status']} and {why}")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"{register.label} {identity} is {kept['status']} and {why}")
         return kept
 
     def _known(self, document: NcIn | CapaIn) -> None:

@@ -9,28 +9,28 @@ from typing import Any
 import pytest
 
 from pv_testing.config import system_config
-from pv_testing.testing import Finding, Verdict, try_system
+from pv_testing.testing import TrialFinding, TrialVerdict, try_system
 from tests.conformance import faulty_lims
 from tests.conformance.faulty_lims import FaultyLims
 
 
 def tried(
     folder: Path, lims: FaultyLims, change: Callable[[Any], object] = lambda _: None, **limits: float
-) -> list[Finding]:
+) -> list[TrialFinding]:
     path = faulty_lims.contract(folder, change, **limits)
     config = system_config("lims", lims.url, contract=str(path), api_key=faulty_lims.KEY)
     return try_system(config, patience=1.0)
 
 
-def failed(findings: list[Finding]) -> dict[str, Finding]:
-    return {finding.key: finding for finding in findings if finding.verdict is Verdict.FAILS}
+def failed(findings: list[TrialFinding]) -> dict[str, TrialFinding]:
+    return {finding.key: finding for finding in findings if finding.verdict is TrialVerdict.FAILS}
 
 
 def test_a_sound_system_holds(tmp_path: Path) -> None:
     with faulty_lims.serve() as lims:
         findings = tried(tmp_path, lims)
     assert failed(findings) == {}
-    held = {finding.check for finding in findings if finding.verdict is Verdict.HOLDS}
+    held = {finding.check for finding in findings if finding.verdict is TrialVerdict.HOLDS}
     assert held == {
         "identity", "create", "find", "horizon", "absent", "bulk", "list", "update", "states", "words", "once",
         "refused",
@@ -156,7 +156,7 @@ def test_a_stranger_writes_nothing(tmp_path: Path) -> None:
         path = faulty_lims.contract(tmp_path)
         config = system_config("lims", lims.url, contract=str(path), api_key="another-key-of-tests")
         (finding,) = try_system(config, patience=1.0)
-        assert (finding.check, finding.verdict) == ("identity", Verdict.FAILS)
+        assert (finding.check, finding.verdict) == ("identity", TrialVerdict.FAILS)
         assert lims.born == {}
 
 
@@ -180,7 +180,7 @@ def test_a_bulk_request_that_is_refused_is_found_and_the_rest_is_tried(tmp_path:
         findings = tried(tmp_path, lims, change)
     assert list(failed(findings)) == ["operations.upload_results.bulk"]
     once = [finding for finding in findings if finding.check == "once" and "upload_results" in finding.key]
-    assert [finding.verdict for finding in once] == [Verdict.HOLDS]
+    assert [finding.verdict for finding in once] == [TrialVerdict.HOLDS]
 
 
 def test_a_contract_without_look_up_is_tried_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -194,5 +194,5 @@ def test_a_contract_without_look_up_is_tried_as_far_as_it_goes(tmp_path: Path) -
     with faulty_lims.serve() as lims:
         findings = tried(tmp_path, lims, change)
     assert failed(findings) == {}
-    skipped = {finding.key for finding in findings if finding.verdict is Verdict.SKIPPED}
+    skipped = {finding.key for finding in findings if finding.verdict is TrialVerdict.SKIPPED}
     assert {"operations.create_sample.find", "operations.update_sample_status", "limits.horizon"} <= skipped

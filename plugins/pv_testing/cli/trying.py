@@ -14,7 +14,7 @@ from pv_testing.core.visible import visible
 from pv_testing.core.yaml_file import read_yaml
 from pv_testing.testing.example import CHANGED
 from pv_testing.testing.examples import EXAMPLES
-from pv_testing.testing.finding import Finding, Verdict
+from pv_testing.testing.finding import TrialFinding, TrialVerdict
 from pv_testing.testing.suite import try_system
 
 
@@ -60,9 +60,9 @@ def _tried(system: SystemConfig, given: Mapping[str, Mapping[str, Any]], patienc
     except IntegrationError as error:
         print(visible(f"FAILED  {system.system}: {error}", lines=True), flush=True)
         return False
-    failed = sum(finding.verdict is Verdict.FAILS for finding in findings)
-    held = sum(finding.verdict is Verdict.HOLDS for finding in findings)
-    skipped = sum(finding.verdict is Verdict.SKIPPED for finding in findings)
+    failed = sum(finding.verdict is TrialVerdict.FAILS for finding in findings)
+    held = sum(finding.verdict is TrialVerdict.HOLDS for finding in findings)
+    skipped = sum(finding.verdict is TrialVerdict.SKIPPED for finding in findings)
     print(f"{ready.system}: {held} hold, {failed} don't, {skipped} could not be tried", flush=True)
     return failed == 0
 
@@ -85,5 +85,5 @@ def read_given(path: str) -> Mapping[str, Mapping[str, Any]]:
     return given
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: TrialFinding) -> None:
     print(visible(str(finding), lines=True), flush=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pv_testing.testing.examples import NEVER_MADE
 from pv_testing.testing.finding import ABSENT
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 TEN = 10
 
 
-async def ten(trial: Trial) -> Findings:
+async def ten(trial: ContractTrial) -> Findings:
     """Look up ten records that were never created, together and one by one."""
     if trial.find is None:
         return

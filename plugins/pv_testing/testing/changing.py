@@ -7,12 +7,12 @@ from dataclasses import replace
 from pv_testing.core.records import Found, Prepared
 from pv_testing.testing.creating import MANY
 from pv_testing.testing.finding import UPDATE
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 CHANGED = 0
 
 
-async def one(trial: Trial) -> Findings:
+async def one(trial: ContractTrial) -> Findings:
     """Send the next version of the first record and read it back."""
     on_change = trial.operation.limits.on_change
     if on_change == "ignore" or trial.find is None:
@@ -30,7 +30,7 @@ async def one(trial: Trial) -> Findings:
         yield finding
 
 
-async def many(trial: Trial) -> Findings:
+async def many(trial: ContractTrial) -> Findings:
     """Send the next versions of several records in one request, where that is how they are changed."""
     if trial.spec.bulk is None or trial.find is None or trial.spec.update or trial.spec.on_change == "ignore":
         return
@@ -42,14 +42,14 @@ async def many(trial: Trial) -> Findings:
         yield finding
 
 
-def _next(trial: Trial, place: int) -> Prepared:
+def _next(trial: ContractTrial, place: int) -> Prepared:
     """Return the next version of a record that was created."""
     item = trial.prepared(trial.record(place, changed=True))
     made = trial.made[item.key]
     return replace(item, external_id=made.external_id, revision=made.revision + 1)
 
 
-async def _sent(trial: Trial, items: list[Prepared], part: str) -> Findings:
+async def _sent(trial: ContractTrial, items: list[Prepared], part: str) -> Findings:
     before = {item.key: item.external_id for item in items}
     await trial.send(items)
     shown = trial.recorder.last()

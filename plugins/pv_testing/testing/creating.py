@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from pv_testing.core.records import Found, Prepared
 from pv_testing.testing.finding import BULK, CREATE, FIND
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 MANY = 6
 
 
-async def one(trial: Trial) -> Findings:
+async def one(trial: ContractTrial) -> Findings:
     """Create one record by itself and look it up until it is found."""
     (item,) = await trial.create([0])
     shown = trial.recorder.last()
@@ -37,7 +37,7 @@ async def one(trial: Trial) -> Findings:
         yield trial.holds(FIND, "find", f"finds {item.key} {found.external_id and f'as {found.external_id}'}".rstrip())
 
 
-async def many(trial: Trial) -> Findings:
+async def many(trial: ContractTrial) -> Findings:
     """Create several, in one request where the contract can, and look them up one by one and together."""
     bulk = trial.spec.bulk
     places = range(1, 1 + min(MANY, bulk.size if bulk else MANY))

@@ -16,10 +16,10 @@ from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, NetworkEr
 from pv_testing.core.records import BULK_INCOMPLETE, Prepared, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.rest import NO_ID
-from pv_testing.testing.finding import Evidence
+from pv_testing.testing.finding import TrialEvidence
 
 if TYPE_CHECKING:
-    from pv_testing.testing.trial import Trial
+    from pv_testing.testing.trial import ContractTrial
 
 TRIES = 3
 PAUSE = 0.25
@@ -43,7 +43,7 @@ class Lost:
     items: list[Prepared]
     of: int
     error: IntegrationError
-    shown: Sequence[Evidence]
+    shown: Sequence[TrialEvidence]
 
     @property
     def how(self) -> str:
@@ -57,7 +57,7 @@ class Lost:
         return f"the system lost an answer ({cause})"
 
 
-async def delivered(trial: Trial, items: Sequence[Prepared], anew: Anew | None = None) -> list[Prepared]:
+async def delivered(trial: ContractTrial, items: Sequence[Prepared], anew: Anew | None = None) -> list[Prepared]:
     """Send records until each is in effect, and note on the trial what the system lost meanwhile.
 
     Args:
@@ -87,7 +87,7 @@ async def delivered(trial: Trial, items: Sequence[Prepared], anew: Anew | None =
     return done
 
 
-async def _sent(trial: Trial, items: Sequence[Prepared]) -> Lost | None:
+async def _sent(trial: ContractTrial, items: Sequence[Prepared]) -> Lost | None:
     """Send records in one request where the contract can, and return those of which the answer says nothing."""
     trial.sent = clock.seconds()
     try:
@@ -122,7 +122,7 @@ def _error(item: Prepared, reply: Reply) -> IntegrationError:
     return error
 
 
-async def _absent(trial: Trial, lost: Lost, *, created: bool) -> list[Prepared]:
+async def _absent(trial: ContractTrial, lost: Lost, *, created: bool) -> list[Prepared]:
     """Look lost records up until they are found or surely aren't there; return those that aren't."""
     absent = lost.items
     until = clock.seconds() + min(trial.patience, trial.setting.contract.limits.horizon)
@@ -138,7 +138,7 @@ async def _absent(trial: Trial, lost: Lost, *, created: bool) -> list[Prepared]:
     return absent
 
 
-async def _there(trial: Trial, item: Prepared, *, created: bool) -> bool:
+async def _there(trial: ContractTrial, item: Prepared, *, created: bool) -> bool:
     found = (await trial.look_up([item])).get(item.key)
     if found is None or found.unclear or not (found.in_effect or created):
         return False

@@ -23,7 +23,7 @@ CHECKS = (IDENTITY, CREATE, FIND, HORIZON, ABSENT, BULK, LIST, UPDATE, STATES, W
 """The checks, in the order in which they run."""
 
 
-class Verdict(str, Enum):
+class TrialVerdict(str, Enum):
     """Whether what a contract says holds; ``NOTED`` is what the system did besides, which its contract allows for."""
 
     HOLDS = "ok"
@@ -33,7 +33,7 @@ class Verdict(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class TrialEvidence:
     """A request and its answer, redacted and cut.
 
     Attributes:
@@ -50,7 +50,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class TrialFinding:
     """What one check has found of one part of a contract.
 
     Attributes:
@@ -64,8 +64,8 @@ class Finding:
     check: str
     key: str
     said: str
-    verdict: Verdict = Verdict.HOLDS
-    evidence: Sequence[Evidence] = ()
+    verdict: TrialVerdict = TrialVerdict.HOLDS
+    evidence: Sequence[TrialEvidence] = ()
 
     def __str__(self) -> str:
         """Say it in one line, and each request and answer in a line of its own."""

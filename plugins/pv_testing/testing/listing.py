@@ -13,8 +13,8 @@ from pv_testing.contracts.model import Find, OperationSpec
 from pv_testing.core import clock, keys
 from pv_testing.core.errors import IntegrationError
 from pv_testing.providers.rest import RestProvider
-from pv_testing.testing.finding import LIST, Finding
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.finding import LIST, TrialFinding
+from pv_testing.testing.trial import ContractTrial, Findings
 from pv_testing.transports import pagination
 
 SMALL = 2
@@ -45,7 +45,7 @@ class _Listing(NamedTuple):
     expected: Mapping[str, str]
 
 
-async def listed(trial: Trial) -> Findings:
+async def listed(trial: ContractTrial) -> Findings:
     """List the records that were created, twice."""
     name = trial.example.listing
     spec = trial.setting.contract.operations.get(name)
@@ -69,7 +69,7 @@ async def listed(trial: Trial) -> Findings:
     elif problem:
         yield replace(trial.fails(LIST, "", problem, *trial.recorder.last(2)), key=key)
     else:
-        yield Finding(
+        yield TrialFinding(
             LIST, key, f"holds each of {len(expected)} records once, with its key, in the same order each time"
         )
 
@@ -78,7 +78,7 @@ class _OtherWords(Exception):
     """The rows of a listing aren't those records."""
 
 
-def _listing(trial: Trial, spec: OperationSpec, find: Find) -> _Listing | None:
+def _listing(trial: ContractTrial, spec: OperationSpec, find: Find) -> _Listing | None:
     """Return how a listing is read: as the provider does where it has code of its own for it, else by the contract."""
     data = next(iter(trial.made.values())).data
     items = trial.made.values()
@@ -126,7 +126,7 @@ def _on_pages(provider: RestProvider, spec: OperationSpec, size: int) -> RestPro
     return other
 
 
-async def _problem(trial: Trial, listing: _Listing) -> str:
+async def _problem(trial: ContractTrial, listing: _Listing) -> str:
     """List twice and say what is wrong; nothing where all is well."""
     first = await _complete(trial, listing)
     problem = _without_key(first, listing) or _incomplete(first, listing)
@@ -136,7 +136,7 @@ async def _problem(trial: Trial, listing: _Listing) -> str:
     return _incomplete(second, listing) or _unstable(first, second, listing)
 
 
-async def _complete(trial: Trial, listing: _Listing) -> Rows:
+async def _complete(trial: ContractTrial, listing: _Listing) -> Rows:
     """List until every record is there, or patience is at its end."""
     until = clock.seconds() + trial.patience
     while True:
@@ -146,7 +146,7 @@ async def _complete(trial: Trial, listing: _Listing) -> Rows:
         await asyncio.sleep(PAUSE)
 
 
-async def _rows(trial: Trial, spec: OperationSpec, data: Mapping[str, Any], size: int) -> Rows:
+async def _rows(trial: ContractTrial, spec: OperationSpec, data: Mapping[str, Any], size: int) -> Rows:
     """Return the rows of a listing, on small pages where it is narrowed down to the trial's records."""
     assert spec.pagination is not None
     criteria = {name: data[ours] for name, ours in trial.example.shared.items() if _takes(spec, name)}

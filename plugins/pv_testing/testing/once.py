@@ -9,18 +9,18 @@ from pv_testing.core.records import Record, Result
 from pv_testing.exchange.engine import Exchange
 from pv_testing.ledger import Ledger
 from pv_testing.testing.finding import ONCE
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 LOST = 20
 
 
-async def withheld(trial: Trial) -> Findings:
+async def withheld(trial: ContractTrial) -> Findings:
     """Create one more record, whose first answer is withheld."""
     async for finding in carried(trial, trial.record(LOST)):
         yield finding
 
 
-async def carried(trial: Trial, record: Record) -> Findings:
+async def carried(trial: ContractTrial, record: Record) -> Findings:
     """Carry a record through an exchange that doesn't get the first answer, and carry it once more."""
     if trial.find is None or trial.operation.limits.repeatable:
         yield trial.skipped(ONCE, "", "a lost answer isn't looked up: the request may be repeated, or a person decides")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, redact
 from pv_testing.core.response import Response
-from pv_testing.testing.finding import Evidence
+from pv_testing.testing.finding import TrialEvidence
 from pv_testing.transports.outgoing_request import OutgoingRequest
 
 KEPT = 20
@@ -60,10 +60,10 @@ class Recorder:
         if self._waits and call.written and not call.repeatable:
             self._waits, self.withheld = False, True
 
-    def last(self, number: int = 1) -> Sequence[Evidence]:
+    def last(self, number: int = 1) -> Sequence[TrialEvidence]:
         """Return the newest requests and answers, the oldest of them first."""
         newest = list(self._kept)[-number:]
-        return [Evidence(_line(request), _line(answer)) for request, answer in newest]
+        return [TrialEvidence(_line(request), _line(answer)) for request, answer in newest]
 
 
 def _request(call: OutgoingRequest) -> str:

@@ -8,14 +8,14 @@ from pv_testing.core.errors import IntegrationError
 from pv_testing.core.records import Record
 from pv_testing.testing import once
 from pv_testing.testing.finding import BULK, ONCE, STATES, WORDS
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 SEVERAL = 3
 FIRST_OF_BULK = 2
 """Of the parents before the last, the one whose state is lost is number 1; those after it change theirs in bulk."""
 
 
-async def each_word(trial: Trial) -> Findings:
+async def each_word(trial: ContractTrial) -> Findings:
     """Set one state after the other and read each back."""
     words = _words(trial)
     if trial.find is None or not words:
@@ -50,7 +50,7 @@ async def each_word(trial: Trial) -> Findings:
     yield trial.holds(STATES, "", f"{', '.join(done)}: each was set and stays")
 
 
-def _word(trial: Trial, word: str) -> str:
+def _word(trial: ContractTrial, word: str) -> str:
     """Return the key of a word in the contract's vocabularies; the operation where it is in none."""
     for name, vocabulary in trial.setting.contract.vocabularies.items():
         for ours, theirs in vocabulary.to_external.items():
@@ -59,7 +59,7 @@ def _word(trial: Trial, word: str) -> str:
     return ""
 
 
-async def together(trial: Trial) -> Findings:
+async def together(trial: ContractTrial) -> Findings:
     """Set the first state of several records in one request and read each back."""
     if trial.spec.bulk is None or trial.find is None:
         yield trial.skipped(BULK, "bulk", "the contract has none" if trial.find else "states can't be read back")
@@ -82,7 +82,7 @@ async def together(trial: Trial) -> Findings:
     yield trial.holds(BULK, "bulk", f"the states of {len(items)} records were set in one request and stay")
 
 
-async def withheld(trial: Trial) -> Findings:
+async def withheld(trial: ContractTrial) -> Findings:
     """Set the first state of another record and withhold the answer."""
     record = await _unset(trial, 1)
     if record is None:
@@ -92,7 +92,7 @@ async def withheld(trial: Trial) -> Findings:
         yield finding
 
 
-async def _unset(trial: Trial, number: int) -> Record | None:
+async def _unset(trial: ContractTrial, number: int) -> Record | None:
     """Return the first state that another record doesn't have yet; ``None`` where there is no such record or state."""
     for place in range(len(_words(trial))):
         record = trial.of_parent(number, place)
@@ -105,6 +105,6 @@ async def _unset(trial: Trial, number: int) -> Record | None:
     return None
 
 
-def _words(trial: Trial) -> Sequence[str]:
+def _words(trial: ContractTrial) -> Sequence[str]:
     assert trial.example.states is not None
     return trial.example.states(trial.setting)

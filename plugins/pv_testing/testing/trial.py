@@ -16,10 +16,10 @@ from pv_testing.providers.rest import RestProvider
 from pv_testing.testing.blame import blamed
 from pv_testing.testing.delivering import delivered
 from pv_testing.testing.example import Example, Setting
-from pv_testing.testing.finding import Evidence, Finding, Verdict
+from pv_testing.testing.finding import TrialEvidence, TrialFinding, TrialVerdict
 from pv_testing.testing.recorder import Recorder
 
-Findings = AsyncIterator[Finding]
+Findings = AsyncIterator[TrialFinding]
 INSTEAD = 40
 """How far from its place the record stands that is created instead of a lost one."""
 FIRST, LONGEST = 0.02, 0.25
@@ -41,11 +41,11 @@ class Waits:
 
     longest: float = 0.0
     where: str = ""
-    shown: Sequence[Evidence] = ()
+    shown: Sequence[TrialEvidence] = ()
     searched: bool = False
     never: list[str] = field(default_factory=list)
 
-    def add(self, seconds: float, where: str, shown: Sequence[Evidence], *, searched: bool) -> None:
+    def add(self, seconds: float, where: str, shown: Sequence[TrialEvidence], *, searched: bool) -> None:
         """Take one measurement."""
         self.searched = self.searched or searched
         if not self.where or seconds > self.longest:
@@ -53,7 +53,7 @@ class Waits:
 
 
 @dataclass
-class Trial:
+class ContractTrial:
     """One operation on trial.
 
     Attributes:
@@ -82,8 +82,8 @@ class Trial:
     made: dict[str, Prepared] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    broken: Sequence[Evidence] = ()
-    missed: Sequence[Evidence] = ()
+    broken: Sequence[TrialEvidence] = ()
+    missed: Sequence[TrialEvidence] = ()
     sent: float = 0.0
 
     def __post_init__(self) -> None:
@@ -206,30 +206,32 @@ class Trial:
         """Return a record's key in the system's words."""
         return self.find.key_of_sent(item.payload, self.context(item)) if self.find else None
 
-    def holds(self, check: str, part: str, said: str) -> Finding:
+    def holds(self, check: str, part: str, said: str) -> TrialFinding:
         """Return that a part of the operation is right."""
-        return Finding(check, self._key(part), said)
+        return TrialFinding(check, self._key(part), said)
 
-    def fails(self, check: str, part: str, said: str, *shown: Evidence) -> Finding:
+    def fails(self, check: str, part: str, said: str, *shown: TrialEvidence) -> TrialFinding:
         """Return that a part of the operation is wrong; without other evidence, the newest request shows it."""
         broken, self.broken = self.broken, ()
-        return Finding(check, self._key(part), said, Verdict.FAILS, shown or broken or tuple(self.recorder.last()))
+        return TrialFinding(
+            check, self._key(part), said, TrialVerdict.FAILS, shown or broken or tuple(self.recorder.last())
+        )
 
-    def noted(self, check: str) -> list[Finding]:
+    def noted(self, check: str) -> list[TrialFinding]:
         """Return what there is to note of the operation."""
-        return [Finding(check, self.place, said, Verdict.NOTED) for said in self.notes]
+        return [TrialFinding(check, self.place, said, TrialVerdict.NOTED) for said in self.notes]
 
-    def skipped(self, check: str, part: str, said: str) -> Finding:
+    def skipped(self, check: str, part: str, said: str) -> TrialFinding:
         """Return that a part of the operation can't be tried."""
-        return Finding(check, self._key(part), said, Verdict.SKIPPED)
+        return TrialFinding(check, self._key(part), said, TrialVerdict.SKIPPED)
 
-    def raised(self, check: str, part: str, error: Exception) -> Finding:
+    def raised(self, check: str, part: str, error: Exception) -> TrialFinding:
         """Return that trying a part of the operation ended in an error; before a request, only its words show it."""
         if not isinstance(error, IntegrationError):
-            return Finding(check, self.place, blamed(error, type(self.provider)), Verdict.FAILS)
+            return TrialFinding(check, self.place, blamed(error, type(self.provider)), TrialVerdict.FAILS)
         said = f"{error.message} [{error.code}]"
         if isinstance(error, DataError):
-            return Finding(check, self._key(part), said, Verdict.FAILS)
+            return TrialFinding(check, self._key(part), said, TrialVerdict.FAILS)
         return self.fails(check, part, said)
 
     def _key(self, part: str) -> str:

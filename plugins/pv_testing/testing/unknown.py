@@ -10,12 +10,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pv_testing.core.errors import AmbiguousOutcome, DataError, IntegrationError, NetworkError, RateLimited
-from pv_testing.core.records import Found, Prepared, Reply
-from pv_testing.core.records import Verdict as Said
+from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.testing.example import absent
 from pv_testing.testing.examples import OF_NOTHING
-from pv_testing.testing.finding import REFUSED, Evidence, Finding, Verdict
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.finding import REFUSED, TrialEvidence, TrialFinding, TrialVerdict
+from pv_testing.testing.trial import ContractTrial, Findings
 
 TRIES = 2
 TAKEN = (
@@ -46,7 +45,7 @@ class Asked(NamedTuple):
     true: str = ""
 
 
-async def refused(trial: Trial) -> Findings:
+async def refused(trial: ContractTrial) -> Findings:
     """Send each request that carries an id of the system with one that isn't there."""
     for ask in (_change, _of_parent):
         try:
@@ -57,7 +56,7 @@ async def refused(trial: Trial) -> Findings:
             yield await _finding(trial, asked)
 
 
-def _change(trial: Trial) -> Asked | None:
+def _change(trial: ContractTrial) -> Asked | None:
     """Return the change of a record under another id; ``None`` where a change carries none."""
     update, place = trial.spec.update, 0
     made = trial.made.get(trial.record(place).key)
@@ -70,7 +69,7 @@ def _change(trial: Trial) -> Asked | None:
     return Asked(item, "update", item.external_id, made.external_id)
 
 
-def _of_parent(trial: Trial) -> Asked | None:
+def _of_parent(trial: ContractTrial) -> Asked | None:
     """Return a record or state that belongs to an id that isn't there; ``None`` where its request carries none."""
     known = trial.setting.ids
     there = {kind: known[kind] for kind in trial.example.needs if known.get(kind)}
@@ -85,40 +84,40 @@ def _of_parent(trial: Trial) -> Asked | None:
     return Asked(item, "", ", ".join(ids[0] for ids in unknown.values()))
 
 
-async def _finding(trial: Trial, asked: Asked) -> Finding:
+async def _finding(trial: ContractTrial, asked: Asked) -> TrialFinding:
     """Send a request and say what the engine would make of the answer."""
     reply = await _answer(trial, asked.item)
     shown = trial.recorder.last()
-    if reply.verdict is Said.OK and not (asked.true and reply.external_id == asked.true):
+    if reply.verdict is Verdict.OK and not (asked.true and reply.external_id == asked.true):
         return await _taken(trial, asked, shown)
-    if reply.verdict is Said.OK:
+    if reply.verdict is Verdict.OK:
         return trial.holds(REFUSED, asked.part, f"{asked.id}, which isn't there, isn't used: the record is found anew")
-    found = None if asked.true or reply.verdict is Said.REJECTED else await _found(trial, asked.item)
+    found = None if asked.true or reply.verdict is Verdict.REJECTED else await _found(trial, asked.item)
     if found is not None and found.in_effect:
         said = f"{trial.spec.name} of {asked.id}, which isn't there, is held to be in effect"
         return trial.fails(REFUSED, "find", said, *shown, *trial.recorder.last())
-    if reply.verdict is Said.AMBIGUOUS:
-        return Finding(REFUSED, "errors.rules", f"{trial.spec.name}: {NOT_KNOWN}", Verdict.NOTED, shown)
+    if reply.verdict is Verdict.AMBIGUOUS:
+        return TrialFinding(REFUSED, "errors.rules", f"{trial.spec.name}: {NOT_KNOWN}", TrialVerdict.NOTED, shown)
     said = f"{asked.id}, which isn't there, is not taken as success: {reply.reason} [{reply.code}]"
     return trial.holds(REFUSED, asked.part, said)
 
 
-async def _answer(trial: Trial, item: Prepared) -> Reply:
+async def _answer(trial: ContractTrial, item: Prepared) -> Reply:
     """Return the answer to a request; one that is lost says nothing of the contract, so that it is asked for again."""
     for _ in range(TRIES):
         try:
             (reply,) = await trial.operation.send([item])
         except (AmbiguousOutcome, NetworkError, RateLimited) as error:
-            verdict = Said.AMBIGUOUS if isinstance(error, AmbiguousOutcome) else Said.RETRYABLE
+            verdict = Verdict.AMBIGUOUS if isinstance(error, AmbiguousOutcome) else Verdict.RETRYABLE
             reply = Reply(verdict, reason=error.message, code=error.code)
         except IntegrationError as error:
-            return Reply(Said.REJECTED, reason=error.message, code=error.code)
+            return Reply(Verdict.REJECTED, reason=error.message, code=error.code)
         else:
             return reply
     return reply
 
 
-async def _taken(trial: Trial, asked: Asked, shown: Sequence[Evidence]) -> Finding:
+async def _taken(trial: ContractTrial, asked: Asked, shown: Sequence[TrialEvidence]) -> TrialFinding:
     """Say what it means that a request has succeeded which should not."""
     found = await _found(trial, asked.item)
     if found is None or not _created(asked, found):
@@ -130,7 +129,7 @@ async def _taken(trial: Trial, asked: Asked, shown: Sequence[Evidence]) -> Findi
     return trial.skipped(REFUSED, "", ORPHAN)
 
 
-async def _found(trial: Trial, item: Prepared) -> Found | None:
+async def _found(trial: ContractTrial, item: Prepared) -> Found | None:
     """Return what a look-up finds of a record; ``None`` for nothing, and where it can't tell."""
     try:
         found = (await trial.look_up([item])).get(item.key)

@@ -10,7 +10,7 @@ from pv_testing.contracts.fields import normal
 from pv_testing.core.errors import IntegrationError
 from pv_testing.core.yaml_file import read_yaml
 from pv_testing.testing.finding import WORDS
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 FROM = 100
 
@@ -31,7 +31,7 @@ class Word(NamedTuple):
     path: tuple[str | int, ...]
 
 
-async def every_word(trial: Trial) -> Findings:
+async def every_word(trial: ContractTrial) -> Findings:
     """Create one record for each word."""
     maps = read_yaml(Path(trial.setting.contract.file)).value.get("maps", {})
     name = trial.spec.map.name if trial.spec.map else ""
@@ -55,7 +55,7 @@ async def every_word(trial: Trial) -> Findings:
 
 
 def _words(
-    trial: Trial, maps: Mapping[str, Data], name: str, data: Data, path: tuple[str | int, ...] = ()
+    trial: ContractTrial, maps: Mapping[str, Data], name: str, data: Data, path: tuple[str | int, ...] = ()
 ) -> Iterator[Word]:
     """Give every word that can stand in a record, also in the records within it."""
     for ours, written in maps.get(name, {}).items():
