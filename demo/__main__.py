@@ -1,4 +1,4 @@
-"""``python -m demo``: what ``make demo`` runs."""
+"""``python -m demo``: run a laboratory and Airflow on this machine, and carry a service request through them."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ FOREIGN = ("AIRFLOW", "PYTHONPATH", "PYTHONHOME", "PV_", "LAB_", "FRAMEWORK_", "
 
 @dataclass(frozen=True)
 class AirflowSetting:
-    """What one Airflow on this machine needs to know.
+    """The settings of one Airflow on this machine.
 
     Attributes:
         home: Airflow's home; everything that Airflow writes lies in it.
@@ -67,7 +67,7 @@ def secret(folder: Path, name: str, size: int = 48) -> str:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return the caller's environment without anything of an Airflow or a laboratory of her own."""
+    """Return the caller's environment without the variables of another Airflow or laboratory."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {**inherited, "NO_PROXY": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
 

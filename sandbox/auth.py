@@ -1,4 +1,4 @@
-"""Who is asking: API keys, passwords and tokens, each with the scopes it carries."""
+"""The callers of a system: API keys, passwords and tokens, each with its scopes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sandbox.problems import HttpProblem
 
 @dataclass(frozen=True)
 class Principal:
-    """A known caller and what it may do."""
+    """A known caller with its scopes."""
 
     name: str
     scopes: frozenset[str]
@@ -43,7 +43,7 @@ class Token:
 
 @dataclass(frozen=True)
 class Authentication:
-    """What a request's credentials amount to: a principal, or the code and reason why there is none."""
+    """The result of reading a request's credentials: a principal, or the code and reason why there is none."""
 
     principal: Principal | None
     code: str = ""
@@ -82,7 +82,7 @@ class Authenticator:
     signing_key: str = field(default_factory=secrets.token_hex)
 
     def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Authentication:
-        """Return who sent these raw request headers."""
+        """Return the caller that these raw request headers name."""
         for name, value in headers:
             if name == b"authorization":
                 return self._by_authorization(value.decode("latin-1"))

@@ -128,7 +128,7 @@ class Gate:
             await self._work(scope, body, seen)
         if rule.kind == "delay" and rule.when == "after":
             await asyncio.sleep(rule.seconds)
-        return _told(rule, answer)
+        return _falsified(rule, answer)
 
     def _quota(self, client: str) -> HttpProblem | None:
         limiter = self._system.limiter
@@ -190,8 +190,8 @@ def _refusal(rule: FaultRule | None) -> HttpProblem | None:
     return _failure(rule) if rule.kind == "error" and rule.when == "before" else None
 
 
-def _told(rule: FaultRule, answer: PendingResponse) -> PendingResponse:
-    """Return what the client is told of work that is done."""
+def _falsified(rule: FaultRule, answer: PendingResponse) -> PendingResponse:
+    """Return the answer to finished work, falsified as the rule says."""
     if rule.kind == "error":
         return PendingResponse.of_problem(_failure(rule))
     if rule.kind == "odd_ids":

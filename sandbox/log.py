@@ -21,7 +21,7 @@ class Seen:
 
     Attributes:
         at: arrival, epoch seconds.
-        status: what the system decided; 0 when it wasn't asked.
+        status: of the system's own answer; 0 when it wasn't asked.
         delivered: the status that was sent to the client; 0 when the connection was closed without one.
         fault: the kind of fault put upon it.
         body_hash: short digest of the body, so that repeats can be told.
@@ -63,7 +63,7 @@ class RequestLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write the pending entries."""
         if not self._pending:
             return
         pending, self._pending = self._pending, []
@@ -95,7 +95,7 @@ class Holds:
         self._holds: dict[str, list[tuple[float, float]]] = {}
 
     def told(self, client: str, retry_after: str, now: float | None = None) -> None:
-        """Note that a client was sent a ``Retry-After``; one that can't be understood binds nobody."""
+        """Note that a client was sent a ``Retry-After``; one that can't be read is ignored."""
         now = time.time() if now is None else now
         until = _until(retry_after, now)
         if until is not None:

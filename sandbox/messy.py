@@ -21,11 +21,11 @@ Change = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Flaw:
-    """What is wrong with one request.
+    """A flaw of one request.
 
     Attributes:
         name: as ``metadata.flaw`` says it.
-        columns: what differs in the request, where the flaw is there.
+        columns: of the request that differ, where the flaw is in the request.
         measurement: changes the power measurement of the first execution, where the flaw is there.
         execution: columns of the first execution that differ.
     """

@@ -1,4 +1,4 @@
-"""Listings in pages, as both systems give them."""
+"""Listings in pages."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def listing(
 
     Args:
         store: the database.
-        columns: what to select.
+        columns: to select.
         table: the table, with joins if need be.
         conditions: SQL conditions with one placeholder and its value each; those with the value None don't apply.
         page: which page.

@@ -149,14 +149,14 @@ def static_load(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
 
 
 def induced_degradation(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
-    """PVTP-038: what the potential took and what came back."""
+    """PVTP-038: the power lost under the potential and the power regained."""
     measurements, criteria = degradation(module, random, fails=fails)
     measurements["Recovery"] = value(random.uniform(92.0, 99.5), "%", 0.5, 1)
     return measurements, criteria
 
 
 def visual(module: ModuleState, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
-    """PVTP-044: counts of what the inspector saw."""
+    """PVTP-044: the inspector's counts of defects."""
     major = random.randint(1, 3) if fails else 0
     measurements = {
         "Major_Defects": value(major, "count", None, 0),
@@ -199,7 +199,7 @@ def run_test(protocol: Protocol, module: ModuleState, random: Random, *, fails: 
     """Return the results of a protocol on a module, as the framework shows them.
 
     Args:
-        protocol: what is tested.
+        protocol: of the test.
         module: the module's true state.
         random: where the scatter comes from.
         fails: whether the module is to fail.
@@ -217,7 +217,7 @@ def run_test(protocol: Protocol, module: ModuleState, random: Random, *, fails: 
 
 
 def declared(protocol: Protocol) -> list[dict[str, Any]]:
-    """Return what a protocol says that it measures: name, description, unit and whether it is required."""
+    """Return the measurements that a protocol declares: name, description, unit and whether each is required."""
     random = chance(protocol.protocol_id)
     measurements = run_test(protocol, new_module(random), random, fails=False)["measurements"]
     return [

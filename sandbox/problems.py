@@ -1,4 +1,4 @@
-"""How the stand-ins say no: one error envelope, with the field named where a field is at fault."""
+"""The refusals of all systems: one error envelope, with the field named where a field is at fault."""
 
 from __future__ import annotations
 
@@ -58,9 +58,9 @@ def reply(data: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return Response(orjson.dumps(data), status, headers, "application/json")
 
 
-def not_found(what: str, identity: object) -> HttpProblem:
+def not_found(label: str, identity: object) -> HttpProblem:
     """Return the refusal for a record that doesn't exist."""
-    return HttpProblem(404, "RESOURCE_NOT_FOUND", f"{what} {identity} does not exist")
+    return HttpProblem(404, "RESOURCE_NOT_FOUND", f"{label} {identity} does not exist")
 
 
 def details_of(errors: Sequence[Any]) -> list[dict[str, str]]:

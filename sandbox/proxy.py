@@ -71,7 +71,7 @@ class Forwarder:
         self._session: aiohttp.ClientSession | None = None
 
     async def forward(self, request: Request) -> Response:
-        """Return what the server behind the proxy answers, byte for byte."""
+        """Return the answer of the server behind the proxy, byte for byte."""
         identity: Authentication = request.state.identity
         if identity.principal is None:
             raise HttpProblem(401, identity.code, identity.reason, headers={"WWW-Authenticate": "Bearer"})
@@ -125,7 +125,7 @@ def part(upstream: str, database: Path, sandbox_key: str, port: int = 0) -> serv
     Args:
         upstream: address of the server behind it.
         database: where its request log is kept.
-        sandbox_key: what ``X-Sandbox-Key`` must say at its control endpoints.
+        sandbox_key: the value of ``X-Sandbox-Key`` that its control endpoints want.
         port: 0 for any free one.
     """
     system = System("proxy", Database(database, SCHEMA), Strangers(), {}, control_key=sandbox_key)
@@ -166,7 +166,7 @@ def serve_proxy(upstream: str, *, port: int = 0, sandbox_key: str = "proxy") -> 
     Args:
         upstream: address of the server behind it.
         port: 0 for any free one.
-        sandbox_key: what ``X-Sandbox-Key`` must say at its control endpoints.
+        sandbox_key: the value of ``X-Sandbox-Key`` that its control endpoints want.
 
     Yields:
         The running proxy.

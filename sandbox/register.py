@@ -1,4 +1,4 @@
-"""Numbered documents of one kind in a system's database, such as its invoices: made, found, read and changed."""
+"""Numbered documents of one kind in a system's database, such as its invoices: create, look up, read, change."""
 
 from __future__ import annotations
 

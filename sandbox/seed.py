@@ -48,7 +48,7 @@ class SeedPlan:
 
 
 def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
-    """Add a laboratory to the framework's database and return what was added.
+    """Add a laboratory to the framework's database and return the number of rows added.
 
     Args:
         database: the framework's SQLite file; it is made when missing.

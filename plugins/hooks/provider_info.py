@@ -1,8 +1,8 @@
-"""What Airflow is told of the project: connection types with their forms, asset addresses and links.
+"""The project's provider information for Airflow: connection types with their forms, asset addresses and links.
 
 Airflow finds it through the entry point in ``pv_testing_provider-*.dist-info``, which needs the plugins folder on
 ``PYTHONPATH`` and no build. The forms are data, so that the UI draws them without importing a hook. Their fields have
-the names of the keys in ``config/integrations.yaml``; what is filled in wins over the file.
+the names of the keys in ``config/integrations.yaml``; a field that is filled in wins over the file.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _AUTHENTICATION: dict[str, Field] = {
     "client_id": _text("Client id", "For oauth2; the login field is used where this is empty."),
     "client_secret": _secret("Client secret", "For oauth2; the password field is used where this is empty."),
     "token_url": _text("Token URL", "For oauth2: where tokens are fetched."),
-    "scopes": _text("Scopes", "For oauth2: what the token is to allow, separated by spaces."),
+    "scopes": _text("Scopes", "For oauth2: the scopes of the token, separated by spaces."),
     "client_cert": _text("Client certificate", "For mutual TLS, alone or with another type: path of the PEM file."),
     "client_key": _text("Client key", "Path of the PEM file with the certificate's key."),
     "ca_cert": _text("CA certificate", "Path of the PEM file that the server is verified with."),

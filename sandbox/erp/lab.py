@@ -1,4 +1,4 @@
-"""What people do that the ERP then shows: an invoice is paid or cancelled, a customer is known already."""
+"""The work of people that the ERP shows: an invoice is paid or cancelled, a customer exists already."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ERP accepts. Amounts are decimal text, never JSON numbers; unknown fields are refused."""
+"""The records that the ERP accepts. Amounts are decimal text, never JSON numbers; unknown fields are refused."""
 
 from __future__ import annotations
 

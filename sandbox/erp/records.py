@@ -17,7 +17,7 @@ SCHEMA = "".join(table(name) for name in _TABLES)
 BUSINESS_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(_TABLES, ("external_id",))
 CENT = Decimal("0.01")
 DRAFT, POSTED, PAID, CANCELLED = "DRAFT", "POSTED", "PAID", "CANCELLED"
-# What may follow what: a module is received once, and leaves once.
+# The movements that may come before each: a module is received once, and leaves once.
 FOLLOWS = {
     "RECEIVED": (None,),
     "STORED": ("RECEIVED",),

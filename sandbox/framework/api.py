@@ -251,13 +251,13 @@ async def list_audit_events(query: Annotated[models.AuditQuery, Query()], record
 @router.get("/users")
 async def list_users(query: Annotated[models.UserQuery, Query()], records: Rec, _: Anyone) -> Response:
     """List users."""
-    found = listing(records.store, "*", "users", [("role = ?", query.role)], query, _user_view)
-    return reply({"total": found["total"], "users": found["data"]})
+    page = listing(records.store, "*", "users", [("role = ?", query.role)], query, _user_view)
+    return reply({"total": page["total"], "users": page["data"]})
 
 
 @router.get("/users/me")
 async def me(records: Rec, who: Anyone) -> Response:
-    """Say who is asking."""
+    """Return the caller."""
     row = records.store.row("SELECT * FROM users WHERE username = ?", (who.name,))
     if row is None:
         raise not_found("User", who.name)

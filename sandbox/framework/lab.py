@@ -1,4 +1,4 @@
-"""What happens in the laboratory and shows in the framework: requests move on, tests run, results are corrected."""
+"""The work in the laboratory that the framework shows: requests move on, tests run, results are corrected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the framework accepts. Unknown, missing and wrong-typed fields are refused."""
+"""The records that the framework accepts. Unknown, missing and wrong-typed fields are refused."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Refresh(Strict):
 
 
 class CustomerDetails(Strict):
-    """Who wants the tests."""
+    """The customer of a service request."""
 
     name: Text
     contact_person: str | None = None
@@ -57,7 +57,7 @@ class CustomerDetails(Strict):
 
 
 class ModuleIn(Strict):
-    """What is to be tested."""
+    """The modules under test."""
 
     manufacturer: Text
     model: Text
@@ -70,7 +70,7 @@ class ModuleIn(Strict):
 
 
 class Testing(Strict):
-    """Which tests are wanted."""
+    """The ordered tests."""
 
     standards: list[Text] = Field(default_factory=list)
     protocols: list[Text] = Field(default_factory=list)
@@ -88,7 +88,7 @@ class ServiceRequestIn(Strict):
 
 
 class TestingChange(Strict):
-    """What may change of the wanted tests."""
+    """The fields of the ordered tests that may change."""
 
     standards: list[Text] | None = None
     protocols: list[Text] | None = None
@@ -98,7 +98,7 @@ class TestingChange(Strict):
 
 
 class ServiceRequestChange(Strict):
-    """What may change of a service request."""
+    """The fields of a service request that may change."""
 
     status: SrStatus | None = None
     testing: TestingChange | None = None
@@ -115,7 +115,7 @@ class Execute(Strict):
 
 
 class ReportOptions(Strict):
-    """What a report contains."""
+    """The optional parts of a report."""
 
     include_photos: bool = False
     include_raw_data: bool = False
@@ -207,7 +207,7 @@ class Advance(Strict):
 
 
 class Withdrawal(Strict):
-    """The protocol that a request is to be rid of."""
+    """The protocol that is withdrawn from a request."""
 
     protocol_id: Text
 
@@ -227,7 +227,7 @@ class Correction(Strict):
 
 
 class VerdictsIn(Strict):
-    """What the laboratory says of an execution now; ``qc_status`` and ``overall`` may contradict each other."""
+    """The laboratory's new verdicts on an execution; ``qc_status`` and ``overall`` may contradict each other."""
 
     qc_status: str
     overall: str | None = None

@@ -80,7 +80,7 @@ def execution_view(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def event_view(row: sqlite3.Row) -> dict[str, Any]:
-    """Return an audit event as the listing shows it; what it doesn't have is left out."""
+    """Return an audit event as the listing shows it; empty fields are left out."""
     fields = {name: value for name, value in dict(row).items() if name not in {"username", "user_id"}}
     known = {name: value for name, value in fields.items() if value is not None}
     return {**known, "user": {"id": row["user_id"], "username": row["username"]}}
@@ -219,8 +219,8 @@ class FrameworkRecords:
 
     def user_id(self, username: str) -> int | None:
         """Return a user's id."""
-        found: int | None = self.store.value("SELECT id FROM users WHERE username = ?", (username,))
-        return found
+        identity: int | None = self.store.value("SELECT id FROM users WHERE username = ?", (username,))
+        return identity
 
 
 def _protocol_state(identity: str, state: sqlite3.Row | None) -> dict[str, Any]:

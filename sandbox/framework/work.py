@@ -127,8 +127,8 @@ def _row(
 
 def _equipment(protocol: catalogue.Protocol) -> dict[str, str]:
     words = " ".join(protocol.equipment).lower()
-    found = {role: identity for role, identity in BENCHES.items() if role in words}
-    return found or {"meter": BENCHES["meter"]}
+    benches = {role: identity for role, identity in BENCHES.items() if role in words}
+    return benches or {"meter": BENCHES["meter"]}
 
 
 def run(records: FrameworkRecords, sr_id: int, *, fraction: float, complete: bool) -> int:

@@ -1,4 +1,4 @@
-"""What people do in the laboratory that the LIMS then shows: samples arrive."""
+"""The work of people in the laboratory that the LIMS shows: samples arrive."""
 
 from __future__ import annotations
 

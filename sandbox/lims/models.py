@@ -1,4 +1,4 @@
-"""What the LIMS accepts. Unknown, missing and wrong-typed fields are refused."""
+"""The records that the LIMS accepts. Unknown, missing and wrong-typed fields are refused."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SampleIn(Strict):
 
 
 class SampleChange(Strict):
-    """What may change of a sample."""
+    """The fields of a sample that may change."""
 
     customer: Text | None = None
     metadata: Metadata | None = None

@@ -13,7 +13,7 @@ from sandbox.times import stamp
 
 
 class NaiveRecords(LimsRecords):
-    """LimsRecords without a check for what is there already, whose look-ups lag behind.
+    """The records of a LIMS that keeps duplicates without a check and whose look-ups lag behind.
 
     Args:
         store: the LIMS's database.
@@ -25,7 +25,7 @@ class NaiveRecords(LimsRecords):
         self._lag = timedelta(seconds=lag)
 
     def visible(self) -> str | None:
-        """Return the instant up to which look-ups see what was created; ``None`` when they see all."""
+        """Return the instant up to which look-ups see new records; ``None`` when they see all."""
         return stamp(datetime.now(timezone.utc) - self._lag) if self._lag else None
 
     def sample(self, identity: str) -> sqlite3.Row:

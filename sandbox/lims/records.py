@@ -35,7 +35,7 @@ def result_id(number: int) -> str:
     return f"RES-{number:06d}"
 
 
-def number_of(identity: str, prefix: str, what: str) -> int:
+def number_of(identity: str, prefix: str, label: str) -> int:
     """Return the row number of an id.
 
     Raises:
@@ -43,7 +43,7 @@ def number_of(identity: str, prefix: str, what: str) -> int:
     """
     head, _, digits = identity.partition("-")
     if head != prefix or not digits.isdigit():
-        raise not_found(what, identity)
+        raise not_found(label, identity)
     return int(digits)
 
 
@@ -121,21 +121,21 @@ class LimsRecords:
         self.store.execute(f"UPDATE samples SET {assignments} WHERE number = ?", (*values.values(), number))  # noqa: S608
 
     def visible(self) -> str | None:
-        """Return the instant up to which look-ups see what was created; ``None`` when they see all."""
+        """Return the instant up to which look-ups see new records; ``None`` when they see all."""
         return None
 
     def find_samples(self, keys: Sequence[SampleKey]) -> list[sqlite3.Row]:
         """Return the samples with these business keys, oldest first."""
-        found: list[sqlite3.Row] = []
+        rows: list[sqlite3.Row] = []
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             pairs = ",".join(["(?,?)"] * len(chunk))
             values = [value for key in chunk for value in (key.project_id, key.external_id)]
-            found += self.store.rows(
+            rows += self.store.rows(
                 f"SELECT {_SAMPLE} FROM samples WHERE (project_id, external_id) IN (VALUES {pairs})",  # noqa: S608
                 values,
             )
-        return self._seen(found)
+        return self._seen(rows)
 
     def create_results(self, results: Sequence[BulkResultIn]) -> list[int]:
         """Create result sets, whose samples must be checked already, and return their numbers."""
@@ -171,14 +171,14 @@ class LimsRecords:
 
     def find_results(self, external_ids: Sequence[str]) -> list[sqlite3.Row]:
         """Return the result sets of these executions, oldest first."""
-        found: list[sqlite3.Row] = []
+        rows: list[sqlite3.Row] = []
         for start in range(0, len(external_ids), _CHUNK):
             chunk = external_ids[start : start + _CHUNK]
-            found += self.store.rows(
+            rows += self.store.rows(
                 f"SELECT * FROM results WHERE external_id IN ({placeholders(len(chunk))})",  # noqa: S608
                 chunk,
             )
-        return self._seen(found)
+        return self._seen(rows)
 
     def _seen(self, rows: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
         until = self.visible()

@@ -1,4 +1,4 @@
-"""What the PM accepts. Unknown, missing and wrong-typed fields are refused."""
+"""The records that the PM accepts. Unknown, missing and wrong-typed fields are refused."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Hours = Annotated[float, Field(ge=0, le=100_000)]
 
 
 class TaskPlan(Strict):
-    """What may change of a task once it is there."""
+    """The fields of a task that may change later."""
 
     title: Text | None = None
     description: str | None = None

@@ -1,4 +1,4 @@
-"""What the QMS accepts. Unknown, missing and wrong-typed fields are refused, and so is a file that came damaged."""
+"""The records that the QMS accepts. Unknown, missing and wrong-typed fields and damaged files are refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Causes(Strict):
 
 
 class NcIn(Strict):
-    """A non-conformance report to create, or what takes the place of an open one."""
+    """A non-conformance report to create, or the new content of an open one."""
 
     external_id: Text
     title: Text
@@ -51,7 +51,7 @@ class NcIn(Strict):
 
 
 class ActionIn(Strict):
-    """Who does what by when."""
+    """An action with its owner and its date."""
 
     description: LongText
     responsible: Text
@@ -59,7 +59,7 @@ class ActionIn(Strict):
 
 
 class CapaIn(Strict):
-    """A corrective and preventive action to create, or what takes the place of an open one."""
+    """A corrective and preventive action to create, or the new content of an open one."""
 
     external_id: Text
     title: Text
@@ -115,7 +115,7 @@ class EventIn(Strict):
 
 
 class Closing(Strict):
-    """When something was closed; now, when it isn't said."""
+    """The time of a closing; now without it."""
 
     closed_at: Moment | None = None
 

@@ -75,7 +75,7 @@ class QmsRecords:
         return self.file(self.files.add(key, body))
 
     def file(self, identity: str) -> dict[str, Any]:
-        """Return what is known of a file, without its content."""
+        """Return a file without its content."""
         return without_content(self.files.get(identity))
 
     def content(self, identity: str) -> tuple[bytes, str]:

@@ -19,7 +19,7 @@ def notes(findings: list[TrialFinding]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for finding in findings:
         if finding.verdict is TrialVerdict.NOTED:
-            found.setdefault(finding.key, []).append(finding.said)
+            found.setdefault(finding.key, []).append(finding.message)
     return found
 
 
@@ -62,7 +62,7 @@ def test_where_every_answer_is_lost_the_broken_request_is_shown(tmp_path: Path) 
     assert shown.answer.startswith("none: the answer broke off")
     (listed,) = [finding for finding in findings if finding.key == "operations.get_samples.list"]
     assert listed.verdict is TrialVerdict.SKIPPED
-    assert "pages and order show with more than 2 records; the trial has 1" in listed.said
+    assert "pages and order show with more than 2 records; the trial has 1" in listed.message
 
 
 def test_an_answer_that_the_system_loses_by_itself_need_not_be_withheld(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_an_answer_that_is_not_what_the_contract_says_is_no_lost_one(tmp_path: P
 
     with faulty_lims.serve() as lims:
         found = failed(tried(tmp_path, lims, change))
-    assert "[NO_ID]" in found["operations.create_sample"].said
+    assert "[NO_ID]" in found["operations.create_sample"].message
     assert found["operations.create_sample"].evidence[0].request.startswith("POST /api/samples ")
 
 
@@ -101,7 +101,7 @@ def test_a_horizon_is_not_measured_by_what_is_never_found(tmp_path: Path, fault:
 
 def horizon(findings: list[TrialFinding]) -> tuple[TrialVerdict, str]:
     (finding,) = [finding for finding in findings if finding.check == "horizon"]
-    return finding.verdict, finding.said
+    return finding.verdict, finding.message
 
 
 def test_what_is_read_by_its_id_says_nothing_of_the_horizon(tmp_path: Path) -> None:

@@ -35,7 +35,9 @@ def test_a_refusal_that_is_taken_for_a_success_is_found(tmp_path: Path) -> None:
         found = failed(tried(tmp_path, lims, unpromised))
     assert list(found) == ["errors.rules"]
     finding = found["errors.rules"]
-    assert finding.said.startswith("update_sample_status: the system's answer to an id that isn't there is taken as ")
+    assert finding.message.startswith(
+        "update_sample_status: the system's answer to an id that isn't there is taken as "
+    )
     (shown,) = finding.evidence
     assert shown.request.startswith("PUT /api/samples/LIM-99")
     assert "E-NOTFOUND" in shown.answer
@@ -48,7 +50,7 @@ def test_a_refusal_without_the_id_that_is_promised_is_noted(tmp_path: Path) -> N
     assert failed(findings) == {}
     noted = [finding for finding in findings if finding.verdict is TrialVerdict.NOTED]
     assert {(finding.check, finding.key) for finding in noted} == {("refused", "errors.rules")}
-    assert {finding.said.partition(":")[0] for finding in noted} >= {"create_sample", "update_sample_status"}
+    assert {finding.message.partition(":")[0] for finding in noted} >= {"create_sample", "update_sample_status"}
 
 
 def test_a_refusal_that_the_contract_knows_holds(tmp_path: Path) -> None:
@@ -66,7 +68,7 @@ def test_a_system_that_creates_what_is_not_there_is_found(tmp_path: Path) -> Non
         findings = tried(tmp_path, lims, unpromised)
     finding = of_refusals(findings)[STATUS]
     assert finding.verdict is TrialVerdict.FAILS
-    assert "creates what isn't there instead of refusing it" in finding.said
+    assert "creates what isn't there instead of refusing it" in finding.message
     assert len(finding.evidence) == 2
 
 

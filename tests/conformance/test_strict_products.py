@@ -26,7 +26,7 @@ def tried(folder: Path, lims: faulty_lims.FaultyLims, given: Mapping[str, Any], 
 
 
 def failed(findings: list[TrialFinding]) -> dict[str, str]:
-    return {finding.key: finding.said for finding in findings if finding.verdict is TrialVerdict.FAILS}
+    return {finding.key: finding.message for finding in findings if finding.verdict is TrialVerdict.FAILS}
 
 
 def test_a_site_says_what_may_change_of_a_record(tmp_path: Path) -> None:
@@ -68,6 +68,6 @@ def test_a_listing_of_the_provider_is_tried_as_the_provider_gives_it(
     by_key = {each.key: each for each in findings if each.check == "list"}
     samples, results = by_key["operations.get_samples.list"], by_key["operations.get_results.list"]
     assert samples.verdict is (TrialVerdict.FAILS if said else TrialVerdict.HOLDS)
-    assert said in samples.said
+    assert said in samples.message
     assert results.verdict is TrialVerdict.SKIPPED
-    assert "without the record's key" in results.said
+    assert "without the record's key" in results.message

@@ -1,4 +1,4 @@
-"""Checks a YAML file against its JSON Schema and says what is wrong in words about the file."""
+"""Checks a YAML file against its JSON Schema and reports each problem in words about the file."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def _explain(document: Document, error: Any) -> Iterator[Problem]:
 
 
 def _nearest(document: Document, error: Any) -> Iterator[Problem]:
-    """Explain only the alternative that was meant: the one whose type fits, else say what types there are."""
+    """Explain only the alternative that was meant: the one whose type fits, else name the types."""
     branches: dict[int, list[Any]] = {}
     for inner in error.context:
         branches.setdefault(inner.schema_path[0], []).append(inner)

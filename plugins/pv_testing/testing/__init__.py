@@ -1,4 +1,4 @@
-"""The conformance suite: tries on a test system what a contract says of it."""
+"""The conformance suite: tries the statements of a contract on a test system."""
 
 from __future__ import annotations
 

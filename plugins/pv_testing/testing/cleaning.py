@@ -1,4 +1,4 @@
-"""Removes the records of a trial where the contract can, and says what stays."""
+"""Removes the records of a trial where the contract can, and reports the records that stay."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ DELETE = "delete_"
 
 
 async def cleaned(provider: RestProvider, setting: Setting, recorder: Recorder) -> Findings:
-    """Delete what was created, the newest kinds first, with the operations called ``delete_`` and the kind."""
+    """Delete the created records, the newest kinds first, with the operations called ``delete_`` and the kind."""
     for kind, ids in reversed(setting.ids.items()):
         name = f"{DELETE}{kind}"
         spec = setting.contract.operations.get(name)
         if spec is None or not spec.call.path.names:
-            said = f"the contract has none; {len(ids)} records of kind {kind} stay, marked {setting.mark}"
-            yield TrialFinding(CLEAN, f"operations.{name}", said, TrialVerdict.SKIPPED)
+            message = f"the contract has none; {len(ids)} records of kind {kind} stay, marked {setting.mark}"
+            yield TrialFinding(CLEAN, f"operations.{name}", message, TrialVerdict.SKIPPED)
         else:
             yield await _deleted(provider, spec, kind, ids, recorder)
 
@@ -34,6 +34,6 @@ async def _deleted(
         try:
             await provider.call(spec.name, **{parameter: external_id})
         except IntegrationError as error:
-            said = f"{external_id} can't be deleted: {error.message} [{error.code}]"
-            return TrialFinding(CLEAN, key, said, TrialVerdict.FAILS, recorder.last())
+            message = f"{external_id} can't be deleted: {error.message} [{error.code}]"
+            return TrialFinding(CLEAN, key, message, TrialVerdict.FAILS, recorder.last())
     return TrialFinding(CLEAN, key, f"{len(ids)} records of kind {kind} were deleted")

@@ -1,4 +1,4 @@
-"""Sends the records of a trial as the engine does: what became of a lost answer is looked up, never repeated blindly.
+"""Sends the records of a trial as the engine does: after a lost answer it looks the record up before it repeats.
 
 A system that loses answers now and then does not make its contract wrong.
 """
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
 TRIES = 3
 PAUSE = 0.25
 MISREAD = frozenset({NO_ID.code, ids.CODE, "NOT_JSON"})
-"""The codes of answers that came and aren't what the contract says; looking these up would hide what is wrong."""
+"""The codes of answers that arrived and contradict the contract; a look-up after these would hide the mistake."""
 IN_DOUBT = "; the request may have taken effect"
 Anew = Callable[[Prepared], Prepared]
 
 
 @dataclass
 class Lost:
-    """Records of which the system's answer says nothing.
+    """Records whose answer was lost or left them out.
 
     Attributes:
         items: the records.
-        of: how many were sent in the same request.
-        error: why they are lost.
-        shown: the request, and what came back.
+        of: the number of records in the same request.
+        error: the cause.
+        shown: the request and its answer.
     """
 
     items: list[Prepared]
@@ -47,7 +47,7 @@ class Lost:
 
     @property
     def how(self) -> str:
-        """Say what happened, for a note."""
+        """The event in words, for a note."""
         if self.error.code == BULK_INCOMPLETE:
             return f"the system's answer left out {len(self.items)} of {self.of} records"
         if isinstance(self.error, RateLimited):
@@ -58,7 +58,7 @@ class Lost:
 
 
 async def delivered(trial: ContractTrial, items: Sequence[Prepared], anew: Anew | None = None) -> list[Prepared]:
-    """Send records until each is in effect, and note on the trial what the system lost meanwhile.
+    """Send records until each is in effect, and note on the trial each answer that the system lost.
 
     Args:
         trial: of the operation.
@@ -69,7 +69,7 @@ async def delivered(trial: ContractTrial, items: Sequence[Prepared], anew: Anew 
         The records that are in effect, with their ids.
 
     Raises:
-        IntegrationError: the system refuses them, its answer isn't what the contract says, or it loses every answer.
+        IntegrationError: the system refuses them, its answer contradicts the contract, or it loses every answer.
     """
     done: list[Prepared] = []
     left = list(items)
@@ -109,10 +109,10 @@ async def _sent(trial: ContractTrial, items: Sequence[Prepared]) -> Lost | None:
 
 
 def _error(item: Prepared, reply: Reply) -> IntegrationError:
-    """Return what a reply in doubt means.
+    """Return the lost records of a reply in doubt.
 
     Raises:
-        IntegrationError: it is a refusal, or an answer that isn't what the contract says.
+        IntegrationError: it is a refusal, or an answer that contradicts the contract.
     """
     if reply.verdict is Verdict.REJECTED:
         raise Rejected(reply.reason, key=item.key, code=reply.code)
@@ -139,8 +139,8 @@ async def _absent(trial: ContractTrial, lost: Lost, *, created: bool) -> list[Pr
 
 
 async def _there(trial: ContractTrial, item: Prepared, *, created: bool) -> bool:
-    found = (await trial.look_up([item])).get(item.key)
-    if found is None or found.unclear or not (found.in_effect or created):
+    match = (await trial.look_up([item])).get(item.key)
+    if match is None or match.unclear or not (match.in_effect or created):
         return False
-    item.external_id = found.external_id or item.external_id
+    item.external_id = match.external_id or item.external_id
     return True

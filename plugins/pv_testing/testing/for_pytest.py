@@ -16,7 +16,7 @@ class ContractTests:
     """Inherited by the tests of a contract, which give a fixture ``system`` of class scope.
 
     Attributes:
-        given: what the records must say besides, by kind.
+        given: fields that the records must have besides the examples', by kind.
         patience: seconds after which a record that a look-up doesn't find is given up.
     """
 
@@ -31,9 +31,9 @@ class ContractTests:
 
     @pytest.mark.parametrize("check", CHECKS)
     def test_contract(self, findings: list[TrialFinding], check: str) -> None:
-        """What the contract says holds in one respect."""
-        found = [finding for finding in findings if finding.check == check]
-        failed = [str(finding) for finding in found if finding.verdict is TrialVerdict.FAILS]
+        """One check finds nothing wrong."""
+        of_check = [finding for finding in findings if finding.check == check]
+        failed = [str(finding) for finding in of_check if finding.verdict is TrialVerdict.FAILS]
         assert not failed, "\n".join(failed)
-        if not any(finding.verdict is TrialVerdict.HOLDS for finding in found):
-            pytest.skip("; ".join(str(finding) for finding in found) or "the contract offers nothing to try")
+        if not any(finding.verdict is TrialVerdict.HOLDS for finding in of_check):
+            pytest.skip("; ".join(str(finding) for finding in of_check) or "the contract offers nothing to try")

@@ -1,4 +1,4 @@
-"""Does a listing hold every record once, with its key, and always in the same order?"""
+"""Checks that a listing holds every record once, with its key, and always in the same order."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ Rows = Sequence[Row]
 
 
 class _Listing(NamedTuple):
-    """How a listing is read, and what it must hold.
+    """A way to read a listing, and the records that it must hold.
 
     Attributes:
         rows: reads it on pages of some records; 0 for those of the contract.
         id: gives a row's id.
         key: gives a row's key; ``None`` where it has none.
-        key_text: what the key is made of.
+        key_text: the template of the key.
         expected: the ids of the records that were created, by their keys.
     """
 
@@ -59,13 +59,13 @@ async def listed(trial: ContractTrial) -> Findings:
     except IntegrationError as error:
         problem = f"{error.message} [{error.code}]"
     except _OtherWords:
-        said = "can't be tried: the provider lists what such a record becomes, without the record's key"
-        yield replace(trial.skipped(LIST, "", said), key=f"operations.{name}.list")
+        message = "can't be tried: the provider lists what such a record becomes, without the record's key"
+        yield replace(trial.skipped(LIST, "", message), key=f"operations.{name}.list")
         return
     key = f"operations.{name}.list"
     if not problem and len(expected) <= SMALL:
-        said = f"can't be tried: pages and order show with more than {SMALL} records; the trial has {len(expected)}"
-        yield replace(trial.skipped(LIST, "", said), key=key)
+        message = f"can't be tried: pages and order show with more than {SMALL} records; the trial has {len(expected)}"
+        yield replace(trial.skipped(LIST, "", message), key=key)
     elif problem:
         yield replace(trial.fails(LIST, "", problem, *trial.recorder.last(2)), key=key)
     else:
@@ -127,7 +127,7 @@ def _on_pages(provider: RestProvider, spec: OperationSpec, size: int) -> RestPro
 
 
 async def _problem(trial: ContractTrial, listing: _Listing) -> str:
-    """List twice and say what is wrong; nothing where all is well."""
+    """List twice and return the problem; empty when all is well."""
     first = await _complete(trial, listing)
     problem = _without_key(first, listing) or _incomplete(first, listing)
     if problem:

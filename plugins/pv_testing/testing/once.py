@@ -1,4 +1,4 @@
-"""Does a record take effect once although the answer to it is lost?"""
+"""Checks that a record takes effect once although the answer to it is lost."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ async def carried(trial: ContractTrial, record: Record) -> Findings:
     trial.keep(item)
     # A second copy would show as late as any other record does.
     await asyncio.sleep(trial.waits.longest)
-    found, _ = await trial.until(item, lambda found: not found.unclear)
-    if again.result is not Result.UNCHANGED or found is None or found.copies > 1:
-        times = found.copies if found else 0
+    match, _ = await trial.until(item, lambda match: not match.unclear)
+    if again.result is not Result.UNCHANGED or match is None or match.copies > 1:
+        times = match.copies if match else 0
         yield trial.fails(ONCE, "find", f"{lost}, and the record is there {times} times")
     elif not trial.recorder.withheld:
         yield trial.skipped(ONCE, "find", f"no answer for {record.key} could be withheld: nothing was sent")

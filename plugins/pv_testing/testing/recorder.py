@@ -1,4 +1,4 @@
-"""Keeps what a session sends and is answered, for evidence, and withholds an answer on demand."""
+"""Keeps the requests and answers of a session, for evidence, and withholds an answer on demand."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Recorder:
             raise AmbiguousOutcome(WITHHELD)
 
     def broke(self, call: OutgoingRequest, error: IntegrationError) -> None:
-        """Keep one request that has no answer, with why not; of one whose answer is withheld, the answer is kept.
+        """Keep one request without an answer, with the cause; where the answer is withheld, the answer is kept.
 
         An answer that the system itself has lost need not be withheld any more.
         """
@@ -68,8 +68,8 @@ class Recorder:
 
 def _request(call: OutgoingRequest) -> str:
     sent = call.data if isinstance(call.data, bytes) else b""
-    said = sent[:READ].decode("utf-8", "replace")
-    return f"{call.method} {call.url.raw_path_qs} {said}".rstrip()
+    body = sent[:READ].decode("utf-8", "replace")
+    return f"{call.method} {call.url.raw_path_qs} {body}".rstrip()
 
 
 def _line(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Does a state stick, by itself and in bulk, and although the answer to it is lost?"""
+"""Checks that a state stays, by itself and in bulk, and although the answer to it is lost."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ async def each_word(trial: ContractTrial) -> Findings:
     """Set one state after the other and read each back."""
     words = _words(trial)
     if trial.find is None or not words:
-        said = "the contract has no look-up to read a state back" if words else "the vocabularies name no state"
-        yield trial.skipped(STATES, "", said)
+        message = "the contract has no look-up to read a state back" if words else "the vocabularies name no state"
+        yield trial.skipped(STATES, "", message)
         return
     done: list[str] = []
     for place, word in enumerate(words):
         item = trial.at(place)
-        found = (await trial.look_up([item])).get(item.key)
-        if found is not None and found.in_effect:
+        match = (await trial.look_up([item])).get(item.key)
+        if match is not None and match.in_effect:
             continue
-        item.external_id = found.external_id if found else ""
+        item.external_id = match.external_id if match else ""
         item.revision = 1 + len(done)
         try:
             await trial.send([item])
@@ -36,10 +36,12 @@ async def each_word(trial: ContractTrial) -> Findings:
             yield trial.fails(WORDS, _word(trial, word), f"{word!r} is refused: {error.message} [{error.code}]")
             return
         shown = trial.recorder.last()
-        found, waited = await trial.until(item, lambda found: found.in_effect)
-        if found is None or not found.in_effect:
-            said = f"{word!r} was accepted and doesn't stick: it doesn't show within {waited:.1f} s"
-            yield trial.fails(STATES, "find.in_effect" if found is None else "", said, *shown, *trial.recorder.last())
+        match, waited = await trial.until(item, lambda match: match.in_effect)
+        if match is None or not match.in_effect:
+            message = f"{word!r} was accepted and doesn't stick: it doesn't show within {waited:.1f} s"
+            yield trial.fails(
+                STATES, "find.in_effect" if match is None else "", message, *shown, *trial.recorder.last()
+            )
             return
         trial.measured(waited)
         done.append(word)
@@ -73,10 +75,10 @@ async def together(trial: ContractTrial) -> Findings:
     await trial.send(items)
     shown = trial.recorder.last()
     for item in items:
-        found, waited = await trial.until(item, lambda found: found.in_effect)
-        if found is None or not found.in_effect:
-            said = f"the state of {item.key} was accepted in bulk and doesn't show within {waited:.1f} s"
-            yield trial.fails(BULK, "bulk", said, *shown, *trial.recorder.last())
+        match, waited = await trial.until(item, lambda match: match.in_effect)
+        if match is None or not match.in_effect:
+            message = f"the state of {item.key} was accepted in bulk and doesn't show within {waited:.1f} s"
+            yield trial.fails(BULK, "bulk", message, *shown, *trial.recorder.last())
             return
         trial.measured(waited)
     yield trial.holds(BULK, "bulk", f"the states of {len(items)} records were set in one request and stay")
@@ -99,8 +101,8 @@ async def _unset(trial: ContractTrial, number: int) -> Record | None:
         if record is None:
             return None
         item = trial.prepared(record)
-        found = (await trial.look_up([item])).get(item.key)
-        if found is None or not found.in_effect:
+        match = (await trial.look_up([item])).get(item.key)
+        if match is None or not match.in_effect:
             return record
     return None
 

@@ -77,7 +77,7 @@ ELSE = {
     CREATE: "; where the record must say something else here, give it (--records)",
     UPDATE: "; where something else may change here, give it as `changed` (--records)",
 }
-"""What to do about a record, or a change of one, that the system refuses."""
+"""The advice for a refused record or change."""
 PARTS = {BULK: "bulk", ABSENT: "find", UPDATE: "on_change", ONCE: "find"}
 """The part of an operation that an error in a check is about."""
 
@@ -93,7 +93,7 @@ def try_system(
 
     Args:
         config: the system's part of the configuration.
-        given: what the records must say here besides, by kind: people, customers and items that the system knows.
+        given: fields that the records must have besides, by kind: people, customers and items that the system knows.
         patience: seconds after which a record that a look-up doesn't find is given up.
         tell: called with each finding as soon as there is one.
 
@@ -121,7 +121,7 @@ class _Suite:
         self._findings: list[TrialFinding] = []
 
     async def run(self) -> list[TrialFinding]:
-        """Try everything and return what was found."""
+        """Try everything and return the findings."""
         with Ledger.in_memory(quiet=True) as ledger:
             async with connect(self._config, ledger=ledger, owner="trial") as client:
                 provider = await self._provider(client)
@@ -154,8 +154,8 @@ class _Suite:
                 await self._operation(provider, spec, example, setting)
         for spec in provider.contract.operations.values():
             if spec.kind and spec.kind not in EXAMPLES:
-                said = f"can't be tried: the suite has no record of kind {spec.kind}"
-                self._add(TrialFinding(CREATE, f"operations.{spec.name}", said, TrialVerdict.SKIPPED))
+                message = f"can't be tried: the suite has no record of kind {spec.kind}"
+                self._add(TrialFinding(CREATE, f"operations.{spec.name}", message, TrialVerdict.SKIPPED))
         self._add(self._horizon(provider.contract))
         await self._collect(
             cleaned(provider, setting, self._recorder),
@@ -163,7 +163,7 @@ class _Suite:
         )
 
     async def _operation(self, provider: RestProvider, spec: OperationSpec, example: Example, setting: Setting) -> None:
-        """Run the checks of one operation; where the first of them fails, the others would only say so again."""
+        """Run the checks of one operation; stop when the first fails: the others would fail for the same cause."""
         try:
             trial = ContractTrial(provider, spec, example, setting, self._recorder, self._waits, self._patience)
         except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
@@ -182,7 +182,7 @@ class _Suite:
     async def _received(self, provider: RestProvider, setting: Setting) -> None:
         """Set the sample of the results to received, as a laboratory does before it measures.
 
-        What goes wrong here shows again where results and states are tried.
+        An error here shows again in the trials of results and states.
         """
         example = EXAMPLES["sample_status"]
         first = replace(setting, ids={"sample": [setting.first("sample")]})
@@ -190,8 +190,8 @@ class _Suite:
             for spec in _of_kind(provider.contract, "sample_status"):
                 trial = ContractTrial(provider, spec, example, first, self._recorder, self._waits, self._patience)
                 item = trial.at(0)
-                found = (await trial.look_up([item])).get(item.key)
-                if found is None or not found.in_effect:
+                match = (await trial.look_up([item])).get(item.key)
+                if match is None or not match.in_effect:
                     await trial.send([item])
 
     async def _collect(self, findings: Findings, raised: Callable[[Exception], TrialFinding]) -> None:
@@ -206,11 +206,11 @@ class _Suite:
         try:
             who = await provider.identity()
         except IntegrationError as error:
-            said = f"{error.message} [{error.code}]"
+            message = f"{error.message} [{error.code}]"
             if error.code == "NO_IDENTITY":
-                self._add(TrialFinding(IDENTITY, "identity", said, TrialVerdict.SKIPPED))
+                self._add(TrialFinding(IDENTITY, "identity", message, TrialVerdict.SKIPPED))
                 return True
-            self._add(TrialFinding(IDENTITY, "identity", said, TrialVerdict.FAILS, self._recorder.last()))
+            self._add(TrialFinding(IDENTITY, "identity", message, TrialVerdict.FAILS, self._recorder.last()))
             return False
         except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
             self._add(TrialFinding(IDENTITY, "identity", blamed(error, type(provider)), TrialVerdict.FAILS))
@@ -238,21 +238,21 @@ class _Suite:
         """Create a service request and return its id; another one in the place of one whose answer was lost."""
         request = service_request(setting)
         try:
-            said = await provider.call("create_service_request", **request)
+            answer = await provider.call("create_service_request", **request)
         except (AmbiguousOutcome, NetworkError, RateLimited) as error:
             lost = Lost([], 1, error, ())
             self._add(
                 TrialFinding(CREATE, key, f"{lost.how}; another record was sent in its place", TrialVerdict.NOTED)
             )
-            said = await provider.call("create_service_request", **request)
-        return str(said["id"])
+            answer = await provider.call("create_service_request", **request)
+        return str(answer["id"])
 
     def _horizon(self, contract: Contract) -> TrialFinding:
         waits, horizon = self._waits, contract.limits.horizon
         measured = f"a record of {waits.where} took {waits.longest:.2f} s to be found, the longest of all"
         if waits.where and waits.longest > horizon:
-            said = f"{horizon:g} s is too short: {measured}; records would be doubled"
-            return TrialFinding(HORIZON, "limits.horizon", said, TrialVerdict.FAILS, waits.shown)
+            message = f"{horizon:g} s is too short: {measured}; records would be doubled"
+            return TrialFinding(HORIZON, "limits.horizon", message, TrialVerdict.FAILS, waits.shown)
         cause = self._unmeasured()
         if cause:
             return TrialFinding(HORIZON, "limits.horizon", f"can't be measured: {cause}", TrialVerdict.SKIPPED)
@@ -272,10 +272,10 @@ class _Suite:
 
 
 def _raised(trial: ContractTrial, check: str, error: Exception) -> TrialFinding:
-    """Return what an error says of a check; one that the system raises of a record may be about the record."""
+    """Return the finding of an error, with advice where the system may have refused the example record."""
     finding = trial.raised(check, PARTS.get(check, ""), error)
     advice = ELSE.get(check, "") if isinstance(error, (DataError, Rejected)) else ""
-    return replace(finding, said=f"{finding.said}{advice}")
+    return replace(finding, message=f"{finding.message}{advice}")
 
 
 def _of_kind(contract: Contract, kind: str) -> list[OperationSpec]:
@@ -283,5 +283,5 @@ def _of_kind(contract: Contract, kind: str) -> list[OperationSpec]:
 
 
 def _unmet(spec: OperationSpec, missing: Sequence[str]) -> TrialFinding:
-    said = f"can't be tried: it needs a record of kind {', '.join(missing)}, and there is none"
-    return TrialFinding(CREATE, f"operations.{spec.name}", said, TrialVerdict.SKIPPED)
+    message = f"can't be tried: it needs a record of kind {', '.join(missing)}, and there is none"
+    return TrialFinding(CREATE, f"operations.{spec.name}", message, TrialVerdict.SKIPPED)

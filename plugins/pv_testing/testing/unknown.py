@@ -1,6 +1,6 @@
-"""Is a request that speaks of an id that isn't there taken for a success?
+"""Checks that a request with an unknown id isn't taken for a success.
 
-A system may refuse under HTTP 200. A contract that doesn't know the refusal reports what never happened.
+A system may refuse under HTTP 200. A contract that misses the refusal reports a record that isn't there.
 """
 
 from __future__ import annotations
@@ -85,25 +85,25 @@ def _of_parent(trial: ContractTrial) -> Asked | None:
 
 
 async def _finding(trial: ContractTrial, asked: Asked) -> TrialFinding:
-    """Send a request and say what the engine would make of the answer."""
+    """Send a request and return the finding on the engine's reading of the answer."""
     reply = await _answer(trial, asked.item)
     shown = trial.recorder.last()
     if reply.verdict is Verdict.OK and not (asked.true and reply.external_id == asked.true):
         return await _taken(trial, asked, shown)
     if reply.verdict is Verdict.OK:
         return trial.holds(REFUSED, asked.part, f"{asked.id}, which isn't there, isn't used: the record is found anew")
-    found = None if asked.true or reply.verdict is Verdict.REJECTED else await _found(trial, asked.item)
-    if found is not None and found.in_effect:
-        said = f"{trial.spec.name} of {asked.id}, which isn't there, is held to be in effect"
-        return trial.fails(REFUSED, "find", said, *shown, *trial.recorder.last())
+    match = None if asked.true or reply.verdict is Verdict.REJECTED else await _found(trial, asked.item)
+    if match is not None and match.in_effect:
+        message = f"{trial.spec.name} of {asked.id}, which isn't there, is held to be in effect"
+        return trial.fails(REFUSED, "find", message, *shown, *trial.recorder.last())
     if reply.verdict is Verdict.AMBIGUOUS:
         return TrialFinding(REFUSED, "errors.rules", f"{trial.spec.name}: {NOT_KNOWN}", TrialVerdict.NOTED, shown)
-    said = f"{asked.id}, which isn't there, is not taken as success: {reply.reason} [{reply.code}]"
-    return trial.holds(REFUSED, asked.part, said)
+    message = f"{asked.id}, which isn't there, is not taken as success: {reply.reason} [{reply.code}]"
+    return trial.holds(REFUSED, asked.part, message)
 
 
 async def _answer(trial: ContractTrial, item: Prepared) -> Reply:
-    """Return the answer to a request; one that is lost says nothing of the contract, so that it is asked for again."""
+    """Return the answer to a request; send it again after a lost answer, which says nothing of the contract."""
     for _ in range(TRIES):
         try:
             (reply,) = await trial.operation.send([item])
@@ -118,26 +118,26 @@ async def _answer(trial: ContractTrial, item: Prepared) -> Reply:
 
 
 async def _taken(trial: ContractTrial, asked: Asked, shown: Sequence[TrialEvidence]) -> TrialFinding:
-    """Say what it means that a request has succeeded which should not."""
-    found = await _found(trial, asked.item)
-    if found is None or not _created(asked, found):
+    """Return the finding on a request that has succeeded and should not."""
+    match = await _found(trial, asked.item)
+    if match is None or not _created(asked, match):
         return trial.fails(REFUSED, "errors.rules", f"{trial.spec.name}: {TAKEN}", *shown)
     if asked.part or trial.example.states is not None:
         return trial.fails(REFUSED, asked.part, f"{asked.id}: {UPSERT}", *shown, *trial.recorder.last())
-    asked.item.external_id = found.external_id
+    asked.item.external_id = match.external_id
     trial.keep(asked.item)
     return trial.skipped(REFUSED, "", ORPHAN)
 
 
 async def _found(trial: ContractTrial, item: Prepared) -> Found | None:
-    """Return what a look-up finds of a record; ``None`` for nothing, and where it can't tell."""
+    """Return the look-up's result for a record; ``None`` where there is none or it is unclear."""
     try:
-        found = (await trial.look_up([item])).get(item.key)
+        match = (await trial.look_up([item])).get(item.key)
     except IntegrationError:
         return None
-    return None if found is None or found.unclear else found
+    return None if match is None or match.unclear else match
 
 
-def _created(asked: Asked, found: Found) -> bool:
-    """Whether the look-up shows that the request has created something, beside the record whose change it was."""
-    return not asked.true or found.copies > 1 or found.external_id != asked.true
+def _created(asked: Asked, match: Found) -> bool:
+    """Whether the look-up shows that the request has created a record beside the changed one."""
+    return not asked.true or match.copies > 1 or match.external_id != asked.true

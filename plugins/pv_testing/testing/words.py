@@ -1,4 +1,4 @@
-"""Does the system take every word that the contract's vocabularies say in a record?"""
+"""Checks that the system takes every word of the contract's vocabularies in a record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Word(NamedTuple):
     Attributes:
         vocabulary: the name of the vocabulary that it goes through.
         word: ours.
-        path: where it stands in our record: fields, and places of lists.
+        path: its place in our record: fields, and places of lists.
     """
 
     vocabulary: str
@@ -57,7 +57,7 @@ async def every_word(trial: ContractTrial) -> Findings:
 def _words(
     trial: ContractTrial, maps: Mapping[str, Data], name: str, data: Data, path: tuple[str | int, ...] = ()
 ) -> Iterator[Word]:
-    """Give every word that can stand in a record, also in the records within it."""
+    """Yield every word that can stand in a record, also in the records within it."""
     for ours, written in maps.get(name, {}).items():
         spec = normal(ours, written)
         field = spec["from"][0]
