@@ -83,8 +83,10 @@ class Story:
         last = {system: self._last_request(system) for system in self.lab.origins}
         for dag_id in DAGS:
             self.run(dag_id, "once more")
-        later = [request for system, number in last.items() for request in self.lab.read_requests(system, number)]
-        return [request for request in later if writes(request)]
+        written: list[dict[str, Any]] = []
+        for system, number in last.items():
+            written += filter(writes, self.lab.read_requests(system, number))
+        return written
 
     def _last_request(self, system: str) -> int:
         return max((request["number"] for request in self.lab.read_requests(system)), default=0)
@@ -176,8 +178,10 @@ class Story:
         say(table(rows))
         say("")
         say(table([tally.row() for tally in tallies]))
-        wrong = [complaint for row in rows for complaint in complaints(row)]
-        return wrong + [tally.complaint for tally in tallies if tally.complaint]
+        wrong = [tally.complaint for tally in tallies if tally.complaint]
+        for row in rows:
+            wrong += complaints(row)
+        return wrong
 
 
 def reports_on(task: TaskRun) -> bool:

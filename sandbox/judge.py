@@ -114,10 +114,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return rows as a text table with a heading."""
     if not rows:
         return "nothing there"
-    cells = [[name.replace("_", " ") for name in rows[0]], *[[str(each) for each in row.values()] for row in rows]]
+    heading = [name.replace("_", " ") for name in rows[0]]
+    cells = [heading, *(list(map(str, row.values())) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    lines = []
+    for line in cells:
+        padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def _rows(path: Path, sql: str, parameters: tuple[object, ...]) -> list[dict[str, Any]]:

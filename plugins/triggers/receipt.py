@@ -83,14 +83,16 @@ async def awaited(lims: LIMSClient, service_requests: Collection[str]) -> list[s
         service_requests: numbers of the service requests; without any, all samples that the LIMS lists as awaited.
     """
     word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
-    listed = [
-        sample.id
-        for sample in await lims.asample_rows(status=word)
-        if not service_requests or sample.sr_number in service_requests
-    ]
-    if listed or not service_requests:
+    samples = await lims.asample_rows(status=word)
+    if not service_requests:
+        return [sample.id for sample in samples]
+    listed = [sample.id for sample in samples if sample.sr_number in service_requests]
+    if listed:
         return listed
-    return [missing for number in service_requests for missing in await _not_received(lims, number)]
+    missing: list[str] = []
+    for number in service_requests:
+        missing += await _not_received(lims, number)
+    return missing
 
 
 async def _not_received(lims: LIMSClient, number: str) -> list[str]:

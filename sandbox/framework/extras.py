@@ -65,8 +65,10 @@ async def download_report(report_id: int, records: Rec, _: Reporter) -> Response
 async def list_reports(sr_id: int, records: Rec, _: Reporter) -> Response:
     """List a request's reports."""
     rows = records.store.rows("SELECT * FROM reports WHERE sr_id = ? ORDER BY 1", (sr_id,))
-    names = ("report_id", "report_type", "format", "generated_at")
-    reports = [{**{name: row[name] for name in names}, "status": "COMPLETE"} for row in rows]
+    reports = []
+    for row in rows:
+        report = {name: row[name] for name in ("report_id", "report_type", "format", "generated_at")}
+        reports.append({**report, "status": "COMPLETE"})
     return reply({"total": len(reports), "reports": reports})
 
 

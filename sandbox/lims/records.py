@@ -79,23 +79,11 @@ class LimsRecords:
         """Create samples and return their numbers. Two with the same business key are two samples."""
         at = now()
         first = self._next("samples")
-        self.store.execute_many(
-            f"INSERT INTO samples ({_SAMPLE}) VALUES ({placeholders(9)})",  # noqa: S608
-            [
-                (
-                    number,
-                    each.external_id,
-                    each.project_id,
-                    each.sample_type,
-                    each.customer,
-                    orjson.dumps(each.metadata),
-                    STATUSES[0],
-                    at,
-                    at,
-                )
-                for number, each in enumerate(samples, first)
-            ],
-        )
+        rows = []
+        for number, sample in enumerate(samples, first):
+            names = (sample.external_id, sample.project_id, sample.sample_type, sample.customer)
+            rows.append((number, *names, orjson.dumps(sample.metadata), STATUSES[0], at, at))
+        self.store.execute_many(f"INSERT INTO samples ({_SAMPLE}) VALUES ({placeholders(9)})", rows)  # noqa: S608
         return list(range(first, first + len(samples)))
 
     def sample(self, identity: str) -> sqlite3.Row:
@@ -130,7 +118,9 @@ class LimsRecords:
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             pairs = ",".join(["(?,?)"] * len(chunk))
-            values = [value for key in chunk for value in (key.project_id, key.external_id)]
+            values: list[str] = []
+            for key in chunk:
+                values += (key.project_id, key.external_id)
             rows += self.store.rows(
                 f"SELECT {_SAMPLE} FROM samples WHERE (project_id, external_id) IN (VALUES {pairs})",  # noqa: S608
                 values,

@@ -53,7 +53,9 @@ def check(document: Document, schema: str, hidden: AbstractSet[str] = frozenset(
         schema: the schema's name.
         hidden: keys whose values are not to be shown.
     """
-    problems = [each for error in validator(schema).iter_errors(document.value) for each in _explain(document, error)]
+    problems: list[Problem] = []
+    for error in validator(schema).iter_errors(document.value):
+        problems += _explain(document, error)
     return [each if hidden.isdisjoint(re.split(r"[.\[]", each.key)) else _hide(each) for each in problems]
 
 
@@ -83,12 +85,17 @@ def _nearest(document: Document, error: Any) -> Iterator[Problem]:
     branches: dict[int, list[Any]] = {}
     for inner in error.context:
         branches.setdefault(inner.schema_path[0], []).append(inner)
-    fitting = [errors for errors in branches.values() if not any(_is_type_of_whole(each, error) for each in errors)]
+    fitting: list[list[Any]] = []
+    kinds: list[str] = []
+    for errors in branches.values():
+        of_type = [_kind(inner.schema) for inner in errors if _is_type_of_whole(inner, error)]
+        kinds += of_type
+        if not of_type:
+            fitting.append(errors)
     if fitting:
         for inner in min(fitting, key=len):
             yield from _explain(document, inner)
         return
-    kinds = [_kind(each.schema) for errors in branches.values() for each in errors if _is_type_of_whole(each, error)]
     wanted = " or ".join(dict.fromkeys(kinds))
     yield document.problem(tuple(error.absolute_path), f"must be {wanted}, not {_shown(error.instance)}")
 

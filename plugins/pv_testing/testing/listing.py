@@ -99,7 +99,7 @@ def _listing(trial: ContractTrial, spec: OperationSpec, find: Find) -> _Listing 
                 rows.append(row)
                 if len(rows) >= MOST:
                     break
-            if rows and not any(field in row for row in rows for field in fields):
+            if rows and all(set(fields).isdisjoint(row) for row in rows):
                 raise _OtherWords
             return rows
 
