@@ -67,7 +67,7 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
             counts["executions"] += _plan(records, sr_id, wanted)
         if wanted.messy:
             counts["messy_requests"] = len(messy.add(records))
-        if last:  # What comes into a laboratory that is open already has changed now, whenever it was ordered.
+        if last:  # A request that comes into an open laboratory has changed now, whenever it was ordered.
             records.store.execute("UPDATE service_requests SET updated_at = ? WHERE id > ?", (now(), last))
         return counts
     finally:

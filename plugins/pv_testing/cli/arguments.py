@@ -18,7 +18,7 @@ _KEY = "such as SR-2025-0123/SN001"
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; ``run`` of what it parses is the function of the command."""
+    """Return the parser of the command line; ``run`` of the parsed options is the command's function."""
     whole = argparse.ArgumentParser(prog="python -m pv_testing", description=DESCRIPTION)
     subparsers = whole.add_subparsers(required=True, metavar="COMMAND")
     _check(subparsers)
@@ -36,7 +36,7 @@ def _check(subparsers: Subparsers) -> None:
     check.add_argument("--offline", action="store_true", help="don't call the systems")
     text = "on test systems: write marked records and hold each answer against the contract"
     check.add_argument("--try", nargs="*", dest="tried", metavar="SYSTEM", help=text)
-    check.add_argument("--records", metavar="FILE", help="what these records must say besides, by kind, in YAML")
+    check.add_argument("--records", metavar="FILE", help="further fields of these records, by kind, in YAML")
     check.add_argument("--patience", metavar="SECONDS", type=float, default=30.0, help="the longest wait for a record")
 
 

@@ -22,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
         arguments: the words after the program's name; those of the process without it.
 
     Returns:
-        0 when all is well, 1 when something is wrong, 2 when the ledger or the arguments can't be used, 141 when what
-        reads the output, such as ``head``, has ended before.
+        0 when all is well, 1 when something is wrong, 2 when the ledger or the arguments can't be used, 141 when the
+        program that reads the output, such as ``head``, has ended before.
     """
     options = parser().parse_args(arguments)
     try:

@@ -76,7 +76,7 @@ class Example:
         shared: criteria of the listing that all records of a trial meet, and our field for each.
         states: the words of a state in their order, where the record is the state of another one.
         remake: makes the record anew from its fields, where some follow from others.
-        before: what must be sent before a record, such as that a module came before it went.
+        before: makes the record that must be sent first, such as a module's receipt before its return.
     """
 
     make: Callable[[Setting, int], Data]

@@ -30,7 +30,7 @@ HEAD = """\
 # reference at hand, and correct the recorded exchange beside the test in the same way.
 """
 TEST = '''\
-"""The contract {name}: what it sends and reads, and what holds on a test system."""
+"""The contract {name}: the requests that it sends, the answers that it reads, and its trial on a test system."""
 
 from __future__ import annotations
 

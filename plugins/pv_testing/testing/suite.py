@@ -195,7 +195,7 @@ class _Suite:
                     await trial.send([item])
 
     async def _collect(self, findings: Findings, raised: Callable[[Exception], TrialFinding]) -> None:
-        """Take findings, and of an error that ends them what ``raised`` makes of it."""
+        """Take findings, and the finding that ``raised`` makes of an error that ends them."""
         try:
             async for finding in findings:
                 self._add(finding)

@@ -1,4 +1,4 @@
-"""One operation of a contract on trial: makes, sends and looks up marked records, and says what holds."""
+"""One operation of a contract on trial: makes, sends and looks up marked records, and makes the findings."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class ContractTrial:
         places: where another record stands in the place of one that was lost.
         notes: the further effects of the system, each once.
         broken: the request whose answer was lost, where that has ended a check.
-        missed: the last look-up that didn't show what :meth:`until` waits for.
+        missed: the last look-up without the record that :meth:`until` waits for.
         sent: ``clock.seconds()`` before the newest request that wrote; its effect can't have shown before.
     """
 
