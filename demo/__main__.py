@@ -1,4 +1,4 @@
-"""``python -m demo``: what ``make demo`` runs."""
+"""``python -m demo``: run a laboratory and Airflow on this machine, and carry a service request through them."""
 
 from __future__ import annotations
 
@@ -67,18 +67,18 @@ def _run(options: argparse.Namespace) -> int:
     return 1 if wrong else 0
 
 
-def _open(options: argparse.Namespace, port: int, components: Components) -> tuple[Story, airflow.Setting]:
+def _open(options: argparse.Namespace, port: int, components: Components) -> tuple[Story, airflow.AirflowSetting]:
     size = ("--requests", str(options.requests), "--modules", str(options.modules))
     lab = laboratory.start(HOME / "sandbox", components, "--seed-on-start", "--weak", WEAK, *size)
     for system in lab.origins:
         say(f"  {system:<10} {lab.url(system)}")
-    setting = airflow.Setting(HOME / "airflow", port, laboratory.connections(lab), {"PV_SYNC_INTERVAL": "0"})
+    setting = airflow.AirflowSetting(HOME / "airflow", port, laboratory.connections(lab), {"PV_SYNC_INTERVAL": "0"})
     api = airflow.start(setting, components)
     api.log_in()
     return Story(lab, api, components), setting
 
 
-def _stay(setting: airflow.Setting, components: Components) -> None:
+def _stay(setting: airflow.AirflowSetting, components: Components) -> None:
     say(f"\nThe UI stays at {setting.url} until Ctrl-C. Here a DAG runs when triggered, in production by schedule.")
     with contextlib.suppress(KeyboardInterrupt):
         while True:

@@ -29,8 +29,8 @@ FOREIGN = ("AIRFLOW", "PYTHONPATH", "PYTHONHOME", "PV_", "LAB_", "FRAMEWORK_", "
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What one Airflow on this machine needs to know.
+class AirflowSetting:
+    """The settings of one Airflow on this machine.
 
     Attributes:
         home: Airflow's home; everything that Airflow writes lies in it.
@@ -67,12 +67,12 @@ def secret(folder: Path, name: str, size: int = 48) -> str:
 
 
 def plain_environment() -> dict[str, str]:
-    """Return the caller's environment without anything of an Airflow or a laboratory of her own."""
+    """Return the caller's environment without the variables of another Airflow or laboratory."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(FOREIGN)}
     return {**inherited, "NO_PROXY": "127.0.0.1,localhost", "PYTHONUNBUFFERED": "1"}
 
 
-def environment(setting: Setting) -> dict[str, str]:
+def environment(setting: AirflowSetting) -> dict[str, str]:
     """Return the whole environment of the components: nothing of the caller's own Airflow leaks into it."""
     home = setting.home
     home.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def environment(setting: Setting) -> dict[str, str]:
     }
 
 
-def start(setting: Setting, components: Components) -> Api:
+def start(setting: AirflowSetting, components: Components) -> Api:
     """Start Airflow's components one by one and return its API once all of them are healthy.
 
     Raises:

@@ -24,7 +24,7 @@ class TaskRun:
         name: the task's id, with its label where it is mapped.
         task_id: the task's id.
         map_index: its index where it is mapped, else -1.
-        state: what became of it.
+        state: its state in Airflow, such as ``success``.
         attempt: the number of its last try.
     """
 
@@ -42,7 +42,7 @@ class Run:
     Attributes:
         dag_id: the DAG.
         run_id: its id.
-        kind: what started it, such as ``manual`` or ``asset_triggered``.
+        kind: of its start, such as ``manual`` or ``asset_triggered``.
         state: how far it is.
     """
 
@@ -73,7 +73,7 @@ class Api:
         return True if all(health[part]["status"] == "healthy" for part in PARTS) else None
 
     def log_in(self) -> None:
-        """Fetch a token; the simple auth manager gives one to whoever asks on this machine."""
+        """Fetch a token; the simple auth manager gives one to every caller on this machine."""
         answer = self._session.get(f"{self.url}/auth/token", timeout=TIMEOUT)
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -83,7 +83,7 @@ class Api:
         return {dag["dag_id"] for dag in self.get("dags")["dags"]}
 
     def import_errors(self) -> dict[str, str]:
-        """What is wrong with a DAG file, by its name."""
+        """The stack traces of DAG files that can't be imported, by file name."""
         return {error["filename"]: error["stack_trace"] for error in self.get("importErrors")["import_errors"]}
 
     def trigger(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
@@ -98,8 +98,8 @@ class Api:
 
     def runs(self) -> list[Run]:
         """Return the latest runs of all DAGs, oldest first."""
-        found = self.get("dags/~/dagRuns", order_by="-id", limit=MOST_RUNS)["dag_runs"]
-        return [Run(run["dag_id"], run["dag_run_id"], run["run_type"], run["state"]) for run in reversed(found)]
+        runs = self.get("dags/~/dagRuns", order_by="-id", limit=MOST_RUNS)["dag_runs"]
+        return [Run(run["dag_id"], run["dag_run_id"], run["run_type"], run["state"]) for run in reversed(runs)]
 
     def queued(self, dag_id: str) -> int:
         """Return how many changes of data a DAG has still to take in with a run."""
@@ -118,11 +118,11 @@ class Api:
 
     def tasks(self, dag_id: str, run_id: str) -> list[TaskRun]:
         """Return the run's task instances."""
-        found = self.get(f"{_run(dag_id, run_id)}/taskInstances")["task_instances"]
-        return [_task_run(task) for task in found]
+        tasks = self.get(f"{_run(dag_id, run_id)}/taskInstances")["task_instances"]
+        return [_task_run(task) for task in tasks]
 
     def result(self, dag_id: str, run_id: str, task: TaskRun) -> Any:
-        """Return what a task has returned."""
+        """Return the value that a task has returned."""
         path = f"{_run(dag_id, run_id)}/taskInstances/{quote(task.task_id)}/xcomEntries/return_value"
         return self.get(path, map_index=task.map_index, deserialize=True)["value"]
 

@@ -17,17 +17,17 @@ START_SECONDS = 60.0
 
 
 def start(data: Path, components: Components, *arguments: str) -> Lab:
-    """Start the sandbox as a process of its own and return it, with hands and eyes for whoever tells the story.
+    """Start the sandbox as a process of its own and return it, ready to be driven.
 
     Args:
         data: the folder of its databases.
-        components: what stops it again.
+        components: stop it again.
         arguments: further ones of ``python -m sandbox``.
     """
     command = [sys.executable, "-m", "sandbox", "--data", str(data), *arguments]
     process = components.start("sandbox", command, plain_environment(), PROJECT)
-    said = components.wait_for("Starting the sandbox", lambda: _announcement(process), seconds=START_SECONDS)
-    lab = Lab(Settings(data), Credentials.kept(data), ports_of(said))
+    announcement = components.wait_for("Starting the sandbox", lambda: _announcement(process), seconds=START_SECONDS)
+    lab = Lab(Settings(data), Credentials.kept(data), ports_of(announcement))
     for customer in CUSTOMERS:
         lab.know_customer(customer)
     return lab

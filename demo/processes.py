@@ -1,4 +1,4 @@
-"""Starts the components as processes of their own, watches them, and stops what it started."""
+"""Starts the components as processes of their own, watches them, and stops them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Component:
     """One process that was started, the leader of its own process group.
 
     Attributes:
-        name: what it is called in messages and in its log's name.
+        name: in messages and of its log.
         process: the process itself.
         log: the file that takes all that it prints.
     """
@@ -87,7 +87,7 @@ class Components:
         """Start one component in its own process group and session.
 
         Args:
-            name: what it is called in messages; its log is ``NAME.log``.
+            name: in messages; its log is ``NAME.log``.
             command: the program and its arguments.
             environment: its whole environment.
             folder: its working folder.
@@ -118,11 +118,11 @@ class Components:
                 code = component.process.returncode
                 raise DemoError(f"{component.name} ended by itself with exit code {code}.\n{component.last_words()}")
 
-    def wait_for(self, what: str, ready: Callable[[], T | None], *, seconds: float, poll: float = POLL) -> T:
+    def wait_for(self, activity: str, ready: Callable[[], T | None], *, seconds: float, poll: float = POLL) -> T:
         """Ask again and again until something is there, while all components live.
 
         Args:
-            what: what is waited for, for the message.
+            activity: the awaited work, in words for the message.
             ready: gives ``None`` as long as it isn't there.
             seconds: how long to wait at the most.
             poll: seconds between two questions.
@@ -135,7 +135,7 @@ class Components:
             self.check()
             if time.monotonic() > deadline:
                 logs = "\n".join(component.last_words() for component in self.started)
-                raise DemoError(f"{what} took longer than {seconds:.0f} s.\n{logs}")
+                raise DemoError(f"{activity} took longer than {seconds:.0f} s.\n{logs}")
             time.sleep(poll)
         return answer
 
@@ -147,7 +147,7 @@ class Components:
                 component.signal(number)
             remaining = self._still_there(remaining, grace)
         for component in self.started:
-            component.signal(signal.SIGKILL)  # what its leader left behind
+            component.signal(signal.SIGKILL)  # children that outlive their leader
         self.started.clear()
 
     @staticmethod
@@ -179,4 +179,6 @@ def free_port(preferred: int, *, fixed: bool = False) -> int:
                 continue
             return port
     tried = str(preferred) if fixed else f"{preferred} to {preferred + PORTS_TRIED - 1}"
-    raise DemoError(f"No free port on 127.0.0.1 (tried {tried}). Stop what uses it, or name another with --port.")
+    raise DemoError(
+        f"No free port on 127.0.0.1 (tried {tried}). Stop the program that uses it, or name another with --port."
+    )

@@ -83,18 +83,20 @@ class Story:
         last = {system: self._last_request(system) for system in self.lab.origins}
         for dag_id in DAGS:
             self.run(dag_id, "once more")
-        later = [request for system, number in last.items() for request in self.lab.read_requests(system, number)]
-        return [request for request in later if writes(request)]
+        written: list[dict[str, Any]] = []
+        for system, number in last.items():
+            written += filter(writes, self.lab.read_requests(system, number))
+        return written
 
     def _last_request(self, system: str) -> int:
         return max((request["number"] for request in self.lab.read_requests(system)), default=0)
 
     def run(self, dag_id: str, why: str, **conf: Any) -> list[Any]:
-        """Trigger a DAG, wait for its end, say what its tasks report, and return that.
+        """Trigger a DAG, wait for its end, print the reports of its tasks, and return them.
 
         Args:
             dag_id: the DAG.
-            why: what the run is for, in words.
+            why: the purpose of the run, in words.
             conf: the run's parameters.
 
         Raises:
@@ -112,19 +114,19 @@ class Story:
     def _wait_for(self, dag_id: str, run_id: str) -> None:
         def ended() -> str | None:
             for question in self.api.questions(dag_id, run_id):
-                say(f"     the quality manager is asked: {question['subject']} She approves.")
+                say(f"     the quality manager is asked: {question['subject']} The answer is: approve.")
                 self.api.answer(dag_id, run_id, question, APPROVE)
             return self.api.finished(dag_id, run_id)
 
-        what = f"The run {run_id} of {dag_id}"
-        state = self.components.wait_for(what, ended, seconds=RUN_SECONDS, poll=0.25)
+        activity = f"The run {run_id} of {dag_id}"
+        state = self.components.wait_for(activity, ended, seconds=RUN_SECONDS, poll=0.25)
         if state != "success":
             raise DemoError(self._failure(dag_id, run_id, self.api.tasks(dag_id, run_id)))
         self.told.add(run_id)
 
     def _settle(self) -> None:
-        """Wait until every run that changed data has set off has ended, and say what those did."""
-        self.components.wait_for("What new data sets off", self._settled, seconds=RUN_SECONDS, poll=0.25)
+        """Wait until every run that changed data has set off has ended, and print its reports."""
+        self.components.wait_for("The runs that new data set off", self._settled, seconds=RUN_SECONDS, poll=0.25)
         for run in self.api.runs():
             if run.kind == BY_DATA and run.run_id not in self.told:
                 self._wait_for(run.dag_id, run.run_id)
@@ -170,18 +172,20 @@ class Story:
         return "\n".join(lines)
 
     def judge(self) -> list[str]:
-        """Print what the systems' own databases say, and return what isn't as it should be."""
+        """Print a summary of the systems' own databases, and return every complaint."""
         rows, tallies = self.lab.summary(), closing(self.lab)
-        say("\nWhat the systems' own databases say:\n")
+        say("\nThe systems' own databases hold:\n")
         say(table(rows))
         say("")
         say(table([tally.row() for tally in tallies]))
-        wrong = [complaint for row in rows for complaint in complaints(row)]
-        return wrong + [tally.complaint for tally in tallies if tally.complaint]
+        wrong = [tally.complaint for tally in tallies if tally.complaint]
+        for row in rows:
+            wrong += complaints(row)
+        return wrong
 
 
 def reports_on(task: TaskRun) -> bool:
-    """Whether the task returns what became of records."""
+    """Whether the task returns the results of records."""
     return task.task_id not in SILENT
 
 
@@ -197,7 +201,7 @@ def writes(request: Mapping[str, Any]) -> bool:
 
 
 def complaints(row: Mapping[str, Any]) -> list[str]:
-    """Return what isn't as it should be with a service request at its end."""
+    """Return the complaints about a service request at its end."""
     wanted = {
         "samples": row["modules"],
         "twice": 0,

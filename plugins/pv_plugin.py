@@ -1,7 +1,7 @@
-"""What the project adds to Airflow beside hooks and operators; those come from the provider information in ``hooks``.
+"""The project's Airflow plugin; hooks and operators come from the provider information in ``hooks`` instead.
 
 Airflow runs this module twice in one process, therefore it has no side effects. It does so in every process, therefore
-what the web server alone needs is imported with the first request.
+imports that only the web server needs happen with the first request.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ async def charts(scope: Any, receive: Any, send: Any) -> None:
 
     Args:
         scope: of the request.
-        receive: gives what the caller sends.
-        send: takes what the caller is told.
+        receive: gives the caller's messages.
+        send: takes the messages to the caller.
     """
     from web.charts import app
 

@@ -1,4 +1,4 @@
-"""``python -m sandbox``: run the stand-ins, fill the laboratory, or print what the databases say."""
+"""``python -m sandbox``: run the systems, fill the laboratory, or print a summary of the databases."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _arguments() -> argparse.ArgumentParser:
     _add_data(fill)
     _add_plan(fill)
     fill.set_defaults(action=_seed)
-    show = commands.add_parser("table", help="print what the systems' own databases say")
+    show = commands.add_parser("table", help="print a summary of the systems' own databases")
     _add_data(show)
     show.add_argument("--json", action="store_true", help="one JSON line instead of a table")
     show.set_defaults(action=_table)

@@ -1,4 +1,4 @@
-"""Who is asking: API keys, passwords and tokens, each with the scopes it carries."""
+"""The callers of a system: API keys, passwords and tokens, each with its scopes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 
 from starlette.requests import Request
 
-from sandbox.problems import Problem
+from sandbox.problems import HttpProblem
 
 
 @dataclass(frozen=True)
 class Principal:
-    """A known caller and what it may do."""
+    """A known caller with its scopes."""
 
     name: str
     scopes: frozenset[str]
@@ -42,8 +42,8 @@ class Token:
 
 
 @dataclass(frozen=True)
-class Identity:
-    """What a request's credentials amount to: a principal, or the code and reason why there is none."""
+class Authentication:
+    """The result of reading a request's credentials: a principal, or the code and reason why there is none."""
 
     principal: Principal | None
     code: str = ""
@@ -55,9 +55,9 @@ class Identity:
         return self.principal.name if self.principal else "anonymous"
 
 
-_MISSING = Identity(None, "AUTHENTICATION_FAILED", "Credentials are missing")
-_WRONG = Identity(None, "AUTHENTICATION_FAILED", "Credentials are wrong")
-_EXPIRED = Identity(None, "TOKEN_EXPIRED", "The token has expired")
+_MISSING = Authentication(None, "AUTHENTICATION_FAILED", "Credentials are missing")
+_WRONG = Authentication(None, "AUTHENTICATION_FAILED", "Credentials are wrong")
+_EXPIRED = Authentication(None, "TOKEN_EXPIRED", "The token has expired")
 
 
 @dataclass
@@ -81,30 +81,30 @@ class Authenticator:
     refresh_tokens: dict[str, Token] = field(default_factory=dict)
     signing_key: str = field(default_factory=secrets.token_hex)
 
-    def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity:
-        """Return who sent these raw request headers."""
+    def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Authentication:
+        """Return the caller that these raw request headers name."""
         for name, value in headers:
             if name == b"authorization":
                 return self._by_authorization(value.decode("latin-1"))
             if name == b"x-api-key" and self.api_keys:
                 principal = self.api_keys.get(value.decode("latin-1"))
-                return Identity(principal) if principal else _WRONG
+                return Authentication(principal) if principal else _WRONG
         return _MISSING
 
-    def _by_authorization(self, value: str) -> Identity:
+    def _by_authorization(self, value: str) -> Authentication:
         scheme, _, credentials = value.partition(" ")
         if scheme.lower() == "bearer":
             return self._by_token(credentials.strip())
         if scheme.lower() == "basic" and self.basic:
             account = self.by_password(self.users, *decode_basic(credentials))
-            return Identity(account) if account else _WRONG
+            return Authentication(account) if account else _WRONG
         return _WRONG
 
-    def _by_token(self, text: str) -> Identity:
+    def _by_token(self, text: str) -> Authentication:
         token = self.tokens.get(text)
         if token is None:
             return _WRONG
-        return Identity(token.principal) if token.expires_at > time.time() else _EXPIRED
+        return Authentication(token.principal) if token.expires_at > time.time() else _EXPIRED
 
     @staticmethod
     def by_password(accounts: Mapping[str, Account], name: str, secret: str) -> Principal | None:
@@ -145,12 +145,12 @@ def require(scope: str = "") -> Callable[[Request], Awaitable[Principal]]:
     """Return a FastAPI dependency that lets only callers with that scope pass; none given: any known caller."""
 
     async def dependency(request: Request) -> Principal:
-        identity: Identity = request.state.identity
+        identity: Authentication = request.state.identity
         if identity.principal is None:
             challenge = {"WWW-Authenticate": 'Bearer realm="sandbox"'}
-            raise Problem(401, identity.code, identity.reason, headers=challenge)
+            raise HttpProblem(401, identity.code, identity.reason, headers=challenge)
         if scope and scope not in identity.principal.scopes:
-            raise Problem(403, "PERMISSION_DENIED", f"{identity.name} lacks {scope}")
+            raise HttpProblem(403, "PERMISSION_DENIED", f"{identity.name} lacks {scope}")
         return identity.principal
 
     return dependency

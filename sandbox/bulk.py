@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sandbox.problems import Problem, details_of
+from sandbox.problems import HttpProblem, details_of
 
 MOST = 500
 KEYS = ("external_id", "project_id")
@@ -22,7 +22,7 @@ class Many(BaseModel):
     items: list[Any] = Field(min_length=1, max_length=MOST)
 
 
-class Keys(BaseModel):
+class BusinessKeys(BaseModel):
     """Business keys to look up."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -35,8 +35,8 @@ def each(items: Sequence[Any], model: type[Item], work: Callable[[Item], dict[st
 
     Args:
         items: as they came.
-        model: what a valid one looks like.
-        work: does it and returns the answer; a :class:`Problem` becomes the item's own refusal.
+        model: of a valid item.
+        work: does it and returns the answer; a :class:`HttpProblem` becomes the item's own refusal.
     """
     return [_one(item, model, work) for item in items]
 
@@ -45,13 +45,24 @@ def _one(item: Any, model: type[Item], work: Callable[[Item], dict[str, Any]]) -
     try:
         return {**work(model.model_validate(item)), "status": 201}
     except ValidationError as error:
-        details = details_of(error.errors())
-        problem = Problem(422, "VALIDATION_ERROR", "The item is not valid", details=details)
-    except Problem as refused:
-        problem = refused
+        return refusal(invalid(error), item)
+    except HttpProblem as problem:
+        return refusal(problem, item)
+
+
+def invalid(error: ValidationError) -> HttpProblem:
+    """Return the refusal of an item that is not valid."""
+    return HttpProblem(422, "VALIDATION_ERROR", "The item is not valid", details=details_of(error.errors()))
+
+
+def refusal(problem: HttpProblem, item: Any) -> dict[str, Any]:
+    """Return the answer for a refused item, with the keys that tell it from the others."""
     return {**named(item), "status": problem.status, **problem.envelope()}
 
 
 def named(item: Any) -> dict[str, Any]:
-    """Return the keys that an item was sent with, so that its refusal can be told from the others."""
-    return {name: item[name] for name in KEYS if name in item} if isinstance(item, dict) else {}
+    """Return the business keys that an item was sent with, or its id where it has none."""
+    if not isinstance(item, dict):
+        return {}
+    keys = {name: item[name] for name in KEYS if name in item}
+    return keys or {name: item[name] for name in ("id",) if name in item}

@@ -5,26 +5,26 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from sandbox.gate import CONTROL, Answer, Application, Message, Receive, Scope, Send
+from sandbox.gate import CONTROL, Application, Message, PendingResponse, Receive, Scope, Send
 from sandbox.log import RequestLog, Seen
 
 HIT = "cached"
-"""What the request log names as the fault of a request that the system never saw."""
+"""The fault that the request log names for a request that never reached the system."""
 
 
 @dataclass(frozen=True)
 class _Kept:
-    answer: Answer
+    answer: PendingResponse
     at: float
 
 
 class SharedCache:
-    """ASGI middleware that answers the same ``GET`` for a while with what it was answered first.
+    """ASGI middleware that repeats its first answer to a ``GET`` for a while.
 
     A request with ``Cache-Control: no-cache`` reaches the system, and its answer is kept in the place of the older one.
 
     Args:
-        application: what is behind it.
+        application: behind it.
         log: where the requests are noted that the system doesn't see.
         seconds: for how long an answer is kept.
     """
@@ -57,7 +57,7 @@ class SharedCache:
 
     def _keeping(self, url: bytes, send: Send) -> Send:
         """Return a way to send that keeps an answer of status 200 once it is complete."""
-        answer = Answer()
+        answer = PendingResponse()
 
         async def keep(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -72,5 +72,5 @@ class SharedCache:
 
 
 def _wants_anew(scope: Scope) -> bool:
-    said = b",".join(value for name, value in scope["headers"] if name == b"cache-control")
-    return b"no-cache" in said.lower()
+    directives = b",".join(value for name, value in scope["headers"] if name == b"cache-control")
+    return b"no-cache" in directives.lower()

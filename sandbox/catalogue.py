@@ -1,4 +1,4 @@
-"""The 54 protocols, read from ``data/protocols.csv``, and what each measures."""
+"""The 54 protocols, read from ``data/protocols.csv``, and the measurements of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every system holds at the end, counted in its own database, beside what the framework gives cause for."""
+"""The records of every system at the end, counted in its own database, beside the expected counts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Tally(NamedTuple):
 
     Attributes:
         system: where it is.
-        records: what it is.
+        records: their kind, such as invoices.
         there: how many there are.
         twice: how many of them are there once too often.
         wanted: how many the framework gives cause for; ``None`` where it can't tell.
@@ -45,7 +45,7 @@ class Tally(NamedTuple):
 
     @property
     def complaint(self) -> str:
-        """What is wrong with it; nothing when all is well."""
+        """The complaint about it; empty when all is well."""
         if self.twice:
             return f"{self.system}: {self.twice} {self.records} are there twice"
         if self.wanted is not None and self.there != self.wanted:
@@ -86,8 +86,8 @@ def _money(judge: Judge) -> Iterator[Tally]:
     sums = [Decimal(total) for total in _values(judge, "erp", "invoices", "total")]
     currencies = sorted(set(_values(judge, "erp", "invoices", "currency")))
     states = sorted({row["status"] for row in judge.rows("erp", sql)})
-    said = f"{sum(sums):,.2f} {'/'.join(currencies)} {'/'.join(states).lower()}" if sums else ""
-    yield Tally("erp", "invoices", *_counted(judge, "erp", "invoices"), comes_to=said)
+    total = f"{sum(sums):,.2f} {'/'.join(currencies)} {'/'.join(states).lower()}" if sums else ""
+    yield Tally("erp", "invoices", *_counted(judge, "erp", "invoices"), comes_to=total)
     lines = judge.rows("erp", "SELECT coalesce(sum(json_array_length(body, '$.line_items')), 0) AS n FROM invoices")
     yield Tally("erp", "invoice lines", lines[0]["n"], 0)
     yield Tally("erp", "credit notes", *_counted(judge, "erp", "credit_notes"))

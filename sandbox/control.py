@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from sandbox.faults import FaultRule
-from sandbox.problems import Problem, reply
+from sandbox.problems import HttpProblem, reply
 from sandbox.system import System
 
 
@@ -24,9 +24,9 @@ async def allowed(request: Request, system: Annotated[System, Depends(system_of)
     """Let only callers on this machine pass that know the sandbox key."""
     host = request.client.host if request.client else ""
     if not host or not ipaddress.ip_address(host).is_loopback:
-        raise Problem(403, "PERMISSION_DENIED", "The sandbox is controlled from its own machine only")
+        raise HttpProblem(403, "PERMISSION_DENIED", "The sandbox is controlled from its own machine only")
     if not hmac.compare_digest(request.headers.get("x-sandbox-key", "").encode(), system.control_key.encode()):
-        raise Problem(403, "PERMISSION_DENIED", "X-Sandbox-Key is missing or wrong")
+        raise HttpProblem(403, "PERMISSION_DENIED", "X-Sandbox-Key is missing or wrong")
 
 
 router = APIRouter(prefix="/_sandbox", dependencies=[Depends(allowed)])

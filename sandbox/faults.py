@@ -39,7 +39,7 @@ class FaultRule(BaseModel):
     Attributes:
         route: glob on ``"METHOD /path"``, such as ``"POST /api/v2/samples*"``.
         holding: text that the request's body must hold, for systems that have one address for everything.
-        kind: what goes wrong. ``rate_limit``: 429. ``error``: ``status``, ``when`` says whether nothing is done or all
+        kind: of the fault. ``rate_limit``: 429. ``error``: ``status``, ``when`` says whether nothing is done or all
             of the work. ``delay``: ``seconds`` of waiting, ``when`` says whether before or after the work is done; it
             is done even if the client has gone. ``drop_before`` and ``drop_after``: the connection is closed without an
             answer, before or after the work. ``truncate``: the work is done and half of the answer's body is sent.

@@ -14,7 +14,7 @@ import orjson
 
 from sandbox.faults import FaultRule
 from sandbox.log import Seen
-from sandbox.problems import Problem
+from sandbox.problems import HttpProblem
 from sandbox.rewriting import shuffled, unfiltered, with_failed_items, with_odd_ids
 from sandbox.system import System
 
@@ -34,7 +34,7 @@ _PAGE = re.compile(rb"(?<![a-z_])page=\d+")
 
 
 @dataclass
-class Answer:
+class PendingResponse:
     """A response that is complete but not sent yet."""
 
     status: int = 0
@@ -42,7 +42,7 @@ class Answer:
     body: bytes = b""
 
     @classmethod
-    def of_problem(cls, problem: Problem) -> Answer:
+    def of_problem(cls, problem: HttpProblem) -> PendingResponse:
         """Return the answer for a refusal."""
         answer = cls(problem.status, [(b"content-type", b"application/json")], orjson.dumps(problem.envelope()))
         answer.headers += [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
@@ -108,11 +108,11 @@ class Gate:
             early=self._system.holds.early_by(identity.name, arrival),
         )
 
-    async def _decide(self, scope: Scope, body: bytes, rule: FaultRule | None, seen: Seen) -> Answer | None:
+    async def _decide(self, scope: Scope, body: bytes, rule: FaultRule | None, seen: Seen) -> PendingResponse | None:
         """Return the answer after the work, if any, is done; None when the connection is to be closed without work."""
         refusal = _refusal(rule) or self._quota(seen.principal)
         if refusal:
-            return Answer.of_problem(refusal)
+            return PendingResponse.of_problem(refusal)
         if rule is None:
             return await self._work(scope, body, seen)
         if rule.kind == "drop_before":
@@ -128,15 +128,15 @@ class Gate:
             await self._work(scope, body, seen)
         if rule.kind == "delay" and rule.when == "after":
             await asyncio.sleep(rule.seconds)
-        return _told(rule, answer)
+        return _falsified(rule, answer)
 
-    def _quota(self, client: str) -> Problem | None:
+    def _quota(self, client: str) -> HttpProblem | None:
         limiter = self._system.limiter
         wait = limiter.take(client) if limiter.limit else 0
         return rate_limited(str(wait)) if wait else None
 
-    async def _work(self, scope: Scope, body: bytes, seen: Seen) -> Answer:
-        answer = Answer()
+    async def _work(self, scope: Scope, body: bytes, seen: Seen) -> PendingResponse:
+        answer = PendingResponse()
         parts: list[bytes] = []
 
         async def receive() -> Message:
@@ -153,14 +153,18 @@ class Gate:
         seen.status = answer.status
         return answer
 
-    async def _deliver(self, connection: Connection, answer: Answer | None, rule: FaultRule | None, seen: Seen) -> None:
+    async def _deliver(
+        self, connection: Connection, answer: PendingResponse | None, rule: FaultRule | None, seen: Seen
+    ) -> None:
         scope, receive, send = connection
         kind = rule.kind if rule else ""
         if answer is None or kind == "drop_after":
             await _close(scope, receive)
             return
         if kind == "html":
-            answer = Answer(200, [(b"content-type", b"text/html"), (b"content-length", str(len(HTML)).encode())], HTML)
+            answer = PendingResponse(
+                200, [(b"content-type", b"text/html"), (b"content-length", str(len(HTML)).encode())], HTML
+            )
         seen.delivered = answer.status
         retry_after = answer.header(b"retry-after")
         if retry_after:
@@ -171,14 +175,14 @@ class Gate:
         await _send(scope, receive, send, answer, cut=kind == "truncate")
 
 
-def rate_limited(retry_after: str | None) -> Problem:
+def rate_limited(retry_after: str | None) -> HttpProblem:
     """Return the 429 of a system that wants the client to wait."""
     headers = {} if retry_after is None else {"Retry-After": retry_after}
     extra = {"retry_after": float(retry_after)} if retry_after and retry_after.replace(".", "", 1).isdigit() else {}
-    return Problem(429, "RATE_LIMIT_EXCEEDED", "Too many requests", headers=headers, extra=extra)
+    return HttpProblem(429, "RATE_LIMIT_EXCEEDED", "Too many requests", headers=headers, extra=extra)
 
 
-def _refusal(rule: FaultRule | None) -> Problem | None:
+def _refusal(rule: FaultRule | None) -> HttpProblem | None:
     if rule is None:
         return None
     if rule.kind == "rate_limit":
@@ -186,10 +190,10 @@ def _refusal(rule: FaultRule | None) -> Problem | None:
     return _failure(rule) if rule.kind == "error" and rule.when == "before" else None
 
 
-def _told(rule: FaultRule, answer: Answer) -> Answer:
-    """Return what the client is told of work that is done."""
+def _falsified(rule: FaultRule, answer: PendingResponse) -> PendingResponse:
+    """Return the answer to finished work, falsified as the rule says."""
     if rule.kind == "error":
-        return Answer.of_problem(_failure(rule))
+        return PendingResponse.of_problem(_failure(rule))
     if rule.kind == "odd_ids":
         answer.say(with_odd_ids(answer.body, rule.shape))
     if rule.kind == "items_fail":
@@ -199,12 +203,12 @@ def _told(rule: FaultRule, answer: Answer) -> Answer:
     return answer
 
 
-def _failure(rule: FaultRule) -> Problem:
+def _failure(rule: FaultRule) -> HttpProblem:
     retry_after = rule.retry_after_header()
     headers = {"Retry-After": retry_after} if retry_after else {}
     if rule.status < 400:
         headers["Location"] = rule.location
-    return Problem(rule.status, "SERVER_ERROR", "Something went wrong on this side", headers=headers)
+    return HttpProblem(rule.status, "SERVER_ERROR", "Something went wrong on this side", headers=headers)
 
 
 async def _read(receive: Receive) -> bytes | None:
@@ -219,7 +223,7 @@ async def _read(receive: Receive) -> bytes | None:
             return b"".join(parts)
 
 
-async def _send(scope: Scope, receive: Receive, send: Send, answer: Answer, *, cut: bool) -> None:
+async def _send(scope: Scope, receive: Receive, send: Send, answer: PendingResponse, *, cut: bool) -> None:
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
     if not cut:
         await send({"type": "http.response.body", "body": answer.body})

@@ -1,4 +1,4 @@
-"""Reads the systems' own databases, so that what happened is judged by what is there."""
+"""Reads the systems' own databases, so that a run is judged by its effects."""
 
 from __future__ import annotations
 
@@ -66,11 +66,11 @@ class Judge:
 
     def statuses(self) -> dict[str, dict[str, int]]:
         """Return for each project how many samples there are in each status."""
-        found: dict[str, dict[str, int]] = {}
+        counts: dict[str, dict[str, int]] = {}
         sql = "SELECT project_id, status, count(*) AS number FROM samples GROUP BY 1, 2 ORDER BY 2"
         for row in self.lims_rows(sql):
-            found.setdefault(row["project_id"], {})[row["status"]] = row["number"]
-        return found
+            counts.setdefault(row["project_id"], {})[row["status"]] = row["number"]
+        return counts
 
     def service_requests(self) -> list[dict[str, Any]]:
         """Return the framework's service requests."""
@@ -84,7 +84,7 @@ class Judge:
         return self.framework_rows(f"SELECT {columns} FROM executions ORDER BY 1")  # noqa: S608
 
     def summary(self) -> list[dict[str, Any]]:
-        """Return one row a service request: what the framework wants and what the LIMS has."""
+        """Return one row a service request: its orders in the framework beside its records in the LIMS."""
         samples, results, statuses = self._by_project(_SAMPLES), self._by_project(_RESULTS), self.statuses()
         complete = {row["sr_id"]: row["rows"] for row in self.framework_rows(_COMPLETE)}
         nothing = {"rows": 0, "keys": 0}
@@ -114,10 +114,15 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return rows as a text table with a heading."""
     if not rows:
         return "nothing there"
-    cells = [[name.replace("_", " ") for name in rows[0]], *[[str(each) for each in row.values()] for row in rows]]
+    heading = [name.replace("_", " ") for name in rows[0]]
+    cells = [heading, *(list(map(str, row.values())) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    return "\n".join([lines[0], "  ".join("-" * width for width in widths), *lines[1:]])
+    lines = []
+    for line in cells:
+        padded = [cell.ljust(width) for cell, width in zip(line, widths, strict=True)]
+        lines.append("  ".join(padded).rstrip())
+    rule = "  ".join("-" * width for width in widths)
+    return "\n".join([lines[0], rule, *lines[1:]])
 
 
 def _rows(path: Path, sql: str, parameters: tuple[object, ...]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ class Lab(Remote, Judge):
 
     Args:
         settings: how it was started.
-        credentials: what its callers know.
+        credentials: of its callers.
         ports: of the servers, by system.
     """
 
@@ -124,7 +124,7 @@ class Lab(Remote, Judge):
         return str(self.control(ERP, "POST", "customers", {"name": name})["id"])
 
     def seed(self, wanted: SeedPlan) -> dict[str, int]:
-        """Add a laboratory to the framework and return what was added."""
+        """Add a laboratory to the framework and return the number of rows added."""
         return seed(self.settings.database(FRAMEWORK), wanted)
 
 
@@ -146,7 +146,7 @@ def serve(
     Args:
         data: directory of its databases; a temporary one when not given.
         seed_plan: the laboratory to begin with; an empty one when not given.
-        credentials: what its callers know; made at random when not given.
+        credentials: of its callers; random without it.
         **settings: further fields of :class:`sandbox.settings.Settings`, such as ``idempotency=True``.
 
     Yields:
@@ -173,7 +173,7 @@ def spawn(data: Path, *arguments: str) -> Iterator[Lab]:
         The running sandbox.
 
     Raises:
-        RuntimeError: it didn't start; why is on its standard error.
+        RuntimeError: it didn't start; the cause is on its standard error.
     """
     command = [sys.executable, "-m", "sandbox", "serve", "--data", str(data), *arguments]
     root = Path(__file__).resolve().parents[1]
@@ -183,7 +183,6 @@ def spawn(data: Path, *arguments: str) -> Iterator[Lab]:
             line = process.stdout.readline()
             if not line:
                 raise RuntimeError(f"The sandbox didn't start; it ended with status {process.wait()}")
-            said = json.loads(line)
-            yield Lab(Settings(data), Credentials.kept(data), ports_of(said))
+            yield Lab(Settings(data), Credentials.kept(data), ports_of(json.loads(line)))
         finally:
             process.terminate()

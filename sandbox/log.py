@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from sandbox.store import Store, placeholders
+from sandbox.store import Database, placeholders
 
 FLUSH_AT = 500
 IN_FLIGHT_GRACE = 0.150
@@ -21,7 +21,7 @@ class Seen:
 
     Attributes:
         at: arrival, epoch seconds.
-        status: what the system decided; 0 when it wasn't asked.
+        status: of the system's own answer; 0 when it wasn't asked.
         delivered: the status that was sent to the client; 0 when the connection was closed without one.
         fault: the kind of fault put upon it.
         body_hash: short digest of the body, so that repeats can be told.
@@ -52,7 +52,7 @@ _INSERT = f"INSERT INTO requests ({','.join(_COLUMNS)}) VALUES ({placeholders(le
 class RequestLog:
     """Keeps the requests in the system's database, written in groups and always before they are read."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self._store = store
         self._pending: list[Seen] = []
 
@@ -63,7 +63,7 @@ class RequestLog:
             self.flush()
 
     def flush(self) -> None:
-        """Write what is pending."""
+        """Write the pending entries."""
         if not self._pending:
             return
         pending, self._pending = self._pending, []
@@ -95,7 +95,7 @@ class Holds:
         self._holds: dict[str, list[tuple[float, float]]] = {}
 
     def told(self, client: str, retry_after: str, now: float | None = None) -> None:
-        """Note that a client was sent a ``Retry-After``; one that can't be understood binds nobody."""
+        """Note that a client was sent a ``Retry-After``; one that can't be read is ignored."""
         now = time.time() if now is None else now
         until = _until(retry_after, now)
         if until is not None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from sandbox.framework.records import Records
-from sandbox.framework.work import Plan, plan
+from sandbox.framework.records import FrameworkRecords
+from sandbox.framework.work import ExecutionPlan, plan
 
 STARTED = datetime(2025, 11, 13, 6, 0, tzinfo=timezone.utc)
 CREATED = "2025-10-01T08:00:00.000Z"
@@ -21,11 +21,11 @@ Change = Callable[[dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Flaw:
-    """What is wrong with one request.
+    """A flaw of one request.
 
     Attributes:
         name: as ``metadata.flaw`` says it.
-        columns: what differs in the request, where the flaw is there.
+        columns: of the request that differ, where the flaw is in the request.
         measurement: changes the power measurement of the first execution, where the flaw is there.
         execution: columns of the first execution that differ.
     """
@@ -66,17 +66,17 @@ FLAWS = (
 )
 
 
-def add(records: Records) -> dict[str, int]:
+def add(records: FrameworkRecords) -> dict[str, int]:
     """Add one request of two modules for each flaw, with two complete executions, and return their ids by flaw."""
     return {flaw.name: _add(records, flaw) for flaw in FLAWS}
 
 
-def _add(records: Records, flaw: Flaw) -> int:
+def _add(records: FrameworkRecords, flaw: Flaw) -> int:
     identity = int(records.store.value("SELECT coalesce(max(id), 0) + 1 FROM service_requests"))
     columns = _columns(identity, flaw)
     changes = flaw.columns(columns)
     records.add_service_request({**columns, **changes, "gone": 0})
-    plan(records, identity, Plan(failures=0.0, completed_from=STARTED))
+    plan(records, identity, ExecutionPlan(failures=0.0, completed_from=STARTED))
     if flaw.measurement:
         _change_measurement(records, identity, flaw.measurement)
     if flaw.execution:
@@ -90,7 +90,7 @@ def _add(records: Records, flaw: Flaw) -> int:
 _FIRST = "execution_id = (SELECT min(execution_id) FROM executions WHERE sr_id = ?)"
 
 
-def _change_measurement(records: Records, sr_id: int, change: Change) -> None:
+def _change_measurement(records: FrameworkRecords, sr_id: int, change: Change) -> None:
     results = json.loads(records.store.value(f"SELECT results FROM executions WHERE {_FIRST}", (sr_id,)))  # noqa: S608
     change(results["measurements"]["Pmax"])
     text = json.dumps(results, ensure_ascii=False)

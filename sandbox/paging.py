@@ -1,4 +1,4 @@
-"""Listings in pages, as both systems give them."""
+"""Listings in pages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox.store import Store
+from sandbox.store import Database
 
 MAX_LIMIT = 100
 
@@ -23,7 +23,7 @@ class Page(BaseModel):
 
 
 def listing(
-    store: Store,
+    store: Database,
     columns: str,
     table: str,
     conditions: Sequence[tuple[str, Any]],
@@ -34,7 +34,7 @@ def listing(
 
     Args:
         store: the database.
-        columns: what to select.
+        columns: to select.
         table: the table, with joins if need be.
         conditions: SQL conditions with one placeholder and its value each; those with the value None don't apply.
         page: which page.

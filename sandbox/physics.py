@@ -17,7 +17,7 @@ Outcome = tuple[dict[str, Any], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
-class Module:
+class ModuleState:
     """A module's true state under standard test conditions: V, A, and the fill factor in percent."""
 
     voc: float
@@ -30,9 +30,9 @@ class Module:
         return self.voc * self.isc * self.fill_factor / 100
 
 
-def new_module(random: Random) -> Module:
+def new_module(random: Random) -> ModuleState:
     """Return a 400 W module as it leaves a good factory."""
-    return Module(random.gauss(49.52, 0.12), random.gauss(10.24, 0.03), random.gauss(79.4, 0.3))
+    return ModuleState(random.gauss(49.52, 0.12), random.gauss(10.24, 0.03), random.gauss(79.4, 0.3))
 
 
 def value(number: float, unit: str, uncertainty: float | None = None, digits: int = 2) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def criterion(parameter: str, expected: str, tolerance: str, measured: float, *,
     }
 
 
-def power_at_stc(module: Module, random: Random, *, fails: bool) -> Outcome:
+def power_at_stc(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
     """PVTP-001: a cracked cell lowers the fill factor and with it the power."""
     fill_factor = module.fill_factor - (random.uniform(4.5, 9.0) if fails else 0.0)
     voc, isc = round(module.voc, 2), round(module.isc, 2)
@@ -71,7 +71,7 @@ def power_at_stc(module: Module, random: Random, *, fails: bool) -> Outcome:
     return measurements, [criterion("Pmax", f"{NAMEPLATE:g} W", "-3/+5 %", pmax, passed=passed)]
 
 
-def nominal_temperature(module: Module, random: Random, *, fails: bool) -> Outcome:
+def nominal_temperature(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
     """PVTP-002."""
     noct = random.uniform(61.0, 66.0) if fails else random.gauss(45.0, 0.8)
     gamma = random.gauss(-0.35, 0.008)
@@ -84,7 +84,7 @@ def nominal_temperature(module: Module, random: Random, *, fails: bool) -> Outco
     return measurements, [criterion("NOCT", "35 to 60 °C", "within", noct, passed=35 <= noct <= 60)]
 
 
-def low_irradiance(module: Module, random: Random, *, fails: bool) -> Outcome:
+def low_irradiance(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
     """PVTP-003: a low shunt resistance costs most at 200 W/m²."""
     relative = random.uniform(0.86, 0.91) if fails else random.gauss(0.965, 0.006)
     power = round(module.pmax * 0.2 * relative, 2)
@@ -97,7 +97,7 @@ def low_irradiance(module: Module, random: Random, *, fails: bool) -> Outcome:
     return measurements, [criterion("Linearity_Deviation", "at most 8 %", "max", deviation, passed=deviation <= 8)]
 
 
-def dry_insulation(module: Module, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
+def dry_insulation(module: ModuleState, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
     """PVTP-010."""
     resistance = round(random.uniform(40, 320) if fails else random.uniform(1500, 4200), 0)
     measurements = {
@@ -109,7 +109,7 @@ def dry_insulation(module: Module, random: Random, *, fails: bool) -> Outcome:  
     ]
 
 
-def wet_leakage(module: Module, random: Random, *, fails: bool) -> Outcome:
+def wet_leakage(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
     """PVTP-011: at most 1 µA for each kW of rated power."""
     limit = NAMEPLATE / 1000
     current = round(random.uniform(0.6, 1.9) if fails else random.uniform(0.05, 0.22), 3)
@@ -120,7 +120,7 @@ def wet_leakage(module: Module, random: Random, *, fails: bool) -> Outcome:
     ]
 
 
-def degradation(module: Module, random: Random, *, fails: bool) -> Outcome:
+def degradation(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
     """Stress tests: power before and after, at most 5 % lost, and the insulation still good."""
     lost = random.uniform(5.6, 11.0) if fails else min(4.4, abs(random.gauss(1.4, 0.8)))
     before = round(module.pmax, 1)
@@ -135,7 +135,7 @@ def degradation(module: Module, random: Random, *, fails: bool) -> Outcome:
     return measurements, [criterion("Power_Degradation", "at most 5 %", "max", loss, passed=loss <= 5)]
 
 
-def static_load(module: Module, random: Random, *, fails: bool) -> Outcome:
+def static_load(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
     """PVTP-030: 2,400 Pa bend the module by some millimetres."""
     measurements, criteria = degradation(module, random, fails=False)
     del measurements["Insulation_Resistance"]
@@ -148,15 +148,15 @@ def static_load(module: Module, random: Random, *, fails: bool) -> Outcome:
     ]
 
 
-def induced_degradation(module: Module, random: Random, *, fails: bool) -> Outcome:
-    """PVTP-038: what the potential took and what came back."""
+def induced_degradation(module: ModuleState, random: Random, *, fails: bool) -> Outcome:
+    """PVTP-038: the power lost under the potential and the power regained."""
     measurements, criteria = degradation(module, random, fails=fails)
     measurements["Recovery"] = value(random.uniform(92.0, 99.5), "%", 0.5, 1)
     return measurements, criteria
 
 
-def visual(module: Module, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
-    """PVTP-044: counts of what the inspector saw."""
+def visual(module: ModuleState, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
+    """PVTP-044: the inspector's counts of defects."""
     major = random.randint(1, 3) if fails else 0
     measurements = {
         "Major_Defects": value(major, "count", None, 0),
@@ -166,7 +166,7 @@ def visual(module: Module, random: Random, *, fails: bool) -> Outcome:  # noqa: 
     return measurements, [criterion("Major_Defects", "none", "max", major, passed=major == 0)]
 
 
-def electroluminescence(module: Module, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
+def electroluminescence(module: ModuleState, random: Random, *, fails: bool) -> Outcome:  # noqa: ARG001
     """PVTP-045: cracks and dark areas."""
     inactive = round(random.uniform(8.5, 14.0) if fails else random.uniform(0.0, 1.2), 2)
     measurements = {
@@ -195,11 +195,11 @@ _BY_CATEGORY: dict[str, Callable[..., Outcome]] = {
 }
 
 
-def run_test(protocol: Protocol, module: Module, random: Random, *, fails: bool) -> dict[str, Any]:
+def run_test(protocol: Protocol, module: ModuleState, random: Random, *, fails: bool) -> dict[str, Any]:
     """Return the results of a protocol on a module, as the framework shows them.
 
     Args:
-        protocol: what is tested.
+        protocol: of the test.
         module: the module's true state.
         random: where the scatter comes from.
         fails: whether the module is to fail.
@@ -217,7 +217,7 @@ def run_test(protocol: Protocol, module: Module, random: Random, *, fails: bool)
 
 
 def declared(protocol: Protocol) -> list[dict[str, Any]]:
-    """Return what a protocol says that it measures: name, description, unit and whether it is required."""
+    """Return the measurements that a protocol declares: name, description, unit and whether each is required."""
     random = chance(protocol.protocol_id)
     measurements = run_test(protocol, new_module(random), random, fails=False)["measurements"]
     return [

@@ -1,4 +1,4 @@
-"""How the stand-ins say no: one error envelope, with the field named where a field is at fault."""
+"""The refusals of all systems: one error envelope, with the field named where a field is at fault."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CODES = {404: "RESOURCE_NOT_FOUND", 405: "METHOD_NOT_ALLOWED"}
 _PLACES = frozenset({"body", "query", "path", "header"})
 
 
-class Problem(Exception):
+class HttpProblem(Exception):
     """A request is refused.
 
     Args:
@@ -58,9 +58,9 @@ def reply(data: Any, status: int = 200, headers: Mapping[str, str] | None = None
     return Response(orjson.dumps(data), status, headers, "application/json")
 
 
-def not_found(what: str, identity: object) -> Problem:
+def not_found(label: str, identity: object) -> HttpProblem:
     """Return the refusal for a record that doesn't exist."""
-    return Problem(404, "RESOURCE_NOT_FOUND", f"{what} {identity} does not exist")
+    return HttpProblem(404, "RESOURCE_NOT_FOUND", f"{label} {identity} does not exist")
 
 
 def details_of(errors: Sequence[Any]) -> list[dict[str, str]]:
@@ -75,29 +75,29 @@ def _field(location: Sequence[Any]) -> str:
 
 def install(app: FastAPI) -> None:
     """Make an application answer each error with the envelope."""
-    app.add_exception_handler(Problem, _on_problem)
+    app.add_exception_handler(HttpProblem, _on_problem)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
 
 
-def _answer(request: Request, problem: Problem) -> Response:
+def _answer(request: Request, problem: HttpProblem) -> Response:
     request_id = getattr(request.state, "request_id", "")
     return reply(problem.envelope(request_id), problem.status, problem.headers)
 
 
 async def _on_problem(request: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+    assert isinstance(error, HttpProblem)
     return _answer(request, error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     details = details_of(error.errors())
-    return _answer(request, Problem(422, "VALIDATION_ERROR", "The request is not valid", details=details))
+    return _answer(request, HttpProblem(422, "VALIDATION_ERROR", "The request is not valid", details=details))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code = _CODES.get(error.status_code, "HTTP_ERROR")
     headers = dict(error.headers or {})
-    return _answer(request, Problem(error.status_code, code, str(error.detail), headers=headers))
+    return _answer(request, HttpProblem(error.status_code, code, str(error.detail), headers=headers))

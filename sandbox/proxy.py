@@ -17,12 +17,12 @@ from starlette.responses import Response
 from yarl import URL
 
 from sandbox import control, problems, server
-from sandbox.auth import Authenticator, Identity, Principal
+from sandbox.auth import Authentication, Authenticator, Principal
 from sandbox.gate import Gate
 from sandbox.log import SCHEMA
-from sandbox.problems import Problem
+from sandbox.problems import HttpProblem
 from sandbox.remote import Remote
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.system import System
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -41,13 +41,13 @@ class Strangers(Authenticator):
 
     refused_once: set[str] = field(default_factory=set)
 
-    def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Identity:
+    def identify(self, headers: Iterable[tuple[bytes, bytes]]) -> Authentication:
         """Return a caller that is the same for the same credentials."""
         name = _name(headers)
         if name in self.refused_once:
             self.refused_once.discard(name)
-            return Identity(None, "TOKEN_EXPIRED", "The token has expired")
-        return Identity(Principal(name, frozenset()))
+            return Authentication(None, "TOKEN_EXPIRED", "The token has expired")
+        return Authentication(Principal(name, frozenset()))
 
     def expire(self, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Refuse this caller's next request as one with an expired token."""
@@ -71,10 +71,10 @@ class Forwarder:
         self._session: aiohttp.ClientSession | None = None
 
     async def forward(self, request: Request) -> Response:
-        """Return what the server behind the proxy answers, byte for byte."""
-        identity: Identity = request.state.identity
+        """Return the answer of the server behind the proxy, byte for byte."""
+        identity: Authentication = request.state.identity
         if identity.principal is None:
-            raise Problem(401, identity.code, identity.reason, headers={"WWW-Authenticate": "Bearer"})
+            raise HttpProblem(401, identity.code, identity.reason, headers={"WWW-Authenticate": "Bearer"})
         query = request.url.query
         url = URL(self._origin + request.scope["raw_path"].decode() + (f"?{query}" if query else ""), encoded=True)
         headers = [(name, value) for name, value in request.headers.items() if _passes(name)]
@@ -85,7 +85,9 @@ class Forwarder:
             ) as answer:
                 return _response(answer, await answer.read())
         except aiohttp.ClientError as error:
-            raise Problem(502, "BAD_GATEWAY", f"The server behind the proxy failed: {type(error).__name__}") from error
+            raise HttpProblem(
+                502, "BAD_GATEWAY", f"The server behind the proxy failed: {type(error).__name__}"
+            ) from error
 
     def _client(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -123,10 +125,10 @@ def part(upstream: str, database: Path, sandbox_key: str, port: int = 0) -> serv
     Args:
         upstream: address of the server behind it.
         database: where its request log is kept.
-        sandbox_key: what ``X-Sandbox-Key`` must say at its control endpoints.
+        sandbox_key: the value of ``X-Sandbox-Key`` that its control endpoints want.
         port: 0 for any free one.
     """
-    system = System("proxy", Store(database, SCHEMA), Strangers(), {}, control_key=sandbox_key)
+    system = System("proxy", Database(database, SCHEMA), Strangers(), {}, control_key=sandbox_key)
     forwarder = Forwarder(upstream)
     app = FastAPI(title="Fault proxy", openapi_url=None)
     app.state.system = system
@@ -164,7 +166,7 @@ def serve_proxy(upstream: str, *, port: int = 0, sandbox_key: str = "proxy") -> 
     Args:
         upstream: address of the server behind it.
         port: 0 for any free one.
-        sandbox_key: what ``X-Sandbox-Key`` must say at its control endpoints.
+        sandbox_key: the value of ``X-Sandbox-Key`` that its control endpoints want.
 
     Yields:
         The running proxy.

@@ -1,8 +1,9 @@
-"""Numbered documents of one kind in a system's database, such as its invoices: made, found, read and changed."""
+"""Numbered documents of one kind in a system's database, such as its invoices: create, look up, read, change."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from sqlite3 import Row
 from typing import Any
 
@@ -10,10 +11,11 @@ import orjson
 
 from sandbox.paging import Page, listing
 from sandbox.problems import not_found
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import now
 
 _FIND = "SELECT * FROM {table} WHERE external_id IN (SELECT value FROM json_each(?)) ORDER BY number"
+_COLUMNS = frozenset({"external_id", "status"})
 
 
 class Register:
@@ -23,14 +25,23 @@ class Register:
         store: the system's database, which has a table made by :func:`table`.
         name: of the table.
         prefix: of the documents' ids, such as ``INV``.
-        what: what a document is called when there is none.
+        label: the word for a document in messages.
+        shape: turns a document into the form that the API shows.
     """
 
-    def __init__(self, store: Store, name: str, prefix: str, what: str) -> None:
+    def __init__(
+        self,
+        store: Database,
+        name: str,
+        prefix: str,
+        label: str,
+        shape: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+    ) -> None:
         self.store = store
         self.name = name
         self.prefix = prefix
-        self.what = what
+        self.label = label
+        self.shape = shape
 
     def identity(self, number: int) -> str:
         """Return the id of a document."""
@@ -45,20 +56,23 @@ class Register:
     def view(self, row: Row) -> dict[str, Any]:
         """Return a document as the API shows it."""
         known = {"id": self.identity(row["number"]), "external_id": row["external_id"], "status": row["status"]}
-        return {**known, **orjson.loads(row["body"]), "created_at": row["created_at"]}
+        return self.shape({**known, **orjson.loads(row["body"]), "created_at": row["created_at"]})
 
     def get(self, identity: str) -> dict[str, Any]:
         """Return a document.
 
         Raises:
-            Problem: there is none.
+            HttpProblem: there is none.
         """
+        return self.view(self._row(identity))
+
+    def _row(self, identity: str) -> Row:
         head, _, digits = identity.partition("-")
         sql = f"SELECT * FROM {self.name} WHERE number = ?"  # noqa: S608
         row = self.store.row(sql, (int(digits),)) if head == self.prefix and digits.isdigit() else None
         if row is None:
-            raise not_found(self.what, identity)
-        return self.view(row)
+            raise not_found(self.label, identity)
+        return row
 
     def find(self, external_ids: Sequence[str]) -> list[dict[str, Any]]:
         """Return the documents with these business keys, oldest first."""
@@ -67,20 +81,26 @@ class Register:
 
     def change(self, identity: str, fields: Mapping[str, Any], status: str | None = None) -> dict[str, Any]:
         """Change some fields of a document, or its status, and return it."""
-        kept = self.get(identity)
-        own = {name: value for name, value in kept.items() if name not in {"id", "external_id", "status", "created_at"}}
+        row = self._row(identity)
         sql = f"UPDATE {self.name} SET body = ?, status = ? WHERE number = ?"  # noqa: S608
-        body = orjson.dumps({**own, **fields}).decode()
-        self.store.execute(sql, (body, kept["status"] if status is None else status, int(identity.partition("-")[2])))
+        body = orjson.dumps({**orjson.loads(row["body"]), **fields}).decode()
+        self.store.execute(sql, (body, row["status"] if status is None else status, row["number"]))
         return self.get(identity)
 
-    def listing(self, page: Page, **criteria: str | None) -> dict[str, Any]:
-        """Return one page of the documents whose fields have these values; those that are None don't count."""
-        columns = {"external_id", "status"}
-        conditions = [
-            (f"{name} = ?" if name in columns else f"json_extract(body, '$.{name}') = ?", value)
-            for name, value in criteria.items()
-        ]
+    def listing(self, query: Page, **fields: str) -> dict[str, Any]:
+        """Return one page of the documents that have the values of a query, and these values of further fields."""
+        criteria = query.model_dump(exclude=set(Page.model_fields))
+        return self._page(query, {**criteria, **fields})
+
+    def having(self, **fields: str) -> list[dict[str, Any]]:
+        """Return all documents that have these values, oldest first."""
+        return list(self._page(Page.model_construct(page=1, limit=sys.maxsize), fields)["data"])
+
+    def _page(self, page: Page, criteria: Mapping[str, str | None]) -> dict[str, Any]:
+        conditions = []
+        for name, value in criteria.items():
+            column = name if name in _COLUMNS else f"json_extract(body, '$.{name}')"
+            conditions.append((f"{column} = ?", value))
         return listing(self.store, "*", self.name, conditions, page, self.view)
 
 

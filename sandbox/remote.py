@@ -14,7 +14,7 @@ class Remote:
     """Systems that run somewhere on this machine.
 
     Args:
-        sandbox_key: what ``X-Sandbox-Key`` must say.
+        sandbox_key: the value of ``X-Sandbox-Key`` that the system wants.
         ports: of the systems, by name.
     """
 
@@ -29,7 +29,7 @@ class Remote:
         Args:
             system: its name, such as ``lims``.
             method: the HTTP method.
-            path: what follows ``/_sandbox/``.
+            path: the part after ``/_sandbox/``.
             body: sent as JSON.
         """
         url = f"{self.origins[system]}/_sandbox/{path}"

@@ -1,4 +1,4 @@
-"""What faults make of a look-up before the work, and of an answer after it."""
+"""The faults that change a look-up before the work, or an answer after it."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ _LONG = 6_000
 
 def number_in(identity: str) -> int:
     """Return the first whole number in an id, 0 when it has none."""
-    found = _DIGITS.search(identity)
-    return int(found[0]) if found else 0
+    digits = _DIGITS.search(identity)
+    return int(digits[0]) if digits else 0
 
 
 _SHAPES: dict[Shape, Callable[[str], Any]] = {
@@ -46,47 +46,42 @@ def unfiltered(scope: MutableMapping[str, Any]) -> None:
 
 def with_odd_ids(body: bytes, shape: Shape) -> bytes:
     """Return an answer whose records have ids of another shape; one that is no JSON object stays as it is."""
-    said = _decoded(body)
-    for record in _records(said):
+    answer = _decoded(body)
+    for record in _records(answer):
         if isinstance(record.get("id"), str):
             record["id"] = _SHAPES[shape](record["id"])
-    return orjson.dumps(said) if said else body
+    return orjson.dumps(answer) if answer else body
 
 
 def with_failed_items(body: bytes, status: int) -> bytes:
-    """Return a bulk answer in which each second item, from the first on, is said to have failed."""
-    said = _decoded(body)
-    results = said.get("results", [])
+    """Return a bulk answer in which each second item, from the first on, is reported as failed."""
+    answer = _decoded(body)
+    results = answer.get("results", [])
     error = {"code": "SERVER_ERROR", "message": "Something went wrong on this side", "details": []}
-    results[::2] = [{**_named(item), "status": status, "error": error} for item in results[::2]]
-    return orjson.dumps(said) if said else body
+    results[::2] = [{**named(item), "status": status, "error": error} for item in results[::2]]
+    return orjson.dumps(answer) if answer else body
 
 
 def shuffled(body: bytes, seed: int) -> bytes:
     """Return a bulk answer whose items come in another order, as from a system that works on several at a time."""
-    said = _decoded(body)
-    results = said.get("results", [])
+    answer = _decoded(body)
+    results = answer.get("results", [])
     order = chance(seed)
     results.sort(key=lambda _: order.random())
-    return orjson.dumps(said) if said else body
-
-
-def _named(item: dict[str, Any]) -> dict[str, Any]:
-    """Return what a failed item still says of its record: the keys that it was sent with."""
-    return named(item) or {name: item[name] for name in ("id",) if name in item}
+    return orjson.dumps(answer) if answer else body
 
 
 def _decoded(body: bytes) -> dict[str, Any]:
     try:
-        said = orjson.loads(body)
+        answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return answer if isinstance(answer, dict) else {}
 
 
-def _records(said: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the records that an answer speaks of: itself, and what its lists hold."""
-    yield said
-    for value in said.values():
+def _records(answer: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield the records of an answer: itself and the members of its lists."""
+    yield answer
+    for value in answer.values():
         if isinstance(value, list):
             yield from (each for each in value if isinstance(each, dict))

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sandbox import catalogue, messy, physics
-from sandbox.framework.records import SCHEMA, Records
-from sandbox.framework.work import Plan, plan
-from sandbox.store import Store
+from sandbox.framework.records import SCHEMA, FrameworkRecords
+from sandbox.framework.work import ExecutionPlan, plan
+from sandbox.store import Database
 from sandbox.system import full_schema
 from sandbox.times import now, stamp
 
@@ -48,15 +48,15 @@ class SeedPlan:
 
 
 def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
-    """Add a laboratory to the framework's database and return what was added.
+    """Add a laboratory to the framework's database and return the number of rows added.
 
     Args:
         database: the framework's SQLite file; it is made when missing.
         wanted: the laboratory by numbers.
     """
-    store = Store(database, full_schema(SCHEMA))
+    store = Database(database, full_schema(SCHEMA))
     try:
-        records = Records(store)
+        records = FrameworkRecords(store)
         counts = {"service_requests": 0, "modules": 0, "executions": 0}
         last = int(records.store.value("SELECT coalesce(max(id), 0) FROM service_requests"))
         for number in range(wanted.requests):
@@ -67,19 +67,19 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
             counts["executions"] += _plan(records, sr_id, wanted)
         if wanted.messy:
             counts["messy_requests"] = len(messy.add(records))
-        if last:  # What comes into a laboratory that is open already has changed now, whenever it was ordered.
+        if last:  # A request that comes into an open laboratory has changed now, whenever it was ordered.
             records.store.execute("UPDATE service_requests SET updated_at = ? WHERE id > ?", (now(), last))
         return counts
     finally:
         store.close()
 
 
-def _plan(records: Records, sr_id: int, wanted: SeedPlan) -> int:
+def _plan(records: FrameworkRecords, sr_id: int, wanted: SeedPlan) -> int:
     completed_from = DONE if wanted.state == "complete" else None
-    return plan(records, sr_id, Plan(wanted.failures, wanted.seed, completed_from, wanted.weak))
+    return plan(records, sr_id, ExecutionPlan(wanted.failures, wanted.seed, completed_from, wanted.weak))
 
 
-def request(records: Records, wanted: SeedPlan, number: int) -> dict[str, Any]:
+def request(records: FrameworkRecords, wanted: SeedPlan, number: int) -> dict[str, Any]:
     """Return the columns of the next request, like the framework's example file.
 
     Args:

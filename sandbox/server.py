@@ -33,7 +33,7 @@ class ClosableProtocol(HttpToolsProtocol):
 class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave signals to whoever runs the servers."""
+        """Leave signals to the process that runs the servers."""
         yield
 
 
@@ -46,7 +46,7 @@ class Part:
     """One system to serve.
 
     Attributes:
-        system: what all parts have in common.
+        system: the parts' store, callers and faults.
         gate: its application, with whatever is in front of it.
         port: 0 for any free one.
         close: called after the last request.
@@ -166,14 +166,14 @@ def in_thread(parts: Callable[[], Sequence[Part]]) -> Iterator[Running]:
         The servers, which accept requests.
 
     Raises:
-        BaseException: at the end, what has ended the servers before they were told to stop.
+        BaseException: at the end, the error that has ended the servers before they were told to stop.
     """
     ready = threading.Event()
-    found: list[Running] = []
+    running_servers: list[Running] = []
     failed: list[BaseException] = []
 
     def started(running: Running) -> None:
-        found.append(running)
+        running_servers.append(running)
         ready.set()
 
     def target() -> None:
@@ -190,9 +190,9 @@ def in_thread(parts: Callable[[], Sequence[Part]]) -> Iterator[Running]:
     if failed:
         raise failed[0]
     try:
-        yield found[0]
+        yield running_servers[0]
     finally:
-        found[0].stop()
+        running_servers[0].stop()
         thread.join(10)
         if failed:
             raise failed[0]

@@ -1,4 +1,4 @@
-"""What can be chosen about a sandbox, and the credentials it hands out."""
+"""The settings of a sandbox, and the credentials that it hands out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def _secret() -> str:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What the callers of the sandbox know. Made at random unless said otherwise.
+    """The credentials of the sandbox's callers; random unless they are given.
 
     Attributes:
         framework_username: a user of the framework with the permissions that the integration needs.

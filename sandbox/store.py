@@ -1,4 +1,4 @@
-"""One SQLite file a system: the stand-in's own memory, which a judge may read while it runs."""
+"""One SQLite file a system: its own memory, which other processes may read while it runs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 _PRAGMAS = ("journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=10000", "temp_store=MEMORY", "cache_size=-32000")
 
 
-class Store:
+class Database:
     """A SQLite database in WAL mode, written by one thread at a time.
 
     Args:
@@ -34,8 +34,8 @@ class Store:
 
     def row(self, sql: str, parameters: Sequence[Any] = ()) -> sqlite3.Row | None:
         """Return the first row that a query finds, or None."""
-        found: sqlite3.Row | None = self._connection.execute(sql, parameters).fetchone()
-        return found
+        row: sqlite3.Row | None = self._connection.execute(sql, parameters).fetchone()
+        return row
 
     def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
         """Return the first column of the first row, or None."""

@@ -1,4 +1,4 @@
-"""What every stand-in has in common: its store, callers, faults, request log and limits."""
+"""The parts of every system of the sandbox: its store, callers, faults, request log and limits."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sandbox.auth import Authenticator
 from sandbox.faults import FaultBook
 from sandbox.log import SCHEMA as LOG_SCHEMA
 from sandbox.log import Holds, RequestLog
-from sandbox.store import Store
+from sandbox.store import Database
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Limiter:
 
 @dataclass
 class System:
-    """One stand-in at work.
+    """One system of the sandbox.
 
     Args:
         name: such as ``lims``.
@@ -56,11 +56,11 @@ class System:
         authenticator: its callers.
         business_keys: for each table, the columns that tell its records apart for a person.
         limiter: its quota.
-        control_key: what ``X-Sandbox-Key`` must say.
+        control_key: the value of ``X-Sandbox-Key`` that its control endpoints want.
     """
 
     name: str
-    store: Store
+    store: Database
     authenticator: Authenticator
     business_keys: dict[str, tuple[str, ...]]
     limiter: Limiter = field(default_factory=Limiter)
@@ -73,7 +73,7 @@ class System:
         self.log = RequestLog(self.store)
 
     def close(self) -> None:
-        """Write what is pending and close the database."""
+        """Write the pending log entries and close the database."""
         self.log.flush()
         self.store.close()
 

@@ -19,7 +19,7 @@ from sandbox.qms import app as qms_app
 from sandbox.qms import records as qms_records
 from sandbox.server import Part
 from sandbox.settings import Credentials, Settings
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.system import Limiter, System, full_schema
 
 LIMS_SCOPES = frozenset({"read:samples", "write:samples", "write:results"})
@@ -38,7 +38,7 @@ def framework(settings: Settings, credentials: Credentials) -> Part:
         credentials.framework_viewer: credentials.framework_viewer_password,
     }
     users = {name: Account(secret, _user(name, roles.get(name, "engineer"))) for name, secret in passwords.items()}
-    store = Store(settings.database("framework"), full_schema(framework_records.SCHEMA))
+    store = Database(settings.database("framework"), full_schema(framework_records.SCHEMA))
     callers = Authenticator(users=users, lifetime=settings.token_lifetime)
     limiter = Limiter(settings.rate_limit)
     keys = framework_records.BUSINESS_KEYS
@@ -64,7 +64,7 @@ def lims(settings: Settings, credentials: Credentials) -> Part:
         basic=True,
         lifetime=settings.token_lifetime,
     )
-    store = Store(settings.database("lims"), full_schema(lims_records.SCHEMA))
+    store = Database(settings.database("lims"), full_schema(lims_records.SCHEMA))
     keys = lims_records.BUSINESS_KEYS
     system = System("lims", store, callers, keys, control_key=credentials.sandbox_key)
     application = lims_app.build(system, idempotency=settings.idempotency, naive=settings.naive)
@@ -111,7 +111,7 @@ def _part(
     records: Any,
     build: Callable[[System], Gate],
 ) -> Part:
-    store = Store(settings.database(name), full_schema(records.SCHEMA))
+    store = Database(settings.database(name), full_schema(records.SCHEMA))
     system = System(name, store, callers, records.BUSINESS_KEYS, control_key=credentials.sandbox_key)
     return Part(system, build(system), getattr(settings, f"{name}_port"))
 

@@ -39,12 +39,12 @@ def configuration(lab: sandbox.Lab, contracts: Mapping[str, Path]) -> dict[str, 
     text = (PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8")
     for name, value in variables(lab).items():
         text = text.replace(f"${{{name}}}", value)
-    said: dict[str, Any] = yaml.safe_load(text)
+    document: dict[str, Any] = yaml.safe_load(text)
     for system in lab.origins:
-        del said[system]["connection"]
+        del document[system]["connection"]
     for system, path in contracts.items():
-        said[system]["contract"] = str(path)
-    return said
+        document[system]["contract"] = str(path)
+    return document
 
 
 def impatient(contract: str, directory: Path, *, bulk: int = 0, **limits: float) -> Path:
@@ -56,11 +56,11 @@ def impatient(contract: str, directory: Path, *, bulk: int = 0, **limits: float)
         bulk: records of one bulk request; as shipped where it is 0.
         limits: of the contract's section.
     """
-    said = yaml.safe_load((PROJECT / "include" / "mappings" / f"{contract}.yaml").read_text(encoding="utf-8"))
-    said["limits"].update(limits)
-    for operation in said["operations"].values():
+    document = yaml.safe_load((PROJECT / "include" / "mappings" / f"{contract}.yaml").read_text(encoding="utf-8"))
+    document["limits"].update(limits)
+    for operation in document["operations"].values():
         if bulk and "bulk" in operation:
             operation["bulk"]["size"] = bulk
     path = directory / f"{contract}.yaml"
-    path.write_text(yaml.safe_dump(said, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path

@@ -1,4 +1,4 @@
-"""The data that the DAGs produce, as Airflow assets, and what OpenLineage calls them."""
+"""The data that the DAGs produce, as Airflow assets, and their names in OpenLineage."""
 
 from __future__ import annotations
 

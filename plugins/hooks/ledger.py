@@ -52,7 +52,7 @@ class LedgerHook(BaseHook):
             return self._configured()
 
     async def aurl(self) -> str:
-        """Do what :meth:`url` does, within the running event loop."""
+        """Return the same address as :meth:`url`, within the running event loop."""
         try:
             return address(await self.aget_connection(self.ledger_conn_id))
         except AirflowNotFoundException:
@@ -60,7 +60,7 @@ class LedgerHook(BaseHook):
             return await asyncio.to_thread(self._configured)
 
     def _configured(self) -> str:
-        """Return what the configuration file says, where no connection was named."""
+        """Return the configuration file's address, where no connection was named."""
         if self.ledger_conn_id != self.default_conn_name:
             raise no_connection(self.ledger_conn_id, self.conn_type)
         from pv_testing.config import configured_ledger_url
@@ -68,7 +68,7 @@ class LedgerHook(BaseHook):
         return configured_ledger_url()
 
     def get_conn(self) -> Ledger:
-        """Open the ledger; whoever opens it closes it, best by ``with``.
+        """Open the ledger; the caller closes it, best by ``with``.
 
         Raises:
             ConfigError: as for :meth:`url`.
@@ -79,7 +79,7 @@ class LedgerHook(BaseHook):
         return Ledger(self.url())
 
     def test_connection(self) -> tuple[bool, str]:
-        """Open the ledger and count what waits in it; the Test button of the connection's form calls this."""
+        """Open the ledger and count its waiting records; the Test button of the connection's form calls this."""
         from pv_testing.core.errors import IntegrationError, redact
 
         try:

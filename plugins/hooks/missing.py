@@ -1,4 +1,4 @@
-"""Whether an Airflow connection surely doesn't exist, and what is said of one that is needed then."""
+"""Makes sure that an Airflow connection doesn't exist, and makes the error where one is needed."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ def no_connection(conn_id: str, conn_type: str, system: str = "", lacking: str =
         conn_id: the connection.
         conn_type: of which type it must be.
         system: whose connection it is.
-        lacking: what the configuration file doesn't say in its place; empty where the connection was asked for by name.
+        lacking: the keys that the configuration file lacks, too; empty where the connection was asked for by name.
     """
     ways = f"Admin, Connections; airflow connections add; AIRFLOW_CONN_{conn_id.upper()}"
     why, other = ", which was asked for by name", "leave its name out"
     if lacking:
         why, other = ", and the configuration file doesn't say everything", "complete the file and its variables"
     text = f"there is no Airflow connection {conn_id!r}{why}: create it with the type {conn_type} ({ways}), or {other}"
-    more = f". What is missing: {lacking}" if lacking else ""
+    more = f". Missing: {lacking}" if lacking else ""
     return ConfigError(text + more, system=system, code="CONNECTION_MISSING")
 
 
 def refuse_doubt(conn_id: str) -> None:
-    """Return where Airflow says that there is no such connection.
+    """Return where Airflow confirms that there is no such connection.
 
-    Within a task its look-up finds nothing, too, when the API server can't be asked. Taken for an answer, that would
+    Within a task its look-up also finds nothing when the API server can't be asked. Taken for an answer, that would
     lead to another ledger or another address.
 
     Args:
-        conn_id: the connection that was not found.
+        conn_id: of the connection that Airflow's look-up didn't find.
 
     Raises:
         NetworkError: Airflow can't say so now (``CONNECTION_UNREAD``).
@@ -42,26 +42,26 @@ def refuse_doubt(conn_id: str) -> None:
     if supervisor is None:
         return
     try:
-        said = supervisor.send(_question(conn_id))
+        answer = supervisor.send(_question(conn_id))
     except Exception as error:
         raise _doubt(conn_id) from error
-    _judge(conn_id, said)
+    _judge(conn_id, answer)
 
 
 async def arefuse_doubt(conn_id: str) -> None:
-    """Do what :func:`refuse_doubt` does, within the running event loop."""
+    """Work as :func:`refuse_doubt` does, within the running event loop."""
     supervisor = _supervisor()
     if supervisor is None:
         return
     try:
-        said = await supervisor.asend(_question(conn_id))
+        answer = await supervisor.asend(_question(conn_id))
     except Exception as error:
         raise _doubt(conn_id) from error
-    _judge(conn_id, said)
+    _judge(conn_id, answer)
 
 
 def _supervisor() -> Any:
-    """Return what Airflow asks for connections within a task or a trigger; ``None`` in other processes."""
+    """Return the process that Airflow asks for connections within a task or a trigger; ``None`` in others."""
     return getattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS", None)
 
 
@@ -71,11 +71,11 @@ def _question(conn_id: str) -> Any:
     return GetConnection(conn_id=conn_id)
 
 
-def _judge(conn_id: str, said: Any) -> None:
+def _judge(conn_id: str, answer: Any) -> None:
     from airflow.sdk.exceptions import ErrorType
     from airflow.sdk.execution_time.comms import ErrorResponse
 
-    if not isinstance(said, ErrorResponse) or said.error != ErrorType.CONNECTION_NOT_FOUND:
+    if not isinstance(answer, ErrorResponse) or answer.error != ErrorType.CONNECTION_NOT_FOUND:
         raise _doubt(conn_id)
 
 

@@ -52,7 +52,7 @@ class OneOffHttpHook(HttpHook):
         """Return the system's configuration as a connection of Airflow's own type ``http``.
 
         Args:
-            conn_id: what the connection is called.
+            conn_id: of the connection.
 
         Raises:
             ConfigError: the system's authentication takes more than a header; the client speaks it.
@@ -67,7 +67,7 @@ class OneOffHttpHook(HttpHook):
 
 
 def _headers(config: SystemConfig) -> dict[str, str]:
-    """Return what the client would send with each request to say who asks."""
+    """Return the headers with which the client authenticates each request."""
     from pv_testing.contracts import load_contract
     from pv_testing.providers.registry import auth_of
 

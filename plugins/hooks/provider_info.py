@@ -1,8 +1,8 @@
-"""What Airflow is told of the project: connection types with their forms, asset addresses and links.
+"""The project's provider information for Airflow: connection types with their forms, asset addresses and links.
 
 Airflow finds it through the entry point in ``pv_testing_provider-*.dist-info``, which needs the plugins folder on
 ``PYTHONPATH`` and no build. The forms are data, so that the UI draws them without importing a hook. Their fields have
-the names of the keys in ``config/integrations.yaml``; what is filled in wins over the file.
+the names of the keys in ``config/integrations.yaml``; a field that is filled in wins over the file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the hooks of all systems share: a connection laid over the configuration file gives a client."""
+"""The base of the hooks of all systems: makes a client from a connection laid over the configuration file."""
 
 from __future__ import annotations
 
@@ -54,16 +54,16 @@ class SystemHook(BaseHook, Generic[Client]):
         return cast("type[Client]", CLIENTS[cls.system])
 
     def get_client(self, ledger: Ledger | None = None, owner: str = "") -> Client:
-        """Return a client of the system; whoever takes it closes it, best by ``with``.
+        """Return a client of the system; the caller closes it, best by ``with``.
 
         Args:
             ledger: where claims and outcomes are kept; without one, in the ledger that the connection ``pv_ledger`` or
                 the configuration file names, which the client opens and closes.
-            owner: who acts, for leases and the audit trail.
+            owner: the name of the actor, for leases and the audit trail.
 
         Raises:
             ConfigError: the file or a connection can't be used, or a connection that is needed doesn't exist; the
-                message names what is wrong.
+                message names the cause.
             NetworkError: Airflow can't say now whether there is a connection.
         """
         from airflow.sdk.log import mask_secret
@@ -104,7 +104,7 @@ class SystemHook(BaseHook, Generic[Client]):
             return self._without_connection()
 
     def _without_connection(self) -> SystemConfig:
-        """Return what the file says by itself, where no other connection than the default one was asked for."""
+        """Return the file's configuration, where no other connection than the default one was asked for."""
         from pv_testing.config import load_config
         from pv_testing.core.errors import ConfigError
 
@@ -150,7 +150,7 @@ class SystemHook(BaseHook, Generic[Client]):
         return filled.replace("{project_id}", split(key)[0])
 
     def http(self, method: str = "GET") -> HttpHook:
-        """Return Airflow's HTTP hook with the client's configuration, for a one-off call that it has no method for.
+        """Return Airflow's HTTP hook with the client's configuration, for a one-off call.
 
         Args:
             method: of the calls that it will make.
@@ -160,7 +160,7 @@ class SystemHook(BaseHook, Generic[Client]):
         return OneOffHttpHook(self.configured, method=method, http_conn_id=self.conn_id)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Ask the system who we are; the Test button of the connection's form calls this."""
+        """Ask the system for the account that we use; the Test button of the connection's form calls this."""
         from pv_testing.core.errors import IntegrationError, redact
         from pv_testing.ledger import Ledger
 

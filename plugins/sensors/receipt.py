@@ -29,7 +29,7 @@ class WaitForSampleReceipt(BaseOperator):
         service_requests: their numbers; without any, every sample that the LIMS waits for.
         interval: seconds between two looks of the trigger.
         patience: how long to wait at the most.
-        inline_seconds: for how long the task looks itself.
+        inline_seconds: seconds for which the task looks itself.
         lims_conn_id: the connection of the LIMS.
     """
 
@@ -65,14 +65,14 @@ class WaitForSampleReceipt(BaseOperator):
         self.defer(trigger=trigger, method_name="arrived", timeout=self.patience)
 
     def arrived(self, context: Context, event: dict[str, Any]) -> None:  # noqa: ARG002 - Airflow's signature
-        """Take what the trigger says.
+        """Take the trigger's event.
 
         Args:
             context: the task's context.
-            event: whether all samples have arrived, else why the watch ended.
+            event: whether all samples have arrived, else the cause for which the watch ended.
 
         Raises:
-            IntegrationError: the LIMS can't be watched; the message says who must act.
+            IntegrationError: the LIMS can't be watched; the message names the cause.
         """
         if not event["received"]:
             raise IntegrationError(f"the watch ended: {event['reason']}", system="lims", code=event["code"])

@@ -1,1 +1,1 @@
-"""Waiting without a worker: what the triggerer runs."""
+"""The triggers, which wait in the triggerer without a worker."""

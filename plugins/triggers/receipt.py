@@ -1,4 +1,4 @@
-"""Waits until samples have arrived in the laboratory: one trigger watches all that a task waits for."""
+"""Waits until samples have arrived in the laboratory: one trigger watches all samples of a task."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ AGAIN = frozenset({Action.RETRY, Action.WAIT})
 
 
 class SampleReceiptTrigger(BaseTrigger):
-    """Fires when the LIMS says of each sample that it is there.
+    """Fires when the LIMS shows each sample as received.
 
     One look takes as many requests as the samples that the LIMS still waits for have pages, and not one a sample; only
     the last look, when the listing shows none any more, reads each sample by its id.
@@ -36,7 +36,7 @@ class SampleReceiptTrigger(BaseTrigger):
         self.interval = interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the triggerer makes the trigger of; the path is spelt out, whatever the module is called."""
+        """Return class path and arguments; the path is written out, as the module may have another name."""
         arguments = {
             "service_requests": self.service_requests,
             "lims_conn_id": self.lims_conn_id,
@@ -45,12 +45,12 @@ class SampleReceiptTrigger(BaseTrigger):
         return "triggers.receipt.SampleReceiptTrigger", arguments
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look again and again; an error that another look can't mend ends the wait and is told to the task."""
+        """Look until all samples have arrived; an error that another look can't mend goes to the task as an event."""
         from hooks.lims import LIMSHook
 
         try:
             async with await LIMSHook(self.lims_conn_id).aget_client() as lims:
-                while pause := await self._look(lims):  # noqa: ASYNC110 - the LIMS tells nobody, it must be asked
+                while pause := await self._look(lims):  # noqa: ASYNC110 - the LIMS sends no events, it must be asked
                     await asyncio.sleep(pause)
         except IntegrationError as error:
             yield TriggerEvent({"received": False, "code": error.code, "reason": str(error)})
@@ -58,7 +58,7 @@ class SampleReceiptTrigger(BaseTrigger):
             yield TriggerEvent({"received": True})
 
     async def _look(self, lims: LIMSClient) -> float:
-        """Return the seconds until the next look, 0 when nothing is waited for any more."""
+        """Return the seconds until the next look, 0 when all samples have arrived."""
         try:
             waiting = await awaited(lims, self.service_requests)
         except IntegrationError as error:
@@ -76,25 +76,27 @@ async def awaited(lims: LIMSClient, service_requests: Collection[str]) -> list[s
     """Return the ids of the samples that haven't arrived yet.
 
     Where the listing shows none of the service requests as awaited any more, each of their samples is read by its id:
-    only what the LIMS says there is a receipt. A service request without samples has received none.
+    only that state is a receipt. A service request without samples has received none.
 
     Args:
-        lims: where they are.
-        service_requests: numbers of the service requests; without any, what the LIMS lists as awaited is all.
+        lims: the client of the LIMS that has them.
+        service_requests: numbers of the service requests; without any, all samples that the LIMS lists as awaited.
     """
     word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
-    listed = [
-        sample.id
-        for sample in await lims.asample_rows(status=word)
-        if not service_requests or sample.sr_number in service_requests
-    ]
-    if listed or not service_requests:
+    samples = await lims.asample_rows(status=word)
+    if not service_requests:
+        return [sample.id for sample in samples]
+    listed = [sample.id for sample in samples if sample.sr_number in service_requests]
+    if listed:
         return listed
-    return [missing for number in service_requests for missing in await _not_received(lims, number)]
+    missing: list[str] = []
+    for number in service_requests:
+        missing += await _not_received(lims, number)
+    return missing
 
 
 async def _not_received(lims: LIMSClient, number: str) -> list[str]:
-    """Return the ids of a request's samples of which the LIMS doesn't say that they are there."""
+    """Return the ids of a request's samples that the LIMS doesn't show as received."""
     ids = [sample.id for sample in await lims.asample_rows(sr_number=number)]
     receipts = await lims.areceipts({sample_id: sample_id for sample_id in ids})
     missing = [sample_id for sample_id, receipt in receipts.items() if receipt is not Receipt.RECEIVED]

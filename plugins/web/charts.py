@@ -1,7 +1,7 @@
-"""The charts of findings, for the person who is asked whether a CAPA is to be raised.
+"""The charts of findings, for the person who decides whether a CAPA is raised.
 
 A chart is drawn from the finding in the ledger, whose digest is in the address, so that a picture never changes.
-Whoever may see the question may see it; Airflow itself leaves the routes of plugins open to anyone.
+Each user who may see the question may see the chart; Airflow itself leaves the routes of plugins open to everyone.
 """
 
 from __future__ import annotations

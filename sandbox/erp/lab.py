@@ -1,4 +1,4 @@
-"""What people do that the ERP then shows: an invoice is paid or cancelled, a customer is known already."""
+"""The work of people that the ERP shows: an invoice is paid or cancelled, a customer exists already."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ router = APIRouter(prefix="/_sandbox", dependencies=[Depends(allowed)])
 @router.post("/customers")
 async def add_customer(body: models.CustomerIn, records: Rec) -> Response:
     """Let a customer be known."""
-    return reply(records.customers.get(records.customers.add(body.name, body.model_dump())), 201)
+    return reply(records.create_customer(body), 201)
 
 
 @router.post("/invoices/{identity}/pay")

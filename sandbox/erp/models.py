@@ -1,4 +1,4 @@
-"""What the ERP accepts. Amounts are decimal text, never JSON numbers; unknown fields are refused."""
+"""The records that the ERP accepts. Amounts are decimal text, never JSON numbers; unknown fields are refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sandbox.framework.models import Day, Instant, Strict, Text
+from sandbox.fields import Day, Stamp, Strict, Text
 from sandbox.paging import Page
 
 Amount = Annotated[str, Field(pattern=r"^\d{1,12}(\.\d{1,6})?$")]
@@ -61,7 +61,7 @@ class PostIn(Strict):
 class PayIn(Strict):
     """When the money came."""
 
-    at: Instant
+    at: Stamp
 
 
 class CreditNoteIn(Strict):
@@ -102,13 +102,13 @@ class ConsumableIn(Strict):
 class CustomerQuery(Page):
     """Which customers to list."""
 
-    name: str | None = None
+    external_id: str | None = Field(default=None, alias="name")
 
 
 class InvoiceQuery(Page):
     """Which invoices to list."""
 
-    reference: str | None = None
+    external_id: str | None = Field(default=None, alias="reference")
     status: str | None = None
     customer_id: str | None = None
 

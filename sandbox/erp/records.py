@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
-from sandbox.erp.models import CreditNoteIn, InvoiceIn, LineIn, MovementIn
-from sandbox.problems import Problem
+from sandbox.erp.models import ConsumableIn, CreditNoteIn, CustomerIn, InvoiceIn, LineIn, MovementIn, dumped
+from sandbox.problems import HttpProblem
 from sandbox.register import Register, table
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import now
 
 _TABLES = ("customers", "invoices", "credit_notes", "stock_movements", "consumables")
@@ -17,7 +17,7 @@ SCHEMA = "".join(table(name) for name in _TABLES)
 BUSINESS_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(_TABLES, ("external_id",))
 CENT = Decimal("0.01")
 DRAFT, POSTED, PAID, CANCELLED = "DRAFT", "POSTED", "PAID", "CANCELLED"
-# What may follow what: a module is received once, and leaves once.
+# The movements that may come before each: a module is received once, and leaves once.
 FOLLOWS = {
     "RECEIVED": (None,),
     "STORED": ("RECEIVED",),
@@ -26,20 +26,24 @@ FOLLOWS = {
 }
 
 
-class Records:
+class ErpRecords:
     """The ERP's records.
 
     Args:
         store: its database.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self.store = store
         self.customers = Register(store, "customers", "CUST", "Customer")
-        self.invoices = Register(store, "invoices", "INV", "Invoice")
+        self.invoices = Register(store, "invoices", "INV", "Invoice", with_invoice_id)
         self.credit_notes = Register(store, "credit_notes", "CRN", "Credit note")
         self.movements = Register(store, "stock_movements", "MOV", "Stock movement")
         self.consumables = Register(store, "consumables", "CON", "Consumable")
+
+    def create_customer(self, customer: CustomerIn) -> dict[str, Any]:
+        """Keep a customer, who is known by the name."""
+        return self.customers.get(self.customers.add(customer.name, customer.model_dump()))
 
     def create_invoice(self, invoice: InvoiceIn) -> dict[str, Any]:
         """Keep an invoice as a draft, with the sums that the ERP makes of its lines."""
@@ -49,7 +53,7 @@ class Records:
         """Put another content in the place of a draft's.
 
         Raises:
-            Problem: it is no draft any more.
+            HttpProblem: it is no draft any more.
         """
         self._require(identity, DRAFT, "can't be changed any more")
         return self.invoices.change(identity, self._invoice(invoice))
@@ -58,12 +62,12 @@ class Records:
         """Post a draft, if its total is the expected one; it is immutable then.
 
         Raises:
-            Problem: it is no draft, or its total is another.
+            HttpProblem: it is no draft, or its total is another.
         """
         invoice = self._require(identity, DRAFT, "can't be posted")
         if Decimal(invoice["total"]) != Decimal(total):
             message = f"Invoice {identity} comes to {invoice['total']}, not to {total}"
-            raise Problem(409, "AMOUNT_MISMATCH", message)
+            raise HttpProblem(409, "AMOUNT_MISMATCH", message)
         return self.invoices.change(identity, {"posted_at": now()}, POSTED)
 
     def pay_invoice(self, identity: str, at: str) -> dict[str, Any]:
@@ -80,35 +84,38 @@ class Records:
         """Post a credit note on a posted invoice.
 
         Raises:
-            Problem: the invoice isn't posted, or less was billed than is to be given back.
+            HttpProblem: the invoice isn't posted, or less was billed than is to be given back.
         """
         invoice = self.invoices.get(note.invoice_id)
         if invoice["status"] == DRAFT:
-            raise Problem(409, "INVALID_TRANSITION", f"Invoice {note.invoice_id} is a draft; change it instead")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"Invoice {note.invoice_id} is a draft; change it instead")
         sums = sums_of(note.line_items, note.tax_rate)
-        others = self.credit_notes.listing(_all(), invoice_id=note.invoice_id)["data"]
-        credited = sum(
-            (Decimal(each["total"]) for each in others if each["external_id"] != note.external_id), Decimal(0)
-        )
+        credited = Decimal(0)
+        for other in self.credit_notes.having(invoice_id=note.invoice_id):
+            if other["external_id"] != note.external_id:
+                credited += Decimal(other["total"])
         if credited + Decimal(sums["total"]) > Decimal(invoice["total"]):
-            raise Problem(409, "CREDIT_TOO_HIGH", f"Invoice {note.invoice_id} was billed with {invoice['total']} only")
-        body = {**note.model_dump(exclude={"external_id"}), **sums}
-        return self.credit_notes.get(self.credit_notes.add(note.external_id, body, POSTED))
+            raise HttpProblem(
+                409, "CREDIT_TOO_HIGH", f"Invoice {note.invoice_id} was billed with {invoice['total']} only"
+            )
+        return self.credit_notes.get(self.credit_notes.add(note.external_id, {**dumped(note), **sums}, POSTED))
 
     def move(self, movement: MovementIn) -> dict[str, Any]:
         """Keep a stock movement of one module.
 
         Raises:
-            Problem: it can't follow the module's last one.
+            HttpProblem: it can't follow the module's last one.
         """
-        past = self.movements.listing(_all(), serial_number=movement.serial_number)["data"]
-        mine = [each for each in past if each["sr_number"] == movement.sr_number]
-        last = mine[-1]["movement"] if mine else None
+        past = self.movements.having(serial_number=movement.serial_number, sr_number=movement.sr_number)
+        last = past[-1]["movement"] if past else None
         if last not in FOLLOWS[movement.movement]:
             message = f"Module {movement.serial_number} can't be {movement.movement}; it is {last or 'not here'}"
-            raise Problem(409, "INVALID_TRANSITION", message)
-        body = movement.model_dump(exclude={"external_id"})
-        return self.movements.get(self.movements.add(movement.external_id, body, movement.movement))
+            raise HttpProblem(409, "INVALID_TRANSITION", message)
+        return self.movements.get(self.movements.add(movement.external_id, dumped(movement), movement.movement))
+
+    def draw(self, consumable: ConsumableIn) -> dict[str, Any]:
+        """Keep a draw of a consumable."""
+        return self.consumables.get(self.consumables.add(consumable.external_id, dumped(consumable)))
 
     def _invoice(self, invoice: InvoiceIn) -> dict[str, Any]:
         self.customers.get(invoice.customer_id)
@@ -124,15 +131,20 @@ class Records:
     def _require(self, identity: str, status: str, why: str) -> dict[str, Any]:
         invoice = self.invoices.get(identity)
         if invoice["status"] != status:
-            raise Problem(409, "INVALID_TRANSITION", f"Invoice {identity} is {invoice['status']} and {why}")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"Invoice {identity} is {invoice['status']} and {why}")
         return invoice
+
+
+def with_invoice_id(invoice: dict[str, Any]) -> dict[str, Any]:
+    """Return an invoice with the name that the integration guide gives its id."""
+    return {**invoice, "invoice_id": invoice["id"]}
 
 
 def sums_of(lines: Sequence[LineIn], rate: str) -> dict[str, str]:
     """Return subtotal, tax and total, each line and the tax rounded half up to the cent.
 
     Raises:
-        Problem: a line's own total is another.
+        HttpProblem: a line's own total is another.
     """
     subtotal = Decimal(0)
     for place, line in enumerate(lines):
@@ -144,11 +156,7 @@ def sums_of(lines: Sequence[LineIn], rate: str) -> dict[str, str]:
     return {"subtotal": str(subtotal), "tax": str(tax), "total": str(subtotal + tax)}
 
 
-def _invalid(field: str, message: str) -> Problem:
-    return Problem(422, "VALIDATION_ERROR", "The request is not valid", details=[{"field": field, "message": message}])
-
-
-def _all() -> Any:
-    from sandbox.paging import Page
-
-    return Page.model_construct(page=1, limit=1000)
+def _invalid(field: str, message: str) -> HttpProblem:
+    return HttpProblem(
+        422, "VALIDATION_ERROR", "The request is not valid", details=[{"field": field, "message": message}]
+    )

@@ -13,41 +13,35 @@ from starlette.responses import Response
 from sandbox import catalogue, physics
 from sandbox.auth import Authenticator, Principal, require
 from sandbox.framework import models
-from sandbox.framework.records import MANAGER, Records, event_view, execution_view, load, request_view
-from sandbox.framework.work import Plan, plan_one
+from sandbox.framework.records import MANAGER, FrameworkRecords, event_view, execution_view, load, request_view
+from sandbox.framework.work import ExecutionPlan, plan_one
 from sandbox.paging import listing
-from sandbox.problems import Problem, not_found, reply
+from sandbox.problems import HttpProblem, not_found, reply
+from sandbox.routes import Anyone, records_of
 from sandbox.times import now, parse, stamp
 
 router = APIRouter(prefix="/api/v1")
 
 
-async def records_of(request: Request) -> Records:
-    """Return the records of the framework that serves this request."""
-    records: Records = request.app.state.records
-    return records
-
-
 async def authenticator_of(request: Request) -> Authenticator:
-    """Return who knows the framework's users."""
+    """Return the authenticator, which knows the framework's users."""
     authenticator: Authenticator = request.app.state.system.authenticator
     return authenticator
 
 
-Rec = Annotated[Records, Depends(records_of)]
+Rec = Annotated[FrameworkRecords, Depends(records_of)]
 Callers = Annotated[Authenticator, Depends(authenticator_of)]
-Anyone = Annotated[Principal, Depends(require())]
 Planner = Annotated[Principal, Depends(require("create_service_requests"))]
 Auditor = Annotated[Principal, Depends(require("read_audit"))]
 Operator = Annotated[Principal, Depends(require("execute_protocols"))]
 
 
 @router.post("/auth/login")
-async def login(body: models.Login, callers: Callers) -> Response:
+async def login(body: models.LoginIn, callers: Callers) -> Response:
     """Hand out tokens for a user's password."""
     principal = callers.by_password(callers.users, body.username, body.password)
     if principal is None:
-        raise Problem(401, "AUTHENTICATION_FAILED", "User name or password is wrong")
+        raise HttpProblem(401, "AUTHENTICATION_FAILED", "User name or password is wrong")
     return _tokens(callers, principal)
 
 
@@ -56,7 +50,7 @@ async def refresh(body: models.Refresh, callers: Callers) -> Response:
     """Hand out new tokens for a refresh token."""
     principal = callers.redeem(body.refresh_token)
     if principal is None:
-        raise Problem(401, "TOKEN_EXPIRED", "The refresh token is unknown, used or expired")
+        raise HttpProblem(401, "TOKEN_EXPIRED", "The refresh token is unknown, used or expired")
     return _tokens(callers, principal)
 
 
@@ -171,9 +165,9 @@ async def execute(protocol_id: str, body: models.Execute, records: Rec, who: Ope
     serials = load(records.service_request(body.sr_id), "module").get("serial_numbers") or []
     if body.module_id not in serials:
         detail = {"field": "module_id", "message": "is no module of this service request"}
-        raise Problem(422, "VALIDATION_ERROR", "The request is not valid", details=[detail])
+        raise HttpProblem(422, "VALIDATION_ERROR", "The request is not valid", details=[detail])
     started = now()
-    identity = plan_one(records, body.sr_id, body.module_id, protocol, Plan())
+    identity = plan_one(records, body.sr_id, body.module_id, protocol, ExecutionPlan())
     sql = (
         "UPDATE executions SET operator_id = ?, equipment = ?, parameters = ?, status = 'RUNNING', started_at = ?,"
         " updated_at = ? WHERE execution_id = ?"
@@ -222,7 +216,7 @@ async def read_execution(execution_id: int, records: Rec, _: Anyone) -> Response
 async def stop_execution(execution_id: int, records: Rec, _: Operator) -> Response:
     """Stop an execution that is running."""
     if records.execution(execution_id)["status"] != "RUNNING":
-        raise Problem(409, "PROTOCOL_EXECUTION_FAILED", f"Execution {execution_id} is not running")
+        raise HttpProblem(409, "PROTOCOL_EXECUTION_FAILED", f"Execution {execution_id} is not running")
     at = now()
     sql = "UPDATE executions SET status = 'STOPPED', updated_at = ? WHERE execution_id = ?"
     records.store.execute(sql, (at, execution_id))
@@ -234,7 +228,7 @@ async def read_results(execution_id: int, records: Rec, _: Anyone) -> Response:
     """Return the results of an execution that is complete."""
     row = records.execution(execution_id)
     if row["status"] != "COMPLETE":
-        raise Problem(409, "EXECUTION_NOT_COMPLETE", f"Execution {execution_id} is {row['status']}")
+        raise HttpProblem(409, "EXECUTION_NOT_COMPLETE", f"Execution {execution_id} is {row['status']}")
     return reply(
         {
             "execution_id": execution_id,
@@ -257,13 +251,13 @@ async def list_audit_events(query: Annotated[models.AuditQuery, Query()], record
 @router.get("/users")
 async def list_users(query: Annotated[models.UserQuery, Query()], records: Rec, _: Anyone) -> Response:
     """List users."""
-    found = listing(records.store, "*", "users", [("role = ?", query.role)], query, _user_view)
-    return reply({"total": found["total"], "users": found["data"]})
+    page = listing(records.store, "*", "users", [("role = ?", query.role)], query, _user_view)
+    return reply({"total": page["total"], "users": page["data"]})
 
 
 @router.get("/users/me")
 async def me(records: Rec, who: Anyone) -> Response:
-    """Say who is asking."""
+    """Return the caller."""
     row = records.store.row("SELECT * FROM users WHERE username = ?", (who.name,))
     if row is None:
         raise not_found("User", who.name)
@@ -296,4 +290,4 @@ def _known_protocols(wanted: list[str]) -> None:
     unknown = [each for each in wanted if each not in catalogue.protocols()]
     if unknown:
         details = [{"field": "testing.protocols", "message": f"{each} is not a protocol"} for each in unknown]
-        raise Problem(422, "VALIDATION_ERROR", "The request is not valid", details=details)
+        raise HttpProblem(422, "VALIDATION_ERROR", "The request is not valid", details=details)

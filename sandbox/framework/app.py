@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
-from sandbox import control, problems
+from sandbox.application import application
 from sandbox.framework import api, extras, lab
-from sandbox.framework.records import Records
+from sandbox.framework.records import FrameworkRecords
 from sandbox.gate import Gate
 from sandbox.system import System
 
@@ -41,12 +39,8 @@ def build(system: System) -> Gate:
     Args:
         system: its store, callers and faults.
     """
-    app = FastAPI(title="Sandbox PV Testing Protocol Framework", version="1.0.0", openapi_url="/api/v1/openapi.json")
-    app.state.system = system
-    app.state.records = Records(system.store)
     rows = [(*user, "2025-01-01T00:00:00.000Z") for user in USERS]
     system.store.execute_many("INSERT OR IGNORE INTO users VALUES (?,?,?,?,?,?,?)", rows)
-    problems.install(app)
-    for router in (api.router, extras.router, control.router, lab.router):
-        app.include_router(router)
-    return Gate(app, system)
+    records = FrameworkRecords(system.store)
+    routers = (api.router, extras.router, lab.router)
+    return Gate(application("PV Testing Protocol Framework", "1.0.0", "/api/v1", system, records, routers), system)

@@ -24,7 +24,7 @@ CYCLES = {
 
 
 def described(equipment: Mapping[str, str], completed_at: str) -> dict[str, object]:
-    """Return what was used with its calibration at the time, as the framework's example file has it.
+    """Return the used equipment with its calibration at the time, as the framework's example file has it.
 
     Args:
         equipment: ids by their role.

@@ -13,9 +13,10 @@ from starlette.responses import Response
 
 from sandbox.auth import Principal, require
 from sandbox.framework import models
-from sandbox.framework.api import Anyone, Planner, Rec
-from sandbox.framework.records import Records
+from sandbox.framework.api import Planner, Rec
+from sandbox.framework.records import FrameworkRecords
 from sandbox.problems import not_found, reply
+from sandbox.routes import Anyone
 from sandbox.times import now, parse, stamp
 
 router = APIRouter(prefix="/api/v1")
@@ -64,8 +65,10 @@ async def download_report(report_id: int, records: Rec, _: Reporter) -> Response
 async def list_reports(sr_id: int, records: Rec, _: Reporter) -> Response:
     """List a request's reports."""
     rows = records.store.rows("SELECT * FROM reports WHERE sr_id = ? ORDER BY 1", (sr_id,))
-    names = ("report_id", "report_type", "format", "generated_at")
-    reports = [{**{name: row[name] for name in names}, "status": "COMPLETE"} for row in rows]
+    reports = []
+    for row in rows:
+        report = {name: row[name] for name in ("report_id", "report_type", "format", "generated_at")}
+        reports.append({**report, "status": "COMPLETE"})
     return reply({"total": len(reports), "reports": reports})
 
 
@@ -105,19 +108,19 @@ async def create_webhook(body: models.WebhookIn, records: Rec, _: Anyone) -> Res
     return reply({**answer, "active": True, "created_at": at}, 201)
 
 
-def _insert(records: Records, sql: str, values: tuple[Any, ...]) -> int:
+def _insert(records: FrameworkRecords, sql: str, values: tuple[Any, ...]) -> int:
     with records.store.transaction():
         records.store.execute(sql, values)
         return int(records.store.value("SELECT last_insert_rowid()"))
 
 
-def _keep(records: Records, kind: str, body: BaseModel) -> int:
+def _keep(records: FrameworkRecords, kind: str, body: BaseModel) -> int:
     return _insert(
         records, "INSERT INTO integrations (kind, body, at) VALUES (?,?,?)", (kind, body.model_dump_json(), now())
     )
 
 
-def _report(records: Records, report_id: int) -> sqlite3.Row:
+def _report(records: FrameworkRecords, report_id: int) -> sqlite3.Row:
     row = records.store.row("SELECT * FROM reports WHERE report_id = ?", (report_id,))
     if row is None:
         raise not_found("Report", report_id)

@@ -1,4 +1,4 @@
-"""What happens in the laboratory and shows in the framework: requests move on, tests run, results are corrected."""
+"""The work in the laboratory that the framework shows: requests move on, tests run, results are corrected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def withdraw(sr_id: int, body: models.Withdrawal, records: Rec) -> Respons
 
 
 @router.post("/run_executions")
-async def run_executions(body: models.Run, records: Rec) -> Response:
+async def run_executions(body: models.RunIn, records: Rec) -> Response:
     """Run executions of one request, or of all."""
     chosen = [body.sr_id] if body.sr_id is not None else _every(records)
     changed = sum(work.run(records, sr_id, fraction=body.fraction, complete=body.complete) for sr_id in chosen)
@@ -53,7 +53,7 @@ async def correct(execution_id: int, body: models.Correction, records: Rec) -> R
 
 
 @router.post("/executions/{execution_id}/decide")
-async def decide(execution_id: int, body: models.Decision, records: Rec) -> Response:
+async def decide(execution_id: int, body: models.VerdictsIn, records: Rec) -> Response:
     """Put other verdicts in the place of an execution's earlier ones."""
     work.decide(records, execution_id, body)
     return Response(status_code=204)

@@ -1,13 +1,12 @@
-"""What the framework accepts. Unknown, missing and wrong-typed fields are refused."""
+"""The records that the framework accepts. Unknown, missing and wrong-typed fields are refused."""
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from sandbox import times
+from sandbox.fields import Day, Stamp, Strict, Text
 from sandbox.paging import Page
 
 SR_STATUSES = (
@@ -32,29 +31,9 @@ SrStatus = Literal[
 ]
 ExecutionStatus = Literal["RUNNING", "COMPLETE", "STOPPED"]
 Event = Literal["service_request.created", "protocol.completed", "report.generated"]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
 
 
-def _day(text: str) -> str:
-    date.fromisoformat(text)
-    return text
-
-
-def _instant(text: str) -> str:
-    return times.stamp(times.parse(text))
-
-
-Day = Annotated[str, AfterValidator(_day)]
-Instant = Annotated[str, AfterValidator(_instant)]
-
-
-class Strict(BaseModel):
-    """No coercion, no unknown fields, no NaN."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Login(Strict):
+class LoginIn(Strict):
     """Credentials of a user."""
 
     username: Text
@@ -67,8 +46,8 @@ class Refresh(Strict):
     refresh_token: Text
 
 
-class Customer(Strict):
-    """Who wants the tests."""
+class CustomerDetails(Strict):
+    """The customer of a service request."""
 
     name: Text
     contact_person: str | None = None
@@ -78,7 +57,7 @@ class Customer(Strict):
 
 
 class ModuleIn(Strict):
-    """What is to be tested."""
+    """The modules under test."""
 
     manufacturer: Text
     model: Text
@@ -91,7 +70,7 @@ class ModuleIn(Strict):
 
 
 class Testing(Strict):
-    """Which tests are wanted."""
+    """The ordered tests."""
 
     standards: list[Text] = Field(default_factory=list)
     protocols: list[Text] = Field(default_factory=list)
@@ -103,13 +82,13 @@ class Testing(Strict):
 class ServiceRequestIn(Strict):
     """A service request to create."""
 
-    customer: Customer
+    customer: CustomerDetails
     module: ModuleIn
     testing: Testing
 
 
 class TestingChange(Strict):
-    """What may change of the wanted tests."""
+    """The fields of the ordered tests that may change."""
 
     standards: list[Text] | None = None
     protocols: list[Text] | None = None
@@ -119,7 +98,7 @@ class TestingChange(Strict):
 
 
 class ServiceRequestChange(Strict):
-    """What may change of a service request."""
+    """The fields of a service request that may change."""
 
     status: SrStatus | None = None
     testing: TestingChange | None = None
@@ -136,7 +115,7 @@ class Execute(Strict):
 
 
 class ReportOptions(Strict):
-    """What a report contains."""
+    """The optional parts of a report."""
 
     include_photos: bool = False
     include_raw_data: bool = False
@@ -196,7 +175,7 @@ class ServiceRequestQuery(Page):
     customer: str | None = None
     from_date: Day | None = None
     to_date: Day | None = None
-    updated_from: Instant | None = None
+    updated_from: Stamp | None = None
 
 
 class ExecutionQuery(Page):
@@ -205,8 +184,8 @@ class ExecutionQuery(Page):
     sr_id: int | None = None
     status: ExecutionStatus | None = None
     qc_status: str | None = None
-    completed_from: Instant | None = None
-    updated_from: Instant | None = None
+    completed_from: Stamp | None = None
+    updated_from: Stamp | None = None
 
 
 class AuditQuery(Page):
@@ -228,12 +207,12 @@ class Advance(Strict):
 
 
 class Withdrawal(Strict):
-    """The protocol that a request is to be rid of."""
+    """The protocol that is withdrawn from a request."""
 
     protocol_id: Text
 
 
-class Run(Strict):
+class RunIn(Strict):
     """Which executions the laboratory runs: a share of all of a request's, or of every request's."""
 
     sr_id: int | None = None
@@ -247,8 +226,8 @@ class Correction(Strict):
     measurements: dict[str, dict[str, Any]] = Field(min_length=1)
 
 
-class Decision(Strict):
-    """What the laboratory says of an execution now; ``qc_status`` and ``overall`` may contradict each other."""
+class VerdictsIn(Strict):
+    """The laboratory's new verdicts on an execution; ``qc_status`` and ``overall`` may contradict each other."""
 
     qc_status: str
     overall: str | None = None

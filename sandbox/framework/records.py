@@ -13,8 +13,8 @@ import orjson
 from sandbox import catalogue
 from sandbox.framework.equipment import described
 from sandbox.framework.models import SR_STATUSES
-from sandbox.problems import Problem, not_found
-from sandbox.store import Store, placeholders
+from sandbox.problems import HttpProblem, not_found
+from sandbox.store import Database, placeholders
 from sandbox.times import now, stamp
 
 SCHEMA = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
@@ -80,27 +80,27 @@ def execution_view(row: sqlite3.Row) -> dict[str, Any]:
 
 
 def event_view(row: sqlite3.Row) -> dict[str, Any]:
-    """Return an audit event as the listing shows it; what it doesn't have is left out."""
+    """Return an audit event as the listing shows it; empty fields are left out."""
     fields = {name: value for name, value in dict(row).items() if name not in {"username", "user_id"}}
     known = {name: value for name, value in fields.items() if value is not None}
     return {**known, "user": {"id": row["user_id"], "username": row["username"]}}
 
 
-class Records:
+class FrameworkRecords:
     """The framework's records.
 
     Args:
         store: its database.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self.store = store
 
     def service_request(self, identity: int) -> sqlite3.Row:
         """Return a service request.
 
         Raises:
-            Problem: it doesn't exist, or exists no longer.
+            HttpProblem: it doesn't exist, or exists no longer.
         """
         row = self.store.row("SELECT * FROM service_requests WHERE id = ? AND NOT gone", (identity,))
         if row is None:
@@ -140,12 +140,12 @@ class Records:
         """Move a service request forward.
 
         Raises:
-            Problem: the step would be backwards or none.
+            HttpProblem: the step would be backwards or none.
         """
         before = self.service_request(identity)["status"]
         if before not in SR_STATUSES or SR_STATUSES.index(status) <= SR_STATUSES.index(before):
             message = f"Service request {identity} can't go from {before} to {status}"
-            raise Problem(409, "INVALID_TRANSITION", message)
+            raise HttpProblem(409, "INVALID_TRANSITION", message)
         at = now()
         self.store.execute(
             "UPDATE service_requests SET status = ?, updated_at = ? WHERE id = ?", (status, at, identity)
@@ -193,7 +193,7 @@ class Records:
         """Withdraw a protocol of a request.
 
         Raises:
-            Problem: the request doesn't exist or has no such protocol.
+            HttpProblem: the request doesn't exist or has no such protocol.
         """
         if protocol_id not in load(self.service_request(sr_id), "testing")["protocols"]:
             raise not_found("Protocol of the service request", protocol_id)
@@ -206,7 +206,7 @@ class Records:
         """Return an execution that has begun.
 
         Raises:
-            Problem: it doesn't exist.
+            HttpProblem: it doesn't exist.
         """
         sql = (
             "SELECT executions.*, sr_number FROM executions JOIN service_requests ON id = sr_id"
@@ -219,8 +219,8 @@ class Records:
 
     def user_id(self, username: str) -> int | None:
         """Return a user's id."""
-        found: int | None = self.store.value("SELECT id FROM users WHERE username = ?", (username,))
-        return found
+        identity: int | None = self.store.value("SELECT id FROM users WHERE username = ?", (username,))
+        return identity
 
 
 def _protocol_state(identity: str, state: sqlite3.Row | None) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import orjson
 
 from sandbox import catalogue, physics
 from sandbox.chance import chance
-from sandbox.framework.models import Decision
-from sandbox.framework.records import EXECUTION_COLUMNS, PLANNED, Records, load
+from sandbox.framework.models import VerdictsIn
+from sandbox.framework.records import EXECUTION_COLUMNS, PLANNED, FrameworkRecords, load
 from sandbox.store import placeholders
 from sandbox.times import now, parse, stamp
 
@@ -34,7 +34,7 @@ BENCHES = {"tracer": "IVT-001", "simulator": "SIM-001", "chamber": "TC-001", "me
 
 
 @dataclass(frozen=True)
-class Plan:
+class ExecutionPlan:
     """How a request's executions will go.
 
     Args:
@@ -50,7 +50,7 @@ class Plan:
     weak: str = ""
 
 
-def plan(records: Records, sr_id: int, how: Plan) -> int:
+def plan(records: FrameworkRecords, sr_id: int, how: ExecutionPlan) -> int:
     """Add one execution for each module and protocol of a request and return how many."""
     row = records.service_request(sr_id)
     serials = list(dict.fromkeys(load(row, "module").get("serial_numbers") or []))
@@ -62,7 +62,9 @@ def plan(records: Records, sr_id: int, how: Plan) -> int:
     return len(rows)
 
 
-def plan_one(records: Records, sr_id: int, serial: str, protocol: catalogue.Protocol, how: Plan) -> int:
+def plan_one(
+    records: FrameworkRecords, sr_id: int, serial: str, protocol: catalogue.Protocol, how: ExecutionPlan
+) -> int:
     """Add one execution and return its id."""
     identity = int(records.store.value("SELECT coalesce(max(execution_id), 5000) + 1 FROM executions"))
     random = chance(how.seed, identity)
@@ -71,7 +73,9 @@ def plan_one(records: Records, sr_id: int, serial: str, protocol: catalogue.Prot
     return identity
 
 
-def _executions(sr_id: int, serials: list[str], chosen: list[str], first: int, how: Plan) -> Iterator[tuple[Any, ...]]:
+def _executions(
+    sr_id: int, serials: list[str], chosen: list[str], first: int, how: ExecutionPlan
+) -> Iterator[tuple[Any, ...]]:
     random = chance(how.seed, sr_id)
     total = len(serials) * len(chosen)
     failing = set(random.sample(range(total), round(total * how.failures)))
@@ -95,7 +99,7 @@ def _row(
     serial: str,
     protocol: catalogue.Protocol,
     results: dict[str, Any],
-    how: Plan,
+    how: ExecutionPlan,
     at: str,
     number: int,
 ) -> tuple[Any, ...]:
@@ -123,11 +127,11 @@ def _row(
 
 def _equipment(protocol: catalogue.Protocol) -> dict[str, str]:
     words = " ".join(protocol.equipment).lower()
-    found = {role: identity for role, identity in BENCHES.items() if role in words}
-    return found or {"meter": BENCHES["meter"]}
+    benches = {role: identity for role, identity in BENCHES.items() if role in words}
+    return benches or {"meter": BENCHES["meter"]}
 
 
-def run(records: Records, sr_id: int, *, fraction: float, complete: bool) -> int:
+def run(records: FrameworkRecords, sr_id: int, *, fraction: float, complete: bool) -> int:
     """Bring executions of a request to their end, or only begin them.
 
     Args:
@@ -141,7 +145,7 @@ def run(records: Records, sr_id: int, *, fraction: float, complete: bool) -> int
     """
     total = int(records.store.value("SELECT count(*) FROM executions WHERE sr_id = ?", (sr_id,)))
     if not total:
-        total = plan(records, sr_id, Plan(seed=sr_id))
+        total = plan(records, sr_id, ExecutionPlan(seed=sr_id))
     open_states = "('PLANNED', 'RUNNING')" if complete else "('PLANNED')"
     sql = (
         f"SELECT execution_id, hours, started_at FROM executions WHERE sr_id = ? AND status IN {open_states} ORDER BY 1"  # noqa: S608
@@ -163,7 +167,7 @@ def _begin(hours: float, end: str) -> str:
     return stamp(parse(end) - timedelta(hours=hours))
 
 
-def _follow(records: Records, sr_id: int) -> None:
+def _follow(records: FrameworkRecords, sr_id: int) -> None:
     """Let the request's status follow its executions."""
     row = records.store.row(_STATE, (sr_id,))
     assert row is not None
@@ -173,7 +177,7 @@ def _follow(records: Records, sr_id: int) -> None:
         records.reach(sr_id, "TESTING_COMPLETE", "laboratory")
 
 
-def correct(records: Records, execution_id: int, measurements: dict[str, Any]) -> None:
+def correct(records: FrameworkRecords, execution_id: int, measurements: dict[str, Any]) -> None:
     """Put re-analysed measurements in the place of earlier ones."""
     results = load(records.execution(execution_id), "results")
     results["measurements"].update(measurements)
@@ -182,7 +186,7 @@ def correct(records: Records, execution_id: int, measurements: dict[str, Any]) -
     records.note("laboratory", "data_update", "execution", execution_id, None, ", ".join(measurements))
 
 
-def decide(records: Records, execution_id: int, decision: Decision) -> None:
+def decide(records: FrameworkRecords, execution_id: int, decision: VerdictsIn) -> None:
     """Put other verdicts, and other criteria if any are given, in the place of an execution's earlier ones."""
     results = load(records.execution(execution_id), "results")
     overall = decision.qc_status if decision.overall is None else decision.overall

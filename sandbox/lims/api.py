@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, TypeVar
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.responses import Response
 
 from sandbox.auth import Principal, require
-from sandbox.bulk import named
+from sandbox.bulk import invalid, refusal
 from sandbox.lims import models
-from sandbox.lims.records import Records, number_of, result_id, result_view, sample_id, sample_view
+from sandbox.lims.idempotency import once
+from sandbox.lims.records import LimsRecords, number_of, result_id, result_view, sample_id, sample_view
 from sandbox.paging import listing
-from sandbox.problems import Problem, details_of, not_found, reply
+from sandbox.problems import HttpProblem, not_found, reply
+from sandbox.routes import api_router, records_of
 from sandbox.times import now
 
-router = APIRouter(prefix="/api/v2")
+router = api_router("/api/v2")
 Item = TypeVar("Item", bound=BaseModel)
 
 _SAMPLES = TypeAdapter(list[models.SampleIn])
@@ -26,23 +27,10 @@ _RESULTS = TypeAdapter(list[models.BulkResultIn])
 _STATUSES = TypeAdapter(list[models.BulkStatusIn])
 
 
-async def records_of(request: Request) -> Records:
-    """Return the records of the LIMS that serves this request."""
-    records: Records = request.app.state.records
-    return records
-
-
-Rec = Annotated[Records, Depends(records_of)]
+Rec = Annotated[LimsRecords, Depends(records_of)]
 Reader = Annotated[Principal, Depends(require("read:samples"))]
 Writer = Annotated[Principal, Depends(require("write:samples"))]
 Analyst = Annotated[Principal, Depends(require("write:results"))]
-Anyone = Annotated[Principal, Depends(require())]
-
-
-@router.get("/me")
-async def me(who: Anyone) -> Response:
-    """Say who is asking."""
-    return reply({"user": who.name, "scopes": sorted(who.scopes)})
 
 
 @router.post("/samples")
@@ -53,7 +41,7 @@ async def create_sample(sample: models.SampleIn, records: Rec, _: Writer, reques
         number = records.create_samples([sample])[0]
         return 201, sample_view(records.sample(sample_id(number)))
 
-    return _once(records, request, sample, work)
+    return once(records, request, sample, work)
 
 
 @router.post("/samples/bulk")
@@ -74,7 +62,7 @@ async def create_samples(bulk: models.BulkSamples, records: Rec, _: Writer, requ
             }
         return 200, {"results": answers}
 
-    return _once(records, request, bulk, work)
+    return once(records, request, bulk, work)
 
 
 @router.post("/samples/search")
@@ -92,8 +80,8 @@ async def move_samples(bulk: models.BulkStatuses, records: Rec, who: Writer) -> 
             try:
                 records.move(update.id, update, who.name)
                 answers[place] = {"status": 200, "id": update.id}
-            except Problem as problem:
-                answers[place] = _failure(problem, bulk.updates[place])
+            except HttpProblem as problem:
+                answers[place] = refusal(problem, bulk.updates[place])
     return reply({"results": answers})
 
 
@@ -123,7 +111,7 @@ async def change_sample(identity: str, change: models.SampleChange, records: Rec
 
 
 @router.put("/samples/{identity}/status")
-async def move_sample(identity: str, change: models.StatusIn, records: Rec, who: Writer) -> Response:
+async def move_sample(identity: str, change: models.SampleStatusIn, records: Rec, who: Writer) -> Response:
     """Move a sample to its next status."""
     with records.store.transaction():
         records.move(identity, change, who.name)
@@ -140,7 +128,7 @@ async def create_result(identity: str, body: models.ResultIn, records: Rec, _: A
         number = records.create_results([result])[0]
         return 201, _created(result, number)
 
-    return _once(records, request, body, work)
+    return once(records, request, body, work)
 
 
 @router.post("/results/bulk")
@@ -154,11 +142,11 @@ async def create_results(bulk: models.BulkResults, records: Rec, _: Analyst, req
                 try:
                     records.check_result(result)
                     answers[place] = {"status": 201, **_created(result, records.create_results([result])[0])}
-                except Problem as problem:
-                    answers[place] = _failure(problem, bulk.results[place])
+                except HttpProblem as problem:
+                    answers[place] = refusal(problem, bulk.results[place])
         return 200, {"results": answers}
 
-    return _once(records, request, bulk, work)
+    return once(records, request, bulk, work)
 
 
 @router.get("/results")
@@ -184,7 +172,7 @@ async def request_certificate(identity: str, records: Rec, _: Writer) -> Respons
     """Start the making of a certificate of analysis."""
     row = records.sample(identity)
     if row["status"] != models.STATUSES[-1]:
-        raise Problem(
+        raise HttpProblem(
             409, "NOT_APPROVED", f"Sample {identity} is {row['status']}; a certificate needs {models.STATUSES[-1]}"
         )
     number = int(records.store.value("SELECT coalesce(max(number), 0) + 1 FROM certificates"))
@@ -216,7 +204,7 @@ async def download_certificate(identity: str, records: Rec, _: Reader) -> Respon
     return Response(text.encode(), 200, headers, "application/pdf")
 
 
-def _certificate(records: Records, identity: str) -> Any:
+def _certificate(records: LimsRecords, identity: str) -> Any:
     number = number_of(identity, "COA", "Certificate")
     row = records.store.row("SELECT * FROM certificates WHERE number = ?", (number,))
     if row is None:
@@ -233,11 +221,6 @@ def _created(result: models.BulkResultIn, number: int) -> dict[str, Any]:
     }
 
 
-def _failure(problem: Problem, item: Any) -> dict[str, Any]:
-    known = {"id": item["id"]} if isinstance(item, dict) and "id" in item else {}
-    return {**known, **named(item), "status": problem.status, **problem.envelope()}
-
-
 def _valid(
     all_of: TypeAdapter[list[Item]], one: type[Item], items: Sequence[Any], answers: list[Any]
 ) -> list[tuple[int, Item]]:
@@ -251,25 +234,5 @@ def _valid(
         try:
             good.append((place, one.model_validate(item)))
         except ValidationError as error:
-            details = details_of(error.errors())
-            problem = Problem(422, "VALIDATION_ERROR", "The item is not valid", details=details)
-            answers[place] = _failure(problem, item)
+            answers[place] = refusal(invalid(error), item)
     return good
-
-
-def _once(records: Records, request: Request, body: BaseModel, work: Callable[[], tuple[int, Any]]) -> Response:
-    """Do the work; once only for each ``Idempotency-Key`` when the LIMS is set to honour them."""
-    key = request.headers.get("idempotency-key")
-    if not key or not request.app.state.idempotency:
-        status, data = work()
-        return reply(data, status)
-    digest = hashlib.sha256(f"{request.method} {request.url.path} {body.model_dump_json()}".encode()).hexdigest()
-    row = records.store.row("SELECT * FROM idempotency WHERE key = ?", (key,))
-    if row is None:
-        status, data = work()
-        answer = reply(data, status, {"Idempotency-Replayed": "false"})
-        records.store.execute("INSERT INTO idempotency VALUES (?,?,?,?)", (key, digest, status, bytes(answer.body)))
-        return answer
-    if row["request"] != digest:
-        raise Problem(422, "IDEMPOTENCY_KEY_REUSED", "The Idempotency-Key was used for another request")
-    return Response(row["body"], row["status"], {"Idempotency-Replayed": "true"}, "application/json")

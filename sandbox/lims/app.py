@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
-from sandbox import control, oauth, problems
+from sandbox import oauth
+from sandbox.application import application
 from sandbox.cache import SharedCache
 from sandbox.gate import Application, Gate
 from sandbox.lims import api, lab
 from sandbox.lims.naive import NaiveRecords
-from sandbox.lims.records import Records
+from sandbox.lims.records import LimsRecords
 from sandbox.settings import Naive
 from sandbox.system import System
 
@@ -22,13 +21,9 @@ def build(system: System, *, idempotency: bool = False, naive: Naive | None = No
         idempotency: whether ``Idempotency-Key`` is honoured.
         naive: makes it one that checks nothing twice, with this lag and this cache.
     """
-    app = FastAPI(title="Sandbox LIMS", version="2.0.0", openapi_url="/api/v2/openapi.json")
-    app.state.system = system
-    app.state.records = NaiveRecords(system.store, naive.lag) if naive else Records(system.store)
-    app.state.idempotency = idempotency and not naive
-    problems.install(app)
+    records = NaiveRecords(system.store, naive.lag) if naive else LimsRecords(system.store)
+    app = application("LIMS", "2.0.0", "/api/v2", system, records, (api.router, lab.router))
     app.include_router(oauth.router, prefix="/api/v2")
-    for each in (api.router, control.router, lab.router):
-        app.include_router(each)
+    app.state.idempotency = idempotency and not naive
     gate = Gate(app, system)
     return SharedCache(gate, system.log, naive.cache) if naive and naive.cache else gate

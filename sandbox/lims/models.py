@@ -1,34 +1,19 @@
-"""What the LIMS accepts. Unknown, missing and wrong-typed fields are refused."""
+"""The records that the LIMS accepts. Unknown, missing and wrong-typed fields are refused."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from sandbox import times
+from sandbox.fields import Moment, Strict, Text
 from sandbox.paging import Page
 
 BULK_LIMIT = 500
 STATUSES = ("Pending Receipt", "Received", "In Testing", "Testing Complete", "Approved")
 
 Status = Literal["Pending Receipt", "Received", "In Testing", "Testing Complete", "Approved"]
-Text = Annotated[str, Field(min_length=1, max_length=500)]
 Metadata = dict[str, Any]
-
-
-def _instant(text: str) -> str:
-    times.parse(text)
-    return text
-
-
-Instant = Annotated[str, AfterValidator(_instant)]
-
-
-class Strict(BaseModel):
-    """No coercion, no unknown fields, no NaN."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SampleIn(Strict):
@@ -42,7 +27,7 @@ class SampleIn(Strict):
 
 
 class SampleChange(Strict):
-    """What may change of a sample."""
+    """The fields of a sample that may change."""
 
     customer: Text | None = None
     metadata: Metadata | None = None
@@ -66,7 +51,7 @@ class ResultIn(Strict):
     revision: int = Field(ge=1)
     test_id: Text
     test_name: Text
-    test_date: Instant
+    test_date: Moment
     operator: Text
     results: list[Analyte] = Field(min_length=1, max_length=200)
 
@@ -77,14 +62,14 @@ class BulkResultIn(ResultIn):
     sample_id: Text
 
 
-class StatusIn(Strict):
+class SampleStatusIn(Strict):
     """A sample's next status."""
 
     status: Status
     notes: str | None = None
 
 
-class BulkStatusIn(StatusIn):
+class BulkStatusIn(SampleStatusIn):
     """A status change that names its sample."""
 
     id: Text
@@ -142,7 +127,7 @@ class ResultQuery(Page):
     sample_id: str | None = None
 
 
-class Receipt(BaseModel):
+class ReceiptIn(BaseModel):
     """Which samples arrive at the laboratory; one of the three."""
 
     model_config = ConfigDict(extra="forbid")

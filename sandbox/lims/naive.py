@@ -6,33 +6,33 @@ import sqlite3
 from datetime import datetime, timedelta, timezone
 
 from sandbox.lims.models import BulkResultIn
-from sandbox.lims.records import Records, sample_id
+from sandbox.lims.records import LimsRecords, sample_id
 from sandbox.rewriting import number_in
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import stamp
 
 
-class NaiveRecords(Records):
-    """Records without a check for what is there already, whose look-ups lag behind.
+class NaiveRecords(LimsRecords):
+    """The records of a LIMS that keeps duplicates without a check and whose look-ups lag behind.
 
     Args:
         store: the LIMS's database.
         lag: seconds after which look-ups see a new record.
     """
 
-    def __init__(self, store: Store, lag: float = 0.0) -> None:
+    def __init__(self, store: Database, lag: float = 0.0) -> None:
         super().__init__(store)
         self._lag = timedelta(seconds=lag)
 
     def visible(self) -> str | None:
-        """Return the instant up to which look-ups see what was created; ``None`` when they see all."""
+        """Return the instant up to which look-ups see new records; ``None`` when they see all."""
         return stamp(datetime.now(timezone.utc) - self._lag) if self._lag else None
 
     def sample(self, identity: str) -> sqlite3.Row:
         """Return a sample by its id in whatever shape ``odd_ids`` gave it.
 
         Raises:
-            Problem: it doesn't exist.
+            HttpProblem: it doesn't exist.
         """
         return super().sample(sample_id(number_in(identity)))
 
@@ -40,7 +40,7 @@ class NaiveRecords(Records):
         """See only that a result set's sample exists.
 
         Raises:
-            Problem: it doesn't.
+            HttpProblem: it doesn't.
         """
         result.sample_id = sample_id(int(self.sample(result.sample_id)["number"]))
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import orjson
 
-from sandbox.lims.models import STATUSES, BulkResultIn, SampleChange, SampleIn, SampleKey, StatusIn
-from sandbox.problems import Problem, not_found
-from sandbox.store import Store, placeholders
+from sandbox.lims.models import STATUSES, BulkResultIn, SampleChange, SampleIn, SampleKey, SampleStatusIn
+from sandbox.problems import HttpProblem, not_found
+from sandbox.store import Database, placeholders
 from sandbox.times import now
 
 SCHEMA = Path(__file__).with_name("schema.sql").read_text(encoding="utf-8")
@@ -35,15 +35,15 @@ def result_id(number: int) -> str:
     return f"RES-{number:06d}"
 
 
-def number_of(identity: str, prefix: str, what: str) -> int:
+def number_of(identity: str, prefix: str, label: str) -> int:
     """Return the row number of an id.
 
     Raises:
-        Problem: it is no id of that kind.
+        HttpProblem: it is no id of that kind.
     """
     head, _, digits = identity.partition("-")
     if head != prefix or not digits.isdigit():
-        raise not_found(what, identity)
+        raise not_found(label, identity)
     return int(digits)
 
 
@@ -65,44 +65,32 @@ def result_view(row: sqlite3.Row) -> dict[str, Any]:
     }
 
 
-class Records:
+class LimsRecords:
     """The LIMS's records.
 
     Args:
         store: its database.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self.store = store
 
     def create_samples(self, samples: Sequence[SampleIn]) -> list[int]:
         """Create samples and return their numbers. Two with the same business key are two samples."""
         at = now()
         first = self._next("samples")
-        self.store.execute_many(
-            f"INSERT INTO samples ({_SAMPLE}) VALUES ({placeholders(9)})",  # noqa: S608
-            [
-                (
-                    number,
-                    each.external_id,
-                    each.project_id,
-                    each.sample_type,
-                    each.customer,
-                    orjson.dumps(each.metadata),
-                    STATUSES[0],
-                    at,
-                    at,
-                )
-                for number, each in enumerate(samples, first)
-            ],
-        )
+        rows = []
+        for number, sample in enumerate(samples, first):
+            names = (sample.external_id, sample.project_id, sample.sample_type, sample.customer)
+            rows.append((number, *names, orjson.dumps(sample.metadata), STATUSES[0], at, at))
+        self.store.execute_many(f"INSERT INTO samples ({_SAMPLE}) VALUES ({placeholders(9)})", rows)  # noqa: S608
         return list(range(first, first + len(samples)))
 
     def sample(self, identity: str) -> sqlite3.Row:
         """Return a sample.
 
         Raises:
-            Problem: it doesn't exist.
+            HttpProblem: it doesn't exist.
         """
         number = number_of(identity, "LIM", "Sample")
         row = self.store.row(f"SELECT {_SAMPLE} FROM samples WHERE number = ?", (number,))  # noqa: S608
@@ -121,21 +109,23 @@ class Records:
         self.store.execute(f"UPDATE samples SET {assignments} WHERE number = ?", (*values.values(), number))  # noqa: S608
 
     def visible(self) -> str | None:
-        """Return the instant up to which look-ups see what was created; ``None`` when they see all."""
+        """Return the instant up to which look-ups see new records; ``None`` when they see all."""
         return None
 
     def find_samples(self, keys: Sequence[SampleKey]) -> list[sqlite3.Row]:
         """Return the samples with these business keys, oldest first."""
-        found: list[sqlite3.Row] = []
+        rows: list[sqlite3.Row] = []
         for start in range(0, len(keys), _CHUNK):
             chunk = keys[start : start + _CHUNK]
             pairs = ",".join(["(?,?)"] * len(chunk))
-            values = [value for key in chunk for value in (key.project_id, key.external_id)]
-            found += self.store.rows(
+            values: list[str] = []
+            for key in chunk:
+                values += (key.project_id, key.external_id)
+            rows += self.store.rows(
                 f"SELECT {_SAMPLE} FROM samples WHERE (project_id, external_id) IN (VALUES {pairs})",  # noqa: S608
                 values,
             )
-        return self._seen(found)
+        return self._seen(rows)
 
     def create_results(self, results: Sequence[BulkResultIn]) -> list[int]:
         """Create result sets, whose samples must be checked already, and return their numbers."""
@@ -154,7 +144,7 @@ class Records:
         """See that a result set's sample exists and that no revision before it is missing.
 
         Raises:
-            Problem: it can't be accepted.
+            HttpProblem: it can't be accepted.
         """
         number = number_of(result.sample_id, "LIM", "Sample")
         if self.store.row("SELECT 1 FROM samples WHERE number = ?", (number,)) is None:
@@ -163,7 +153,7 @@ class Records:
             message = (
                 f"Revision {result.revision} of {result.external_id} needs revision {result.revision - 1} to exist"
             )
-            raise Problem(409, "REVISION_GAP", message)
+            raise HttpProblem(409, "REVISION_GAP", message)
 
     def _has_revision(self, external_id: str, revision: int) -> bool:
         sql = "SELECT 1 FROM results WHERE external_id = ? AND revision = ?"
@@ -171,24 +161,24 @@ class Records:
 
     def find_results(self, external_ids: Sequence[str]) -> list[sqlite3.Row]:
         """Return the result sets of these executions, oldest first."""
-        found: list[sqlite3.Row] = []
+        rows: list[sqlite3.Row] = []
         for start in range(0, len(external_ids), _CHUNK):
             chunk = external_ids[start : start + _CHUNK]
-            found += self.store.rows(
+            rows += self.store.rows(
                 f"SELECT * FROM results WHERE external_id IN ({placeholders(len(chunk))})",  # noqa: S608
                 chunk,
             )
-        return self._seen(found)
+        return self._seen(rows)
 
     def _seen(self, rows: Sequence[sqlite3.Row]) -> list[sqlite3.Row]:
         until = self.visible()
         return sorted((r for r in rows if until is None or r["created_at"] <= until), key=lambda r: int(r["number"]))
 
-    def move(self, identity: str, change: StatusIn, principal: str) -> int:
+    def move(self, identity: str, change: SampleStatusIn, principal: str) -> int:
         """Move a sample to its next status and return its number.
 
         Raises:
-            Problem: it doesn't exist, or the step is not allowed.
+            HttpProblem: it doesn't exist, or the step is not allowed.
         """
         row = self.sample(identity)
         self.check_move(identity, row["status"], change.status)
@@ -206,11 +196,11 @@ class Records:
         """See that a sample may go from one status to another.
 
         Raises:
-            Problem: it may not.
+            HttpProblem: it may not.
         """
         before, after = STATUSES.index(status), STATUSES.index(wanted)
         if after <= before or (before == 0 and after > 1):
-            raise Problem(409, "INVALID_TRANSITION", f"Sample {identity} can't go from {status} to {wanted}")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"Sample {identity} can't go from {status} to {wanted}")
 
     def _next(self, table: str) -> int:
         return int(self.store.value(f"SELECT coalesce(max(number), 0) + 1 FROM {table}"))  # noqa: S608

@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from operator import attrgetter
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query
 from starlette.responses import Response
 
 from sandbox.auth import Principal, require
-from sandbox.bulk import Keys, Many, each
 from sandbox.pm import models
-from sandbox.pm.records import Records, find
+from sandbox.pm.records import PmRecords
 from sandbox.problems import reply
+from sandbox.routes import add_bulk, add_read, add_search, api_router, records_of
 
-router = APIRouter(prefix="/api")
-
-
-async def records_of(request: Request) -> Records:
-    """Return the records of the PM that serves this request."""
-    records: Records = request.app.state.records
-    return records
+router = api_router("/api")
 
 
-Rec = Annotated[Records, Depends(records_of)]
-Anyone = Annotated[Principal, Depends(require())]
+Rec = Annotated[PmRecords, Depends(records_of)]
 Reader = Annotated[Principal, Depends(require("read:tasks"))]
 Planner = Annotated[Principal, Depends(require("write:tasks"))]
 Timekeeper = Annotated[Principal, Depends(require("write:time"))]
-
-
-@router.get("/me")
-async def me(who: Anyone) -> Response:
-    """Say who is asking."""
-    return reply({"user": who.name, "scopes": sorted(who.scopes)})
 
 
 @router.post("/tasks")
@@ -47,24 +35,14 @@ async def create_subtask(identity: str, body: models.SubtaskIn, records: Rec, _:
     return reply(records.create_subtask(identity, body), 201)
 
 
-@router.post("/tasks/search")
-async def find_tasks(body: Keys, records: Rec, _: Reader) -> Response:
-    """Find tasks by business key."""
-    return reply({"data": [records.described(task) for task in records.tasks.find(body.external_ids)]})
-
-
 @router.get("/tasks")
 async def list_tasks(query: Annotated[models.TaskQuery, Query()], records: Rec, _: Reader) -> Response:
     """List tasks."""
-    criteria = query.model_dump(exclude={"page", "limit"})
-    found = records.tasks.listing(query, **criteria)
-    return reply({**found, "data": [records.described(task) for task in found["data"]]})
+    return reply(records.tasks.listing(query))
 
 
-@router.get("/tasks/{identity}")
-async def read_task(identity: str, records: Rec, _: Reader) -> Response:
-    """Return a task with its history."""
-    return reply(records.task(identity))
+add_read(router, "/tasks", "read:tasks", attrgetter("tasks"))
+add_search(router, "/tasks", "read:tasks", attrgetter("tasks"))
 
 
 @router.patch("/tasks/{identity}")
@@ -74,7 +52,7 @@ async def change_task(identity: str, body: models.TaskPlan, records: Rec, _: Pla
 
 
 @router.put("/tasks/{identity}/status")
-async def set_status(identity: str, body: models.StatusIn, records: Rec, _: Planner) -> Response:
+async def set_status(identity: str, body: models.TaskStatusIn, records: Rec, _: Planner) -> Response:
     """Move a task on."""
     with records.store.transaction():
         return reply(records.set_status(identity, body))
@@ -101,23 +79,14 @@ async def log_time(body: models.TimeEntryIn, records: Rec, _: Timekeeper) -> Res
     return reply(records.log_time(body), 201)
 
 
-@router.post("/time-entries/bulk")
-async def log_times(body: Many, records: Rec, _: Timekeeper) -> Response:
-    """Keep up to 500 entries; each succeeds or fails on its own."""
-    with records.store.transaction():
-        return reply({"results": each(body.items, models.TimeEntryIn, records.log_time)})
-
-
-@router.post("/time-entries/search")
-async def find_times(body: Keys, records: Rec, _: Reader) -> Response:
-    """Find hours by business key."""
-    return reply(find(records.time_entries, body.external_ids))
+add_bulk(router, "/time-entries", "write:time", models.TimeEntryIn, PmRecords.log_time)
+add_search(router, "/time-entries", "read:tasks", attrgetter("time_entries"))
 
 
 @router.get("/time-entries")
 async def list_times(query: Annotated[models.EntryQuery, Query()], records: Rec, _: Reader) -> Response:
     """List hours."""
-    return reply(_listed(records.time_entries.listing, query))
+    return reply(records.time_entries.listing(query))
 
 
 @router.put("/time-entries/{identity}")
@@ -132,30 +101,17 @@ async def log_usage(body: models.UsageIn, records: Rec, _: Timekeeper) -> Respon
     return reply(records.log_usage(body), 201)
 
 
-@router.post("/resource-usage/bulk")
-async def log_usages(body: Many, records: Rec, _: Timekeeper) -> Response:
-    """Keep up to 500 usages; each succeeds or fails on its own."""
-    with records.store.transaction():
-        return reply({"results": each(body.items, models.UsageIn, records.log_usage)})
-
-
-@router.post("/resource-usage/search")
-async def find_usage(body: Keys, records: Rec, _: Reader) -> Response:
-    """Find usages by business key."""
-    return reply(find(records.usage, body.external_ids))
+add_bulk(router, "/resource-usage", "write:time", models.UsageIn, PmRecords.log_usage)
+add_search(router, "/resource-usage", "read:tasks", attrgetter("usage"))
 
 
 @router.get("/resource-usage")
 async def list_usage(query: Annotated[models.EntryQuery, Query()], records: Rec, _: Reader) -> Response:
     """List the usage of resources."""
-    return reply(_listed(records.usage.listing, query))
+    return reply(records.usage.listing(query))
 
 
 @router.put("/resource-usage/{identity}")
 async def correct_usage(identity: str, body: models.UsageIn, records: Rec, _: Timekeeper) -> Response:
     """Correct the usage of a resource."""
     return reply(records.correct(records.usage, identity, body))
-
-
-def _listed(listing: Any, query: models.EntryQuery) -> Any:
-    return listing(query, external_id=query.external_id, task_id=query.task_id)

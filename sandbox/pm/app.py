@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
-from sandbox import control, problems
+from sandbox.application import application
 from sandbox.gate import Gate
 from sandbox.pm import api
-from sandbox.pm.records import Records
+from sandbox.pm.records import PmRecords
 from sandbox.system import System
 
 
@@ -17,10 +15,5 @@ def build(system: System) -> Gate:
     Args:
         system: its store, callers and faults.
     """
-    app = FastAPI(title="Sandbox PM", version="1.0.0", openapi_url="/api/openapi.json")
-    app.state.system = system
-    app.state.records = Records(system.store)
-    problems.install(app)
-    for each in (api.router, control.router):
-        app.include_router(each)
-    return Gate(app, system)
+    routers = (api.router,)
+    return Gate(application("PM", "1.0.0", "/api", system, PmRecords(system.store), routers), system)

@@ -1,4 +1,4 @@
-"""What the PM accepts. Unknown, missing and wrong-typed fields are refused."""
+"""The records that the PM accepts. Unknown, missing and wrong-typed fields are refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from sandbox.framework.models import Day, Strict, Text
+from sandbox.fields import Day, Strict, Text
 from sandbox.paging import Page
 
 Status = Literal["OPEN", "IN_PROGRESS", "COMPLETE"]
@@ -14,7 +14,7 @@ Hours = Annotated[float, Field(ge=0, le=100_000)]
 
 
 class TaskPlan(Strict):
-    """What may change of a task once it is there."""
+    """The fields of a task that may change later."""
 
     title: Text | None = None
     description: str | None = None
@@ -39,7 +39,7 @@ class SubtaskIn(TaskPlan):
     title: Text
 
 
-class StatusIn(Strict):
+class TaskStatusIn(Strict):
     """How far a task is, with a note for the reader."""
 
     status: Status

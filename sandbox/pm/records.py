@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sandbox.framework.app import USERS
-from sandbox.paging import Page
-from sandbox.pm.models import ProgressIn, StatusIn, SubtaskIn, TaskIn, TaskPlan, TimeEntryIn, UsageIn, given
-from sandbox.problems import Problem
+from sandbox.pm.models import ProgressIn, SubtaskIn, TaskIn, TaskPlan, TaskStatusIn, TimeEntryIn, UsageIn, given
+from sandbox.problems import HttpProblem
 from sandbox.register import Register, table
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import now
 
 _TABLES = ("tasks", "time_entries", "resource_usage", "progress")
@@ -31,30 +29,22 @@ _BLANK: dict[str, Any] = {
 }
 
 
-class Records:
+class PmRecords:
     """The PM's records.
 
     Args:
         store: its database.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self.store = store
-        self.tasks = Register(store, "tasks", "TASK", "Task")
+        self.tasks = Register(store, "tasks", "TASK", "Task", self._with_sums)
         self.time_entries = Register(store, "time_entries", "TIME", "Time entry")
         self.usage = Register(store, "resource_usage", "USE", "Resource usage")
         self.progress = Register(store, "progress", "PRG", "Progress")
 
-    def task(self, identity: str) -> dict[str, Any]:
-        """Return a task with its hours and its progress.
-
-        Raises:
-            Problem: there is none.
-        """
-        return self.described(self.tasks.get(identity))
-
-    def described(self, task: dict[str, Any]) -> dict[str, Any]:
-        """Return a task together with what the PM adds up for it."""
+    def _with_sums(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Return a task with its hours and its progress, which the PM adds up itself."""
         sql = "SELECT coalesce(sum(json_extract(body, '$.hours')), 0) FROM time_entries"
         spent = self.store.value(f"{sql} WHERE json_extract(body, '$.task_id') = ?", (task["id"],))
         known = self.progress.find([task["external_id"]])
@@ -65,7 +55,7 @@ class Records:
         """Keep a main task.
 
         Raises:
-            Problem: a field doesn't fit.
+            HttpProblem: a field doesn't fit.
         """
         return self._create(task.external_id, {**_BLANK, **given(task)})
 
@@ -73,49 +63,47 @@ class Records:
         """Keep a subtask of a main task.
 
         Raises:
-            Problem: the parent doesn't exist, is a subtask itself or complete, or a field doesn't fit.
+            HttpProblem: the parent doesn't exist, is a subtask itself or complete, or a field doesn't fit.
         """
         parent = self.tasks.get(parent_id)
         if parent["parent_id"]:
-            raise Problem(409, "INVALID_PARENT", f"Task {parent_id} is a subtask itself")
+            raise HttpProblem(409, "INVALID_PARENT", f"Task {parent_id} is a subtask itself")
         if parent["status"] == COMPLETE:
-            raise Problem(409, "INVALID_TRANSITION", f"Task {parent_id} is complete and takes no further subtask")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"Task {parent_id} is complete and takes no further subtask")
         own = {"parent_id": parent_id, "project_id": parent["project_id"]}
         return self._create(task.external_id, {**_BLANK, **given(task), **own})
 
     def _create(self, external_id: str, body: dict[str, Any]) -> dict[str, Any]:
         self._check(body)
-        return self.task(self.tasks.add(external_id, body, OPEN))
+        return self.tasks.get(self.tasks.add(external_id, body, OPEN))
 
     def change_task(self, identity: str, plan: TaskPlan) -> dict[str, Any]:
         """Plan a task anew.
 
         Raises:
-            Problem: there is none, or a field doesn't fit.
+            HttpProblem: there is none, or a field doesn't fit.
         """
         fields = given(plan)
         self._check({**self.tasks.get(identity), **fields})
-        self.tasks.change(identity, fields)
-        return self.task(identity)
+        return self.tasks.change(identity, fields)
 
-    def set_status(self, identity: str, wanted: StatusIn) -> dict[str, Any]:
+    def set_status(self, identity: str, wanted: TaskStatusIn) -> dict[str, Any]:
         """Move a task on and add to its history, also where the status stays the same.
 
         Raises:
-            Problem: it has open subtasks, or its main task is complete.
+            HttpProblem: it has open subtasks, or its main task is complete.
         """
         task = self.tasks.get(identity)
         if wanted.status == COMPLETE and self.open_subtasks(identity):
-            raise Problem(409, "SUBTASKS_OPEN", f"Task {identity} has subtasks that aren't complete")
+            raise HttpProblem(409, "SUBTASKS_OPEN", f"Task {identity} has subtasks that aren't complete")
         if wanted.status != COMPLETE and task["parent_id"] and self._is_complete(task["parent_id"]):
-            raise Problem(409, "INVALID_TRANSITION", f"The main task of {identity} is complete")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"The main task of {identity} is complete")
         at = now()
         entry = {"status": wanted.status, "notes": wanted.notes, "at": at}
         fields = wanted.model_dump(exclude={"status"}, exclude_none=True)
         closed = at if wanted.status == COMPLETE else None
         change = {**fields, "history": [*task["history"], entry], "closed_at": closed}
-        self.tasks.change(identity, change, wanted.status)
-        return self.task(identity)
+        return self.tasks.change(identity, change, wanted.status)
 
     def open_subtasks(self, identity: str) -> list[str]:
         """Return the ids of the subtasks that aren't complete."""
@@ -135,14 +123,13 @@ class Records:
 
     def parts(self, project_id: str) -> list[dict[str, Any]]:
         """Return how far each part of a project is."""
-        every = Page.model_construct(page=1, limit=1000)
-        return list(self.progress.listing(every, project_id=project_id)["data"])
+        return self.progress.having(project_id=project_id)
 
     def log_time(self, entry: TimeEntryIn) -> dict[str, Any]:
         """Keep a person's hours.
 
         Raises:
-            Problem: the task doesn't exist, or the person is unknown.
+            HttpProblem: the task doesn't exist, or the person is unknown.
         """
         self._check_entry(entry.task_id, entry.user)
         return self.time_entries.get(self.time_entries.add(entry.external_id, given(entry)))
@@ -151,7 +138,7 @@ class Records:
         """Keep the usage of a resource.
 
         Raises:
-            Problem: the task doesn't exist.
+            HttpProblem: the task doesn't exist.
         """
         self._check_entry(usage.task_id)
         return self.usage.get(self.usage.add(usage.external_id, given(usage)))
@@ -160,7 +147,7 @@ class Records:
         """Put other hours in the place of those that are kept.
 
         Raises:
-            Problem: there are none, the task doesn't exist, or the person is unknown.
+            HttpProblem: there are none, the task doesn't exist, or the person is unknown.
         """
         self._check_entry(entry.task_id, getattr(entry, "user", None))
         return register.change(identity, given(entry))
@@ -172,8 +159,9 @@ class Records:
 
     def _exists(self, task_id: str) -> bool:
         digits = task_id.removeprefix("TASK-")
-        found = self.store.value("SELECT 1 FROM tasks WHERE number = ?", (int(digits) if digits.isdigit() else 0,))
-        return found is not None and task_id.startswith("TASK-")
+        number = int(digits) if digits.isdigit() else 0
+        known = self.store.value("SELECT 1 FROM tasks WHERE number = ?", (number,))
+        return known is not None and task_id.startswith("TASK-")
 
     @staticmethod
     def _check(task: dict[str, Any]) -> None:
@@ -182,15 +170,10 @@ class Records:
         _check_member("assignee", task["assignee"])
 
 
-def find(register: Register, external_ids: Sequence[str]) -> dict[str, Any]:
-    """Return the answer to a look-up by business key."""
-    return {"data": register.find(external_ids)}
-
-
 def _check_member(field: str, address: str | None) -> None:
     if address is not None and address.casefold() not in MEMBERS:
-        raise _invalid(field, f"nobody here has the address {address}", "USER_UNKNOWN")
+        raise _invalid(field, f"no member has the address {address}", "USER_UNKNOWN")
 
 
-def _invalid(field: str, message: str, code: str = "VALIDATION_ERROR") -> Problem:
-    return Problem(422, code, "The request is not valid", details=[{"field": field, "message": message}])
+def _invalid(field: str, message: str, code: str = "VALIDATION_ERROR") -> HttpProblem:
+    return HttpProblem(422, code, "The request is not valid", details=[{"field": field, "message": message}])

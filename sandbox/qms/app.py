@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-
-from sandbox import control, oauth, problems
+from sandbox import oauth
+from sandbox.application import application
 from sandbox.gate import Gate
 from sandbox.qms import api, lab
-from sandbox.qms.records import Records
+from sandbox.qms.records import QmsRecords
 from sandbox.system import System
 
 
@@ -17,10 +16,5 @@ def build(system: System) -> Gate:
     Args:
         system: its store, callers and faults.
     """
-    app = FastAPI(title="Sandbox QMS", version="1.0.0", openapi_url="/api/openapi.json")
-    app.state.system = system
-    app.state.records = Records(system.store)
-    problems.install(app)
-    for each in (oauth.router, api.router, control.router, lab.router):
-        app.include_router(each)
-    return Gate(app, system)
+    routers = (oauth.router, api.router, lab.router)
+    return Gate(application("QMS", "1.0.0", "/api", system, QmsRecords(system.store), routers), system)

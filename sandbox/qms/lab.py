@@ -1,4 +1,4 @@
-"""What people do that the QMS then shows: they close non-conformances and CAPAs."""
+"""The work of people that the QMS shows: they close non-conformances and CAPAs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the QMS accepts. Unknown, missing and wrong-typed fields are refused, and so is a file that came damaged."""
+"""The records that the QMS accepts. Unknown, missing and wrong-typed fields and damaged files are refused."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import binascii
 import hashlib
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import Field, model_validator
 
-from sandbox import times
-from sandbox.framework.models import Day, Strict, Text
+from sandbox.fields import Day, Moment, Strict, Text
 from sandbox.paging import Page
 
 LongText = Annotated[str, Field(min_length=1, max_length=20_000)]
@@ -20,16 +19,8 @@ Severity = Literal["Minor", "Major", "Critical"]
 Status = Literal["open", "closed"]
 
 
-def _moment(text: str) -> str:
-    times.parse(text)
-    return text
-
-
-Moment = Annotated[str, AfterValidator(_moment)]
-
-
 class Item(Strict):
-    """What a non-conformance is about."""
+    """An item with a non-conformance."""
 
     type: Text
     id: Text
@@ -37,14 +28,14 @@ class Item(Strict):
 
 
 class Causes(Strict):
-    """What is known of the causes."""
+    """The known causes."""
 
     immediate_cause: LongText
     contributing_factors: list[LongText] = Field(default_factory=list)
 
 
 class NcIn(Strict):
-    """A non-conformance report to create, or what takes the place of an open one."""
+    """A non-conformance report to create, or the new content of an open one."""
 
     external_id: Text
     title: Text
@@ -59,8 +50,8 @@ class NcIn(Strict):
     earlier_nc: Text | None = None
 
 
-class Action(Strict):
-    """Who does what by when."""
+class ActionIn(Strict):
+    """An action with its owner and its date."""
 
     description: LongText
     responsible: Text
@@ -68,14 +59,14 @@ class Action(Strict):
 
 
 class CapaIn(Strict):
-    """A corrective and preventive action to create, or what takes the place of an open one."""
+    """A corrective and preventive action to create, or the new content of an open one."""
 
     external_id: Text
     title: Text
     problem_statement: LongText
     root_cause: LongText
-    corrective_action: Action
-    preventive_action: Action | None = None
+    corrective_action: ActionIn
+    preventive_action: ActionIn | None = None
     effectiveness_criteria: LongText | None = None
     scope: Text | None = None
     protocol_id: Text | None = None
@@ -107,7 +98,7 @@ class FileIn(Strict):
 
 
 class EventIn(Strict):
-    """One event of an audit trail, which nobody can change."""
+    """One event of an audit trail; it never changes."""
 
     external_id: Text
     timestamp: Moment
@@ -124,7 +115,7 @@ class EventIn(Strict):
 
 
 class Closing(Strict):
-    """When something was closed; now, when it isn't said."""
+    """The time of a closing; now without it."""
 
     closed_at: Moment | None = None
 

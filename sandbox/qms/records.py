@@ -5,11 +5,10 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from sandbox.paging import Page
-from sandbox.problems import Problem
+from sandbox.problems import HttpProblem
 from sandbox.qms.models import CapaIn, EventIn, FileIn, NcIn, dumped
 from sandbox.register import Register, table
-from sandbox.store import Store
+from sandbox.store import Database
 from sandbox.times import now
 
 _TABLES = ("nc_reports", "capas", "attachments", "audit_events")
@@ -18,19 +17,19 @@ BUSINESS_KEYS: dict[str, tuple[str, ...]] = dict.fromkeys(_TABLES, ("external_id
 OPEN, CLOSED = "open", "closed"
 
 
-class Records:
+class QmsRecords:
     """The QMS's records.
 
     Args:
         store: its database.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Database) -> None:
         self.store = store
-        self.ncs = Register(store, "nc_reports", "NC", "Non-conformance")
-        self.capas = Register(store, "capas", "CAPA", "CAPA")
+        self.ncs = Register(store, "nc_reports", "NC", "Non-conformance", with_nc_id)
+        self.capas = Register(store, "capas", "CAPA", "CAPA", with_capa_id)
         self.files = Register(store, "attachments", "ATT", "Attachment")
-        self.events = Register(store, "audit_events", "AUD", "Audit event")
+        self.events = Register(store, "audit_events", "AUD", "Audit event", without_status)
 
     def report(self, report: NcIn) -> dict[str, Any]:
         """Open a non-conformance."""
@@ -46,11 +45,13 @@ class Records:
         """Put another content in the place of an open document's.
 
         Raises:
-            Problem: it is closed, or the content is another document's.
+            HttpProblem: it is closed, or the content is another document's.
         """
         kept = self._open(register, identity, "can't be changed")
         if kept["external_id"] != wanted.external_id:
-            raise Problem(409, "KEY_MISMATCH", f"{identity} is of {kept['external_id']}, not of {wanted.external_id}")
+            raise HttpProblem(
+                409, "KEY_MISMATCH", f"{identity} is of {kept['external_id']}, not of {wanted.external_id}"
+            )
         self._known(wanted)
         return register.change(identity, dumped(wanted))
 
@@ -58,12 +59,12 @@ class Records:
         """Close a document, as people do.
 
         Raises:
-            Problem: it is closed already, or a CAPA on this non-conformance is open.
+            HttpProblem: it is closed already, or a CAPA on this non-conformance is open.
         """
         self._open(register, identity, "can't be closed")
-        waiting = [capa["id"] for capa in self._open_capas() if identity in capa["related_ncs"]]
+        waiting = [capa["id"] for capa in self.capas.having(status=OPEN) if identity in capa["related_ncs"]]
         if waiting:
-            raise Problem(409, "CAPA_OPEN", f"{identity} can't be closed while {', '.join(waiting)} is open")
+            raise HttpProblem(409, "CAPA_OPEN", f"{identity} can't be closed while {', '.join(waiting)} is open")
         return register.change(identity, {"closed_at": closed_at or now()}, CLOSED)
 
     def attach(self, capa_id: str, file: FileIn) -> dict[str, Any]:
@@ -74,7 +75,7 @@ class Records:
         return self.file(self.files.add(key, body))
 
     def file(self, identity: str) -> dict[str, Any]:
-        """Return what is known of a file, without its content."""
+        """Return a file without its content."""
         return without_content(self.files.get(identity))
 
     def content(self, identity: str) -> tuple[bytes, str]:
@@ -89,11 +90,8 @@ class Records:
     def _open(self, register: Register, identity: str, why: str) -> dict[str, Any]:
         kept = register.get(identity)
         if kept["status"] != OPEN:
-            raise Problem(409, "INVALID_TRANSITION", f"{register.what} {identity} is {kept['status']} and {why}")
+            raise HttpProblem(409, "INVALID_TRANSITION", f"{register.label} {identity} is {kept['status']} and {why}")
         return kept
-
-    def _open_capas(self) -> list[dict[str, Any]]:
-        return list(self.capas.listing(Page.model_construct(page=1, limit=100_000), status=OPEN)["data"])
 
     def _known(self, document: NcIn | CapaIn) -> None:
         """Make sure that the non-conformances that a document names exist."""
@@ -103,6 +101,21 @@ class Records:
                 self.ncs.get(identity)
 
 
+def with_nc_id(report: dict[str, Any]) -> dict[str, Any]:
+    """Return a non-conformance with the name that the integration guide gives its id."""
+    return {**report, "nc_id": report["id"]}
+
+
+def with_capa_id(capa: dict[str, Any]) -> dict[str, Any]:
+    """Return a CAPA with the name that the integration guide gives its id."""
+    return {**capa, "capa_id": capa["id"]}
+
+
+def without_status(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an audit event, which has no status that could change."""
+    return {name: value for name, value in event.items() if name != "status"}
+
+
 def without_content(file: dict[str, Any]) -> dict[str, Any]:
-    """Return what a listing says of a file."""
+    """Return a file as a listing shows it."""
     return {name: value for name, value in file.items() if name not in {"content", "status"}}

@@ -47,7 +47,7 @@ def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
             **USERS,
         }
-        setting = airflow.Setting(folder / "airflow", free_port(18180), laboratory.connections(lab), extra)
+        setting = airflow.AirflowSetting(folder / "airflow", free_port(18180), laboratory.connections(lab), extra)
         api = airflow.start(setting, components)
         words = json.loads((setting.home / "simple_auth_manager_passwords.json.generated").read_text())
         log_in(api, "ada", words["ada"])

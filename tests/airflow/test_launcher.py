@@ -84,7 +84,7 @@ def test_nothing_of_the_callers_own_airflow_leaks_in(tmp_path: Path, monkeypatch
     monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", "SequentialExecutor")
     monkeypatch.setenv("AIRFLOW_CONN_PV_LIMS", "http://production.example")
     monkeypatch.setenv("LIMS_API_KEY", "production-key")
-    variables = airflow.environment(airflow.Setting(tmp_path / "home", 8080, {}))
+    variables = airflow.environment(airflow.AirflowSetting(tmp_path / "home", 8080, {}))
     assert variables["AIRFLOW__CORE__EXECUTOR"] == "LocalExecutor"
     assert "production" not in str(variables)
     paths = [value for name, value in variables.items() if name.startswith("AIRFLOW") and str(tmp_path) in value]

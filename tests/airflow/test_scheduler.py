@@ -32,7 +32,7 @@ def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
         shutil.copytree(PROJECT / "dags", folder / "dags")
         shutil.copytree(PROJECT / "tests" / "airflow" / "dags", folder / "dags", dirs_exist_ok=True)
         extra = {"PV_SYNC_INTERVAL": "0", "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags")}
-        setting = airflow.Setting(folder / "airflow", free_port(18080), laboratory.connections(lab), extra)
+        setting = airflow.AirflowSetting(folder / "airflow", free_port(18080), laboratory.connections(lab), extra)
         api = airflow.start(setting, components)
         api.log_in()
         story = Story(lab, api, components)

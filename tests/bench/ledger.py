@@ -78,14 +78,14 @@ def measure(urls: Sequence[str], sizes: Sequence[int], *, scattered: bool, batch
         scattered: see :func:`keys`.
         batches: how many batches of 500 to measure.
     """
-    trials = [Trial(url, rows, batches, scattered=scattered) for url, rows in zip(urls, sizes, strict=True)]
+    trials = [ClaimTrial(url, rows, batches, scattered=scattered) for url, rows in zip(urls, sizes, strict=True)]
     for _ in range(batches):
         for trial in trials:
             trial.one_batch()
     return [trial.close() for trial in trials]
 
 
-class Trial:
+class ClaimTrial:
     """One filled ledger that is measured batch by batch."""
 
     def __init__(self, url: str, rows: int, batches: int, *, scattered: bool) -> None:

@@ -41,11 +41,11 @@ class _Connection(asyncio.Protocol):
         self._body.append(body)
 
     def on_message_complete(self) -> None:
-        said = orjson.loads(b"".join(self._body))
+        received = orjson.loads(b"".join(self._body))
         if self._path.endswith(b"/bulk"):
-            status, answer = b"200 OK", {"results": [{"status": 201, **_created(each)} for each in said["samples"]]}
+            status, answer = b"200 OK", {"results": [{"status": 201, **_created(each)} for each in received["samples"]]}
         else:
-            status, answer = b"201 Created", {"id": f"LIM-{next(_numbers):08}", "external_id": said["external_id"]}
+            status, answer = b"201 Created", {"id": f"LIM-{next(_numbers):08}", "external_id": received["external_id"]}
         body = orjson.dumps(answer)
         head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
         self._transport.write(head + body)
@@ -66,15 +66,13 @@ async def _serve() -> None:
 @contextlib.contextmanager
 def running() -> Iterator[str]:
     """Run the server and give its address."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.server"], cwd=PROJECT, stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
-    finally:
-        process.terminate()
-        process.wait()
+    command = [sys.executable, "-m", "tests.bench.server"]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        finally:
+            process.terminate()
 
 
 if __name__ == "__main__":

@@ -24,8 +24,8 @@ Send = Callable[[], Awaitable[str]]
 
 def sample() -> dict[str, str]:
     """Return a sample whose JSON has 280 bytes."""
-    said = {"external_id": "AST2025M000001", "project_id": "SR-2025-0001", "sample_type": "PV Module", "notes": ""}
-    return {**said, "notes": "x" * (SIZE - len(orjson.dumps(said)))}
+    sample = {"external_id": "AST2025M000001", "project_id": "SR-2025-0001", "sample_type": "PV Module", "notes": ""}
+    return {**sample, "notes": "x" * (SIZE - len(orjson.dumps(sample)))}
 
 
 @contextlib.asynccontextmanager

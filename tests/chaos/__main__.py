@@ -10,9 +10,8 @@ from pathlib import Path
 import sandbox
 from tests.chaos import office, scenarios
 from tests.chaos.ledgers import databases, new_ledger
-from tests.chaos.naive_storm import NAIVE, NaiveStorm
-from tests.chaos.naive_storm import Verdict as NaiveVerdict
-from tests.chaos.storm import Attack, Storm, Verdict
+from tests.chaos.naive_storm import NAIVE, NaiveStorm, NaiveVerdict
+from tests.chaos.storm import Storm, StormAttack, StormVerdict
 
 SEEDS = (1, 2, 3, 4, 5)
 OFFICE = sandbox.SeedPlan(requests=10, modules=12, protocols=12, weak="PVTP-018")
@@ -38,7 +37,7 @@ def main() -> int:
     asked = parser.parse_args()
     if asked.scenario is not None:
         names = asked.scenario or list(scenarios.SCENARIOS)
-        kept = [scenarios.said(name, each, asked.samples) for name in names for each in asked.database]
+        kept = [scenarios.kept(name, each, asked.samples) for name in names for each in asked.database]
         return 0 if all(kept) else 1
     if asked.seeds is not None:
         kept = [_naive(seed, each) for seed in asked.seeds or SEEDS for each in asked.database]
@@ -58,7 +57,7 @@ def _naive(seed: int, database: str) -> bool:
     with tempfile.TemporaryDirectory(prefix="pv-chaos-") as name:
         directory = Path(name)
         with sandbox.serve(directory / "lab", naive=NAIVE) as lab, new_ledger(database, directory) as ledger:
-            return _said(NaiveStorm(lab, ledger, directory, seed=seed).run())
+            return _kept(NaiveStorm(lab, ledger, directory, seed=seed).run())
 
 
 def _samples(storm: Storm, ledger: str) -> bool:
@@ -69,7 +68,7 @@ def _samples(storm: Storm, ledger: str) -> bool:
         directory = Path(name)
         plan = sandbox.SeedPlan(requests=storm.requests, modules=storm.modules, protocols=1)
         with sandbox.serve(directory / "lab", seed_plan=plan) as lab:
-            return _said(Attack(storm, lab, ledger or f"sqlite:///{directory / 'ledger.sqlite'}", directory).run())
+            return _kept(StormAttack(storm, lab, ledger or f"sqlite:///{directory / 'ledger.sqlite'}", directory).run())
 
 
 def _office(kills: int, seed: int, ledger: str) -> bool:
@@ -79,10 +78,10 @@ def _office(kills: int, seed: int, ledger: str) -> bool:
         directory = Path(name)
         with sandbox.serve(directory / "lab", seed_plan=OFFICE) as lab:
             url = ledger or f"sqlite:///{directory / 'ledger.sqlite'}"
-            return _said(office.Attack(lab, url, directory, kills=kills, seed=seed).run())
+            return _kept(office.OfficeAttack(lab, url, directory, kills=kills, seed=seed).run())
 
 
-def _said(verdict: Verdict | office.Verdict | NaiveVerdict) -> bool:
+def _kept(verdict: StormVerdict | office.OfficeVerdict | NaiveVerdict) -> bool:
     """Print a verdict and return whether the promise was kept."""
     print(*(f"  {line}" for line in verdict.lines()), sep="\n", flush=True)
     print("  the promise was kept" if verdict.holds else "  THE PROMISE WAS BROKEN", flush=True)

@@ -25,7 +25,7 @@ from pv_testing.quality.nonconformances import report_non_conformances
 
 
 async def find_and_raise_capas(framework: Any, qms: Any, _: Sequence[int]) -> list[Report]:
-    """Find failures that recur and raise their CAPAs, where the rules want nobody's approval."""
+    """Find failures that recur and raise their CAPAs, where the rules want no approval."""
     await find_findings(framework, qms, at=datetime.now(timezone.utc))
     return await raise_capas(qms)
 

@@ -151,9 +151,9 @@ class NaiveSiege(Siege):
 
 def contract(path: Path, *, bulk: int = 1, look_first: bool = False) -> Path:
     """Write the generic contract with short deadlines and a look-up by ``GET``, one record at a time."""
-    said = yaml.safe_load((PROJECT / "include/mappings/lims_custom.yaml").read_text(encoding="utf-8"))
-    said["limits"].update(LIMITS)
-    create = said["operations"]["create_sample"]
+    written = yaml.safe_load((PROJECT / "include/mappings/lims_custom.yaml").read_text(encoding="utf-8"))
+    written["limits"].update(LIMITS)
+    create = written["operations"]["create_sample"]
     if bulk == 1:
         del create["bulk"]
     else:
@@ -162,5 +162,5 @@ def contract(path: Path, *, bulk: int = 1, look_first: bool = False) -> Path:
         del create["find"][name]
     create["find"].update(path="/samples", query={"external_id": "external_id", "project_id": "project_id"})
     create["look_first"] = look_first
-    path.write_text(yaml.safe_dump(said, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path

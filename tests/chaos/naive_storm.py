@@ -26,7 +26,7 @@ TRIES = 4
 
 
 @dataclass(frozen=True)
-class Verdict:
+class NaiveVerdict:
     """What came of a storm.
 
     Attributes:
@@ -97,7 +97,7 @@ class NaiveStorm(NaiveSiege):
         self.random = random.Random(seed)
         self.landed: Counter[str] = Counter()
 
-    def run(self) -> Verdict:
+    def run(self) -> NaiveVerdict:
         """Deal the blows, leave in peace, let a person release what waits for a look-up; then count what arrived."""
         started = time.monotonic()
         self.lab.faults(sandbox.LIMS, *faults(self.seed))
@@ -117,7 +117,7 @@ class NaiveStorm(NaiveSiege):
         self.attempt()
         sent_again = self._writes() - writes
         seconds = time.monotonic() - started
-        return Verdict(self.seed, self.landed, struck, before, self.standing(), self.attempts, sent_again, seconds)
+        return NaiveVerdict(self.seed, self.landed, struck, before, self.standing(), self.attempts, sent_again, seconds)
 
     def _deal(self, blow: str) -> bool:
         """Deal one blow at a random moment, and say whether it hit; while a process is stopped, another works.

@@ -26,7 +26,7 @@ CENT = Decimal("0.01")
 
 
 @dataclass(frozen=True)
-class Verdict:
+class OfficeVerdict:
     """What the systems' own databases, their request logs and the ledger say in the end.
 
     Attributes:
@@ -69,11 +69,11 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether the promise was kept: everything once, nothing missing, money to the cent, nobody hammered."""
+        """Whether the promise was kept: everything once, nothing missing, money to the cent, no system hammered."""
         return not self.wrong and self.early_requests == 0 and self.sent_again == 0
 
 
-class Attack(Siege):
+class OfficeAttack(Siege):
     """Kills the office's work again and again, and loses answers meanwhile.
 
     Args:
@@ -100,7 +100,7 @@ class Attack(Siege):
         self._config.write_text(yaml.safe_dump(configuration(lab, contracts)), encoding="utf-8")
         write_rules(directory)
 
-    def run(self) -> Verdict:
+    def run(self) -> OfficeVerdict:
         """Kill, retry and at last leave in peace; then count what arrived."""
         started = time.monotonic()
         for customer in CUSTOMERS:
@@ -138,12 +138,12 @@ class Attack(Siege):
         requests = [request for each in SYSTEMS for request in self.lab.requests(each)]
         return sum(1 for r in requests if r["method"] in WRITING and not str(r["path"]).endswith(READING))
 
-    def _judge(self, lost: int, sent_again: int, seconds: float) -> Verdict:
+    def _judge(self, lost: int, sent_again: int, seconds: float) -> OfficeVerdict:
         tallies = self._tallies()
         wrong = [tally.complaint for tally in tallies if tally.complaint]
         with Ledger(self.ledger) as ledger:
             events = ledger.verify().count
-        return Verdict(
+        return OfficeVerdict(
             tallies=tallies,
             wrong=[*wrong, *wrong_capas(self.lab, tallies), *wrong_money(self.lab)],
             kills=self.killed,
@@ -157,12 +157,12 @@ class Attack(Siege):
 
 
 def write_rules(directory: Path) -> None:
-    """Write the shipped rules of the laboratory, but for the approval of CAPAs, for which nobody is there."""
+    """Write the shipped rules of the laboratory, without the approval of CAPAs, because there is no person to ask."""
     for policy in ("quality", "capa", "projects", "prices", "billing", "inventory"):
-        said = yaml.safe_load((PROJECT / "config" / f"{policy}.yaml").read_text(encoding="utf-8"))
+        policy_file = yaml.safe_load((PROJECT / "config" / f"{policy}.yaml").read_text(encoding="utf-8"))
         if policy == "capa":
-            said["approval"] = {**said.get("approval", {}), "required": False}
-        (directory / f"{policy}.yaml").write_text(yaml.safe_dump(said, allow_unicode=True), encoding="utf-8")
+            policy_file["approval"] = {**policy_file.get("approval", {}), "required": False}
+        (directory / f"{policy}.yaml").write_text(yaml.safe_dump(policy_file, allow_unicode=True), encoding="utf-8")
 
 
 def faults(seed: int) -> list[dict[str, Any]]:
@@ -201,8 +201,8 @@ def wrong_money(lab: sandbox.Lab) -> Iterator[str]:
         each = sum(Decimal(prices[protocol][0]["price"]) for protocol in testing["protocols"])
         subtotal = each * module["quantity"]
         total = subtotal + (subtotal * Decimal(tax.get("rate", "0")) / 100).quantize(CENT, ROUND_HALF_UP)
-        found = in_erp.get(request["sr_number"], {"total": "nothing", "status": "missing"})
-        there, wanted = f"{found['status']} with {found['total']}", f"POSTED with {total.quantize(CENT)}"
+        invoice = in_erp.get(request["sr_number"], {"total": "nothing", "status": "missing"})
+        there, wanted = f"{invoice['status']} with {invoice['total']}", f"POSTED with {total.quantize(CENT)}"
         if there != wanted:
             yield f"{request['sr_number']} should be {wanted}, but is {there}"
 

@@ -154,8 +154,8 @@ def run(scenario: Scenario, database: str, samples: int) -> tuple[Standing, Naiv
             return siege.standing(), siege, time.monotonic() - started
 
 
-def said(name: str, database: str, samples: int) -> bool:
-    """Run an attack, print what came of it and return whether the promise was kept."""
+def kept(name: str, database: str, samples: int) -> bool:
+    """Run an attack, print its result and return whether the promise was kept."""
     standing, siege, seconds = run(SCENARIOS[name], database, samples)
     verdict = "kept" if standing.holds else "BROKEN"
     print(f"{name} on {database}: {verdict}; {standing.line()}; attempts {siege.attempts}, {seconds:.0f} s", flush=True)

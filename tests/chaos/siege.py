@@ -76,7 +76,7 @@ class Siege(ABC):
         return process.returncode
 
     def _stuck(self, what: str) -> str:
-        """Return what is wrong and what the last attempts said."""
+        """Return the complaints and the last words of the last attempts."""
         logs = sorted(self.directory.glob("try-*.log"))[-2:]
         ends = "\n".join(f"{log.name}:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}" for log in logs)
         return f"{what}: {self.attempts} attempts, {self.killed} killed\n{ends}"

@@ -43,7 +43,7 @@ class Storm:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class StormVerdict:
     """What the LIMS's own database, its request log and the ledger say in the end."""
 
     expected: int
@@ -72,12 +72,12 @@ class Verdict:
 
     @property
     def holds(self) -> bool:
-        """Whether the promise was kept: each record once, none missing, nobody hammered, the trail whole."""
+        """Whether the promise was kept: each record once, none missing, no system hammered, the trail whole."""
         exact = self.expected == self.samples == self.distinct == self.confirmed
         return exact and self.early_requests == 0 and self.sent_again == 0
 
 
-class Attack(Siege):
+class StormAttack(Siege):
     """Runs one storm against a sandbox laboratory.
 
     Args:
@@ -93,7 +93,7 @@ class Attack(Siege):
         self.lab = lab
         self.ledger = ledger
 
-    def run(self) -> Verdict:
+    def run(self) -> StormVerdict:
         """Kill, retry and at last leave in peace; then count what arrived."""
         started = time.monotonic()
         self.lab.faults("lims", *FAULTS)
@@ -143,10 +143,10 @@ class Attack(Siege):
         routes = ("/api/v2/samples", "/api/v2/samples/bulk")
         return sum(1 for r in self.lab.requests("lims") if r["method"] == "POST" and r["path"] in routes)
 
-    def _judge(self, lost: int, sent_again: int, seconds: float) -> Verdict:
+    def _judge(self, lost: int, sent_again: int, seconds: float) -> StormVerdict:
         samples = self.lab.samples()
         with Ledger(self.ledger) as ledger:
-            return Verdict(
+            return StormVerdict(
                 expected=self.storm.requests * self.storm.modules,
                 samples=len(samples),
                 distinct=len({(sample["project_id"], sample["external_id"]) for sample in samples}),

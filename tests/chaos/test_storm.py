@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import sandbox
-from tests.chaos.storm import Attack, Storm
+from tests.chaos.storm import Storm, StormAttack
 
 
 @pytest.mark.parametrize("bulk", [1, 20])
@@ -28,4 +28,4 @@ def _run(storm, ledger, directory):
     plan = sandbox.SeedPlan(requests=storm.requests, modules=storm.modules, protocols=1)
     like_options = sandbox.Credentials(framework_password="--begins as an option does", lims_api_key="-so-does-this")
     with sandbox.serve(directory / "lab", seed_plan=plan, credentials=like_options) as lab:
-        return Attack(storm, lab, ledger, directory).run()
+        return StormAttack(storm, lab, ledger, directory).run()

@@ -64,6 +64,6 @@ class BrokenOperation(RestOperation):
     async def find(self, batch: Sequence[Prepared]) -> Any:
         """Look records up."""
         if BrokenProvider.where == "find":
-            found: Mapping[str, Any] = {}
-            return found["rows"]
+            nothing: Mapping[str, Any] = {}
+            return nothing["rows"]
         return await super().find(batch)

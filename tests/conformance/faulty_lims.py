@@ -65,10 +65,10 @@ class FaultyLims(ThreadingHTTPServer):
             return 429, {"error": {"message": "too many requests"}}
         if self.fault == "stores a row not":
             body = {name: rows[1:] for name, rows in body.items()}
-        status, said = self.answer(method, path, query, body)
+        status, answer = self.answer(method, path, query, body)
         if self.fault == "leaves a row out":
-            said["results"].pop(0)
-        return {"drops the connection": DROPPED, "answers 503": 503}.get(self.fault, status), said
+            answer["results"].pop(0)
+        return {"drops the connection": DROPPED, "answers 503": 503}.get(self.fault, status), answer
 
     def answer(self, method: str, path: list[str], query: Row, body: Any) -> tuple[int, Any]:
         """Return status and body of an answer."""
@@ -134,8 +134,8 @@ class FaultyLims(ThreadingHTTPServer):
 
     def move_one(self, update: Row) -> Row:
         """Return one answer of a bulk answer."""
-        status, said = self.of_sample("PUT", update["id"], ["status"], update)
-        return {**said, "id": update["id"], "status": status}
+        status, answer = self.of_sample("PUT", update["id"], ["status"], update)
+        return {**answer, "id": update["id"], "status": status}
 
     def add(self, rows: list[Row], prefix: str, body: Row) -> Row:
         """Keep a record."""
@@ -172,16 +172,16 @@ class FaultyLims(ThreadingHTTPServer):
     def page(self, rows: list[Row], query: Row) -> Row:
         """Return one page of a listing."""
         wanted = {name: query[name] for name in ("project_id", "external_id", "sample_id", "status") if name in query}
-        found = [row for row in rows if wanted.items() <= row.items()]
+        rows = [row for row in rows if wanted.items() <= row.items()]
         self.listings += 1
-        if self.fault == "page order wanders" and found:
-            turn = self.listings % len(found)
-            found = [*found[turn:], *found[:turn]]
+        if self.fault == "page order wanders" and rows:
+            turn = self.listings % len(rows)
+            rows = [*rows[turn:], *rows[:turn]]
         if self.fault == "listing without key":
-            found = [{name: value for name, value in row.items() if name != "external_id"} for row in found]
+            rows = [{name: value for name, value in row.items() if name != "external_id"} for row in rows]
         number, limit = int(query.get("page", 1)), int(query.get("limit", 20))
-        pages = -(-len(found) // limit)
-        return {"total": len(found), "pages": pages, "data": found[(number - 1) * limit : number * limit]}
+        pages = -(-len(rows) // limit)
+        return {"total": len(rows), "pages": pages, "data": rows[(number - 1) * limit : number * limit]}
 
     def move(self, sample: Row, status: str) -> tuple[int, Any]:
         """Give a sample its next status."""
@@ -208,13 +208,13 @@ class Handler(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
         with self.server.lock:
             if self.headers.get("X-API-Key") == KEY:
-                status, said = self.server.faulty(self.command, path, query, body)
+                status, answer = self.server.faulty(self.command, path, query, body)
             else:
-                status, said = 401, {"error": {"code": "UNAUTHORIZED", "message": "who are you?"}}
+                status, answer = 401, {"error": {"code": "UNAUTHORIZED", "message": "who are you?"}}
         if status == DROPPED:
             self.close_connection = True
             return
-        content = json.dumps(said).encode()
+        content = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pv_testing.__main__ import main
+from pv_testing.cli.main import main
 from pv_testing.contracts import load_contract
 from pv_testing.testing import replayed
 from tests.conformance import broken_provider, faulty_lims

@@ -10,7 +10,7 @@ import pytest
 import sandbox
 from pv_testing.config import SystemConfig, system_config
 from pv_testing.contracts import load_contract
-from pv_testing.testing import Finding, Verdict
+from pv_testing.testing import TrialFinding, TrialVerdict
 from pv_testing.testing.for_pytest import ContractTests
 from tests.integration import soap_lims
 
@@ -24,10 +24,12 @@ def lab() -> Iterator[sandbox.Lab]:
 class Ours(ContractTests):
     """A contract of ours, of which every kind must be tried."""
 
-    def test_every_kind_is_tried(self, findings: list[Finding], system: SystemConfig) -> None:
+    def test_every_kind_is_tried(self, findings: list[TrialFinding], system: SystemConfig) -> None:
         specs = [spec for spec in load_contract(system.contract).operations.values() if spec.kind]
         tried = {
-            finding.key.split(".")[1] for finding in findings if finding.verdict is Verdict.HOLDS and "." in finding.key
+            finding.key.split(".")[1]
+            for finding in findings
+            if finding.verdict is TrialVerdict.HOLDS and "." in finding.key
         }
         assert specs
         assert {spec.name for spec in specs} <= tried

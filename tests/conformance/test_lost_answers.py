@@ -10,16 +10,16 @@ import pytest
 
 import sandbox
 from pv_testing.config import system_config
-from pv_testing.testing import Finding, Verdict, try_system
+from pv_testing.testing import TrialFinding, TrialVerdict, try_system
 from tests.conformance import faulty_lims
 from tests.conformance.test_planted_faults import failed, tried
 
 
-def notes(findings: list[Finding]) -> dict[str, list[str]]:
+def notes(findings: list[TrialFinding]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for finding in findings:
-        if finding.verdict is Verdict.NOTED:
-            found.setdefault(finding.key, []).append(finding.said)
+        if finding.verdict is TrialVerdict.NOTED:
+            found.setdefault(finding.key, []).append(finding.message)
     return found
 
 
@@ -61,8 +61,8 @@ def test_where_every_answer_is_lost_the_broken_request_is_shown(tmp_path: Path) 
     assert shown.request.startswith("POST /api/samples/bulk ")
     assert shown.answer.startswith("none: the answer broke off")
     (listed,) = [finding for finding in findings if finding.key == "operations.get_samples.list"]
-    assert listed.verdict is Verdict.SKIPPED
-    assert "pages and order show with more than 2 records; the trial has 1" in listed.said
+    assert listed.verdict is TrialVerdict.SKIPPED
+    assert "pages and order show with more than 2 records; the trial has 1" in listed.message
 
 
 def test_an_answer_that_the_system_loses_by_itself_need_not_be_withheld(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_an_answer_that_the_system_loses_by_itself_need_not_be_withheld(tmp_path
         findings = tried(tmp_path, lims)
     assert failed(findings) == {}
     once = [each for each in findings if each.check == "once" and each.key.startswith("operations.create_sample")]
-    assert [finding.verdict for finding in once] == [Verdict.HOLDS]
+    assert [finding.verdict for finding in once] == [TrialVerdict.HOLDS]
 
 
 def test_an_answer_that_is_not_what_the_contract_says_is_no_lost_one(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_an_answer_that_is_not_what_the_contract_says_is_no_lost_one(tmp_path: P
 
     with faulty_lims.serve() as lims:
         found = failed(tried(tmp_path, lims, change))
-    assert "[NO_ID]" in found["operations.create_sample"].said
+    assert "[NO_ID]" in found["operations.create_sample"].message
     assert found["operations.create_sample"].evidence[0].request.startswith("POST /api/samples ")
 
 
@@ -96,12 +96,12 @@ def test_a_horizon_is_not_measured_by_what_is_never_found(tmp_path: Path, fault:
             lims.add(rows, prefix, {"project_id": "P", "external_id": "another"})
         findings = tried(tmp_path, lims)
     said = "can't be measured: a record of create_sample was never found within 1 s"
-    assert horizon(findings) == (Verdict.SKIPPED, said)
+    assert horizon(findings) == (TrialVerdict.SKIPPED, said)
 
 
-def horizon(findings: list[Finding]) -> tuple[Verdict, str]:
+def horizon(findings: list[TrialFinding]) -> tuple[TrialVerdict, str]:
     (finding,) = [finding for finding in findings if finding.check == "horizon"]
-    return finding.verdict, finding.said
+    return finding.verdict, finding.message
 
 
 def test_what_is_read_by_its_id_says_nothing_of_the_horizon(tmp_path: Path) -> None:
@@ -116,7 +116,7 @@ def test_what_is_read_by_its_id_says_nothing_of_the_horizon(tmp_path: Path) -> N
         findings = tried(tmp_path, lims, change)
     assert failed(findings) == {}
     said = "can't be measured: records were only read by their ids, and none was searched by its key"
-    assert horizon(findings) == (Verdict.SKIPPED, said)
+    assert horizon(findings) == (TrialVerdict.SKIPPED, said)
 
 
 def test_a_lost_answer_to_a_service_request_is_no_end() -> None:

@@ -9,28 +9,28 @@ from typing import Any
 import pytest
 
 from pv_testing.config import system_config
-from pv_testing.testing import Finding, Verdict, try_system
+from pv_testing.testing import TrialFinding, TrialVerdict, try_system
 from tests.conformance import faulty_lims
 from tests.conformance.faulty_lims import FaultyLims
 
 
 def tried(
     folder: Path, lims: FaultyLims, change: Callable[[Any], object] = lambda _: None, **limits: float
-) -> list[Finding]:
+) -> list[TrialFinding]:
     path = faulty_lims.contract(folder, change, **limits)
     config = system_config("lims", lims.url, contract=str(path), api_key=faulty_lims.KEY)
     return try_system(config, patience=1.0)
 
 
-def failed(findings: list[Finding]) -> dict[str, Finding]:
-    return {finding.key: finding for finding in findings if finding.verdict is Verdict.FAILS}
+def failed(findings: list[TrialFinding]) -> dict[str, TrialFinding]:
+    return {finding.key: finding for finding in findings if finding.verdict is TrialVerdict.FAILS}
 
 
 def test_a_sound_system_holds(tmp_path: Path) -> None:
     with faulty_lims.serve() as lims:
         findings = tried(tmp_path, lims)
     assert failed(findings) == {}
-    held = {finding.check for finding in findings if finding.verdict is Verdict.HOLDS}
+    held = {finding.check for finding in findings if finding.verdict is TrialVerdict.HOLDS}
     assert held == {
         "identity", "create", "find", "horizon", "absent", "bulk", "list", "update", "states", "words", "once",
         "refused",
@@ -52,7 +52,7 @@ def test_a_sound_system_holds(tmp_path: Path) -> None:
 def test_a_fault_of_the_system_is_found(tmp_path: Path, fault: str, key: str, said: str) -> None:
     with faulty_lims.serve(fault) as lims:
         found = failed(tried(tmp_path, lims))
-    assert said in found[key].said
+    assert said in found[key].message
     assert found[key].evidence
     assert faulty_lims.KEY not in str(found[key])
 
@@ -92,7 +92,7 @@ def by_listing_results(operations: Any) -> None:
 def test_a_fault_of_the_contract_is_found(tmp_path: Path, plant: Callable[[Any], None], key: str, said: str) -> None:
     with faulty_lims.serve() as lims:
         found = failed(tried(tmp_path, lims, lambda content: plant(content["operations"])))
-    assert said in found[key].said
+    assert said in found[key].message
 
 
 def test_a_wrong_word_of_a_status_is_found(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_wrong_word_of_a_status_is_found(tmp_path: Path) -> None:
         found = failed(tried(tmp_path, lims, change))
     assert list(found) == ["vocabularies.sample_status.TESTING_COMPLETE"]
     (finding,) = found.values()
-    assert "there is no status Completed" in finding.said
+    assert "there is no status Completed" in finding.message
     assert "PUT /api/samples/" in finding.evidence[0].request
     assert finding.evidence[0].answer.startswith("422 ")
 
@@ -120,10 +120,10 @@ def test_a_wrong_word_in_a_record_is_found(tmp_path: Path) -> None:
 def test_a_horizon_shorter_than_what_a_look_up_needs_is_found(tmp_path: Path) -> None:
     with faulty_lims.serve(lag=0.6) as lims:
         found = failed(tried(tmp_path, lims, horizon=0.1))
-    assert "0.1 s is too short: a record of " in found["limits.horizon"].said
-    measured = float(found["limits.horizon"].said.split(" took ")[1].split()[0])
+    assert "0.1 s is too short: a record of " in found["limits.horizon"].message
+    measured = float(found["limits.horizon"].message.split(" took ")[1].split()[0])
     assert 0.6 <= measured < 5.0
-    assert "was withheld, and the record is there " in found["operations.create_sample.find"].said
+    assert "was withheld, and the record is there " in found["operations.create_sample.find"].message
 
 
 def test_a_horizon_that_is_long_enough_holds(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_look_up_that_compares_nothing_that_changes_is_found(tmp_path: Path) -
     with faulty_lims.serve() as lims:
         found = failed(tried(tmp_path, lims, change))
     assert list(found) == ["operations.create_sample.find.in_effect"]
-    assert "before it is sent" in found["operations.create_sample.find.in_effect"].said
+    assert "before it is sent" in found["operations.create_sample.find.in_effect"].message
 
 
 def test_states_that_all_seem_to_be_in_effect_are_found(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ def test_a_stranger_writes_nothing(tmp_path: Path) -> None:
         path = faulty_lims.contract(tmp_path)
         config = system_config("lims", lims.url, contract=str(path), api_key="another-key-of-tests")
         (finding,) = try_system(config, patience=1.0)
-        assert (finding.check, finding.verdict) == ("identity", Verdict.FAILS)
+        assert (finding.check, finding.verdict) == ("identity", TrialVerdict.FAILS)
         assert lims.born == {}
 
 
@@ -180,7 +180,7 @@ def test_a_bulk_request_that_is_refused_is_found_and_the_rest_is_tried(tmp_path:
         findings = tried(tmp_path, lims, change)
     assert list(failed(findings)) == ["operations.upload_results.bulk"]
     once = [finding for finding in findings if finding.check == "once" and "upload_results" in finding.key]
-    assert [finding.verdict for finding in once] == [Verdict.HOLDS]
+    assert [finding.verdict for finding in once] == [TrialVerdict.HOLDS]
 
 
 def test_a_contract_without_look_up_is_tried_as_far_as_it_goes(tmp_path: Path) -> None:
@@ -194,5 +194,5 @@ def test_a_contract_without_look_up_is_tried_as_far_as_it_goes(tmp_path: Path) -
     with faulty_lims.serve() as lims:
         findings = tried(tmp_path, lims, change)
     assert failed(findings) == {}
-    skipped = {finding.key for finding in findings if finding.verdict is Verdict.SKIPPED}
+    skipped = {finding.key for finding in findings if finding.verdict is TrialVerdict.SKIPPED}
     assert {"operations.create_sample.find", "operations.update_sample_status", "limits.horizon"} <= skipped

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pv_testing.testing import Finding, Verdict
+from pv_testing.testing import TrialFinding, TrialVerdict
 from pv_testing.testing.unknown import absent
 from tests.conformance import faulty_lims
 from tests.conformance.test_planted_faults import failed, tried
@@ -26,7 +26,7 @@ def with_a_rule(content: Any) -> None:
     content["operations"]["update_sample_status"].pop("reply")
 
 
-def of_refusals(findings: list[Finding]) -> dict[str, Finding]:
+def of_refusals(findings: list[TrialFinding]) -> dict[str, TrialFinding]:
     return {finding.key: finding for finding in findings if finding.check == "refused"}
 
 
@@ -35,7 +35,9 @@ def test_a_refusal_that_is_taken_for_a_success_is_found(tmp_path: Path) -> None:
         found = failed(tried(tmp_path, lims, unpromised))
     assert list(found) == ["errors.rules"]
     finding = found["errors.rules"]
-    assert finding.said.startswith("update_sample_status: the system's answer to an id that isn't there is taken as ")
+    assert finding.message.startswith(
+        "update_sample_status: the system's answer to an id that isn't there is taken as "
+    )
     (shown,) = finding.evidence
     assert shown.request.startswith("PUT /api/samples/LIM-99")
     assert "E-NOTFOUND" in shown.answer
@@ -46,18 +48,18 @@ def test_a_refusal_without_the_id_that_is_promised_is_noted(tmp_path: Path) -> N
     with faulty_lims.serve("refuses under a success") as lims:
         findings = tried(tmp_path, lims)
     assert failed(findings) == {}
-    noted = [finding for finding in findings if finding.verdict is Verdict.NOTED]
+    noted = [finding for finding in findings if finding.verdict is TrialVerdict.NOTED]
     assert {(finding.check, finding.key) for finding in noted} == {("refused", "errors.rules")}
-    assert {finding.said.partition(":")[0] for finding in noted} >= {"create_sample", "update_sample_status"}
+    assert {finding.message.partition(":")[0] for finding in noted} >= {"create_sample", "update_sample_status"}
 
 
 def test_a_refusal_that_the_contract_knows_holds(tmp_path: Path) -> None:
     with faulty_lims.serve("refuses under a success") as lims:
         findings = tried(tmp_path, lims, with_a_rule)
     assert {key: finding.verdict for key, finding in of_refusals(findings).items()} == {
-        SAMPLE: Verdict.HOLDS,
-        "operations.upload_results": Verdict.HOLDS,
-        STATUS: Verdict.HOLDS,
+        SAMPLE: TrialVerdict.HOLDS,
+        "operations.upload_results": TrialVerdict.HOLDS,
+        STATUS: TrialVerdict.HOLDS,
     }
 
 
@@ -65,8 +67,8 @@ def test_a_system_that_creates_what_is_not_there_is_found(tmp_path: Path) -> Non
     with faulty_lims.serve("creates what is not there") as lims:
         findings = tried(tmp_path, lims, unpromised)
     finding = of_refusals(findings)[STATUS]
-    assert finding.verdict is Verdict.FAILS
-    assert "creates what isn't there instead of refusing it" in finding.said
+    assert finding.verdict is TrialVerdict.FAILS
+    assert "creates what isn't there instead of refusing it" in finding.message
     assert len(finding.evidence) == 2
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from pv_testing.cli.trying import read_given
 from pv_testing.config import system_config
 from pv_testing.core.errors import ConfigError
-from pv_testing.testing import Finding, Verdict, try_system
-from pv_testing.testing.command import read_given
+from pv_testing.testing import TrialFinding, TrialVerdict, try_system
 from tests.conformance import faulty_lims
 from tests.conformance.strict_lims import OwnWords, StrictLims
 
@@ -19,14 +19,14 @@ OWN_WORDS = "tests.conformance.strict_lims:OwnWords"
 ALLOWED: Mapping[str, Any] = {"sample": {"changed": {"module": {"model": "T410"}}}}
 
 
-def tried(folder: Path, lims: faulty_lims.FaultyLims, given: Mapping[str, Any], **other: str) -> list[Finding]:
+def tried(folder: Path, lims: faulty_lims.FaultyLims, given: Mapping[str, Any], **other: str) -> list[TrialFinding]:
     path = faulty_lims.contract(folder)
     config = system_config("lims", lims.url, contract=str(path), api_key=faulty_lims.KEY, **other)
     return try_system(config, given=given, patience=1.0)
 
 
-def failed(findings: list[Finding]) -> dict[str, str]:
-    return {finding.key: finding.said for finding in findings if finding.verdict is Verdict.FAILS}
+def failed(findings: list[TrialFinding]) -> dict[str, str]:
+    return {finding.key: finding.message for finding in findings if finding.verdict is TrialVerdict.FAILS}
 
 
 def test_a_site_says_what_may_change_of_a_record(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_a_site_says_what_may_change_of_a_record(tmp_path: Path) -> None:
     assert failed(findings) == {}
     assert (first["metadata"], first["customer"]) == ({"model": "T410"}, "Trial customer")
     assert ("update", "operations.create_sample.update") in {
-        (each.check, each.key) for each in findings if each.verdict is Verdict.HOLDS
+        (each.check, each.key) for each in findings if each.verdict is TrialVerdict.HOLDS
     }
 
 
@@ -67,7 +67,7 @@ def test_a_listing_of_the_provider_is_tried_as_the_provider_gives_it(
         findings = tried(tmp_path, lims, ALLOWED, provider_class=OWN_WORDS)
     by_key = {each.key: each for each in findings if each.check == "list"}
     samples, results = by_key["operations.get_samples.list"], by_key["operations.get_results.list"]
-    assert samples.verdict is (Verdict.FAILS if said else Verdict.HOLDS)
-    assert said in samples.said
-    assert results.verdict is Verdict.SKIPPED
-    assert "without the record's key" in results.said
+    assert samples.verdict is (TrialVerdict.FAILS if said else TrialVerdict.HOLDS)
+    assert said in samples.message
+    assert results.verdict is TrialVerdict.SKIPPED
+    assert "without the record's key" in results.message

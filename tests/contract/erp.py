@@ -30,7 +30,7 @@ _numbers = itertools.count(int(time.time()) % 1_000_000 * 100)
 
 
 @dataclass
-class Site:
+class ErpSite:
     """A running ERP.
 
     Attributes:
@@ -79,7 +79,7 @@ class Site:
                 yield erp
 
     def invoice(self, customer_id: str, *prices: str, **other: Any) -> dict[str, Any]:
-        """Return an invoice with a reference that nobody has used before, three modules a line."""
+        """Return an invoice with a reference that no test has used before, three modules a line."""
         lines = [
             {"protocol_id": protocol, "description": f"{protocol}: a test", "quantity": 3, "unit_price": price}
             for protocol, price in zip(self.protocols, prices or ("350.00",), strict=False)
@@ -96,14 +96,14 @@ class Site:
         }
 
     def way(self, *movements: str, sr_number: str = "", day: Any = TODAY) -> list[dict[str, Any]]:
-        """Return movements of a module that nobody has seen before."""
+        """Return movements of a module that no test has used before."""
         number = sr_number or f"SR-CT-{next(_numbers)}"
         given = {"sr_number": number, "serial_number": f"SN-{number}", "date": day}
         product = {"product": self.product} if self.product else {}
         return [{**given, "movement": movement, **product} for movement in movements]
 
     def draw(self, quantity: str = "0.05") -> dict[str, Any]:
-        """Return what an execution that nobody has used before has used up."""
+        """Return a draw of an execution that no test has used before."""
         item, unit = self.consumable
         return {"execution_id": str(next(_numbers)), "item": item, "quantity": quantity, "unit": unit, "date": TODAY}
 
@@ -140,14 +140,18 @@ class ERPContract:
         report = erp.create_invoices([wanted])
         assert report.counts()["created"] == 1, report.table()
         assert erp.create_invoices([wanted]).counts()["unchanged"] == 1
-        found = erp.find_invoice(wanted["reference"])
-        assert found["invoice_id"] == report.external_ids()[wanted["reference"]]
-        assert (found["status"], found["subtotal"], found["total"]) == ("DRAFT", "4050.00", self.gross(site, "4050.00"))
-        assert erp.get_invoice_status(found["invoice_id"]) == "DRAFT"
+        existing = erp.find_invoice(wanted["reference"])
+        assert existing["invoice_id"] == report.external_ids()[wanted["reference"]]
+        assert (existing["status"], existing["subtotal"], existing["total"]) == (
+            "DRAFT",
+            "4050.00",
+            self.gross(site, "4050.00"),
+        )
+        assert erp.get_invoice_status(existing["invoice_id"]) == "DRAFT"
         assert erp.find_invoice("no such reference") is None
 
     @staticmethod
-    def gross(site: Site, net: str) -> str:
+    def gross(site: ErpSite, net: str) -> str:
         """Return an amount with tax; the nets of these tests come to whole cents of tax."""
         return str((Decimal(net) * (1 + Decimal(site.tax_rate) / 100)).quantize(Decimal("0.01")))
 
@@ -231,15 +235,13 @@ class ERPContract:
     @staticmethod
     def moves(erp: ERPClient, of: Mapping[str, Any]) -> list[str]:
         """Return the movements of a module that the ERP shows, each by its business key."""
-        found = [
-            each
-            for movement in ("RECEIVED", "STORED", "RETURNED", "SCRAPPED")
-            for each in erp.list(
-                "get_stock_movements", external_id=f"{of['sr_number']}/{of['serial_number']}/{movement}"
-            )
-        ]
-        assert all(each["serial_number"] == of["serial_number"] for each in found)
-        return [each["movement"] for each in found]
+        movements = []
+        for movement in ("RECEIVED", "STORED", "RETURNED", "SCRAPPED"):
+            key = f"{of['sr_number']}/{of['serial_number']}/{movement}"
+            for row in erp.list("get_stock_movements", external_id=key):
+                assert row["serial_number"] == of["serial_number"]
+                movements.append(row["movement"])
+        return movements
 
     def test_what_a_test_uses_up_is_drawn_once(self, site, erp):
         wanted = site.draw()
@@ -255,8 +257,8 @@ class ERPContract:
         assert not report.not_in_effect(), report.table()
         with site.client() as erp:
             for each in wanted:
-                (found,) = erp.list("get_invoices", reference=each["reference"])
-                assert str(found["invoice_id"]) == report.external_ids()[each["reference"]]
+                (existing,) = erp.list("get_invoices", reference=each["reference"])
+                assert str(existing["invoice_id"]) == report.external_ids()[each["reference"]]
 
     @pytest.mark.parametrize("kind", LOST)
     def test_a_lost_or_garbled_answer_neither_doubles_nor_loses_a_movement(self, site, kind):

@@ -27,7 +27,7 @@ _numbers = itertools.count(int(time.time()) % 1_000_000 * 100)
 
 
 @dataclass
-class Site:
+class LimsSite:
     """A running LIMS.
 
     Attributes:
@@ -65,7 +65,7 @@ class Site:
 
 
 def samples(number: int) -> list[dict[str, Any]]:
-    """Return samples of a service request that nobody has used before."""
+    """Return samples of a service request that no test has used before."""
     request = f"SR-CT-{next(_numbers)}"
     return [
         {
@@ -80,7 +80,7 @@ def samples(number: int) -> list[dict[str, Any]]:
 
 
 def results(sample_id: str, pmax: float = 398.5) -> dict[str, Any]:
-    """Return a result set with an execution id that nobody has used before."""
+    """Return a result set with an execution id that no test has used before."""
     return {
         "sample_id": sample_id,
         "execution_id": str(next(_numbers)),
@@ -120,9 +120,9 @@ class LIMSContract:
         assert len(set(report.external_ids().values())) == 3
         assert lims.create_samples(wanted).counts()["unchanged"] == 3
         for sample in wanted:
-            found = lims.find_sample(sample["external_id"], sample["project_id"])
-            assert found is not None
-            assert found["id"] == report.external_ids()[f"{sample['project_id']}/{sample['external_id']}"]
+            existing = lims.find_sample(sample["external_id"], sample["project_id"])
+            assert existing is not None
+            assert existing["id"] == report.external_ids()[f"{sample['project_id']}/{sample['external_id']}"]
         assert lims.find_sample("no such module", wanted[0]["project_id"]) is None
 
     def test_samples_are_listed_by_status_in_the_words_of_the_contract(self, lims):

@@ -27,7 +27,7 @@ BERLIN = timezone(timedelta(hours=1))
 
 
 @dataclass
-class Site:
+class QmsSite:
     """A running QMS.
 
     Attributes:
@@ -63,7 +63,7 @@ class Site:
 
 
 def report(**changes: Any) -> dict[str, Any]:
-    """Return a non-conformance of an execution that nobody has used before."""
+    """Return a non-conformance of an execution that no test has used before."""
     return {
         "execution_id": str(next(_numbers)),
         "title": "Module Failed STC Power Measurement",
@@ -80,7 +80,7 @@ def report(**changes: Any) -> dict[str, Any]:
 
 
 def capa(**changes: Any) -> dict[str, Any]:
-    """Return a CAPA that nobody has raised before."""
+    """Return a CAPA that no test has raised before."""
     action = {"description": "Look for it", "responsible": "Quality", "target_date": "2025-12-31"}
     return {
         "capa_key": f"protocol/PVTP-018/{next(_numbers)}",
@@ -95,7 +95,7 @@ def capa(**changes: Any) -> dict[str, Any]:
 
 
 def event(**changes: Any) -> dict[str, Any]:
-    """Return an audit event that nobody has logged before."""
+    """Return an audit event that no test has logged before."""
     return {
         "timestamp": "2025-11-13T15:30:00Z",
         "user": "o.perez",
@@ -140,10 +140,10 @@ class QMSContract:
         wanted = report()
         first, again = qms.create_nc_report(**wanted), qms.create_nc_report(**wanted)
         assert first["nc_id"] == again["nc_id"] == first["id"] == first["nc_report_id"]
-        found = qms.find_nc_report(wanted["execution_id"])
-        assert found is not None
-        assert found["id"] == first["nc_id"]
-        assert found["title"] == wanted["title"]
+        existing = qms.find_nc_report(wanted["execution_id"])
+        assert existing is not None
+        assert existing["id"] == first["nc_id"]
+        assert existing["title"] == wanted["title"]
         assert qms.find_nc_report("no such execution") is None
 
     def test_a_changed_report_is_changed_in_place(self, qms):
@@ -188,9 +188,9 @@ class QMSContract:
         wanted = capa(related_ncs=[nc_id], approved_by="q.manager")
         first, again = qms.create_capa(**wanted), qms.create_capa(**wanted)
         assert first["capa_id"] == again["capa_id"]
-        found = qms.find_capa(wanted["capa_key"])
-        assert found is not None
-        assert found["id"] == first["capa_id"]
+        existing = qms.find_capa(wanted["capa_key"])
+        assert existing is not None
+        assert existing["id"] == first["capa_id"]
 
     def test_a_file_is_attached_once_and_another_content_is_another_file(self, qms):
         capa_id = qms.create_capa(**capa())["capa_id"]

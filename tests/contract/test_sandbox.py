@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import sandbox
-from tests.contract.lims import LIMSContract, Site, samples
+from tests.contract.lims import LIMSContract, LimsSite, samples
 
 
 @pytest.fixture(scope="module")
@@ -30,7 +30,7 @@ def site(request, lab):
             {"client_secret": "wrong"},
         ),
     }[request.param]
-    return Site(
+    return LimsSite(
         base_url=lab.lims_url,
         settings=settings,
         wrong=wrong,

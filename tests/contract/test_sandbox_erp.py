@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import sandbox
-from tests.contract.erp import ERPContract, Site
+from tests.contract.erp import ERPContract, ErpSite
 
 CUSTOMER = "Solar Corporation"
 
@@ -14,7 +14,7 @@ CUSTOMER = "Solar Corporation"
 def site():
     with sandbox.serve() as lab:
         lab.control("erp", "POST", "customers", {"name": CUSTOMER})
-        yield Site(
+        yield ErpSite(
             base_url=lab.url("erp"),
             settings={"client_id": lab.credentials.erp_client_id, "client_secret": lab.credentials.erp_client_secret},
             wrong={"client_secret": "wrong"},

@@ -8,7 +8,7 @@ import sandbox
 from pv_testing.config import system_config
 from pv_testing.core.errors import PermissionDenied
 from pv_testing.integrations import QMSClient
-from tests.contract.qms import QMSContract, Site, capa, event, report
+from tests.contract.qms import QMSContract, QmsSite, capa, event, report
 
 SCOPES = ["read:nc", "write:nc", "read:capa", "write:capa", "write:audit", "read:audit"]
 
@@ -38,7 +38,7 @@ def site(request, lab):
         "oauth2": (oauth(lab, *SCOPES), {"client_secret": "wrong"}),
     }[request.param]
     own = {"username": None, "password": None, **lacking} if request.param == "basic" else lacking
-    return Site(
+    return QmsSite(
         base_url=lab.url("qms"),
         settings=settings,
         wrong=wrong,

@@ -18,8 +18,8 @@ def blocks(page: Path, language: str) -> list[str]:
     """Return the code blocks of one language, each with as many empty lines before it as the page has lines."""
     whole = text(page)
     return [
-        "\n" * whole[: found.start(1)].count("\n") + found[1]
-        for found in re.finditer(rf"^```{language}\n(.*?)^```$", whole, re.DOTALL | re.MULTILINE)
+        "\n" * whole[: match.start(1)].count("\n") + match[1]
+        for match in re.finditer(rf"^```{language}\n(.*?)^```$", whole, re.DOTALL | re.MULTILINE)
     ]
 
 

@@ -82,8 +82,8 @@ class Sunlab(ThreadingHTTPServer):
 
     def search(self, text: str) -> list[dict[str, Any]]:
         """Give the samples that a query in the product's own language asks for."""
-        found = QUERY.fullmatch(text)
-        wanted = [value.replace("''", "'") for value in found.groups()] if found else None
+        match = QUERY.fullmatch(text)
+        wanted = [value.replace("''", "'") for value in match.groups()] if match else None
         return [row for row in self.samples if [row["SampleNo"], row["Client"]] == wanted]
 
     def move(self, sample: dict[str, Any], state: str) -> tuple[int, Any]:
@@ -109,12 +109,12 @@ class Handler(BaseHTTPRequestHandler):
         self.server.seen.append(f"{self.command} {parts.path}")
         known = self.headers.get("X-SunLab-Key") == KEY
         if path == ["session"]:
-            status, said = 200, {"user": {"name": "integration" if known else "guest", "anonymous": not known}}
+            status, answer = 200, {"user": {"name": "integration" if known else "guest", "anonymous": not known}}
         elif known:
-            status, said = self.server.answer(self.command, path, query, body)
+            status, answer = self.server.answer(self.command, path, query, body)
         else:
-            status, said = 200, {"rows": [], "total": 0}
-        content = json.dumps(said).encode()
+            status, answer = 200, {"rows": [], "total": 0}
+        content = json.dumps(answer).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from hooks.provider_info import get_provider_info
-from pv_testing.__main__ import _parser
+from pv_testing.cli.arguments import parser as command_line
 from pv_testing.cli.schemas import POLICIES
 from pv_testing.config.policy import Policy
 from pv_testing.config.sections import AUTH_TYPES, IntegrationsFile
@@ -169,7 +169,7 @@ def test_every_environment_variable_is_described() -> None:
 
 
 def test_every_command_and_option_is_described() -> None:
-    (commands,) = (each for each in _parser()._actions if isinstance(each, argparse._SubParsersAction))
+    (commands,) = (each for each in command_line()._actions if isinstance(each, argparse._SubParsersAction))
     assert [name for name in commands.choices if f"pv_testing {name}" not in ALL and f"`{name}`" not in ALL] == []
     options = {name for parser in commands.choices.values() for name in parser._option_string_actions}
     assert [name for name in options - {"-h", "--help"} if not re.search(rf"(?<!\S|-)`?{name}\b", ALL)] == []
@@ -244,6 +244,6 @@ PRINTED = [
 def test_a_printed_command_is_one_that_the_command_line_takes(page, command):
     arguments = shlex.split(command.split("|")[0])
     try:
-        _parser().parse_args(arguments)
+        command_line().parse_args(arguments)
     except SystemExit:
         pytest.fail(f"{page.name} prints a command that the command line refuses: {command}")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import sandbox
-from pv_testing.__main__ import main
+from pv_testing.cli.main import main
 from pv_testing.config import load_config, system_config
 from pv_testing.contracts import load_contract
 from pv_testing.core.sync import run

@@ -9,11 +9,11 @@ import pytest
 import yaml
 
 import sandbox
-from pv_testing.__main__ import main
+from pv_testing.cli.main import main
+from pv_testing.cli.trying import read_given
 from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
-from pv_testing.testing import CHECKS, Verdict, try_system
-from pv_testing.testing.command import read_given
+from pv_testing.testing import CHECKS, TrialVerdict, try_system
 from pv_testing.testing.examples import EXAMPLES
 from tests.conformance import faulty_lims
 from tests.docs.pages import PROJECT, blocks, text
@@ -56,7 +56,7 @@ def test_the_output_of_a_trial_is_that_of_the_page(configured, capsys: pytest.Ca
 def test_a_failure_looks_as_on_the_page(tmp_path: Path) -> None:
     with faulty_lims.serve("listing without key") as lims:
         config = system_config("lims", lims.url, contract=str(faulty_lims.contract(tmp_path)), api_key=faulty_lims.KEY)
-        (finding, *_) = [each for each in try_system(config, patience=0.5) if each.verdict is Verdict.FAILS]
+        (finding, *_) = [each for each in try_system(config, patience=0.5) if each.verdict is TrialVerdict.FAILS]
     head, request, answer = printed("FAILED")
     said = str(finding).splitlines()
     assert said[0] == head

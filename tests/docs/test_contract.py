@@ -28,7 +28,7 @@ from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.samples.records import sample_records
 from pv_testing.samples.result_sets import result_record
-from pv_testing.testing import Verdict, try_system
+from pv_testing.testing import TrialVerdict, try_system
 from sandbox.proxy import serve_proxy
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks, prose
@@ -196,8 +196,8 @@ def test_a_value_in_a_query_can_say_no_more_than_itself(lims: LIMSClient) -> Non
 def test_what_the_page_says_holds_when_it_is_tried(contract: Path, server: sunlab.Sunlab) -> None:
     config = system_config("lims", server.url, contract=str(contract), api_key=sunlab.KEY)
     findings = try_system(config, patience=5.0)
-    assert [str(finding) for finding in findings if finding.verdict is Verdict.FAILS] == []
-    held = {finding.check for finding in findings if finding.verdict is Verdict.HOLDS}
+    assert [str(finding) for finding in findings if finding.verdict is TrialVerdict.FAILS] == []
+    held = {finding.check for finding in findings if finding.verdict is TrialVerdict.HOLDS}
     assert held >= {"create", "find", "absent", "list", "update", "states", "words", "once", "horizon"}
 
 

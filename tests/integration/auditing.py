@@ -24,11 +24,11 @@ MAPPINGS = Path(__file__).resolve().parents[2] / "include" / "mappings"
 
 def contract(directory: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> str:
     """Write a copy of a contract with short deadlines and changed operations; return its path."""
-    said = yaml.safe_load((MAPPINGS / f"{name}.yaml").read_text(encoding="utf-8"))
-    said["limits"].update(attempt_timeout=1, total_timeout=1.5, horizon=0.2)
-    change(said["operations"])
+    document = yaml.safe_load((MAPPINGS / f"{name}.yaml").read_text(encoding="utf-8"))
+    document["limits"].update(attempt_timeout=1, total_timeout=1.5, horizon=0.2)
+    change(document["operations"])
     path = directory / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(said, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return str(path)
 
 
@@ -86,8 +86,8 @@ class Auditing:
     def events(self, source: str = "ledger") -> list[dict[str, Any]]:
         """Return what the QMS's own database has, in its own order."""
         rows = self.lab.rows("qms", "SELECT * FROM audit_events ORDER BY number")
-        found = [{**row, **json.loads(row["body"])} for row in rows]
-        return [event for event in found if event["source"].startswith(source)]
+        events = [{**row, **json.loads(row["body"])} for row in rows]
+        return [event for event in events if event["source"].startswith(source)]
 
     def writes(self) -> int:
         """Return how many requests wrote events."""

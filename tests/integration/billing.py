@@ -40,14 +40,14 @@ def policy(
     prices: Mapping[str, str] = PRICES,
     customers: Mapping[str, Any] | None = None,
     currency: str = "EUR",
-    **said: Any,
+    **changed: Any,
 ) -> BillingPolicy:
-    """Return rules with 19 % tax; the customer is looked up by name unless said."""
+    """Return rules with 19 % tax; the customer is looked up by name unless ``customers`` says more."""
     some = prices or {"PVTP-999": "1.00"}  # a list without a price is refused
     listed = {protocol: [{"price": price}] for protocol, price in some.items()}
     usual = {"seller": SELLER, "tax": {"category": "S", "rate": "19"}, "customers": {CUSTOMER: BUYER}}
     own = {"customers": customers} if customers is not None else {}
-    return BillingPolicy.of({**usual, **own, **said}, PriceList.of({"currency": currency, "prices": listed}))
+    return BillingPolicy.of({**usual, **own, **changed}, PriceList.of({"currency": currency, "prices": listed}))
 
 
 class Office:
@@ -190,18 +190,18 @@ def offices(folder: Path) -> Iterator[Callable[..., Office]]:
             wanted = sandbox.SeedPlan(**{"state": "complete", "modules": 3, "protocols": 2, **plan})
             lab = stack.enter_context(sandbox.serve(folder / "lab", seed_plan=wanted))
             ledger = stack.enter_context(Ledger(f"sqlite:///{folder / 'ledger.sqlite'}"))
-            found = stack.enter_context(closing(Office(lab, ledger, rules or policy(), **(settings or {}))))
+            office = stack.enter_context(closing(Office(lab, ledger, rules or policy(), **(settings or {}))))
             if known:
                 lab.know_customer(CUSTOMER)
             if approved:
-                found.approve()
-            return found
+                office.approve()
+            return office
 
         yield start
 
 
 def outcome(reports: list[Report], operation: str, key: str = "SR-2025-0001") -> Any:
-    """Return what became of one record."""
+    """Return the outcome of one record."""
     (report,) = (each for each in reports if each.operation == operation)
-    (found,) = (each for each in report.outcomes if each.key == key)
-    return found
+    (of_record,) = (each for each in report.outcomes if each.key == key)
+    return of_record

@@ -117,9 +117,9 @@ class SoapLims(ThreadingHTTPServer):
 
     def page(self, row: dict[str, str]) -> list[etree._Element]:
         wanted = {name: row[name] for name in ("status", "project_id", "external_id") if name in row}
-        found = [each for each in self.samples if wanted.items() <= each.items()]
+        rows = [each for each in self.samples if wanted.items() <= each.items()]
         first, limit = (int(row["page"]) - 1) * int(row["limit"]), int(row["limit"])
-        return [*(shown(each) for each in found[first : first + limit]), element("total", str(len(found)))]
+        return [*(shown(each) for each in rows[first : first + limit]), element("total", str(len(rows)))]
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -177,9 +177,9 @@ class Handler(BaseHTTPRequestHandler):
         operation = body.tag.rpartition("}")[2]
         if not self.server.schema.validate(etree.fromstring(etree.tostring(body))):
             raise FaultError("soap:Client", str(self.server.schema.error_log[0].message), "SCHEMA")
-        said = (self.path, self.headers["Content-Type"], self.headers["SOAPAction"])
-        if said != ("/services/lims", "text/xml; charset=utf-8", f'"{LIMS}:{operation}"'):
-            raise FaultError("soap:Client", f"headers: {said}", "HEADERS")
+        headers = (self.path, self.headers["Content-Type"], self.headers["SOAPAction"])
+        if headers != ("/services/lims", "text/xml; charset=utf-8", f'"{LIMS}:{operation}"'):
+            raise FaultError("soap:Client", f"headers: {headers}", "HEADERS")
         return operation, body
 
     def drop(self) -> None:

@@ -15,7 +15,7 @@ from pv_testing.ledger import Ledger
 Attempt = Callable[[argparse.Namespace, Ledger], Coroutine[Any, Any, None]]
 
 
-class SweepBacklog(Exception):
+class PhaseIncomplete(Exception):
     """Another attempt must go on."""
 
 
@@ -23,12 +23,12 @@ async def carry(client: SystemClient, operation: str, records: Iterable[Record])
     """Carry records and return their ids by key.
 
     Raises:
-        SweepBacklog: some are not in effect.
+        PhaseIncomplete: some are not in effect.
     """
     report = await client.aexchange(operation, list(records))
     print(report.table(), flush=True)
     if report.error is not None or report.not_in_effect():
-        raise SweepBacklog(f"{operation}: {report.error or report.not_in_effect()}")
+        raise PhaseIncomplete(f"{operation}: {report.error or report.not_in_effect()}")
     return {outcome.key: outcome.external_id for outcome in report.outcomes}
 
 
@@ -51,7 +51,7 @@ def run(description: str, phases: Iterable[str], attempt: Attempt, *further: str
     with Ledger(asked.ledger) as ledger:
         try:
             asyncio.run(attempt(asked, ledger))
-        except SweepBacklog as unfinished:
+        except PhaseIncomplete as unfinished:
             print(unfinished, flush=True)
             return 1
     return 0

@@ -37,7 +37,7 @@ def home() -> Path:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
+    """Return a free port of the loopback."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
@@ -183,8 +183,8 @@ class LiveServer:
         left = self.home / "server.pid"
         if left.exists():
             pid = left.read_text(encoding="utf-8")
-            said = subprocess.run(["ps", "-o", "command=", "-p", pid], capture_output=True, text=True, check=False)
-            if str(self.home) in said.stdout:
+            listed = subprocess.run(["ps", "-o", "command=", "-p", pid], capture_output=True, text=True, check=False)
+            if str(self.home) in listed.stdout:
                 os.killpg(int(pid), signal.SIGKILL)
             left.unlink()
 

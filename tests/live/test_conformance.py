@@ -9,7 +9,7 @@ import pytest
 
 from pv_testing.config import SystemConfig, system_config
 from pv_testing.contracts import load_contract
-from pv_testing.testing import Finding, Verdict
+from pv_testing.testing import TrialFinding, TrialVerdict
 from pv_testing.testing.for_pytest import ContractTests
 from sandbox.seed import CUSTOMERS
 from tests.live.redmine import plan as redmine_plan
@@ -37,17 +37,19 @@ class Product(ContractTests):
 
     cannot: ClassVar[set[tuple[str, str]]] = set()
 
-    def test_every_kind_is_tried(self, findings: list[Finding], system: SystemConfig) -> None:
+    def test_every_kind_is_tried(self, findings: list[TrialFinding], system: SystemConfig) -> None:
         kinds = {spec.name for spec in load_contract(system.contract).operations.values() if spec.kind}
-        tried = {each.key.split(".")[1] for each in findings if (each.check, each.verdict) == ("once", Verdict.HOLDS)}
+        tried = {
+            each.key.split(".")[1] for each in findings if (each.check, each.verdict) == ("once", TrialVerdict.HOLDS)
+        }
         assert kinds == tried
 
-    def test_only_what_is_not_there_is_skipped(self, findings: list[Finding]) -> None:
-        skipped = {(each.check, each.key) for each in findings if each.verdict is Verdict.SKIPPED}
+    def test_only_what_is_not_there_is_skipped(self, findings: list[TrialFinding]) -> None:
+        skipped = {(each.check, each.key) for each in findings if each.verdict is TrialVerdict.SKIPPED}
         assert {(check, key) for check, key in skipped if check != "clean"} == self.cannot
 
-    def test_nothing_is_noted(self, findings: list[Finding]) -> None:
-        assert [str(finding) for finding in findings if finding.verdict is Verdict.NOTED] == []
+    def test_nothing_is_noted(self, findings: list[TrialFinding]) -> None:
+        assert [str(finding) for finding in findings if finding.verdict is TrialVerdict.NOTED] == []
 
 
 class TestSenaite(Product):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.contract.lims import LIMSContract, Site
+from tests.contract.lims import LIMSContract, LimsSite
 from tests.live.round_trip import API, impatient
 from tests.live.senaite import plan
 from tests.live.senaite.server import Server
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.live
 
 
 @pytest.fixture(scope="module")
-def site(senaite: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def site(senaite: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LimsSite]:
     settings = {
         "provider": "SENAITE",
         "contract": str(impatient(tmp_path_factory.mktemp("contract"))),
@@ -25,7 +25,7 @@ def site(senaite: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         "password": plan.INTEGRATION_PASSWORD,
     }
     with Caller(senaite, plan.VERIFIER, plan.VERIFIER_PASSWORD) as laboratory:
-        yield Site(
+        yield LimsSite(
             base_url=senaite.url,
             settings=settings,
             wrong={"password": "wrong"},

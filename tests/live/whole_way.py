@@ -27,7 +27,7 @@ def sections(redmine_url: str, tryton_origin: str, fields: Mapping[str, int], di
     """
     keys = {"issue_key_field": fields["issue"], "time_entry_key_field": fields["time_entry"]}
     projects = {"pm": redmine.PROJECT, "qms": redmine.QUALITY}
-    said: dict[str, Any] = {
+    configuration: dict[str, Any] = {
         system: {
             "provider": "Redmine",
             "contract": str(impatient(f"{system}_redmine", directory, **LIMITS)),
@@ -38,7 +38,7 @@ def sections(redmine_url: str, tryton_origin: str, fields: Mapping[str, int], di
         }
         for system, project in projects.items()
     }
-    said["erp"] = {
+    configuration["erp"] = {
         "provider": "Tryton",
         "contract": str(impatient("erp_tryton", directory, **LIMITS)),
         "base_url": f"{tryton_origin}/{DATABASE}",
@@ -46,7 +46,7 @@ def sections(redmine_url: str, tryton_origin: str, fields: Mapping[str, int], di
         "username": tryton.INTEGRATION,
         "password": tryton.INTEGRATION_PASSWORD,
     }
-    return said
+    return configuration
 
 
 def storm(rate: float, *routes: str, holding: str = "") -> list[dict[str, Any]]:

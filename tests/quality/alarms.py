@@ -45,30 +45,30 @@ def _closed(known: Earlier, at: datetime) -> Earlier:
 
 def false_alarms(laboratory: Laboratory, policy: CapaPolicy, seeds: Sequence[int]) -> float:
     """Return how many findings a year come about by chance; the first year is the baseline."""
-    found = sum(1 for seed in seeds for _ in alarms(laboratory.history(seed), policy, YEAR, laboratory.days))
-    return found / (len(seeds) * (laboratory.days - YEAR) / YEAR)
+    count = sum(1 for seed in seeds for _ in alarms(laboratory.history(seed), policy, YEAR, laboratory.days))
+    return count / (len(seeds) * (laboratory.days - YEAR) / YEAR)
 
 
 def found_after(
     laboratory: Laboratory, policy: CapaPolicy, seeds: Sequence[int], rise: Rise, horizon: int = 90
 ) -> list[int]:
-    """Return after how many days a planted rise was found, one history a seed; where it wasn't, nothing.
+    """Return the days until a planted rise was found, one number a seed; histories without a finding give none.
 
     Args:
-        laboratory: whose histories.
+        laboratory: of the histories.
         policy: the rules.
         seeds: of the histories.
-        rise: what is planted.
-        horizon: days after which it isn't waited for any longer.
+        rise: to plant.
+        horizon: days after which the search ends.
     """
-    found = []
+    delays = []
     for seed in seeds:
         history = laboratory.history(seed, rise)
         for day, finding in alarms(history, policy, rise.day, rise.day + horizon):
             if finding.value == rise.protocol:
-                found.append(day - rise.day)
+                delays.append(day - rise.day)
                 break
-    return sorted(found)
+    return sorted(delays)
 
 
 def summary(days: Sequence[int], histories: int) -> str:

@@ -1,4 +1,4 @@
-"""Checks a set-up before it carries anything: configuration, contracts, and who each system takes us for."""
+"""``check``: checks configuration, contracts, ledger and the credentials at each system before a record is sent."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ _FIELD_MAPPINGS = "field_mappings"
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one check.
+class CheckResult:
+    """The result of one check.
 
     Attributes:
-        what: what was checked.
-        said: what was found.
-        passed: whether it is in order.
-        label: how the outcome begins.
+        subject: the checked file or system.
+        message: the finding in words.
+        passed: whether the subject is in order.
+        label: the first word of the printed line.
     """
 
-    what: str
-    said: str
+    subject: str
+    message: str
     passed: bool = True
     label: str = "ok"
 
     def __str__(self) -> str:
-        """Say it in one line, or in more where several things are wrong."""
-        return f"{self.label:<8}{self.what}: {self.said}"
+        """Return one line, or several where several things are wrong."""
+        return f"{self.label:<8}{self.subject}: {self.message}"
 
 
-def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[Outcome]:
-    """Check everything and give one outcome after the other.
+def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[CheckResult]:
+    """Check everything and give one result after the other.
 
     Args:
         path: the configuration file; see :func:`~pv_testing.config.config_path`.
@@ -61,25 +61,25 @@ def check(path: str | Path | None = None, *, offline: bool = False) -> Iterator[
     except IntegrationError as error:
         yield _failed(file, error)
         return
-    yield Outcome(file, f"{sum(system.enabled for system in config.systems.values())} systems are enabled")
+    yield CheckResult(file, f"{sum(system.enabled for system in config.systems.values())} systems are enabled")
     yield _ledger(config.ledger_url, offline=offline)
     yield from _systems(config, offline=offline)
     yield from _other_addresses(config, offline=offline)
 
 
-def _contracts() -> Iterator[Outcome]:
+def _contracts() -> Iterator[CheckResult]:
     for name in contract_names():
         try:
             if name == _FIELD_MAPPINGS:
                 load_field_mappings(name)
-                yield Outcome(f"field mappings {name}", "can be read; only programs that load it follow it")
+                yield CheckResult(f"field mappings {name}", "can be read; only programs that load it follow it")
             else:
                 yield _contract(load_contract(name))
         except IntegrationError as error:
             yield _failed(f"contract {name}", error)
 
 
-def _policies(folder: Path) -> Iterator[Outcome]:
+def _policies(folder: Path) -> Iterator[CheckResult]:
     yield from _renaming(folder / f"{_FIELD_MAPPINGS}.yaml")
     for policy in POLICIES:
         file = folder / f"{policy.NAME}.yaml"
@@ -87,17 +87,17 @@ def _policies(folder: Path) -> Iterator[Outcome]:
             continue
         try:
             rules = policy.read(file)
-            yield Outcome(str(file), "can be read" + (_approval(rules) if isinstance(rules, CapaPolicy) else ""))
+            yield CheckResult(str(file), "can be read" + (_approval(rules) if isinstance(rules, CapaPolicy) else ""))
         except IntegrationError as error:
             yield _failed(str(file), error)
 
 
-def _renaming(file: Path) -> Iterator[Outcome]:
-    """Say what the file beside the configuration does, where there is one."""
+def _renaming(file: Path) -> Iterator[CheckResult]:
+    """Check the file of renamed measurements beside the configuration, where there is one."""
     if not file.exists():
         return
     try:
-        yield Outcome(str(file), f"{len(Renaming.read(file).names)} measurements have other names in the LIMS")
+        yield CheckResult(str(file), f"{len(Renaming.read(file).names)} measurements have other names in the LIMS")
     except IntegrationError as error:
         yield _failed(str(file), error)
 
@@ -110,17 +110,17 @@ def _approval(rules: CapaPolicy) -> str:
     return "" if approval.approvers else "; approvers is empty: anyone who may edit the DAG's tasks may approve a CAPA"
 
 
-def _contract(contract: Contract) -> Outcome:
+def _contract(contract: Contract) -> CheckResult:
     wanted = {unit for table in contract.units.values() for unit in table.values()}
     unknown = sorted(unit for unit in wanted if not is_known(unit))
     if unknown:
-        said = f"units: {', '.join(unknown)} can't be converted; see pint's list of units"
-        return Outcome(f"contract {contract.name}", said, passed=False, label="FAILED")
-    return Outcome(f"contract {contract.name}", f"{contract.title}, {len(contract.operations)} operations")
+        message = f"units: {', '.join(unknown)} can't be converted; see pint's list of units"
+        return CheckResult(f"contract {contract.name}", message, passed=False, label="FAILED")
+    return CheckResult(f"contract {contract.name}", f"{contract.title}, {len(contract.operations)} operations")
 
 
-def _ledger(url: str, *, offline: bool) -> Outcome:
-    """Say whether the ledger's database keeps what it acknowledges; nothing is written there."""
+def _ledger(url: str, *, offline: bool) -> CheckResult:
+    """Check that the ledger's database keeps each commit that it acknowledges; write nothing there."""
     try:
         store = Store(url)
     except IntegrationError as error:
@@ -134,36 +134,36 @@ def _ledger(url: str, *, offline: bool) -> Outcome:
     finally:
         store.close()
     if store.sqlite:
-        return Outcome("ledger", "SQLite, which forces each commit to the disk")
-    said = "" if offline else ", which forces each commit to its disk"
-    return Outcome("ledger", f"PostgreSQL at {place(store.url)}{said}")
+        return CheckResult("ledger", "SQLite, which forces each commit to the disk")
+    durable = "" if offline else ", which forces each commit to its disk"
+    return CheckResult("ledger", f"PostgreSQL at {place(store.url)}{durable}")
 
 
-def _systems(config: Config, *, offline: bool) -> Iterator[Outcome]:
+def _systems(config: Config, *, offline: bool) -> Iterator[CheckResult]:
     for name, system in config.systems.items():
         if not system.enabled:
-            yield Outcome(f"system {name}", "is disabled", label="skipped")
+            yield CheckResult(f"system {name}", "is disabled", label="skipped")
             continue
         try:
             refuse(system.without_contract())
             contract = load_contract(system.contract, system.mappings)
             chosen(system, provider_of(contract, system).known_options)
             if offline and system.connection:
-                yield Outcome(f"system {name}", f"contract {system.contract}, {_of_connection(system)}")
+                yield CheckResult(f"system {name}", f"contract {system.contract}, {_of_connection(system)}")
             else:
                 yield _called(_ready(system), offline=offline)
         except IntegrationError as error:
             yield _failed(f"system {name}", error)
 
 
-def _other_addresses(config: Config, *, offline: bool) -> Iterator[Outcome]:
+def _other_addresses(config: Config, *, offline: bool) -> Iterator[CheckResult]:
     """Name each system whose records in the ledger were carried to another address than the configured one."""
     for name, system in config.systems.items():
         if not system.enabled:
             continue
         said = difference(name, _known_address(config.ledger_url, name, offline=offline), system.base_url)
         if said:
-            yield Outcome(f"system {name}", said, label="WARNING")
+            yield CheckResult(f"system {name}", said, label="WARNING")
 
 
 def _known_address(url: str, system: str, *, offline: bool) -> str:
@@ -187,7 +187,7 @@ def _lacking(system: SystemConfig) -> str:
 
 
 def _of_connection(system: SystemConfig) -> str:
-    """Say whether the Airflow connection is needed; whether it exists, only Airflow knows."""
+    """Return whether the Airflow connection is needed; whether it exists, only Airflow knows."""
     lacking = _lacking(system)
     if lacking:
         return f"needs the Airflow connection pv_{system.system}, because the file and its variables lack {lacking}"
@@ -195,7 +195,11 @@ def _of_connection(system: SystemConfig) -> str:
 
 
 def _ready(system: SystemConfig) -> SystemConfig:
-    """Return a system that the file says everything of; where it doesn't, say what an Airflow connection must give."""
+    """Return a system that the file configures completely.
+
+    Raises:
+        ConfigError: the file lacks keys; the message names the Airflow connection that can give them.
+    """
     try:
         return system.ready()
     except ConfigError as error:
@@ -205,17 +209,17 @@ def _ready(system: SystemConfig) -> SystemConfig:
         raise ConfigError(f"{error.message}\n  {how}; this check reads no Airflow connections") from None
 
 
-def _called(system: SystemConfig, *, offline: bool) -> Outcome:
+def _called(system: SystemConfig, *, offline: bool) -> CheckResult:
     if offline:
-        return Outcome(f"system {system.system}", f"contract {system.contract}, {system.base_url}")
+        return CheckResult(f"system {system.system}", f"contract {system.contract}, {system.base_url}")
     from pv_testing.integrations import connect
 
     with Ledger.in_memory(quiet=True) as ledger, connect(system, ledger=ledger) as client:
         who = client.identity()
-    return Outcome(f"system {system.system}", f"{system.base_url} knows us as {who}")
+    return CheckResult(f"system {system.system}", f"{system.base_url} knows us as {who}")
 
 
-def _failed(what: str, error: IntegrationError) -> Outcome:
-    # What is wrong with a file is said in our own words, in which "password: is missing" is no secret to blot out.
-    said = str(error) if isinstance(error, ConfigError) else redact(str(error), limit=4000)
-    return Outcome(what, said, passed=False, label="FAILED")
+def _failed(subject: str, error: IntegrationError) -> CheckResult:
+    # A ConfigError has our own words only: "password: is missing" is no secret and stays readable.
+    message = str(error) if isinstance(error, ConfigError) else redact(str(error), limit=4000)
+    return CheckResult(subject, message, passed=False, label="FAILED")

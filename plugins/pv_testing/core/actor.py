@@ -1,4 +1,4 @@
-"""Who acts on the command line: the operating system's user, whatever the environment says."""
+"""The user of the command line: the operating system's account, not a name from the environment."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any, NamedTuple
 
 
 class Actor(NamedTuple):
-    """Somebody who acts.
+    """The account that runs a command.
 
     Attributes:
         name: the account of the process, such as ``ada``; ``uid 1234`` where the system knows no name.
-        detail: ``sudo_uid`` and ``sudo_user``, where the environment says that another account has called sudo. The
-            environment may be set by anybody, so it is noted beside the account and never in its place.
+        detail: ``sudo_uid`` and ``sudo_user``, where the environment names another account that has called sudo. The
+            environment can be forged, so it is noted beside the account and never in its place.
     """
 
     name: str
@@ -21,10 +21,10 @@ class Actor(NamedTuple):
 
 
 def actor() -> Actor:
-    """Return who runs this process."""
+    """Return the account that runs this process."""
     uid = os.getuid()
-    said = os.environ.get("SUDO_UID", "")
-    caller = int(said) if said.isascii() and said.isdecimal() and len(said) <= len(str(2**32)) else uid
+    sudo_uid = os.environ.get("SUDO_UID", "")
+    caller = int(sudo_uid) if sudo_uid.isascii() and sudo_uid.isdecimal() and len(sudo_uid) <= len(str(2**32)) else uid
     known = _name(caller)
     detail = {"sudo_uid": caller, "sudo_user": known} if caller != uid and known else {}
     return Actor(_name(uid) or f"uid {uid}", detail)

@@ -1,4 +1,4 @@
-"""What stands in a cell: numbers with all their digits, and text that no spreadsheet takes for a formula."""
+"""The content of cells: numbers with all their digits, and text that no spreadsheet takes for a formula."""
 
 from __future__ import annotations
 
@@ -39,16 +39,16 @@ def _digits(value: float | Decimal) -> str:
 
 
 def is_number(text: str) -> bool:
-    """Say whether text spells a number and nothing else."""
+    """Return whether text spells a number and nothing else."""
     return _NUMBER.fullmatch(text) is not None
 
 
 def is_risky(text: str) -> bool:
-    """Say whether a spreadsheet could take text for a formula; a plain number such as ``-0.35`` is none."""
+    """Return whether a spreadsheet could take text for a formula; a plain number such as ``-0.35`` is none."""
     return text.lstrip(" ").startswith(FORMULA) and not is_number(text)
 
 
 def guarded(value: Any) -> str:
-    """Return a value as a CSV file shows it: with an apostrophe before what a spreadsheet could take for a formula."""
+    """Return a value as a CSV file shows it: with an apostrophe before text like a formula."""
     text = text_of(value)
     return f"'{text}" if is_risky(text) else text

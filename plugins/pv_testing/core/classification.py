@@ -1,4 +1,4 @@
-"""What a response means. The HTTP status alone does not decide: contracts put their own rules before these."""
+"""The meaning of a response. The HTTP status alone does not decide: contracts put their own rules before these."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ class Classification(NamedTuple):
     """The meaning of a response.
 
     Attributes:
-        verdict: what it is.
+        verdict: the meaning.
         code: a short reason code, unless it is ``ok``.
         reason: the same in words for a person.
-        error: the class of error that says it, where it is rejected; :class:`Rejected` unless something else is said.
-        promised: whether the contract vouches for it. A status alone may be a proxy's word, after the system has done
-            what it was asked for.
+        error: the class of error to raise, where it is rejected; :class:`Rejected` without it.
+        promised: whether the contract vouches for it. A status alone may come from a proxy after the system has done
+            the work.
     """
 
     verdict: Verdict
@@ -39,14 +39,14 @@ _REFUSALS: dict[int, type[IntegrationError]] = {403: PermissionDenied, 404: NotF
 
 
 def classify_http(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
-    """ResponseClassifier by status, as HTTP defines it.
+    """Classify a response by its status, as HTTP defines it.
 
     Args:
-        response: what came back.
+        response: to classify.
         repeatable: whether the request may be sent twice without harm.
 
     Returns:
-        ``retryable`` for what the server says it did not process; for other server errors ``ambiguous`` unless the
+        ``retryable`` for a request that the server did not process; for other server errors ``ambiguous`` unless the
         request may be repeated, because a 500 can come after the commit, and so can a redirect to the result.
     """
     status = response.status
@@ -64,11 +64,11 @@ def classify_http(response: Response, repeatable: bool) -> Classification:  # no
 
 
 def classify_login(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001 - the shape of every classifier
-    """ResponseClassifier by status, and repeat nothing of what the other side says, because it may repeat the secret.
+    """Classify a response by its status, without its own words, because they may repeat the secret.
 
     Args:
-        response: what came back.
+        response: to classify.
         repeatable: whether the request may be sent twice without harm.
     """
-    found = classify_http(response, repeatable)
-    return found if found.error is SecurityError else found._replace(reason="")
+    by_status = classify_http(response, repeatable)
+    return by_status if by_status.error is SecurityError else by_status._replace(reason="")

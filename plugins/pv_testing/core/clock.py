@@ -16,7 +16,7 @@ _BOOT_CLOCK = getattr(time, "CLOCK_BOOTTIME", None)
 
 
 class _Clock:
-    """Adds to the time since the machine's start what the wall clock was set forward.
+    """Adds the steps of a wall clock that is set forward to the time since the machine's start.
 
     That happens to a virtual machine after its host has paused it. A clock that is set back takes nothing away. The
     first reading finds the wall clock ahead by all the time before the machine's start.

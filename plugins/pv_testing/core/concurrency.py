@@ -11,7 +11,7 @@ async def together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
     """Run coroutines side by side; when one fails, the others are cancelled before its error is raised.
 
     Returns:
-        What they return, in their order.
+        Their results, in their order.
     """
     tasks = [asyncio.ensure_future(coroutine) for coroutine in work]
     try:
@@ -24,7 +24,7 @@ async def together(*work: Coroutine[Any, Any, Any]) -> list[Any]:
 
 
 async def bounded(work: Sequence[Coroutine[Any, Any, Any]], limit: int) -> list[Any]:
-    """Do what :func:`together` does, a few at a time; when one fails, no other is begun.
+    """Run coroutines as :func:`together` does, a few at a time; when one fails, no other is begun.
 
     Args:
         work: the coroutines.

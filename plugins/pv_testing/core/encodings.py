@@ -1,7 +1,7 @@
-"""Texts as they would be read once their escapes are undone, and what a credential looks like in Base64 and hex.
+"""Texts with their escapes undone, and the forms of a credential in Base64 and hex.
 
 Addresses, HTML, XML, JSON and programs write the same character in many ways, also several in one text. Instead of
-guessing all spellings of a credential, a text is decoded, and what is found there is traced back to its place.
+guessing all spellings of a credential, a text is decoded, and each hit is traced back to its place.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 PASSES = 3
-"""So often a text is decoded: an address in JSON that is a value in XML."""
+"""How often a text is decoded, as for an address in JSON that is a value in XML."""
 LONGEST = 12
 """The most characters that one byte is taken to have in all of these spellings."""
 
@@ -67,7 +67,7 @@ class View:
         return bool(self._places)
 
     def source(self, span: Span) -> Span:
-        """Return where a part of this text stands in the text as it came."""
+        """Return the place of a part of this text in the text as it came."""
         start, stop = span
         first, last = bisect_right(self._starts, start) - 1, bisect_left(self._starts, stop) - 1
         place = self._begin(first, start), self._end(last, stop)
@@ -87,7 +87,7 @@ class View:
 
 
 def views(text: str) -> Iterator[View]:
-    """Give a text decoded once, twice and so on, as long as there is something to decode.
+    """Yield a text decoded once, twice and so on, as long as it has escapes.
 
     Args:
         text: anything; each view costs time in proportion to its length.
@@ -104,7 +104,7 @@ def views(text: str) -> Iterator[View]:
 
 
 def _decoded(text: str) -> Iterator[tuple[str, int, int]]:
-    """Give each escaped character with its place."""
+    """Yield each escaped character with its place."""
     for token in _TOKEN.finditer(text):
         at, kind = token.start(), token.lastgroup
         if kind == "bytes":
@@ -130,7 +130,7 @@ def _one(kind: str | None, token: re.Match[str]) -> str:
 
 
 def _characters(raw: bytes) -> Iterator[tuple[str, int]]:
-    """Give each character of some bytes with their number; what is no UTF-8 is taken for Latin-1."""
+    """Yield each character of some bytes with their number; bytes that are no UTF-8 are taken for Latin-1."""
     for character in raw.decode("utf-8", "surrogateescape"):
         if _INVALID <= ord(character) <= _LAST_INVALID:
             yield chr(ord(character) - 0xDC00), 1
@@ -139,22 +139,22 @@ def _characters(raw: bytes) -> Iterator[tuple[str, int]]:
 
 
 def _units(digits: str) -> Iterator[tuple[str, int]]:
-    """Give each character of some UTF-16 units with their number."""
+    """Yield each character of some UTF-16 units with their number."""
     for character in bytes.fromhex(digits).decode("utf-16-be", "surrogatepass"):
         yield character, 2 if ord(character) > 0xFFFF else 1
 
 
 def hexadecimal(raw: bytes) -> Iterator[str]:
-    """Give bytes in hex."""
+    """Yield bytes in hex, in small and in capital letters."""
     yield raw.hex()
     yield raw.hex().upper()
 
 
 def base64_parts(raw: bytes) -> Iterator[tuple[str, str]]:
-    """Give what bytes are in Base64 whatever stands before and behind them, each with a pattern for all that says them.
+    """Yield the Base64 forms of bytes within other bytes, each with a pattern for all characters that depend on them.
 
     They may be a part, as of ``user:password``: three bytes become four characters, so that there are three ways to
-    begin. The characters at the ends say something of the neighbours, too; they are matched with it, and the padding.
+    begin. The characters at the ends depend on the neighbours, too; the pattern takes them, and the padding.
     """
     for before in range(3):
         bits = (before + len(raw)) * 8

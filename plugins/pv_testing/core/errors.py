@@ -1,7 +1,7 @@
 """The one error tree of the project.
 
-Every error answers two questions: who must act (:class:`Actor`) and what is to be done (:class:`Action`). The Airflow
-retry policy, the exchange engine and the task log read those two answers; nothing else decides by exception class.
+Every error names its actor (:class:`Actor`, who can mend it) and the next action (:class:`Action`). The Airflow
+retry policy, the exchange engine and the task log read these two; nothing else decides by exception class.
 
 ::
 
@@ -13,7 +13,7 @@ retry policy, the exchange engine and the task log read those two answers; nothi
     ├── DataError                   the record itself can't be carried; it is quarantined
     │   └── MappingError            a field is missing, of the wrong type or can't be mapped
     ├── Rejected                    the system refuses the record, and would refuse it again
-    │   ├── NotFound                the system doesn't know what the request speaks of
+    │   ├── NotFound                the system doesn't know the object of the request
     │   └── Conflict                the record's state in the system forbids the operation
     ├── NetworkError                nothing took effect and another try may succeed
     │   ├── DeadlineExceeded        the time for the operation is used up
@@ -26,7 +26,7 @@ retry policy, the exchange engine and the task log read those two answers; nothi
     ├── LedgerError                 the ledger can't be read or written; nothing is sent
     │   ├── LeaseLost               another attempt has taken the record over
     │   └── AuditBroken             the audit chain doesn't verify
-    │       └── LedgerAltered       it does, but the tables aren't what it tells
+    │       └── LedgerAltered       it does, but the tables contradict it
     └── ExchangeIncomplete          some records of an exchange are not in effect; carries their outcomes
 """
 
@@ -45,7 +45,7 @@ redact = redaction.redact
 
 
 class Actor(str, Enum):
-    """Who must act before the failed work can succeed."""
+    """The party that must act before the failed work can succeed."""
 
     CONFIGURATION = "configuration"
     SYSTEM = "system"
@@ -54,7 +54,7 @@ class Actor(str, Enum):
 
 
 class Action(str, Enum):
-    """What is to be done about the failed work."""
+    """The next step after the failed work."""
 
     RETRY = "retry"
     WAIT = "wait"
@@ -65,16 +65,16 @@ class Action(str, Enum):
 
 
 class IntegrationError(Exception):
-    """Anything that goes wrong between two systems.
+    """An error in the work between two systems.
 
     Args:
-        message: what happened and what the reader can do, without secrets.
+        message: the event and the reader's next step, without secrets.
         system: ``framework``, ``lims``, ``qms``, ``pm`` or ``erp``.
         provider: the product behind the system.
         operation: the operation that failed, such as ``create_sample``.
         key: the business key of the record.
         code: a short reason code that stays the same over releases, such as ``UNIT_UNKNOWN``.
-        excerpt: a piece of what the system said; it is redacted and shortened here.
+        excerpt: a piece of the system's answer; it is redacted and shortened here.
 
     Attributes:
         may_have_effect: whether a request was sent before, which may have taken effect although the system refuses it.
@@ -107,19 +107,19 @@ class IntegrationError(Exception):
         super().__init__(message)
 
     def __str__(self) -> str:
-        """Say what happened, to which record, in which system; what others have said of it can't disturb a log."""
+        """Return the event with its system and record in one line; control characters of others are escaped."""
         where = " ".join(part for part in (self.system, self.provider and f"({self.provider})", self.operation) if part)
         head = ", ".join(part for part in (where, self.key) if part)
         text = f"{head}: {self.message}" if head else self.message
-        said = f"{text} [{self.code}]" + (f" — the system said: {self.excerpt}" if self.excerpt else "")
-        return visible(said, lines=self.several_lines)
+        line = f"{text} [{self.code}]" + (f" — the system said: {self.excerpt}" if self.excerpt else "")
+        return visible(line, lines=self.several_lines)
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Let the error cross a process border with everything that it carries."""
         return _rebuild, (type(self), self.__dict__.copy())
 
     def about(self, **known: str) -> IntegrationError:
-        """Fill in what the raiser didn't know (``system``, ``provider``, ``operation``, ``key``) and return it."""
+        """Fill in the empty ones of ``system``, ``provider``, ``operation`` and ``key``, and return the error."""
         for name, value in known.items():
             if value and not getattr(self, name):
                 setattr(self, name, value)
@@ -184,7 +184,7 @@ class Rejected(IntegrationError):
 
 
 class NotFound(Rejected):
-    """The system doesn't know what the request speaks of."""
+    """The system doesn't know the object of the request."""
 
     default_code = Reason.NOT_FOUND
 
@@ -300,7 +300,7 @@ class AuditBroken(LedgerError):
 
 
 class LedgerAltered(AuditBroken):
-    """The audit chain verifies, but the ledger's tables aren't what it tells: somebody has changed them by hand.
+    """The audit chain verifies, but the ledger's tables contradict it: somebody has changed them by hand.
 
     Args:
         findings: the first things that differ, each with its name.

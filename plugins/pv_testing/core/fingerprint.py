@@ -1,4 +1,4 @@
-"""Names for the content of a record: two payloads have the same fingerprint when they say the same."""
+"""Names for the content of a record: two payloads have the same fingerprint when they are equal."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def fingerprint(payload: Payload) -> str:
     """Return the SHA-256 of the payload's canonical JSON, in hexadecimal.
 
     Raises:
-        TypeError: JSON can't say it: half a character, a whole number beyond 64 bits, or nested too deeply to be sent.
+        TypeError: JSON can't hold it: half a character, a whole number beyond 64 bits, or nested too deeply to be sent.
     """
-    said = _canonical(payload)
-    if said.count(b"{") + said.count(b"[") > ROOM:
+    canonical = _canonical(payload)
+    if canonical.count(b"{") + canonical.count(b"[") > ROOM:
         _canonical(_enclosed(payload))
-    return hashlib.sha256(said).hexdigest()
+    return hashlib.sha256(canonical).hexdigest()
 
 
 def _canonical(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Business keys of several parts, such as ``SR-2025-0123/SN001``: they are composed, split and searched for here alone.
+"""Business keys of several parts, such as ``SR-2025-0123/SN001``: composed and split here alone.
 
 Parts are joined by ``/``. A part that holds a ``/`` or a ``%`` has them escaped as ``%2F`` and ``%25``, so that no two
 lists of parts have the same key: request ``SR-1`` with module ``2/SN001`` is ``SR-1/2%2FSN001``, request ``SR-1/2``
@@ -17,24 +17,24 @@ def compose(first: str, *rest: str) -> str:
 
     Args:
         first: of a record of a service request, its number.
-        *rest: what follows, such as a module's serial number.
+        *rest: further parts, such as a module's serial number.
     """
     return SEPARATOR.join(_escaped(part) for part in (first, *rest))
 
 
 def below(key: str, first: str, *rest: str) -> str:
-    """Return the key of what belongs to another record.
+    """Return the key of a record that belongs to another one.
 
     Args:
         key: the key of that record.
-        first: what is added to it as a part.
+        first: the part to add.
         *rest: further parts.
     """
     return f"{prefix(key)}{compose(first, *rest)}"
 
 
 def prefix(key: str) -> str:
-    """Return what the keys of all that belongs to a record begin with, and no other key."""
+    """Return the beginning that the keys of all records below a record share, and no other key has."""
     return f"{key}{SEPARATOR}"
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class until:  # noqa: N801 - used as a function is
-    """Says that what runs within, and the tasks that it begins, sends records under a lease; a context manager.
+    """A context manager: the code within, and the tasks that it begins, send records under a lease.
 
     Args:
         moment: the ``clock.seconds()`` after which the lease would not cover the effect of a request any more.
@@ -38,7 +38,7 @@ class until:  # noqa: N801 - used as a function is
 
     @property
     def unsent(self) -> bool:
-        """Whether surely nothing was sent; what doesn't go through the transports can't be told."""
+        """Whether surely nothing was sent; false where the transports were not asked, because others may have sent."""
         return self.asked and not self.wrote
 
 
@@ -54,7 +54,7 @@ def end() -> float:
 def asks() -> bool:
     """Note that the transports are asked for a request, and return whether an attempt holds records under a lease.
 
-    What became of its requests is looked up, or left to a person, before anything is sent again. Therefore a refusal
+    The effect of its requests is looked up, or left to a person, before anything is sent again. Therefore a refusal
     that may have come after the effect is never followed by a repetition here.
     """
     attempt = _attempt.get()

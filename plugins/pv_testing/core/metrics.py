@@ -1,4 +1,4 @@
-"""Counters and timers of what is done; the process that carries records says where they go, such as to Airflow's."""
+"""Counters and timers of the work; the process that carries records sets their destination."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ Tags = Mapping[str, str]
 
 
 class Sink(Protocol):
-    """Where counters and timers go."""
+    """The destination of counters and timers."""
 
     def count(self, name: str, number: int, tags: Tags) -> None:
         """Add to a counter.
 
         Args:
             name: of the counter, such as ``records``.
-            number: what is added.
-            tags: what it is about, such as system, operation and result; never a record.
+            number: to add.
+            tags: such as system, operation and result; never a record.
         """
 
     def time(self, name: str, seconds: float, tags: Tags) -> None:
-        """Note how long something took.
+        """Note the duration of a piece of work.
 
         Args:
             name: of the timer, such as ``request_seconds``.
-            seconds: how long.
-            tags: what it is about.
+            seconds: the duration.
+            tags: as for :meth:`count`.
         """
 
 
@@ -51,7 +51,7 @@ def count(name: str, number: int = 1, **tags: str) -> None:
 
 
 def time(name: str, seconds: float, **tags: str) -> None:
-    """Note how long something took; without a sink, nothing happens."""
+    """Note the duration of a piece of work; without a sink, nothing happens."""
     if _sink is not None:
         _sink.time(name, seconds, tags)
 

@@ -1,4 +1,4 @@
-"""Where the project keeps its files: contracts, schemas and configuration."""
+"""The folders of the project: contracts, schemas and configuration."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def word_of(product: str) -> str:
 
 
 def product_words(provider: str) -> tuple[str, ...]:
-    """Return by which words a product is known: its whole name, and its name without the version.
+    """Return the words for a product: its whole name, and its name without the version.
 
     Args:
         provider: such as ``SENAITE 2.6``, which gives ``senaite_2_6`` and ``senaite``.

@@ -1,4 +1,4 @@
-"""What is wrong with a file, as one error that lists everything at once."""
+"""The problems of a file, as one error that lists all of them."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from pv_testing.core.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing that is wrong.
+    """One problem of a file.
 
     Attributes:
-        file: where.
+        file: that has it.
         line: from 1; 0 where no line can be named.
         key: the dotted key.
-        text: what is wrong and what is allowed.
+        text: the mistake and the allowed values.
     """
 
     file: str
@@ -26,7 +26,7 @@ class Problem:
     text: str
 
     def __str__(self) -> str:
-        """Say it in one line that editors can jump to."""
+        """Return one line that editors can jump to."""
         place = f"{self.file}:{self.line}" if self.line else self.file
         return f"{place}: {self.key}: {self.text}" if self.key else f"{place}: {self.text}"
 
@@ -37,20 +37,20 @@ def refuse(problems: Iterable[Problem]) -> None:
     Raises:
         ConfigError: there is at least one.
     """
-    found = sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.key))
-    if not found:
+    unique = sorted(set(problems), key=lambda problem: (problem.file, problem.line, problem.key))
+    if not unique:
         return
-    if len(found) == 1:
-        raise ConfigError(str(found[0]))
-    raise ConfigError(f"{len(found)} problems\n" + "\n".join(f"  {problem}" for problem in found))
+    if len(unique) == 1:
+        raise ConfigError(str(unique[0]))
+    raise ConfigError(f"{len(unique)} problems\n" + "\n".join(f"  {problem}" for problem in unique))
 
 
 def allowed(word: str, known: Sequence[str]) -> str:
-    """Return what could have been meant by a word, and what is allowed.
+    """Return the nearest known word, and all allowed ones.
 
     Args:
-        word: what was written.
-        known: what may be written.
+        word: as it was written.
+        known: the allowed words.
     """
     close = get_close_matches(word, known, n=1)
     hint = f"did you mean {close[0]!r}? " if close else ""

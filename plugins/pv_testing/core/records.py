@@ -1,4 +1,4 @@
-"""What passes between the exchange engine, the providers and the ledger."""
+"""The records, replies and outcomes that pass between the exchange engine, the providers and the ledger."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Record:
     Attributes:
         key: the business key, unique for its kind in its system, such as ``SR-2025-0123/SN001``.
         data: the record in the project's own words, as the contract's field map reads it.
-        problem: why the record can't be carried, found before mapping; such a record goes straight to quarantine.
+        problem: the cause, known before mapping, for which the record can't be carried; it goes straight to quarantine.
     """
 
     key: str
@@ -52,7 +52,7 @@ class Prepared:
 
 
 class Verdict(str, Enum):
-    """What the contract makes of a response."""
+    """The meaning of a response by the contract."""
 
     OK = "ok"
     REJECTED = "rejected"
@@ -61,15 +61,15 @@ class Verdict(str, Enum):
 
 
 class Reply(NamedTuple):
-    """What a system said about one record.
+    """The answer of a system about one record.
 
     Attributes:
-        verdict: what the contract makes of it.
+        verdict: its meaning by the contract.
         external_id: the record's id in the system, when the verdict is ``ok``.
-        reason: why not, in words for a person, when it isn't.
+        reason: the cause in words for a person, when it isn't.
         code: a short reason code.
         body: the system's own description of the record, for callers that want it.
-        retry_after: seconds to wait before the next try, when the system said so.
+        retry_after: seconds to wait before the next try, when the system asks for a pause.
     """
 
     verdict: Verdict
@@ -81,7 +81,7 @@ class Reply(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What a look-up by business key found in a system.
+    """The record that a look-up by business key finds in a system.
 
     Attributes:
         external_id: the record's id in the system.
@@ -101,7 +101,7 @@ class Found(NamedTuple):
 
 
 class Result(str, Enum):
-    """What became of a record.
+    """The result of carrying a record.
 
     Attributes:
         in_effect: whether the record is in effect in the system.
@@ -123,11 +123,11 @@ class Result(str, Enum):
 
 
 class Outcome(NamedTuple):
-    """What became of one record, and why.
+    """The result of carrying one record, with its cause.
 
     Attributes:
         key: the business key.
-        result: what became of it.
+        result: of carrying it.
         external_id: its id in the system, where it has one.
         code: a short reason code, where it is not in effect.
         reason: the same in words for a person.

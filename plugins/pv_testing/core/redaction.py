@@ -1,8 +1,8 @@
 """Keeps credentials out of logs, errors, reports and the audit trail.
 
-Systems say what they received: headers in an error, a body in a log. What a session's credentials are is known and is
-blotted out wherever it stands, in the forms in which systems repeat it; what only looks like a credential, by its name,
-is blotted out as well.
+Systems repeat what they received: headers in an error, a body in a log. The credentials of a session are known and
+are blotted out in all the forms in which systems repeat them; a value that looks like a credential, by its name, is
+blotted out as well.
 """
 
 from __future__ import annotations
@@ -76,12 +76,12 @@ class _Known:
             self.longest = encodings.LONGEST * max(len(_bytes(each)) for each in self._secrets)
 
     def spans(self, text: str) -> Iterator[Span]:
-        """Give the places of known credentials in a text, in whatever way their characters are written."""
-        yield from self._found(text)
+        """Yield the places of known credentials in a text, in every way of writing their characters."""
+        yield from self._places(text)
         for view in encodings.views(text) if self._patterns else ():
-            yield from (view.source(span) for span in self._found(view.text))
+            yield from (view.source(span) for span in self._places(view.text))
 
-    def _found(self, text: str) -> Iterator[Span]:
+    def _places(self, text: str) -> Iterator[Span]:
         for form, pattern in self._patterns.items():
             if form in text:
                 yield from (each.span() for each in re.finditer(pattern, text))
@@ -91,7 +91,7 @@ _known = _Known()
 
 
 def conceal(*secrets: str) -> None:
-    """Have credentials blotted out of everything that this process says from now on.
+    """Have credentials blotted out of every message of this process from now on.
 
     Args:
         secrets: passwords, keys and tokens as they are; those shorter than :data:`SHORTEST` can't be told from words.
@@ -106,7 +106,7 @@ def _bytes(secret: str) -> bytes:
 
 
 def _patterns(secret: str) -> Iterator[tuple[str, str]]:
-    """Give what a credential is known by, each with the pattern of all that is to be blotted out."""
+    """Yield the forms by which a credential is known, each with the pattern of all characters to blot out."""
     for form in _forms(secret):
         alone = len(form) <= LONGEST_WORD and form.isalpha()
         yield form, rf"(?x) {_BEGINS} {form} \b" if alone else re.escape(form)
@@ -116,7 +116,7 @@ def _patterns(secret: str) -> Iterator[tuple[str, str]]:
 def _forms(secret: str) -> set[str]:
     """Return a credential as it is, and as addresses, JSON, XML and hex write it.
 
-    What is looked for in decoded texts needs no other spelling, unless the credential looks like escaped text itself.
+    Decoded texts need no other spelling, unless the credential looks like escaped text itself.
     """
     spelt = {secret, secret.replace(" ", "+"), *encodings.hexadecimal(_bytes(secret))}
     spelt |= {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], html.escape(secret)}
@@ -129,7 +129,7 @@ def redact(text: str, limit: int = EXCERPT_LIMIT) -> str:
     """Return ``text`` without credentials and shortened to ``limit`` characters, fit for a log or an error.
 
     Args:
-        text: anything that a system said or that was sent to it.
+        text: anything that a system sent or received.
         limit: the greatest length of the answer, in characters.
     """
     if not text:
@@ -161,10 +161,10 @@ def _blotted(text: str, most: int) -> str:
 
 def _looking_like_credentials(text: str) -> Iterator[Span]:
     for pattern in _PATTERNS:
-        yield from ((found.end("glue"), found.end()) for found in pattern.finditer(text))
-    yield from (found.span() for found in _CREDENTIALS_IN_URL.finditer(text))
+        yield from ((match.end("glue"), match.end()) for match in pattern.finditer(text))
+    yield from (match.span() for match in _CREDENTIALS_IN_URL.finditer(text))
 
 
 def names_secret(name: str) -> bool:
-    """Say whether a field of this name holds a credential, such as ``password`` or ``X-API-Key``."""
+    """Return whether a field of this name holds a credential, such as ``password`` or ``X-API-Key``."""
     return _SECRET_NAME.search(name) is not None

@@ -17,13 +17,13 @@ _UNREAD: Any = object()
 
 
 class Response:
-    """What a system answered.
+    """A response of a system.
 
     Attributes:
         status: the HTTP status.
-        headers: its headers, found in any case.
+        headers: its headers; their names match in any case.
         body: the decompressed body.
-        url: where it came from, if anywhere.
+        url: its address, where there is one.
     """
 
     __slots__ = ("_json", "body", "headers", "status", "url")
@@ -55,23 +55,23 @@ class Response:
         return self.body[:4096].decode("utf-8", "backslashreplace")
 
     def explain(self) -> str:
-        """Return what the system says about a failure, in its own words, redacted and short."""
+        """Return the system's own message about a failure, redacted and short."""
         try:
-            said = self.json()
+            content = self.json()
         except ResponseError:
-            said = None
+            content = None
         for path in (("error", "message"), ("message",), ("detail",), ("error_description",), ("errors",), ("error",)):
-            found = said
+            message = content
             for name in path:
-                found = found.get(name) if isinstance(found, dict) else None
-            if found:
-                details = said["error"].get("details") if path == ("error", "message") else None
-                return redact(f"{found}" + (f" {details}" if details else ""))
+                message = message.get(name) if isinstance(message, dict) else None
+            if message:
+                details = content["error"].get("details") if path == ("error", "message") else None
+                return redact(f"{message}" + (f" {details}" if details else ""))
         return redact(self.text)
 
 
 def _decode(body: bytes) -> Any:
-    """Decode JSON; ``NaN``, which JSON doesn't know but Python systems send, is for the field map to refuse."""
+    """Decode JSON; ``NaN``, which JSON doesn't know but Python systems send, is left to the field map to refuse."""
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""Checks a YAML file against its JSON Schema and says what is wrong in words about the file."""
+"""Checks a YAML file against its JSON Schema and reports each problem in words about the file."""
 
 from __future__ import annotations
 
@@ -61,16 +61,21 @@ def _explain(document: Document, error: Any) -> Iterator[Problem]:
 
 
 def _nearest(document: Document, error: Any) -> Iterator[Problem]:
-    """Explain only the alternative that was meant: the one whose type fits, else say what types there are."""
+    """Explain only the alternative that was meant: the one whose type fits, else name the types."""
     branches: dict[int, list[Any]] = {}
     for inner in error.context:
         branches.setdefault(inner.schema_path[0], []).append(inner)
-    fitting = [errors for errors in branches.values() if not any(_is_type_of_whole(each, error) for each in errors)]
+    fitting: list[list[Any]] = []
+    kinds: list[str] = []
+    for errors in branches.values():
+        of_type = [kind(inner.schema) for inner in errors if _is_type_of_whole(inner, error)]
+        kinds += of_type
+        if not of_type:
+            fitting.append(errors)
     if fitting:
         for inner in min(fitting, key=len):
             yield from _explain(document, inner)
         return
-    kinds = [kind(each.schema) for errors in branches.values() for each in errors if _is_type_of_whole(each, error)]
     wanted = " or ".join(dict.fromkeys(kinds))
     yield document.problem(tuple(error.absolute_path), f"must be {wanted}, not {shown(error.instance)}")
 

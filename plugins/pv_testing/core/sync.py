@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 Close = Callable[[], Coroutine[Any, Any, None]]
 GRACE = 5.0
-"""Seconds that interrupted work has to clean up, such as to settle what it has claimed."""
+"""Seconds that interrupted work has to clean up, such as to settle the records it has claimed."""
 
 
 class _Background:
@@ -64,7 +64,7 @@ class _Job(Generic[T]):
     """Work in the loop that its caller may give up at any moment, also while it is being handed over.
 
     Args:
-        work: what to do.
+        work: to do.
     """
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
@@ -73,7 +73,7 @@ class _Job(Generic[T]):
         self._task: asyncio.Task[Any] | None = None
 
     async def run(self) -> T:
-        """Do the work and say when it has ended."""
+        """Do the work and set ``ended`` at its end."""
         self._task = asyncio.current_task()
         try:
             return await self._work
@@ -109,10 +109,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine in the background loop and wait for it.
 
     Args:
-        work: what to do; it is cancelled when the caller is interrupted while it waits, and has a while to clean up.
+        work: to do; it is cancelled when the caller is interrupted while it waits, and has a while to clean up.
 
     Returns:
-        What the coroutine returns.
+        The coroutine's result.
 
     Raises:
         RuntimeError: called from the background loop itself, which would wait for itself for ever.
@@ -133,10 +133,10 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 def close_with(owner: object, close: Close) -> None:
     """Close something when its owner is forgotten or the interpreter ends, if it lives in the background loop.
 
-    Synchronous callers, such as the guide's samples, seldom close what they open; asynchronous ones must.
+    Synchronous callers, such as the guide's samples, seldom close their clients; asynchronous ones must.
 
     Args:
-        owner: whose end it is closed with.
+        owner: it is closed at the owner's end.
         close: closes it, once or many times; must not refer to the owner.
     """
     if _background.owns(_running()):

@@ -31,7 +31,7 @@ _NUMBER_LENGTH = 64
 
 
 def refused(code: str, value: Any, wanted: str) -> MappingError:
-    """Return the error for a value that isn't what is wanted."""
+    """Return the error for a value of another type than the wanted one."""
     return MappingError(f"{str(value)[:60]!r} is not {wanted}", code=code)
 
 
@@ -86,10 +86,10 @@ def number(value: Any) -> int | float:
 
 def integer(value: Any) -> int:
     """Return a whole number."""
-    found = number(value)
-    if found != int(found):
+    converted = number(value)
+    if converted != int(converted):
         raise refused(Reason.NOT_WHOLE, value, "a whole number")
-    return int(found)
+    return int(converted)
 
 
 def decimal(value: Any) -> str:
@@ -104,11 +104,11 @@ def _decimal(value: Any) -> Decimal:
     text = str(value).strip()
     if isinstance(value, (str, int, float, Decimal)) and len(text) <= _NUMBER_LENGTH and text.isascii():
         try:
-            found = Decimal(text)
+            exact = Decimal(text)
         except InvalidOperation:
-            found = Decimal("NaN")
-        if "_" not in text and found.is_finite() and abs(found.adjusted()) < 300:
-            return found
+            exact = Decimal("NaN")
+        if "_" not in text and exact.is_finite() and abs(exact.adjusted()) < 300:
+            return exact
     raise refused(Reason.NOT_A_NUMBER, value, "a number")
 
 
@@ -155,9 +155,9 @@ def instants(field: str) -> Converter:
 
 
 def _parse(value: Any) -> datetime:
-    found = _RFC_3339.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found:
-        date_part, time_part, fraction, zone = found.groups(default="")
+    match = _RFC_3339.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match:
+        date_part, time_part, fraction, zone = match.groups(default="")
         microseconds = fraction[:6].ljust(6, "0")
         try:
             return datetime.fromisoformat(
@@ -201,7 +201,7 @@ CONVERTERS: Mapping[str, Converter] = {
 
 
 def limited(convert: Converter, length: int) -> Converter:
-    """Return a converter that also refuses what is longer than a system takes; nothing is cut off silently."""
+    """Return a converter that also refuses values longer than a system takes; nothing is cut off silently."""
 
     def checked(value: Any) -> Any:
         converted = convert(value)

@@ -1,4 +1,4 @@
-"""Texts of others on a terminal or in a log: what would move the cursor, hide or reorder is shown as an escape."""
+"""Texts of others on a terminal or in a log: characters that move the cursor or hide text are escaped."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ _SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    """Return a text whose every character is seen as what it is.
+    """Return a text with each hidden character as an escape.
 
     A key that is shown so can be typed in a shell as ``$'…'``; therefore backslashes are doubled where anything is
     escaped.
 
     Args:
-        text: what a system or a person has said.
+        text: of a system or a person.
         lines: whether its lines are meant and stay.
     """
     if text.isprintable():

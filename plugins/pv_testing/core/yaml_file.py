@@ -1,8 +1,8 @@
-"""Reads YAML so that a value is what it looks like, and remembers the line of each key.
+"""Reads YAML without surprises of its typing, and remembers the line of each key.
 
-Plain data only. What YAML 1.1 and 1.2 read differently (``NO``, ``012``, ``12:30:45``, ``1e3``), what hides or
-multiplies content (duplicate keys, merge keys, tags, exploding aliases) is refused with the remedy, for a contract that
-is read wrongly changes records silently.
+Plain data only. Values that YAML 1.1 and 1.2 read differently (``NO``, ``012``, ``12:30:45``, ``1e3``), and forms that
+hide or multiply content (duplicate keys, merge keys, tags, exploding aliases) are refused with the remedy, because a
+contract that is read wrongly changes records silently.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Document:
     digest: str
 
     def problem(self, place: Place, text: str) -> Problem:
-        """Return a problem with what is at a place, with its line or that of what is around it."""
+        """Return a problem at a place, with the line of the place or of the key around it."""
         around = next((place[:end] for end in range(len(place), 0, -1) if place[:end] in self.lines), ())
         return Problem(self.file, self.lines.get(around, 1), dotted(place), text)
 
@@ -78,7 +78,7 @@ def read_yaml(path: Path) -> Document:
     """Read a file.
 
     Raises:
-        ConfigError: it can't be read, isn't YAML, or says something that readers understand differently.
+        ConfigError: it can't be read, isn't YAML, or has a value that readers understand differently.
     """
     try:
         content = read_bounded(path)

@@ -1,4 +1,4 @@
-"""What the tables of an export hold, by the names that ``sheets`` calls them."""
+"""The tables of an export, by their names in ``sheets``."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def content(name: str, dossier: Dossier) -> DataFrame:
 
     Args:
         name: one of :data:`CONTENTS`.
-        dossier: what was tested.
+        dossier: the service request with its tests.
 
     Raises:
         ConfigError: there is no such table (``SHEET_UNUSABLE``).
@@ -41,7 +41,7 @@ def content(name: str, dossier: Dossier) -> DataFrame:
 
 
 def verdict(execution: Execution, measurement: Measurement | None = None) -> QualityStatus:
-    """Return the verdict on a measurement or on the whole execution; what nobody has explained is undecided.
+    """Return the verdict on a measurement or on the whole execution; an unknown word is undecided.
 
     Args:
         execution: the execution.
@@ -56,14 +56,14 @@ def verdict(execution: Execution, measurement: Measurement | None = None) -> Qua
     return decided[measurement.parameter]
 
 
-def when(said: str, execution: Execution) -> str:
+def when(moment: str, execution: Execution) -> str:
     """Return a point in time in UTC; empty where there is none.
 
     Raises:
         DataError: it is none.
     """
     try:
-        return instant(said) if said else ""
+        return instant(moment) if moment else ""
     except DataError as error:
         raise error.about(system="framework", key=execution.execution_id) from None
 
@@ -131,10 +131,14 @@ def _criteria(dossier: Dossier) -> Rows:
     for execution in dossier.executions:
         if execution.status != COMPLETE:
             continue
-        judged = {**_about(dossier, execution), "qc_status": verdict(execution).value, "said": execution.qc_status}
+        judged = {
+            **_about(dossier, execution),
+            "qc_status": verdict(execution).value,
+            "framework_status": execution.qc_status,
+        }
         for each in execution.criteria:
-            found = {name: each.raw.get(name) for name in ("expected", "tolerance", "measured")}
-            yield {**judged, "parameter": each.parameter, "result": each.result, **found}
+            limits = {name: each.raw.get(name) for name in ("expected", "tolerance", "measured")}
+            yield {**judged, "parameter": each.parameter, "result": each.result, **limits}
         if not execution.criteria:
             yield judged
 
@@ -153,7 +157,10 @@ CONTENTS: Mapping[str, tuple[str, Callable[[Dossier], Rows]]] = {
         f"{_TEST} completed_at operator parameter value unit uncertainty qc_status",
         _measurements,
     ),
-    "qc_data": (f"{_TEST} completed_at qc_status said parameter result expected tolerance measured", _criteria),
+    "qc_data": (
+        f"{_TEST} completed_at qc_status framework_status parameter result expected tolerance measured",
+        _criteria,
+    ),
     "execution_data": (f"{_TEST} status qc_status started_at completed_at operator equipment", _executions),
     RAW: (f"{_TEST} series number quantity value unit timestamp", _points),
 }

@@ -1,4 +1,4 @@
-"""What was tested of a service request, as a file for a system that reads files or for a person."""
+"""Writes the test results of a service request as files, for systems that read files or for people."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ SCHEMAS = {"lims_v2": lims_v2}
 
 
 class DataExporter:
-    """Writes what was tested of a service request into files, each of which appears whole or not at all.
+    """Writes the test results of a service request into files, each of which appears whole or not at all.
 
     Args:
-        framework: where the tests are read; without it, the configuration file says it.
+        framework: the client that reads the tests; without it, one of the configuration file.
 
     Example:
         >>> DataExporter().export_csv(123, "/exports")  # doctest: +SKIP
@@ -91,7 +91,7 @@ class DataExporter:
             The file.
 
         Raises:
-            DataError: there is no such request, or the schema can't hold what was tested.
+            DataError: there is no such request, or the schema can't hold its results.
             ConfigError: there is no such schema, or the file can't be written.
         """
         if schema not in SCHEMAS:

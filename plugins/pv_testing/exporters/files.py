@@ -16,7 +16,7 @@ def write_whole(target: Path, content: bytes) -> Path:
     """Write a file beside its place and rename it there, so that no reader ever sees half of it.
 
     Args:
-        target: the file; what is there already is replaced, and its folder is made where it doesn't exist.
+        target: the file; an earlier one is replaced, and its folder is made where it doesn't exist.
         content: all of it.
 
     Returns:

@@ -1,4 +1,4 @@
-"""What was tested as XML of our own schema ``lims_v2``, valid before anyone sees it."""
+"""Test results as XML of our own schema ``lims_v2``; only a valid document leaves this module."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ SHOWN = 5
 
 
 def lims_v2(dossier: Dossier) -> bytes:
-    """Return what was tested as XML that is valid against ``include/schemas/lims_v2.xsd``.
+    """Return test results as XML that is valid against ``include/schemas/lims_v2.xsd``.
 
     Args:
         dossier: the service request; of its executions, those that are complete.
 
     Raises:
-        DataError: something is missing or isn't what the schema wants (``XML_INVALID``).
+        DataError: something is missing or contradicts the schema (``XML_INVALID``).
     """
     from lxml import etree
 
@@ -120,9 +120,9 @@ def _validate(written: bytes, sr_number: str) -> None:
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     schema = etree.XMLSchema(_source())
     if not schema.validate(etree.fromstring(written, parser)):
-        said = "; ".join(f"line {entry.line}: {entry.message}" for entry in list(schema.error_log)[:SHOWN])
+        reasons = "; ".join(f"line {entry.line}: {entry.message}" for entry in list(schema.error_log)[:SHOWN])
         raise DataError(
-            f"no file is written: {said.replace(f'{{{NAMESPACE}}}', '')}", key=sr_number, code="XML_INVALID"
+            f"no file is written: {reasons.replace(f'{{{NAMESPACE}}}', '')}", key=sr_number, code="XML_INVALID"
         )
 
 

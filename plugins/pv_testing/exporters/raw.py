@@ -13,7 +13,7 @@ class Point(NamedTuple):
     """One value of a curve or a time series.
 
     Attributes:
-        series: what it belongs to, such as ``iv_curve_data``.
+        series: the name of the curve or series, such as ``iv_curve_data``.
         number: its place there, from 1.
         quantity: such as ``voltage``.
         value: as it came.
@@ -29,18 +29,18 @@ class Point(NamedTuple):
     timestamp: str = ""
 
 
-def points(said: Mapping[str, Any]) -> Iterator[Point]:
-    """Give the values of every curve and time series that the framework says of an execution.
+def points(row: Mapping[str, Any]) -> Iterator[Point]:
+    """Yield the values of every curve and time series of an execution.
 
     Args:
-        said: the execution. A curve is a mapping of lists of values, such as ``voltage`` and ``current``, beside or
-            within ``results``; a time series is the list of measurements that have a timestamp.
+        row: the execution as the framework gives it. A curve is a mapping of lists of values, such as ``voltage`` and
+            ``current``, beside or within ``results``; a time series is the list of measurements that have a timestamp.
     """
-    inner = said.get("results")
-    for name, curve in {**said, **(inner if isinstance(inner, Mapping) else {})}.items():
+    inner = row.get("results")
+    for name, curve in {**row, **(inner if isinstance(inner, Mapping) else {})}.items():
         if isinstance(curve, Mapping):
             yield from _curve(name, curve)
-    measured = said.get("measurements")
+    measured = row.get("measurements")
     for number, each in enumerate(measured if isinstance(measured, list) else [], start=1):
         if isinstance(each, Mapping) and each.get("timestamp"):
             parameter, unit = str(each.get("parameter") or ""), str(each.get("unit") or "")
@@ -58,7 +58,7 @@ def _curve(name: str, curve: Mapping[str, Any]) -> Iterator[Point]:
 
 
 def _is_column(values: Any) -> bool:
-    """Say whether something is a list of values, some of them numbers; a list of names is no curve."""
+    """Return whether something is a list of values, some of them numbers; a list of names is no curve."""
     if not isinstance(values, list) or any(isinstance(value, (Mapping, list)) for value in values):
         return False
     return any(isinstance(value, (int, float, Decimal)) and not isinstance(value, bool) for value in values)

@@ -1,4 +1,4 @@
-"""Reads what was tested of a service request from the framework, with the digits of every number as they came."""
+"""Reads the tests of a service request from the framework, with the digits of every number as they came."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def read(framework: FrameworkClient, sr_id: int | str, *, raw: bool = Fals
     """Read a service request with its executions and their results.
 
     Args:
-        framework: where they are.
+        framework: the client that reads them.
         sr_id: the framework's id of the request, or its number.
         raw: read curves and time series as well.
 
@@ -55,7 +55,7 @@ async def read(framework: FrameworkClient, sr_id: int | str, *, raw: bool = Fals
     rows = sorted(listed, key=lambda row: (len(str(row["execution_id"])), str(row["execution_id"])))
     executions = await gather_bounded([_execution(framework, row) for row in rows])
     series = await gather_bounded([_points(framework, each) for each in executions]) if raw else []
-    by_id = {each.execution_id: found for each, found in zip(executions, series, strict=False)}
+    by_id = {each.execution_id: values for each, values in zip(executions, series, strict=False)}
     return Dossier(request, tuple(named(each, users) for each in executions), protocols, by_id)
 
 
@@ -64,11 +64,11 @@ async def _request(framework: FrameworkClient, sr_id: int | str) -> ServiceReque
     if not wanted.isdigit():
         listed = await framework.alist("list_service_requests")
         wanted = next((str(each["id"]) for each in listed if each["sr_number"] == wanted), "")
-    found = await framework.aservice_request(int(wanted)) if wanted else None
-    if found is None:
+    request = await framework.aservice_request(int(wanted)) if wanted else None
+    if request is None:
         message = "no such service request; check its number"
         raise DataError(message, system="framework", key=str(sr_id), code="SR_UNKNOWN")
-    return found
+    return request
 
 
 async def _execution(framework: FrameworkClient, row: Mapping[str, Any]) -> Execution:
@@ -78,12 +78,12 @@ async def _execution(framework: FrameworkClient, row: Mapping[str, Any]) -> Exec
 
 
 async def _points(framework: FrameworkClient, execution: Execution) -> tuple[Point, ...]:
-    said = await _exactly(framework, "get_execution", execution.raw["execution_id"])
-    return tuple(points({**said, **execution.raw, "measurements": said.get("measurements")}))
+    details = await _exactly(framework, "get_execution", execution.raw["execution_id"])
+    return tuple(points({**details, **execution.raw, "measurements": details.get("measurements")}))
 
 
 async def _exactly(framework: FrameworkClient, operation: str, execution_id: Any) -> dict[str, Any]:
-    """Return what the framework says of an execution; ``398.50`` stays what it is."""
+    """Return the framework's answer about an execution, with ``398.50`` kept digit by digit."""
     body = await (await framework.provider()).body(operation, execution_id=execution_id)
-    said = json.loads(body, parse_float=Decimal, parse_constant=str)
-    return said if isinstance(said, dict) else {}
+    content = json.loads(body, parse_float=Decimal, parse_constant=str)
+    return content if isinstance(content, dict) else {}

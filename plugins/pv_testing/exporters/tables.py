@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 PRECISION = 15
-"""The significant digits of a spreadsheet's numbers; what has more is written as text."""
+"""The significant digits of a spreadsheet's numbers; a number with more is written as text."""
 MOST_PLACES = 30
 MOST_ROWS = 1_048_576
 MOST_CHARACTERS = 32_767
@@ -25,7 +25,7 @@ _LONG_AGO = (1980, 1, 1, 0, 0, 0)
 
 
 def table(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> DataFrame:
-    """Return a table whose values stay what they are: no number is rounded, no gap turns whole numbers into others.
+    """Return a table with unchanged values: no number is rounded, no gap turns whole numbers into others.
 
     Args:
         columns: their names, in order.

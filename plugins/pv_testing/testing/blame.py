@@ -1,4 +1,4 @@
-"""Says where the code of a provider went wrong, in one line."""
+"""Names the place of an error in the code of a provider, in one line."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def blamed(error: Exception, provider: type) -> str:
     """Return an error that a provider should not raise, with the last place in the provider's package.
 
     Args:
-        error: what was raised.
+        error: that was raised.
         provider: the provider's class.
     """
     package = provider.__module__.partition(".")[0]

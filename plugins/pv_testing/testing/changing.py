@@ -1,4 +1,4 @@
-"""Does a change arrive, in the same record, and read as it was sent?"""
+"""Checks that a change arrives, in the same record, and reads as it was sent."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import replace
 from pv_testing.core.records import Found, Prepared
 from pv_testing.testing.creating import MANY
 from pv_testing.testing.finding import UPDATE
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 CHANGED = 0
 
 
-async def one(trial: Trial) -> Findings:
+async def one(trial: ContractTrial) -> Findings:
     """Send the next version of the first record and read it back."""
     on_change = trial.operation.limits.on_change
     if on_change == "ignore" or trial.find is None:
@@ -30,8 +30,8 @@ async def one(trial: Trial) -> Findings:
         yield finding
 
 
-async def many(trial: Trial) -> Findings:
-    """Send the next versions of several records in one request, where that is how they are changed."""
+async def many(trial: ContractTrial) -> Findings:
+    """Send the next versions of several records in one request, where the contract changes them so."""
     if trial.spec.bulk is None or trial.find is None or trial.spec.update or trial.spec.on_change == "ignore":
         return
     places = range(1, 1 + min(MANY, trial.spec.bulk.size))
@@ -42,21 +42,21 @@ async def many(trial: Trial) -> Findings:
         yield finding
 
 
-def _next(trial: Trial, place: int) -> Prepared:
+def _next(trial: ContractTrial, place: int) -> Prepared:
     """Return the next version of a record that was created."""
     item = trial.prepared(trial.record(place, changed=True))
     made = trial.made[item.key]
     return replace(item, external_id=made.external_id, revision=made.revision + 1)
 
 
-async def _sent(trial: Trial, items: list[Prepared], part: str) -> Findings:
+async def _sent(trial: ContractTrial, items: list[Prepared], part: str) -> Findings:
     before = {item.key: item.external_id for item in items}
     await trial.send(items)
     shown = trial.recorder.last()
     in_place = trial.spec.on_change == "update"
     for item in items:
-        found, waited = await trial.until(item, lambda found: found.in_effect or found.copies > 1)
-        problem = _not_changed(item, before[item.key] if in_place else "", found, waited)
+        match, waited = await trial.until(item, lambda match: match.in_effect or match.copies > 1)
+        problem = _not_changed(item, before[item.key] if in_place else "", match, waited)
         if problem:
             yield trial.fails(UPDATE, part, problem, *shown, *trial.recorder.last())
             return
@@ -68,21 +68,21 @@ def _named(items: list[Prepared]) -> str:
     return f"{items[0].key} was" if len(items) == 1 else f"each of {len(items)} records was"
 
 
-def _not_changed(item: Prepared, was: str, found: Found | None, waited: float) -> str:
-    """Say what is wrong with a record after its change.
+def _not_changed(item: Prepared, was: str, match: Found | None, waited: float) -> str:
+    """Return the problem of a record after its change; empty when all is well.
 
     Args:
         item: its next version.
         was: its id before, where it must be the same; empty for a version that is a record of its own.
-        found: what a look-up has found.
+        match: the result of the look-up.
         waited: seconds until then.
     """
     if was and item.external_id != was:
         return f"{item.key} was {was}, and the answer to its change says {item.external_id}, which creates instead"
-    if found is None:
+    if match is None:
         return f"{item.key} isn't found any more after its change"
-    if found.copies > 1:
-        return f"{item.key} is there {found.copies} times after its change, which creates instead of changing"
-    if was and found.external_id != was:
-        return f"{item.key} was {was} and is {found.external_id} after its change, which creates instead of changing"
-    return "" if found.in_effect else f"the change of {item.key} was accepted and doesn't show within {waited:.1f} s"
+    if match.copies > 1:
+        return f"{item.key} is there {match.copies} times after its change, which creates instead of changing"
+    if was and match.external_id != was:
+        return f"{item.key} was {was} and is {match.external_id} after its change, which creates instead of changing"
+    return "" if match.in_effect else f"the change of {item.key} was accepted and doesn't show within {waited:.1f} s"

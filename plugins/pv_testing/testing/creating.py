@@ -1,4 +1,4 @@
-"""Is a record that was created found, under its id; has each of many the id that it was given?"""
+"""Checks that a look-up finds created records, each under the id that the answer gave it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from pv_testing.core.records import Found, Prepared
 from pv_testing.testing.finding import BULK, CREATE, FIND
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 MANY = 6
 
 
-async def one(trial: Trial) -> Findings:
+async def one(trial: ContractTrial) -> Findings:
     """Create one record by itself and look it up until it is found."""
     (item,) = await trial.create([0])
     shown = trial.recorder.last()
@@ -20,24 +20,24 @@ async def one(trial: Trial) -> Findings:
     if trial.find is None:
         yield trial.skipped(FIND, "find", "the contract has none; a person decides on lost answers")
         return
-    found, waited = await trial.until(item, lambda found: not found.unclear)
-    if found is None:
+    match, waited = await trial.until(item, lambda match: not match.unclear)
+    if match is None:
         trial.never_found()
-        said = f"{item.key} was created and isn't found within {waited:.1f} s"
-        yield trial.fails(FIND, "find", said, *shown, *trial.recorder.last())
+        message = f"{item.key} was created and isn't found within {waited:.1f} s"
+        yield trial.fails(FIND, "find", message, *shown, *trial.recorder.last())
         return
-    if found.unclear:
+    if match.unclear:
         trial.never_found()
     else:
         trial.measured(waited)
-    problem = wrong(item, found)
+    problem = wrong(item, match)
     if problem:
         yield trial.fails(FIND, "find", problem, *shown, *trial.recorder.last())
     else:
-        yield trial.holds(FIND, "find", f"finds {item.key} {found.external_id and f'as {found.external_id}'}".rstrip())
+        yield trial.holds(FIND, "find", f"finds {item.key} {match.external_id and f'as {match.external_id}'}".rstrip())
 
 
-async def many(trial: Trial) -> Findings:
+async def many(trial: ContractTrial) -> Findings:
     """Create several, in one request where the contract can, and look them up one by one and together."""
     bulk = trial.spec.bulk
     places = range(1, 1 + min(MANY, bulk.size if bulk else MANY))
@@ -52,12 +52,12 @@ async def many(trial: Trial) -> Findings:
     if trial.find is None:
         return
     for item in items:
-        found, waited = await trial.until(item, lambda found: not found.unclear)
-        problem = wrong(item, found)
+        match, waited = await trial.until(item, lambda match: not match.unclear)
+        problem = wrong(item, match)
         if problem:
-            if found is None or found.unclear:
+            if match is None or match.unclear:
                 trial.never_found()
-            part = "bulk.id" if bulk and found and not (found.others or found.unclear) else "find"
+            part = "bulk.id" if bulk and match and not (match.others or match.unclear) else "find"
             yield trial.fails(BULK, part, problem, *shown, *trial.recorder.last())
             return
         trial.measured(waited)
@@ -69,22 +69,22 @@ async def many(trial: Trial) -> Findings:
         yield trial.holds(FIND, "find", f"finds {len(items)} records that are asked for together")
 
 
-def wrong(item: Prepared, found: Found | None) -> str:
-    """Say what is wrong with what was found of a record that was created just now; nothing where all is well."""
-    if found is None:
+def wrong(item: Prepared, match: Found | None) -> str:
+    """Return the problem of a record that was created just now; empty when all is well."""
+    if match is None:
         return f"{item.key} was created and isn't found"
-    if found.unclear or found.others:
-        return found.unclear or found.others
-    if found.copies > 1:
-        return f"finds {item.key} {found.copies} times, and it was created once"
-    if item.external_id and found.external_id and found.external_id != item.external_id:
-        return f"{item.key} is {found.external_id} there; the answer to its creation said {item.external_id}"
-    return "" if found.in_effect else f"in_effect: {item.key} was created just now and isn't held to be in effect"
+    if match.unclear or match.others:
+        return match.unclear or match.others
+    if match.copies > 1:
+        return f"finds {item.key} {match.copies} times, and it was created once"
+    if item.external_id and match.external_id and match.external_id != item.external_id:
+        return f"{item.key} is {match.external_id} there; the answer to its creation said {item.external_id}"
+    return "" if match.in_effect else f"in_effect: {item.key} was created just now and isn't held to be in effect"
 
 
-def _differing(items: Sequence[Prepared], found: Mapping[str, Found]) -> str:
+def _differing(items: Sequence[Prepared], match: Mapping[str, Found]) -> str:
     for item in items:
-        problem = wrong(item, found.get(item.key))
+        problem = wrong(item, match.get(item.key))
         if problem:
             return problem
     return ""

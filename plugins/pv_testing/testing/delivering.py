@@ -1,4 +1,4 @@
-"""Sends the records of a trial as the engine does: what became of a lost answer is looked up, never repeated blindly.
+"""Sends the records of a trial as the engine does: after a lost answer it looks the record up before it repeats.
 
 A system that loses answers now and then does not make its contract wrong.
 """
@@ -15,38 +15,38 @@ from pv_testing.core import clock, lease
 from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, NetworkError, RateLimited, Rejected
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Prepared, Reply, Verdict
-from pv_testing.testing.finding import Evidence
+from pv_testing.testing.finding import TrialEvidence
 
 if TYPE_CHECKING:
-    from pv_testing.testing.trial import Trial
+    from pv_testing.testing.trial import ContractTrial
 
 TRIES = 3
 PAUSE = 0.25
 MISREAD = frozenset({Reason.NO_ID, Reason.ID_UNUSABLE, Reason.NOT_JSON})
-"""The codes of answers that came and aren't what the contract says; looking these up would hide what is wrong."""
+"""The codes of answers that arrived and contradict the contract; a look-up after these would hide the mistake."""
 IN_DOUBT = "; the request may have taken effect"
 Anew = Callable[[Prepared], Prepared]
 
 
 @dataclass
 class Lost:
-    """Records of which the system's answer says nothing.
+    """Records whose answer was lost or left them out.
 
     Attributes:
         items: the records.
-        of: how many were sent in the same request.
-        error: why they are lost.
-        shown: the request, and what came back.
+        of: the number of records in the same request.
+        error: the cause.
+        shown: the request and its answer.
     """
 
     items: list[Prepared]
     of: int
     error: IntegrationError
-    shown: Sequence[Evidence]
+    shown: Sequence[TrialEvidence]
 
     @property
     def how(self) -> str:
-        """Say what happened, for a note."""
+        """The event in words, for a note."""
         if self.error.code == Reason.BULK_INCOMPLETE:
             return f"the system's answer left out {len(self.items)} of {self.of} records"
         if isinstance(self.error, RateLimited):
@@ -56,8 +56,8 @@ class Lost:
         return f"the system lost an answer ({cause})"
 
 
-async def delivered(trial: Trial, items: Sequence[Prepared], anew: Anew | None = None) -> list[Prepared]:
-    """Send records until each is in effect, and note on the trial what the system lost meanwhile.
+async def delivered(trial: ContractTrial, items: Sequence[Prepared], anew: Anew | None = None) -> list[Prepared]:
+    """Send records until each is in effect, and note on the trial each answer that the system lost.
 
     Args:
         trial: of the operation.
@@ -68,7 +68,7 @@ async def delivered(trial: Trial, items: Sequence[Prepared], anew: Anew | None =
         The records that are in effect, with their ids.
 
     Raises:
-        IntegrationError: the system refuses them, its answer isn't what the contract says, or it loses every answer.
+        IntegrationError: the system refuses them, its answer contradicts the contract, or it loses every answer.
     """
     done: list[Prepared] = []
     left = list(items)
@@ -86,7 +86,7 @@ async def delivered(trial: Trial, items: Sequence[Prepared], anew: Anew | None =
     return done
 
 
-async def _sent(trial: Trial, items: Sequence[Prepared]) -> Lost | None:
+async def _sent(trial: ContractTrial, items: Sequence[Prepared]) -> Lost | None:
     """Send records in one request where the contract can, and return those of which the answer says nothing."""
     trial.sent = clock.seconds()
     try:
@@ -108,10 +108,10 @@ async def _sent(trial: Trial, items: Sequence[Prepared]) -> Lost | None:
 
 
 def _error(item: Prepared, reply: Reply) -> IntegrationError:
-    """Return what a reply in doubt means.
+    """Return the lost records of a reply in doubt.
 
     Raises:
-        IntegrationError: it is a refusal, or an answer that isn't what the contract says.
+        IntegrationError: it is a refusal, or an answer that contradicts the contract.
     """
     if reply.verdict is Verdict.REJECTED:
         raise Rejected(reply.reason, key=item.key, code=reply.code)
@@ -121,7 +121,7 @@ def _error(item: Prepared, reply: Reply) -> IntegrationError:
     return error
 
 
-async def _absent(trial: Trial, lost: Lost, *, created: bool) -> list[Prepared]:
+async def _absent(trial: ContractTrial, lost: Lost, *, created: bool) -> list[Prepared]:
     """Look lost records up until they are found or surely aren't there; return those that aren't."""
     absent = lost.items
     until = clock.seconds() + min(trial.patience, trial.setting.contract.limits.horizon)
@@ -137,9 +137,9 @@ async def _absent(trial: Trial, lost: Lost, *, created: bool) -> list[Prepared]:
     return absent
 
 
-async def _there(trial: Trial, item: Prepared, *, created: bool) -> bool:
-    found = (await trial.look_up([item])).get(item.key)
-    if found is None or found.unclear or not (found.in_effect or created):
+async def _there(trial: ContractTrial, item: Prepared, *, created: bool) -> bool:
+    match = (await trial.look_up([item])).get(item.key)
+    if match is None or match.unclear or not (match.in_effect or created):
         return False
-    item.external_id = found.external_id or item.external_id
+    item.external_id = match.external_id or item.external_id
     return True

@@ -1,4 +1,4 @@
-"""What a record of a trial is made of: what all of them have in common, and how one of each kind is made."""
+"""The parts of a trial's records: their common setting, and an example for each kind."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ FAR = 900_000_000
 TAIL = 6
 OTHER = str.maketrans("0123456789abcdefABCDEF", "9876543210fedcbaFEDCBA")
 CHANGED = "changed"
-"""What a site says under this name lies over the next version of a record, in the place of the example's change."""
+"""A site's fields under this name change the next version of a record, in the place of the example's change."""
 
 
 @dataclass
 class Setting:
-    """What the records of one trial have in common.
+    """The common setting of the records of one trial.
 
     Attributes:
         mark: stands in every record, so that a person finds them.
-        contract: what is tried.
+        contract: under trial.
         given: values of a site that lie over the examples, by kind, such as ``{"time_entry": {"user": "…"}}``.
-        ids: of what was created, by kind.
+        ids: of the created records, by kind.
         reached: the kinds of states that were set.
     """
 
@@ -69,14 +69,14 @@ class Example:
     Attributes:
         make: the record at a place; of a state, the place of its word in ``states``.
         key: the fields of its business key.
-        change: what is different in its next version.
+        change: makes the data of its next version.
         needs: the kinds that must be there before.
         listing: the operation that lists such records.
         row: the fields that make up the business key in a row of that listing, in our words.
         shared: criteria of the listing that all records of a trial meet, and our field for each.
         states: the words of a state in their order, where the record is the state of another one.
         remake: makes the record anew from its fields, where some follow from others.
-        before: what must be sent before a record, such as that a module came before it went.
+        before: makes the record that must be sent first, such as a module's receipt before its return.
     """
 
     make: Callable[[Setting, int], Data]

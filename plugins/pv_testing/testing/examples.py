@@ -1,4 +1,4 @@
-"""Records to try a contract with: what the laboratory's systems carry, each with the mark of its trial."""
+"""The example records of a trial, a maker for each kind; each record has the mark of its trial."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ MEASURED = (
     *((protocol, "Pmax_Final", "W") for protocol in STRESSED),
     *((protocol, "Power_Degradation", "%") for protocol in STRESSED),
 )
-"""What results are of. A LIMS may hold each quantity of a sample once; they are so many that no two places meet."""
+"""The measured quantities. A LIMS may hold each one of a sample once, so each place takes another."""
 NEVER_MADE = 900
 """The first place of the records that are never created."""
 OF_NOTHING = 950
@@ -350,4 +350,4 @@ EXAMPLES: Mapping[str, Example] = {
     ),
     "consumable": Example(_consumable, ("consumable_key",)),
 }
-"""By kind, in an order in which each comes after what it needs."""
+"""By kind, each after the kinds that it needs."""

@@ -1,4 +1,4 @@
-"""What a trial of a contract has found: one finding each, in the words of the contract's own keys."""
+"""The findings of a trial, each in the words of the contract's own keys."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CHECKS = (IDENTITY, CREATE, FIND, HORIZON, ABSENT, BULK, LIST, UPDATE, STATES, W
 """The checks, in the order in which they run."""
 
 
-class Verdict(str, Enum):
-    """Whether what a contract says holds; ``NOTED`` is what the system did besides, which its contract allows for."""
+class TrialVerdict(str, Enum):
+    """Whether a statement of the contract holds; ``NOTED``: the system did more, and the contract allows for it."""
 
     HOLDS = "ok"
     FAILS = "FAILED"
@@ -33,7 +33,7 @@ class Verdict(str, Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class TrialEvidence:
     """A request and its answer, redacted and cut.
 
     Attributes:
@@ -45,29 +45,29 @@ class Evidence:
     answer: str
 
     def __str__(self) -> str:
-        """Say it in two lines, below a finding."""
+        """Return two lines, which stand below a finding."""
         return f"        request {self.request}\n        answer  {self.answer}"
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check has found of one part of a contract.
+class TrialFinding:
+    """The finding of one check on one part of a contract.
 
     Attributes:
         check: one of :data:`CHECKS`.
-        key: the key of the contract that it is about, such as ``operations.create_sample.find``.
-        said: what was found.
-        verdict: whether the contract is right.
-        evidence: the requests and answers that show it, where it isn't.
+        key: of the contract's part, such as ``operations.create_sample.find``.
+        message: the finding in words.
+        verdict: whether the statement holds.
+        evidence: the requests and answers that show it, where it doesn't.
     """
 
     check: str
     key: str
-    said: str
-    verdict: Verdict = Verdict.HOLDS
-    evidence: Sequence[Evidence] = ()
+    message: str
+    verdict: TrialVerdict = TrialVerdict.HOLDS
+    evidence: Sequence[TrialEvidence] = ()
 
     def __str__(self) -> str:
-        """Say it in one line, and each request and answer in a line of its own."""
-        first = f"{self.verdict.value:<8}{self.key}: {self.said}"
+        """Return one line, and a line for each request and each answer."""
+        first = f"{self.verdict.value:<8}{self.key}: {self.message}"
         return "\n".join([first, *map(str, self.evidence)])

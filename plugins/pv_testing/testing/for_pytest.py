@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import pytest
 
 from pv_testing.config import SystemConfig
-from pv_testing.testing.finding import CHECKS, Finding, Verdict
+from pv_testing.testing.finding import CHECKS, TrialFinding, TrialVerdict
 from pv_testing.testing.suite import PATIENCE, try_system
 
 
@@ -16,7 +16,7 @@ class ContractTests:
     """Inherited by the tests of a contract, which give a fixture ``system`` of class scope.
 
     Attributes:
-        given: what the records must say besides, by kind.
+        given: fields that the records must have besides the examples', by kind.
         patience: seconds after which a record that a look-up doesn't find is given up.
     """
 
@@ -25,15 +25,15 @@ class ContractTests:
 
     @pytest.fixture(scope="class")
     @classmethod
-    def findings(cls, system: SystemConfig) -> list[Finding]:
+    def findings(cls, system: SystemConfig) -> list[TrialFinding]:
         """Try the contract once for all tests of the class."""
         return try_system(system, given=cls.given, patience=cls.patience)
 
     @pytest.mark.parametrize("check", CHECKS)
-    def test_contract(self, findings: list[Finding], check: str) -> None:
-        """What the contract says holds in one respect."""
-        found = [finding for finding in findings if finding.check == check]
-        failed = [str(finding) for finding in found if finding.verdict is Verdict.FAILS]
+    def test_contract(self, findings: list[TrialFinding], check: str) -> None:
+        """One check finds nothing wrong."""
+        of_check = [finding for finding in findings if finding.check == check]
+        failed = [str(finding) for finding in of_check if finding.verdict is TrialVerdict.FAILS]
         assert not failed, "\n".join(failed)
-        if not any(finding.verdict is Verdict.HOLDS for finding in found):
-            pytest.skip("; ".join(str(finding) for finding in found) or "the contract offers nothing to try")
+        if not any(finding.verdict is TrialVerdict.HOLDS for finding in of_check):
+            pytest.skip("; ".join(str(finding) for finding in of_check) or "the contract offers nothing to try")

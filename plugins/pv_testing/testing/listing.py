@@ -1,4 +1,4 @@
-"""Does a listing hold every record once, with its key, and always in the same order?"""
+"""Checks that a listing holds every record once, with its key, and always in the same order."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from pv_testing.contracts.model import Find, OperationSpec
 from pv_testing.core import clock, keys
 from pv_testing.core.errors import IntegrationError
 from pv_testing.providers.rest import RestProvider
-from pv_testing.testing.finding import LIST, Finding
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.finding import LIST, TrialFinding
+from pv_testing.testing.trial import ContractTrial, Findings
 from pv_testing.transports import pagination
 
 SMALL = 2
@@ -28,13 +28,13 @@ Rows = Sequence[Row]
 
 
 class _Listing(NamedTuple):
-    """How a listing is read, and what it must hold.
+    """A way to read a listing, and the records that it must hold.
 
     Attributes:
         rows: reads it on pages of some records; 0 for those of the contract.
         id: gives a row's id.
         key: gives a row's key; ``None`` where it has none.
-        key_text: what the key is made of.
+        key_text: the template of the key.
         expected: the ids of the records that were created, by their keys.
     """
 
@@ -45,7 +45,7 @@ class _Listing(NamedTuple):
     expected: Mapping[str, str]
 
 
-async def listed(trial: Trial) -> Findings:
+async def listed(trial: ContractTrial) -> Findings:
     """List the records that were created, twice."""
     name = trial.example.listing
     spec = trial.setting.contract.operations.get(name)
@@ -59,17 +59,17 @@ async def listed(trial: Trial) -> Findings:
     except IntegrationError as error:
         problem = f"{error.message} [{error.code}]"
     except _OtherWords:
-        said = "can't be tried: the provider lists what such a record becomes, without the record's key"
-        yield replace(trial.skipped(LIST, "", said), key=f"operations.{name}.list")
+        message = "can't be tried: the provider lists what such a record becomes, without the record's key"
+        yield replace(trial.skipped(LIST, "", message), key=f"operations.{name}.list")
         return
     key = f"operations.{name}.list"
     if not problem and len(expected) <= SMALL:
-        said = f"can't be tried: pages and order show with more than {SMALL} records; the trial has {len(expected)}"
-        yield replace(trial.skipped(LIST, "", said), key=key)
+        message = f"can't be tried: pages and order show with more than {SMALL} records; the trial has {len(expected)}"
+        yield replace(trial.skipped(LIST, "", message), key=key)
     elif problem:
         yield replace(trial.fails(LIST, "", problem, *trial.recorder.last(2)), key=key)
     else:
-        yield Finding(
+        yield TrialFinding(
             LIST, key, f"holds each of {len(expected)} records once, with its key, in the same order each time"
         )
 
@@ -78,7 +78,7 @@ class _OtherWords(Exception):
     """The rows of a listing aren't those records."""
 
 
-def _listing(trial: Trial, spec: OperationSpec, find: Find) -> _Listing | None:
+def _listing(trial: ContractTrial, spec: OperationSpec, find: Find) -> _Listing | None:
     """Return how a listing is read: as the provider does where it has code of its own for it, else by the contract."""
     data = next(iter(trial.made.values())).data
     items = trial.made.values()
@@ -99,7 +99,7 @@ def _listing(trial: Trial, spec: OperationSpec, find: Find) -> _Listing | None:
                 rows.append(row)
                 if len(rows) >= MOST:
                     break
-            if rows and not any(field in row for row in rows for field in fields):
+            if rows and all(set(fields).isdisjoint(row) for row in rows):
                 raise _OtherWords
             return rows
 
@@ -126,8 +126,8 @@ def _on_pages(provider: RestProvider, spec: OperationSpec, size: int) -> RestPro
     return other
 
 
-async def _problem(trial: Trial, listing: _Listing) -> str:
-    """List twice and say what is wrong; nothing where all is well."""
+async def _problem(trial: ContractTrial, listing: _Listing) -> str:
+    """List twice and return the problem; empty when all is well."""
     first = await _complete(trial, listing)
     problem = _without_key(first, listing) or _incomplete(first, listing)
     if problem:
@@ -136,7 +136,7 @@ async def _problem(trial: Trial, listing: _Listing) -> str:
     return _incomplete(second, listing) or _unstable(first, second, listing)
 
 
-async def _complete(trial: Trial, listing: _Listing) -> Rows:
+async def _complete(trial: ContractTrial, listing: _Listing) -> Rows:
     """List until every record is there, or patience is at its end."""
     until = clock.seconds() + trial.patience
     while True:
@@ -146,7 +146,7 @@ async def _complete(trial: Trial, listing: _Listing) -> Rows:
         await asyncio.sleep(PAUSE)
 
 
-async def _rows(trial: Trial, spec: OperationSpec, data: Mapping[str, Any], size: int) -> Rows:
+async def _rows(trial: ContractTrial, spec: OperationSpec, data: Mapping[str, Any], size: int) -> Rows:
     """Return the rows of a listing, on small pages where it is narrowed down to the trial's records."""
     assert spec.pagination is not None
     criteria = {name: data[ours] for name, ours in trial.example.shared.items() if _takes(spec, name)}

@@ -1,4 +1,4 @@
-"""Does a record take effect once although the answer to it is lost?"""
+"""Checks that a record takes effect once although the answer to it is lost."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from pv_testing.core.records import Record, Result
 from pv_testing.exchange.engine import Exchange
 from pv_testing.ledger import Ledger
 from pv_testing.testing.finding import ONCE
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 LOST = 20
 
 
-async def withheld(trial: Trial) -> Findings:
+async def withheld(trial: ContractTrial) -> Findings:
     """Create one more record, whose first answer is withheld."""
     async for finding in carried(trial, trial.record(LOST)):
         yield finding
 
 
-async def carried(trial: Trial, record: Record) -> Findings:
+async def carried(trial: ContractTrial, record: Record) -> Findings:
     """Carry a record through an exchange that doesn't get the first answer, and carry it once more."""
     if trial.find is None or trial.operation.limits.repeatable:
         yield trial.skipped(ONCE, "", "a lost answer isn't looked up: the request may be repeated, or a person decides")
@@ -43,9 +43,9 @@ async def carried(trial: Trial, record: Record) -> Findings:
     trial.keep(item)
     # A second copy would show as late as any other record does.
     await asyncio.sleep(trial.waits.longest)
-    found, _ = await trial.until(item, lambda found: not found.unclear)
-    if again.result is not Result.UNCHANGED or found is None or found.copies > 1:
-        times = found.copies if found else 0
+    match, _ = await trial.until(item, lambda match: not match.unclear)
+    if again.result is not Result.UNCHANGED or match is None or match.copies > 1:
+        times = match.copies if match else 0
         yield trial.fails(ONCE, "find", f"{lost}, and the record is there {times} times")
     elif not trial.recorder.withheld:
         yield trial.skipped(ONCE, "find", f"no answer for {record.key} could be withheld: nothing was sent")

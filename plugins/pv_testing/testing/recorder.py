@@ -1,4 +1,4 @@
-"""Keeps what a session sends and is answered, for evidence, and withholds an answer on demand."""
+"""Keeps the requests and answers of a session, for evidence, and withholds an answer on demand."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, redact
 from pv_testing.core.response import Response
-from pv_testing.testing.finding import Evidence
+from pv_testing.testing.finding import TrialEvidence
 from pv_testing.transports.outgoing_request import OutgoingRequest
 
 KEPT = 20
@@ -50,7 +50,7 @@ class Recorder:
             raise AmbiguousOutcome(WITHHELD)
 
     def broke(self, call: OutgoingRequest, error: IntegrationError) -> None:
-        """Keep one request that has no answer, with why not; of one whose answer is withheld, the answer is kept.
+        """Keep one request without an answer, with the cause; where the answer is withheld, the answer is kept.
 
         An answer that the system itself has lost need not be withheld any more.
         """
@@ -60,16 +60,16 @@ class Recorder:
         if self._waits and call.written and not call.repeatable:
             self._waits, self.withheld = False, True
 
-    def last(self, number: int = 1) -> Sequence[Evidence]:
+    def last(self, number: int = 1) -> Sequence[TrialEvidence]:
         """Return the newest requests and answers, the oldest of them first."""
         newest = list(self._kept)[-number:]
-        return [Evidence(_line(request), _line(answer)) for request, answer in newest]
+        return [TrialEvidence(_line(request), _line(answer)) for request, answer in newest]
 
 
 def _request(call: OutgoingRequest) -> str:
     sent = call.data if isinstance(call.data, bytes) else b""
-    said = sent[:READ].decode("utf-8", "replace")
-    return f"{call.method} {call.url.raw_path_qs} {said}".rstrip()
+    body = sent[:READ].decode("utf-8", "replace")
+    return f"{call.method} {call.url.raw_path_qs} {body}".rstrip()
 
 
 def _line(text: str) -> str:

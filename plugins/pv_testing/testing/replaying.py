@@ -26,9 +26,9 @@ Scene = dict[str, Any]
 
 
 def replayed(contract: str | Path, exchange: str | Path) -> list[str]:
-    """Play a recorded exchange and return what differs from it; nothing where all is well.
+    """Play a recorded exchange and return the differences; an empty list when all is well.
 
-    A scene is one record: ``operation``, ``key``, ``record`` (in our words), ``request`` and ``answer``, ``id`` (what
+    A scene is one record: ``operation``, ``key``, ``record`` (in our words), ``request`` and ``answer``, ``id`` (which
     the contract must read from the answer), and ``look_up`` with a ``request`` and an ``answer`` of its own.
 
     Args:
@@ -98,10 +98,10 @@ async def _scene(provider: RestProvider, scene: Scene, stage: _Stage) -> list[st
     if "look_up" in scene:
         item.external_id = reply.external_id
         stage.set(scene["look_up"], f"{scene['operation']} (look-up)")
-        found = (await operation.find([item]) or {}).get(item.key)
+        match = (await operation.find([item]) or {}).get(item.key)
         problems += stage.problems()
-        if found is None or not found.in_effect or found.external_id != scene.get("id", ""):
-            problems.append(f"{scene['operation']} (look-up): the record isn't found in the recorded answer: {found}")
+        if match is None or not match.in_effect or match.external_id != scene.get("id", ""):
+            problems.append(f"{scene['operation']} (look-up): the record isn't found in the recorded answer: {match}")
     return problems
 
 
@@ -121,11 +121,11 @@ class _Stage(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def set(self, scene: Scene, named: str) -> None:
-        """Expect the request of a scene, which is called so in what is wrong with it."""
+        """Expect the request of a scene; ``named`` begins the scene's problems."""
         self._scene, self._named, self._problems = scene, named, []
 
     def problems(self) -> list[str]:
-        """Return what was wrong with the requests since."""
+        """Return the problems of the requests since the scene was set."""
         return list(self._problems)
 
     def answer(self, method: str, address: str, body: Any) -> tuple[int, bytes]:
@@ -134,8 +134,8 @@ class _Stage(ThreadingHTTPServer):
         wanted = self._scene.setdefault("request", sent)
         for name in sorted({*wanted, *sent}):
             if wanted.get(name) != sent.get(name):
-                said = f"sends {name} {sent.get(name)!r}, recorded is {wanted.get(name)!r}"
-                self._problems.append(f"{self._named}: {said}")
+                message = f"sends {name} {sent.get(name)!r}, recorded is {wanted.get(name)!r}"
+                self._problems.append(f"{self._named}: {message}")
         answer = self._scene["answer"]
         return int(answer["status"]), json.dumps(answer.get("body")).encode()
 

@@ -30,7 +30,7 @@ HEAD = """\
 # reference at hand, and correct the recorded exchange beside the test in the same way.
 """
 TEST = '''\
-"""The contract {name}: what it sends and reads, and what holds on a test system."""
+"""The contract {name}: the requests that it sends, the answers that it reads, and its trial on a test system."""
 
 from __future__ import annotations
 
@@ -108,9 +108,9 @@ def _contract(system: str, provider: str) -> str:
         ("title", f"title: {json.dumps(f'{provider} as {system.upper()}')}"),
         ("source", "source: the API reference with its version, and the test system that confirms it"),
     ):
-        found = re.search(rf"^{key}:.*(?:\n  .*)*$", body, re.MULTILINE)
-        assert found is not None
-        body = f"{body[: found.start()]}{line}{body[found.end() :]}"
+        match = re.search(rf"^{key}:.*(?:\n  .*)*$", body, re.MULTILINE)
+        assert match is not None
+        body = f"{body[: match.start()]}{line}{body[match.end() :]}"
     body = re.sub(
         r"^(  horizon: \S+).*$", r"\1           # a guess: measure it with `check --try`", body, flags=re.MULTILINE
     )
@@ -145,14 +145,14 @@ def _scene(contract: Contract, spec: OperationSpec, written: Any, record: Record
     scene = {"operation": spec.name, "key": record.key, "record": record.data, "id": ID}
     scene["answer"] = {"status": min(spec.success, default=200), "body": answer}
     if spec.find is not None:
-        found = _with_id(row, _path(contract, written["find"].get("id", "id")))
-        scene["look_up"] = {"answer": {"status": 200, "body": _list_of(found, spec.find.pagination)}}
+        listed = _with_id(row, _path(contract, written["find"].get("id", "id")))
+        scene["look_up"] = {"answer": {"status": 200, "body": _list_of(listed, spec.find.pagination)}}
     return scene
 
 
-def _path(contract: Contract, said: str | list[str]) -> str:
+def _path(contract: Contract, paths: str | list[str]) -> str:
     """Return the first path of several, with the contract's names filled in."""
-    path = said if isinstance(said, str) else said[0]
+    path = paths if isinstance(paths, str) else paths[0]
     return _NAME.sub(lambda match: contract.names.get(match[1], match[0]), path)
 
 

@@ -46,16 +46,16 @@ from pv_testing.testing.finding import (
     STATES,
     UPDATE,
     WORDS,
-    Finding,
-    Verdict,
+    TrialFinding,
+    TrialVerdict,
 )
 from pv_testing.testing.recorder import Recorder
-from pv_testing.testing.trial import Findings, Trial, Waits
+from pv_testing.testing.trial import ContractTrial, Findings, Waits
 
 PATIENCE = 30.0
 MARK = "PVTRY-"
 Given = Mapping[str, Mapping[str, Any]]
-Check = Callable[[Trial], Findings]
+Check = Callable[[ContractTrial], Findings]
 
 RECORDS: Sequence[tuple[str, Check]] = (
     (CREATE, creating.one),
@@ -78,7 +78,7 @@ ELSE = {
     CREATE: "; where the record must say something else here, give it (--records)",
     UPDATE: "; where something else may change here, give it as `changed` (--records)",
 }
-"""What to do about a record, or a change of one, that the system refuses."""
+"""The advice for a refused record or change."""
 PARTS = {BULK: "bulk", ABSENT: "find", UPDATE: "on_change", ONCE: "find"}
 """The part of an operation that an error in a check is about."""
 
@@ -88,13 +88,13 @@ def try_system(
     *,
     given: Given | None = None,
     patience: float = PATIENCE,
-    tell: Callable[[Finding], None] = lambda _: None,
-) -> list[Finding]:
+    tell: Callable[[TrialFinding], None] = lambda _: None,
+) -> list[TrialFinding]:
     """Create marked records in a test system as its contract says, and hold each answer against the contract.
 
     Args:
         config: the system's part of the configuration.
-        given: what the records must say here besides, by kind: people, customers and items that the system knows.
+        given: fields that the records must have besides, by kind: people, customers and items that the system knows.
         patience: seconds after which a record that a look-up doesn't find is given up.
         tell: called with each finding as soon as there is one.
 
@@ -110,17 +110,19 @@ def try_system(
 class _Suite:
     """The trial of one system."""
 
-    def __init__(self, config: SystemConfig, given: Given, patience: float, tell: Callable[[Finding], None]) -> None:
+    def __init__(
+        self, config: SystemConfig, given: Given, patience: float, tell: Callable[[TrialFinding], None]
+    ) -> None:
         self._config = config
         self._given = given
         self._patience = patience
         self._tell = tell
         self._recorder = Recorder()
         self._waits = Waits()
-        self._findings: list[Finding] = []
+        self._findings: list[TrialFinding] = []
 
-    async def run(self) -> list[Finding]:
-        """Try everything and return what was found."""
+    async def run(self) -> list[TrialFinding]:
+        """Try everything and return the findings."""
         with Ledger.in_memory(quiet=True) as ledger:
             async with connect(self._config, ledger=ledger, owner="trial") as client:
                 provider = await self._provider(client)
@@ -153,25 +155,27 @@ class _Suite:
                 await self._operation(provider, spec, example, setting)
         for spec in provider.contract.operations.values():
             if spec.kind and spec.kind not in EXAMPLES:
-                said = f"can't be tried: the suite has no record of kind {spec.kind}"
-                self._add(Finding(CREATE, f"operations.{spec.name}", said, Verdict.SKIPPED))
+                message = f"can't be tried: the suite has no record of kind {spec.kind}"
+                self._add(TrialFinding(CREATE, f"operations.{spec.name}", message, TrialVerdict.SKIPPED))
         self._add(self._horizon(provider.contract))
         await self._collect(
             cleaned(provider, setting, self._recorder),
-            lambda error: Finding(CLEAN, "operations", blamed(error, type(provider)), Verdict.FAILS),
+            lambda error: TrialFinding(CLEAN, "operations", blamed(error, type(provider)), TrialVerdict.FAILS),
         )
 
     async def _operation(self, provider: RestProvider, spec: OperationSpec, example: Example, setting: Setting) -> None:
-        """Run the checks of one operation; where the first of them fails, the others would only say so again."""
+        """Run the checks of one operation; stop when the first fails: the others would fail for the same cause."""
         try:
-            trial = Trial(provider, spec, example, setting, self._recorder, self._waits, self._patience)
+            trial = ContractTrial(provider, spec, example, setting, self._recorder, self._waits, self._patience)
         except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
-            self._add(Finding(CREATE, f"operations.{spec.name}", blamed(error, type(provider)), Verdict.FAILS))
+            self._add(
+                TrialFinding(CREATE, f"operations.{spec.name}", blamed(error, type(provider)), TrialVerdict.FAILS)
+            )
             return
         checks = STATES_OF_RECORDS if example.states else RECORDS
         for name, check in checks:
             await self._collect(check(trial), partial(_raised, trial, name))
-            if name == CREATE and self._findings[-1].verdict is Verdict.FAILS:
+            if name == CREATE and self._findings[-1].verdict is TrialVerdict.FAILS:
                 break
         for finding in trial.noted(checks[0][0]):
             self._add(finding)
@@ -179,20 +183,20 @@ class _Suite:
     async def _received(self, provider: RestProvider, setting: Setting) -> None:
         """Set the sample of the results to received, as a laboratory does before it measures.
 
-        What goes wrong here shows again where results and states are tried.
+        An error here shows again in the trials of results and states.
         """
         example = EXAMPLES["sample_status"]
         first = replace(setting, ids={"sample": [setting.first("sample")]})
         with suppress(Exception):
             for spec in _of_kind(provider.contract, "sample_status"):
-                trial = Trial(provider, spec, example, first, self._recorder, self._waits, self._patience)
+                trial = ContractTrial(provider, spec, example, first, self._recorder, self._waits, self._patience)
                 item = trial.at(0)
-                found = (await trial.look_up([item])).get(item.key)
-                if found is None or not found.in_effect:
+                match = (await trial.look_up([item])).get(item.key)
+                if match is None or not match.in_effect:
                     await trial.send([item])
 
-    async def _collect(self, findings: Findings, raised: Callable[[Exception], Finding]) -> None:
-        """Take findings, and of an error that ends them what ``raised`` makes of it."""
+    async def _collect(self, findings: Findings, raised: Callable[[Exception], TrialFinding]) -> None:
+        """Take findings, and the finding that ``raised`` makes of an error that ends them."""
         try:
             async for finding in findings:
                 self._add(finding)
@@ -203,16 +207,16 @@ class _Suite:
         try:
             who = await provider.identity()
         except IntegrationError as error:
-            said = f"{error.message} [{error.code}]"
+            message = f"{error.message} [{error.code}]"
             if error.code == Reason.NO_IDENTITY:
-                self._add(Finding(IDENTITY, "identity", said, Verdict.SKIPPED))
+                self._add(TrialFinding(IDENTITY, "identity", message, TrialVerdict.SKIPPED))
                 return True
-            self._add(Finding(IDENTITY, "identity", said, Verdict.FAILS, self._recorder.last()))
+            self._add(TrialFinding(IDENTITY, "identity", message, TrialVerdict.FAILS, self._recorder.last()))
             return False
         except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
-            self._add(Finding(IDENTITY, "identity", blamed(error, type(provider)), Verdict.FAILS))
+            self._add(TrialFinding(IDENTITY, "identity", blamed(error, type(provider)), TrialVerdict.FAILS))
             return False
-        self._add(Finding(IDENTITY, "identity", f"the system knows us as {who}"))
+        self._add(TrialFinding(IDENTITY, "identity", f"the system knows us as {who}"))
         return True
 
     async def _service_request(self, provider: RestProvider, setting: Setting) -> None:
@@ -224,34 +228,36 @@ class _Suite:
             number = await self._new_service_request(provider, key, setting)
         except IntegrationError as error:
             text = f"{error.message} [{error.code}]"
-            self._add(Finding(CREATE, key, text, Verdict.FAILS, self._recorder.last()))
+            self._add(TrialFinding(CREATE, key, text, TrialVerdict.FAILS, self._recorder.last()))
         except Exception as error:  # noqa: BLE001 - the code of a site may raise anything
-            self._add(Finding(CREATE, key, blamed(error, type(provider)), Verdict.FAILS))
+            self._add(TrialFinding(CREATE, key, blamed(error, type(provider)), TrialVerdict.FAILS))
         else:
             setting.ids["service_request"] = [number]
-            self._add(Finding(CREATE, key, f"service request {number} was created"))
+            self._add(TrialFinding(CREATE, key, f"service request {number} was created"))
 
     async def _new_service_request(self, provider: RestProvider, key: str, setting: Setting) -> str:
         """Create a service request and return its id; another one in the place of one whose answer was lost."""
         request = service_request(setting)
         try:
-            said = await provider.call("create_service_request", **request)
+            answer = await provider.call("create_service_request", **request)
         except (AmbiguousOutcome, NetworkError, RateLimited) as error:
             lost = Lost([], 1, error, ())
-            self._add(Finding(CREATE, key, f"{lost.how}; another record was sent in its place", Verdict.NOTED))
-            said = await provider.call("create_service_request", **request)
-        return str(said["id"])
+            self._add(
+                TrialFinding(CREATE, key, f"{lost.how}; another record was sent in its place", TrialVerdict.NOTED)
+            )
+            answer = await provider.call("create_service_request", **request)
+        return str(answer["id"])
 
-    def _horizon(self, contract: Contract) -> Finding:
+    def _horizon(self, contract: Contract) -> TrialFinding:
         waits, horizon = self._waits, contract.limits.horizon
         measured = f"a record of {waits.where} took {waits.longest:.2f} s to be found, the longest of all"
         if waits.where and waits.longest > horizon:
-            said = f"{horizon:g} s is too short: {measured}; records would be doubled"
-            return Finding(HORIZON, "limits.horizon", said, Verdict.FAILS, waits.shown)
+            message = f"{horizon:g} s is too short: {measured}; records would be doubled"
+            return TrialFinding(HORIZON, "limits.horizon", message, TrialVerdict.FAILS, waits.shown)
         cause = self._unmeasured()
         if cause:
-            return Finding(HORIZON, "limits.horizon", f"can't be measured: {cause}", Verdict.SKIPPED)
-        return Finding(HORIZON, "limits.horizon", f"{horizon:g} s is long enough: {measured}")
+            return TrialFinding(HORIZON, "limits.horizon", f"can't be measured: {cause}", TrialVerdict.SKIPPED)
+        return TrialFinding(HORIZON, "limits.horizon", f"{horizon:g} s is long enough: {measured}")
 
     def _unmeasured(self) -> str:
         """Say why no time was measured that could show a horizon to be long enough; nothing where one was."""
@@ -261,22 +267,22 @@ class _Suite:
             return "nothing was looked up"
         return "" if self._waits.searched else "records were only read by their ids, and none was searched by its key"
 
-    def _add(self, finding: Finding) -> None:
+    def _add(self, finding: TrialFinding) -> None:
         self._findings.append(finding)
         self._tell(finding)
 
 
-def _raised(trial: Trial, check: str, error: Exception) -> Finding:
-    """Return what an error says of a check; one that the system raises of a record may be about the record."""
+def _raised(trial: ContractTrial, check: str, error: Exception) -> TrialFinding:
+    """Return the finding of an error, with advice where the system may have refused the example record."""
     finding = trial.raised(check, PARTS.get(check, ""), error)
     advice = ELSE.get(check, "") if isinstance(error, (DataError, Rejected)) else ""
-    return replace(finding, said=f"{finding.said}{advice}")
+    return replace(finding, message=f"{finding.message}{advice}")
 
 
 def _of_kind(contract: Contract, kind: str) -> list[OperationSpec]:
     return [spec for spec in contract.operations.values() if spec.kind == kind]
 
 
-def _unmet(spec: OperationSpec, missing: Sequence[str]) -> Finding:
-    said = f"can't be tried: it needs a record of kind {', '.join(missing)}, and there is none"
-    return Finding(CREATE, f"operations.{spec.name}", said, Verdict.SKIPPED)
+def _unmet(spec: OperationSpec, missing: Sequence[str]) -> TrialFinding:
+    message = f"can't be tried: it needs a record of kind {', '.join(missing)}, and there is none"
+    return TrialFinding(CREATE, f"operations.{spec.name}", message, TrialVerdict.SKIPPED)

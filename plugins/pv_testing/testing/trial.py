@@ -1,4 +1,4 @@
-"""One operation of a contract on trial: makes, sends and looks up marked records, and says what holds."""
+"""One operation of a contract on trial: makes, sends and looks up marked records, and makes the findings."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from pv_testing.providers.rest import RestProvider
 from pv_testing.testing.blame import blamed
 from pv_testing.testing.delivering import delivered
 from pv_testing.testing.example import Example, Setting
-from pv_testing.testing.finding import Evidence, Finding, Verdict
+from pv_testing.testing.finding import TrialEvidence, TrialFinding, TrialVerdict
 from pv_testing.testing.recorder import Recorder
 
-Findings = AsyncIterator[Finding]
+Findings = AsyncIterator[TrialFinding]
 INSTEAD = 40
 """How far from its place the record stands that is created instead of a lost one."""
 FIRST, LONGEST = 0.02, 0.25
@@ -28,7 +28,7 @@ FIRST, LONGEST = 0.02, 0.25
 
 @dataclass
 class Waits:
-    """How long created records took to be found.
+    """The times until look-ups found created records.
 
     Attributes:
         longest: seconds, the longest of all.
@@ -36,16 +36,16 @@ class Waits:
         shown: the last look-up that didn't find it yet.
         searched: whether any of them was searched by its key; a record that is read by its id shows at once, also where
             the system's index is late.
-        never: the operations of which a record was never found.
+        never: the operations with a record that no look-up found.
     """
 
     longest: float = 0.0
     where: str = ""
-    shown: Sequence[Evidence] = ()
+    shown: Sequence[TrialEvidence] = ()
     searched: bool = False
     never: list[str] = field(default_factory=list)
 
-    def add(self, seconds: float, where: str, shown: Sequence[Evidence], *, searched: bool) -> None:
+    def add(self, seconds: float, where: str, shown: Sequence[TrialEvidence], *, searched: bool) -> None:
         """Take one measurement."""
         self.searched = self.searched or searched
         if not self.where or seconds > self.longest:
@@ -53,23 +53,23 @@ class Waits:
 
 
 @dataclass
-class Trial:
+class ContractTrial:
     """One operation on trial.
 
     Attributes:
         provider: speaks with the system.
         spec: the operation.
         example: makes its records.
-        setting: what the records of the trial have in common.
-        recorder: has what was sent and answered.
-        waits: takes how long records took to be found.
+        setting: of the trial's records.
+        recorder: has the requests and answers.
+        waits: takes the times until look-ups found the records.
         patience: seconds after which a record that a look-up doesn't find is given up.
         made: the records that were created, with their ids.
         places: where another record stands in the place of one that was lost.
-        notes: what the system did besides, each once.
+        notes: the further effects of the system, each once.
         broken: the request whose answer was lost, where that has ended a check.
-        missed: the last look-up that didn't show what :meth:`until` waits for.
-        sent: ``clock.seconds()`` before the newest request that wrote; what it did can't have shown before.
+        missed: the last look-up without the record that :meth:`until` waits for.
+        sent: ``clock.seconds()`` before the newest request that wrote; its effect can't have shown before.
     """
 
     provider: RestProvider
@@ -82,8 +82,8 @@ class Trial:
     made: dict[str, Prepared] = field(default_factory=dict)
     places: dict[int, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    broken: Sequence[Evidence] = ()
-    missed: Sequence[Evidence] = ()
+    broken: Sequence[TrialEvidence] = ()
+    missed: Sequence[TrialEvidence] = ()
     sent: float = 0.0
 
     def __post_init__(self) -> None:
@@ -155,10 +155,10 @@ class Trial:
         """
         await delivered(self, items)
 
-    def note(self, said: str) -> None:
-        """Note once what the system did besides, which its contract allows for."""
-        if said not in self.notes:
-            self.notes.append(said)
+    def note(self, message: str) -> None:
+        """Note an effect once that the system had besides and its contract allows for."""
+        if message not in self.notes:
+            self.notes.append(message)
 
     def keep(self, item: Prepared) -> None:
         """Remember a record that was created, for its children and for cleaning up; a state goes with its record."""
@@ -167,7 +167,7 @@ class Trial:
             self.setting.ids.setdefault(self.spec.kind, []).append(item.external_id)
 
     async def look_up(self, items: Sequence[Prepared]) -> Mapping[str, Found]:
-        """Return what a look-up finds; a single record that the system says it doesn't know isn't found."""
+        """Return the result of a look-up; a single record that the system refuses as unknown is missing in it."""
         try:
             return await self.operation.find(items) or {}
         except NotFound:
@@ -177,60 +177,62 @@ class Trial:
         """Look a record up until it is as wanted.
 
         Returns:
-            What was found last, and how many seconds after the request before that was asked for; 0 where the first
+            The last result, and the seconds between the request and the look-up before it; 0 where the first
             look-up found it.
         """
         pause, waited, self.missed = FIRST, 0.0, ()
         while True:
-            found = (await self.look_up([item])).get(item.key)
-            if (found is not None and wanted(found)) or waited > self.patience:
-                return found, waited
+            match = (await self.look_up([item])).get(item.key)
+            if (match is not None and wanted(match)) or waited > self.patience:
+                return match, waited
             self.missed = self.recorder.last()
             await asyncio.sleep(pause)
             pause = min(1.2 * pause, LONGEST)
             waited = clock.seconds() - self.sent
 
     def measured(self, waited: float) -> None:
-        """Keep how long it took until what was sent last was found; a state is read by the id of its record."""
+        """Keep the time until a look-up found the newest record; a state is read by the id of its record."""
         self.waits.add(waited, self.spec.name, self.missed, searched=self.example.states is None)
 
     def never_found(self) -> None:
-        """Keep that a record wasn't found at all, so that there is no time to speak of."""
+        """Keep that no look-up found the record, so that there is no time to keep."""
         self.waits.never.append(self.spec.name)
 
     def context(self, item: Prepared) -> dict[str, Any]:
-        """Return what a key may take from a record besides its payload."""
+        """Return the values that a key may take from a record besides its payload."""
         return {"id": item.external_id, "key": item.key, "revision": item.revision}
 
     def key_of(self, item: Prepared) -> str | None:
         """Return a record's key in the system's words."""
         return self.find.key_of_sent(item.payload, self.context(item)) if self.find else None
 
-    def holds(self, check: str, part: str, said: str) -> Finding:
+    def holds(self, check: str, part: str, message: str) -> TrialFinding:
         """Return that a part of the operation is right."""
-        return Finding(check, self._key(part), said)
+        return TrialFinding(check, self._key(part), message)
 
-    def fails(self, check: str, part: str, said: str, *shown: Evidence) -> Finding:
+    def fails(self, check: str, part: str, message: str, *shown: TrialEvidence) -> TrialFinding:
         """Return that a part of the operation is wrong; without other evidence, the newest request shows it."""
         broken, self.broken = self.broken, ()
-        return Finding(check, self._key(part), said, Verdict.FAILS, shown or broken or tuple(self.recorder.last()))
+        return TrialFinding(
+            check, self._key(part), message, TrialVerdict.FAILS, shown or broken or tuple(self.recorder.last())
+        )
 
-    def noted(self, check: str) -> list[Finding]:
-        """Return what there is to note of the operation."""
-        return [Finding(check, self.place, said, Verdict.NOTED) for said in self.notes]
+    def noted(self, check: str) -> list[TrialFinding]:
+        """Return the notes of the operation as findings."""
+        return [TrialFinding(check, self.place, message, TrialVerdict.NOTED) for message in self.notes]
 
-    def skipped(self, check: str, part: str, said: str) -> Finding:
+    def skipped(self, check: str, part: str, message: str) -> TrialFinding:
         """Return that a part of the operation can't be tried."""
-        return Finding(check, self._key(part), said, Verdict.SKIPPED)
+        return TrialFinding(check, self._key(part), message, TrialVerdict.SKIPPED)
 
-    def raised(self, check: str, part: str, error: Exception) -> Finding:
+    def raised(self, check: str, part: str, error: Exception) -> TrialFinding:
         """Return that trying a part of the operation ended in an error; before a request, only its words show it."""
         if not isinstance(error, IntegrationError):
-            return Finding(check, self.place, blamed(error, type(self.provider)), Verdict.FAILS)
-        said = f"{error.message} [{error.code}]"
+            return TrialFinding(check, self.place, blamed(error, type(self.provider)), TrialVerdict.FAILS)
+        message = f"{error.message} [{error.code}]"
         if isinstance(error, DataError):
-            return Finding(check, self._key(part), said, Verdict.FAILS)
-        return self.fails(check, part, said)
+            return TrialFinding(check, self._key(part), message, TrialVerdict.FAILS)
+        return self.fails(check, part, message)
 
     def _key(self, part: str) -> str:
         """Return a part's key in the contract: below the operation, unless it is a section of its own."""

@@ -1,6 +1,6 @@
-"""Is a request that speaks of an id that isn't there taken for a success?
+"""Checks that a request with an unknown id isn't taken for a success.
 
-A system may refuse under HTTP 200. A contract that doesn't know the refusal reports what never happened.
+A system may refuse under HTTP 200. A contract that misses the refusal reports a record that isn't there.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from pv_testing.core.errors import AmbiguousOutcome, DataError, IntegrationError, NetworkError, RateLimited
-from pv_testing.core.records import Found, Prepared, Reply
-from pv_testing.core.records import Verdict as Said
+from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.testing.example import absent
 from pv_testing.testing.examples import OF_NOTHING
-from pv_testing.testing.finding import REFUSED, Evidence, Finding, Verdict
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.finding import REFUSED, TrialEvidence, TrialFinding, TrialVerdict
+from pv_testing.testing.trial import ContractTrial, Findings
 
 TRIES = 2
 TAKEN = (
@@ -46,7 +45,7 @@ class Asked(NamedTuple):
     true: str = ""
 
 
-async def refused(trial: Trial) -> Findings:
+async def refused(trial: ContractTrial) -> Findings:
     """Send each request that carries an id of the system with one that isn't there."""
     for ask in (_change, _of_parent):
         try:
@@ -57,7 +56,7 @@ async def refused(trial: Trial) -> Findings:
             yield await _finding(trial, asked)
 
 
-def _change(trial: Trial) -> Asked | None:
+def _change(trial: ContractTrial) -> Asked | None:
     """Return the change of a record under another id; ``None`` where a change carries none."""
     update, place = trial.spec.update, 0
     made = trial.made.get(trial.record(place).key)
@@ -70,7 +69,7 @@ def _change(trial: Trial) -> Asked | None:
     return Asked(item, "update", item.external_id, made.external_id)
 
 
-def _of_parent(trial: Trial) -> Asked | None:
+def _of_parent(trial: ContractTrial) -> Asked | None:
     """Return a record or state that belongs to an id that isn't there; ``None`` where its request carries none."""
     known = trial.setting.ids
     there = {kind: known[kind] for kind in trial.example.needs if known.get(kind)}
@@ -85,60 +84,60 @@ def _of_parent(trial: Trial) -> Asked | None:
     return Asked(item, "", ", ".join(ids[0] for ids in unknown.values()))
 
 
-async def _finding(trial: Trial, asked: Asked) -> Finding:
-    """Send a request and say what the engine would make of the answer."""
+async def _finding(trial: ContractTrial, asked: Asked) -> TrialFinding:
+    """Send a request and return the finding on the engine's reading of the answer."""
     reply = await _answer(trial, asked.item)
     shown = trial.recorder.last()
-    if reply.verdict is Said.OK and not (asked.true and reply.external_id == asked.true):
+    if reply.verdict is Verdict.OK and not (asked.true and reply.external_id == asked.true):
         return await _taken(trial, asked, shown)
-    if reply.verdict is Said.OK:
+    if reply.verdict is Verdict.OK:
         return trial.holds(REFUSED, asked.part, f"{asked.id}, which isn't there, isn't used: the record is found anew")
-    found = None if asked.true or reply.verdict is Said.REJECTED else await _found(trial, asked.item)
-    if found is not None and found.in_effect:
-        said = f"{trial.spec.name} of {asked.id}, which isn't there, is held to be in effect"
-        return trial.fails(REFUSED, "find", said, *shown, *trial.recorder.last())
-    if reply.verdict is Said.AMBIGUOUS:
-        return Finding(REFUSED, "errors.rules", f"{trial.spec.name}: {NOT_KNOWN}", Verdict.NOTED, shown)
-    said = f"{asked.id}, which isn't there, is not taken as success: {reply.reason} [{reply.code}]"
-    return trial.holds(REFUSED, asked.part, said)
+    match = None if asked.true or reply.verdict is Verdict.REJECTED else await _found(trial, asked.item)
+    if match is not None and match.in_effect:
+        message = f"{trial.spec.name} of {asked.id}, which isn't there, is held to be in effect"
+        return trial.fails(REFUSED, "find", message, *shown, *trial.recorder.last())
+    if reply.verdict is Verdict.AMBIGUOUS:
+        return TrialFinding(REFUSED, "errors.rules", f"{trial.spec.name}: {NOT_KNOWN}", TrialVerdict.NOTED, shown)
+    message = f"{asked.id}, which isn't there, is not taken as success: {reply.reason} [{reply.code}]"
+    return trial.holds(REFUSED, asked.part, message)
 
 
-async def _answer(trial: Trial, item: Prepared) -> Reply:
-    """Return the answer to a request; one that is lost says nothing of the contract, so that it is asked for again."""
+async def _answer(trial: ContractTrial, item: Prepared) -> Reply:
+    """Return the answer to a request; send it again after a lost answer, which says nothing of the contract."""
     for _ in range(TRIES):
         try:
             (reply,) = await trial.operation.send([item])
         except (AmbiguousOutcome, NetworkError, RateLimited) as error:
-            verdict = Said.AMBIGUOUS if isinstance(error, AmbiguousOutcome) else Said.RETRYABLE
+            verdict = Verdict.AMBIGUOUS if isinstance(error, AmbiguousOutcome) else Verdict.RETRYABLE
             reply = Reply(verdict, reason=error.message, code=error.code)
         except IntegrationError as error:
-            return Reply(Said.REJECTED, reason=error.message, code=error.code)
+            return Reply(Verdict.REJECTED, reason=error.message, code=error.code)
         else:
             return reply
     return reply
 
 
-async def _taken(trial: Trial, asked: Asked, shown: Sequence[Evidence]) -> Finding:
-    """Say what it means that a request has succeeded which should not."""
-    found = await _found(trial, asked.item)
-    if found is None or not _created(asked, found):
+async def _taken(trial: ContractTrial, asked: Asked, shown: Sequence[TrialEvidence]) -> TrialFinding:
+    """Return the finding on a request that has succeeded and should not."""
+    match = await _found(trial, asked.item)
+    if match is None or not _created(asked, match):
         return trial.fails(REFUSED, "errors.rules", f"{trial.spec.name}: {TAKEN}", *shown)
     if asked.part or trial.example.states is not None:
         return trial.fails(REFUSED, asked.part, f"{asked.id}: {UPSERT}", *shown, *trial.recorder.last())
-    asked.item.external_id = found.external_id
+    asked.item.external_id = match.external_id
     trial.keep(asked.item)
     return trial.skipped(REFUSED, "", ORPHAN)
 
 
-async def _found(trial: Trial, item: Prepared) -> Found | None:
-    """Return what a look-up finds of a record; ``None`` for nothing, and where it can't tell."""
+async def _found(trial: ContractTrial, item: Prepared) -> Found | None:
+    """Return the look-up's result for a record; ``None`` where there is none or it is unclear."""
     try:
-        found = (await trial.look_up([item])).get(item.key)
+        match = (await trial.look_up([item])).get(item.key)
     except IntegrationError:
         return None
-    return None if found is None or found.unclear else found
+    return None if match is None or match.unclear else match
 
 
-def _created(asked: Asked, found: Found) -> bool:
-    """Whether the look-up shows that the request has created something, beside the record whose change it was."""
-    return not asked.true or found.copies > 1 or found.external_id != asked.true
+def _created(asked: Asked, match: Found) -> bool:
+    """Whether the look-up shows that the request has created a record beside the changed one."""
+    return not asked.true or match.copies > 1 or match.external_id != asked.true

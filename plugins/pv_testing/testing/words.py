@@ -1,4 +1,4 @@
-"""Does the system take every word that the contract's vocabularies say in a record?"""
+"""Checks that the system takes every word of the contract's vocabularies in a record."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pv_testing.contracts.fields import normal
 from pv_testing.core.errors import IntegrationError
 from pv_testing.core.yaml_file import read_yaml
 from pv_testing.testing.finding import WORDS
-from pv_testing.testing.trial import Findings, Trial
+from pv_testing.testing.trial import ContractTrial, Findings
 
 FROM = 100
 
@@ -23,7 +23,7 @@ class Word(NamedTuple):
     Attributes:
         vocabulary: the name of the vocabulary that it goes through.
         word: ours.
-        path: where it stands in our record: fields, and places of lists.
+        path: its place in our record: fields, and places of lists.
     """
 
     vocabulary: str
@@ -31,7 +31,7 @@ class Word(NamedTuple):
     path: tuple[str | int, ...]
 
 
-async def every_word(trial: Trial) -> Findings:
+async def every_word(trial: ContractTrial) -> Findings:
     """Create one record for each word."""
     maps = read_yaml(Path(trial.setting.contract.file)).value.get("maps", {})
     name = trial.spec.map.name if trial.spec.map else ""
@@ -55,9 +55,9 @@ async def every_word(trial: Trial) -> Findings:
 
 
 def _words(
-    trial: Trial, maps: Mapping[str, Data], name: str, data: Data, path: tuple[str | int, ...] = ()
+    trial: ContractTrial, maps: Mapping[str, Data], name: str, data: Data, path: tuple[str | int, ...] = ()
 ) -> Iterator[Word]:
-    """Give every word that can stand in a record, also in the records within it."""
+    """Yield every word that can stand in a record, also in the records within it."""
     for ours, written in maps.get(name, {}).items():
         spec = normal(ours, written)
         field = spec["from"][0]

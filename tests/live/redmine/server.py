@@ -135,9 +135,9 @@ class Server(LiveServer):
         for folder in ("config", "files", "log", "tmp/cache", "tmp/pids", "plugins"):
             (self.data / folder).mkdir(parents=True)
         # A write that waits for the database must give up before its caller does, or it takes effect long after that.
-        said = f"production:\n  adapter: sqlite3\n  database: {self.database}\n  timeout: 8000\n"
+        settings = f"production:\n  adapter: sqlite3\n  database: {self.database}\n  timeout: 8000\n"
         for file in (self.data / "config" / "database.yml", self.app / "config" / "database.yml"):
-            file.write_text(said, encoding="utf-8")
+            file.write_text(settings, encoding="utf-8")
         (self.data / "config" / "secret_key.txt").write_text(secrets.token_hex(32), encoding="utf-8")
         gemfile = self.app / "Gemfile"
         # Debian's Gemfile looks into the folder of Debian's own instance for the database that it is to speak with.
@@ -176,7 +176,7 @@ def _libraries(depends: str) -> list[str]:
 
 
 def _installed(package: str) -> bool:
-    said = subprocess.run(
+    query = subprocess.run(
         ["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True, check=False, timeout=60
     )
-    return said.stdout == "install ok installed"
+    return query.stdout == "install ok installed"

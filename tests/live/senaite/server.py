@@ -111,12 +111,12 @@ class Server(LiveServer):
         self._configure()
         draft = self.place / "plan.json"
         draft.write_text(wanted, encoding="utf-8")
-        said = self.run(
+        output = self.run(
             [self._bin("zconsole"), "run", self.zope / "etc" / "zope.conf", HERE / "seed.py"],
             SEED_WITHIN,
             PV_LIVE_PLAN=str(draft),
         )
-        if "seeded" not in said:
+        if "seeded" not in output:
             raise RuntimeError(f"the site could not be seeded; see {self.place / 'install.log'}")
         for name in DATA:
             shutil.copyfile(self.zope / "var" / name, self.seeded.parent / name)

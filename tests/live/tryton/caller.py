@@ -15,7 +15,7 @@ WITHIN = 60.0
 
 
 class Refused(Exception):
-    """Tryton said no; the arguments are what it said."""
+    """Tryton refused a call; the arguments are its answer."""
 
 
 class Caller:
@@ -31,8 +31,8 @@ class Caller:
         self._url = f"{url}/rpc/"
         self._session = requests.Session()
         user, token, *_ = self.rpc("common.db.login", login, {"password": password})
-        said = base64.b64encode(f"{login}:{user}:{token}".encode()).decode()
-        self._session.headers["Authorization"] = f"Session {said}"
+        session = base64.b64encode(f"{login}:{user}:{token}".encode()).decode()
+        self._session.headers["Authorization"] = f"Session {session}"
         self.context = self.rpc("model.res.user.get_preferences", True, {})
 
     def __enter__(self) -> Self:
@@ -43,8 +43,8 @@ class Caller:
 
     def post(self, method: str, *params: Any) -> requests.Response:
         """Return the answer to a call as it came."""
-        said = {"id": 1, "method": method, "params": list(params)}
-        return self._session.post(self._url, json=said, timeout=WITHIN)
+        call = {"id": 1, "method": method, "params": list(params)}
+        return self._session.post(self._url, json=call, timeout=WITHIN)
 
     def rpc(self, method: str, *params: Any) -> Any:
         """Make a call.
@@ -54,10 +54,10 @@ class Caller:
         """
         response = self.post(method, *params)
         response.raise_for_status()
-        said = response.json()
-        if "error" in said:
-            raise Refused(*said["error"])
-        return plain(said["result"])
+        answer = response.json()
+        if "error" in answer:
+            raise Refused(*answer["error"])
+        return plain(answer["result"])
 
     def call(self, model: str, method: str, *params: Any) -> Any:
         """Call a method of a model in the user's own context."""
@@ -65,8 +65,8 @@ class Caller:
 
     def search(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[dict[str, Any]]:
         """Return what a search finds, oldest first."""
-        found = self.call(model, "search_read", list(domain), 0, None, [["id", "ASC"]], list(fields))
-        return list(found)
+        rows = self.call(model, "search_read", list(domain), 0, None, [["id", "ASC"]], list(fields))
+        return list(rows)
 
     def one(self, model: str, domain: Sequence[Any]) -> int:
         """Return the id of the only record that a search finds."""
@@ -74,25 +74,25 @@ class Caller:
         return int(record["id"])
 
 
-def plain(said: Any) -> Any:
+def plain(value: Any) -> Any:
     """Return an answer with decimals and dates as Python has them."""
-    if isinstance(said, list):
-        return [plain(each) for each in said]
-    if not isinstance(said, dict):
-        return said
-    kind = said.get("__class__")
+    if isinstance(value, list):
+        return [plain(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    kind = value.get("__class__")
     if kind == "Decimal":
-        return Decimal(said["decimal"])
+        return Decimal(value["decimal"])
     if kind == "date":
-        return date(said["year"], said["month"], said["day"])
-    return {name: plain(each) for name, each in said.items()}
+        return date(value["year"], value["month"], value["day"])
+    return {name: plain(each) for name, each in value.items()}
 
 
-def decimal(said: str) -> dict[str, str]:
+def decimal(value: str) -> dict[str, str]:
     """Return a decimal number as Tryton's JSON has it."""
-    return {"__class__": "Decimal", "decimal": said}
+    return {"__class__": "Decimal", "decimal": value}
 
 
-def day(said: date) -> dict[str, Any]:
+def day(value: date) -> dict[str, Any]:
     """Return a date as Tryton's JSON has it."""
-    return {"__class__": "date", "year": said.year, "month": said.month, "day": said.day}
+    return {"__class__": "date", "year": value.year, "month": value.month, "day": value.day}

@@ -38,8 +38,8 @@ class Server(LiveServer):
 
     def answers(self) -> bool:
         """Say whether Tryton is ready; a request without a user is refused by it, not by the machine."""
-        said = requests.post(f"{self.url}/rpc/", json={"id": 0, "method": "", "params": []}, timeout=30)
-        return said.status_code == requests.codes.unauthorized
+        answer = requests.post(f"{self.url}/rpc/", json={"id": 0, "method": "", "params": []}, timeout=30)
+        return answer.status_code == requests.codes.unauthorized
 
     @property
     def _database(self) -> Path:

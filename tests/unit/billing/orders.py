@@ -35,7 +35,7 @@ def rules(
     surcharges: Iterable[Mapping[str, Any]] = (),
     currency: str = "EUR",
     buyer: Mapping[str, Any] = BUYER,
-    **said: Any,
+    **fields: Any,
 ) -> BillingPolicy:
     """Return rules of billing with these prices; a price alone stands for one entry."""
     listed = {
@@ -44,10 +44,10 @@ def rules(
     }
     price_list = PriceList.of({"currency": currency, "prices": listed, "surcharges": list(surcharges)})
     customers = {"Solar Corporation": buyer}
-    return BillingPolicy.of({"seller": SELLER, "customers": customers, **said}, price_list)
+    return BillingPolicy.of({"seller": SELLER, "customers": customers, **fields}, price_list)
 
 
-def order(protocols: Iterable[str] = ("PVTP-001",), quantity: int = 3, **said: Any) -> ServiceRequest:
+def order(protocols: Iterable[str] = ("PVTP-001",), quantity: int = 3, **fields: Any) -> ServiceRequest:
     """Return a service request of so many modules SN001, SN002 and so on."""
     serials = [f"SN{number:03d}" for number in range(1, quantity + 1)]
     return read_service_request(
@@ -60,15 +60,15 @@ def order(protocols: Iterable[str] = ("PVTP-001",), quantity: int = 3, **said: A
             "testing": {"priority": "normal"},
             "metadata": {"purchase_order": "PO-SPI-2025-0078"},
             "protocols": [each if isinstance(each, dict) else {"protocol_id": each} for each in protocols],
-            **said,
+            **fields,
         }
     )
 
 
-def run(number: int, serial: str = "SN001", protocol: str = "PVTP-001", **said: Any) -> Execution:
+def run(number: int, serial: str = "SN001", protocol: str = "PVTP-001", **fields: Any) -> Execution:
     """Return an execution that is complete and passed unless it says otherwise."""
     usual = {"status": "COMPLETE", "qc_status": "PASS", "completed_at": "2025-11-12T14:30:00Z"}
-    return read_execution({"execution_id": number, "protocol_id": protocol, "module_id": serial, **usual, **said})
+    return read_execution({"execution_id": number, "protocol_id": protocol, "module_id": serial, **usual, **fields})
 
 
 def completed(request: ServiceRequest, protocols: Iterable[str] | None = None) -> list[Execution]:
@@ -77,7 +77,7 @@ def completed(request: ServiceRequest, protocols: Iterable[str] | None = None) -
     return [run(number, serial, each) for number, (each, serial) in enumerate(pairs, start=5000)]
 
 
-def bill(request: ServiceRequest, policy: BillingPolicy, executions: Any = None, **said: Any) -> Invoice:
+def bill(request: ServiceRequest, policy: BillingPolicy, executions: Any = None, **fields: Any) -> Invoice:
     """Return the invoice of a request that was approved on 13 November 2025; everything is tested unless said."""
     done = completed(request) if executions is None else executions
-    return invoice_of(request, done, NAMES, policy, APPROVED, BERLIN, **said)
+    return invoice_of(request, done, NAMES, policy, APPROVED, BERLIN, **fields)

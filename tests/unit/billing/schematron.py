@@ -27,4 +27,4 @@ def broken_rules(xml: bytes) -> list[str]:
     node = processor.parse_xml(xml_text=xml.decode())
     report = etree.fromstring(stylesheet.transform_to_string(xdm_node=node).encode())
     assert len(report.findall("svrl:fired-rule", SVRL)) > 10
-    return [str(found.get("id")) for found in report.iterfind("svrl:failed-assert", SVRL)]
+    return [str(failed.get("id")) for failed in report.iterfind("svrl:failed-assert", SVRL)]

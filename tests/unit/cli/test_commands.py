@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pv_testing.__main__ import main
+from pv_testing.cli.main import main
 from pv_testing.core.places import project_root
 from pv_testing.core.records import Result
 from pv_testing.integrations.addresses import notice

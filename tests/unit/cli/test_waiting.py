@@ -8,7 +8,7 @@ import io
 import pytest
 from openpyxl import load_workbook
 
-from pv_testing.__main__ import main
+from pv_testing.cli.main import main
 from pv_testing.ledger import Ledger, Refusal
 
 

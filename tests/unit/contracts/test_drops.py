@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from pv_testing.cli.showing import show
 from pv_testing.contracts import load_contract
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import contract_path
-from pv_testing.testing.showing import show
 
 
 def written(folder: Path, **status: Any) -> Path:

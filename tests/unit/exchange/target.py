@@ -87,14 +87,14 @@ class Target:
         if not self.can_find:
             return None
         wanted = {item.key: item for item in batch}
-        found: dict[str, Found] = {}
+        by_key: dict[str, Found] = {}
         for key, payload, _ in self.rows:
             if key in wanted:
                 copies = sum(1 for other in self.rows if other[0] == key and other[2] == 1)
-                found[key] = Found(
+                by_key[key] = Found(
                     f"T-{key}", in_effect=not self.compares_content or payload == wanted[key].payload, copies=copies
                 )
-        return found
+        return by_key
 
     def times(self) -> Counter[str]:
         """How often each version of each record has taken effect."""

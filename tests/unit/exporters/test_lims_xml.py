@@ -79,7 +79,7 @@ def test_nothing_that_nobody_explained_becomes_a_pass(word: str) -> None:
     assert set(texts(lims_v2(undecided), "Status")[1:]) == {"UNDECIDED"}
     assert verdict(undecided.executions[0]).value == "UNDECIDED"
     (row,) = content("qc_data", undecided).to_dict("records")
-    assert (row["qc_status"], row["said"]) == ("UNDECIDED", word)
+    assert (row["qc_status"], row["framework_status"]) == ("UNDECIDED", word)
 
 
 def test_lists_of_names_are_no_curves() -> None:

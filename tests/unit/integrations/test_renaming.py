@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import sandbox
-from pv_testing.__main__ import main
+from pv_testing.cli.main import main
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import project_root
 from pv_testing.core.sync import run

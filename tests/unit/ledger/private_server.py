@@ -90,12 +90,12 @@ class Server:
 
 def binaries() -> Path:
     """Return the folder of the newest server's programs; the test is skipped where there is none."""
-    found = next((folder for folder in FOLDERS if (folder / "initdb").exists()), None)
-    if found is None:
+    folder = next((folder for folder in FOLDERS if (folder / "initdb").exists()), None)
+    if folder is None:
         pytest.skip("no PostgreSQL server's programs below /usr/lib/postgresql; the package postgresql has them")
     if os.geteuid() == 0 and not shutil.which("runuser"):
         pytest.skip("PostgreSQL doesn't run as root, and there is no runuser")
-    return found
+    return folder
 
 
 def free_port() -> int:

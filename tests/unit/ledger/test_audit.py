@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from pv_testing.cli.ledger import verify_audit
+from pv_testing.cli.audit import verify_audit
 from pv_testing.core.errors import AuditBroken, LedgerError
 from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Settlement, audit

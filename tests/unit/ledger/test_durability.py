@@ -107,16 +107,16 @@ def test_a_server_that_does_not_force_its_log_to_the_disk_is_refused(setting, tm
         assert caught.value.code == "LEDGER_UNSAFE"
         config = tmp_path / "integrations.yaml"
         config.write_text(f"ledger: {{url: '{server.url}'}}\n")
-        (said,) = [each for each in check(config) if each.what == "ledger"]
-        assert f"{setting} off" in said.said
-        assert not said.passed
+        (result,) = [each for each in check(config) if each.subject == "ledger"]
+        assert f"{setting} off" in result.message
+        assert not result.passed
         server.execute(f"ALTER SYSTEM SET {setting} = on")
         server.crash()
         server.start()
         with Ledger(server.url) as ledger:
             assert ledger.verify().count == 0
-        (said,) = [each for each in check(config) if each.what == "ledger"]
+        (result,) = [each for each in check(config) if each.subject == "ledger"]
         assert (
-            str(said)
+            str(result)
             == f"ok      ledger: PostgreSQL at 127.0.0.1:{server.port}/postgres, which forces each commit to its disk"
         )

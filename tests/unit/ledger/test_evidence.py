@@ -7,7 +7,7 @@ import time
 import pytest
 from sqlalchemy import text
 
-from pv_testing.cli.ledger import verify_audit
+from pv_testing.cli.audit import verify_audit
 from pv_testing.core.errors import LedgerAltered
 from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Refusal, Settlement, evidence

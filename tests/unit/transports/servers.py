@@ -196,6 +196,6 @@ async def drips(writer: asyncio.StreamWriter) -> None:
 OK = says(b'{"id": "LIM-000001"}')
 
 
-def json(said: object, status: int = 200, **headers: str) -> web.Response:
+def json(content: object, status: int = 200, **headers: str) -> web.Response:
     """Return a JSON answer; underscores in the names of headers stand for hyphens."""
-    return web.json_response(said, status=status, headers={n.replace("_", "-"): v for n, v in headers.items()})
+    return web.json_response(content, status=status, headers={n.replace("_", "-"): v for n, v in headers.items()})

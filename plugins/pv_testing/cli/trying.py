@@ -1,4 +1,4 @@
-"""``python -m pv_testing check --try``: tries the contracts of configured systems and prints what holds."""
+"""``check --try``: tries the contracts of configured systems and prints each finding."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from pv_testing.core.visible import visible
 from pv_testing.core.yaml_file import read_yaml
 from pv_testing.testing.example import CHANGED
 from pv_testing.testing.examples import EXAMPLES
-from pv_testing.testing.finding import Finding, Verdict
+from pv_testing.testing.finding import TrialFinding, TrialVerdict
 from pv_testing.testing.suite import try_system
 
 
 def try_systems(path: str | None, names: Sequence[str], records: str | None, patience: float) -> bool:
-    """Try systems of the configuration, print each finding and say whether everything holds.
+    """Try systems of the configuration, print each finding and return whether everything holds.
 
     Args:
         path: the configuration file.
         names: which systems; all that are enabled where none is named.
-        records: a YAML file with what the records must say besides, by kind.
+        records: a YAML file with fields that the records must have besides the examples', by kind.
         patience: seconds after which a record that a look-up doesn't find is given up.
 
     Raises:
@@ -60,30 +60,30 @@ def _tried(system: SystemConfig, given: Mapping[str, Mapping[str, Any]], patienc
     except IntegrationError as error:
         print(visible(f"FAILED  {system.system}: {error}", lines=True), flush=True)
         return False
-    failed = sum(finding.verdict is Verdict.FAILS for finding in findings)
-    held = sum(finding.verdict is Verdict.HOLDS for finding in findings)
-    skipped = sum(finding.verdict is Verdict.SKIPPED for finding in findings)
+    failed = sum(finding.verdict is TrialVerdict.FAILS for finding in findings)
+    held = sum(finding.verdict is TrialVerdict.HOLDS for finding in findings)
+    skipped = sum(finding.verdict is TrialVerdict.SKIPPED for finding in findings)
     print(f"{ready.system}: {held} hold, {failed} don't, {skipped} could not be tried", flush=True)
     return failed == 0
 
 
 def read_given(path: str) -> Mapping[str, Mapping[str, Any]]:
-    """Return what the records of a trial must say besides, by kind.
+    """Return the fields that the records of a trial must have besides the examples', by kind.
 
     Raises:
-        ConfigError: the file can't be read, or names a kind that there is not.
+        ConfigError: the file can't be read, or names an unknown kind.
     """
-    said = read_yaml(Path(path)).value
-    if not isinstance(said, Mapping) or not all(isinstance(fields, Mapping) for fields in said.values()):
+    given = read_yaml(Path(path)).value
+    if not isinstance(given, Mapping) or not all(isinstance(fields, Mapping) for fields in given.values()):
         raise ConfigError(f"{path}: must say fields by kind, such as `time_entry: {{user: …}}`")
-    unknown = [kind for kind in said if kind not in EXAMPLES]
+    unknown = [kind for kind in given if kind not in EXAMPLES]
     if unknown:
         raise ConfigError(f"{path}: there is no kind {unknown[0]!r}; {allowed(unknown[0], list(EXAMPLES))}")
-    for kind, fields in said.items():
+    for kind, fields in given.items():
         if not isinstance(fields.get(CHANGED, {}), Mapping):
             raise ConfigError(f"{path}: {kind}: {CHANGED}: must say fields, such as `{CHANGED}: {{notes: …}}`")
-    return said
+    return given
 
 
-def _print(finding: Finding) -> None:
+def _print(finding: TrialFinding) -> None:
     print(visible(str(finding), lines=True), flush=True)

@@ -1,4 +1,4 @@
-"""``python -m pv_testing show``: how one record is mapped, beside the requests that it becomes; nothing is sent."""
+"""``show``: prints how one record is mapped, beside the requests that it becomes; sends nothing."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ INDENT = "    "
 def show(
     contract: Contract, name: str, given: Mapping[str, Any] | None = None, config: SystemConfig | None = None
 ) -> Iterator[str]:
-    """Give the lines that show a record of an operation: its mapping to the left, its requests to the right.
+    """Yield the lines that show a record of an operation: its mapping on the left, its requests on the right.
 
     Args:
-        contract: how the product is spoken to.
+        contract: of the product.
         name: the operation.
-        given: what the record says besides the example, in our words.
-        config: the system's part of the configuration, which may name a provider; without it, the product's own speaks.
+        given: fields of the record in our words, in the place of the example's.
+        config: the system's part of the configuration, which may name a provider; the product's own without it.
 
     Raises:
         ConfigError: there is no such operation, or it carries no records.
@@ -93,19 +93,19 @@ def _mapped(contract: Contract, spec: OperationSpec, data: Data, payload: Data) 
         return
     fields = read_yaml(Path(contract.file)).value["maps"][spec.map.name]
     for ours in dropped(fields):
-        said = first(normal(ours, fields[ours])["from"])(data)
-        yield f"{ours} = {_said(said)} -> (dropped)"
+        source = first(normal(ours, fields[ours])["from"])(data)
+        yield f"{ours} = {_text(source)} -> (dropped)"
     for ours, target in spec.map.mapping.items():
         written = normal(ours, fields.get(ours, target))
         value = getter(target)(payload)
         if "const" in written:
-            yield f"(const) -> {target} = {_said(value)}"
+            yield f"(const) -> {target} = {_text(value)}"
             continue
         source = first(written["from"])(data)
-        yield f"{ours} = {_said(source)} -> {target}" + ("" if source == value else f" = {_said(value)}")
+        yield f"{ours} = {_text(source)} -> {target}" + ("" if source == value else f" = {_text(value)}")
 
 
-def _said(value: Any) -> str:
+def _text(value: Any) -> str:
     return "nothing" if value is None else json.dumps(value, ensure_ascii=False, default=str)
 
 
