@@ -15,6 +15,8 @@ from pv_testing.transports.limits import Rate
 from pv_testing.transports.login import ContractLogin
 from pv_testing.transports.rest import RestSession, RestSettings
 from pv_testing.transports.soap import SoapSession
+from pv_testing.transports.sql import SqlSession
+from pv_testing.transports.sql_engine import Login
 from pv_testing.transports.tls import Tls
 
 if TYPE_CHECKING:
@@ -49,6 +51,14 @@ def open_session(
         allow_http=config.allow_http,
         not_processed=contract.rules.not_processed,
     )
+    if contract.database is not None:
+        return SqlSession(
+            contract.database,
+            settings,
+            login_of(config),
+            on_pause=lambda until: ledger.pause(config.system, until),
+            not_before=ledger.paused_until(config.system),
+        )
     kind = RestSession if contract.soap is None else partial(SoapSession, contract.soap)
     return kind(
         settings,
@@ -56,6 +66,23 @@ def open_session(
         on_pause=lambda until: ledger.pause(config.system, until),
         not_before=ledger.paused_until(config.system),
     )
+
+
+def login_of(config: SystemConfig) -> Login:
+    """Return who asks a database.
+
+    Args:
+        config: which way, and the credentials.
+
+    Raises:
+        ConfigError: databases know no such way, or a setting that it needs is missing.
+    """
+    if config.auth_type == "basic":
+        return Login(_needed(config, "username"), _needed(config, "password"))
+    if config.auth_type in {"none", "mtls"}:
+        return Login(config.username)
+    message = f"a database isn't asked with auth_type {config.auth_type!r}; use basic, mtls or none"
+    raise ConfigError(message, system=config.system, code="AUTH_TYPE")
 
 
 def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str], None] | None = None) -> Auth:
