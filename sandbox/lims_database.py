@@ -1,6 +1,6 @@
-"""The database of a LIMS with the tables of LabWare: it takes doubles, as transfer tables do, and writes results itself.
+"""The database of a LIMS with the tables of LabWare.
 
-It shares no code with the product.
+It takes doubles, as transfer tables do, and writes results itself. It shares no code with the product.
 """
 
 from __future__ import annotations
@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import mysql
 from sqlalchemy.ext.compiler import compiles
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class _Now(sa.sql.functions.FunctionElement[Any]):
@@ -101,7 +104,7 @@ class LimsDatabase:
             sa.event.listen(self.engine, "connect", lambda link, _: link.execute("PRAGMA journal_mode = WAL"))
         metadata.create_all(self.engine)
 
-    def __enter__(self) -> LimsDatabase:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -57,12 +57,15 @@ def _call_problems(
     for other in _ELSEWHERE:
         if other in call:
             yield document.problem((*place, other), "has no meaning for a database")
-    said = call.get("sql", {})
-    chosen = [verb for verb in VERBS if verb in said]
+    chosen = [verb for verb in VERBS if verb in call.get("sql", {})]
     if len(chosen) != 1 or chosen[0] not in verbs:
         yield document.problem((*place, "sql"), f"must say one of {', '.join(verbs)}, with a table")
-        return
-    verb, tables = chosen[0], document.value["sql"]["tables"]
+    else:
+        yield from _said_problems(document, place, call["sql"], chosen[0])
+
+
+def _said_problems(document: Document, place: Place, said: Mapping[str, Any], verb: str) -> Iterator[Problem]:
+    tables = document.value["sql"]["tables"]
     if said[verb] not in tables:
         yield document.problem(
             (*place, "sql", verb), f"there is no table {said[verb]!r}; {allowed(said[verb], [*tables])}"
@@ -72,11 +75,10 @@ def _call_problems(
     yield from _columns(document, (*place, "sql"), [*said.get("key", ()), *said.get("order", ())], table["columns"])
     if "changes" in said:
         yield from _columns(document, (*place, "sql", "changes"), [said["changes"]["by"]], table["columns"])
-    if verb != "select":
-        if not document.value["sql"].get("writes"):
-            yield document.problem((*place, "sql", verb), READ_ONLY)
-        if not (said.get("key") or table.get("key")):
-            yield document.problem((*place, "sql"), NO_KEY)
+    if verb != "select" and not document.value["sql"].get("writes"):
+        yield document.problem((*place, "sql", verb), READ_ONLY)
+    if verb != "select" and not (said.get("key") or table.get("key")):
+        yield document.problem((*place, "sql"), NO_KEY)
     if verb != "insert" and ("lines" in said or "at_once" in said):
         yield document.problem((*place, "sql"), "lines and at_once are for insert")
     for name, line in said.get("lines", {}).items():

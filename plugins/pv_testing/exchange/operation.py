@@ -29,6 +29,7 @@ class OperationLimits:
         changes: whether even a first version only changes something that is there, as a status does.
         own_record: whether it makes a record of its own, which somebody may have made by hand under the same key; what
             it takes several steps to make, the operation itself must tell from that.
+        one_transaction: whether what is written is settled in the same transaction, as the ledger is in the database.
     """
 
     batch_size: int = 1
@@ -43,6 +44,7 @@ class OperationLimits:
     needs_id: bool = False
     changes: bool = False
     own_record: bool = False
+    one_transaction: bool = False
 
     @property
     def lease(self) -> float:

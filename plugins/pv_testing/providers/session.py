@@ -56,6 +56,7 @@ def open_session(
             contract.database,
             settings,
             login_of(config),
+            ledger.transaction if config.options.get("one_transaction") and not ledger.volatile else None,
             on_pause=lambda until: ledger.pause(config.system, until),
             not_before=ledger.paused_until(config.system),
         )

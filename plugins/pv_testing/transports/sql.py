@@ -30,6 +30,9 @@ class SqlSession(RestSession):
         writing: gives a transaction for writes in the place of the session's own; see :class:`SqlWire`.
         on_pause: as of :class:`RestSession`.
         not_before: as of :class:`RestSession`.
+
+    Attributes:
+        together: whether ``writing`` was given, so that others settle what is written in the same transaction.
     """
 
     def __init__(
@@ -43,6 +46,7 @@ class SqlSession(RestSession):
         not_before: float = 0.0,
     ) -> None:
         self._database, self._login, self._writing = database, login, writing
+        self.together = writing is not None
         super().__init__(settings, on_pause=on_pause, not_before=not_before)
 
     def _new_way(self) -> tuple[Addresses, Carrier]:

@@ -77,7 +77,10 @@ _GONE = frozenset({"57P01", "57P02", "57P03", "08000", "08003", "08006", "2006",
 def said(error: exc.DBAPIError) -> Said:
     """Return what a server said; where nothing is known of it, that another try may help."""
     code = _code(error)
-    status = _STATES.get(code) or _STATES.get(code[:2]) or (_NUMBERS.get(int(code)) if code.isdigit() else None)
+    if _is_number(code):
+        status = _NUMBERS.get(int(code))
+    else:
+        status = _STATES.get(code) or _STATES.get(code[:2])
     if status is None and isinstance(error, exc.IntegrityError):
         status = IN_THE_WAY
     if status is None and isinstance(error, exc.DataError):
@@ -92,7 +95,7 @@ def is_wrong(error: exc.DBAPIError) -> bool:
     code, text = _code(error), str(error.orig)
     if code == "42501":
         return False
-    if code.isdigit() and len(code) == 4:
+    if _is_number(code):
         return int(code) in _WRONG_NUMBERS
     return (
         code.startswith(_WRONG_STATES)
@@ -104,7 +107,9 @@ def is_wrong(error: exc.DBAPIError) -> bool:
 
 def refused_at_commit(error: exc.DBAPIError) -> bool:
     """Whether a server has refused a commit and so rolled back, such as for a constraint that waits until then."""
-    return not is_lost(error) and (_code(error).startswith(("23", "40")) or isinstance(error, exc.IntegrityError))
+    code = _code(error)
+    by_state = not _is_number(code) and code.startswith(("23", "40"))
+    return not is_lost(error) and (by_state or isinstance(error, exc.IntegrityError))
 
 
 def at_connect(error: exc.DBAPIError) -> IntegrationError:
@@ -121,6 +126,11 @@ def at_connect(error: exc.DBAPIError) -> IntegrationError:
     if any(word in lower for word in _STRANGER):
         return AuthenticationError(f"the database doesn't accept the credentials: {text}")
     return NetworkError(f"the database can't be reached: {text}")
+
+
+def _is_number(code: str) -> bool:
+    """Whether a code is an error number of MariaDB; an SQLSTATE has five characters, which may all be digits."""
+    return code.isdigit() and len(code) < 5
 
 
 def _code(error: exc.DBAPIError) -> str:

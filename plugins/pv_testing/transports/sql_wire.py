@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, exc
+from sqlalchemy import Connection, Engine, exc, func, select
 
 from pv_testing.contracts.database import Database, Statement
 from pv_testing.core import lease
@@ -62,6 +63,7 @@ class SqlWire:
         self._database = database
         self._login = login
         self._writing = writing or self._transaction
+        self._checked = writing is None
         self._engine: Engine | None = None
         self._rows: Rows | None = None
         self._tables: Tables | None = None
@@ -150,7 +152,11 @@ class SqlWire:
             return _response(call, refused.status, refused.body())
         except exc.TimeoutError as error:
             raise Again(NetworkError("no connection to the database is free; nothing was done")) from error
+        except _Undone as undone:
+            return self._understood(call, undone.error)
         except exc.DBAPIError as error:
+            if call.written:
+                raise _in_doubt(error) from error
             return self._understood(call, error)
 
     def _identify(self, job: _Job) -> Response:
@@ -170,19 +176,39 @@ class SqlWire:
         return _response(job.call, 200, answer)
 
     def _write(self, job: _Job, statement: Statement, body: Any) -> Response:
+        rows = self._opened()[2]
         with self._writing() as connection:
             job.hold(connection)
             try:
-                answer = self._opened()[2].write(connection, statement, body)
-                response = _response(job.call, 200, answer)
+                self._refuse_elsewhere(connection)
+                response = _response(job.call, 200, rows.write(connection, statement, body))
                 completes = finish.get()
                 if completes is not None:
                     completes(connection, response)
                 job.begin_commit()
                 self._commit(connection)
+            except exc.DBAPIError as error:
+                raise _Undone(error) from error
             finally:
                 job.let_go()
         return response
+
+    def _refuse_elsewhere(self, connection: Connection) -> None:
+        """Show once that a transaction of others is in the database that is read: a lock taken there is seen here.
+
+        Raises:
+            ConfigError: it isn't (``ONE_TRANSACTION``).
+        """
+        if self._checked:
+            return
+        number = secrets.randbits(62)
+        with self._transaction() as own:
+            if own.dialect.name != "postgresql" or not _locks(connection, number) or _locks(own, number):
+                message = (
+                    "options.one_transaction: the ledger isn't in the database that base_url names; nothing was done"
+                )
+                raise ConfigError(message, code="ONE_TRANSACTION")
+        self._checked = True
 
     def _commit(self, connection: Connection) -> None:
         """Commit; an error from here on leaves it open, unless it is the server's own word against the commit."""
@@ -191,8 +217,7 @@ class SqlWire:
         except exc.DBAPIError as error:
             if sql_errors.refused_at_commit(error):
                 raise
-            message = f"the connection was lost at the commit ({sql_errors.said(error).message})"
-            raise AmbiguousOutcome(f"{message}; the request may have taken effect") from error
+            raise _in_doubt(error) from error
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
@@ -202,11 +227,11 @@ class SqlWire:
             try:
                 yield connection
             finally:
-                if not connection.closed and not connection.invalidated:
+                # What goes wrong here must not hide what was raised before: the connection is gone then, anyway.
+                with suppress(exc.DBAPIError):
                     connection.rollback()
-                    with suppress(exc.DBAPIError):
-                        release_turn(connection)
-                        connection.rollback()
+                    release_turn(connection)
+                    connection.rollback()
 
     @contextmanager
     def _connected(self, job: _Job) -> Iterator[Connection]:
@@ -246,6 +271,14 @@ class SqlWire:
             message = f"the database lacks what the contract names: {said.message}; see section sql of the contract"
             raise ConfigError(message, code="SQL_UNKNOWN") from None
         return _response(call, said.status, said.body())
+
+
+class _Undone(Exception):
+    """An error of a statement, on its way out of a transaction whose owner would say something else of it."""
+
+    def __init__(self, error: exc.DBAPIError) -> None:
+        self.error = error
+        super().__init__(str(error))
 
 
 class _Job:
@@ -297,6 +330,15 @@ class _Job:
 def _at_connect(error: exc.DBAPIError) -> Exception:
     raised = sql_errors.at_connect(error)
     return Again(raised) if isinstance(raised, NetworkError) else raised
+
+
+def _in_doubt(error: exc.DBAPIError) -> AmbiguousOutcome:
+    message = f"the connection was lost at the commit ({sql_errors.said(error).message})"
+    return AmbiguousOutcome(f"{message}; the request may have taken effect")
+
+
+def _locks(connection: Connection, number: int) -> bool:
+    return bool(connection.scalar(select(func.pg_try_advisory_xact_lock(number))))
 
 
 def _response(call: OutgoingRequest, status: int, body: Mapping[str, Any]) -> Response:
