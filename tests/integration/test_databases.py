@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import psycopg
@@ -201,6 +202,26 @@ def test_a_backend_that_is_terminated_leaves_nothing_behind(place, lims, databas
     (outcome,) = lims.create_samples(samples(1)).outcomes
     assert outcome.result is Result.CREATED
     assert ids(database) == ["SN000"]
+
+
+def test_attempts_that_know_nothing_of_each_other_make_one_row(place, contract, database):
+    """The tables have no unique constraint, and each attempt has a ledger of its own, as after a lost ledger."""
+    reports = []
+
+    def carry(forgetful: Ledger) -> None:
+        with forgetful, place.client(contract, forgetful) as lims:
+            reports.append(lims.create_samples(samples(60)))
+
+    attempts = [threading.Thread(target=carry, args=(Ledger.in_memory(quiet=True),)) for _ in range(3)]
+    for attempt in attempts:
+        attempt.start()
+    for attempt in attempts:
+        attempt.join()
+    assert sorted(ids(database)) == [f"SN{each:03}" for each in range(60)]
+    results = [outcome.result for report in reports for outcome in report.outcomes]
+    assert results.count(Result.CREATED) == 60
+    assert len(results) == 180
+    assert set(results) <= {Result.CREATED, Result.ADOPTED, Result.DEFERRED}
 
 
 def test_a_row_made_by_hand_under_our_key_waits_for_a_person(lims, database):
