@@ -78,7 +78,7 @@ _FRAMEWORK: dict[str, Field] = {
 
 def _fields(system: str, page: str, title: str, example: str) -> dict[str, Field]:
     """Return the form of a system whose product can be chosen, with the page where a person sees a record."""
-    ways = ["api_key", "oauth2", "basic", "bearer", "jwt", "login", "mtls"]
+    ways = ["api_key", "oauth2", "basic", "bearer", "jwt", "login", "mtls", "wsse", "wsse_digest"]
     return {
         "auth_type": _text("Authentication", f"How the {system} knows us.", enum=ways),
         **_PRODUCT,

@@ -1,4 +1,4 @@
-"""Carries samples and results into a database, until it is killed or done: CONTRACT LEDGER BASE_URL USER TOGETHER NUMBER."""
+"""Carries samples into a database, until it is killed or done: CONTRACT LEDGER BASE_URL USER TOGETHER NUMBER."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Databases of a LIMS to test on: an SQLite file, and one of each test's own on PostgreSQL and MariaDB where they answer."""
+"""Databases of a LIMS to test on: an SQLite file, and databases on PostgreSQL and MariaDB where these answer."""
 
 from __future__ import annotations
 
@@ -72,9 +72,9 @@ def brief_contract(folder: Path, *changes: tuple[str, str]) -> Path:
 @contextmanager
 def place(kind: str, folder: Path) -> Iterator[Place]:
     """Give a database with the tables of the LIMS."""
-    with {"sqlite": _sqlite, "postgresql": _postgresql, "mariadb": _mariadb}[kind](folder) as found:
-        with LimsDatabase(found.admin):
-            yield found
+    kinds = {"sqlite": _sqlite, "postgresql": _postgresql, "mariadb": _mariadb}
+    with kinds[kind](folder) as found, LimsDatabase(found.admin):
+        yield found
 
 
 @contextmanager
@@ -121,8 +121,8 @@ class CuttingProxy:
     """Passes bytes on to a database server, and cuts the connection at a COMMIT when it is told to.
 
     Attributes:
-        plan: what happens to the next commits of transactions with an insert: ``before`` loses the request, ``after`` the
-            answer, ``ok`` nothing.
+        plan: what happens to the next commits of transactions with an insert: ``before`` loses the request,
+            ``after`` the answer, ``ok`` nothing.
         cuts: how many connections were cut.
     """
 

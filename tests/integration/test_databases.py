@@ -82,7 +82,7 @@ def ids(database: LimsDatabase) -> list[str]:
 
 
 def test_a_sample_arrives_as_the_map_says_and_only_once(lims, database):
-    given = {**SAMPLES, "metadata": {"model": "M'<400>; DROP TABLE \"SAMPLE\"--", "power_rating": "400.50"}}
+    given = {**SAMPLES, "metadata": {"model": 'M\'<400>; DROP TABLE "SAMPLE"--', "power_rating": "400.50"}}
     created, again = lims.create_sample(**given), lims.create_sample(**given)
     assert created["id"] == again["id"] == "1"
     (row,) = database.rows(SAMPLE)

@@ -31,7 +31,15 @@ TEXTS = (
 OTHERS = ("scopes", "mappings", "options", "allow_http")
 ELSEWHERE = ("sample_url", "nc_url", "task_url", "invoice_url")
 
-_LOGIN = {"basic": "username", "jwt": "username", "login": "username", "oauth2": "client_id", "mtls": "client_id"}
+_LOGIN = {
+    "basic": "username",
+    "jwt": "username",
+    "login": "username",
+    "oauth2": "client_id",
+    "mtls": "client_id",
+    "wsse": "username",
+    "wsse_digest": "username",
+}
 _PASSWORD = {
     "api_key": "api_key",
     "basic": "password",
@@ -40,6 +48,8 @@ _PASSWORD = {
     "login": "password",
     "oauth2": "client_secret",
     "mtls": "client_secret",
+    "wsse": "password",
+    "wsse_digest": "password",
 }
 
 

@@ -32,6 +32,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "login": ("username", "password"),
     "oauth2": ("client_id", "client_secret"),
     "mtls": ("client_cert", "client_key"),
+    "wsse": ("username", "password"),
+    "wsse_digest": ("username", "password"),
 }
 _LEDGER_FILE = "pv_ledger.sqlite"
 
@@ -57,7 +59,7 @@ class SystemConfig:
         provider_class: the class that speaks for the product, as ``package.module:Class``; empty for the product's own.
         base_url: its address.
         auth_type: how it knows us: ``none``, ``api_key``, ``basic``, ``bearer``, ``jwt``, ``login``,
-            ``oauth2`` or ``mtls``.
+            ``oauth2``, ``mtls``, or in the envelope of SOAP ``wsse`` or ``wsse_digest``.
         api_key: for ``api_key``.
         api_key_header: the header that carries it; empty for the one that the contract says.
         username: for ``basic``, ``jwt`` and ``login``.

@@ -1,7 +1,8 @@
 """Transactions in the ledger's database in which something else is written together with its settlement.
 
-Only PostgreSQL has more than one writer at a time, so only there somebody may write for a while before the ledger's lock
-is taken. The lock is taken last, right before the commit, so that no other writer waits for what is written besides.
+Only PostgreSQL has more than one writer at a time, so only there somebody may write for a while before the ledger's
+lock is taken. The lock is taken last, right before the commit, so that no other process waits for what is written
+besides.
 """
 
 from __future__ import annotations

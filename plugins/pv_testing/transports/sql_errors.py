@@ -77,10 +77,8 @@ _GONE = frozenset({"57P01", "57P02", "57P03", "08000", "08003", "08006", "2006",
 def said(error: exc.DBAPIError) -> Said:
     """Return what a server said; where nothing is known of it, that another try may help."""
     code = _code(error)
-    if _is_number(code):
-        status = _NUMBERS.get(int(code))
-    else:
-        status = _STATES.get(code) or _STATES.get(code[:2])
+    by_state = _STATES.get(code) or _STATES.get(code[:2])
+    status = _NUMBERS.get(int(code)) if _is_number(code) else by_state
     if status is None and isinstance(error, exc.IntegrityError):
         status = IN_THE_WAY
     if status is None and isinstance(error, exc.DataError):
