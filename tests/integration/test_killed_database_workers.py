@@ -1,4 +1,4 @@
-"""Workers that write into a database are killed at any moment; the one that is left loses nothing and doubles nothing."""
+"""Workers that write into a database are killed at any moment; the one that is left loses and doubles nothing."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def test_a_client_certificate_stands_alone_or_beside_a_token(authority, server_f
             assert lims.create_sample(**SAMPLE)["id"] == "S-000001"
         with (
             LIMSClient(server.url, ledger=ledger, **known) as without,
-            pytest.raises((SecurityError, NetworkError), match="(?i)certificate"),
+            pytest.raises((SecurityError, NetworkError), match=r"(?i)certificate"),
         ):
             without.identity()
     with sapphire.serve("", authority.server(server_files, clients=authority)) as server:
@@ -170,7 +170,10 @@ def test_a_token_in_an_envelope_needs_one(way):
     config = system_config(
         "lims", "http://127.0.0.1:1/x", auth_type=way, username="u", password="p", contract="lims_custom"
     )
-    with Ledger.in_memory(quiet=True) as ledger, connect(config, ledger=ledger) as client:
-        with pytest.raises(ConfigError, match="is for SOAP") as caught:
-            client.identity()
+    with (
+        Ledger.in_memory(quiet=True) as ledger,
+        connect(config, ledger=ledger) as client,
+        pytest.raises(ConfigError, match="is for SOAP") as caught,
+    ):
+        client.identity()
     assert caught.value.code == "AUTH_TYPE"
