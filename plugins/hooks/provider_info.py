@@ -55,6 +55,10 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
+NOT_THE_FRAMEWORKS = ("login", "wsse", "wsse_digest")
+"""Ways of authenticating that the framework's API doesn't have."""
+
+
 def _text(label: str, description: str, **schema: Any) -> Field:
     return {"label": label, "description": description, "schema": {"type": ["string", "null"], **schema}}
 
@@ -77,8 +81,8 @@ def _field(system: str, name: str, title: str, description: str) -> Field:
     schema: dict[str, Any] = {"format": "password"} if name in SECRETS else {}
     if name == "auth_type":
         first = default_auth_type(system, {})
-        others = [way for way in AUTH_TYPES if way not in {first, "none"}]
-        schema = {"enum": [first, *(way for way in others if (system, way) != ("framework", "login"))]}
+        left_out = {first, "none", *(NOT_THE_FRAMEWORKS if system == "framework" else ())}
+        schema = {"enum": [first, *(way for way in AUTH_TYPES if way not in left_out)]}
     for standard, keys in (("login", LOGIN), ("password", PASSWORD)):
         if name in keys.values():
             description = f"{description.rstrip('.')}; the {standard} field is used where this is empty."

@@ -123,11 +123,12 @@ class SystemHook(BaseHook, Generic[Client]):
         """Return the system's configuration with a connection laid over it.
 
         Args:
-            connection: its filled-in fields win over the file.
+            connection: its filled-in fields win over the file; one of a database is read as its own hook does.
         """
+        from hooks.database import as_system
         from pv_testing.config import load_config
 
-        return load_config().systems[cls.system].with_connection(connection)
+        return load_config().systems[cls.system].with_connection(as_system(connection))
 
     def get_conn(self) -> Client:
         """Return a client, as :meth:`get_client` does."""

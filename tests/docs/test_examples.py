@@ -17,7 +17,8 @@ from tests.docs.pages import PAGES, PROJECT, blocks
 
 DAGS = PROJECT / "docs" / "airflow.md"
 PROVIDERS = PROJECT / "docs" / "providers.md"
-WITH_EXAMPLES = [page for page in PAGES if page not in {DAGS, PROVIDERS} and blocks(page, "python")]
+DATABASES = PROJECT / "docs" / "databases.md"  # test_databases runs it
+WITH_EXAMPLES = [page for page in PAGES if page not in {DAGS, PROVIDERS, DATABASES} and blocks(page, "python")]
 
 
 @pytest.fixture

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pv_testing.config import load_config
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.fault import CALLER
 from pv_testing.core.errors import ConfigError, NotFound
 from pv_testing.core.places import contract_path
 from pv_testing.core.records import Result
 from pv_testing.integrations import LIMSClient
-from tests.docs.pages import PROJECT, blocks, prose
+from tests.docs.pages import PROJECT, blocks, prose, text
 from tests.integration import soap_lims
 
 PAGE = PROJECT / "docs" / "soap.md"
@@ -85,3 +87,17 @@ def test_an_operation_that_the_wsdl_lacks_is_named_with_the_nearest(contract: Pa
 def test_the_faults_of_the_callers_side_are_those_of_the_page() -> None:
     (row,) = [line for line in prose(PAGE).splitlines() if line.startswith("| `Client`")]
     assert {code for code in CALLER if f"`{code}`" not in row} == set()
+
+
+def test_the_configuration_of_the_page_can_be_read(tmp_path: Path) -> None:
+    (block,) = re.findall(r"^  ```yaml\n(  # config/integrations.yaml.*?)^  ```$", text(PAGE), re.DOTALL | re.MULTILINE)
+    file = tmp_path / "integrations.yaml"
+    file.write_text("\n".join(line.removeprefix("  ") for line in block.split("\n")), encoding="utf-8")
+    lims = load_config(file, {"LIMS_USER": "u", "LIMS_PASSWORD": "p"}).systems["lims"]
+    assert (lims.auth_type, lims.contract) == ("wsse_digest", "lims_sapphire")
+
+
+def test_the_strings_of_the_page_are_those_of_the_contract() -> None:
+    (shown,) = re.findall(r"^  texts: \{(.*?)\}$", text(PAGE), re.MULTILINE)
+    written = " ".join(text(contract_path("lims_sapphire")).split())
+    assert f"texts: {{{shown}}}" in written

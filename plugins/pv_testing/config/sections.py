@@ -14,7 +14,7 @@ from pv_testing.core.places import project_root
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-AuthType = Literal["none", "api_key", "basic", "bearer", "jwt", "login", "oauth2", "mtls"]
+AuthType = Literal["none", "api_key", "basic", "bearer", "jwt", "login", "oauth2", "mtls", "wsse", "wsse_digest"]
 AUTH_TYPES: tuple[AuthType, ...] = get_args(AuthType)
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "none": (),
@@ -25,6 +25,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "login": ("username", "password"),
     "oauth2": ("client_id", "client_secret"),
     "mtls": ("client_cert", "client_key"),
+    "wsse": ("username", "password"),
+    "wsse_digest": ("username", "password"),
 }
 LOGIN: Mapping[str, str] = {
     "basic": "username",
@@ -32,6 +34,8 @@ LOGIN: Mapping[str, str] = {
     "login": "username",
     "oauth2": "client_id",
     "mtls": "client_id",
+    "wsse": "username",
+    "wsse_digest": "username",
 }
 PASSWORD: Mapping[str, str] = {
     "api_key": "api_key",
@@ -41,6 +45,8 @@ PASSWORD: Mapping[str, str] = {
     "login": "password",
     "oauth2": "client_secret",
     "mtls": "client_secret",
+    "wsse": "password",
+    "wsse_digest": "password",
 }
 """Which key a connection's login and password give, by the way of authenticating."""
 ALIASES: Mapping[str, str] = {"api_token": "token"}
@@ -73,6 +79,19 @@ Address = Annotated[
     Field(
         pattern=r"^(https?://[^\s?#@/]+(/[^\s?#]*)?|.*\$\{.*)$",
         description="an address such as https://lims.company.com/api/v2, without user, query and fragment",
+    ),
+]
+BaseAddress = Annotated[
+    str,
+    Field(
+        pattern=(
+            r"^(https?://[^\s?#@/]+(/[^\s?#]*)?"
+            r"|(postgresql|mariadb|mysql|mssql|oracle)://[^\s#@/]+(/[^\s#]*)?|sqlite:///[^\s?#]+|.*\$\{.*)$"
+        ),
+        description=(
+            "an address such as https://lims.company.com/api/v2, without user, query and fragment; of a database one "
+            "such as postgresql://db.company.com:5432/lims"
+        ),
     ),
 ]
 SecretText = Annotated[str, AfterValidator(Secret)]
@@ -116,7 +135,7 @@ class SystemSection(Model):
         ),
     )
     connection: str = Field("", min_length=1, description="The Airflow connection that gives address and secrets.")
-    base_url: Address = ""
+    base_url: BaseAddress = ""
     auth_type: AuthType = Field(
         cast("AuthType", ""),
         title="Authentication",
@@ -129,8 +148,8 @@ class SystemSection(Model):
         pattern="^[A-Za-z0-9-]+$",
         description="the header that carries the key, of letters, digits and hyphens; X-API-Key without it",
     )
-    username: str = Field("", description="For basic, jwt and login.")
-    password: SecretText = Field(Secret(), description="For basic, jwt and login.")
+    username: str = Field("", description="For basic, jwt, login, wsse and wsse_digest.")
+    password: SecretText = Field(Secret(), description="For basic, jwt, login, wsse and wsse_digest.")
     token: SecretText = Field(Secret(), description="For bearer.")
     api_token: SecretText = Field(Secret(), repr=False, description="The integration guide's name for token.")
     client_id: str = Field("", title="Client id", description="For oauth2, also together with mtls.")

@@ -8,6 +8,8 @@ from typing import Any
 SOAP_11 = "http://schemas.xmlsoap.org/soap/envelope/"
 SOAP_12 = "http://www.w3.org/2003/05/soap-envelope"
 CALLER = frozenset({"Client", "Sender", "MustUnderstand", "VersionMismatch", "DataEncodingUnknown"})
+STRANGER = frozenset({"FailedAuthentication", "InvalidSecurity", "InvalidSecurityToken", "SecurityTokenUnavailable"})
+"""Codes of WS-Security (SOAP Message Security 1.1.1, 12) that are about who asks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,11 @@ class Fault:
     def is_callers(self) -> bool:
         """Whether the system says that the request is wrong, so that it did nothing and would refuse it again."""
         return self.code in CALLER
+
+    @property
+    def is_strangers(self) -> bool:
+        """Whether the system doesn't accept the token in the envelope."""
+        return self.code in STRANGER or self.subcode in STRANGER
 
     def as_json(self) -> dict[str, Any]:
         """Return the fault as rules of a contract see it."""

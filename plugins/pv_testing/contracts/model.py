@@ -18,6 +18,7 @@ from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
+    from pv_testing.contracts.database import Database
     from pv_testing.contracts.login import Login
     from pv_testing.contracts.rules import Rules
     from pv_testing.contracts.wsdl import Port
@@ -252,6 +253,7 @@ class Contract:
         sample_rows: how the LIMS's listing of samples is read; ``None`` where there is none.
         login: how the product is logged in to; ``None`` where the contract describes no login.
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
+        database: the tables of a database, whose statements then are the paths of calls; ``None`` for REST.
     """
 
     name: str
@@ -275,6 +277,7 @@ class Contract:
     sample_rows: SampleRows | None = None
     login: Login | None = None
     soap: Port | None = field(default=None, repr=False)
+    database: Database | None = field(default=None, repr=False)
 
     def operation(self, name: str) -> OperationSpec:
         """Return an operation.

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pv_testing.contracts.soap_texts import Texts
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import Problem, allowed, refuse
 from pv_testing.core.yaml_file import Document, Place
@@ -37,6 +38,10 @@ def compile_soap(document: Document) -> Port | None:
     except ConfigError as error:
         raise ConfigError(str(document.problem(("soap",), error.message)), code=error.code) from None
     refuse(_unknown(document, port))
+    if "texts" in written:
+        said = written["texts"]
+        several = {name: tuple(said.get(name, ())) for name in ("lists", "integers")}
+        port.texts = Texts(**{**said, **several})
     return port
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pv_testing.contracts.fault import nested, read_fault
+from pv_testing.contracts.soap_texts import Texts
 from pv_testing.core.errors import ConfigError, MappingError, ResponseError, redact
 from pv_testing.core.problems import allowed
 from pv_testing.core.values import instant
@@ -45,11 +46,13 @@ class Port:
 
     Attributes:
         operations: their names.
+        texts: how what they carry is written into strings; ``None`` for a service with elements of its own.
     """
 
     def __init__(self, binding: Any, schema: Any) -> None:
         self._binding = binding
         self._schema = schema
+        self.texts: Texts | None = None
         self.operations: Sequence[str] = tuple(binding.all())
 
     def message(self, operation: str, arguments: Mapping[str, Any]) -> Message:

@@ -24,6 +24,7 @@ from pv_testing.exchange.next_action import (
     after_reply,
     purpose_of,
 )
+from pv_testing.exchange.one_transaction import sender
 from pv_testing.exchange.second_copies import TWICE, SecondCopies
 from pv_testing.exchange.work import LookUp, Send, Work
 from pv_testing.exchange.worklist import Worklist
@@ -62,6 +63,7 @@ class ChunkProcessor:
         self.operation = shared.operation
         self.items = {item.key: item for item in items}
         self.buffer = ClaimBuffer(shared.ledger, shared.operation, shared.owner)
+        self._sender = sender(shared, self.buffer)
         self._in_place = shared.operation.limits.on_change == "update"
         self._may_be_foreign = shared.operation.limits.own_record and shared.operation.limits.on_change != "amend"
         self._waited: dict[str, int] = {}
@@ -192,7 +194,7 @@ class ChunkProcessor:
         attempt = lease.until(self.buffer.deadline())
         try:
             with attempt:
-                replies = await self.operation.send(batch)
+                replies = await self._sender.send(batch)
         except IntegrationError as error:
             if attempt.unsent:
                 self.buffer.absent_from_system(batch)

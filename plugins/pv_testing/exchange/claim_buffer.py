@@ -52,6 +52,7 @@ class ClaimBuffer:
         self._wrote: set[str] = set()
         self._disputed: list[str] = []
         self._given_twice: set[str] = set()
+        self._with_write: set[tuple[str, int]] = set()
         self._committed = clock.seconds()
         self._renew_at = -math.inf
         self._lock = asyncio.Lock()
@@ -148,10 +149,36 @@ class ClaimBuffer:
 
     def done(self, item: Prepared, external_id: str, body: Mapping[str, Any]) -> None:
         """The system has confirmed the record."""
+        self._settle(item, self._effect(item), external_id, body=body)
+
+    def _effect(self, item: Prepared) -> Result:
         there = bool(item.external_id) and not self._begun(item)
         changed = item.revision > 1 or there or self._limits.changes
-        result = Result.UPDATED if changed else Result.CREATED
-        self._settle(item, result, external_id, body=body)
+        return Result.UPDATED if changed else Result.CREATED
+
+    def claim_of(self, item: Prepared) -> Claimed | None:
+        """Return the claim of a record, where it is still held here."""
+        return self._held.get(item.key)
+
+    def confirmation(self, item: Prepared, external_id: str) -> Settlement:
+        """Return what settles a record in the transaction of its write.
+
+        Raises:
+            LeaseLost: it isn't held here any more.
+        """
+        claim = self._held.get(item.key)
+        if claim is None:
+            raise LeaseLost(f"{item.key}: {LOST}")
+        return Settlement(claim, self._effect(item), external_id, sent=True)
+
+    def settles_with_write(self, settlements: Sequence[Settlement]) -> None:
+        """Remember what its write settles, so that only its outcome is noted later."""
+        self._with_write.update((one.claimed.key, one.claimed.token) for one in settlements)
+
+    def settles_without_write(self, items: Sequence[Prepared]) -> None:
+        """Forget that, because the write was rolled back or nobody knows what became of it."""
+        keys = {item.key for item in items}
+        self._with_write = {each for each in self._with_write if each[0] not in keys}
 
     def _begun(self, item: Prepared) -> bool:
         """Whether a try before, in this attempt or an earlier one, may have made the record that the system holds."""
@@ -282,7 +309,8 @@ class ClaimBuffer:
         self._committed = clock.seconds()
         if self._limits.needs_id:
             group = await self._without_taken_ids(group)
-        fenced = set(await asyncio.to_thread(self._ledger.settle, [s for s, _ in group], owner=self._owner))
+        left = [one for one, _ in group if (one.claimed.key, one.claimed.token) not in self._with_write]
+        fenced = set(await asyncio.to_thread(self._ledger.settle, left, owner=self._owner))
         if fenced:
             self._renew_at = -math.inf
             log.warning("%d records were settled by another attempt; leases are asked for again", len(fenced))

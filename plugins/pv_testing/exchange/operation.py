@@ -30,6 +30,7 @@ class OperationLimits:
             another record (:data:`pv_testing.contracts.kinds.STATES`).
         own_record: whether it makes a record of its own, which somebody may have made by hand under the same key; what
             it takes several steps to make, the operation itself must tell from that.
+        one_transaction: whether what is written is settled in the same transaction, as the ledger is in the database.
     """
 
     batch_size: int = 1
@@ -44,6 +45,7 @@ class OperationLimits:
     needs_id: bool = False
     changes: bool = False
     own_record: bool = False
+    one_transaction: bool = False
 
     @property
     def lease(self) -> float:

@@ -139,28 +139,33 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
     """Settle records and tell the audit trail, in one transaction; return the keys that others have taken over."""
     if not settlements:
         return []
+    with store.writing() as writing:
+        return settle_within(writing, settlements, owner)
+
+
+def settle_within(writing: Writing, settlements: Sequence[Settlement], owner: str) -> list[str]:
+    """Do what :func:`settle` does, in a transaction that somebody else commits."""
     refused: list[str] = []
     events: list[Draft] = []
-    with store.writing() as writing:
-        for (system, kind), group in _by_kind([(one.claimed, one) for one in settlements]):
-            rows = fetch(writing.connection, system, kind, [settlement.claimed.key for settlement in group])
-            changed: dict[str, Row] = {}
-            disputed: dict[str, Row] = {}
-            for settlement in map(_tidy, group):
-                row = rows.get(settlement.claimed.key)
-                if row is None or not rules.holds(row, settlement.claimed):
-                    refused.append(settlement.claimed.key)
-                    after = rules.dispute(row, settlement) if row is not None and settlement.sent else row
-                    if after is not None and after != row:
-                        rows[after.key] = disputed[after.key] = after
-                    events.append(_fenced(settlement, row, after, owner))
-                    continue
-                row = rules.settle(row, settlement)
-                rows[row.key] = changed[row.key] = row
-                events.append(_settled(settlement, row, owner))
-            write_settled(writing.connection, system, kind, changed.values(), writing.now)
-            write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
-        append(writing, events)
+    for (system, kind), group in _by_kind([(one.claimed, one) for one in settlements]):
+        rows = fetch(writing.connection, system, kind, [settlement.claimed.key for settlement in group])
+        changed: dict[str, Row] = {}
+        disputed: dict[str, Row] = {}
+        for settlement in map(_tidy, group):
+            row = rows.get(settlement.claimed.key)
+            if row is None or not rules.holds(row, settlement.claimed):
+                refused.append(settlement.claimed.key)
+                after = rules.dispute(row, settlement) if row is not None and settlement.sent else row
+                if after is not None and after != row:
+                    rows[after.key] = disputed[after.key] = after
+                events.append(_fenced(settlement, row, after, owner))
+                continue
+            row = rules.settle(row, settlement)
+            rows[row.key] = changed[row.key] = row
+            events.append(_settled(settlement, row, owner))
+        write_settled(writing.connection, system, kind, changed.values(), writing.now)
+        write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
+    append(writing, events)
     return refused
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pv_testing.core.records import NOTHING
-from pv_testing.ledger import audit, claims, queries, schema, state_store, waiting
+from pv_testing.ledger import audit, claims, joint, queries, schema, state_store, waiting
 from pv_testing.ledger import marks as marks_of
 from pv_testing.ledger.decisions import decision
 from pv_testing.ledger.store import Store
@@ -16,6 +17,7 @@ from pv_testing.ledger.types import AuditEvent, AuditSummary, Claim, Claimed, En
 from pv_testing.ledger.verify import verify
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
     from typing_extensions import Self
 
 log = logging.getLogger(__name__)
@@ -121,6 +123,23 @@ class Ledger:
             The keys that were not settled because another attempt has taken them over; the audit trail says so too.
         """
         return claims.settle(self._store, settlements, owner)
+
+    @property
+    def volatile(self) -> bool:
+        """Whether it ends with the object, as that of a trial does."""
+        return self._store.memory
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Give a transaction in the ledger's database; see :mod:`pv_testing.ledger.joint`.
+
+        Raises:
+            ConfigError: the ledger is no PostgreSQL database.
+        """
+        return joint.transaction(self._store)
+
+    def settle_within(self, connection: Connection, settlements: Sequence[Settlement], *, owner: str) -> list[str]:
+        """Do what :meth:`settle` does in a transaction of :meth:`transaction`, to be rolled back if any is refused."""
+        return joint.settle(connection, settlements, owner)
 
     def quarantine(self, system: str, kind: str, items: Sequence[Refusal], *, owner: str) -> None:
         """Note records that could not be mapped; a refusal that is noted already leaves no new event.

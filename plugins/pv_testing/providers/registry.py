@@ -11,6 +11,7 @@ from pv_testing.ledger import Ledger
 from pv_testing.providers.found import ENTRY_POINTS, entry_point_of, usable
 from pv_testing.providers.rest import RestProvider
 from pv_testing.providers.session import make_auth, open_session
+from pv_testing.providers.sql import SqlProvider
 from pv_testing.transports.auth import Auth
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def provider_of(contract: Contract, config: SystemConfig) -> type[RestProvider]:
     theirs = entry_point_of(words, ours)
     if theirs:
         return usable(theirs, f"{where}: the entry point {contract.provider!r} of {ENTRY_POINTS}, {theirs!r}")
-    return usable(ours, ours) if ours else RestProvider
+    if ours:
+        return usable(ours, ours)
+    return RestProvider if contract.database is None else SqlProvider
 
 
 def auth_of(config: SystemConfig, contract: Contract, on_token: Callable[[str], None] | None = None) -> Auth:

@@ -10,16 +10,23 @@ from urllib.parse import urljoin
 from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.reasons import Reason
+from pv_testing.core.redaction import conceal
 from pv_testing.ledger import Ledger
 from pv_testing.transports.auth import Auth, ClientCredentials, JwtLogin, api_key, basic, bearer
 from pv_testing.transports.limits import Rate
 from pv_testing.transports.login import ContractLogin
 from pv_testing.transports.rest import RestSession, RestSettings
 from pv_testing.transports.soap import SoapSession
+from pv_testing.transports.sql import SqlSession
+from pv_testing.transports.sql_engine import Login
 from pv_testing.transports.tls import Tls
+from pv_testing.transports.wsse import UsernameToken
 
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
+
+WSSE = frozenset({"wsse", "wsse_digest"})
+"""The ways that put a token into the envelope of SOAP."""
 
 
 def open_session(
@@ -50,6 +57,15 @@ def open_session(
         allow_http=config.allow_http,
         not_processed=contract.rules.not_processed,
     )
+    if contract.database is not None:
+        return SqlSession(
+            contract.database,
+            settings,
+            login_of(config),
+            ledger.transaction if config.options.get("one_transaction") and not ledger.volatile else None,
+            on_pause=lambda until: ledger.pause(config.system, until),
+            not_before=ledger.paused_until(config.system),
+        )
     kind = RestSession if contract.soap is None else partial(SoapSession, contract.soap)
     return kind(
         settings,
@@ -57,6 +73,24 @@ def open_session(
         on_pause=lambda until: ledger.pause(config.system, until),
         not_before=ledger.paused_until(config.system),
     )
+
+
+def login_of(config: SystemConfig) -> Login:
+    """Return who asks a database.
+
+    Args:
+        config: which way, and the credentials.
+
+    Raises:
+        ConfigError: databases know no such way, or a setting that it needs is missing.
+    """
+    if config.auth_type == "basic":
+        conceal(config.password)
+        return Login(_needed(config, "username"), _needed(config, "password"))
+    if config.auth_type in {"none", "mtls"}:
+        return Login(config.username)
+    message = f"a database isn't asked with auth_type {config.auth_type!r}; use basic, mtls or none"
+    raise ConfigError(message, system=config.system, code="AUTH_TYPE")
 
 
 def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str], None] | None = None) -> Auth:
@@ -80,6 +114,11 @@ def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str]
         return bearer(_needed(config, "token"))
     if kind == "basic":
         return basic(_needed(config, "username"), _needed(config, "password"))
+    if kind in WSSE:
+        if contract.soap is None:
+            message = f"auth_type {kind!r} is for SOAP, and {contract.file} names no WSDL"
+            raise ConfigError(message, system=config.system, code="AUTH_TYPE")
+        return UsernameToken(_needed(config, "username"), _needed(config, "password"), digest=kind == "wsse_digest")
     if kind == "jwt":
         login, refresh = known.get("login", "/auth/login"), known.get("refresh", "/auth/refresh")
         return JwtLogin(_needed(config, "username"), _needed(config, "password"), login, refresh, on_token)

@@ -97,12 +97,13 @@ def checked_address(address: str, *, allow_http: bool) -> URL:
         raise ConfigError(f"{redact(address, 80)!r} is not an address; write it like https://lims.company.com/api/v2")
     if url.user is not None or url.password is not None:
         raise SecurityError("the address carries credentials; move them to username and password")
-    if url.scheme == "http" and not allow_http and not _is_this_machine(url.host):
+    if url.scheme == "http" and not allow_http and not is_this_machine(url.host):
         raise SecurityError(f"{url.host} is reached without TLS; use https, or set allow_http if you must")
     return url
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Whether a host is this machine, so that nothing between here and there can be read by others."""
     if host == "localhost":
         return True
     try:

@@ -91,6 +91,22 @@ class Again(Exception):
         super().__init__(str(error))
 
 
+class Carrier(Protocol):
+    """Carries requests to a system, each once.
+
+    Attributes:
+        closed: whether nothing is sent any more, whoever still waits to.
+    """
+
+    closed: bool
+
+    async def send(self, call: OutgoingRequest, headers: Mapping[str, str]) -> Response:
+        """Send a request and return its answer; what it raises says whether the request may have taken effect."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+
+
 class Watch(Protocol):
     """Sees what a session sends; what it raises counts in the place of the answer."""
 

@@ -30,7 +30,7 @@ from pv_testing.core.response import Response
 from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.auth import NO_HEADERS, Auth
 from pv_testing.transports.limits import Breaker, ConcurrencyLimit, Pause, Quota
-from pv_testing.transports.outgoing_request import LEAST, Again, OutgoingRequest, Watch
+from pv_testing.transports.outgoing_request import LEAST, Again, Carrier, OutgoingRequest, Watch
 from pv_testing.transports.retry_after import RetryAfterStore
 from pv_testing.transports.settings import RestSettings
 from pv_testing.transports.throttle import Throttle
@@ -81,15 +81,18 @@ class RestSession:
     ) -> None:
         self.settings = settings
         self.auth = auth or Auth()
-        self._addresses = Addresses(settings.base_url, allow_http=settings.allow_http)
+        self._addresses, self._wire = self._new_way()
         self._keeper = RetryAfterStore(on_pause) if on_pause else None
         self._throttle = self._new_throttle(
             Pause(not_before, self._keeper), Quota(settings.rate) if settings.rate else None
         )
         self._throttle_elsewhere = self._new_throttle(Pause(), None)
         self._renewed: Mapping[str, str] | None = None
-        self._wire = Wire(settings, secure=self._addresses.secure)
         self.watch: Watch | None = None
+
+    def _new_way(self) -> tuple[Addresses, Carrier]:
+        addresses = Addresses(self.settings.base_url, allow_http=self.settings.allow_http)
+        return addresses, Wire(self.settings, secure=addresses.secure)
 
     def _new_throttle(self, pause: Pause, quota: Quota | None) -> Throttle:
         settings = self.settings

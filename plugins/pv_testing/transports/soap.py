@@ -14,12 +14,15 @@ import orjson
 from pv_testing.contracts.fault import Fault
 from pv_testing.contracts.wsdl import Message, Port
 from pv_testing.core.classification import Classification, ResponseClassifier, classify_http
-from pv_testing.core.errors import IntegrationError, ResponseError
+from pv_testing.core.errors import AuthenticationError, IntegrationError, ResponseError
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
+from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.auth import Auth
+from pv_testing.transports.outgoing_request import Carrier
 from pv_testing.transports.rest import REPEATABLE, RestSession
 from pv_testing.transports.settings import RestSettings
+from pv_testing.transports.wsse import SealingWire, UsernameToken
 
 _BY_FAULT = frozenset({400, 500})
 
@@ -46,6 +49,10 @@ class SoapSession(RestSession):
     ) -> None:
         super().__init__(settings, auth, on_pause=on_pause, not_before=not_before)
         self._port = port
+
+    def _new_way(self) -> tuple[Addresses, Carrier]:
+        addresses, wire = super()._new_way()
+        return addresses, SealingWire(wire, self.auth) if isinstance(self.auth, UsernameToken) else wire
 
     async def request(
         self,
@@ -87,7 +94,9 @@ class SoapSession(RestSession):
             IntegrationError: as :meth:`RestSession.request`.
         """
         del data, decode
-        message = self._message(path, {**(params or {}), **(json or {})}, operation, key)
+        texts = self._port.texts
+        arguments = texts.arguments(params or {}, json) if texts else {**(params or {}), **(json or {})}
+        message = self._message(path, arguments, operation, key)
         reading = _Reading(self._port, path, classify or classify_http)
         await super().request(
             "POST",
@@ -138,13 +147,17 @@ class _Reading:
             if classification.verdict is not Verdict.OK:
                 return classification
             return Classification(Verdict.RETRYABLE if repeatable else Verdict.AMBIGUOUS, error.code, error.message)
-        return self._classify(self.answer, repeatable)
+        classification = self._classify(self.answer, repeatable)
+        is_stranger = self.answer.status == 401 and classification.verdict is Verdict.REJECTED
+        return classification._replace(error=AuthenticationError) if is_stranger else classification
 
     def _decoded(self, response: Response) -> Response:
         content = self._port.answer(self._operation, response.body)
         status = response.status
         if isinstance(content, Fault):
             if 200 <= status < 300 or status in _BY_FAULT:
-                status = 400 if content.is_callers else 500
+                status = 401 if content.is_strangers else 400 if content.is_callers else 500
             content = content.as_json()
+        elif self._port.texts is not None and 200 <= status < 300:
+            content = self._port.texts.read(content)
         return Response(status, response.headers, orjson.dumps(content), response.url)
