@@ -9,7 +9,7 @@ from typing import Any
 from demo.api import FINAL, Api, TaskRun
 from demo.processes import Components, DemoError
 from sandbox import Lab
-from sandbox.closing import closing
+from sandbox.closing import Tally, closing
 from sandbox.judge import table
 
 DAGS = (
@@ -169,9 +169,13 @@ class Story:
             ]
         return "\n".join(lines)
 
-    def judge(self) -> list[str]:
-        """Print what the systems' own databases say, and return what isn't as it should be."""
-        rows, tallies = self.lab.summary(), closing(self.lab)
+    def judge(self, *more: Tally) -> list[str]:
+        """Print what the systems' own databases say, and return what isn't as it should be.
+
+        Args:
+            more: further lines of the closing table.
+        """
+        rows, tallies = self.lab.summary(), [*closing(self.lab), *more]
         say("\nWhat the systems' own databases say:\n")
         say(table(rows))
         say("")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from operators.lineage import LineageMixin, remember
 from operators.links import SampleLink
 from operators.retry_policy import AGAIN, ErrorTreeRetryPolicy
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 KEYS_SHOWN = 50
 
 
-class ExchangeOperator(BaseOperator):
+class ExchangeOperator(LineageMixin, BaseOperator):
     """Runs one step of a workflow over service requests, each record exactly once.
 
     The task fails at its end when a record is not in effect, and only then; another try sends only what is missing. It
@@ -151,6 +152,7 @@ class ExchangeOperator(BaseOperator):
             flags = {"replay": truth(self.replay), "dry_run": truth(self.is_dry_run)}
             made = run(self.workflow()(framework, *clients, ids, **flags))
             reports = [made] if isinstance(made, Report) else list(made)
+            remember(self, (framework, *clients), reports)
             self.record_page = page_of(hooks, reports)
         return reports
 

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from operators.chunks import MOST_TASKS, chunks, title
 from operators.exchange import owner_of, truth
+from operators.lineage import LineageMixin
 from pv_testing.core.errors import DataError
 from pv_testing.core.visible import visible
 from pv_testing.domain.status import STATES, TESTED
@@ -49,7 +50,7 @@ def choose(framework: FrameworkClient, states: Iterable[str], wanted: str = "") 
     }
 
 
-class ChooseServiceRequestsOperator(BaseOperator):
+class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
     """Finds the service requests of a workflow and splits them for the mapped task that follows.
 
     Args:

@@ -16,8 +16,9 @@ from sandbox.seed import SeedPlan
 from tests.docs.pages import PAGES, PROJECT, blocks
 
 DAGS = PROJECT / "docs" / "airflow.md"
+LINEAGE = PROJECT / "docs" / "lineage.md"
 PROVIDERS = PROJECT / "docs" / "providers.md"
-WITH_EXAMPLES = [page for page in PAGES if page not in {DAGS, PROVIDERS} and blocks(page, "python")]
+WITH_EXAMPLES = [page for page in PAGES if page not in {DAGS, LINEAGE, PROVIDERS} and blocks(page, "python")]
 
 
 @pytest.fixture

@@ -40,6 +40,7 @@ class FieldMap:
         others: what becomes of our fields that the map doesn't name.
         around: from how many records further out it takes something, each the one that a list is in.
         lists: the name of the map of the records in a list, by our field.
+        specs: each of our fields as the contract says it, in its long form.
     """
 
     name: str
@@ -48,6 +49,7 @@ class FieldMap:
     others: Others = "drop"
     around: int = 0
     lists: Mapping[str, str] = field(default_factory=dict)
+    specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     _out: tuple[Step, ...] = field(default=(), repr=False)
     _back: tuple[Step, ...] = field(default=(), repr=False)
 
@@ -124,6 +126,7 @@ def compile_map(name: str, fields: Mapping[str, Any], shared: Shared, others: Ot
         others=others,
         around=max((_reach(spec, shared) for spec in specs.values()), default=0),
         lists={ours: spec["each"] for ours, spec in specs.items() if "each" in spec},
+        specs=specs,
         _out=tuple(_outward(ours, spec, shared) for ours, spec in specs.items()),
         _back=tuple(_inward(spec, shared) for spec in specs.values() if "const" not in spec and _is_own(spec)),
     )
