@@ -98,16 +98,24 @@ def inlets_of(task: Any) -> list[Asset]:
 def tell_of_export(path: str | Path) -> None:
     """Tell OpenLineage of a CSV file that the running task has exported; nothing where it is off.
 
+    What goes wrong here never makes a task red.
+
     Args:
         path: the file, as :class:`~pv_testing.exporters.exporter.DataExporter` has written it.
     """
     if not is_on():
         return
+    try:
+        _tell_of_export(path)
+    except Exception:
+        log.exception("OpenLineage can't be told of the exported file; the file isn't touched by that")
+
+
+def _tell_of_export(path: str | Path) -> None:
     from airflow.providers.openlineage.api import emit_dataset_lineage
 
     from operators.lineage_facets import datasets
     from pv_testing.lineage.exports import export_flow
 
-    flow = export_flow(path)
-    inputs, outputs = datasets([flow], owner="")
+    inputs, outputs = datasets([export_flow(path)], owner="")
     emit_dataset_lineage(inputs=[*inputs], outputs=[*outputs])

@@ -240,8 +240,11 @@ def test_no_payload_and_no_credential_is_in_any_event(told: str, lab: Lab) -> No
     known = {name: value for name, value in vars(lab.credentials).items() if not name.endswith(("username", "_id"))}
     secrets = [value for name, value in known.items() if name != "framework_viewer"]
     held = payload(lab)
-    assert (len(secrets), len(held) > 20) == (13, True)
-    assert [value for value in [*secrets, *held, CANARY] if value in told] == []
+    assert len(secrets) == 12
+    assert len(held) > 8, held
+    assert [value for value in [*secrets, CANARY] if value in told] == []
+    beside_a_time = r"(?<![\w:.]){}(?![\w])"
+    assert [value for value in held if re.search(beside_a_time.format(re.escape(value)), told)] == []
 
 
 def payload(lab: Lab) -> set[str]:
