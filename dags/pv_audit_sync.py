@@ -21,7 +21,16 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.audit_trail import SyncAuditTrailOperator
-from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, START, schedule
+from operators.wiring import (
+    DEFAULT_ARGS,
+    FRAMEWORK_EVENTS,
+    LEDGER_EVENTS,
+    PARAMS,
+    QMS_EVENTS,
+    RUN_TIMEOUT,
+    START,
+    schedule,
+)
 
 with DAG(
     dag_id="pv_audit_sync",
@@ -36,7 +45,12 @@ with DAG(
     params=PARAMS,
     tags=["pv", "qms"],
 ):
-    for source in ("ledger", "framework"):
+    for source, events in (("ledger", LEDGER_EVENTS), ("framework", FRAMEWORK_EVENTS)):
         SyncAuditTrailOperator(
-            task_id=f"{source}_events", source=source, dry_run="{{ params.dry_run }}", replay="{{ params.replay }}"
+            task_id=f"{source}_events",
+            source=source,
+            dry_run="{{ params.dry_run }}",
+            replay="{{ params.replay }}",
+            inlets=[events],
+            outlets=[QMS_EVENTS],
         )

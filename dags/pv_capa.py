@@ -27,7 +27,7 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from operators.capas import ApproveCapaOperator, FindFindingsOperator, RaiseCapasOperator
-from operators.wiring import CAPAS, DEFAULT_ARGS, PARAMS, START, schedule
+from operators.wiring import CAPAS, DEFAULT_ARGS, EXECUTIONS, FINDINGS, NON_CONFORMANCES, PARAMS, START, schedule
 
 DAILY = timedelta(days=1)
 LONGEST_WAIT = timedelta(days=15)
@@ -46,16 +46,21 @@ with DAG(
     tags=["pv", "qms"],
 ):
     find = FindFindingsOperator(
-        task_id="find_findings", service_request="{{ params.sr }}", dry_run="{{ params.dry_run }}"
+        task_id="find_findings",
+        service_request="{{ params.sr }}",
+        dry_run="{{ params.dry_run }}",
+        inlets=[EXECUTIONS, NON_CONFORMANCES],
+        outlets=[FINDINGS],
     )
-    approve = ApproveCapaOperator.partial(task_id="approve", map_index_template="{{ task.title }}").expand_kwargs(
-        find.output
-    )
+    approve = ApproveCapaOperator.partial(
+        task_id="approve", map_index_template="{{ task.title }}", inlets=[FINDINGS]
+    ).expand_kwargs(find.output)
     raise_capas = RaiseCapasOperator(
         task_id="raise_capas",
         dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         trigger_rule="none_failed_min_one_success",
+        inlets=[FINDINGS, NON_CONFORMANCES, CAPAS],
         outlets=[CAPAS],
     )
     [find, approve] >> raise_capas

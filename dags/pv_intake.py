@@ -20,7 +20,7 @@ from airflow.sdk import DAG
 
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, SAMPLES, START, schedule
+from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, SAMPLES, SERVICE_REQUESTS, START, schedule
 
 with DAG(
     dag_id="pv_intake",
@@ -41,11 +41,13 @@ with DAG(
         unknown_states=True,
         service_request="{{ params.sr }}",
         dry_run="{{ params.dry_run }}",
+        inlets=[SERVICE_REQUESTS],
     )
     CreateSamplesOperator.partial(
         task_id="create_samples",
         dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         map_index_template="{{ task.title }}",
+        inlets=[SERVICE_REQUESTS],
         outlets=[SAMPLES],
     ).expand_kwargs(choose.output)

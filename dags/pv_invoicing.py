@@ -24,7 +24,22 @@ from airflow.sdk import DAG
 
 from operators.invoicing import CreateCreditNotesOperator, CreateInvoicesOperator
 from operators.stock import DrawConsumablesOperator, MoveStockOperator
-from operators.wiring import DEFAULT_ARGS, FLAGS, INVOICES, PARAMS, RUN_TIMEOUT, START, STATUSES, schedule_on
+from operators.wiring import (
+    CUSTOMERS,
+    DEFAULT_ARGS,
+    EXECUTIONS,
+    FLAGS,
+    INVOICES,
+    PARAMS,
+    PRICES,
+    PROTOCOLS,
+    RUN_TIMEOUT,
+    SERVICE_REQUESTS,
+    START,
+    STATUSES,
+    STOCK,
+    schedule_on,
+)
 
 with DAG(
     dag_id="pv_invoicing",
@@ -39,7 +54,8 @@ with DAG(
     params=PARAMS,
     tags=["pv", "erp"],
 ):
-    CreateInvoicesOperator(task_id="create_invoices", outlets=[INVOICES], **FLAGS)
-    CreateCreditNotesOperator(task_id="credit_withdrawn_tests", outlets=[INVOICES], **FLAGS)
-    MoveStockOperator(task_id="move_stock", **FLAGS)
-    DrawConsumablesOperator(task_id="draw_consumables", **FLAGS)
+    billed = [SERVICE_REQUESTS, PROTOCOLS, PRICES, CUSTOMERS, INVOICES]
+    CreateInvoicesOperator(task_id="create_invoices", inlets=billed, outlets=[INVOICES], **FLAGS)
+    CreateCreditNotesOperator(task_id="credit_withdrawn_tests", inlets=billed, outlets=[INVOICES], **FLAGS)
+    MoveStockOperator(task_id="move_stock", inlets=[SERVICE_REQUESTS, EXECUTIONS, CUSTOMERS], outlets=[STOCK], **FLAGS)
+    DrawConsumablesOperator(task_id="draw_consumables", inlets=[EXECUTIONS, SERVICE_REQUESTS], outlets=[STOCK], **FLAGS)

@@ -26,7 +26,22 @@ from airflow.sdk import DAG
 
 from operators.projects import CreateTasksOperator, LogHoursOperator, UpdateTasksOperator
 from operators.run_outcome import FailRunOperator
-from operators.wiring import DEFAULT_ARGS, FLAGS, PARAMS, RESULTS, RUN_TIMEOUT, START, STATUSES, TASKS, schedule_on
+from operators.wiring import (
+    DEFAULT_ARGS,
+    EXECUTIONS,
+    FLAGS,
+    HOURS,
+    PARAMS,
+    PROTOCOLS,
+    RESULTS,
+    RUN_TIMEOUT,
+    SERVICE_REQUESTS,
+    START,
+    STATUSES,
+    TASKS,
+    USERS,
+    schedule_on,
+)
 
 with DAG(
     dag_id="pv_projects",
@@ -41,8 +56,13 @@ with DAG(
     params=PARAMS,
     tags=["pv", "pm"],
 ):
-    create = CreateTasksOperator(task_id="create_tasks", outlets=[TASKS], **FLAGS)
-    update = UpdateTasksOperator(task_id="update_tasks", outlets=[TASKS], trigger_rule="all_done", **FLAGS)
-    hours = LogHoursOperator(task_id="log_hours", trigger_rule="all_done", **FLAGS)
+    work = [EXECUTIONS, SERVICE_REQUESTS, PROTOCOLS, TASKS]
+    create = CreateTasksOperator(
+        task_id="create_tasks", inlets=[SERVICE_REQUESTS, PROTOCOLS, USERS, TASKS], outlets=[TASKS], **FLAGS
+    )
+    update = UpdateTasksOperator(task_id="update_tasks", inlets=work, outlets=[TASKS], trigger_rule="all_done", **FLAGS)
+    hours = LogHoursOperator(
+        task_id="log_hours", inlets=[*work, USERS], outlets=[HOURS], trigger_rule="all_done", **FLAGS
+    )
     create >> [update, hours]
     [create, update, hours] >> FailRunOperator(task_id="fail_run")

@@ -25,7 +25,18 @@ from airflow.sdk import DAG
 
 from operators.nonconformances import ReportNonConformancesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from operators.wiring import DEFAULT_ARGS, NON_CONFORMANCES, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule_on
+from operators.wiring import (
+    DEFAULT_ARGS,
+    EXECUTIONS,
+    NON_CONFORMANCES,
+    PARAMS,
+    PROTOCOLS,
+    RESULTS,
+    RUN_TIMEOUT,
+    SERVICE_REQUESTS,
+    START,
+    schedule_on,
+)
 from pv_testing.workflow.selection import UNDER_TEST
 
 with DAG(
@@ -48,11 +59,13 @@ with DAG(
         sweep="qms/nc",
         service_request="{{ params.sr }}",
         dry_run="{{ params.dry_run }}",
+        inlets=[SERVICE_REQUESTS, EXECUTIONS],
     )
     ReportNonConformancesOperator.partial(
         task_id="report_non_conformances",
         dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         map_index_template="{{ task.title }}",
+        inlets=[EXECUTIONS, SERVICE_REQUESTS, PROTOCOLS, NON_CONFORMANCES],
         outlets=[NON_CONFORMANCES],
     ).expand_kwargs(choose.output)

@@ -20,7 +20,18 @@ from airflow.sdk import DAG
 
 from operators.results import UploadResultsOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from operators.wiring import DEFAULT_ARGS, PARAMS, RESULTS, RUN_TIMEOUT, START, schedule
+from operators.wiring import (
+    DEFAULT_ARGS,
+    EXECUTIONS,
+    PARAMS,
+    PROTOCOLS,
+    RESULTS,
+    RUN_TIMEOUT,
+    SAMPLES,
+    SERVICE_REQUESTS,
+    START,
+    schedule,
+)
 from pv_testing.workflow.selection import UNDER_TEST
 
 with DAG(
@@ -43,11 +54,13 @@ with DAG(
         sweep="lims/results",
         service_request="{{ params.sr }}",
         dry_run="{{ params.dry_run }}",
+        inlets=[SERVICE_REQUESTS, EXECUTIONS],
     )
     UploadResultsOperator.partial(
         task_id="upload_results",
         dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         map_index_template="{{ task.title }}",
+        inlets=[EXECUTIONS, SERVICE_REQUESTS, PROTOCOLS, SAMPLES],
         outlets=[RESULTS],
     ).expand_kwargs(choose.output)

@@ -19,7 +19,17 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.statuses import PullStatusOperator, PushStatusOperator
-from operators.wiring import DEFAULT_ARGS, FLAGS, PARAMS, RUN_TIMEOUT, SAMPLES, START, STATUSES, schedule
+from operators.wiring import (
+    DEFAULT_ARGS,
+    FLAGS,
+    PARAMS,
+    RUN_TIMEOUT,
+    SAMPLES,
+    SERVICE_REQUESTS,
+    START,
+    STATUSES,
+    schedule,
+)
 
 with DAG(
     dag_id="pv_status_sync",
@@ -34,5 +44,5 @@ with DAG(
     params=PARAMS,
     tags=["pv", "lims"],
 ):
-    PullStatusOperator(task_id="pull_statuses", outlets=[STATUSES], **FLAGS)
-    PushStatusOperator(task_id="push_statuses", outlets=[SAMPLES], **FLAGS)
+    PullStatusOperator(task_id="pull_statuses", inlets=[SAMPLES, SERVICE_REQUESTS], outlets=[STATUSES], **FLAGS)
+    PushStatusOperator(task_id="push_statuses", inlets=[SERVICE_REQUESTS, SAMPLES], outlets=[SAMPLES], **FLAGS)

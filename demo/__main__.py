@@ -11,13 +11,14 @@ import sys
 import time
 from types import FrameType
 
-from demo import airflow, laboratory
+from demo import airflow, laboratory, lineage
 from demo.processes import Components, DemoError, free_port
 from demo.story import Story, say
 
 PREFERRED_PORT = 8080
 WEAK = "PVTP-018"  # so many modules fail thermal cycling that a CAPA is due
 HOME = airflow.PROJECT / ".run"
+EVENTS = HOME / "lineage.ndjson"
 
 
 def main() -> int:
@@ -47,13 +48,14 @@ def _run(options: argparse.Namespace) -> int:
     port = free_port(options.port or PREFERRED_PORT, fixed=bool(options.port))
     for state in ("airflow", "sandbox", "logs"):
         shutil.rmtree(HOME / state, ignore_errors=True)
+    EVENTS.unlink(missing_ok=True)
     with Components(HOME / "logs") as components:
         say(f"A laboratory and Airflow on this machine; all that they write lies in {HOME}")
         story, setting = _open(options, port, components)
         say(f"  airflow    {setting.url} (after {time.monotonic() - started:.0f} s)\n")
         story.wait_for_dags()
         story.tell()
-        wrong = story.judge()
+        wrong = story.judge(lineage.tally(EVENTS))
         say("\nEverything a second time:\n")
         written = story.repeat()
         wrong += [f"the second time wrote: {each['method']} {each['path']}" for each in written]
@@ -72,7 +74,8 @@ def _open(options: argparse.Namespace, port: int, components: Components) -> tup
     lab = laboratory.start(HOME / "sandbox", components, "--seed-on-start", "--weak", WEAK, *size)
     for system in lab.origins:
         say(f"  {system:<10} {lab.url(system)}")
-    setting = airflow.AirflowSetting(HOME / "airflow", port, laboratory.connections(lab), {"PV_SYNC_INTERVAL": "0"})
+    extra = {"PV_SYNC_INTERVAL": "0", **lineage.environment(EVENTS)}
+    setting = airflow.AirflowSetting(HOME / "airflow", port, laboratory.connections(lab), extra)
     api = airflow.start(setting, components)
     api.log_in()
     return Story(lab, api, components), setting

@@ -9,7 +9,7 @@ from typing import Any
 from demo.api import FINAL, Api, TaskRun
 from demo.processes import Components, DemoError
 from sandbox import Lab
-from sandbox.closing import closing
+from sandbox.closing import Tally, closing
 from sandbox.judge import table
 
 DAGS = (
@@ -171,9 +171,13 @@ class Story:
             ]
         return "\n".join(lines)
 
-    def judge(self) -> list[str]:
-        """Print a summary of the systems' own databases, and return every complaint."""
-        rows, tallies = self.lab.summary(), closing(self.lab)
+    def judge(self, *more: Tally) -> list[str]:
+        """Print a summary of the systems' own databases, and return every complaint.
+
+        Args:
+            more: further lines of the closing table.
+        """
+        rows, tallies = self.lab.summary(), [*closing(self.lab), *more]
         say("\nThe systems' own databases hold:\n")
         say(table(rows))
         say("")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
+from airflow.providers.openlineage.conf import is_disabled
 
 
 async def charts(scope: Any, receive: Any, send: Any) -> None:
@@ -24,8 +25,18 @@ async def charts(scope: Any, receive: Any, send: Any) -> None:
     await app(scope, receive, send)
 
 
+def listeners() -> list[Any]:
+    """Return what stands around OpenLineage's listener; nothing where no transport is configured."""
+    if is_disabled():
+        return []
+    from operators.lineage_listener import LineageListener
+
+    return [LineageListener()]
+
+
 class PVTestingPlugin(AirflowPlugin):
     """Makes the project visible on Airflow's list of plugins, and its charts below ``/pv/charts``."""
 
     name = "pv_testing"
     fastapi_apps = [{"app": charts, "url_prefix": "/pv/charts", "name": "PV testing charts"}]  # noqa: RUF012
+    listeners = listeners()

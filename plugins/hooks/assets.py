@@ -1,4 +1,4 @@
-"""The data that the DAGs produce, as Airflow assets, and their names in OpenLineage."""
+"""The data that the DAGs read and produce, as Airflow assets, and their names in OpenLineage."""
 
 from __future__ import annotations
 
@@ -9,13 +9,26 @@ if TYPE_CHECKING:
     from airflow.sdk import Asset
     from openlineage.client.event_v2 import Dataset
 
+SERVICE_REQUESTS = "pv://framework/service_requests"
+EXECUTIONS = "pv://framework/executions"
+PROTOCOLS = "pv://framework/protocols"
+USERS = "pv://framework/users"
+FRAMEWORK_EVENTS = "pv://framework/audit_events"
+LEDGER_EVENTS = "pv://ledger/audit_events"
+FINDINGS = "pv://ledger/findings"
+PRICES = "pv://files/prices"
+EXPORTS = "pv://files/exports/measurement_data"
 SAMPLES = "pv://lims/samples"
 RESULTS = "pv://lims/results"
 STATUSES = "pv://framework/statuses"
 NON_CONFORMANCES = "pv://qms/non_conformances"
 CAPAS = "pv://qms/capas"
+QMS_EVENTS = "pv://qms/audit_events"
 TASKS = "pv://pm/tasks"
+HOURS = "pv://pm/hours"
+CUSTOMERS = "pv://erp/customers"
 INVOICES = "pv://erp/invoices"
+STOCK = "pv://erp/stock"
 
 
 def to_openlineage(asset: Asset, lineage_context: Any) -> Dataset:  # noqa: ARG001 - Airflow's signature

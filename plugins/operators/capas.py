@@ -11,6 +11,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import KEYS_SHOWN, ExchangeOperator, open_clients, owner_of, truth
+from operators.lineage import LineageMixin
 from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def moment_of(context: Context) -> datetime:
     return run.run_after or run.logical_date or datetime.now(timezone.utc)
 
 
-class ApproveCapaOperator(ApprovalOperator):
+class ApproveCapaOperator(LineageMixin, ApprovalOperator):
     """Asks a person whether the CAPA of a finding is to be raised, and keeps the answer in the ledger.
 
     The person sees the finding in numbers, its charts and what would be created. The answer belongs to the digest of

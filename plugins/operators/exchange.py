@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
+from operators.lineage import LineageMixin, remember
 from operators.links import SampleLink
 from operators.retry_policy import ErrorTreeRetryPolicy, can_mend
 from pv_testing.core.reasons import Reason
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 KEYS_SHOWN = 50
 
 
-class ExchangeOperator(BaseOperator):
+class ExchangeOperator(LineageMixin, BaseOperator):
     """Runs one step of a workflow over service requests, each record exactly once.
 
     The task fails at its end when a record is not in effect, and only then; another try sends only what is missing. It
@@ -148,6 +149,7 @@ class ExchangeOperator(BaseOperator):
         with open_clients(hooks, self.ledger_conn_id, owner) as (framework, *clients):
             made = self.run_step(framework, *clients, replay=truth(self.replay), dry_run=truth(self.is_dry_run))
             reports = [made] if isinstance(made, Report) else made
+            remember(self, (framework, *clients), reports)
             self.record_page = page_of(hooks, reports)
         return reports
 

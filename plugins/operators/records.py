@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from hooks.provider_info import HOOKS
 from operators.exchange import conclude, hook_of, open_clients, owner_of, truth
+from operators.lineage import LineageMixin, remember
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing.core.errors import ConfigError
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 PARTS = ("key", "data")
 
 
-class CarryRecordsOperator(BaseOperator):
+class CarryRecordsOperator(LineageMixin, BaseOperator):
     """Carries records to one system by an operation of its contract, each exactly once.
 
     The framework takes no part. The task fails at its end when a record is not in effect, and another try sends only
@@ -91,6 +92,7 @@ class CarryRecordsOperator(BaseOperator):
             refuse_plain_call(client, self.operation)
             flags = {"replay": truth(self.replay), "dry_run": truth(self.is_dry_run)}
             report: Report = run(client.aexchange(self.operation, records, **flags))
+            remember(self, [client], [report])
             return report
 
 

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 
 from operators.chunks import MOST_TASKS, chunks, title
 from operators.exchange import owner_of, truth
+from operators.lineage import LineageMixin
 from pv_testing.core.visible import visible
 from pv_testing.workflow.selection import OPEN, choose
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from pv_testing.integrations import FrameworkClient
 
 
-class ChooseServiceRequestsOperator(BaseOperator):
+class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
     """Finds the service requests of a workflow and splits them for the mapped task that follows.
 
     Args:

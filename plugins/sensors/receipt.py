@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
+from operators.lineage import LineageMixin
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing.core.errors import IntegrationError
 
@@ -19,7 +20,7 @@ INLINE_SECONDS = 20.0
 INLINE_INTERVAL = 2.0
 
 
-class WaitForSampleReceipt(BaseOperator):
+class WaitForSampleReceipt(LineageMixin, BaseOperator):
     """Waits until the LIMS has received all samples of some service requests, without a worker.
 
     It looks itself for a short while and then leaves the watch to one trigger for all samples: a task that defers for

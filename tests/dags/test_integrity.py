@@ -9,6 +9,7 @@ import os
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.airflow.home import PROJECT, ask
 
 DAGS = sorted(path.stem for path in (PROJECT / "dags").glob("*.py"))
 HEAVY = {"pandas", "pint", "aiohttp", "requests", "sqlalchemy.orm", "zeep", "lxml", "jsonschema", "hooks.lims"}
+HEAVY |= {"openlineage.client", "pv_testing.lineage"}
 
 
 def probe(name: str, *arguments: str, home: Path, **extra: str) -> Any:
@@ -86,6 +88,25 @@ def test_what_a_task_makes_is_an_asset_and_a_link(
     found = described[name]["tasks"][task]
     assert found["outlets"] == [asset]
     assert found["links"] == [link]
+
+
+@pytest.mark.parametrize("name", DAGS)
+def test_every_task_that_carries_names_what_it_reads_and_writes(described: dict[str, Any], name: str) -> None:
+    silent = {"choose", "approve", "fail_run"}
+    tasks = described[name]["tasks"]
+    assert [task for task in tasks if task != "fail_run" and not tasks[task]["inlets"]] == []
+    assert [task for task in tasks if task not in silent and not tasks[task]["outlets"]] == []
+
+
+def test_the_asset_graph_leads_from_the_framework_to_every_system(described: dict[str, Any]) -> None:
+    tasks = [task for dag in described.values() for task in dag["tasks"].values()]
+    reached = {
+        urlsplit(outlet).netloc
+        for task in tasks
+        for outlet in task["outlets"]
+        if any(urlsplit(inlet).netloc == "framework" for inlet in task["inlets"])
+    }
+    assert {"lims", "qms", "pm", "erp"} <= reached
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,11 @@ from sandbox.seed import SeedPlan
 from tests.docs.pages import PAGES, PROJECT, blocks
 
 DAGS = PROJECT / "docs" / "airflow.md"
+LINEAGE = PROJECT / "docs" / "lineage.md"
 PROVIDERS = PROJECT / "docs" / "providers.md"
 DATABASES = PROJECT / "docs" / "databases.md"  # test_databases runs it
-WITH_EXAMPLES = [page for page in PAGES if page not in {DAGS, PROVIDERS, DATABASES} and blocks(page, "python")]
+OTHERS_RUN = {DAGS, LINEAGE, PROVIDERS, DATABASES}
+WITH_EXAMPLES = [page for page in PAGES if page not in OTHERS_RUN and blocks(page, "python")]
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ class FieldMap:
         others: what becomes of our fields that the map doesn't name.
         around: from how many records further out it takes something, each the one that a list is in.
         lists: the name of the map of the records in a list, by our field.
+        specs: each of our fields as the contract says it, in its long form.
     """
 
     name: str
@@ -49,6 +50,7 @@ class FieldMap:
     others: Others = "drop"
     around: int = 0
     lists: Mapping[str, str] = field(default_factory=dict)
+    specs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     _out: tuple[Step, ...] = field(default=(), repr=False)
     _back: tuple[Step, ...] = field(default=(), repr=False)
 
@@ -122,9 +124,10 @@ def compile_map(name: str, fields: Mapping[str, Any], shared: Shared, others: Ot
     required: list[str] = []
     out: list[Step] = []
     back: list[Step] = []
+    specs: dict[str, Mapping[str, Any]] = {}
     around = 0
     for ours, short in fields.items():
-        spec = normal(ours, short)
+        spec = specs[ours] = normal(ours, short)
         mapping[ours] = spec["to"]
         around = max(around, _reach(spec, shared))
         out.append(_outward(ours, spec, shared))
@@ -134,7 +137,7 @@ def compile_map(name: str, fields: Mapping[str, Any], shared: Shared, others: Ot
             lists[ours] = spec["each"]
         if "const" not in spec and _is_own(spec):
             back.append(_inward(spec, shared))
-    return FieldMap(name, mapping, tuple(required), others, around, lists, tuple(out), tuple(back))
+    return FieldMap(name, mapping, tuple(required), others, around, lists, specs, tuple(out), tuple(back))
 
 
 def looks_around(spec: Mapping[str, Any]) -> int:

@@ -33,6 +33,7 @@ def describe_task(task: Any) -> dict[str, Any]:
         "title": getattr(task, "map_index_template", None),
         "sweep": getattr(task, "sweep", ""),
         "outlets": [asset.uri for asset in task.outlets],
+        "inlets": [asset.uri for asset in task.inlets],
         "links": sorted(link.name for link in task.operator_extra_links),
         "downstream": sorted(task.downstream_task_ids),
     }
