@@ -55,7 +55,7 @@ def _run(options: argparse.Namespace) -> int:
         say(f"  airflow    {setting.url} (after {time.monotonic() - started:.0f} s)\n")
         story.wait_for_dags()
         story.tell()
-        wrong = story.judge(lineage.tally(EVENTS))
+        wrong = story.judge(*([lineage.tally(EVENTS)] if options.lineage else []))
         say("\nEverything a second time:\n")
         written = story.repeat()
         wrong += [f"the second time wrote: {each['method']} {each['path']}" for each in written]
@@ -74,7 +74,7 @@ def _open(options: argparse.Namespace, port: int, components: Components) -> tup
     lab = laboratory.start(HOME / "sandbox", components, "--seed-on-start", "--weak", WEAK, *size)
     for system in lab.origins:
         say(f"  {system:<10} {lab.url(system)}")
-    extra = {"PV_SYNC_INTERVAL": "0", **lineage.environment(EVENTS)}
+    extra = {"PV_SYNC_INTERVAL": "0", **(lineage.environment(EVENTS) if options.lineage else {})}
     setting = airflow.AirflowSetting(HOME / "airflow", port, laboratory.connections(lab), extra)
     api = airflow.start(setting, components)
     api.log_in()
@@ -94,6 +94,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--port", type=int, default=0, help=f"of the UI; {PREFERRED_PORT} or the next free one else")
     parser.add_argument("--requests", type=int, default=1, help="service requests")
     parser.add_argument("--modules", type=int, default=12, help="modules of each")
+    parser.add_argument(
+        "--lineage", action="store_true", help=f"write OpenLineage's events to {EVENTS.name} and count them"
+    )
     stay = parser.add_mutually_exclusive_group()
     stay.add_argument("--stay", action="store_true", default=None, help="keep the UI up; the default in a terminal")
     stay.add_argument("--leave", dest="stay", action="store_false", help="stop everything at the end; the default else")
