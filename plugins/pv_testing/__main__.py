@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     confirm.add_argument("external_id", metavar="ID", help="its id in the system")
     release.add_argument("keys", nargs="+", metavar="KEY", help="such as SR-2025-0123/SN001")
     _contracts(commands)
+    _webhooks(commands)
     return parser
 
 
@@ -90,6 +91,16 @@ def _contracts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     show.add_argument("--contract", metavar="NAME", help="this contract in the place of the configured one")
     show.add_argument("--record", metavar="FILE", help="fields of the record in our words, in YAML")
     show.add_argument("--config", metavar="PATH", help="the configuration; $PV_CONFIG or config/integrations.yaml")
+
+
+def _webhooks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    from pv_testing.cli.webhooks import add_commands
+
+    add_commands(_command(commands, "webhooks", _unsaid, "who is told of events, and deliveries to them"), _ledger)
+
+
+def _unsaid(_: argparse.Namespace) -> int:
+    raise AssertionError("every action has a function of its own")
 
 
 def _command(

@@ -10,7 +10,7 @@ from pv_testing.config.load import config_path
 from pv_testing.core.problems import refuse
 from pv_testing.core.yaml_file import read_yaml
 
-POLICIES = ("quality", "capa", "projects", "billing", "prices", "inventory")
+POLICIES = ("quality", "capa", "projects", "billing", "prices", "inventory", "webhooks")
 
 
 def read_policy(name: str, path: str | Path | None = None) -> Mapping[str, Any]:

@@ -22,6 +22,7 @@ from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.rows import LISTING, compile_sample_rows, row_problems
 from pv_testing.contracts.rules import compile_rules
 from pv_testing.contracts.soap import compile_soap
+from pv_testing.contracts.webhook import compile_webhook
 from pv_testing.contracts.words import Vocabulary, two_way
 from pv_testing.core.problems import Problem, allowed, refuse
 from pv_testing.core.yaml_file import Document, Place
@@ -79,6 +80,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         heard=compile_maps(with_dropped(whole.value.get("maps", {})), words),
         sample_rows=sample_rows,
         soap=soap,
+        webhook=compile_webhook(written["webhook"]) if "webhook" in written else None,
     )
 
 

@@ -12,6 +12,7 @@ from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import Getter, Putter, Template, getter
 from pv_testing.contracts.request_template import NOTHING, Request, RequestTemplate, Values
 from pv_testing.contracts.rows import SampleRows
+from pv_testing.contracts.webhook import WebhookSpec
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.core.errors import MappingError, ResponseError
 
@@ -251,6 +252,7 @@ class Contract:
         sample_rows: how the LIMS's listing of samples is read; ``None`` where there is none.
         login: how the product is logged in to; ``None`` where the contract describes no login.
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
+        webhook: how the system tells us of events; ``None`` where it doesn't.
     """
 
     name: str
@@ -274,6 +276,7 @@ class Contract:
     sample_rows: SampleRows | None = None
     login: Login | None = None
     soap: Port | None = field(default=None, repr=False)
+    webhook: WebhookSpec | None = None
 
     def operation(self, name: str) -> OperationSpec:
         """Return an operation.

@@ -257,7 +257,7 @@ class ClaimBuffer:
             if result.in_effect:
                 result, code, reason = Result.QUARANTINED, ID_UNUSABLE, problem
         outcome = Outcome(item.key, result, external_id, code, reason, body or {})
-        settlement = Settlement(claim, result, external_id, code, reason, claim.key in self._sent)
+        settlement = Settlement(claim, result, external_id, code, reason, claim.key in self._sent, item.data)
         self._group.append((settlement, outcome))
 
     def _settlement(

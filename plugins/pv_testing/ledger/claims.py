@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pv_testing.core.errors import LeaseLost, redact
 from pv_testing.core.records import Result
-from pv_testing.ledger import rules
+from pv_testing.ledger import outbox, rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.rows import ID_UNUSABLE, add, clean, fetch, id_problem, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
@@ -160,6 +160,7 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
             write_settled(writing.connection, system, kind, changed.values(), writing.now)
             write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
         append(writing, events)
+        outbox.tell(writing, events, settlements)
     return refused
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from pv_testing.core.records import Result
+from pv_testing.core.records import NOTHING, Result
 
 
 class State(str, Enum):
@@ -112,6 +112,7 @@ class Settlement(NamedTuple):
         reason: the same in words for a person.
         sent: whether this attempt has sent it and doesn't know that it had no effect. Where the settlement is refused,
             the record is in doubt again, whoever holds it.
+        facts: the record as it was before mapping, for those who are told of events; nothing of it is kept otherwise.
     """
 
     claimed: Claimed
@@ -120,6 +121,7 @@ class Settlement(NamedTuple):
     code: str = ""
     reason: str = ""
     sent: bool = False
+    facts: Mapping[str, Any] = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

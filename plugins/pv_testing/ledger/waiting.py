@@ -7,12 +7,12 @@ from typing import Any
 
 from pv_testing.core.errors import LedgerError, redact
 from pv_testing.core.records import NOTHING, Result
-from pv_testing.ledger import rules
+from pv_testing.ledger import outbox, rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.rows import ID_UNUSABLE, UNUSABLE, add, clean, fetch, storable, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
-from pv_testing.ledger.store import Store
+from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.types import Refusal, State
 
 _REFUSED = {State.REJECTED.value, State.QUARANTINED.value}
@@ -38,7 +38,7 @@ def quarantine(store: Store, system: str, kind: str, items: Sequence[Refusal], o
         add(writing.connection, system, kind, [row for key, row in changed.items() if key not in known], writing.now)
         again = [row for key, row in changed.items() if key in known]
         write_claimed(writing.connection, system, kind, again, writing.now)
-        append(writing, [_refused(system, kind, row) for row in changed.values()])
+        _say(writing, [_refused(system, kind, row) for row in changed.values()])
 
 
 def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owner: str) -> None:
@@ -53,7 +53,12 @@ def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owne
         }
         write_claimed(writing.connection, system, kind, changed.values(), writing.now)
         write_settled(writing.connection, system, kind, changed.values(), writing.now)
-        append(writing, [_suspected(system, kind, known[key], row) for key, row in changed.items()])
+        _say(writing, [_suspected(system, kind, known[key], row) for key, row in changed.items()])
+
+
+def _say(writing: Writing, events: Sequence[Draft]) -> None:
+    append(writing, events)
+    outbox.tell(writing, events)
 
 
 def _tidy(refusal: Refusal) -> Refusal:
@@ -96,7 +101,7 @@ def release(
         before = [row for row in found if _releasable(row, writing.now, absent=absent, automatic=automatic)]
         after = [rules.release(row, absent=absent) for row in before]
         write_settled(writing.connection, system, kind, after, writing.now)
-        append(writing, [_released(system, kind, row, owner, {**said, "absent": absent}) for row in before])
+        _say(writing, [_released(system, kind, row, owner, {**said, "absent": absent}) for row in before])
     return len(after)
 
 
@@ -144,4 +149,4 @@ def confirm(
         write_settled(writing.connection, system, kind, [after], writing.now)
         detail = {**said, "was": row.state, "code": row.code}
         seen = (Result.ADOPTED.value, after.external_id, after.confirmed)
-        append(writing, [Draft(owner, "confirm", system, kind, key, *seen, detail)])
+        _say(writing, [Draft(owner, "confirm", system, kind, key, *seen, detail)])
