@@ -94,8 +94,9 @@ def _contracts(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 
 def _webhooks(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    from pv_testing.cli.webhooks import add_commands
+    from pv_testing.cli.webhooks import add_commands, add_receiver
 
+    add_receiver(_ledger(_command(commands, "receive", _unsaid, "take events of the systems, outside of Airflow")))
     add_commands(_command(commands, "webhooks", _unsaid, "who is told of events, and deliveries to them"), _ledger)
 
 

@@ -1,1 +1,1 @@
-"""What the project adds to Airflow's web server; every route demands a user with permission."""
+"""What the project adds to Airflow's web server; every route demands a user with permission, or a signature."""

@@ -56,6 +56,11 @@ def add_commands(parser: argparse.ArgumentParser, with_ledger: Callable[..., arg
     replay.add_argument("--since", metavar="TIME", default="", help="such as 2025-11-13T15:30:00Z")
     replay.add_argument("--until", metavar="TIME", default="", help="the same; up to now without it")
     replay.add_argument("--event", metavar="ID", default="", help="only this one")
+    expect = command(
+        "expect", _expect, "take the secret that a product hands over with its first request, such as Asana"
+    )
+    expect.add_argument("system", metavar="SYSTEM", help="such as pm")
+    expect.add_argument("--minutes", metavar="N", type=float, default=10.0, help="for how long (default 10)")
     deliver = command("deliver", _deliver, "deliver what is due")
     deliver.add_argument("--stay", action="store_true", help="go on until the process is ended")
 
@@ -132,6 +137,29 @@ def _deliver(options: argparse.Namespace) -> int:
             print(visible(str(report), lines=True))
             return 1 if report.problems else 0
         time.sleep(POLL)
+
+
+def _expect(options: argparse.Namespace) -> int:
+    from pv_testing.webhooks.handshakes import expect
+
+    until = expect(_manager(options).ledger, options.system, options.minutes)
+    print(f"the next secret that {options.system} hands over is taken until {_moment(until)}")
+    return 0
+
+
+def add_receiver(parser: argparse.ArgumentParser) -> None:
+    """Add what ``receive`` takes."""
+    parser.set_defaults(run=_receive)
+    parser.add_argument("--host", default="127.0.0.1", help="where it listens (default 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8600, help="its port (default 8600)")
+
+
+def _receive(options: argparse.Namespace) -> int:
+    from pv_testing.config import configured_ledger_url
+    from pv_testing.webhooks.serving import serve
+
+    serve(options.ledger or configured_ledger_url(), options.host, options.port)
+    return 0
 
 
 def _epoch(text: str) -> float:
