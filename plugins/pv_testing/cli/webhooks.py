@@ -61,6 +61,8 @@ def add_commands(parser: argparse.ArgumentParser, with_ledger: Callable[..., arg
     )
     expect.add_argument("system", metavar="SYSTEM", help="such as pm")
     expect.add_argument("--minutes", metavar="N", type=float, default=10.0, help="for how long (default 10)")
+    schemas = command("schemas", _schemas, "write the JSON Schema of each event, and an AsyncAPI document of all")
+    schemas.add_argument("--output", metavar="FOLDER", default="include/schemas/events", help="(default %(default)s)")
     deliver = command("deliver", _deliver, "deliver what is due")
     deliver.add_argument("--stay", action="store_true", help="go on until the process is ended")
 
@@ -144,6 +146,15 @@ def _expect(options: argparse.Namespace) -> int:
 
     until = expect(_manager(options).ledger, options.system, options.minutes)
     print(f"the next secret that {options.system} hands over is taken until {_moment(until)}")
+    return 0
+
+
+def _schemas(options: argparse.Namespace) -> int:
+    from pathlib import Path
+
+    from pv_testing.webhooks.schemas import write
+
+    print(f"{write(Path(options.output))} files in {options.output}")
     return 0
 
 

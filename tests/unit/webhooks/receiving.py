@@ -111,7 +111,9 @@ def now() -> str:
     return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def framework(data: Mapping[str, Any], secret: str = SECRET, *, at: str = "", event: str = "protocol.completed") -> bytes:
+def framework(
+    data: Mapping[str, Any], secret: str = SECRET, *, at: str = "", event: str = "protocol.completed"
+) -> bytes:
     """Return a body as the framework signs it, made by plain Python and not by the product."""
     body = {"event": event, "timestamp": at or now(), "data": dict(data)}
     content = json.dumps(body, sort_keys=True, separators=(",", ":")).encode()

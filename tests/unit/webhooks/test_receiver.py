@@ -85,7 +85,10 @@ def test_an_id_in_the_system_leads_to_the_service_request(client, ledger) -> Non
 
 def test_hub_signatures_and_a_shared_secret_are_taken(client, ledger) -> None:
     body = b'{"action": "closed", "webhookEvent": "jira:issue_updated", "event": "invoice.paid", "id": "e-1"}'
-    signature = {"X-Hub-Signature-256": "sha256=" + digest(OTHER, body), "X-Hub-Signature": "sha256=" + digest(SECRET, body)}
+    signature = {
+        "X-Hub-Signature-256": "sha256=" + digest(OTHER, body),
+        "X-Hub-Signature": "sha256=" + digest(SECRET, body),
+    }
     for system in ("qms", "pm"):
         assert client.post(f"/{system}", content=body, headers=signature).status_code == 202
     assert client.post("/erp", content=body, headers={"X-Lab-Secret": SECRET}).status_code == 202
@@ -142,12 +145,16 @@ def test_a_clock_that_differs_by_four_minutes_is_accepted(client, skew: int) -> 
 
 
 def test_either_of_two_live_secrets_counts_and_a_revoked_one_does_not(client) -> None:
-    answers = [client.post("/framework", content=framework(DATA, secret)).status_code for secret in (SECRET, OTHER, REVOKED)]
+    answers = [
+        client.post("/framework", content=framework(DATA, secret)).status_code for secret in (SECRET, OTHER, REVOKED)
+    ]
     assert answers == [202, 202, 401]
 
 
 def test_other_methods_and_paths_are_refused(client) -> None:
-    assert [client.request(method, "/framework").status_code for method in ("GET", "PUT", "DELETE", "PATCH")] == [405] * 4
+    assert [client.request(method, "/framework").status_code for method in ("GET", "PUT", "DELETE", "PATCH")] == [
+        405
+    ] * 4
     assert client.get("/docs").status_code == 405
     assert client.post("/openapi.json").status_code == 404
     assert client.post("/framework/more").status_code == 404
@@ -181,7 +188,11 @@ def test_a_hostile_body_is_looked_at_once(client) -> None:
 
 def test_nothing_of_a_body_is_ever_logged(client, caplog) -> None:
     caplog.set_level(logging.DEBUG)
-    for body in (framework({"canary": "kanarienvogel"}), framework({"canary": "kanarienvogel"}, REVOKED), b"kanarienvogel"):
+    for body in (
+        framework({"canary": "kanarienvogel"}),
+        framework({"canary": "kanarienvogel"}, REVOKED),
+        b"kanarienvogel",
+    ):
         client.post("/framework", content=body, headers={"X-Canary": "kanarienvogel"})
     assert "kanarienvogel" not in caplog.text
     assert "wrong_signature" in caplog.text
@@ -214,7 +225,14 @@ def test_asana_hands_its_secret_over_only_when_that_is_expected_and_once(ledger,
 
 
 def test_business_central_reads_its_token_again_and_each_notification_carries_the_secret(ledger, tmp_path) -> None:
-    ways = {"erp": {"verify": "business_central", "items": "value", "event": "changeType", "starts": {"*": ["pv_invoicing"]}}}
+    ways = {
+        "erp": {
+            "verify": "business_central",
+            "items": "value",
+            "event": "changeType",
+            "starts": {"*": ["pv_invoicing"]},
+        }
+    }
     app = receiving.application(ledger, receiving.settings(tmp_path, ways), tmp_path)
     with TestClient(app) as client:
         answer = client.post("/erp?validationToken=1a2b-3c")

@@ -17,7 +17,13 @@ def receive(ledger, *subjects: str, dag: str = "pv_results") -> None:
 
 @pytest.mark.parametrize(
     ("subjects", "conf"),
-    [(("SR-1",), {"sr": "SR-1"}), (("SR-1", "SR-1"), {"sr": "SR-1"}), (("SR-1", "SR-2"), {}), (("SR-1", ""), {}), (("",), {})],
+    [
+        (("SR-1",), {"sr": "SR-1"}),
+        (("SR-1", "SR-1"), {"sr": "SR-1"}),
+        (("SR-1", "SR-2"), {}),
+        (("SR-1", ""), {}),
+        (("",), {}),
+    ],
 )
 def test_one_run_takes_all_and_is_told_of_the_only_service_request(ledger, subjects, conf) -> None:
     receive(ledger, *subjects)
