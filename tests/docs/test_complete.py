@@ -53,6 +53,8 @@ NO_CODES = {
     "REPEATABLE_READ",
     "SUPERVISOR_COMMS",
     "WRONG_VERSION_NUMBER",
+    "PV_AIRFLOW_USERNAME",
+    "PV_AIRFLOW_PASSWORD",
 }
 
 
@@ -130,6 +132,7 @@ POLICY_PAGES = {
     "billing": "billing.md",
     "prices": "billing.md",
     "inventory": "inventory.md",
+    "webhooks": "webhooks.md",
 }
 
 

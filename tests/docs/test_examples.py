@@ -39,6 +39,7 @@ def test_the_pages_with_examples_are_known() -> None:
         "inventory.md",
         "projects.md",
         "quality.md",
+        "webhooks.md",
     ]
 
 
