@@ -1,4 +1,4 @@
-"""Webhooks within Airflow: the receiver below ``/pv/webhooks``, runs that it starts, and no other route without a user."""
+"""The receiver below ``/pv/webhooks`` of Airflow, the runs that it starts, and no other route without a user."""
 
 from __future__ import annotations
 
@@ -141,8 +141,9 @@ def test_a_connection_registers_its_endpoint_and_keeps_the_secret(path: Path, mo
 
 
 def test_the_dag_s_tasks_run_without_an_endpoint(path: Path) -> None:
-    import dags.pv_webhooks  # noqa: F401 - what is imported can be parsed
     from airflow.sdk.exceptions import AirflowSkipException
+
+    import dags.pv_webhooks  # noqa: F401 - what is imported can be parsed
     from operators.webhooks import AnnounceEventsOperator, DeliverEventsOperator
 
     class Instance:

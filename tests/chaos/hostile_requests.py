@@ -1,4 +1,4 @@
-"""Requests that nobody would send in good faith, made of good ones: for the receiver, which must answer each with 4xx."""
+"""Requests that nobody would send in good faith, made of good ones; the receiver must answer each with 4xx."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def requests(number: int, seed: int) -> Iterator[Hostile]:
 
 
 def _body(chance: random.Random) -> bytes:
-    body = bytearray(framework({"execution_id": 1, "sr_number": _word(chance)}, chance.choice([REVOKED, _word(chance)])))
+    body = bytearray(
+        framework({"execution_id": 1, "sr_number": _word(chance)}, chance.choice([REVOKED, _word(chance)]))
+    )
     for _ in range(chance.randrange(6)):
         place = chance.randrange(len(body) + 1)
         kind = chance.randrange(4)

@@ -115,7 +115,7 @@ class Endpoints:
             known = {each.id: each for each in read(writing.connection)}.get(endpoint.id)
             kept = replace(endpoint, created_at=writing.now)
             if known is not None:
-                kept = replace(known, events=endpoint.events, secrets=endpoint.secrets)
+                kept = replace(known, events=endpoint.events, secrets=_secrets(known, endpoint))
             if kept != known:
                 write(writing.connection, kept, new=known is None)
                 append(writing, [_told("webhook_register", kept, owner)])
@@ -175,6 +175,13 @@ def disable(writing: Writing, endpoint: Endpoint, reason: str, owner: str) -> No
     after = replace(endpoint, state=EndpointState.DISABLED, reason=reason)
     write(writing.connection, after)
     append(writing, [_told("webhook_disable", after, owner)])
+
+
+def _secrets(known: Endpoint, wanted: Endpoint) -> tuple[SecretName, ...]:
+    """Return the secrets of an endpoint that is registered again; what a rotation has made of them stays."""
+    there = {(each.name, each.fingerprint) for each in known.secrets}
+    same = all((each.name, each.fingerprint) in there for each in wanted.secrets)
+    return known.secrets if same else wanted.secrets
 
 
 def _endpoint(row: dict[str, Any]) -> Endpoint:

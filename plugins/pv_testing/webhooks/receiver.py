@@ -90,7 +90,7 @@ class Receiver:
         except (IntegrationError, TooBusy) as error:
             said = error if isinstance(error, IntegrationError) else "too much is told at once"
             log.warning("events of %s can't be kept now: %s", system, said)
-            return JSONResponse({"error": "unavailable"}, 503, RETRY_AFTER)
+            return _unavailable()
 
     async def _take(self, system: str, request: Request) -> Response:
         source = self._sources.get(system)
@@ -153,6 +153,10 @@ class Receiver:
             raise Refused(400, "cut_off") from None
 
 
+def _unavailable() -> Response:
+    return JSONResponse({"error": "unavailable"}, 503, RETRY_AFTER)
+
+
 async def _bounded(request: Request, most: int) -> bytes:
     parts, size = [], 0
     async for part in request.stream():
@@ -177,7 +181,11 @@ def create_app(receiver: Any) -> FastAPI:
 
     @app.post("/{system}")
     async def take(system: str, request: Request) -> Response:
-        found: Receiver = receiver if isinstance(receiver, Receiver) else await receiver()
+        try:
+            found: Receiver = receiver if isinstance(receiver, Receiver) else await receiver()
+        except IntegrationError as error:
+            log.warning("no event can be taken: %s", error)
+            return _unavailable()
         return await found.take(system, request)
 
     return app

@@ -1,4 +1,4 @@
-"""Nothing but public addresses, and what the configuration opens, is told of events: when registered, when connected."""
+"""Only public addresses, and what the configuration opens, are told of events: when registered, when connected."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_the_configuration_opens_what_a_laboratory_needs_and_no_more() -> None:
 
 @pytest.mark.parametrize("entry", ["10.1.2.3/24", "127.1", "0x7f000001", "a b", "https://x", ""])
 def test_an_entry_that_is_none_is_refused(entry: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="neither a host"):
         Guard.of([entry])
 
 

@@ -247,6 +247,12 @@ def test_both_secrets_are_live_during_a_rotation_and_then_the_new_one_alone(mana
     assert len(headers["webhook-signature"].split()) == 1
 
 
+def test_registering_again_leaves_a_rotation_as_it_is(manager, registered, told) -> None:
+    rotated = manager.rotate(registered.id, "env:OTHER")
+    assert manager.register(told.url, ["*"], "env:SECRET").secrets == rotated.secrets
+    assert manager.register(told.url, ["*"], "another secret of at least 24 bytes").secrets != rotated.secrets
+
+
 def test_another_secret_in_the_place_of_one_is_noticed(manager, registered, told) -> None:
     settle(manager.ledger, "sample", "A", Result.CREATED)
     manager.secrets._env = {"SECRET": "another secret of 24 bytes"}
@@ -283,7 +289,7 @@ def test_a_secret_that_can_t_be_used_is_refused(manager, told, secret: str) -> N
 
 
 def test_what_can_t_be_registered(manager, told) -> None:
-    with pytest.raises(DataError, match="sample.created"):
+    with pytest.raises(DataError, match=r"sample\.created"):
         manager.register(told.url, ["sample.craeted"], "env:SECRET")
     with pytest.raises(DataError):
         manager.register(told.url, "*", "env:SECRET")

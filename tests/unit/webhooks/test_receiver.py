@@ -14,8 +14,10 @@ from standardwebhooks import Webhook
 from starlette.testclient import TestClient
 
 import pv_testing.webhooks
+from pv_testing.core.errors import ConfigError
 from pv_testing.core.records import Result
 from pv_testing.webhooks import handshakes
+from pv_testing.webhooks.receiver import create_app
 from pv_testing.webhooks.signatures import for_library
 from tests.unit.webhooks import receiving
 from tests.unit.webhooks.receiving import OTHER, REVOKED, SECRET, Runs, digest, framework, standard
@@ -99,7 +101,7 @@ def wrong() -> list:
     """Give requests that must be refused, each with the answer."""
     body = b'{"event": "x", "data": {}}'
     old = receiving.now().replace("20", "19", 1)
-    late, early = time.time() - 360, time.time() + 360
+    late, early = time.time() - 86_400, time.time() + 86_400
     return [
         ("framework", framework(DATA, REVOKED), {}, 401, "wrong_signature"),
         ("framework", framework(DATA).replace(b"5678", b"5679"), {}, 401, "wrong_signature"),
@@ -136,6 +138,13 @@ def test_what_is_not_genuine_is_refused_and_leaves_nothing(client, ledger, syste
     assert answer.status_code == status
     assert code is None or answer.json() == {"error": code}
     assert ledger.inbox.counts() == {}
+
+
+@pytest.mark.parametrize(("skew", "code"), [(-360, "too_old"), (360, "too_new")])
+def test_a_clock_that_differs_by_six_minutes_is_refused(client, skew: int, code: str) -> None:
+    body = b'{"event": "x"}'
+    answer = client.post("/lims", content=body, headers=standard(body, at=time.time() + skew))
+    assert (answer.status_code, answer.json()) == (401, {"error": code})
 
 
 @pytest.mark.parametrize("skew", [-240, 240])
@@ -282,3 +291,11 @@ def test_the_ledger_s_trouble_is_a_503_that_asks_to_come_again(client, ledger) -
         connection.execute(text("ALTER TABLE ledger_inbox RENAME TO gone"))
     answer = client.post("/framework", content=framework(DATA))
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "30")
+
+
+def test_settings_that_can_t_be_used_are_a_503_and_no_500(ledger, tmp_path) -> None:
+    async def broken():
+        raise ConfigError("the settings can't be used")
+
+    with TestClient(create_app(broken), raise_server_exceptions=False) as client:
+        assert client.post("/framework", content=framework(DATA)).status_code == 503
