@@ -34,9 +34,25 @@ def listeners() -> list[Any]:
     return [LineageListener()]
 
 
+async def webhooks(scope: Any, receive: Any, send: Any) -> None:
+    """Take events of the laboratory's systems; an ASGI application.
+
+    Args:
+        scope: of the request.
+        receive: gives what the caller sends.
+        send: takes what the caller is told.
+    """
+    from web.webhooks import app
+
+    await app(scope, receive, send)
+
+
 class PVTestingPlugin(AirflowPlugin):
-    """Makes the project visible on Airflow's list of plugins, and its charts below ``/pv/charts``."""
+    """Makes the project visible on Airflow's list of plugins, serves its charts and takes webhooks."""
 
     name = "pv_testing"
-    fastapi_apps = [{"app": charts, "url_prefix": "/pv/charts", "name": "PV testing charts"}]  # noqa: RUF012
     listeners = listeners()
+    fastapi_apps = [  # noqa: RUF012
+        {"app": charts, "url_prefix": "/pv/charts", "name": "PV testing charts"},
+        {"app": webhooks, "url_prefix": "/pv/webhooks", "name": "PV testing webhooks"},
+    ]

@@ -44,6 +44,7 @@ def get_provider_info() -> dict[str, Any]:
                 "erp", "PV Testing ERP", "https://erp.company.com/api", "invoice_url", "Invoice page", "invoices/{id}"
             ),
             _LEDGER,
+            _WEBHOOK,
         ],
         "extra-links": [
             f"operators.links.{link}" for link in ("SampleLink", "NonConformanceLink", "TaskLink", "InvoiceLink")
@@ -128,5 +129,21 @@ _LEDGER: dict[str, Any] = {
     "conn-fields": {
         "path": _text("SQLite file", "Where no PostgreSQL host is given; pv_ledger.sqlite in the Airflow home else."),
         "sslmode": _text("TLS", "For PostgreSQL.", enum=["require", "verify-ca", "verify-full", "prefer", "disable"]),
+    },
+}
+
+_WEBHOOK: dict[str, Any] = {
+    "connection-type": "pv_webhook",
+    "hook-name": "PV Testing webhook",
+    "hook-class-name": "hooks.webhooks.WebhookHook",
+    "ui-field-behaviour": {
+        "hidden-fields": ["schema", "port", "login"],
+        "relabeling": {"host": "Endpoint", "password": "Secret"},
+        "placeholders": {"host": "https://your-system.com/webhook; empty for a sender"},
+    },
+    "conn-fields": {
+        "events": _text(
+            "Events", "What it is told of, separated by spaces, such as protocol.completed invoice.*; else *."
+        ),
     },
 }

@@ -1,1 +1,1 @@
-"""The project's routes in Airflow's web server; every route demands a user with permission."""
+"""The project's routes in Airflow's web server; every route demands a user with permission, or a signature."""

@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.bench import against, creation, ledger, server, sweeps
+from tests.bench import against, creation, ledger, server, sweeps, webhooks
 from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
@@ -27,11 +27,14 @@ def main() -> int:
     parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the large ledger (default 1,000,000)")
     few, many = 20, 200
     parser.add_argument("--requests", type=int, nargs=2, default=(few, many), help=f"open ones (default {few} {many})")
+    parser.add_argument("--events", type=int, default=3_000, help="webhooks sent and received (default 3,000)")
     parser.add_argument("--against", metavar="REV", help="measure only what a record costs, beside that commit")
     asked = parser.parse_args()
     if asked.against:
         return _judged(against.compare(asked.against, asked.records, asked.bulk_records, asked.rounds))
-    return _judged([*_records(asked), *_claims(asked.rows), *_dags(), *_sweeps(asked.requests)])
+    return _judged(
+        [*_records(asked), *_claims(asked.rows), *_dags(), *_sweeps(asked.requests), *webhooks.measure(asked.events)]
+    )
 
 
 def _judged(targets: Sequence[tuple[str, str, bool]]) -> int:

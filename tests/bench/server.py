@@ -45,7 +45,10 @@ class _Connection(asyncio.Protocol):
         if self._path.endswith(b"/bulk"):
             status, answer = b"200 OK", {"results": [{"status": 201, **_created(each)} for each in received["samples"]]}
         else:
-            status, answer = b"201 Created", {"id": f"LIM-{next(_numbers):08}", "external_id": received["external_id"]}
+            status, answer = (
+                b"201 Created",
+                {"id": f"LIM-{next(_numbers):08}", "external_id": received.get("external_id")},
+            )
         body = orjson.dumps(answer)
         head = b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % (status, len(body))
         self._transport.write(head + body)

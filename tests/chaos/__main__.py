@@ -8,10 +8,11 @@ from itertools import cycle
 from pathlib import Path
 
 import sandbox
-from tests.chaos import office, scenarios
+from tests.chaos import hostile, office, scenarios
 from tests.chaos.ledgers import databases, new_ledger
 from tests.chaos.naive_storm import NAIVE, NaiveStorm, NaiveVerdict
 from tests.chaos.storm import Storm, StormAttack, StormVerdict
+from tests.chaos.webhook_storm import WebhookStorm, WebhookVerdict
 
 SEEDS = (1, 2, 3, 4, 5)
 OFFICE = sandbox.SeedPlan(requests=10, modules=12, protocols=12, weak="PVTP-018")
@@ -34,7 +35,12 @@ def main() -> int:
     parser.add_argument("--scenario", nargs="*", choices=scenarios.SCENARIOS, help="single attacks on the naive LIMS")
     parser.add_argument("--samples", type=int, default=300, help="samples of a single attack (default 300)")
     parser.add_argument("--database", nargs="*", default=databases(), help="of the naive LIMS's ledgers (default: all)")
+    parser.add_argument(
+        "--webhooks", action="store_true", help="only the receiver: 10,000 events, 100,000 hostile requests"
+    )
     asked = parser.parse_args()
+    if asked.webhooks:
+        return 0 if all([*(_webhooks(each, asked.seed) for each in asked.database), hostile.said(asked.seed)]) else 1
     if asked.scenario is not None:
         names = asked.scenario or list(scenarios.SCENARIOS)
         kept = [scenarios.kept(name, each, asked.samples) for name in names for each in asked.database]
@@ -81,7 +87,16 @@ def _office(kills: int, seed: int, ledger: str) -> bool:
             return _kept(office.OfficeAttack(lab, url, directory, kills=kills, seed=seed).run())
 
 
-def _kept(verdict: StormVerdict | office.OfficeVerdict | NaiveVerdict) -> bool:
+def _webhooks(database: str, seed: int) -> bool:
+    """Storm the receiver of webhooks."""
+    print(f"storm over the receiver of webhooks on {database}, seed {seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="pv-chaos-") as name:
+        directory = Path(name)
+        with new_ledger(database, directory) as ledger:
+            return _kept(WebhookStorm(ledger, directory, seed=seed).run())
+
+
+def _kept(verdict: StormVerdict | office.OfficeVerdict | NaiveVerdict | WebhookVerdict) -> bool:
     """Print a verdict and return whether the promise was kept."""
     print(*(f"  {line}" for line in verdict.lines()), sep="\n", flush=True)
     print("  the promise was kept" if verdict.holds else "  THE PROMISE WAS BROKEN", flush=True)

@@ -57,6 +57,8 @@ NO_CODES = {
     "REPEATABLE_READ",
     "SUPERVISOR_COMMS",
     "WRONG_VERSION_NUMBER",
+    "PV_AIRFLOW_USERNAME",
+    "PV_AIRFLOW_PASSWORD",
 }
 
 
@@ -127,6 +129,7 @@ POLICY_PAGES = {
     "billing": "billing.md",
     "prices": "billing.md",
     "inventory": "inventory.md",
+    "webhooks": "webhooks.md",
 }
 
 

@@ -42,6 +42,7 @@ def test_the_pages_with_examples_are_known() -> None:
         "inventory.md",
         "projects.md",
         "quality.md",
+        "webhooks.md",
     ]
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from pv_testing.cli import commands
+from pv_testing.cli import commands, webhooks
 
 if TYPE_CHECKING:
     Subparsers = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - it has no public name
@@ -25,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
     _ledger(subparsers)
     _pauses(subparsers)
     _contracts(subparsers)
+    _webhooks(subparsers)
     return whole
 
 
@@ -84,6 +85,13 @@ def _contracts(subparsers: Subparsers) -> None:
     show.add_argument("--contract", metavar="NAME", help="this contract in the place of the configured one")
     show.add_argument("--record", metavar="FILE", help="fields of the record in our words, in YAML")
     show.add_argument("--config", metavar="PATH", help=_CONFIG)
+
+
+def _webhooks(subparsers: Subparsers) -> None:
+    text = "take events of the systems, outside of Airflow"
+    webhooks.add_receiver(_with_ledger(subparsers.add_parser("receive", help=text, description=text)))
+    text = "list and change the endpoints that are told of events, and deliver to them"
+    webhooks.add_commands(subparsers.add_parser("webhooks", help=text, description=text), _with_ledger)
 
 
 def _command(

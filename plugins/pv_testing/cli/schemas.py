@@ -15,6 +15,7 @@ from pv_testing.inventory.policy import InventoryPolicy
 from pv_testing.projects.policy import ProjectRules
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.policy import QualityPolicy
+from pv_testing.webhooks.file import WebhooksFile
 
 POLICIES: tuple[type[Policy], ...] = (
     QualityPolicy,
@@ -23,6 +24,7 @@ POLICIES: tuple[type[Policy], ...] = (
     BillingRules,
     PriceList,
     InventoryPolicy,
+    WebhooksFile,
 )
 
 

@@ -23,6 +23,7 @@ from pv_testing.contracts.rows import LISTING, compile_sample_rows, row_problems
 from pv_testing.contracts.rules import compile_rules
 from pv_testing.contracts.soap import compile_soap
 from pv_testing.contracts.sql import compile_sql
+from pv_testing.contracts.webhook import compile_webhook
 from pv_testing.contracts.words import Vocabulary, two_way
 from pv_testing.core.problems import Problem, allowed, refuse
 from pv_testing.core.yaml_file import Document, Place
@@ -81,6 +82,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         sample_rows=sample_rows,
         soap=soap,
         database=database,
+        webhook=compile_webhook(written["webhook"]) if "webhook" in written else None,
     )
 
 

@@ -12,6 +12,7 @@ from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import Getter, Putter, Template, getter
 from pv_testing.contracts.request_template import NOTHING, Request, RequestTemplate, Values
 from pv_testing.contracts.rows import SampleRows
+from pv_testing.contracts.webhook import WebhookSpec
 from pv_testing.contracts.words import Vocabulary
 from pv_testing.core.errors import MappingError, ResponseError
 from pv_testing.core.reasons import Reason
@@ -254,6 +255,7 @@ class Contract:
         login: how the product is logged in to; ``None`` where the contract describes no login.
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
         database: the tables of a database, whose statements then are the paths of calls; ``None`` for REST.
+        webhook: how the system tells us of events; ``None`` where it doesn't.
     """
 
     name: str
@@ -278,6 +280,7 @@ class Contract:
     login: Login | None = None
     soap: Port | None = field(default=None, repr=False)
     database: Database | None = field(default=None, repr=False)
+    webhook: WebhookSpec | None = None
 
     def operation(self, name: str) -> OperationSpec:
         """Return an operation.

@@ -282,7 +282,7 @@ class ClaimBuffer:
         claim = self._held.pop(item.key, None)
         if claim is None:
             return
-        settlement = self._settlement(claim, result, external_id, code, reason)
+        settlement = Settlement(claim, result, external_id, code, reason, claim.key in self._sent, item.data)
         outcome = Outcome(
             item.key, settlement.result, settlement.external_id, settlement.code, settlement.reason, body or {}
         )

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from pv_testing.core.errors import LeaseLost, redact
 from pv_testing.core.reasons import Reason
-from pv_testing.ledger import rules
+from pv_testing.ledger import outbox, rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
@@ -166,6 +166,7 @@ def settle_within(writing: Writing, settlements: Sequence[Settlement], owner: st
         write_settled(writing.connection, system, kind, changed.values(), writing.now)
         write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
     append(writing, events)
+    outbox.tell(writing, events, settlements)
     return refused
 
 

@@ -12,6 +12,9 @@ from pv_testing.core.records import NOTHING
 from pv_testing.ledger import audit, claims, joint, queries, schema, state_store, waiting
 from pv_testing.ledger import marks as marks_of
 from pv_testing.ledger.decisions import decision
+from pv_testing.ledger.endpoints import Endpoints
+from pv_testing.ledger.inbox import Inbox
+from pv_testing.ledger.outbox import Outbox
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import AuditEvent, AuditSummary, Claim, Claimed, Entry, Refusal, Settlement, State
 from pv_testing.ledger.verify import verify
@@ -65,6 +68,21 @@ class Ledger:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Who is told of events."""
+        return Endpoints(self._store)
+
+    @property
+    def outbox(self) -> Outbox:
+        """The events that are to be delivered to them."""
+        return Outbox(self._store)
+
+    @property
+    def inbox(self) -> Inbox:
+        """The events that others have told us of."""
+        return Inbox(self._store)
 
     def now(self) -> float:
         """Return epoch seconds on the clock that leases are measured by: the server's on PostgreSQL."""

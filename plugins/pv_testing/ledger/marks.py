@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Table, delete, insert, select, update
 
+from pv_testing.ledger import outbox
 from pv_testing.ledger.audit import MARK, Draft, append
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import pause as pauses
@@ -79,6 +80,7 @@ def record(store: Store, event: Draft, changes: Mapping[str, Change]) -> None:
     """Write an event, and change the watermarks that belong to it, in one transaction."""
     with store.writing() as writing:
         append(writing, [*put(writing, changes, event.owner), event])
+        outbox.tell(writing, [event])
 
 
 def paused_until(store: Store, system: str) -> float:

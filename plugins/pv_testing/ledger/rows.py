@@ -44,8 +44,8 @@ def insertion(table: str, names: Sequence[str]) -> str:
 _INSERT = insertion("ledger_record", [*(column.name for column in _COLUMNS), "changed_at", "system", "kind"])
 
 
-def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) -> None:
-    """Run a statement once for each tuple of values.
+def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) -> int:
+    """Run a statement once for each tuple of values, and return how many rows it has written.
 
     The driver gets the tuples as they are. SQLAlchemy's own way through a mapping a row costs as much as the database.
 
@@ -54,9 +54,10 @@ def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) 
         statement: SQL with ``?`` for each value.
         values: the tuples.
     """
-    if values:
-        sqlite = connection.dialect.name == "sqlite"
-        connection.exec_driver_sql(statement if sqlite else statement.replace("?", "%s"), values)
+    if not values:
+        return 0
+    sqlite = connection.dialect.name == "sqlite"
+    return connection.exec_driver_sql(statement if sqlite else statement.replace("?", "%s"), values).rowcount
 
 
 def lookup(

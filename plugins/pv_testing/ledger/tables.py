@@ -97,3 +97,79 @@ pause = Table(
     Column("system", Word, primary_key=True),
     Column("until", Float(53), nullable=False),
 )
+
+# Who is told of events. Of a secret only its name and a short digest are kept, never the secret.
+endpoint = Table(
+    "ledger_endpoint",
+    metadata,
+    Column("id", Word, primary_key=True),
+    Column("url", Text, nullable=False),
+    Column("events", Text, nullable=False),
+    Column("secrets", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_at", Float(53), nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("failing_since", Float(53), nullable=False),
+    Column("held_until", Float(53), nullable=False),
+)
+
+outbox = Table(
+    "ledger_outbox",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    Column("id", Word, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("subject", Word, nullable=False),
+    Column("at", Float(53), nullable=False),
+    Column("data", Text, nullable=False),
+)
+Index("ledger_outbox_id", outbox.c.id, unique=True)
+
+delivery = Table(
+    "ledger_delivery",
+    metadata,
+    Column("endpoint", Word, nullable=False),
+    Column("sequence", BigInteger().with_variant(Integer, "sqlite"), nullable=False),
+    Column("subject", Word, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Float(53), nullable=False),
+    Column("lease_until", Float(53), nullable=False),
+    Column("changed_at", Float(53), nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("endpoint", "sequence", name="ledger_delivery_key"),
+)
+_is_due = text("state = 'pending'")
+Index(
+    "ledger_delivery_pending",
+    delivery.c.endpoint,
+    delivery.c.subject,
+    delivery.c.sequence,
+    sqlite_where=_is_due,
+    postgresql_where=_is_due,
+)
+
+inbox = Table(
+    "ledger_inbox",
+    metadata,
+    Column("source", Word, nullable=False),
+    Column("id", Word, nullable=False),
+    Column("dag", Word, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("subject", Word, nullable=False),
+    Column("received_at", Float(53), nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_at", Float(53), nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("source", "id", "dag", name="ledger_inbox_key"),
+)
+_not_started = text("state = 'waiting'")
+Index(
+    "ledger_inbox_waiting",
+    inbox.c.received_at,
+    sqlite_where=_not_started,
+    postgresql_where=_not_started,
+)

@@ -8,7 +8,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pv_testing.core.reasons import Reason
-from pv_testing.core.records import Result
+from pv_testing.core.records import NOTHING, Result
 from pv_testing.ledger.storable import id_problem
 
 if TYPE_CHECKING:
@@ -110,6 +110,7 @@ class _Settlement(NamedTuple):
     code: str
     reason: str
     sent: bool
+    facts: Mapping[str, Any]
 
 
 class Settlement(_Settlement):
@@ -128,6 +129,7 @@ class Settlement(_Settlement):
         reason: the same in words for a person.
         sent: whether this attempt has sent it and doesn't know that it had no effect. Where the settlement is refused,
             the record is in doubt again, whoever holds it.
+        facts: the record as it was before mapping, for those who are told of events; nothing of it is kept otherwise.
     """
 
     __slots__ = ()
@@ -139,7 +141,8 @@ class Settlement(_Settlement):
         external_id: str = "",
         code: str = "",
         reason: str = "",
-        sent: bool = False,  # noqa: FBT001, FBT002 - the last field of a tuple
+        sent: bool = False,  # noqa: FBT001, FBT002 - a field of a tuple
+        facts: Mapping[str, Any] = NOTHING,
     ) -> Self:
         """Make a settlement, without an id that no database can keep."""
         problem = id_problem(external_id)
@@ -147,7 +150,7 @@ class Settlement(_Settlement):
             external_id = ""
             if result.in_effect:
                 result, code, reason = Result.QUARANTINED, Reason.ID_UNUSABLE, problem
-        return super().__new__(cls, claimed, result, external_id, code, reason, sent)
+        return super().__new__(cls, claimed, result, external_id, code, reason, sent, facts)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,13 +8,13 @@ from typing import Any
 from pv_testing.core.errors import LedgerError, redact
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import NOTHING, Result
-from pv_testing.ledger import rules
+from pv_testing.ledger import outbox, rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.storable import UNUSABLE, clean, storable
-from pv_testing.ledger.store import Store
+from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.types import Refusal, State
 
 _REFUSED = {State.REJECTED.value, State.QUARANTINED.value}
@@ -40,7 +40,7 @@ def quarantine(store: Store, system: str, kind: str, items: Sequence[Refusal], o
             (changed if key in known else new).append(rules.refuse(row, refusal, clean(owner)))
         add(writing.connection, system, kind, new, writing.now)
         write_claimed(writing.connection, system, kind, changed, writing.now)
-        append(writing, [_refused(system, kind, row) for row in (*new, *changed)])
+        _append(writing, [_refused(system, kind, row) for row in (*new, *changed)])
 
 
 def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owner: str) -> None:
@@ -58,7 +58,12 @@ def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owne
             events.append(_suspected(system, kind, before, after))
         write_claimed(writing.connection, system, kind, changed, writing.now)
         write_settled(writing.connection, system, kind, changed, writing.now)
-        append(writing, events)
+        _append(writing, events)
+
+
+def _append(writing: Writing, events: Sequence[Draft]) -> None:
+    append(writing, events)
+    outbox.tell(writing, events)
 
 
 def _tidy(refusal: Refusal) -> Refusal:
@@ -101,7 +106,7 @@ def release(
         before = [row for row in current if _releasable(row, writing.now, absent=absent, automatic=automatic)]
         after = [rules.release(row, absent=absent) for row in before]
         write_settled(writing.connection, system, kind, after, writing.now)
-        append(writing, [_released(system, kind, row, owner, {**about, "absent": absent}) for row in before])
+        _append(writing, [_released(system, kind, row, owner, {**about, "absent": absent}) for row in before])
     return len(after)
 
 
@@ -149,4 +154,4 @@ def confirm(
         write_settled(writing.connection, system, kind, [after], writing.now)
         detail = {**about, "was": row.state, "code": row.code}
         seen = (Result.ADOPTED.value, after.external_id, after.confirmed)
-        append(writing, [Draft(owner, "confirm", system, kind, key, *seen, detail)])
+        _append(writing, [Draft(owner, "confirm", system, kind, key, *seen, detail)])

@@ -1,0 +1,140 @@
+"""Events that others have told us of: each kept once before it is acknowledged, until what it starts has begun.
+
+An event is a hint that something has changed. Of its body nothing is kept but its name and the service request that it
+is about; the object is read again by what the event starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import and_, delete, func, or_, select
+
+from pv_testing.ledger.rows import insertion, many
+from pv_testing.ledger.storable import clean
+from pv_testing.ledger.store import Store
+from pv_testing.ledger.tables import inbox
+
+WAITING, STARTED, IGNORED = "waiting", "started", "ignored"
+DAY = 86_400.0
+_COLUMNS = ("source", "id", "dag", "event", "subject", "received_at", "state", "attempts", "next_at", "reason")
+_ADD = f"{insertion('ledger_inbox', _COLUMNS)} ON CONFLICT DO NOTHING"
+_CLOSE = "UPDATE ledger_inbox SET state = ?, reason = ? WHERE source = ? AND id = ? AND dag = ?"
+_POSTPONE = (
+    "UPDATE ledger_inbox SET attempts = attempts + 1, next_at = ?, reason = ? WHERE source = ? AND id = ? AND dag = ?"
+)
+
+
+class Received(NamedTuple):
+    """An event that somebody has told us of.
+
+    Attributes:
+        source: which system.
+        id: what names it there.
+        event: its name.
+        subject: the number or id of the service request that it is about; empty where it doesn't say.
+        dag: what it starts; empty for nothing. An event that starts several is kept once for each.
+    """
+
+    source: str
+    id: str
+    event: str
+    subject: str = ""
+    dag: str = ""
+
+
+class Waiting(NamedTuple):
+    """An event by which something is still to be started.
+
+    Attributes:
+        event: the event.
+        received_at: epoch seconds.
+        attempts: how often starting it has failed.
+    """
+
+    event: Received
+    received_at: float
+    attempts: int
+
+
+class Inbox:
+    """The events in a ledger that others have told us of.
+
+    Args:
+        store: the ledger's database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def receive(self, events: Sequence[Received]) -> int:
+        """Keep events in one transaction, each once; when it returns they are on the disk. Returns how many are new."""
+        with self._store.writing() as writing:
+            return many(writing.connection, _ADD, [_row(event, writing.now) for event in events])
+
+    def waiting(self, limit: int = 1_000, *, older: float = 0.0) -> list[Waiting]:
+        """Return events by which something is still to be started, the oldest first.
+
+        Args:
+            limit: at most so many.
+            older: only those that were received so many seconds ago.
+        """
+        with self._store.reading() as connection:
+            now = self._store.clock(connection)
+            rows = connection.execute(
+                select(inbox)
+                .where(inbox.c.state == WAITING, inbox.c.next_at <= now, inbox.c.received_at <= now - older)
+                .order_by(inbox.c.received_at, inbox.c.source, inbox.c.id)
+                .limit(limit)
+            ).all()
+        return [
+            Waiting(Received(row.source, row.id, row.event, row.subject, row.dag), row.received_at, row.attempts)
+            for row in rows
+        ]
+
+    def started(self, events: Sequence[Received], run: str) -> None:
+        """Note that what events start has begun.
+
+        Args:
+            events: which.
+            run: what was started.
+        """
+        self._write(_CLOSE, [(STARTED, clean(run), event.source, event.id, event.dag) for event in events])
+
+    def postpone(self, events: Sequence[Received], seconds: float, reason: str) -> None:
+        """Note that nothing could be started by events, and when that is tried again.
+
+        Args:
+            events: which.
+            seconds: from now.
+            reason: why.
+        """
+        with self._store.reading() as connection:
+            then = self._store.clock(connection) + seconds
+        self._write(_POSTPONE, [(then, clean(reason), event.source, event.id, event.dag) for event in events])
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """Return how many events there are by source and state."""
+        where = (inbox.c.source, inbox.c.state)
+        with self._store.reading() as connection:
+            rows = connection.execute(select(*where, func.count()).group_by(*where)).all()
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def prune(self, days: float) -> int:
+        """Forget events that are older and have started what they do; return how many."""
+        with self._store.writing() as writing:
+            old = and_(
+                inbox.c.received_at < writing.now - days * DAY, or_(inbox.c.state == STARTED, inbox.c.state == IGNORED)
+            )
+            return int(writing.connection.execute(delete(inbox).where(old)).rowcount)
+
+    def _write(self, statement: str, values: list[tuple[Any, ...]]) -> None:
+        if values:
+            with self._store.writing() as writing:
+                many(writing.connection, statement, values)
+
+
+def _row(event: Received, now: float) -> tuple[Any, ...]:
+    words = (event.source, clean(event.id), event.dag, clean(event.event), clean(event.subject))
+    return *words, now, WAITING if event.dag else IGNORED, 0, 0.0, ""

@@ -1,0 +1,100 @@
+"""Events of the framework that no settlement of ours tells: a new service request, a report that is there.
+
+The framework is asked for what has changed since the last look, and only where an endpoint wants to hear of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pv_testing.core.errors import DataError, MappingError
+from pv_testing.core.sync import run
+from pv_testing.domain.days import moment
+from pv_testing.domain.events import REPORT_GENERATED, SERVICE_REQUEST_CREATED, Occurrence, matches
+from pv_testing.domain.reading import first
+from pv_testing.domain.status import COMPLETE, STATES
+from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.ledger import Ledger
+from pv_testing.workflow.changes import REQUESTS, Place, Row, changed_since
+
+STATE = "webhooks/announced"
+HOUR, DAY = 3_600.0, 86_400.0
+OLDEST_DAYS = 20.0
+"""What is older is never told as new; events are kept for longer, so that each is told once."""
+WITH_REPORTS = frozenset(STATES[STATES.index("ANALYSIS_COMPLETE") :])
+_REPORT = ("report_id", "report_type", "format", "status", "generated_at", "download_url")
+
+
+def announce(framework: FrameworkClient, ledger: Ledger, service_request: str = "") -> int:
+    """Write events of service requests and reports that are new; return how many.
+
+    Args:
+        framework: where they are.
+        ledger: whose endpoints are told.
+        service_request: the id of the only one to look at; without it, those that have changed.
+    """
+    wanted = _wanted(ledger)
+    if not wanted:
+        return 0
+    look = _Look(framework, ledger)
+    rows = [framework.get_service_request(int(service_request))] if service_request.isdecimal() else look.rows()
+    found = [each for row in rows for each in _of_request(framework, row, wanted, look.since)]
+    number = ledger.outbox.publish(found)
+    if not service_request:
+        look.keep()
+    return number
+
+
+def _wanted(ledger: Ledger) -> set[str]:
+    names = (SERVICE_REQUEST_CREATED, REPORT_GENERATED)
+    patterns = [pattern for endpoint in ledger.endpoints.all() for pattern in endpoint.events]
+    return {name for name in names if any(matches(pattern, name) for pattern in patterns)}
+
+
+class _Look:
+    """One look into the framework, from where the last one came to.
+
+    Attributes:
+        since: epoch seconds; what was made before is not new.
+    """
+
+    def __init__(self, framework: FrameworkClient, ledger: Ledger) -> None:
+        self._framework = framework
+        self._ledger = ledger
+        self._began = ledger.now()
+        self._kept: dict[str, Any] = ledger.state(STATE, {}) or {"since": self._began - HOUR, "place": None}
+        self._place = Place(*self._kept["place"]) if self._kept["place"] else None
+        self.since = max(self._kept["since"], self._began - OLDEST_DAYS * DAY)
+
+    def rows(self) -> list[Row]:
+        """Return the service requests that have changed; all of them where the framework can't say which have."""
+        since = self._place.back if self._place else self._began - HOUR
+        rows = run(changed_since(self._framework, REQUESTS, since))
+        found = self._framework.list_service_requests() if rows is None else rows
+        self._place = Place.after(self._place, found, self._began, self._ledger.now())
+        return list(found)
+
+    def keep(self) -> None:
+        """Remember how far this look came."""
+        after: dict[str, Any] = {**self._kept, "place": list(self._place) if self._place else None}
+        self._ledger.update(STATE, lambda _: after, dict[str, Any]())
+
+
+def _of_request(framework: FrameworkClient, row: Row, wanted: Iterable[str], since: float) -> Iterator[Occurrence]:
+    number, sr_id = str(row.get("sr_number") or ""), first(row, "id", "sr_id")
+    if SERVICE_REQUEST_CREATED in wanted and number and _is_new(row.get("created_at"), since):
+        data = {"sr_id": sr_id, "sr_number": number, "status": row.get("status"), "created_at": row.get("created_at")}
+        yield Occurrence(SERVICE_REQUEST_CREATED, number, data, once=number)
+    if REPORT_GENERATED in wanted and row.get("status") in WITH_REPORTS:
+        for report in framework.list_reports(int(str(sr_id))):
+            if report.get("status") == COMPLETE and _is_new(report.get("generated_at"), since):
+                data = {"sr_id": sr_id, "sr_number": number, **{k: report[k] for k in _REPORT if k in report}}
+                yield Occurrence(REPORT_GENERATED, number, data, once=str(report.get("report_id")))
+
+
+def _is_new(said: Any, since: float) -> bool:
+    try:
+        return moment(said).timestamp() > since
+    except (DataError, MappingError, TypeError, AttributeError):
+        return False

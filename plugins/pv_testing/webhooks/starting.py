@@ -1,0 +1,126 @@
+"""Starts the runs that events in the inbox ask for: one for all that have come meanwhile, its id made of theirs."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from pv_testing.core.errors import IntegrationError, redact
+from pv_testing.core.visible import visible
+from pv_testing.ledger import Ledger
+from pv_testing.ledger.inbox import Received, Waiting
+
+IDLE_SECONDS, BUSY_SECONDS = 30.0, 2.0
+SHORTEST_WAIT, LONGEST_WAIT = 15.0, 3_600.0
+_RUN_ID = re.compile(r"[A-Za-z0-9_.~:+-]{1,150}")
+
+log = logging.getLogger(__name__)
+
+
+class Trigger(Protocol):
+    """Starts runs of DAGs."""
+
+    def has_queued(self, dag_id: str) -> bool:
+        """Say whether a run of the DAG has not begun yet, which will see what events tell now."""
+
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+        """Start a run; one that is there already under this id is left as it is.
+
+        Args:
+            dag_id: of which DAG.
+            run_id: its id.
+            conf: its parameters.
+        """
+
+
+def start_waiting(ledger: Ledger, trigger: Trigger, *, older: float = 0.0) -> int:
+    """Start what is waiting to be started; return how many runs were.
+
+    A DAG of which a run is queued already gets no further one: its events wait and are then started together. One
+    service request is handed on; several are left to the DAG, which finds what has changed.
+
+    Args:
+        ledger: whose inbox.
+        trigger: starts runs.
+        older: only events that were received so many seconds ago.
+    """
+    waiting: dict[str, list[Waiting]] = {}
+    for each in ledger.inbox.waiting(older=older):
+        waiting.setdefault(each.event.dag, []).append(each)
+    return sum(_start_one(ledger, trigger, dag_id, group) for dag_id, group in waiting.items())
+
+
+def _start_one(ledger: Ledger, trigger: Trigger, dag_id: str, group: Sequence[Waiting]) -> int:
+    events = [each.event for each in group]
+    run_id = _run_id(events[0])
+    try:
+        if trigger.has_queued(dag_id):
+            return 0
+        trigger.start(dag_id, run_id, _conf(events))
+    except Exception as error:  # noqa: BLE001 - the events stay, and are tried again
+        seconds = min(SHORTEST_WAIT * 2.0 ** min(group[0].attempts, 10), LONGEST_WAIT)
+        why = error.message if isinstance(error, IntegrationError) else redact(f"{type(error).__name__}: {error}")
+        log.warning("%s could not be started for %d events, again in %.0f s: %s", dag_id, len(events), seconds, why)
+        ledger.inbox.postpone(events, seconds, why)
+        return 0
+    log.info("%s was started as %s for %d events", dag_id, visible(run_id), len(events))
+    ledger.inbox.started(events, run_id)
+    return 1
+
+
+def _run_id(event: Received) -> str:
+    named = event.id if _RUN_ID.fullmatch(event.id) else hashlib.sha256(event.id.encode()).hexdigest()
+    return f"webhook__{event.source}__{named}"
+
+
+def _conf(events: Sequence[Received]) -> dict[str, Any]:
+    subjects = {event.subject for event in events}
+    return {"sr": subjects.pop()} if len(subjects) == 1 and "" not in subjects else {}
+
+
+class Starter:
+    """Starts what arrives, in the background of the process that receives it, and tries again what failed.
+
+    Args:
+        ledger: whose inbox.
+        trigger: starts runs.
+        linger: seconds within which events are started together.
+    """
+
+    def __init__(self, ledger: Ledger, trigger: Trigger, linger: float) -> None:
+        self._ledger = ledger
+        self._trigger = trigger
+        self._linger = linger
+        self._arrived = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def wake(self) -> None:
+        """Say that something has arrived; belongs to one event loop."""
+        self._arrived.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def _run(self) -> None:
+        pause = IDLE_SECONDS
+        while True:
+            with suppress(TimeoutError, asyncio.TimeoutError):
+                await asyncio.wait_for(self._arrived.wait(), pause)
+            self._arrived.clear()
+            await asyncio.sleep(self._linger)
+            try:
+                await asyncio.to_thread(start_waiting, self._ledger, self._trigger)
+                left = await asyncio.to_thread(self._ledger.inbox.waiting, 1)
+                pause = BUSY_SECONDS if left else IDLE_SECONDS
+            except IntegrationError as error:
+                log.warning("what has arrived is started later: %s", error)
+
+    async def aclose(self) -> None:
+        """End the background work; what is left is started by the next process or by the DAG pv_webhooks."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=5)

@@ -1,0 +1,157 @@
+"""Whether an event is the system's own: each product shows it in a way of its own, all over the bytes as they came."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from pv_testing.contracts.webhook import WebhookSpec
+from pv_testing.webhooks.signatures import SCHEME, canonical_forms, standard_signature
+
+MOST_SIGNATURES = 20
+LONGEST_ID = 200
+_MILLISECONDS = 1e11
+"""Epoch numbers beyond it are milliseconds: as seconds they would lie some 3,000 years ahead."""
+
+
+class NotGenuine(Exception):
+    """An event doesn't show that it is the system's own; the code says why, and nothing of the event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """A request that tells of events.
+
+    Attributes:
+        headers: with small letters.
+        raw: the body as it came.
+    """
+
+    headers: Mapping[str, str]
+    raw: bytes
+
+    def header(self, name: str) -> str:
+        """Return a header, or nothing."""
+        return self.headers.get(name.lower(), "")
+
+
+def verify(
+    spec: WebhookSpec, incoming: Incoming, body: Any, secrets: Sequence[str], *, now: float, tolerance: float
+) -> None:
+    """Return if a request is the system's own.
+
+    Args:
+        spec: how it shows that.
+        incoming: the request.
+        body: what its body says.
+        secrets: all that count.
+        now: epoch seconds.
+        tolerance: seconds that the sender's clock may differ.
+
+    Raises:
+        NotGenuine: it isn't, or it is too old or too new.
+    """
+    if not secrets:
+        raise NotGenuine("no_secret")
+    _WAYS[spec.verify](spec, incoming, body, secrets, now, tolerance)
+    if spec.time is not None:
+        _check_time(_epoch(spec.time(body)), now, tolerance)
+
+
+def _check_time(said: float | None, now: float, tolerance: float) -> None:
+    if said is None:
+        raise NotGenuine("no_time")
+    if abs(said - now) > tolerance:
+        raise NotGenuine("too_old" if said < now else "too_new")
+
+
+def _epoch(said: Any) -> float | None:
+    if isinstance(said, (int, float)) and not isinstance(said, bool):
+        return float(said) / (1000 if abs(said) > _MILLISECONDS else 1)
+    try:
+        moment = datetime.fromisoformat(str(said).replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
+
+
+def _any_matches(given: Sequence[str], expected: Sequence[str]) -> None:
+    """Compare in constant time, all with all.
+
+    Raises:
+        NotGenuine: none is the same.
+    """
+    found = 0
+    for each in given[:MOST_SIGNATURES]:
+        for wanted in expected:
+            found |= hmac.compare_digest(each.encode("utf-8", "replace"), wanted.encode())
+    if not found:
+        raise NotGenuine("wrong_signature" if any(given) else "no_signature")
+
+
+def _digests(secrets: Sequence[str], content: bytes) -> list[str]:
+    return [hmac.new(secret.encode(), content, hashlib.sha256).hexdigest() for secret in secrets]
+
+
+def _body_signature(
+    _: WebhookSpec, incoming: Incoming, body: Any, secrets: Sequence[str], __: float, ___: float
+) -> None:
+    signature = body.get("signature") if isinstance(body, dict) else None
+    if not isinstance(signature, str):
+        raise NotGenuine("no_signature")
+    expected = [digest for form in canonical_forms(incoming.raw) for digest in _digests(secrets, form)]
+    _any_matches([signature], [f"{SCHEME}{digest}" for digest in expected])
+
+
+def _standard(
+    _: WebhookSpec, incoming: Incoming, __: Any, secrets: Sequence[str], now: float, tolerance: float
+) -> None:
+    message_id, said = incoming.header("webhook-id"), incoming.header("webhook-timestamp")
+    if not 0 < len(message_id) <= LONGEST_ID or not (message_id.isascii() and message_id.isprintable()):
+        raise NotGenuine("no_id")
+    if not (said.isascii() and said.isdecimal() and len(said) <= 12):
+        raise NotGenuine("no_time")
+    _check_time(float(said), now, tolerance)
+    expected = [standard_signature(secret, message_id, int(said), incoming.raw) for secret in secrets]
+    _any_matches(incoming.header("webhook-signature").split(" "), expected)
+
+
+def _hub(name: str, prefix: str) -> Way:
+    def way(_: WebhookSpec, incoming: Incoming, __: Any, secrets: Sequence[str], ___: float, ____: float) -> None:
+        given = incoming.header(name)
+        _any_matches([given] if given else [], [prefix + digest for digest in _digests(secrets, incoming.raw)])
+
+    return way
+
+
+def _business_central(spec: WebhookSpec, _: Incoming, body: Any, secrets: Sequence[str], __: float, ___: float) -> None:
+    """Each notification carries the shared secret that the subscription was made with; there is no signature."""
+    items = spec.items(body) if spec.items else [body]
+    if not isinstance(items, list) or not items:
+        raise NotGenuine("no_events")
+    for item in items:
+        said = item.get("clientState") if isinstance(item, dict) else None
+        _any_matches([said] if isinstance(said, str) else [], secrets)
+
+
+def _shared_secret(
+    spec: WebhookSpec, incoming: Incoming, _: Any, secrets: Sequence[str], __: float, ___: float
+) -> None:
+    given = incoming.header(spec.header)
+    _any_matches([given] if given else [], secrets)
+
+
+Way = Callable[[WebhookSpec, Incoming, Any, Sequence[str], float, float], None]
+_WAYS: Mapping[str, Way] = {
+    "body_signature": _body_signature,
+    "standard_webhooks": _standard,
+    "github": _hub("X-Hub-Signature-256", SCHEME),
+    "jira": _hub("X-Hub-Signature", SCHEME),
+    "asana": _hub("X-Hook-Signature", ""),
+    "business_central": _business_central,
+    "shared_secret": _shared_secret,
+}

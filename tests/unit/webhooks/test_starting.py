@@ -1,0 +1,70 @@
+"""One run is started for all events that have come meanwhile; what can't be started stays and is tried again."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import text
+
+from pv_testing.core.errors import NetworkError
+from pv_testing.ledger.inbox import Received
+from pv_testing.webhooks.starting import start_waiting
+from tests.unit.webhooks.receiving import Runs
+
+
+def receive(ledger, *subjects: str, dag: str = "pv_results") -> None:
+    ledger.inbox.receive([Received("lims", f"e{n}", "x", subject, dag) for n, subject in enumerate(subjects)])
+
+
+@pytest.mark.parametrize(
+    ("subjects", "conf"),
+    [
+        (("SR-1",), {"sr": "SR-1"}),
+        (("SR-1", "SR-1"), {"sr": "SR-1"}),
+        (("SR-1", "SR-2"), {}),
+        (("SR-1", ""), {}),
+        (("",), {}),
+    ],
+)
+def test_one_run_takes_all_and_is_told_of_the_only_service_request(ledger, subjects, conf) -> None:
+    receive(ledger, *subjects)
+    runs = Runs()
+    assert start_waiting(ledger, runs) == 1
+    assert runs.started == [("pv_results", "webhook__lims__e0", conf)]
+    assert start_waiting(ledger, runs) == 0
+
+
+def test_a_dag_with_a_queued_run_gets_no_further_one_until_that_has_begun(ledger) -> None:
+    receive(ledger, "SR-1", "SR-2")
+    runs = Runs(queued={"pv_results"})
+    assert start_waiting(ledger, runs) == 0
+    runs.queued.clear()
+    assert start_waiting(ledger, runs) == 1
+
+
+def test_what_can_t_be_started_stays_and_is_tried_again_later(ledger) -> None:
+    receive(ledger, "SR-1")
+    runs = Runs(fails=NetworkError("Airflow can't be reached"))
+    assert start_waiting(ledger, runs) == 0
+    assert ledger.inbox.waiting() == []
+    assert ledger.inbox.counts() == {("lims", "waiting"): 1}
+    with ledger._store.exclusive() as connection:
+        connection.execute(text("UPDATE ledger_inbox SET next_at = 1"))
+    runs.fails = None
+    assert start_waiting(ledger, runs) == 1
+
+
+def test_a_strange_id_gives_a_run_id_that_airflow_takes(ledger) -> None:
+    ledger.inbox.receive([Received("lims", "sha256:ab/../\u00e9 x", "x", "", "pv_results")])
+    runs = Runs()
+    start_waiting(ledger, runs)
+    assert runs.started[0][1].removeprefix("webhook__lims__").isalnum()
+
+
+def test_started_events_are_known_for_a_while_and_then_forgotten(ledger) -> None:
+    receive(ledger, "SR-1")
+    start_waiting(ledger, Runs())
+    receive(ledger, "SR-1")
+    assert ledger.inbox.waiting() == []
+    with ledger._store.exclusive() as connection:
+        connection.execute(text("UPDATE ledger_inbox SET received_at = 1"))
+    assert ledger.inbox.prune(30) == 1
