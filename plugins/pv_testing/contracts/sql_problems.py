@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -16,6 +17,11 @@ from pv_testing.core.yaml_file import Document, Place
 IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$#]{0,127}")
 NO_NAME = "is no name of a table or column: a letter or _, then letters, digits, _, $ and #, 128 at the most"
 READ_ONLY = "writes, and the contract only reads; say `writes: true` in its section sql if it may"
+HOUR = 3600
+SUMMER = (
+    "{} has summer time, at whose end an hour comes twice: say an overlap of more than 3600 seconds, else what is "
+    "written in that hour would be missed"
+)
 NO_KEY = "has no key: name the columns by which a row is found again, here or at its table"
 _ELSEWHERE = ("path", "method", "soap")
 _Columns = Mapping[str, Any]
@@ -74,7 +80,7 @@ def _said_problems(document: Document, place: Place, said: Mapping[str, Any], ve
     table = tables[said[verb]]
     yield from _columns(document, (*place, "sql"), [*said.get("key", ()), *said.get("order", ())], table["columns"])
     if "changes" in said:
-        yield from _columns(document, (*place, "sql", "changes"), [said["changes"]["by"]], table["columns"])
+        yield from _change_problems(document, (*place, "sql", "changes"), said["changes"], table["columns"])
     if verb != "select" and not document.value["sql"].get("writes"):
         yield document.problem((*place, "sql", verb), READ_ONLY)
     if verb != "select" and not (said.get("key") or table.get("key")):
@@ -83,6 +89,21 @@ def _said_problems(document: Document, place: Place, said: Mapping[str, Any], ve
         yield document.problem((*place, "sql"), "lines and at_once are for insert")
     for name, line in said.get("lines", {}).items():
         yield from _line_problems(document, (*place, "sql", "lines", name), line, table["columns"])
+
+
+def _change_problems(document: Document, place: Place, said: Mapping[str, Any], columns: _Columns) -> Iterator[Problem]:
+    yield from _columns(document, place, [said["by"]], columns)
+    spec = columns.get(said["by"])
+    kind = spec.get("type") if isinstance(spec, Mapping) else spec
+    zone = spec.get("time_zone") if isinstance(spec, Mapping) else None
+    name = zone or document.value["sql"].get("time_zone", "UTC")
+    if kind == "datetime" and said.get("overlap", 0) <= HOUR and _has_summer_time(name):
+        yield document.problem(place, SUMMER.format(name))
+
+
+def _has_summer_time(name: str) -> bool:
+    zone = ZoneInfo(name)
+    return len({datetime(2025, month, 1, tzinfo=zone).utcoffset() for month in (1, 4, 7, 10)}) > 1
 
 
 def _line_problems(document: Document, place: Place, line: Mapping[str, Any], columns: _Columns) -> Iterator[Problem]:

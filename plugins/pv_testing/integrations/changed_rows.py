@@ -79,10 +79,9 @@ class ChangedRows:
         fresh = [row for row in rows if state["seen"].get(self._key_of(row)) != versions[self._key_of(row)]]
         # A date in the future must not hide what is dated before it and comes later.
         dates = [self._date(row) for row in rows]
-        newest = max([*dates, *([_moment(state["mark"])] if state["mark"] else [])], default=None)
-        mark = "" if newest is None else instant(min(newest, datetime.fromtimestamp(now, timezone.utc)))
-        if state["mark"] and _moment(mark) < _moment(state["mark"]):
-            mark = state["mark"]
+        latest = datetime.fromtimestamp(now, timezone.utc)
+        newest = [instant(min(max(dates), latest))] if dates else []
+        mark = max(state["mark"], *newest, key=_moment) if newest else state["mark"]
         return Changed(fresh, mark, self._within(rows, versions, mark))
 
     async def akeep(self, changed: Changed) -> None:
@@ -90,8 +89,9 @@ class ChangedRows:
         ledger = await asyncio.to_thread(lambda: self._client.ledger)
 
         def merged(state: State) -> State:
-            mark = max(state["mark"], changed.mark, key=lambda text: _moment(text) if text else _EARLIEST)
-            return {"mark": mark, "seen": {**({} if state["mark"] < mark else state["seen"]), **changed.seen}}
+            mark = max(state["mark"], changed.mark, key=_moment)
+            passed = _moment(state["mark"]) < _moment(mark)
+            return {"mark": mark, "seen": {**({} if passed else state["seen"]), **changed.seen}}
 
         await asyncio.to_thread(ledger.update, self._key, merged, _nothing())
 
@@ -129,7 +129,8 @@ def _nothing() -> State:
 
 
 def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+    """Return a date that was kept; as text, dates don't sort where some have fractions of a second."""
+    return _EARLIEST if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def _said(client: SystemClient, operation: str) -> tuple[Changes, Table]:

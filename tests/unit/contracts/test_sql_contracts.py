@@ -21,6 +21,7 @@ WRONG = [
     ("parent: {TEST_NUMBER: TEST_NUMBER}", "parent: {TEST_NO: TEST_NUMBER}", "there is no column 'TEST_NO'"),
     ("measurements: {to: RESULT, each", "measurements: {to: RESULTS, each", "there would never be a line"),
     ("changes: {by: ENTRY_DATE", "changes: {by: ENTRYDATE", "did you mean 'ENTRY_DATE'"),
+    ("time_zone: UTC", "time_zone: Europe/Berlin", "an overlap of more than 3600 seconds"),
     ("time_zone: UTC", "time_zone: Mars/Olympus", "is no time zone"),
     ("writes: true", "writes: false", "writes, and the contract only reads"),
     ("provider: SQL\n", "provider: SQL\nidentity: {path: /me, who: name}\n", "says by itself who is asking"),
