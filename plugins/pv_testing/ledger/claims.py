@@ -160,7 +160,7 @@ def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[
             write_settled(writing.connection, system, kind, changed.values(), writing.now)
             write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
         append(writing, events)
-        outbox.tell(writing, events, settlements)
+        outbox.write_events(writing, events, settlements)
     return refused
 
 

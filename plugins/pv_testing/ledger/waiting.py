@@ -58,7 +58,7 @@ def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owne
 
 def _say(writing: Writing, events: Sequence[Draft]) -> None:
     append(writing, events)
-    outbox.tell(writing, events)
+    outbox.write_events(writing, events)
 
 
 def _tidy(refusal: Refusal) -> Refusal:
