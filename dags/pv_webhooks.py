@@ -12,9 +12,9 @@ All other events are written when a record is settled. An endpoint gets each eve
 the same; what fails is tried again for three days. Events that come in start their DAGs within seconds; `start_runs`
 is the safety net for those that could not be started then.
 
-**A red `deliver`** has an endpoint that gets nothing, because it was disabled or its secret isn't there; its log names
-it. Mend it, then run `python -m pv_testing webhooks resume ENDPOINT`: nothing is lost meanwhile. Parameters: `sr` looks
-for reports of one service request by its id; a dry run does nothing here, and a replay makes no difference.
+**A red task** `deliver` has an endpoint that gets nothing, because it was disabled or its secret isn't there; its log
+names it. Mend it, then run `python -m pv_testing webhooks resume ENDPOINT`: nothing is lost meanwhile. Parameters: `sr`
+looks for reports of one service request by its id; a dry run does nothing here, and a replay makes no difference.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class WebhookOperator(BaseOperator):
         from hooks.ledger import LedgerHook
 
         if truth(self.is_dry_run):
-            raise AirflowSkipException("a dry run tells nobody of anything and starts nothing")
+            raise AirflowSkipException("a dry run delivers no event and starts no run")
         with LedgerHook(self.ledger_conn_id).get_conn() as opened:
             yield opened
 

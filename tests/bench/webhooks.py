@@ -108,8 +108,8 @@ def measure(events: int) -> list[tuple[str, str, bool]]:
         received, p99 = receiving(folder, events)
     print(f"\n{'webhooks, ledger on SQLite':<64}{'':>10}")
     for what, value in (
-        ("µs of a settlement of one record, nobody to be told", f"{cost.settlement * 1e6:,.0f}"),
-        ("µs of it for the look whether there is somebody", f"{cost.look * 1e6:,.1f}"),
+        ("µs of a settlement of one record, no endpoint", f"{cost.settlement * 1e6:,.0f}"),
+        ("µs of it for the look whether there is an endpoint", f"{cost.look * 1e6:,.1f}"),
         ("µs of a settlement that an endpoint is told of", f"{cost.told * 1e6:,.0f}"),
         ("deliveries a second to one endpoint", f"{delivered:,.0f}"),
         ("received events a second from 8 senders", f"{received:,.0f}"),

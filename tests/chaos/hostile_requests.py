@@ -1,4 +1,4 @@
-"""Requests that nobody would send in good faith, made of good ones; the receiver must answer each with 4xx."""
+"""Hostile requests to the receiver, made of genuine ones; it must answer each of them with 4xx."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def _list(options: argparse.Namespace) -> int:
         print(
             visible(f"          {waiting} wait, {dead} given up; {_secrets(each)}{each.reason and f'; {each.reason}'}")
         )
-    print(f"{len(endpoints)} endpoints" if endpoints else "nobody is told of events")
+    print(f"{len(endpoints)} endpoints" if endpoints else "no endpoint is registered")
     for (source, state), number in sorted(manager.ledger.inbox.counts().items()):
         print(visible(f"received from {source}: {number} {state}"))
     return 0

@@ -166,7 +166,7 @@ def settle_within(writing: Writing, settlements: Sequence[Settlement], owner: st
         write_settled(writing.connection, system, kind, changed.values(), writing.now)
         write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
     append(writing, events)
-    outbox.tell(writing, events, settlements)
+    outbox.write_events(writing, events, settlements)
     return refused
 
 

@@ -118,7 +118,7 @@ class Endpoints:
                 kept = replace(known, events=endpoint.events, secrets=_secrets(known, endpoint))
             if kept != known:
                 write(writing.connection, kept, new=known is None)
-                append(writing, [_told("webhook_register", kept, owner)])
+                append(writing, [_audited("webhook_register", kept, owner)])
         return kept
 
     def change(self, endpoint_id: str, action: str, change: Change, owner: str) -> Endpoint:
@@ -138,7 +138,7 @@ class Endpoints:
             after = change(before)
             if after != before:
                 write(writing.connection, after)
-                append(writing, [_told(f"webhook_{action}", after, owner)])
+                append(writing, [_audited(f"webhook_{action}", after, owner)])
         return after
 
     def remove(self, endpoint_id: str, owner: str) -> Endpoint:
@@ -151,7 +151,7 @@ class Endpoints:
             gone = _only(read(writing.connection), endpoint_id)
             writing.connection.execute(delete(delivery).where(delivery.c.endpoint == gone.id))
             writing.connection.execute(delete(table).where(table.c.id == gone.id))
-            append(writing, [_told("webhook_remove", gone, owner)])
+            append(writing, [_audited("webhook_remove", gone, owner)])
         return gone
 
 
@@ -174,7 +174,7 @@ def disable(writing: Writing, endpoint: Endpoint, reason: str, owner: str) -> No
     """Tell an endpoint of nothing more, in the caller's transaction."""
     after = replace(endpoint, state=EndpointState.DISABLED, reason=reason)
     write(writing.connection, after)
-    append(writing, [_told("webhook_disable", after, owner)])
+    append(writing, [_audited("webhook_disable", after, owner)])
 
 
 def _secrets(known: Endpoint, wanted: Endpoint) -> tuple[SecretName, ...]:
@@ -198,7 +198,7 @@ def _only(endpoints: Sequence[Endpoint], endpoint_id: str) -> Endpoint:
     return found[0]
 
 
-def _told(action: str, endpoint: Endpoint, owner: str) -> Draft:
+def _audited(action: str, endpoint: Endpoint, owner: str) -> Draft:
     detail = {
         "url": endpoint.url,
         "events": list(endpoint.events),

@@ -27,7 +27,7 @@ _POSTPONE = (
 
 
 class Received(NamedTuple):
-    """An event that somebody has told us of.
+    """An event that another system has sent.
 
     Attributes:
         source: which system.

@@ -80,7 +80,7 @@ def record(store: Store, event: Draft, changes: Mapping[str, Change]) -> None:
     """Write an event, and change the watermarks that belong to it, in one transaction."""
     with store.writing() as writing:
         append(writing, [*put(writing, changes, event.owner), event])
-        outbox.tell(writing, [event])
+        outbox.write_events(writing, [event])
 
 
 def paused_until(store: Store, system: str) -> float:

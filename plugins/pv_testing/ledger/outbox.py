@@ -1,7 +1,7 @@
 """Events on their way out: written by the transaction that settles their record, delivered afterwards.
 
-An event is written only where somebody is registered for it, together with one delivery for each endpoint that wants
-it. A delivery is claimed for a while, sent, and settled; whoever dies in between leaves it to the next one, so that an
+An event is written only where an endpoint wants it, together with one delivery for each such endpoint. A delivery is
+claimed for a while, sent, and settled; a process that is killed in between leaves it to the next one, so that an
 endpoint may get an event twice, under the same id, and never loses one.
 """
 
@@ -99,7 +99,7 @@ class Delivered(NamedTuple):
     attempted: bool = True
 
 
-def tell(writing: Writing, drafts: Sequence[Draft], settlements: Sequence[Settlement] = ()) -> None:
+def write_events(writing: Writing, drafts: Sequence[Draft], settlements: Sequence[Settlement] = ()) -> None:
     """Write what events of the audit trail mean to others, in the caller's transaction.
 
     Without an endpoint that is one look into an empty table.
@@ -124,7 +124,7 @@ def _has_listeners(connection: Connection) -> bool:
 
 
 def publish(writing: Writing, found: Iterable[Occurrence]) -> int:
-    """Write events that somebody wants, in the caller's transaction; return how many are new."""
+    """Write those events that an endpoint wants, in the caller's transaction; return how many are new."""
     listening = endpoints.read(writing.connection)
     wanted = [each for each in found if any(_wants(one, each.name) for one in listening)]
     if not wanted:

@@ -63,7 +63,7 @@ def suspect(store: Store, system: str, kind: str, items: Sequence[Refusal], owne
 
 def _append(writing: Writing, events: Sequence[Draft]) -> None:
     append(writing, events)
-    outbox.tell(writing, events)
+    outbox.write_events(writing, events)
 
 
 def _tidy(refusal: Refusal) -> Refusal:

@@ -191,7 +191,7 @@ class CheckedResolver(AbstractResolver):
         await self._inner.close()
 
 
-async def look_up(guard: Guard, url: URL, resolver: AbstractResolver | None = None) -> list[Any]:
+async def resolve(guard: Guard, url: URL, resolver: AbstractResolver | None = None) -> list[Any]:
     """Ask for the addresses of a host that is being registered; none where it has no address now.
 
     Raises:

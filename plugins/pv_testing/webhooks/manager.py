@@ -17,7 +17,7 @@ from pv_testing.core.sync import run
 from pv_testing.domain.events import EVENTS, matches
 from pv_testing.ledger import Ledger
 from pv_testing.ledger.endpoints import Change, Endpoint, EndpointState, SecretName
-from pv_testing.webhooks.addresses import look_up
+from pv_testing.webhooks.addresses import resolve
 from pv_testing.webhooks.delivery import Deliverer, DeliveryReport
 from pv_testing.webhooks.secrets import Secrets, fingerprint
 from pv_testing.webhooks.settings import WebhookSettings, load_settings
@@ -82,7 +82,7 @@ class WebhookManager:
             ConfigError: there is no such secret, or it is too short.
         """
         parsed = self.settings.guard.check(url)
-        run(look_up(self.settings.guard, parsed))
+        run(resolve(self.settings.guard, parsed))
         _refuse_unknown(events)
         endpoint_id = _id(url, parsed.host or "")
         named = self._named(secret, endpoint_id)

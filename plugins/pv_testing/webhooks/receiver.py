@@ -85,7 +85,11 @@ class Receiver:
         try:
             return await self._take(system, request)
         except Refused as refused:
-            log.info("an event of %s was refused: %s", system if self._sources.get(system) else "nobody", refused.code)
+            log.info(
+                "an event of %s was refused: %s",
+                system if self._sources.get(system) else "no known system",
+                refused.code,
+            )
             return JSONResponse({"error": refused.code}, refused.status)
         except (IntegrationError, TooBusy) as error:
             said = error if isinstance(error, IntegrationError) else "too much is told at once"

@@ -131,7 +131,7 @@ def checked(secret: str) -> str:
 
 
 class SecretFile:
-    """A JSON file of secrets by name, which nobody but its owner may read.
+    """A JSON file of secrets by name, which its owner alone may read.
 
     Args:
         path: of the file.

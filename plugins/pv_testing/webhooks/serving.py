@@ -43,5 +43,5 @@ def serve(ledger_url: str, host: str, port: int) -> None:
             create_app(receiver), host=host, port=port, log_config=None, access_log=False, lifespan="off",
             server_header=False, backlog=BACKLOG, timeout_graceful_shutdown=CLOSING_SECONDS,
         )  # fmt: skip
-        print(f"taking events of {', '.join(settings.sources) or 'nobody'} at http://{host}:{port}", flush=True)
+        print(f"taking events of {', '.join(settings.sources) or 'no system'} at http://{host}:{port}", flush=True)
         uvicorn.Server(config).run()

@@ -12,7 +12,7 @@ from aiohttp.abc import AbstractResolver
 from pv_testing.core.errors import SecurityError
 from pv_testing.core.sync import run
 from pv_testing.webhooks import sending
-from pv_testing.webhooks.addresses import CheckedResolver, Guard, look_up
+from pv_testing.webhooks.addresses import CheckedResolver, Guard, resolve
 
 REFUSED = [
     "http://93.184.216.34/",
@@ -92,11 +92,11 @@ class Changing(AbstractResolver):
 @pytest.mark.parametrize("address", ["127.0.0.1", "169.254.169.254", "10.0.0.1", "::1", "::ffff:127.0.0.1"])
 def test_a_name_that_means_an_inner_address_is_refused_when_it_is_registered(address: str) -> None:
     with pytest.raises(SecurityError, match="no public address"):
-        run(look_up(Guard(), Guard().check("https://inner.example.com/"), Changing(address)))
+        run(resolve(Guard(), Guard().check("https://inner.example.com/"), Changing(address)))
 
 
 def test_a_name_that_has_no_address_now_may_be_registered() -> None:
-    assert run(look_up(Guard(), Guard().check("https://no-such-name.invalid/"))) == []
+    assert run(resolve(Guard(), Guard().check("https://no-such-name.invalid/"))) == []
 
 
 def test_a_name_that_changes_between_check_and_connection_is_refused_when_it_is_connected(told) -> None:
@@ -104,7 +104,7 @@ def test_a_name_that_changes_between_check_and_connection_is_refused_when_it_is_
     guard = Guard(allow_http=True)
     names = Changing("93.184.216.34", "127.0.0.1")
     url = guard.check(f"http://rebinding.example.com:{port}/")
-    run(look_up(guard, url, names))
+    run(resolve(guard, url, names))
 
     async def try_it() -> sending.Answer:
         client = sending.session(guard, concurrency=1)

@@ -47,7 +47,7 @@ def told(framework: FrameworkClient) -> list[tuple[str, object]]:
     return [(event.name, event.data.get("sr_number")) for event in framework.ledger.outbox.events()]
 
 
-def test_the_framework_is_not_asked_where_nobody_listens() -> None:
+def test_the_framework_is_not_asked_without_an_endpoint_that_wants_it() -> None:
     with (
         Ledger.in_memory(quiet=True) as ledger,
         FrameworkClient("http://127.0.0.1:9", username="u", password="p", ledger=ledger) as nowhere,

@@ -33,7 +33,7 @@ def run(tmp_path, monkeypatch, capsys):
 
 
 def test_an_endpoint_is_registered_listed_paused_resumed_rotated_and_removed(run) -> None:
-    assert run("list") == (0, "nobody is told of events\n")
+    assert run("list") == (0, "no endpoint is registered\n")
     status, said = run("register", URL, "protocol.completed", "invoice.*", "--secret", "env:HOOK")
     assert status == 0
     endpoint = said.split()[0]

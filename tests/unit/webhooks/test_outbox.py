@@ -140,7 +140,7 @@ def test_each_endpoint_gets_what_it_is_registered_for(ledger) -> None:
     assert [each.event.name for each in ledger.outbox.claim("lab", 9, 60)] == ["sample.created", "invoice.posted"]
 
 
-def test_a_claimed_delivery_is_nobody_else_s_until_its_lease_ends(ledger) -> None:
+def test_a_claimed_delivery_is_not_claimed_again_before_its_lease_ends(ledger) -> None:
     listen(ledger)
     settle(ledger, "sample", "K", Result.CREATED)
     assert len(ledger.outbox.claim("lab", 9, 60)) == 1
