@@ -14,6 +14,7 @@ from typing import Any
 from pv_testing.contracts.calls import compile_identity, compile_operation
 from pv_testing.contracts.drops import drop_problems, with_dropped, without_dropped
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
+from pv_testing.contracts.files import drop_file_problems
 from pv_testing.contracts.kinds import kind_problems
 from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
@@ -45,14 +46,15 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
     named = without_dropped(whole)
     written = named.value
     refuse(_references(named))
-    refuse([*kind_problems(named), *row_problems(named), *look_up_problems(named)])
+    refuse([*kind_problems(named), *row_problems(named), *look_up_problems(named), *drop_file_problems(named)])
     soap = compile_soap(named)
     words = Shared(vocabularies(written), written.get("units", {}))
     maps = compile_maps(written.get("maps", {}), words)
     pagination = Pagination(**written.get("pagination", {}))
     shared = replace(words, maps=maps)
     operations = {
-        name: compile_operation(name, spec, shared, pagination) for name, spec in written["operations"].items()
+        name: compile_operation(name, spec, shared, pagination, written.get("maps", {}))
+        for name, spec in written["operations"].items()
     }
     sample_rows = compile_sample_rows(written)
     if sample_rows is not None:
@@ -182,7 +184,7 @@ def _operation_problems(document: Document, name: str, spec: Mapping[str, Any]) 
             "its answers come in the order of the records"
         )
         yield document.problem(("operations", name, "bulk"), text)
-    if spec.get("kind") and not any(spec.get(key) for key in ("find", "repeatable", "person")):
+    if spec.get("kind") and not any(spec.get(key) for key in ("find", "repeatable", "person", "files")):
         text = (
             "a write that can't be looked up nor repeated leaves lost answers to a person; add find or `person: true`"
         )

@@ -17,6 +17,7 @@ from pv_testing.core.errors import MappingError, ResponseError
 
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
+    from pv_testing.contracts.files import FileDrop
     from pv_testing.contracts.login import Login
     from pv_testing.contracts.rules import Rules
     from pv_testing.contracts.wsdl import Port
@@ -171,6 +172,7 @@ class OperationSpec:
         update: the request that changes a record in place; ``None`` where there is none.
         on_change: what a changed record becomes.
         look_first: whether even a record that is new to the ledger is looked up before it is sent.
+        files: how it is carried by files; ``None`` where it is a request.
     """
 
     name: str
@@ -189,6 +191,7 @@ class OperationSpec:
     update: RequestTemplate | None = None
     on_change: OnChange = "update"
     look_first: bool = False
+    files: FileDrop | None = None
 
     def prepare(self, data: Values) -> dict[str, Any]:
         """Map and validate a record.
