@@ -13,7 +13,7 @@ from typing import Any
 from pv_testing.core.cells import FORMULA, guarded, text_of
 
 _HEADS = frozenset({*FORMULA, " "})
-_SPELLED = frozenset("EeNnI")
+_SPELLED = "EeNnI"
 """Letters of numbers that aren't spelled as a file has them: exponents, NaN and Infinity."""
 
 
@@ -31,7 +31,7 @@ def texts(column: Sequence[Any], *, guard: bool = False) -> Sequence[str]:
     if kinds == {str}:
         return _words(column, cell, guard=guard)
     if len(kinds) == 1 and kinds <= {int, float, Decimal}:
-        return _numbers(column)
+        return _numbers(column, cell)
     return [cell(value) for value in column]
 
 
@@ -49,6 +49,11 @@ def _words(column: Sequence[str], cell: Callable[[Any], str], *, guard: bool) ->
     return [shown[word] for word in column]
 
 
-def _numbers(column: Sequence[Any]) -> list[str]:
+def _numbers(column: Sequence[Any], cell: Callable[[Any], str]) -> list[str]:
     spelled = list(map(repr if type(column[0]) is float else str, column))
-    return spelled if _SPELLED.isdisjoint("".join(spelled)) else [text_of(value) for value in column]
+    return [cell(value) for value in column] if has_any(_SPELLED, "".join(spelled)) else spelled
+
+
+def has_any(signs: str, text: str) -> bool:
+    """Say whether a long text has one of a few signs; a set would look at each character as an object."""
+    return any(sign in text for sign in signs)

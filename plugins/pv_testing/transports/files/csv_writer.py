@@ -37,27 +37,36 @@ def write_csv(
     file.write(encoded(form.delimiter.join(heading) + LINE, form.encoding))
     for chunk in chunks(rows, about):
         cells = [_cells(column, form) for column in zip(*chunk, strict=True)]
-        if len(cells) == 1:
-            cells = [[cell or '""' for cell in cells[0]]]
-        file.write(encoded(LINE.join(map(form.delimiter.join, zip(*cells, strict=True))) + LINE, form.encoding))
+        file.write(encoded(_lines(cells, len(chunk), form.delimiter), form.encoding))
 
 
 def _cells(column: Sequence[Any], form: FileFormat) -> Sequence[str]:
     shown = texts(column, guard=form.guarded)
-    if form.decimal != ".":
-        shown = [
-            text if isinstance(value, str) else text.replace(".", form.decimal)
-            for text, value in zip(shown, column, strict=True)
-        ]
-    return _quoted(shown, form.delimiter)
+    if form.decimal == ".":
+        return shown
+    return [
+        text if isinstance(value, str) else text.replace(".", form.decimal)
+        for text, value in zip(shown, column, strict=True)
+    ]
 
 
-def _quoted(column: Sequence[str], delimiter: str) -> Sequence[str]:
+def _lines(cells: list[Sequence[str]], count: int, delimiter: str) -> str:
+    """Return the rows of a chunk as text; cells are only looked at where the chunk has a sign that must be quoted."""
+    text = LINE.join(map(delimiter.join, zip(*cells, strict=True))) + LINE
+    plain = '"' not in text and text.count("\n") == text.count("\r") == count
+    if plain and text.count(delimiter) == count * (len(cells) - 1) and len(cells) > 1:
+        return text
+    quoted = [_quoted(column, delimiter, alone=len(cells) == 1) for column in cells]
+    return LINE.join(map(delimiter.join, zip(*quoted, strict=True))) + LINE
+
+
+def _quoted(column: Sequence[str], delimiter: str, *, alone: bool = False) -> list[str]:
+    """Return cells with quotes where they need them; an empty cell that is a whole row needs them, too."""
     signs = (delimiter, '"', "\r", "\n")
-    joined = "".join(column)
-    if not any(sign in joined for sign in signs):
-        return column
-    return ['"' + text.replace('"', '""') + '"' if any(sign in text for sign in signs) else text for text in column]
+    return [
+        '"' + text.replace('"', '""') + '"' if any(sign in text for sign in signs) or (alone and not text) else text
+        for text in column
+    ]
 
 
 def encoded(text: str, encoding: str) -> bytes:

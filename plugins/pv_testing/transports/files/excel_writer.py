@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import chain, islice
 from typing import IO, TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
-from pv_testing.core.cells import is_risky, text_of
+from pv_testing.core.cells import FORMULA, is_risky, text_of
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.transports.files.chunks import Row, chunks
+from pv_testing.transports.files.columns import has_any
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -34,6 +35,11 @@ SEEN = 1_000
 LONG_AGO = (1980, 1, 1, 0, 0, 0)
 INSTANT = "yyyy-mm-dd hh:mm:ss"
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's points in time have no zone
+EXACT = 10**PRECISION
+END = b"</sheetData>"
+_MARKUP = "&<>"
+_ENDS = frozenset({*FORMULA, " ", ""})
+"""How text begins or ends that needs more than to be written."""
 Draw = Callable[["Workbook"], None]
 
 
@@ -59,17 +65,18 @@ def write_workbook(
     if not sheets:
         raise ConfigError("a workbook needs at least one sheet", code="SHEET_UNUSABLE")
     shell = _Shell(sheets, draw)
+    parts = shell.parts()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as book:
-        for name, content in shell.parts():
-            rows = shell.rows.get(name)
-            if rows is None:
-                book.writestr(_entry(name), content)
-                continue
-            head, _, tail = content.rpartition(b"</sheetData>")
+        for name, rows in shell.rows.items():
+            head, _, _ = parts[name].rpartition(END)
             with book.open(_entry(name), "w", force_zip64=True) as part:
                 part.write(head)
-                _write_rows(part, rows, shell.styles, about=f"{about}: {shell.titles[name]}")
-                part.write(b"</sheetData>" + tail)
+                count = _write_rows(part, rows, shell.styles, about=f"{about}: {shell.sheets[name].title}")
+                shell.filter_to(name, count)
+                part.write(END + shell.parts()[name].rpartition(END)[2])
+        for name, content in shell.parts().items():
+            if name not in shell.rows:
+                book.writestr(_entry(name), content)
 
 
 def _entry(name: str) -> zipfile.ZipInfo:
@@ -83,18 +90,12 @@ class _Styles:
     """The numbers of the styles that cells refer to."""
 
     def __init__(self, scratch: Any) -> None:
-        from openpyxl.styles import Alignment
-
-        def number_of(form: str, **more: Any) -> int:
-            cell = scratch.cell(1, 1)
+        forms = ["0", *(f"0.{'0' * places}" for places in range(1, MOST_PLACES + 1)), INSTANT, "General"]
+        cells = [scratch.cell(1, column) for column in range(1, len(forms) + 1)]
+        for cell, form in zip(cells, forms, strict=True):
             cell.number_format = form
-            for name, value in more.items():
-                setattr(cell, name, value)
-            return int(cell.style_id)
-
-        self.places = [number_of(f"0.{'0' * places}" if places else "0") for places in range(MOST_PLACES + 1)]
-        self.instant = number_of(INSTANT)
-        self.risky = number_of("General", alignment=Alignment(), quotePrefix=True)
+        cells[-1].quotePrefix = True
+        *self.places, self.instant, self.risky = (int(cell.style_id) for cell in cells)
 
 
 class _Shell:
@@ -111,13 +112,18 @@ class _Shell:
             draw(self.book)
         drawn = len(self.book.worksheets)
         self.rows: dict[str, Iterable[Row]] = {}
-        self.titles: dict[str, str] = {}
+        self.sheets: dict[str, Any] = {}
         for place, (name, (columns, rows)) in enumerate(sheets.items(), start=drawn + 1):
             part = f"xl/worksheets/sheet{place}.xml"
-            self.titles[part] = name
-            self.rows[part] = _headed(_sheet(self.book, name, sheets), columns, rows)
+            self.sheets[part] = _sheet(self.book, name, sheets)
+            self.rows[part] = _headed(self.sheets[part], columns, rows)
 
-    def parts(self) -> list[tuple[str, bytes]]:
+    def filter_to(self, part: str, count: int) -> None:
+        """Let the filter of a sheet reach to its last row."""
+        sheet = self.sheets[part]
+        sheet.auto_filter.ref = f"A1:{sheet.cell(1, sheet.max_column).column_letter}{count}"
+
+    def parts(self) -> dict[str, bytes]:
         """Return the parts of the workbook by name."""
         self.book.properties.created = self.book.properties.modified = datetime(*LONG_AGO)  # noqa: DTZ001
         from openpyxl.writer.excel import ExcelWriter
@@ -125,7 +131,7 @@ class _Shell:
         written = io.BytesIO()
         ExcelWriter(self.book, zipfile.ZipFile(written, "w")).save()
         with zipfile.ZipFile(written) as parts:
-            return [(name, parts.read(name)) for name in parts.namelist()]
+            return {name: parts.read(name) for name in parts.namelist()}
 
 
 def _sheet(book: Any, name: str, sheets: Mapping[str, Any]) -> Any:
@@ -151,12 +157,11 @@ def _headed(sheet: Any, columns: Sequence[str], rows: Iterable[Row]) -> Iterable
         width = max([len(name), *(len(text_of(row[column - 1])) for row in first)])
         sheet.column_dimensions[get_column_letter(column)].width = min(max(width + 2, NARROWEST), WIDEST)
     sheet.freeze_panes = "A2"
-    if columns:
-        sheet.auto_filter.ref = f"A1:{get_column_letter(len(columns))}{MOST_ROWS}"
     return chain(first, left)
 
 
-def _write_rows(part: IO[bytes], rows: Iterable[Row], styles: _Styles, *, about: str) -> None:
+def _write_rows(part: IO[bytes], rows: Iterable[Row], styles: _Styles, *, about: str) -> int:
+    """Write the rows behind the heading, and return the number of the last one."""
     count = 1
     for chunk in chunks(rows, about):
         count += len(chunk)
@@ -165,6 +170,7 @@ def _write_rows(part: IO[bytes], rows: Iterable[Row], styles: _Styles, *, about:
             raise DataError(message, code="TOO_LONG")
         columns = [_cells(column, styles) for column in zip(*chunk, strict=True)]
         part.write("".join(map("<row>%s</row>".__mod__, map("".join, zip(*columns, strict=True)))).encode())
+    return count
 
 
 def _cells(column: Sequence[Any], styles: _Styles) -> list[str]:
@@ -175,10 +181,23 @@ def _cells(column: Sequence[Any], styles: _Styles) -> list[str]:
         if joined.count(".") == len(spelled) and max(map(len, spelled)) <= PRECISION and "E" not in joined:
             first = styles.places[0] - 1
             return [f'<c s="{first + len(text) - text.index(".")}"><v>{text}</v></c>' for text in spelled]
+    if kinds == {int} and max(map(abs, column)) < EXACT:
+        return [f'<c s="{styles.places[0]}"><v>{number}</v></c>' for number in column]
     if kinds == {str}:
-        shown = {text: _cell(text, styles) for text in set(column)}
+        known = set(column)
+        if _is_harmless(known):
+            return [f'<c t="inlineStr"><is><t>{text}</t></is></c>' for text in column]
+        shown = {text: _cell(text, styles) for text in known}
         return [shown[text] for text in column]
     return [_cell(value, styles) for value in column]
+
+
+def _is_harmless(known: Collection[str]) -> bool:
+    """Say whether texts can be written as they are: seen by C code, as a call for each of a million takes long."""
+    joined = "".join(known)
+    ends = {text[:1] for text in known} | {text[-1:] for text in known}
+    short = max(map(len, known)) <= MOST_CHARACTERS
+    return short and joined.isprintable() and not has_any(_MARKUP, joined) and _ENDS.isdisjoint(ends)
 
 
 def _cell(value: Any, styles: _Styles) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -37,7 +37,8 @@ def written_whole(target: Path) -> Iterator[IO[bytes]]:
     except OSError as error:
         raise ConfigError(f"{target}: can't be written: {error.strerror or error}", code="FILE_UNWRITABLE") from error
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):
+            beside.unlink()
 
 
 def keep_folder(folder: Path) -> None:

@@ -8,36 +8,20 @@ from xml.sax.saxutils import escape
 
 from pv_testing.core.cells import text_of
 from pv_testing.core.errors import MappingError
-from pv_testing.transports.files.chunks import chunks
-from pv_testing.transports.files.columns import texts
+from pv_testing.transports.files.columns import has_any, texts
 
 DECLARATION = b"<?xml version='1.0' encoding='UTF-8'?>\n"
-_SIGNS = frozenset('&<>"\r\n\t')
+_SIGNS = '&<>"\r\n\t'
 _QUOTED = {'"': "&quot;", "\r": "&#13;", "\n": "&#10;", "\t": "&#9;"}
 
 
 def markup(column: Sequence[Any]) -> Sequence[str]:
     """Return a column's cells as text that may stand in an element or in an attribute."""
     shown = texts(column)
-    known = set(shown)
-    if _SIGNS.isdisjoint("".join(known)):
+    if not has_any(_SIGNS, "".join(shown)):
         return shown
-    quoted = {text: escape(text, _QUOTED) for text in known}
+    quoted = {text: escape(text, _QUOTED) for text in set(shown)}
     return [quoted[text] for text in shown]
-
-
-def write_rows(file: IO[bytes], template: str, rows: Iterable[Sequence[Any]], *, about: str = "xml") -> None:
-    """Write one element a row, without what is around them.
-
-    Args:
-        file: where to.
-        template: of an element, with ``%s`` for each value of a row, in their order.
-        rows: the values.
-        about: what is written, for the log.
-    """
-    for chunk in chunks(rows, about):
-        columns = [markup(column) for column in zip(*chunk, strict=True)]
-        file.write("".join(map(template.__mod__, zip(*columns, strict=True))).encode())
 
 
 def write_records(file: IO[bytes], records: Iterable[Mapping[str, Any]], root: str, name: str) -> None:
