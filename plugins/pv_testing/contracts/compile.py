@@ -15,6 +15,7 @@ from pv_testing.contracts.calls import compile_identity, compile_operation
 from pv_testing.contracts.drops import drop_problems, with_dropped, without_dropped
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
 from pv_testing.contracts.files import drop_file_problems
+from pv_testing.contracts.imports import compile_imports, import_problems
 from pv_testing.contracts.kinds import kind_problems
 from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
@@ -46,7 +47,8 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
     named = without_dropped(whole)
     written = named.value
     refuse(_references(named))
-    refuse([*kind_problems(named), *row_problems(named), *look_up_problems(named), *drop_file_problems(named)])
+    refuse([*kind_problems(named), *row_problems(named), *look_up_problems(named)])
+    refuse([*drop_file_problems(named), *import_problems(named)])
     soap = compile_soap(named)
     words = Shared(vocabularies(written), written.get("units", {}))
     maps = compile_maps(written.get("maps", {}), words)
@@ -81,6 +83,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         heard=compile_maps(with_dropped(whole.value.get("maps", {})), words),
         sample_rows=sample_rows,
         soap=soap,
+        imports=compile_imports(written, shared),
     )
 
 

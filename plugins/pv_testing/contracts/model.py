@@ -18,6 +18,7 @@ from pv_testing.core.errors import MappingError, ResponseError
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
     from pv_testing.contracts.files import FileDrop
+    from pv_testing.contracts.imports import FileImport
     from pv_testing.contracts.login import Login
     from pv_testing.contracts.rules import Rules
     from pv_testing.contracts.wsdl import Port
@@ -253,6 +254,7 @@ class Contract:
         rules: what answers mean.
         sample_rows: how the LIMS's listing of samples is read; ``None`` where there is none.
         login: how the product is logged in to; ``None`` where the contract describes no login.
+        imports: the files that the system writes for us, by name.
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
     """
 
@@ -277,6 +279,7 @@ class Contract:
     sample_rows: SampleRows | None = None
     login: Login | None = None
     soap: Port | None = field(default=None, repr=False)
+    imports: Mapping[str, FileImport] = field(default_factory=dict)
 
     def operation(self, name: str) -> OperationSpec:
         """Return an operation.

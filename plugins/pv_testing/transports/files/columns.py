@@ -24,6 +24,8 @@ def texts(column: Sequence[Any], *, guard: bool = False) -> Sequence[str]:
         column: values of any types.
         guard: put an apostrophe before what a spreadsheet could take for a formula.
     """
+    if type(column[0]) is str and column.count(column[0]) == len(column) > 1:
+        return [*texts(column[:1], guard=guard)] * len(column)
     kinds = set(map(type, column))
     if type(None) in kinds and len(kinds) > 1:
         return _with_gaps(column, guard=guard)

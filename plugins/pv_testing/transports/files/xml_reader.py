@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import codecs
 import io
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from pv_testing.contracts.files import FileFormat
 from pv_testing.core.errors import SecurityError
+from pv_testing.transports.files.csv_reader import MARKS
 from pv_testing.transports.files.rows import FileRow, unreadable
 
+_ENCODING = re.compile(rb"""\s*<\?xml[^>]*?encoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 FORBIDDEN = ("<!DOCTYPE", "<!ENTITY")
 
 
@@ -23,6 +26,7 @@ def xml_rows(content: bytes, form: FileFormat, where: str) -> Iterator[FileRow]:
     from lxml import etree
 
     refuse_declarations(content, where)
+    _refuse_encoding(content, form.encoding, where)
     parser = etree.iterparse(
         io.BytesIO(content), events=("start", "end"), resolve_entities=False, no_network=True, load_dtd=False,
         huge_tree=False, remove_comments=True, remove_pis=True,
@@ -59,14 +63,24 @@ def refuse_declarations(content: bytes, where: str) -> None:
             raise SecurityError(message, code="DOCTYPE")
 
 
+def _refuse_encoding(content: bytes, declared: str, where: str) -> None:
+    """Refuse a file that says another encoding than the contract; without a word of its own it is in UTF-8."""
+    said = _ENCODING.match(content)
+    mark = next((name for sign, name in MARKS.items() if content.startswith(sign)), "")
+    named = mark or (said[1].decode() if said else "utf-8")
+    try:
+        same = codecs.lookup(named) == codecs.lookup(declared) or named.lower() == "us-ascii"
+    except LookupError:
+        same = False
+    if not same:
+        message = f"says that it is in {named[:40]}, and {declared} is declared; correct the one or the other"
+        raise unreadable(where, message, "WRONG_ENCODING")
+
+
 def _refuse_other(root: Any, form: FileFormat, where: str) -> None:
     about = root.getroottree().docinfo
     if about.doctype or about.internalDTD is not None:
         raise SecurityError(f"{where} has a document type", code="DOCTYPE")
-    said = about.encoding or "utf-8"
-    if codecs.lookup(said) != codecs.lookup(form.encoding) and codecs.lookup(said).name != "ascii":
-        message = f"says that it is in {said}, and {form.encoding} is declared; correct the one or the other"
-        raise unreadable(where, message, "WRONG_ENCODING")
     if form.root and _name(root) != form.root:
         raise unreadable(where, f"begins with {_name(root)!r}, and {form.root!r} is declared", "ROOT")
 
