@@ -14,7 +14,7 @@ from pv_testing.ledger.ledger import Ledger
 from pv_testing.ledger.types import Entry, State
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
+    from pv_testing.exporters.tables import Table
 
 WAITING = ("state", "system", "kind", "key", "id", "code", "reason", "since", "owner")
 FORMATS = (".csv", ".xlsx")
@@ -76,7 +76,7 @@ def _write(entries: Sequence[Entry], target: Path) -> Path:
     return write_whole(target, csv(frame, for_people=True) if is_csv else workbook({"Waiting": frame}))
 
 
-def _table(entries: Sequence[Entry]) -> DataFrame:
+def _table(entries: Sequence[Entry]) -> Table:
     from pv_testing.exporters.tables import table
 
     return table(WAITING, [_row(entry) for entry in entries])

@@ -40,7 +40,7 @@ class SystemConfig(SystemSection):
 
     def missing(self) -> tuple[str, ...]:
         """Return the keys without which the system can't be reached."""
-        names = ["base_url", *NEEDED[self.auth_type]]
+        names = [*(() if self.options.get("file_store") else ("base_url",)), *NEEDED[self.auth_type]]
         if self.auth_type == "mtls" and self.client_id:
             names.append("client_secret")
         if self.client_cert or self.client_key:

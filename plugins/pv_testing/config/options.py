@@ -17,6 +17,9 @@ OF_SYSTEM: Mapping[str, Mapping[str, Any]] = {
 }
 """The options of each system whatever product it is, with their defaults."""
 
+OF_EVERY: Mapping[str, Any] = {"file_store": ""}
+"""The options of every system: where the folders are of operations that are carried by files, and of imports."""
+
 _KINDS = {bool: "true or false", int: "a whole number", str: "text"}
 
 
@@ -32,7 +35,7 @@ def chosen(config: SystemConfig, known: Mapping[str, Any] | None = None) -> dict
     Raises:
         ConfigError: one is unknown or of the wrong type.
     """
-    defaults = {**OF_SYSTEM.get(config.system, {}), **(known or {})}
+    defaults = {**OF_EVERY, **OF_SYSTEM.get(config.system, {}), **(known or {})}
     for name, value in config.options.items():
         if name not in defaults:
             raise _unusable(config, f"unknown option {name!r}; {allowed(name, list(defaults))}", "OPTION_UNKNOWN")

@@ -117,8 +117,8 @@ class SystemSection(Model):
         title="Provider",
         description=(
             "The product, with or without its version: SENAITE, SOAP, Redmine, Tryton, Custom, or another that a "
-            "contract is there for. It chooses the contract where none is named; for LabWare, StarLIMS and LabVantage "
-            "write one."
+            "contract is there for. It chooses the contract where none is named; LabWare is the one for its import "
+            "folder; for StarLIMS and LabVantage write one."
         ),
     )
     contract: PathText = Field(

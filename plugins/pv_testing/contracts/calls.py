@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.fields import Shared
+from pv_testing.contracts.files import compile_drop
 from pv_testing.contracts.model import Find, Identity, OperationSpec
 from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import Getter, Template, first, getter, key_pair, putter
@@ -83,7 +85,13 @@ def compile_identity(written: Mapping[str, Any]) -> Identity:
     return Identity(compile_call(written, Shared()), getter(written["who"]), lambda body: bool(get(body)), known["at"])
 
 
-def compile_operation(name: str, written: Mapping[str, Any], shared: Shared, pagination: Pagination) -> OperationSpec:
+def compile_operation(
+    name: str,
+    written: Mapping[str, Any],
+    shared: Shared,
+    pagination: Pagination,
+    maps: Mapping[str, Any] = MappingProxyType({}),
+) -> OperationSpec:
     """Compile an operation.
 
     Args:
@@ -91,8 +99,11 @@ def compile_operation(name: str, written: Mapping[str, Any], shared: Shared, pag
         written: its content.
         shared: vocabularies and maps of the contract.
         pagination: how listings come in pages unless the operation says otherwise.
+        maps: the maps as they are written, whose order is that of the columns of a file.
     """
-    call = compile_call(written, shared, "POST" if "soap" in written and "list" not in written else "GET")
+    by_files = {"path": "/", "method": "POST"} if "files" in written else {}
+    method = "POST" if "soap" in written and "list" not in written else "GET"
+    call = compile_call({**written, **by_files}, shared, method)
     update = written.get("update")
     pages = _pages(written, pagination) if "list" in written else None
     return OperationSpec(
@@ -112,6 +123,7 @@ def compile_operation(name: str, written: Mapping[str, Any], shared: Shared, pag
         update=compile_call(update, shared, "PATCH", clears=True) if update else None,
         on_change=written.get("on_change", "update" if update else "ignore"),
         look_first=written.get("look_first", False),
+        files=compile_drop(written, maps) if "files" in written else None,
     )
 
 

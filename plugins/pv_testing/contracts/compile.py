@@ -14,6 +14,8 @@ from typing import Any
 from pv_testing.contracts.calls import compile_identity, compile_operation
 from pv_testing.contracts.drops import drop_problems, with_dropped, without_dropped
 from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
+from pv_testing.contracts.files import drop_file_problems
+from pv_testing.contracts.imports import compile_imports, import_problems
 from pv_testing.contracts.kinds import kind_problems
 from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
@@ -48,6 +50,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
     written = named.value
     refuse(_references(named))
     refuse([*kind_problems(named), *row_problems(named), *look_up_problems(named)])
+    refuse([*drop_file_problems(named), *import_problems(named)])
     soap = compile_soap(named)
     words = Shared(vocabularies(written), written.get("units", {}))
     maps = compile_maps(written.get("maps", {}), words)
@@ -55,7 +58,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
     shared = replace(words, maps=maps)
     operations: dict[str, OperationSpec] = {}
     for name, spec in written["operations"].items():
-        operations[name] = compile_operation(name, spec, shared, pagination)
+        operations[name] = compile_operation(name, spec, shared, pagination, written.get("maps", {}))
     sample_rows = compile_sample_rows(written)
     if sample_rows is not None:
         operations[LISTING] = replace(operations[LISTING], item_id=sample_rows.id)
@@ -83,6 +86,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         soap=soap,
         database=database,
         webhook=compile_webhook(written["webhook"]) if "webhook" in written else None,
+        imports=compile_imports(written, shared),
     )
 
 
@@ -186,7 +190,7 @@ def _operation_problems(document: Document, name: str, spec: Mapping[str, Any]) 
             "its answers come in the order of the records"
         )
         yield document.problem(("operations", name, "bulk"), text)
-    if spec.get("kind") and not any(spec.get(key) for key in ("find", "repeatable", "person")):
+    if spec.get("kind") and not any(spec.get(key) for key in ("find", "repeatable", "person", "files")):
         text = (
             "a write that can't be looked up nor repeated leaves lost answers to a person; add find or `person: true`"
         )

@@ -20,6 +20,8 @@ from pv_testing.core.reasons import Reason
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
     from pv_testing.contracts.database import Database
+    from pv_testing.contracts.files import FileDrop
+    from pv_testing.contracts.imports import FileImport
     from pv_testing.contracts.login import Login
     from pv_testing.contracts.rules import Rules
     from pv_testing.contracts.wsdl import Port
@@ -174,6 +176,7 @@ class OperationSpec:
         update: the request that changes a record in place; ``None`` where there is none.
         on_change: what a changed record becomes.
         look_first: whether even a record that is new to the ledger is looked up before it is sent.
+        files: how it is carried by files; ``None`` where it is a request.
     """
 
     name: str
@@ -192,6 +195,7 @@ class OperationSpec:
     update: RequestTemplate | None = None
     on_change: OnChange = "update"
     look_first: bool = False
+    files: FileDrop | None = None
 
     def prepare(self, data: Values) -> dict[str, Any]:
         """Map and validate a record.
@@ -253,6 +257,7 @@ class Contract:
         rules: what answers mean.
         sample_rows: how the LIMS's listing of samples is read; ``None`` where there is none.
         login: how the product is logged in to; ``None`` where the contract describes no login.
+        imports: the files that the system writes for us, by name.
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
         database: the tables of a database, whose statements then are the paths of calls; ``None`` for REST.
         webhook: how the system tells us of events; ``None`` where it doesn't.
@@ -281,6 +286,7 @@ class Contract:
     soap: Port | None = field(default=None, repr=False)
     database: Database | None = field(default=None, repr=False)
     webhook: WebhookSpec | None = None
+    imports: Mapping[str, FileImport] = field(default_factory=dict)
 
     def operation(self, name: str) -> OperationSpec:
         """Return an operation.

@@ -50,6 +50,8 @@ def calls(written: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any]
     if "identity" in written:
         yield ("identity",), written["identity"]
     for name, operation in written["operations"].items():
+        if "files" in operation:
+            continue
         yield ("operations", name), operation
         for within in _WITHIN:
             if within in operation:

@@ -90,6 +90,7 @@ class Found(NamedTuple):
         copies: how many records carry the business key; more than one is a matter for a person.
         unclear: why the answer doesn't tell whether the record is there; empty where it does.
         others: why the answer may lack further copies, as it held records that were not asked for; empty where not.
+        code: a short reason code of ``unclear``.
     """
 
     external_id: str
@@ -98,6 +99,7 @@ class Found(NamedTuple):
     copies: int = 1
     unclear: str = ""
     others: str = ""
+    code: str = "FILTER_IGNORED"
 
 
 class Result(str, Enum):

@@ -369,7 +369,7 @@ class ChunkProcessor:
         if found is None:
             return False
         if action is NextAction.DEFER:
-            self.buffer.defer(item, Reason.FILTER_IGNORED, found.unclear)
+            self.buffer.defer(item, found.code, found.unclear)
         elif action is NextAction.WAIT and found.copies > 1:
             self.buffer.quarantine(item, Reason.DUPLICATE_IN_SYSTEM, TWICE.format(found.copies))
         elif action is NextAction.WAIT:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from datetime import datetime
+from typing import Any
 
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.core.problems import allowed
@@ -14,18 +15,16 @@ from pv_testing.domain.records import Execution, Measurement
 from pv_testing.domain.status import COMPLETE
 from pv_testing.domain.verdict import QualityStatus, read_status, verdicts
 from pv_testing.exporters.reading import Dossier
-from pv_testing.exporters.tables import table
+from pv_testing.exporters.tables import Table
 from pv_testing.samples.result_sets import operator_name
 
-if TYPE_CHECKING:
-    from pandas import DataFrame
-
 RAW = "raw_data"
+RESULTS = "result_data"
 Rows = Iterator[dict[str, Any]]
 
 
-def content(name: str, dossier: Dossier) -> DataFrame:
-    """Return a table.
+def content(name: str, dossier: Dossier) -> Table:
+    """Return a table, whose rows are made when they are read.
 
     Args:
         name: one of :data:`CONTENTS`.
@@ -34,10 +33,14 @@ def content(name: str, dossier: Dossier) -> DataFrame:
     Raises:
         ConfigError: there is no such table (``SHEET_UNUSABLE``).
     """
-    if name not in CONTENTS:
-        raise ConfigError(f"there is no table {name!r}; {allowed(str(name), list(CONTENTS))}", code="SHEET_UNUSABLE")
-    columns, rows = CONTENTS[name]
-    return table(columns.split(), list(rows(dossier)))
+    if name not in {*CONTENTS, RESULTS}:
+        known = allowed(str(name), [*CONTENTS, RESULTS])
+        raise ConfigError(f"there is no table {name!r}; {known}", code="SHEET_UNUSABLE")
+    if name == RESULTS:
+        return _results(dossier)
+    said, rows = CONTENTS[name]
+    columns = said.split()
+    return Table(columns, ([row.get(column) for column in columns] for row in rows(dossier)))
 
 
 def verdict(execution: Execution, measurement: Measurement | None = None) -> QualityStatus:
@@ -148,6 +151,30 @@ def _points(dossier: Dossier) -> Rows:
         about = _about(dossier, execution)
         for point in dossier.points.get(execution.execution_id, ()):
             yield {**about, **point._asdict()}
+
+
+def _results(dossier: Dossier) -> Table:
+    """Return one row for each execution, with a column for each quantity in its unit."""
+    complete = [each for each in dossier.executions if each.status == COMPLETE]
+    measured = [[(_heading(each), each.value) for each in execution.measurements] for execution in complete]
+    names = list(dict.fromkeys(name for values in measured for name, _ in values))
+    about = ["sr_number", "execution_id", "protocol_id", "protocol_name", "serial_number", "operator", "qc_status"]
+    rows = (
+        [{**_about(dossier, each), "qc_status": verdict(each).value}[name] for name in about]
+        + [_point_in_time(each)]
+        + [dict(values).get(name) for name in names]
+        for each, values in zip(complete, measured, strict=True)
+    )
+    return Table([*about, "completed_at [UTC]", *names], rows)
+
+
+def _heading(measurement: Measurement) -> str:
+    return f"{measurement.parameter} [{measurement.unit}]" if measurement.unit else measurement.parameter
+
+
+def _point_in_time(execution: Execution) -> datetime | None:
+    said = when(execution.completed_at, execution)
+    return datetime.fromisoformat(said.replace("Z", "+00:00")) if said else None
 
 
 _TEST = "sr_number execution_id protocol_id protocol_name serial_number"

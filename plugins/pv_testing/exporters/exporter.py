@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import allowed
 from pv_testing.core.sync import run
+from pv_testing.exporters.chart_data import curves, stresses
+from pv_testing.exporters.charts import drawing
 from pv_testing.exporters.contents import RAW, content
-from pv_testing.exporters.files import file_name, write_whole
-from pv_testing.exporters.lims_xml import lims_v2
+from pv_testing.exporters.files import file_name
+from pv_testing.exporters.lims_xml import write_lims_v2
 from pv_testing.exporters.reading import Dossier, read
-from pv_testing.exporters.tables import csv, workbook
 from pv_testing.integrations.framework import FrameworkClient
+from pv_testing.transports.files.csv_writer import write_csv
+from pv_testing.transports.files.excel_writer import write_workbook
+from pv_testing.transports.files.json_writer import write_json
+from pv_testing.transports.files.whole import written_whole
 
 SHEETS = {"Summary": "summary_data", "Measurements": "measurement_data", "QC Results": "qc_data"}
-SCHEMAS = {"lims_v2": lims_v2}
+SCHEMAS = {"lims_v2": write_lims_v2}
 
 
 class DataExporter:
     """Writes the test results of a service request into files, each of which appears whole or not at all.
+
+    Rows are written as they are read, so that memory doesn't grow with them.
 
     Args:
         framework: the client that reads the tests; without it, one of the configuration file.
@@ -49,20 +57,55 @@ class DataExporter:
             DataError: there is no such request.
             ConfigError: the file can't be written.
         """
-        dossier = self._read(sr_id, raw=include_raw_data)
-        target = _target(output_path, dossier, ".csv")
-        if include_raw_data:
-            write_whole(target.with_name(f"{target.stem}_raw.csv"), csv(content(RAW, dossier)))
-        return write_whole(target, csv(content("measurement_data", dossier)))
+        with self._read(sr_id, raw=include_raw_data) as dossier:
+            target = _target(output_path, dossier, ".csv")
+            tables = {target: "measurement_data"}
+            if include_raw_data:
+                tables = {target.with_name(f"{target.stem}_raw.csv"): RAW, **tables}
+            for path, name in tables.items():
+                with written_whole(path) as file:
+                    write_csv(file, *content(name, dossier), about=path.name)
+        return target
 
-    def export_excel(self, sr_id: int | str, output_path: str | Path, sheets: Mapping[str, str] | None = None) -> Path:
+    def export_json(self, sr_id: int | str, output_path: str | Path, *, include_raw_data: bool = False) -> Path:
+        """Write a JSON object with lists of objects: ``summary_data``, ``measurement_data``, ``qc_data``.
+
+        Args:
+            sr_id: the framework's id of the service request, or its number.
+            output_path: the file; within a folder it is named by the service request's number.
+            include_raw_data: write the points of curves and time series as well, as ``raw_data``.
+
+        Returns:
+            The file.
+
+        Raises:
+            DataError: there is no such request.
+            ConfigError: the file can't be written.
+        """
+        names = [*SHEETS.values(), *([RAW] if include_raw_data else [])]
+        with self._read(sr_id, raw=include_raw_data) as dossier:
+            target = _target(output_path, dossier, ".json")
+            with written_whole(target) as file:
+                write_json(file, {name: content(name, dossier) for name in names}, about=target.name)
+        return target
+
+    def export_excel(
+        self,
+        sr_id: int | str,
+        output_path: str | Path,
+        sheets: Mapping[str, str] | None = None,
+        *,
+        charts: bool = False,
+    ) -> Path:
         """Write an Excel workbook.
 
         Args:
             sr_id: the framework's id of the service request, or its number.
             output_path: the file; within a folder it is named by the service request's number.
-            sheets: the name of each sheet, and its table: ``summary_data``, ``measurement_data``, ``qc_data``,
-                ``execution_data`` or ``raw_data``; the first three without it.
+            sheets: the name of each sheet, and its table: ``summary_data``, ``measurement_data``, ``result_data``,
+                ``qc_data``, ``execution_data`` or ``raw_data``; without it, the first, the second and ``qc_data``.
+            charts: add a first sheet with I-V curves, the power before and after each stress and the degradation of
+                each module with its limit, as far as these were measured.
 
         Returns:
             The file.
@@ -72,9 +115,13 @@ class DataExporter:
             ConfigError: there is no such table, no sheet can be called so, or the file can't be written.
         """
         wanted = SHEETS if sheets is None else sheets
-        dossier = self._read(sr_id, raw=RAW in wanted.values())
-        written = workbook({name: content(source, dossier) for name, source in wanted.items()})
-        return write_whole(_target(output_path, dossier, ".xlsx"), written)
+        with self._read(sr_id, raw=charts or RAW in wanted.values()) as dossier:
+            tables = {name: content(source, dossier) for name, source in wanted.items()}
+            draw = drawing(curves(dossier), stresses(dossier)) if charts else None
+            target = _target(output_path, dossier, ".xlsx")
+            with written_whole(target) as file:
+                write_workbook(file, tables, draw=draw, about=target.name)
+        return target
 
     def export_xml(
         self, sr_id: int | str, output_path: str | Path, schema: str = "lims_v2", *, include_raw_data: bool = False
@@ -96,14 +143,20 @@ class DataExporter:
         """
         if schema not in SCHEMAS:
             raise ConfigError(f"there is no schema {schema!r}; {allowed(schema, list(SCHEMAS))}", code="NO_SCHEMA")
-        dossier = self._read(sr_id, raw=include_raw_data)
-        return write_whole(_target(output_path, dossier, ".xml"), SCHEMAS[schema](dossier))
+        with self._read(sr_id, raw=include_raw_data) as dossier:
+            target = _target(output_path, dossier, ".xml")
+            with written_whole(target) as file:
+                SCHEMAS[schema](file, dossier)
+        return target
 
-    def _read(self, sr_id: int | str, *, raw: bool) -> Dossier:
+    @contextmanager
+    def _read(self, sr_id: int | str, *, raw: bool) -> Iterator[Dossier]:
+        """Give what was tested, as long as its raw data is to be read."""
         if self._framework is not None:
-            return run(read(self._framework, sr_id, raw=raw))
+            yield run(read(self._framework, sr_id, raw=raw))
+            return
         with FrameworkClient() as framework:
-            return run(read(framework, sr_id, raw=raw))
+            yield run(read(framework, sr_id, raw=raw))
 
 
 def _target(output_path: str | Path, dossier: Dossier, ending: str) -> Path:

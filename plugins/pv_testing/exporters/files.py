@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 from pathlib import Path
-from uuid import uuid4
 
-from pv_testing.core.errors import ConfigError
+from pv_testing.transports.files.whole import written_whole
 
 NAME_LIMIT = 100
 
@@ -25,16 +24,8 @@ def write_whole(target: Path, content: bytes) -> Path:
     Raises:
         ConfigError: it can't be written there.
     """
-    beside = target.with_name(f".{uuid4().hex}.part")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(content)
-        beside.replace(target)
-    except OSError as error:
-        raise ConfigError(f"{target}: can't be written: {error.strerror or error}", code="FILE_UNWRITABLE") from error
-    finally:
-        if beside.exists():
-            beside.unlink()
+    with written_whole(target) as file:
+        file.write(content)
     return target
 
 

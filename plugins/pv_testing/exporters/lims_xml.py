@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import IO, Any
 
 from pv_testing.core.cells import is_number, text_of
 from pv_testing.core.errors import ConfigError, DataError
@@ -12,20 +14,23 @@ from pv_testing.core.places import SCHEMAS, project_root
 from pv_testing.domain.records import Execution, Module
 from pv_testing.domain.status import COMPLETE
 from pv_testing.exporters.contents import verdict, when
+from pv_testing.exporters.raw import Point
 from pv_testing.exporters.reading import Dossier
 from pv_testing.samples.result_sets import operator_name
+from pv_testing.transports.files.chunks import chunks
+from pv_testing.transports.files.xml_writer import DECLARATION, markup
 
-if TYPE_CHECKING:
-    from lxml.etree import _Element
-
+_UTC = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)+")
 NAMESPACE = "urn:pv-testing:lims:2"
-SHOWN = 5
 
 
-def lims_v2(dossier: Dossier) -> bytes:
-    """Return test results as XML that is valid against ``include/schemas/lims_v2.xsd``.
+def write_lims_v2(file: IO[bytes], dossier: Dossier) -> None:
+    """Write what was tested as XML that is valid against ``include/schemas/lims_v2.xsd``.
+
+    It is written as it comes, so that memory doesn't grow with the points of curves and time series.
 
     Args:
+        file: where to; a file of this machine, which is read again for its validation.
         dossier: the service request; of its executions, those that are complete.
 
     Raises:
@@ -33,17 +38,21 @@ def lims_v2(dossier: Dossier) -> bytes:
     """
     from lxml import etree
 
-    root: _Element = etree.Element(_tag("ServiceRequest"), {"version": "2.0"}, nsmap={None: NAMESPACE})
     request = dossier.request
-    _add(root, "Number", request.sr_number)
-    _add(root, "Status", request.status)
-    _add(root, "Customer", request.customer.get("name"), optional=True)
-    _add(root, "PurchaseOrder", request.purchase_order, optional=True)
-    for module in _modules(dossier):
-        _sample(root, dossier, module)
-    written: bytes = etree.tostring(root, xml_declaration=True, encoding="UTF-8", pretty_print=True)
-    _validate(written, request.sr_number)
-    return written
+    file.write(DECLARATION)
+    root = {"nsmap": {None: NAMESPACE}}
+    with (
+        etree.xmlfile(file, encoding="UTF-8", buffered=False) as xml,
+        xml.element(_tag("ServiceRequest"), {"version": "2.0"}, **root),
+    ):
+        _add(xml, "Number", request.sr_number)
+        _add(xml, "Status", request.status)
+        _add(xml, "Customer", request.customer.get("name"), optional=True)
+        _add(xml, "PurchaseOrder", request.purchase_order, optional=True)
+        for module in _modules(dossier):
+            _sample(xml, file, dossier, module)
+    file.flush()
+    _validate(file.name, request.sr_number)
 
 
 def _modules(dossier: Dossier) -> list[Module]:
@@ -53,77 +62,111 @@ def _modules(dossier: Dossier) -> list[Module]:
     return list({**named, **known}.values())
 
 
-def _sample(root: _Element, dossier: Dossier, module: Module) -> None:
-    sample = _add(root, "Sample")
-    _add(sample, "SerialNumber", module.serial_number)
-    _add(sample, "Manufacturer", module.details.get("manufacturer"), optional=True)
-    _add(sample, "Model", module.details.get("model"), optional=True)
-    for execution in dossier.executions:
-        if execution.status == COMPLETE and execution.serial_number == module.serial_number:
-            _test(sample, dossier, execution)
+def _sample(xml: Any, file: IO[bytes], dossier: Dossier, module: Module) -> None:
+    with xml.element(_tag("Sample")):
+        _add(xml, "SerialNumber", module.serial_number)
+        _add(xml, "Manufacturer", module.details.get("manufacturer"), optional=True)
+        _add(xml, "Model", module.details.get("model"), optional=True)
+        for execution in dossier.executions:
+            if execution.status == COMPLETE and execution.serial_number == module.serial_number:
+                _test(xml, file, dossier, execution)
 
 
-def _test(sample: _Element, dossier: Dossier, execution: Execution) -> None:
-    test = _add(sample, "Test")
-    _add(test, "ExecutionId", execution.execution_id)
-    _add(test, "ProtocolId", execution.protocol_id)
-    _add(test, "ProtocolName", dossier.protocol_name(execution), optional=True)
-    _add(test, "StartedAt", when(execution.started_at, execution), optional=True)
-    _add(test, "CompletedAt", when(execution.completed_at, execution))
-    _add(test, "Operator", operator_name(execution.operator), optional=True)
-    for equipment in execution.equipment:
-        _add(test, "Equipment", equipment)
-    _add(test, "Status", verdict(execution).value)
-    for each in execution.measurements:
-        result = _add(test, "Result")
-        _add(result, "Analyte", each.parameter)
-        _add(result, "Value" if _is_decimal(text_of(each.value)) else "Finding", each.value)
-        _add(result, "Unit", each.unit, optional=True)
-        _add(result, "Uncertainty", each.uncertainty, optional=True)
-        _add(result, "Status", verdict(execution, each).value)
-    _series(test, dossier, execution)
+def _test(xml: Any, file: IO[bytes], dossier: Dossier, execution: Execution) -> None:
+    with xml.element(_tag("Test")):
+        _add(xml, "ExecutionId", execution.execution_id)
+        _add(xml, "ProtocolId", execution.protocol_id)
+        _add(xml, "ProtocolName", dossier.protocol_name(execution), optional=True)
+        _add(xml, "StartedAt", when(execution.started_at, execution), optional=True)
+        _add(xml, "CompletedAt", when(execution.completed_at, execution))
+        _add(xml, "Operator", operator_name(execution.operator), optional=True)
+        for equipment in execution.equipment:
+            _add(xml, "Equipment", equipment)
+        _add(xml, "Status", verdict(execution).value)
+        for each in execution.measurements:
+            with xml.element(_tag("Result")):
+                _add(xml, "Analyte", each.parameter)
+                _add(xml, "Value" if _is_decimal(text_of(each.value)) else "Finding", each.value)
+                _add(xml, "Unit", each.unit, optional=True)
+                _add(xml, "Uncertainty", each.uncertainty, optional=True)
+                _add(xml, "Status", verdict(execution, each).value)
+        _series(xml, file, dossier, execution)
 
 
-def _series(test: _Element, dossier: Dossier, execution: Execution) -> None:
-    for name, values in groupby(dossier.points.get(execution.execution_id, ()), key=lambda point: point.series):
-        series = _add(test, "Series")
-        series.set("name", text_of(name))
-        for point in values:
-            added = _add(series, "Point", point.value)
-            attributes = {"unit": point.unit, "timestamp": when(point.timestamp, execution)}
-            added.attrib.update({"number": str(point.number), "quantity": text_of(point.quantity)})
-            added.attrib.update({key: text_of(value) for key, value in attributes.items() if value})
+def _series(xml: Any, file: IO[bytes], dossier: Dossier, execution: Execution) -> None:
+    found = dossier.points.get(execution.execution_id, ())
+    for name, values in groupby(found, key=lambda point: point.series):
+        with xml.element(_tag("Series"), {"name": text_of(name)}):
+            xml.flush()
+            for (has_unit, has_time), points in groupby(values, key=_shape):
+                write_points(file, points, execution, has_unit=has_unit, has_time=has_time)
+
+
+def _shape(point: Point) -> tuple[bool, bool]:
+    return bool(point.unit), bool(point.timestamp)
+
+
+def write_points(
+    file: IO[bytes], points: Iterable[Point], execution: Execution, *, has_unit: bool, has_time: bool
+) -> None:
+    """Write points that all have a unit and a point in time, or all have none.
+
+    Args:
+        file: where to.
+        points: the points.
+        execution: theirs, for messages.
+        has_unit: whether they have a unit.
+        has_time: whether they have a point in time.
+    """
+    unit = ' unit="%s"' if has_unit else "%.0s"
+    time = ' timestamp="%s"' if has_time else "%.0s"
+    element = f'<Point number="%s" quantity="%s"{unit}{time}>%s</Point>\n'.__mod__
+    for chunk in chunks(points, execution.execution_id):
+        _, numbers, quantities, values, units, times = zip(*chunk, strict=True)
+        moments = _instants(times, execution) if has_time else times
+        columns = [markup(column) for column in (numbers, quantities, units, moments, values)]
+        file.write("".join(map(element, zip(*columns, strict=True))).encode())
+
+
+def _instants(said: Sequence[str], execution: Execution) -> Sequence[str]:
+    """Return points in time in UTC; those that are written so already are only recognised, as there may be millions."""
+    if _UTC.fullmatch("".join(said)):
+        return said
+    return [when(each, execution) for each in said]
 
 
 def _is_decimal(text: str) -> bool:
     return is_number(text) and "e" not in text.lower()
 
 
-def _add(parent: _Element, name: str, value: Any = None, *, optional: bool = False) -> _Element:
+def _add(xml: Any, name: str, value: Any, *, optional: bool = False) -> None:
     from lxml import etree
 
     text = text_of(value)
-    element: _Element = etree.Element(_tag(name))
-    element.text = text or None
     if text or not optional:
-        parent.append(element)
-    return element
+        element = etree.Element(_tag(name), nsmap={None: NAMESPACE})
+        element.text = text or None
+        xml.write(element)
 
 
 def _tag(name: str) -> str:
     return f"{{{NAMESPACE}}}{name}"
 
 
-def _validate(written: bytes, sr_number: str) -> None:
+def _validate(path: str, sr_number: str) -> None:
+    """Hold a file against the schema as it is read, so that memory doesn't grow with it."""
     from lxml import etree
 
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False)
     schema = etree.XMLSchema(_source())
-    if not schema.validate(etree.fromstring(written, parser)):
-        reasons = "; ".join(f"line {entry.line}: {entry.message}" for entry in list(schema.error_log)[:SHOWN])
-        raise DataError(
-            f"no file is written: {reasons.replace(f'{{{NAMESPACE}}}', '')}", key=sr_number, code="XML_INVALID"
-        )
+    try:
+        parser = etree.iterparse(path, events=("end",), schema=schema, resolve_entities=False, no_network=True)
+        for _, element in parser:
+            element.clear()
+            while element.getprevious() is not None:
+                del element.getparent()[0]
+    except etree.XMLSyntaxError as error:
+        said = f"line {error.lineno}: {error.msg}".replace(f"{{{NAMESPACE}}}", "")
+        raise DataError(f"no file is written: {said}", key=sr_number, code="XML_INVALID") from None
 
 
 @functools.cache

@@ -3,18 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from pv_testing.core.errors import DataError
+from pv_testing.core.sync import run
 from pv_testing.domain.reading import read_execution
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.domain.status import COMPLETE
 from pv_testing.exporters.raw import Point, points
 from pv_testing.integrations.framework import FrameworkClient, gather_bounded
 from pv_testing.samples.results import named
+
+
+class Points(Protocol):
+    """Gives the raw data of executions, by their ids."""
+
+    def get(self, execution_id: str, default: tuple[()], /) -> Iterable[Point]:
+        """Return the raw data of an execution, or ``default``."""
+
+
+class ReadPoints:
+    """Reads the raw data of an execution when it is asked for, and keeps none of it.
+
+    Args:
+        framework: where it is.
+        executions: the executions.
+    """
+
+    def __init__(self, framework: FrameworkClient, executions: Sequence[Execution]) -> None:
+        self._framework = framework
+        self._executions = {each.execution_id: each for each in executions}
+
+    def get(self, execution_id: str, default: tuple[()], /) -> Iterable[Point]:
+        """Return the raw data of an execution."""
+        execution = self._executions.get(execution_id)
+        return default if execution is None else points(run(_details(self._framework, execution)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +51,13 @@ class Dossier:
         request: the service request.
         executions: all that have begun, by their ids; those that are complete with their results.
         protocols: the framework's protocols by identifier.
-        points: the raw data by execution; empty where none were asked for.
+        points: gives the raw data of an execution by its id, ``points.get(id, ())``; nothing where none are asked for.
     """
 
     request: ServiceRequest
     executions: tuple[Execution, ...]
     protocols: Mapping[str, Mapping[str, Any]]
-    points: Mapping[str, tuple[Point, ...]]
+    points: Points
 
     def protocol_name(self, execution: Execution) -> str:
         """Return the name of an execution's protocol; empty where the framework knows none."""
@@ -54,9 +80,8 @@ async def read(framework: FrameworkClient, sr_id: int | str, *, raw: bool = Fals
     listed = await framework.alist("list_executions", sr_id=request.id)
     rows = sorted(listed, key=lambda row: (len(str(row["execution_id"])), str(row["execution_id"])))
     executions = await gather_bounded([_execution(framework, row) for row in rows])
-    series = await gather_bounded([_points(framework, each) for each in executions]) if raw else []
-    by_id = {each.execution_id: values for each, values in zip(executions, series, strict=False)}
-    return Dossier(request, tuple(named(each, users) for each in executions), protocols, by_id)
+    found = ReadPoints(framework, executions if raw else ())
+    return Dossier(request, tuple(named(each, users) for each in executions), protocols, found)
 
 
 async def _request(framework: FrameworkClient, sr_id: int | str) -> ServiceRequest:
@@ -77,9 +102,9 @@ async def _execution(framework: FrameworkClient, row: Mapping[str, Any]) -> Exec
     return read_execution(row, await _exactly(framework, "get_execution_results", row["execution_id"]))
 
 
-async def _points(framework: FrameworkClient, execution: Execution) -> tuple[Point, ...]:
+async def _details(framework: FrameworkClient, execution: Execution) -> dict[str, Any]:
     details = await _exactly(framework, "get_execution", execution.raw["execution_id"])
-    return tuple(points({**details, **execution.raw, "measurements": details.get("measurements")}))
+    return {**details, **execution.raw, "measurements": details.get("measurements")}
 
 
 async def _exactly(framework: FrameworkClient, operation: str, execution_id: Any) -> dict[str, Any]:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from pv_testing.config import SystemConfig
     from pv_testing.providers.rest import RestProvider
+    from pv_testing.transports.files.store import OpenPath
 
 
 class SystemClient:
@@ -45,6 +46,7 @@ class SystemClient:
             closes what it has opened itself.
         owner: who acts, for leases and the audit trail.
         on_token: called with every token that the client fetches, so that logs can mask it.
+        open_path: makes a path of the address of a store of files that is no folder of this machine.
         credentials: what else the configuration of a system has, such as ``api_key``, ``username``, ``password``,
             ``client_id``, ``client_secret``.
 
@@ -64,6 +66,7 @@ class SystemClient:
         ledger: Ledger | Callable[[], Ledger] | None = None,
         owner: str = "",
         on_token: Callable[[str], None] | None = None,
+        open_path: OpenPath | None = None,
         **credentials: Any,
     ) -> None:
         from pv_testing.config import system_config
@@ -78,6 +81,7 @@ class SystemClient:
         self._open_ledger = ledger if callable(ledger) else open_configured_ledger
         self._ledger_lock = threading.Lock()
         self._on_token = on_token
+        self._open_path = open_path
         self._providers: dict[asyncio.AbstractEventLoop, RestProvider] = {}
         self._opening: dict[asyncio.AbstractEventLoop, asyncio.Lock] = {}
         self._closed = False
@@ -112,7 +116,7 @@ class SystemClient:
 
     def _open(self) -> RestProvider:
         """Open a session; it asks the ledger how long the system wants to be left alone."""
-        return open_provider(self.config, self.contract, self.ledger, self._on_token)
+        return open_provider(self.config, self.contract, self.ledger, self._on_token, self._open_path)
 
     def _refuse_closed(self) -> None:
         if self._closed:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pv_testing.contracts.model import Contract
 from pv_testing.core.places import product_words
 from pv_testing.ledger import Ledger
+from pv_testing.providers.by_files import NoAddress, store_missing, with_files
 from pv_testing.providers.found import ENTRY_POINTS, entry_point_of, usable
 from pv_testing.providers.rest import RestProvider
 from pv_testing.providers.session import make_auth, open_session
 from pv_testing.providers.sql import SqlProvider
 from pv_testing.transports.auth import Auth
+from pv_testing.transports.files.store import OpenPath, open_store
 
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
+
+Provider = TypeVar("Provider", bound=RestProvider)
 
 PROVIDERS = {
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
@@ -65,7 +69,11 @@ def auth_of(config: SystemConfig, contract: Contract, on_token: Callable[[str], 
 
 
 def open_provider(
-    config: SystemConfig, contract: Contract, ledger: Ledger, on_token: Callable[[str], None] | None = None
+    config: SystemConfig,
+    contract: Contract,
+    ledger: Ledger,
+    on_token: Callable[[str], None] | None = None,
+    open_path: OpenPath | None = None,
 ) -> RestProvider:
     """Return the provider of a configured system, with a session of the running event loop.
 
@@ -74,11 +82,44 @@ def open_provider(
         contract: how its product is spoken to.
         ledger: where a system's wish to be left alone outlives this process.
         on_token: called with every token that is fetched.
+        open_path: makes a path of the address of a store of files that is no folder of this machine.
 
     Raises:
-        ConfigError: the configuration doesn't say how to authenticate.
+        ConfigError: the configuration doesn't say how to authenticate, or where files go.
     """
     kind = provider_of(contract, config)
+    if any(spec.files for spec in contract.operations.values()):
+        return _open_with_files(kind, config, contract, ledger, on_token, open_path)
+    return _open(kind, config, contract, ledger, on_token)
+
+
+def _open_with_files(
+    kind: type[RestProvider],
+    config: SystemConfig,
+    contract: Contract,
+    ledger: Ledger,
+    on_token: Callable[[str], None] | None,
+    open_path: OpenPath | None,
+) -> RestProvider:
+    address = str(config.options.get("file_store") or "")
+    if not address:
+        raise store_missing(contract)
+    mixed = with_files(kind)
+    if config.base_url:
+        provider = _open(mixed, config, contract, ledger, on_token)
+    else:
+        provider = mixed(config, contract, NoAddress(contract))
+    provider.store, provider.ledger = open_store(address, open_path), ledger
+    return provider
+
+
+def _open(
+    kind: type[Provider],
+    config: SystemConfig,
+    contract: Contract,
+    ledger: Ledger,
+    on_token: Callable[[str], None] | None,
+) -> Provider:
     session = open_session(config, contract, ledger, on_token)
     session.auth = kind.own_auth(config, on_token) or session.auth
     return kind(config, contract, session)

@@ -13,7 +13,7 @@ AMENDED = [
     pytest.param(operation, id=f"{path.stem}-{name}")
     for path in sorted((PROJECT / "include" / "mappings").glob("*.yaml"))
     for name, operation in yaml.safe_load(path.read_text(encoding="utf-8")).get("operations", {}).items()
-    if operation.get("on_change") == "amend" and name not in UNCHANGING
+    if operation.get("on_change") == "amend" and name not in UNCHANGING and "files" not in operation
 ]
 
 

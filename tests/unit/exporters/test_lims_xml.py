@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import pytest
@@ -11,7 +13,7 @@ from lxml import etree
 from pv_testing.core.errors import DataError
 from pv_testing.domain.reading import read_execution, read_service_request
 from pv_testing.exporters.contents import content, verdict
-from pv_testing.exporters.lims_xml import NAMESPACE, lims_v2
+from pv_testing.exporters.lims_xml import NAMESPACE, write_lims_v2
 from pv_testing.exporters.raw import points
 from pv_testing.exporters.reading import Dossier
 
@@ -30,6 +32,12 @@ def dossier(**other: Any) -> Dossier:
     execution = {**EXECUTION, **other}
     raw = {str(execution["execution_id"]): tuple(points(execution))}
     return Dossier(read_service_request(REQUEST), (read_execution(execution),), {}, raw)
+
+
+def lims_v2(said: Dossier) -> bytes:
+    with NamedTemporaryFile() as file:
+        write_lims_v2(file, said)
+        return Path(file.name).read_bytes()
 
 
 def texts(written: bytes, name: str) -> list[str | None]:
@@ -78,7 +86,8 @@ def test_nothing_that_nobody_explained_becomes_a_pass(word: str) -> None:
     undecided = dossier(results={**EXECUTION["results"], "qc_status": word})
     assert set(texts(lims_v2(undecided), "Status")[1:]) == {"UNDECIDED"}
     assert verdict(undecided.executions[0]).value == "UNDECIDED"
-    (row,) = content("qc_data", undecided).to_dict("records")
+    columns, rows = content("qc_data", undecided)
+    (row,) = [dict(zip(columns, values, strict=True)) for values in rows]
     assert (row["qc_status"], row["framework_status"]) == ("UNDECIDED", word)
 
 

@@ -15,6 +15,7 @@ from pv_testing.core.cells import guarded, is_risky, text_of
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.exporters import tables
 from pv_testing.exporters.files import file_name, write_whole
+from pv_testing.transports.files import excel_writer
 
 EVIL = ["=1+1", "+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1+1", "=HYPERLINK(1)", "-", "\uff1d1+1"]
 DIGITS = ["398.50", "-0.35", "0.000", "1200", "0.00000012", "123456789012345678", "0.1234567890123456789", "-0.0"]
@@ -50,7 +51,7 @@ def test_a_number_keeps_its_digits(digits: str) -> None:
         assert len(cell.number_format.partition(".")[2]) == len(digits.partition(".")[2])
     else:
         assert cell.value == digits
-        assert len(digits.replace(".", "").lstrip("0")) > tables.PRECISION
+        assert len(digits.replace(".", "").lstrip("0")) > excel_writer.PRECISION
 
 
 def test_gaps_turn_no_whole_number_into_another() -> None:
@@ -99,8 +100,8 @@ def test_a_sheet_can_be_read_at_a_glance() -> None:
     assert sheet.freeze_panes == "A2"
     assert sheet.auto_filter.ref == "A1:B2"
     assert sheet["A1"].font.bold
-    assert sheet.column_dimensions["A"].width == tables.WIDEST
-    assert sheet.column_dimensions["B"].width == tables.NARROWEST
+    assert sheet.column_dimensions["A"].width == excel_writer.WIDEST
+    assert sheet.column_dimensions["B"].width == excel_writer.NARROWEST
 
 
 @pytest.mark.parametrize("names", [["a/b"], ["x" * 32], [""], ["a", "A"], []])

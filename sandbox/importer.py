@@ -1,0 +1,100 @@
+"""A stand-in of a system that imports files from a folder: a process with a SQLite file, which writes answers.
+
+It takes the same record twice, so that a double shows. A file it takes once, as importers do: what it has imported is
+kept with the file's name in one transaction, and after a kill the answer is written again.
+
+    python -m sandbox.importer --root FOLDER --database FILE [--lose 0.2] [--refuse WORD] [--seed 1]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import random
+import sqlite3
+import time
+from pathlib import Path
+
+ID, STATUS, REASON = "SAMPLE_NUMBER", "RESULT", "MESSAGE"
+
+
+class Importer:
+    """Imports the files of one folder.
+
+    Args:
+        root: has the folders ``import``, ``answers`` and ``archive``.
+        database: where imported rows are kept.
+        lose: the share of files whose answer is never written.
+        refuse: a word; rows that have it in a cell are refused.
+        seed: of the choice which answers are lost.
+    """
+
+    def __init__(self, root: Path, database: Path, *, lose: float = 0.0, refuse: str = "", seed: int = 1) -> None:
+        self.root, self.lose, self.refuse = root, lose, refuse
+        self._chance = random.Random(seed)  # noqa: S311 - a test's dice
+        for name in ("import", "answers", "archive"):
+            (root / name).mkdir(parents=True, exist_ok=True)
+        self._base = sqlite3.connect(database, isolation_level=None)
+        self._base.execute("PRAGMA journal_mode = WAL")
+        self._base.execute("CREATE TABLE IF NOT EXISTS file (name TEXT PRIMARY KEY, answered INTEGER, answer TEXT)")
+        self._base.execute("CREATE TABLE IF NOT EXISTS imported (id INTEGER PRIMARY KEY, file TEXT, record TEXT)")
+
+    def look(self) -> int:
+        """Import what lies there, in the order of the names; return how many files that were."""
+        found = sorted(path for path in (self.root / "import").iterdir() if path.suffix == ".csv")
+        for path in found:
+            self._take(path)
+        return len(found)
+
+    def _take(self, path: Path) -> None:
+        kept = self._base.execute("SELECT answered, answer FROM file WHERE name = ?", [path.name]).fetchone()
+        answered, answer = kept or self._keep(path)
+        if answered:
+            self._answer(path.stem, json.loads(answer))
+        path.rename(self.root / "archive" / path.name)
+
+    def _keep(self, path: Path) -> tuple[int, str]:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        self._base.execute("BEGIN IMMEDIATE")
+        said = [self._import(path.name, row) for row in rows]
+        kept = (0 if self._chance.random() < self.lose else 1, json.dumps(said))
+        self._base.execute("INSERT INTO file VALUES (?, ?, ?)", [path.name, *kept])
+        self._base.execute("COMMIT")
+        return kept
+
+    def _import(self, file: str, row: dict[str, str]) -> dict[str, str]:
+        if self.refuse and self.refuse in row.values():
+            return {**row, STATUS: "REFUSED", REASON: f"{self.refuse} isn't known here"}
+        added = self._base.execute("INSERT INTO imported (file, record) VALUES (?, ?)", [file, json.dumps(row)])
+        return {**row, ID: row.get(ID) or str(added.lastrowid), STATUS: "IMPORTED", REASON: ""}
+
+    def _answer(self, stem: str, rows: list[dict[str, str]]) -> None:
+        beside = self.root / "answers" / f".{stem}"
+        names = list(dict.fromkeys(name for row in rows for name in row))
+        with beside.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, names)
+            writer.writeheader()
+            writer.writerows(rows)
+        beside.rename(self.root / "answers" / f"{stem}.answer.csv")
+
+
+def main() -> None:
+    """Look into the folder until the process is ended."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, required=True)
+    parser.add_argument("--database", type=Path, required=True)
+    parser.add_argument("--lose", type=float, default=0.0)
+    parser.add_argument("--refuse", default="")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--every", type=float, default=0.1)
+    asked = parser.parse_args()
+    importer = Importer(asked.root, asked.database, lose=asked.lose, refuse=asked.refuse, seed=asked.seed)
+    while True:
+        importer.look()
+        time.sleep(asked.every)
+
+
+if __name__ == "__main__":
+    main()

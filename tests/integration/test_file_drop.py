@@ -1,0 +1,129 @@
+"""A LIMS that imports files, and attempts that carry samples to it: both are killed, and nothing doubles."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from pv_testing.ledger import Ledger
+from tests.integration.file_drop import samples, short_contract
+
+RECORDS = 120
+KILLS = 14
+PROJECT = Path(__file__).parents[2]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request, tmp_path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    return request.getfixturevalue("schema").replace("postgresql://", "postgresql+psycopg://")
+
+
+class Scene:
+    """The folder, and both sides as processes."""
+
+    def __init__(self, tmp_path: Path, url: str) -> None:
+        self.store, self.base, self.url = tmp_path / "store", tmp_path / "lims.sqlite", url
+        self.store.mkdir()
+        self.contract = short_contract(tmp_path, deadline=6)
+        self.dice = random.Random(7)
+        self.importer: subprocess.Popen[str] | None = None
+
+    def start(self, module: str, *arguments: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "PYTHONPATH": f"{PROJECT / 'plugins'}{os.pathsep}{PROJECT}"}
+        command = [sys.executable, "-m", module, *arguments]
+        return subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True)
+
+    def import_again(self, lose: float = 0.15) -> None:
+        self.stop()
+        number = str(self.dice.randrange(1000))
+        place = ["--root", str(self.store), "--database", str(self.base), "--seed", number]
+        self.importer = self.start("sandbox.importer", *place, "--lose", str(lose), "--every", "0.02")
+
+    def stop(self) -> None:
+        if self.importer is not None:
+            self.importer.send_signal(signal.SIGKILL)
+            self.importer.wait()
+            self.importer.stdout.close()
+
+    def attempt(self) -> subprocess.Popen[str]:
+        place = ["--store", str(self.store), "--contract", str(self.contract), "--ledger", self.url]
+        worker = self.start("tests.integration.file_drop", *place, "--records", str(RECORDS))
+        assert worker.stdout.readline().strip() == "ready"
+        return worker
+
+    def imported(self) -> list[dict[str, str]]:
+        with sqlite3.connect(self.base) as base:
+            return [json.loads(row) for (row,) in base.execute("SELECT record FROM imported")]
+
+
+def finish(scene: Scene) -> None:
+    """Run attempts until every record is in effect or waits for a person."""
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        worker = scene.attempt()
+        worker.communicate(timeout=60)
+        if worker.returncode == 0:
+            return
+        time.sleep(0.5)
+    raise AssertionError("attempts are still deferred")
+
+
+def test_nothing_is_imported_twice_or_lost_whoever_is_killed(tmp_path, url) -> None:
+    scene = Scene(tmp_path, url)
+    scene.import_again()
+    try:
+        for kill in range(KILLS):
+            worker = scene.attempt()
+            time.sleep(scene.dice.uniform(0.0, 0.9))
+            worker.send_signal(signal.SIGKILL)
+            worker.communicate()
+            if kill % 3 == 2:
+                scene.import_again()
+        finish(scene)
+    finally:
+        scene.stop()
+    keys = [sample.key for sample in samples(RECORDS)]
+    counts = Counter(f"{row['PROJECT']}/{row['TEXT_ID']}" for row in scene.imported())
+    assert [key for key, count in counts.items() if count > 1] == []
+    with Ledger(url) as ledger:
+        ledger.verify()
+        known = ledger.states("lims", "sample", keys)
+        waiting = {key for key, entry in known.items() if entry.state.value in {"quarantined", "rejected"}}
+        assert set(known) == set(keys)
+        assert {key for key in keys if key not in waiting} <= set(counts)
+        assert {known[key].code for key in waiting} <= {"LOOKUP_REFUSED"}
+        assert waiting, "some answers were lost"
+        answer_late(scene)
+        ledger.release("lims", "sample", sorted(waiting), owner="jane")
+    finish(scene)
+    with Ledger(url) as ledger:
+        states = {entry.state.value for entry in ledger.states("lims", "sample", keys).values()}
+        assert states == {"confirmed"}
+    assert sorted(f"{row['PROJECT']}/{row['TEXT_ID']}" for row in scene.imported()) == sorted(keys)
+
+
+def answer_late(scene: Scene) -> None:
+    """Write the answers that were lost, as a person would have them written again."""
+    with sqlite3.connect(scene.base) as base:
+        base.execute("UPDATE file SET answered = 1")
+        for name in [name for (name,) in base.execute("SELECT name FROM file")]:
+            for place in (scene.store / "archive" / name, scene.store / "import" / name):
+                if place.exists():
+                    place.rename(scene.store / "import" / name)
+    scene.import_again(lose=0.0)
+    while list((scene.store / "import").glob("*.csv")):
+        time.sleep(0.05)
+    scene.stop()
+    scene.importer = None
