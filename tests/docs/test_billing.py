@@ -76,5 +76,5 @@ def test_the_codes_of_the_page_are_those_of_the_code() -> None:
     said = {row[0].strip("`") for row in rows(3) if re.fullmatch("`[A-Z_]+`", row[0]) and "_" in row[0]}
     modules = (PROJECT / "plugins" / "pv_testing" / "billing").glob("*.py")
     sources = [path for path in modules if path.stem not in STEPS]
-    raised = {code for source in sources for code in re.findall(r'"([A-Z]+_[A-Z_]+)"', text(source))}
+    raised = {code for source in sources for code in re.findall(r'(?:"|Reason\.)([A-Z]+_[A-Z_]+)', text(source))}
     assert said == raised
