@@ -13,7 +13,7 @@ from pv_testing.core.places import contract_path
 from pv_testing.core.records import Result
 from pv_testing.integrations import LIMSClient, connect
 from pv_testing.ledger import Ledger
-from pv_testing.testing.finding import Verdict
+from pv_testing.testing.finding import TrialVerdict
 from pv_testing.testing.suite import try_system
 from sandbox import sapphire
 from tests.unit.transports.certificates import Authority
@@ -136,7 +136,7 @@ def test_an_error_in_a_string_is_a_refusal(lims, server):
 
 def test_the_contract_holds_against_the_service_and_its_evidence_has_no_secret(server, known):
     findings = try_system(system_config("lims", server.url, **known), patience=5)
-    assert [str(finding) for finding in findings if finding.verdict is Verdict.FAILS] == []
+    assert [str(finding) for finding in findings if finding.verdict is TrialVerdict.FAILS] == []
     assert sapphire.PASSWORD not in "".join(map(str, findings))
 
 
