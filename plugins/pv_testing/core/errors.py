@@ -125,6 +125,11 @@ class IntegrationError(Exception):
                 setattr(self, name, value)
         return self
 
+    def marked(self, *, may_have_effect: bool) -> IntegrationError:
+        """Note whether the request may have taken effect all the same, and return the error."""
+        self.may_have_effect = may_have_effect
+        return self
+
 
 def _rebuild(cls: type[IntegrationError], state: dict[str, Any]) -> IntegrationError:
     error = cls.__new__(cls)

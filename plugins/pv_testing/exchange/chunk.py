@@ -25,6 +25,7 @@ from pv_testing.exchange.next_action import (
     purpose_of,
 )
 from pv_testing.exchange.one_transaction import sender
+from pv_testing.exchange.remedies import MADE_OTHERWISE, SEE_THERE, STALE, TOO_SLOW
 from pv_testing.exchange.second_copies import TWICE, SecondCopies
 from pv_testing.exchange.work import LookUp, Send, Work
 from pv_testing.exchange.worklist import Worklist
@@ -32,18 +33,6 @@ from pv_testing.ledger import Claim, Claimed, Decision
 
 ROUNDS = 4
 POLL = 0.5
-TOO_SLOW = (
-    "the ledger takes longer to give a lease than may pass before a request; nothing more is sent: see why its "
-    "database is slow, or raise limits.total_timeout in the contract"
-)
-STALE = (
-    "another attempt brought a different version into effect while this one waited; the next try reads the record anew"
-)
-MADE_OTHERWISE = (
-    "the system holds a record with this key, {0}, with other content than this one, and which nothing shows to be "
-    "ours: correct or remove it there, then release this one; or confirm it as it is"
-)
-SEE_THERE = "look in the system: confirm the record if it took effect, else release it with --absent"
 P = ParamSpec("P")
 T = TypeVar("T")
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pv_testing.core.records import NOTHING
@@ -15,7 +13,7 @@ from pv_testing.ledger.decisions import decision
 from pv_testing.ledger.endpoints import Endpoints
 from pv_testing.ledger.inbox import Inbox
 from pv_testing.ledger.outbox import Outbox
-from pv_testing.ledger.store import Store
+from pv_testing.ledger.store import Store, warn_of_volatile
 from pv_testing.ledger.types import AuditEvent, AuditSummary, Claim, Claimed, Entry, Refusal, Settlement, State
 from pv_testing.ledger.verify import verify
 
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from typing_extensions import Self
 
-log = logging.getLogger(__name__)
 
 Value = TypeVar("Value")
 
@@ -43,7 +40,7 @@ class Ledger:
     def __init__(self, url: str, *, quiet: bool = False) -> None:
         self._store = Store(url)
         if self._store.memory and not quiet:
-            _warn_of_volatile()
+            warn_of_volatile()
         try:
             schema.prepare(self._store)
         except BaseException:
@@ -393,12 +390,3 @@ class Ledger:
             LedgerAltered: the trail is whole, but a record, a watermark or a guard isn't what it was.
         """
         return verify(self._store)
-
-
-@cache
-def _warn_of_volatile() -> None:
-    """Say once a process what a ledger in memory means."""
-    log.warning(
-        "a ledger in memory forgets every record when it is closed: the same records, sent again by another process, "
-        "are there twice; without ledger= clients keep them in the configured ledger"
-    )

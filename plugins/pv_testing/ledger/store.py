@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
-from functools import partial
+from functools import cache, partial
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -21,6 +22,8 @@ from pv_testing.ledger import postgresql
 from pv_testing.ledger.failures import place, understood
 from pv_testing.ledger.postgresql import CONNECT_SECONDS
 from pv_testing.ledger.watch import ServerWatch
+
+log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
 HANGING_SECONDS = 120
@@ -218,3 +221,12 @@ def _ask(connection: Connection, *_: object) -> None:
 def _begin(connection: Connection) -> None:
     writing = connection.get_execution_options().get("writing", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+
+
+@cache
+def warn_of_volatile() -> None:
+    """Say once a process what a ledger in memory means."""
+    log.warning(
+        "a ledger in memory forgets every record when it is closed: the same records, sent again by another process, "
+        "are there twice; without ledger= clients keep them in the configured ledger"
+    )

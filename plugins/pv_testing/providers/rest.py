@@ -21,7 +21,7 @@ from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.providers import ids
 from pv_testing.providers.known import known_by_a_read
-from pv_testing.providers.unasked import with_unclear
+from pv_testing.providers.unasked import most_looked_up, refuse_too_many, with_unclear
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
 from pv_testing.transports.rest import RestSession
@@ -29,7 +29,6 @@ from pv_testing.transports.rest import RestSession
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
 
-LOOKED_UP, LOOKED_UP_EACH = 1_000, 20
 """The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
 NO_ID = Reply(
     Verdict.AMBIGUOUS, code=Reason.NO_ID, reason="the system doesn't say the record's id, which its changes need"
@@ -297,7 +296,7 @@ class RestOperation:
     async def _find(self, group: Sequence[Prepared], find: Find) -> dict[str, Found]:
         asked = {item.key: self._key_of_sent(item, find) for item in group}
         request = find.request([item.payload for item in group], self._context(group[0]))
-        most = None if find.lists_all else LOOKED_UP + LOOKED_UP_EACH * len(group)
+        most = None if find.lists_all else most_looked_up(len(group))
         by_key: dict[str | None, list[Mapping[str, Any]]] = defaultdict(list)
         for item in await self._looked_up(request, find, group[0].key, most):
             by_key[find.key_of_found(item)].append(item)
@@ -331,7 +330,7 @@ class RestOperation:
             found: list[Mapping[str, Any]] = []
             async for item in items:
                 found.append(item)
-                _refuse_too_many(found, most)
+                refuse_too_many(found, most)
             return found
         response = await self._session.request(
             request.method,
@@ -344,7 +343,7 @@ class RestOperation:
             classify=self._classify_look_up,
         )
         found = find.items(response.json())
-        _refuse_too_many(found, most)
+        refuse_too_many(found, most)
         return found
 
     def _found(self, item: Prepared, matches: Iterable[Mapping[str, Any]], find: Find) -> Found:
@@ -395,9 +394,3 @@ class RestOperation:
             classify=classify,
             decode=decode or self._spec.answer == "json",
         )
-
-
-def _refuse_too_many(found: Sequence[Any], most: int | None) -> None:
-    if most is not None and len(found) > most:
-        message = f"the look-up found more than {most:,} records; the system ignores what it was asked for"
-        raise ResponseError(message, code=Reason.FILTER_IGNORED)

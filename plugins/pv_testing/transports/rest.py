@@ -338,7 +338,8 @@ class RestSession:
             explained = (
                 (classification.reason, classification.code) if by_rule and classification.reason else (message, "")
             )
-            raise _marked(AuthenticationError(explained[0], code=explained[1], excerpt=response.text), may_have_effect)
+            refusal = AuthenticationError(explained[0], code=explained[1], excerpt=response.text)
+            raise refusal.marked(may_have_effect=may_have_effect)
         call.renewed = True
         if call.careful:
             self._renewed = credentials
@@ -377,7 +378,7 @@ class RestSession:
         explained = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
             self._succeeded(call)
-            return _marked((error or Rejected)(reason or explained, code=code), may_have_effect)
+            return (error or Rejected)(reason or explained, code=code).marked(may_have_effect=may_have_effect)
         wait = asked_wait(response, time.time())
         if wait is not None:
             log.warning("%s asks to be left alone for %.1f s (HTTP %d)", self.settings.system, wait, response.status)
@@ -393,11 +394,5 @@ class RestSession:
             return AmbiguousOutcome(f"{explained}; {LOOK_THERE.format(response.status)}", code=code)
         if wait is not None or response.status == 429:
             limited = RateLimited(explained, retry_after=wait or self.settings.backoff, code=code)
-            return Again(_marked(limited, may_have_effect), wait, paced=paced)
-        return Again(_marked(ServerUnavailable(explained, code=code), may_have_effect))
-
-
-def _marked(error: IntegrationError, may_have_effect: bool) -> IntegrationError:  # noqa: FBT001 - private, and read at once
-    """Return the error, saying whether its request may have taken effect all the same."""
-    error.may_have_effect = may_have_effect
-    return error
+            return Again(limited.marked(may_have_effect=may_have_effect), wait, paced=paced)
+        return Again(ServerUnavailable(explained, code=code).marked(may_have_effect=may_have_effect))
