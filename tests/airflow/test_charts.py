@@ -48,7 +48,7 @@ def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, finding: CapaFinding
     connect(monkeypatch, {"pv_ledger": {"conn_type": "pv_ledger", "extra": {"path": str(path)}}})
     with Ledger(f"sqlite:///{path}") as ledger:
         Decisions(ledger).ask([finding])
-    (plugin,) = pv_plugin.PVTestingPlugin.fastapi_apps
+    plugin = next(each for each in pv_plugin.PVTestingPlugin.fastapi_apps if each["url_prefix"] == "/pv/charts")
     mounted = Starlette(routes=[Mount(plugin["url_prefix"], plugin["app"])])
     monkeypatch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "of this test " * 6)
     create_auth_manager()

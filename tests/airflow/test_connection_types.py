@@ -27,6 +27,7 @@ def test_every_type_has_a_hook_that_can_be_imported(found: dict[str, Any]) -> No
         "pv_lims": "PV Testing LIMS",
         "pv_pm": "PV Testing PM",
         "pv_qms": "PV Testing QMS",
+        "pv_webhook": "PV Testing webhook",
     }
 
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import orjson
-from sqlalchemy import Connection, and_, delete, exists, func, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, literal_column, select
 
 from pv_testing.core.records import NOTHING
 from pv_testing.domain.events import Occurrence, matches, occurrences
@@ -29,6 +29,8 @@ from pv_testing.ledger.types import Settlement
 
 PENDING, DELIVERED, DEAD = "pending", "delivered", "dead"
 DAY = 86_400.0
+# As the indexes' own condition says it; a parameter would keep SQLite from using them.
+_IS_PENDING: ColumnElement[str] = literal_column("'pending'")
 _LISTENERS = "SELECT 1 FROM ledger_endpoint LIMIT 1"
 _EVENT = insertion("ledger_outbox", ("sequence", "id", "event", "subject", "at", "data"))
 _DELIVERY = insertion("ledger_delivery", [column.name for column in delivery.columns])
@@ -306,14 +308,14 @@ def _due(connection: Connection, endpoint_id: str, limit: int, now: float) -> Se
     held_up = exists().where(
         earlier.c.endpoint == delivery.c.endpoint,
         earlier.c.subject == delivery.c.subject,
-        earlier.c.state == PENDING,
+        earlier.c.state == _IS_PENDING,
         earlier.c.sequence <= delivery.c.sequence,
         (earlier.c.next_at > now) | (earlier.c.lease_until > now),
     )
     statement = (
         select(outbox, delivery.c.attempts)
         .join(delivery, delivery.c.sequence == outbox.c.sequence)
-        .where(delivery.c.endpoint == endpoint_id, delivery.c.state == PENDING, ~held_up)
+        .where(delivery.c.endpoint == endpoint_id, delivery.c.state == _IS_PENDING, ~held_up)
         .order_by(delivery.c.sequence)
         .limit(limit)
     )

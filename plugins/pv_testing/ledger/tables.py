@@ -142,14 +142,11 @@ delivery = Table(
     PrimaryKeyConstraint("endpoint", "sequence", name="ledger_delivery_key"),
 )
 _is_due = text("state = 'pending'")
-Index(
-    "ledger_delivery_pending",
-    delivery.c.endpoint,
-    delivery.c.subject,
-    delivery.c.sequence,
-    sqlite_where=_is_due,
-    postgresql_where=_is_due,
-)
+for _name, _columns in (
+    ("ledger_delivery_pending", (delivery.c.endpoint, delivery.c.sequence)),
+    ("ledger_delivery_subject", (delivery.c.endpoint, delivery.c.subject, delivery.c.sequence)),
+):
+    Index(_name, *_columns, sqlite_where=_is_due, postgresql_where=_is_due)
 
 inbox = Table(
     "ledger_inbox",

@@ -73,9 +73,11 @@ def _create_delivery() -> None:
         *_text("reason"),
         sa.PrimaryKeyConstraint("endpoint", "sequence", name="ledger_delivery_key"),
     )
-    _create_index(
-        "ledger_delivery_pending", "ledger_delivery", ["endpoint", "subject", "sequence"], "state = 'pending'"
-    )
+    for name, columns in (
+        ("ledger_delivery_pending", ["endpoint", "sequence"]),
+        ("ledger_delivery_subject", ["endpoint", "subject", "sequence"]),
+    ):
+        _create_index(name, "ledger_delivery", columns, "state = 'pending'")
 
 
 def _create_inbox() -> None:
