@@ -12,7 +12,8 @@ from pv_testing.config import SystemConfig, system_config
 from pv_testing.contracts import load_contract
 from pv_testing.testing import TrialFinding, TrialVerdict
 from pv_testing.testing.for_pytest import ContractTests
-from tests.integration import soap_lims
+from sandbox import sapphire
+from tests.integration import databases, soap_lims
 
 
 @pytest.fixture(scope="module")
@@ -86,3 +87,20 @@ class TestSoapLims(Ours):
         with soap_lims.serve() as server:
             known = {"username": soap_lims.USER, "password": soap_lims.PASSWORD}
             yield system_config("lims", server.url, contract="lims_soap", auth_type="basic", **known)
+
+
+class TestSapphireLims(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls) -> Iterator[SystemConfig]:
+        with sapphire.serve("text") as server:
+            known = {"username": sapphire.USER, "password": sapphire.PASSWORD}
+            yield system_config("lims", server.url, contract="lims_sapphire", auth_type="wsse", **known)
+
+
+class TestSqlLims(Ours):
+    @pytest.fixture(scope="class", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres), "mariadb"])
+    @classmethod
+    def system(cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
+        with databases.place(request.param, tmp_path_factory.mktemp("database")) as place:
+            yield system_config("lims", place.base_url, contract="lims_sql", **place.login)

@@ -132,7 +132,7 @@ def test_what_is_still_missing_is_said_with_the_line_of_the_file() -> None:
     ("extra", "expected"),
     [
         ({"auth-type": "basic"}, "connection pv_lims: unknown extra field 'auth-type'; did you mean 'auth_type'?"),
-        ({"auth_type": "digest"}, "connection pv_lims: unknown auth_type 'digest'; allowed: api_key, basic"),
+        ({"auth_type": "digest"}, "connection pv_lims: unknown auth_type 'digest'; did you mean 'wsse_digest'?"),
         ({"auth_type": ["basic"]}, "the extra field 'auth_type' has a value of the wrong type; it is unknown; "),
         ({"scopes": 5}, "the extra field 'scopes' has a value of the wrong type"),
         ({"api_key": ["s3cret"]}, "the extra field 'api_key' has a value of the wrong type"),
