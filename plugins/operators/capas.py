@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient
     from pv_testing.quality.capas import Findings
-    from pv_testing.quality.decisions import Answer
+    from pv_testing.quality.decisions import ApprovalAnswer
 
 CHARTS = "/pv/charts"
 
@@ -147,11 +147,11 @@ class ApproveCapaOperator(LineageMixin, ApprovalOperator):
         super().process_trigger_event_error(event)
 
 
-def answer_of(response: Mapping[str, Any]) -> Answer:
+def answer_of(response: Mapping[str, Any]) -> ApprovalAnswer:
     """Return a person's response as the ledger keeps it."""
-    from pv_testing.quality.decisions import Answer
+    from pv_testing.quality.decisions import ApprovalAnswer
 
-    return Answer(
+    return ApprovalAnswer(
         approved=ApprovalOperator.APPROVE in response["chosen_options"],
         by=next(iter(names_of(response)), ""),
         at=response["responded_at"].isoformat(timespec="seconds"),

@@ -21,7 +21,7 @@ from openlineage.client.facet_v2 import (
 )
 
 from operators.lineage import SCHEME
-from pv_testing.lineage import Column, Flow, Source
+from pv_testing.lineage import Column, ColumnSource, Flow
 from pv_testing.lineage.datasets import ABOUT
 
 Facets = dict[str, Any]
@@ -183,7 +183,7 @@ def _schema(columns: Iterable[Column]) -> schema_dataset.SchemaDatasetFacet:
 
 
 def _field(column: Column) -> column_lineage_dataset.Fields:
-    inputs: dict[tuple[str, str], list[Source]] = {}
+    inputs: dict[tuple[str, str], list[ColumnSource]] = {}
     for source in column.sources:
         inputs.setdefault((source.dataset, source.column), []).append(source)
     return column_lineage_dataset.Fields(
@@ -196,7 +196,7 @@ def _field(column: Column) -> column_lineage_dataset.Fields:
     )
 
 
-def _transformation(source: Source) -> column_lineage_dataset.Transformation:
+def _transformation(source: ColumnSource) -> column_lineage_dataset.Transformation:
     return column_lineage_dataset.Transformation(
         type=source.type, subtype=source.subtype, description=source.description or None, masking=False
     )

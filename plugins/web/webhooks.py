@@ -15,7 +15,7 @@ from hooks.webhooks import WebhookHook
 from pv_testing.ledger import Ledger
 from pv_testing.webhooks.receiver import Receiver, create_app
 from pv_testing.webhooks.settings import load_settings
-from pv_testing.webhooks.sources import Sources
+from pv_testing.webhooks.sources import EventSources
 from pv_testing.webhooks.starting import Starter
 
 USER = "webhook"
@@ -66,9 +66,9 @@ class _Made:
         return self._receivers[loop]
 
 
-def _parts() -> tuple[Ledger, Sources, Any]:
+def _parts() -> tuple[Ledger, EventSources, Any]:
     settings = load_settings()
-    return LedgerHook().get_conn(), Sources(settings, WebhookHook.secrets(settings)), settings
+    return LedgerHook().get_conn(), EventSources(settings, WebhookHook.secrets(settings)), settings
 
 
 app = create_app(_Made())

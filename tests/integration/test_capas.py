@@ -20,7 +20,7 @@ from pv_testing.integrations import FrameworkClient, QMSClient
 from pv_testing.ledger import Ledger, marks
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.capas import find_findings, raise_capas
-from pv_testing.quality.decisions import ASKED, Answer, Decisions
+from pv_testing.quality.decisions import ASKED, ApprovalAnswer, Decisions
 from pv_testing.quality.earlier_capas import earlier_capas
 from pv_testing.quality.evidence import evidence
 from pv_testing.quality.finding import Stratum
@@ -48,7 +48,7 @@ class Quality:
         return run(find_findings(self.framework, self.qms, at=at, **options))
 
     def answer(self, finding, approved=True, by="Ada Kern"):
-        self.decisions.answer(finding.digest, Answer(approved, by, "2025-11-14T07:00:00+00:00"), owner="test")
+        self.decisions.answer(finding.digest, ApprovalAnswer(approved, by, "2025-11-14T07:00:00+00:00"), owner="test")
 
     def raise_approved(self, **options):
         return run(raise_capas(self.qms, **options))

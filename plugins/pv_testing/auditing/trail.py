@@ -52,7 +52,7 @@ async def send_ledger_events(qms: QMSClient, *, replay: bool = False, dry_run: b
     """
     kind = (await qms.provider()).operation(OPERATION).kind
     mark = await _mark(qms.ledger, LEDGER_MARK)
-    sender = Sender(qms, LEDGER_MARK, mark, replay=replay, dry_run=dry_run)
+    sender = TrailSender(qms, LEDGER_MARK, mark, replay=replay, dry_run=dry_run)
     return await sender.send(ledger_events(qms.ledger, mark, kind))
 
 
@@ -90,7 +90,7 @@ async def send_framework_events(
         ConfigError: the QMS takes no audit events (``NO_OPERATION``).
     """
     mark = await _mark(qms.ledger, FRAMEWORK_MARK)
-    sender = Sender(qms, FRAMEWORK_MARK, mark, replay=replay, dry_run=dry_run)
+    sender = TrailSender(qms, FRAMEWORK_MARK, mark, replay=replay, dry_run=dry_run)
     without_zone: list[str] = []
     offered = LISTING in framework.contract.operations
     events = framework_events(framework, mark, without_zone, mask_ip=qms.options["mask_ip"]) if offered else _none()
@@ -132,7 +132,7 @@ async def _mark(ledger: Ledger, name: str) -> int:
     return int(await asyncio.to_thread(ledger.watermark, name) or 0)
 
 
-class Sender:
+class TrailSender:
     """Sends the events of one source to the QMS.
 
     Args:

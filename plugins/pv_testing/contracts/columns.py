@@ -23,7 +23,7 @@ MICROSECONDS = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class TableColumn:
     """One column.
 
     Attributes:
@@ -76,7 +76,7 @@ class Column:
             return str(value)
 
 
-def _text(column: Column, value: Any, *, reading: bool = False) -> str:
+def _text(column: TableColumn, value: Any, *, reading: bool = False) -> str:
     text = values.string(value)
     if column.length and len(text) > column.length and not reading:
         message = f"has {len(text)} characters, the column takes {column.length}"
@@ -84,12 +84,12 @@ def _text(column: Column, value: Any, *, reading: bool = False) -> str:
     return text
 
 
-def _integer(_: Column, value: Any, *, reading: bool = False) -> int:
+def _integer(_: TableColumn, value: Any, *, reading: bool = False) -> int:
     del reading
     return values.integer(value)
 
 
-def _decimal(column: Column, value: Any, *, reading: bool = False) -> str:
+def _decimal(column: TableColumn, value: Any, *, reading: bool = False) -> str:
     exact = Decimal(values.decimal(value))
     text = format(exact.normalize(), "f") if exact else "0"
     decimals = len(text.partition(".")[2])
@@ -99,21 +99,21 @@ def _decimal(column: Column, value: Any, *, reading: bool = False) -> str:
     return text
 
 
-def _number(_: Column, value: Any, *, reading: bool = False) -> float:
+def _number(_: TableColumn, value: Any, *, reading: bool = False) -> float:
     del reading
     return float(values.number(value))
 
 
-def _boolean(_: Column, value: Any, *, reading: bool = False) -> bool:
+def _boolean(_: TableColumn, value: Any, *, reading: bool = False) -> bool:
     return bool(value) if reading and isinstance(value, int) else values.boolean(value)
 
 
-def _date(_: Column, value: Any, *, reading: bool = False) -> str:
+def _date(_: TableColumn, value: Any, *, reading: bool = False) -> str:
     del reading
     return values.day(value)
 
 
-def _moment(column: Column, value: Any, *, reading: bool = False) -> str:
+def _moment(column: TableColumn, value: Any, *, reading: bool = False) -> str:
     """Return a point in time in UTC, with as many digits of a second as the column keeps; further ones are dropped."""
     del reading
     moment = _utc(values.instant(value))
@@ -126,7 +126,7 @@ def _utc(text: str) -> datetime:
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def _local(column: Column, value: str) -> datetime:
+def _local(column: TableColumn, value: str) -> datetime:
     return _utc(value).astimezone(ZoneInfo(column.zone)).replace(tzinfo=None)
 
 
@@ -140,7 +140,7 @@ _SENT: Mapping[str, Callable[..., Any]] = {
     "datetime": _moment,
     "instant": _moment,
 }
-_BOUND: Mapping[str, Callable[[Column, Any], Any]] = {
+_BOUND: Mapping[str, Callable[[TableColumn, Any], Any]] = {
     "decimal": lambda _, value: Decimal(value),
     "date": lambda _, value: date.fromisoformat(value),
     "datetime": _local,

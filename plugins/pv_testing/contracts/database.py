@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pv_testing.contracts.columns import Column
+from pv_testing.contracts.columns import TableColumn
 from pv_testing.core.errors import MappingError
 
 Verb = Literal["select", "insert", "update", "upsert"]
@@ -17,7 +17,7 @@ AFTER, LIMIT, ROWS, NEXT, STATUS = ":after", ":limit", "rows", "next", ":status"
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class TableSpec:
     """One table or view.
 
     Attributes:
@@ -28,7 +28,7 @@ class Table:
     """
 
     name: str
-    columns: Mapping[str, Column]
+    columns: Mapping[str, TableColumn]
     key: tuple[str, ...] = ()
     id: str = ""
 
@@ -43,7 +43,7 @@ class Lines:
         number: the column that counts them from 1; empty where none does.
     """
 
-    table: Table
+    table: TableSpec
     parent: Mapping[str, str]
     number: str = ""
 
@@ -61,7 +61,7 @@ class Statement:
     """
 
     verb: Verb
-    table: Table
+    table: TableSpec
     key: tuple[str, ...] = ()
     order: tuple[str, ...] = ()
     lines: Mapping[str, Lines] = field(default_factory=dict)
@@ -98,7 +98,7 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Database:
+class DatabaseSpec:
     """What a contract says of a database.
 
     Attributes:
@@ -111,7 +111,7 @@ class Database:
 
     schema: str
     writes: bool
-    tables: Mapping[str, Table]
+    tables: Mapping[str, TableSpec]
     statements: Mapping[str, Statement]
     changes: Mapping[str, Changes]
 

@@ -19,7 +19,7 @@ from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from pv_testing.contracts.bulk import Bulk
-    from pv_testing.contracts.database import Database
+    from pv_testing.contracts.database import DatabaseSpec
     from pv_testing.contracts.files import FileDrop
     from pv_testing.contracts.imports import FileImport
     from pv_testing.contracts.login import Login
@@ -284,7 +284,7 @@ class Contract:
     sample_rows: SampleRows | None = None
     login: Login | None = None
     soap: Port | None = field(default=None, repr=False)
-    database: Database | None = field(default=None, repr=False)
+    database: DatabaseSpec | None = field(default=None, repr=False)
     webhook: WebhookSpec | None = None
     imports: Mapping[str, FileImport] = field(default_factory=dict)
 

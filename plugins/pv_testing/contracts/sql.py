@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from pv_testing.contracts.columns import Column
+from pv_testing.contracts.columns import TableColumn
 from pv_testing.contracts.database import (
     AFTER,
     LIMIT,
@@ -19,10 +19,10 @@ from pv_testing.contracts.database import (
     STATUS,
     VERBS,
     Changes,
-    Database,
+    DatabaseSpec,
     Lines,
     Statement,
-    Table,
+    TableSpec,
 )
 from pv_testing.contracts.fields import normal
 from pv_testing.contracts.soap import calls
@@ -38,7 +38,7 @@ NOT_DONE = (401, 403, 503)
 OVERLAP = 900.0
 
 
-def compile_sql(document: Document) -> tuple[Document, Database | None]:
+def compile_sql(document: Document) -> tuple[Document, DatabaseSpec | None]:
     """Return a contract whose calls are requests, and what they do in its database; ``None`` where it has none.
 
     Args:
@@ -63,7 +63,7 @@ def compile_sql(document: Document) -> tuple[Document, Database | None]:
         name: _requests(document.value, name, spec, tables, statements)
         for name, spec in document.value["operations"].items()
     }
-    database = Database(
+    database = DatabaseSpec(
         head.get("schema", ""), head.get("writes", False), tables, statements, _all_changes(document.value)
     )
     said = document.value.get("errors", {})
@@ -76,22 +76,22 @@ def compile_sql(document: Document) -> tuple[Document, Database | None]:
     return replace(document, value=value), database
 
 
-def _table(name: str, written: Mapping[str, Any], zone: str) -> Table:
+def _table(name: str, written: Mapping[str, Any], zone: str) -> TableSpec:
     columns = {column: _column(column, spec, zone) for column, spec in written["columns"].items()}
-    return Table(name, columns, tuple(written.get("key", ())), written.get("id", ""))
+    return TableSpec(name, columns, tuple(written.get("key", ())), written.get("id", ""))
 
 
-def _column(name: str, spec: str | Mapping[str, Any], zone: str) -> Column:
+def _column(name: str, spec: str | Mapping[str, Any], zone: str) -> TableColumn:
     said: Mapping[str, Any] = {"type": spec} if isinstance(spec, str) else spec
     kind, length, digits = said.get("type", "text"), said.get("length", 0), said.get("digits", -1)
-    return Column(name, kind, length, digits, said.get("time_zone", zone))
+    return TableColumn(name, kind, length, digits, said.get("time_zone", zone))
 
 
 def _requests(
     written: Mapping[str, Any],
     name: str,
     spec: Mapping[str, Any],
-    tables: Mapping[str, Table],
+    tables: Mapping[str, TableSpec],
     statements: dict[str, Statement],
 ) -> dict[str, Any]:
     """Return an operation with requests in the place of its tables, and keep the statements that they stand for."""
@@ -127,7 +127,7 @@ def _request(path: str, statement: Statement, statements: dict[str, Statement]) 
     return {"path": path, "method": METHODS[statement.verb]}
 
 
-def _statement(said: Mapping[str, Any], tables: Mapping[str, Table]) -> Statement:
+def _statement(said: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> Statement:
     verb = next(verb for verb in VERBS if verb in said)
     table = tables[said[verb]]
     order = tuple(said.get("order", ()))
@@ -144,7 +144,7 @@ def _statement(said: Mapping[str, Any], tables: Mapping[str, Table]) -> Statemen
     )
 
 
-def _lines(said: Mapping[str, Any], tables: Mapping[str, Table]) -> Lines:
+def _lines(said: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> Lines:
     return Lines(tables[said["insert"]], said.get("parent", {}), said.get("number", ""))
 
 

@@ -7,7 +7,7 @@ import pwd
 from typing import Any, NamedTuple
 
 
-class Actor(NamedTuple):
+class ActingUser(NamedTuple):
     """The account that runs a command.
 
     Attributes:
@@ -20,14 +20,14 @@ class Actor(NamedTuple):
     detail: dict[str, Any]
 
 
-def actor() -> Actor:
+def actor() -> ActingUser:
     """Return the account that runs this process."""
     uid = os.getuid()
     sudo_uid = os.environ.get("SUDO_UID", "")
     caller = int(sudo_uid) if sudo_uid.isascii() and sudo_uid.isdecimal() and len(sudo_uid) <= len(str(2**32)) else uid
     known = _name(caller)
     detail = {"sudo_uid": caller, "sudo_user": known} if caller != uid and known else {}
-    return Actor(_name(uid) or f"uid {uid}", detail)
+    return ActingUser(_name(uid) or f"uid {uid}", detail)
 
 
 def _name(uid: int) -> str:

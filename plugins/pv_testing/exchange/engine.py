@@ -21,7 +21,7 @@ from pv_testing.core.visible import visible
 from pv_testing.exchange.chunk import POLL, ChunkProcessor
 from pv_testing.exchange.context import ExchangeContext
 from pv_testing.exchange.operation import Operation
-from pv_testing.exchange.refused import Refused, content_of
+from pv_testing.exchange.refused import RefusedRecord, content_of
 from pv_testing.exchange.report import Report
 from pv_testing.ledger import Claim, Claimed, Decision, Ledger
 from pv_testing.ledger.storable import UNUSABLE, storable
@@ -155,9 +155,9 @@ class Exchange:
 
     def _prepare(
         self, records: Sequence[Record], contradictory: AbstractSet[str]
-    ) -> tuple[list[Prepared], list[Refused]]:
+    ) -> tuple[list[Prepared], list[RefusedRecord]]:
         prepared: list[Prepared] = []
-        refused: list[Refused] = []
+        refused: list[RefusedRecord] = []
         for record in records:
             try:
                 if record.problem is not None:
@@ -172,12 +172,12 @@ class Exchange:
                 payload = self.operation.prepare(record)
                 content = content_of(payload)
             except DataError as error:
-                refused.append(Refused(record, error))
+                refused.append(RefusedRecord(record, error))
             else:
                 prepared.append(Prepared(record.key, payload, content, data=record.data))
         return prepared, refused
 
-    async def _refuse(self, refused: Sequence[Refused]) -> list[Outcome]:
+    async def _refuse(self, refused: Sequence[RefusedRecord]) -> list[Outcome]:
         operation = self.operation
         refusals = [one.refusal for one in refused]
         await asyncio.to_thread(self.ledger.quarantine, operation.system, operation.kind, refusals, owner=self.owner)

@@ -26,14 +26,14 @@ UNDONE = "the transaction was rolled back; nothing was written"
 log = logging.getLogger(__name__)
 
 
-class Sender(Protocol):
+class BatchSender(Protocol):
     """Sends a batch."""
 
     async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
         """Send a batch and return one reply a record, in the same order."""
 
 
-def sender(shared: ExchangeContext, buffer: ClaimBuffer) -> Sender:
+def sender(shared: ExchangeContext, buffer: ClaimBuffer) -> BatchSender:
     """Return what sends the batches of a chunk: the operation by itself, or together with the ledger."""
     return OneTransaction(shared, buffer) if shared.operation.limits.one_transaction else shared.operation
 

@@ -10,7 +10,7 @@ from pv_testing.ledger import Refusal
 from pv_testing.ledger.storable import clean, stand_in, storable
 
 
-class Refused:
+class RefusedRecord:
     """A record that can't be carried.
 
     Args:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from pv_testing.contracts.database import Changes, Table
+from pv_testing.contracts.database import Changes, TableSpec
 from pv_testing.core.errors import ConfigError, ResponseError
 from pv_testing.core.fingerprint import fingerprint
 from pv_testing.core.sync import run
@@ -133,7 +133,7 @@ def _moment(text: str) -> datetime:
     return _EARLIEST if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def _said(client: SystemClient, operation: str) -> tuple[Changes, Table]:
+def _said(client: SystemClient, operation: str) -> tuple[Changes, TableSpec]:
     database = client.contract.database
     path = client.contract.operation(operation).call.path.text
     if database is None or operation not in database.changes:

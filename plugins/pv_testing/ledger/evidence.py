@@ -41,7 +41,7 @@ Place = tuple[str, str, str]
 BASELINE = "baseline"
 
 
-class Findings:
+class EvidenceFindings:
     """What is wrong, in words; the first of them and how many there are.
 
     Attributes:
@@ -97,7 +97,7 @@ class Trail:
         self._file.executemany(f"INSERT INTO told VALUES ({', '.join('?' * len(_FIELDS))})", told)  # noqa: S608
         self.baseline = self.baseline or next((row[0] for row in events if row[3] == BASELINE), 0)
 
-    def entries(self, findings: Findings, *, marks: bool) -> Iterator[tuple[Place, Known]]:
+    def entries(self, findings: EvidenceFindings, *, marks: bool) -> Iterator[tuple[Place, Known]]:
         """Give the records, or the watermarks, in the order of the tables.
 
         Args:
@@ -110,7 +110,7 @@ class Trail:
         for place, events in groupby(rows, _ENTRY):
             yield place, tell(place, events)
 
-    def _followed(self, findings: Findings, place: Place, events: Iterator[Any]) -> Known:
+    def _followed(self, findings: EvidenceFindings, place: Place, events: Iterator[Any]) -> Known:
         row, sequence = unheard_of(place[2]), 0
         for _, _, _, sequence, action, result, external_id, fingerprint, detail in events:
             event = Told(sequence, action, result, external_id, fingerprint, orjson.loads(detail))
@@ -132,7 +132,7 @@ def _last_mark(place: Place, events: Iterator[Any]) -> Known:
     return Known(Row(place[2], "", last[7]), last[3])
 
 
-def compare(connection: Connection, trail: Trail, now: float, findings: Findings) -> tuple[int, int]:
+def compare(connection: Connection, trail: Trail, now: float, findings: EvidenceFindings) -> tuple[int, int]:
     """Compare the tables with the trail.
 
     Args:

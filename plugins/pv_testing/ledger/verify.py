@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from pv_testing.core.errors import AuditBroken, LedgerAltered
 from pv_testing.ledger import evidence, shape
 from pv_testing.ledger.audit import FIELDS, GENESIS, Link, digest, last, page
-from pv_testing.ledger.evidence import Findings, Trail
+from pv_testing.ledger.evidence import EvidenceFindings, Trail
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.types import AuditSummary
 
@@ -31,7 +31,7 @@ def verify(store: Store) -> AuditSummary:
     """
     with store.studying() as connection, evidence.opened() as trail:
         summary = _follow_chain(connection, trail)
-        findings = Findings()
+        findings = EvidenceFindings()
         for difference in shape.differences(connection):
             findings.add(difference)
         records, watermarks = evidence.compare(connection, trail, store.clock(connection), findings)

@@ -21,7 +21,7 @@ COMPUTED = "computed by the laboratory's rules"
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class ColumnSource:
     """A column that another one comes from.
 
     Attributes:
@@ -53,7 +53,7 @@ class Column:
     name: str
     type: str = ""
     description: str = ""
-    sources: tuple[Source, ...] = ()
+    sources: tuple[ColumnSource, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -92,18 +92,18 @@ class ColumnReader:
                 unit = spec["unit"] if isinstance(spec.get("unit"), str) else ""
                 yield Column(target, _type(spec), unit and f"in {unit}", tuple(self._sources(spec, ours)))
 
-    def _sources(self, spec: Mapping[str, Any], ours: str) -> Iterator[Source]:
+    def _sources(self, spec: Mapping[str, Any], ours: str) -> Iterator[ColumnSource]:
         done = describe(spec)
         for path in spec["from"]:
             yield from self._direct(_path(ours, path), done)
         for path, what in deciding(spec).items():
             for origin in origins_of(self.origins, _path(ours, path)):
-                yield Source(origin.dataset, origin.column, INDIRECT, CONDITIONAL, what)
+                yield ColumnSource(origin.dataset, origin.column, INDIRECT, CONDITIONAL, what)
 
-    def _direct(self, path: str, done: str) -> Iterator[Source]:
+    def _direct(self, path: str, done: str) -> Iterator[ColumnSource]:
         for origin in origins_of(self.origins, path):
             said = "; ".join(part for part in (COMPUTED if origin.computed else "", done) if part)
-            yield Source(origin.dataset, origin.column, DIRECT, TRANSFORMATION if said else IDENTITY, said)
+            yield ColumnSource(origin.dataset, origin.column, DIRECT, TRANSFORMATION if said else IDENTITY, said)
 
     def _quantities(self, inner: FieldMap, ours: str, theirs: str) -> Iterator[Column]:
         """Give a column for each quantity that the units of a list's values are named for."""

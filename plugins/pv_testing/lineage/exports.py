@@ -9,7 +9,7 @@ from pathlib import Path
 from pv_testing.core.errors import ConfigError
 from pv_testing.exporters.contents import CONTENTS
 from pv_testing.lineage import datasets
-from pv_testing.lineage.columns import COMPUTED, DIRECT, IDENTITY, TRANSFORMATION, Column, Source
+from pv_testing.lineage.columns import COMPUTED, DIRECT, IDENTITY, TRANSFORMATION, Column, ColumnSource
 from pv_testing.lineage.flows import Flow
 from pv_testing.lineage.origins import OTHERS, Origins, origins_of
 
@@ -73,12 +73,12 @@ def _columns(table: str) -> Iterator[Column]:
         yield Column(name, "string", sources=tuple(_sources(TABLES[table], name)))
 
 
-def _sources(origins: Origins, name: str) -> Iterator[Source]:
+def _sources(origins: Origins, name: str) -> Iterator[ColumnSource]:
     for origin in origins_of(origins, name):
         done = COMPUTED if origin.computed else ""
-        yield Source(origin.dataset, origin.column, DIRECT, TRANSFORMATION if done else IDENTITY, done)
+        yield ColumnSource(origin.dataset, origin.column, DIRECT, TRANSFORMATION if done else IDENTITY, done)
 
 
 def _quantities(names: Mapping[str, None]) -> Iterator[Column]:
     for name in names:
-        yield Column(name, "number", "in the unit that it came in", (Source(_EX, f"measurements.{name}"),))
+        yield Column(name, "number", "in the unit that it came in", (ColumnSource(_EX, f"measurements.{name}"),))

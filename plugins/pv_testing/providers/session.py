@@ -18,7 +18,7 @@ from pv_testing.transports.login import ContractLogin
 from pv_testing.transports.rest import RestSession, RestSettings
 from pv_testing.transports.soap import SoapSession
 from pv_testing.transports.sql import SqlSession
-from pv_testing.transports.sql_engine import Login
+from pv_testing.transports.sql_engine import DatabaseLogin
 from pv_testing.transports.tls import Tls
 from pv_testing.transports.wsse import UsernameToken
 
@@ -75,7 +75,7 @@ def open_session(
     )
 
 
-def login_of(config: SystemConfig) -> Login:
+def login_of(config: SystemConfig) -> DatabaseLogin:
     """Return who asks a database.
 
     Args:
@@ -86,9 +86,9 @@ def login_of(config: SystemConfig) -> Login:
     """
     if config.auth_type == "basic":
         conceal(config.password)
-        return Login(_needed(config, "username"), _needed(config, "password"))
+        return DatabaseLogin(_needed(config, "username"), _needed(config, "password"))
     if config.auth_type in {"none", "mtls"}:
-        return Login(config.username)
+        return DatabaseLogin(config.username)
     message = f"a database isn't asked with auth_type {config.auth_type!r}; use basic, mtls or none"
     raise ConfigError(message, system=config.system, code="AUTH_TYPE")
 

@@ -20,7 +20,7 @@ from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.integrations.qms import QMSClient, attachment_record, capa_record
 from pv_testing.quality.analysis import Analysis, Analyst, Names
 from pv_testing.quality.capa_policy import CapaPolicy
-from pv_testing.quality.decisions import Answer, Decisions
+from pv_testing.quality.decisions import ApprovalAnswer, Decisions
 from pv_testing.quality.earlier_capas import earlier_capas
 from pv_testing.quality.evidence import evidence
 from pv_testing.quality.finding import CapaFinding
@@ -116,7 +116,7 @@ def _approved(decisions: Decisions) -> tuple[dict[str, CapaFinding], list[str]]:
 
 def _approve_all(decisions: Decisions, findings: Iterable[CapaFinding], at: datetime, owner: str) -> None:
     for finding in findings:
-        decisions.answer(finding.digest, Answer(approved=True, at=at.isoformat()), owner=owner)
+        decisions.answer(finding.digest, ApprovalAnswer(approved=True, at=at.isoformat()), owner=owner)
 
 
 def _all_wanted(analysis: Analysis, decisions: Decisions, service_request: str) -> list[CapaFinding]:
@@ -227,12 +227,14 @@ async def raise_capas(qms: QMSClient, *, replay: bool = False, dry_run: bool = F
     return [capas] if attached is None else [capas, attached]
 
 
-Approved = Mapping[str, tuple[CapaFinding, Answer]]
+Approved = Mapping[str, tuple[CapaFinding, ApprovalAnswer]]
 
 
-def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[CapaFinding, Answer]], list[Outcome], dict[str, str]]:
+def _sorted(
+    decisions: Decisions,
+) -> tuple[dict[str, tuple[CapaFinding, ApprovalAnswer]], list[Outcome], dict[str, str]]:
     """Return the findings that are approved, outcomes of those that wait for a person, and notes on the rejected."""
-    approved: dict[str, tuple[CapaFinding, Answer]] = {}
+    approved: dict[str, tuple[CapaFinding, ApprovalAnswer]] = {}
     waiting: list[Outcome] = []
     rejected: dict[str, str] = {}
     for digest in decisions.asked():
@@ -252,7 +254,7 @@ def _sorted(decisions: Decisions) -> tuple[dict[str, tuple[CapaFinding, Answer]]
     return approved, waiting, rejected
 
 
-def _record(finding: CapaFinding, answer: Answer) -> Record:
+def _record(finding: CapaFinding, answer: ApprovalAnswer) -> Record:
     approval = {"approved_by": answer.by} if answer.by else {}
     return capa_record({**finding.capa, **approval})
 

@@ -25,7 +25,7 @@ Change = Callable[[str | None], str]
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApprovalAnswer:
     """A person's answer to a finding.
 
     Attributes:
@@ -97,7 +97,7 @@ class Decisions:
             raise DataError(message, key=digest[:12], code="FINDING_UNKNOWN")
         return read_finding(document, digest)
 
-    def answer(self, digest: str, answer: Answer, *, owner: str = "") -> None:
+    def answer(self, digest: str, answer: ApprovalAnswer, *, owner: str = "") -> None:
         """Keep a person's answer to a finding, and write it into the audit trail.
 
         An approved finding is dealt with, although another question may have been asked since.
@@ -127,7 +127,7 @@ class Decisions:
             marks=marks,
         )
 
-    def answer_of(self, digest: str) -> Answer | None:
+    def answer_of(self, digest: str) -> ApprovalAnswer | None:
         """Return a person's answer to a finding, or ``None``.
 
         The audit trail says it: the last decision on the finding, in its place in the chain. What is kept beside it
@@ -138,8 +138,8 @@ class Decisions:
         """
         kept = self._get(_name("answer", digest))
         event = self._ledger.decision(SYSTEM, KIND, digest)
-        proven = Answer(event.action == APPROVE, event.detail["by"], event.detail["at"]) if event else None
-        if kept and Answer(**kept) != proven:
+        proven = ApprovalAnswer(event.action == APPROVE, event.detail["by"], event.detail["at"]) if event else None
+        if kept and ApprovalAnswer(**kept) != proven:
             message = (
                 f"finding {digest[:12]}: the ledger has an answer of {kept.get('by') or 'no person'} that its audit "
                 "trail doesn't; nothing is raised from it: see python -m pv_testing verify-audit"

@@ -11,12 +11,12 @@ from collections.abc import Callable
 
 from yarl import URL
 
-from pv_testing.contracts.database import Database
+from pv_testing.contracts.database import DatabaseSpec
 from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.outgoing_request import Carrier
 from pv_testing.transports.rest import RestSession
 from pv_testing.transports.settings import RestSettings
-from pv_testing.transports.sql_engine import Login, address
+from pv_testing.transports.sql_engine import DatabaseLogin, address
 from pv_testing.transports.sql_wire import SqlWire, Transaction
 
 
@@ -37,9 +37,9 @@ class SqlSession(RestSession):
 
     def __init__(
         self,
-        database: Database,
+        database: DatabaseSpec,
         settings: RestSettings,
-        login: Login,
+        login: DatabaseLogin,
         writing: Transaction | None = None,
         *,
         on_pause: Callable[[float], None] | None = None,

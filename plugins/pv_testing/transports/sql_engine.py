@@ -40,7 +40,7 @@ _LOST = {
 }
 
 
-class Login(NamedTuple):
+class DatabaseLogin(NamedTuple):
     """Who asks.
 
     Attributes:
@@ -79,7 +79,7 @@ def is_local(url: URL) -> bool:
     return url.drivername.startswith("sqlite") or not url.host or url.host.startswith("/") or is_this_machine(url.host)
 
 
-def open_engine(settings: RestSettings, login: Login, *, writes: bool) -> Engine:
+def open_engine(settings: RestSettings, login: DatabaseLogin, *, writes: bool) -> Engine:
     """Return an engine; it connects when it is used.
 
     Args:

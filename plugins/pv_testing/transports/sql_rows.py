@@ -20,7 +20,7 @@ MOST_LINES = 10_000
 Answer = dict[str, Any]
 
 
-class Refused(Exception):
+class RefusedRow(Exception):
     """A row that isn't written, so that its transaction is rolled back.
 
     Args:
@@ -102,13 +102,13 @@ class Rows:
             The row as it is then; of a list, the rows with their statuses.
 
         Raises:
-            Refused: the only row isn't written.
+            RefusedRow: the only row isn't written.
             DBAPIError: the database refuses it, or nothing of the transaction can stand.
         """
         rows = body.get(ROWS) if ROWS in body and ROWS not in statement.table.columns else None
         keys = [[row.get(name) for name in statement.key] for row in (rows or [body])]
         if not take_turn(connection, statement.table, keys, self._seconds):
-            raise Refused(BUSY, "LOCKED", "another transaction writes the same record; nothing was done")
+            raise RefusedRow(BUSY, "LOCKED", "another transaction writes the same record; nothing was done")
         if rows is None:
             return self._one(connection, statement, body)
         return {ROWS: [self._of_many(connection, statement, row) for row in rows]}
@@ -117,7 +117,7 @@ class Rows:
         try:
             with connection.begin_nested():
                 return {**self._one(connection, statement, row), STATUS: 200}
-        except Refused as refused:
+        except RefusedRow as refused:
             return {**refused.body(), STATUS: refused.status}
         except exc.DBAPIError as error:
             answer = said(error)
@@ -142,13 +142,13 @@ class Rows:
     def _refuse(self, statement: Statement, row: Mapping[str, Any], number: int) -> None:
         where = f"{statement.table.name} with {shown(statement.key, row)}"
         if number > 1:
-            raise Refused(
+            raise RefusedRow(
                 IN_THE_WAY, "KEY_TWICE", f"there are several rows of {where}; none was changed: remove what is wrong"
             )
         if number and statement.verb == "insert":
-            raise Refused(KEY_EXISTS, "KEY_EXISTS", f"there is a row of {where} already; none was inserted")
+            raise RefusedRow(KEY_EXISTS, "KEY_EXISTS", f"there is a row of {where} already; none was inserted")
         if not number and statement.verb == "update":
-            raise Refused(NOT_FOUND, "NOT_FOUND", f"there is no row of {where}")
+            raise RefusedRow(NOT_FOUND, "NOT_FOUND", f"there is no row of {where}")
 
     def _insert(self, connection: sa.Connection, statement: Statement, row: Mapping[str, Any], same: Any) -> None:
         """Insert a row; where a constraint is in the way, say whether somebody has just inserted one with its key."""
@@ -165,7 +165,7 @@ class Rows:
         self, connection: sa.Connection, lines: Lines, parent: Answer, rows: Sequence[Mapping[str, Any]]
     ) -> None:
         if len(rows) > MOST_LINES:
-            raise Refused(413, "TOO_MANY_LINES", f"{len(rows):,} lines are more than {MOST_LINES:,}")
+            raise RefusedRow(413, "TOO_MANY_LINES", f"{len(rows):,} lines are more than {MOST_LINES:,}")
         given = {column: parent[source] for column, source in lines.parent.items()}
         values = [
             bound(lines.table, {**row, **given, **({lines.number: place} if lines.number else {})})

@@ -10,8 +10,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement, quoted_name
 
-from pv_testing.contracts.columns import Column, Kind
-from pv_testing.contracts.database import AFTER, LIMIT, Database, Statement, Table, compared
+from pv_testing.contracts.columns import Kind, TableColumn
+from pv_testing.contracts.database import AFTER, LIMIT, DatabaseSpec, Statement, TableSpec, compared
 from pv_testing.core.errors import ConfigError, MappingError
 from pv_testing.core.visible import visible
 
@@ -72,20 +72,20 @@ class Tables:
         ConfigError: a name is longer than the database takes.
     """
 
-    def __init__(self, database: Database, dialect: sa.Dialect) -> None:
+    def __init__(self, database: DatabaseSpec, dialect: sa.Dialect) -> None:
         self._schema = database.schema
         self._refuse_long(database, dialect)
         metadata = sa.MetaData(schema=quoted_name(database.schema, quote=True) if database.schema else None)
         self._tables = {name: _table(table, metadata) for name, table in database.tables.items()}
 
-    def _refuse_long(self, database: Database, dialect: sa.Dialect) -> None:
+    def _refuse_long(self, database: DatabaseSpec, dialect: sa.Dialect) -> None:
         names = [self._schema, *(each for name, table in database.tables.items() for each in (name, *table.columns))]
         for name in names:
             if len(name) > dialect.max_identifier_length:
                 limit = dialect.max_identifier_length
                 raise ConfigError(f"the name {name[:80]!r} is longer than {dialect.name} takes, {limit} characters")
 
-    def of(self, table: Table) -> sa.Table:
+    def of(self, table: TableSpec) -> sa.Table:
         """Return a table."""
         return self._tables[table.name]
 
@@ -133,12 +133,12 @@ class Tables:
         return [sa.select(table).where(sa.false()) for table in self._tables.values()]
 
 
-def _table(table: Table, metadata: sa.MetaData) -> sa.Table:
+def _table(table: TableSpec, metadata: sa.MetaData) -> sa.Table:
     columns = [_column(column) for column in table.columns.values()]
     return sa.Table(quoted_name(table.name, quote=True), metadata, *columns)
 
 
-def _column(column: Column) -> sa.Column[Any]:
+def _column(column: TableColumn) -> sa.Column[Any]:
     return sa.Column(quoted_name(column.name, quote=True), _TYPES[column.kind]())
 
 
@@ -156,12 +156,12 @@ def _after(table: sa.Table, statement: Statement, cursor: str) -> ColumnElement[
     return sa.or_(*alternatives)
 
 
-def read(table: Table, row: sa.RowMapping) -> dict[str, Any]:
+def read(table: TableSpec, row: sa.RowMapping) -> dict[str, Any]:
     """Return a row as JSON has it."""
     return {name: column.read(row[name]) for name, column in table.columns.items()}
 
 
-def bound(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+def bound(table: TableSpec, row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of a row as the driver takes them."""
     return {name: table.columns[name].bound(value) for name, value in row.items() if name in table.columns}
 
@@ -171,7 +171,7 @@ def who(dialect: str) -> str:
     return _WHO.get("mysql" if dialect == "mariadb" else dialect, "")
 
 
-def take_turn(connection: sa.Connection, table: Table, keys: Sequence[Sequence[Any]], seconds: int) -> bool:
+def take_turn(connection: sa.Connection, table: TableSpec, keys: Sequence[Sequence[Any]], seconds: int) -> bool:
     """Let only one transaction at a time write a key, also where the table has no unique constraint.
 
     The lock ends with the transaction; on MariaDB with :func:`release_turn` or the session. SQLite has one writer at a
@@ -192,7 +192,7 @@ def release_turn(connection: sa.Connection) -> None:
         connection.exec_driver_sql("SELECT RELEASE_ALL_LOCKS()")
 
 
-def _lock_name(table: Table, key: Sequence[Any]) -> str:
+def _lock_name(table: TableSpec, key: Sequence[Any]) -> str:
     digest = hashlib.blake2b(repr([table.name, *map(str, key)]).encode(), digest_size=8)
     return digest.hexdigest()
 

@@ -20,7 +20,7 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, Engine, exc, func, select
 
-from pv_testing.contracts.database import Database, Statement
+from pv_testing.contracts.database import DatabaseSpec, Statement
 from pv_testing.core import lease
 from pv_testing.core.errors import AmbiguousOutcome, ConfigError, DeadlineExceeded, NetworkError
 from pv_testing.core.response import Response
@@ -28,8 +28,8 @@ from pv_testing.core.sync import close_with
 from pv_testing.transports import sql_errors
 from pv_testing.transports.outgoing_request import Again, OutgoingRequest
 from pv_testing.transports.settings import RestSettings
-from pv_testing.transports.sql_engine import GRACE, Login, open_engine
-from pv_testing.transports.sql_rows import Refused, Rows
+from pv_testing.transports.sql_engine import GRACE, DatabaseLogin, open_engine
+from pv_testing.transports.sql_rows import RefusedRow, Rows
 from pv_testing.transports.sql_statements import Tables, release_turn, who
 
 IDENTITY = "/:identity"
@@ -57,7 +57,7 @@ class SqlWire:
     """
 
     def __init__(
-        self, settings: RestSettings, database: Database, login: Login, writing: Transaction | None = None
+        self, settings: RestSettings, database: DatabaseSpec, login: DatabaseLogin, writing: Transaction | None = None
     ) -> None:
         self._settings = settings
         self._database = database
@@ -148,7 +148,7 @@ class SqlWire:
             statement = self._database.statements[call.url.path]
             body = orjson.loads(call.data) if call.data else {}
             return self._read(job, statement, body) if statement.verb == "select" else self._write(job, statement, body)
-        except Refused as refused:
+        except RefusedRow as refused:
             return _response(call, refused.status, refused.body())
         except exc.TimeoutError as error:
             raise Again(NetworkError("no connection to the database is free; nothing was done")) from error

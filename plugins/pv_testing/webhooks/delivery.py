@@ -248,7 +248,7 @@ class _Batch:
             return Delivered(each, DELIVERED, answer.status)
         return self._failed(each, answer)
 
-    def _failed(self, each: Delivery, answer: sending.Answer) -> Delivered:
+    def _failed(self, each: Delivery, answer: sending.EndpointAnswer) -> Delivered:
         self._failures += 1
         self.why = answer.reason
         self.gone = self.gone or answer.gone

@@ -72,7 +72,7 @@ class SourceSettings(Model):
     )
 
 
-class Sources(Model):
+class SourceSections(Model):
     """The systems whose events are taken."""
 
     framework: SourceSettings | None = None
@@ -94,7 +94,7 @@ class Sources(Model):
 class ReceiveSection(Model):
     """Events that are taken."""
 
-    systems: Sources = Sources()
+    systems: SourceSections = SourceSections()
     max_bytes: int = Field(
         262_144, ge=1024, le=16_777_216, description="The largest body that is read; 262144 without it."
     )

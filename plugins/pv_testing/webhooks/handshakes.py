@@ -11,7 +11,7 @@ import time
 
 from pv_testing.core.errors import ConfigError
 from pv_testing.ledger import Ledger
-from pv_testing.webhooks.sources import Sources, handed_over
+from pv_testing.webhooks.sources import EventSources, handed_over
 
 ASANA = "X-Hook-Secret"
 KNOWN = frozenset({"asana", "business_central"})
@@ -38,7 +38,7 @@ def expect(ledger: Ledger, system: str, minutes: float) -> float:
     return until
 
 
-def accept(ledger: Ledger, sources: Sources, system: str, secret: str) -> bool:
+def accept(ledger: Ledger, sources: EventSources, system: str, secret: str) -> bool:
     """Keep a secret that a system hands over, if that is expected; say whether it was.
 
     Args:

@@ -22,7 +22,7 @@ from pv_testing.webhooks import handshakes
 from pv_testing.webhooks.group_commit import GroupCommit, TooBusy
 from pv_testing.webhooks.incoming import Unreadable, events_of, parse
 from pv_testing.webhooks.settings import WebhookSettings
-from pv_testing.webhooks.sources import Source, Sources
+from pv_testing.webhooks.sources import EventSource, EventSources
 from pv_testing.webhooks.starting import Starter
 from pv_testing.webhooks.verification import Incoming, NotGenuine, verify
 
@@ -32,7 +32,7 @@ RETRY_AFTER = {"Retry-After": "30"}
 log = logging.getLogger(__name__)
 
 
-class Refused(Exception):
+class RefusedEvent(Exception):
     """A request that is answered with 4xx.
 
     Args:
@@ -57,7 +57,7 @@ class Receiver:
     """
 
     def __init__(
-        self, ledger: Ledger, sources: Sources, settings: WebhookSettings, starter: Starter | None = None
+        self, ledger: Ledger, sources: EventSources, settings: WebhookSettings, starter: Starter | None = None
     ) -> None:
         self._ledger = ledger
         self._sources = sources
@@ -84,7 +84,7 @@ class Receiver:
         """
         try:
             return await self._take(system, request)
-        except Refused as refused:
+        except RefusedEvent as refused:
             log.info(
                 "an event of %s was refused: %s",
                 system if self._sources.get(system) else "no known system",
@@ -99,7 +99,7 @@ class Receiver:
     async def _take(self, system: str, request: Request) -> Response:
         source = self._sources.get(system)
         if source is None:
-            raise Refused(404, "unknown_system")
+            raise RefusedEvent(404, "unknown_system")
         incoming = Incoming(_headers(request), await self._read(request))
         if source.spec.verify in handshakes.KNOWN:
             answer = await asyncio.to_thread(self._handshake, source, incoming, request.query_params)
@@ -112,7 +112,7 @@ class Receiver:
                 self._starter.wake()
         return JSONResponse({"accepted": len({event.id for event in events})}, 202)
 
-    async def _events(self, source: Source, incoming: Incoming) -> list[Received]:
+    async def _events(self, source: EventSource, incoming: Incoming) -> list[Received]:
         secrets = self._sources.known(source) or await asyncio.to_thread(self._sources.secrets_of, source)
         try:
             body = parse(incoming.raw)
@@ -123,20 +123,20 @@ class Receiver:
                 return await asyncio.to_thread(events_of, *given)
             return events_of(*given)
         except NotGenuine as error:
-            raise Refused(401, str(error)) from None
+            raise RefusedEvent(401, str(error)) from None
         except Unreadable as error:
-            raise Refused(400, str(error)) from None
+            raise RefusedEvent(400, str(error)) from None
         except ValueError:
-            raise Refused(400, "no_json") from None
+            raise RefusedEvent(400, "no_json") from None
 
-    def _handshake(self, source: Source, incoming: Incoming, query: Mapping[str, str]) -> Response | None:
+    def _handshake(self, source: EventSource, incoming: Incoming, query: Mapping[str, str]) -> Response | None:
         if source.spec.verify == "business_central" and "validationToken" in query:
             token = handshakes.validation_token(query["validationToken"])
             return PlainTextResponse(token) if token else JSONResponse({"error": "no_token"}, 400)
         if source.spec.verify == "asana" and incoming.header(handshakes.ASANA):
             secret = incoming.header(handshakes.ASANA)
             if not handshakes.accept(self._ledger, self._sources, source.system, secret):
-                raise Refused(401, "not_expected")
+                raise RefusedEvent(401, "not_expected")
             return Response(status_code=200, headers={handshakes.ASANA: secret})
         return None
 
@@ -148,13 +148,13 @@ class Receiver:
         most = self._settings.max_bytes
         said = request.headers.get("content-length", "0")
         if not said.isdecimal() or len(said) > 12 or int(said) > most:
-            raise Refused(413, "too_large")
+            raise RefusedEvent(413, "too_large")
         try:
             return await asyncio.wait_for(_bounded(request, most), READ_SECONDS)
         except (TimeoutError, asyncio.TimeoutError):
-            raise Refused(408, "too_slow") from None
+            raise RefusedEvent(408, "too_slow") from None
         except ClientDisconnect:
-            raise Refused(400, "cut_off") from None
+            raise RefusedEvent(400, "cut_off") from None
 
 
 def _unavailable() -> Response:
@@ -166,7 +166,7 @@ async def _bounded(request: Request, most: int) -> bytes:
     async for part in request.stream():
         size += len(part)
         if size > most:
-            raise Refused(413, "too_large")
+            raise RefusedEvent(413, "too_large")
         parts.append(part)
     return b"".join(parts)
 

@@ -23,7 +23,7 @@ _MULTIPLE_CHOICES, _BAD_REQUEST = 300, 400
 AGENT = "pv-testing-webhooks"
 
 
-class Answer(NamedTuple):
+class EndpointAnswer(NamedTuple):
     """What came of a try.
 
     Attributes:
@@ -67,7 +67,7 @@ def session(guard: Guard, *, concurrency: int) -> aiohttp.ClientSession:
     )
 
 
-async def send(client: aiohttp.ClientSession, url: URL, body: bytes, headers: dict[str, str]) -> Answer:
+async def send(client: aiohttp.ClientSession, url: URL, body: bytes, headers: dict[str, str]) -> EndpointAnswer:
     """Send an event once.
 
     Args:
@@ -81,9 +81,9 @@ async def send(client: aiohttp.ClientSession, url: URL, body: bytes, headers: di
             await _drain(raw)
             return _meaning(raw)
     except SecurityError as error:
-        return Answer(0, str(error))
+        return EndpointAnswer(0, str(error))
     except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
-        return Answer(0, _why(error))
+        return EndpointAnswer(0, _why(error))
 
 
 async def _drain(raw: aiohttp.ClientResponse) -> None:
@@ -93,13 +93,15 @@ async def _drain(raw: aiohttp.ClientResponse) -> None:
         left -= len(await raw.content.read(left))
 
 
-def _meaning(raw: aiohttp.ClientResponse) -> Answer:
+def _meaning(raw: aiohttp.ClientResponse) -> EndpointAnswer:
     if raw.status < _MULTIPLE_CHOICES:
-        return Answer(raw.status)
+        return EndpointAnswer(raw.status)
     if raw.status < _BAD_REQUEST:
-        return Answer(raw.status, f"it answers {raw.status}, a redirect, which is never followed: register its address")
+        return EndpointAnswer(
+            raw.status, f"it answers {raw.status}, a redirect, which is never followed: register its address"
+        )
     asked = asked_wait(Response(raw.status, raw.headers, b""), time.time()) if raw.status in THROTTLED else None
-    return Answer(raw.status, f"it answers {raw.status}", asked or 0.0)
+    return EndpointAnswer(raw.status, f"it answers {raw.status}", asked or 0.0)
 
 
 def _why(error: Exception) -> str:

@@ -9,7 +9,7 @@ from pv_testing.webhooks.airflow_rest import AirflowRest
 from pv_testing.webhooks.receiver import Receiver, create_app
 from pv_testing.webhooks.secrets import Secrets
 from pv_testing.webhooks.settings import load_settings
-from pv_testing.webhooks.sources import Sources
+from pv_testing.webhooks.sources import EventSources
 from pv_testing.webhooks.starting import Starter
 
 BACKLOG = 1_024
@@ -28,7 +28,7 @@ def serve(ledger_url: str, host: str, port: int) -> None:
         ConfigError: the settings can't be used.
     """
     settings = load_settings()
-    sources = Sources(settings, Secrets(settings.secrets_file))
+    sources = EventSources(settings, Secrets(settings.secrets_file))
     with Ledger(ledger_url) as ledger:
         made: list[Receiver] = []
 

@@ -24,7 +24,7 @@ def handed_over(system: str) -> str:
 
 
 @dataclass(frozen=True)
-class Source:
+class EventSource:
     """A system that may tell us of events.
 
     Attributes:
@@ -38,7 +38,7 @@ class Source:
     settings: SourceSettings
 
 
-class Sources:
+class EventSources:
     """The systems that may tell us of events.
 
     Args:
@@ -51,16 +51,16 @@ class Sources:
         self._sources = _sources(settings)
         self._kept: dict[str, tuple[float, list[str]]] = {}
 
-    def get(self, system: str) -> Source | None:
+    def get(self, system: str) -> EventSource | None:
         """Return a system, or ``None`` where it may tell nothing."""
         return self._sources.get(system)
 
-    def known(self, source: Source) -> list[str]:
+    def known(self, source: EventSource) -> list[str]:
         """Return the secrets that count for a system, if they were looked up just now; else nothing."""
         until, known = self._kept.get(source.system, (0.0, []))
         return known if time.monotonic() < until else []
 
-    def secrets_of(self, source: Source) -> list[str]:
+    def secrets_of(self, source: EventSource) -> list[str]:
         """Look up the secrets that count for a system.
 
         Raises:
@@ -78,12 +78,12 @@ class Sources:
         self._kept.pop(system, None)
 
 
-def _sources(settings: WebhookSettings) -> Mapping[str, Source]:
+def _sources(settings: WebhookSettings) -> Mapping[str, EventSource]:
     found = {}
     for system, each in settings.sources.items():
         contract = load_contract(each.contract or load_config().systems[system].contract)
         if contract.webhook is None:
             text = f"{contract.file}: has no section webhook, so that nothing says how events of {system} are verified"
             raise ConfigError(text, system=system, code="NO_WEBHOOK")
-        found[system] = Source(system, contract.webhook, each)
+        found[system] = EventSource(system, contract.webhook, each)
     return found

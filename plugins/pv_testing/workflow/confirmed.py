@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from pv_testing.core.errors import DataError
 from pv_testing.core.records import Outcome, Record, Result
-from pv_testing.exchange.refused import Refused
+from pv_testing.exchange.refused import RefusedRecord
 from pv_testing.ledger import Claim, Decision, Ledger
 
 
@@ -28,7 +28,7 @@ def without_confirmed(
     claims: list[Claim] = []
     for record in records:
         if isinstance(record.problem, DataError):
-            refusal = Refused(record, record.problem).refusal
+            refusal = RefusedRecord(record, record.problem).refusal
             claims.append(Claim(refusal.key, refusal.fingerprint))
     confirmed: dict[str, str] = {}
     for answer in ledger.peek(system, kind, claims):

@@ -7,33 +7,33 @@ from decimal import Decimal
 
 import pytest
 
-from pv_testing.contracts.columns import Column
+from pv_testing.contracts.columns import TableColumn
 from pv_testing.core.errors import MappingError
 
 moment = datetime.fromisoformat
 SAME = [
-    (Column("c", "decimal", digits=3), "402.50", Decimal("402.500"), "402.5"),
-    (Column("c", "decimal"), "0", Decimal("0E-3"), "0"),
-    (Column("c", "decimal"), "1E+3", 1000.0, "1000"),
-    (Column("c", "integer"), "7", Decimal(7), 7),
-    (Column("c", "number"), "1.5", Decimal("1.5"), 1.5),
-    (Column("c", "boolean"), True, 1, True),
-    (Column("c", "date"), "2025-11-12", date(2025, 11, 12), "2025-11-12"),
-    (Column("c", "text"), "a", "a", "a"),
+    (TableColumn("c", "decimal", digits=3), "402.50", Decimal("402.500"), "402.5"),
+    (TableColumn("c", "decimal"), "0", Decimal("0E-3"), "0"),
+    (TableColumn("c", "decimal"), "1E+3", 1000.0, "1000"),
+    (TableColumn("c", "integer"), "7", Decimal(7), 7),
+    (TableColumn("c", "number"), "1.5", Decimal("1.5"), 1.5),
+    (TableColumn("c", "boolean"), True, 1, True),
+    (TableColumn("c", "date"), "2025-11-12", date(2025, 11, 12), "2025-11-12"),
+    (TableColumn("c", "text"), "a", "a", "a"),
     (
-        Column("c", "datetime", digits=0),
+        TableColumn("c", "datetime", digits=0),
         "2025-11-12T15:30:00.9+01:00",
         moment("2025-11-12T14:30"),
         "2025-11-12T14:30:00Z",
     ),
     (
-        Column("c", "datetime", zone="Europe/Berlin"),
+        TableColumn("c", "datetime", zone="Europe/Berlin"),
         "2025-07-01T12:00:00Z",
         moment("2025-07-01T14:00"),
         "2025-07-01T12:00:00Z",
     ),
     (
-        Column("c", "instant"),
+        TableColumn("c", "instant"),
         "2025-07-01T12:00:00Z",
         datetime(2025, 7, 1, 12, tzinfo=timezone.utc),
         "2025-07-01T12:00:00Z",
@@ -48,24 +48,26 @@ def test_what_is_sent_equals_what_is_found(column, sent, raw, wanted):
 
 
 def test_the_driver_gets_types_of_its_own():
-    assert Column("c", "decimal").bound("402.50") == Decimal("402.5")
-    assert Column("c", "datetime", zone="Europe/Berlin").bound("2025-07-01T12:00:00Z") == moment("2025-07-01T14:00")
-    assert Column("c", "instant").bound("2025-07-01T12:00:00Z").tzinfo is not None
-    assert Column("c", "date").bound("2025-11-12") == date(2025, 11, 12)
-    assert Column("c", "integer").bound("12") == 12
+    assert TableColumn("c", "decimal").bound("402.50") == Decimal("402.5")
+    assert TableColumn("c", "datetime", zone="Europe/Berlin").bound("2025-07-01T12:00:00Z") == moment(
+        "2025-07-01T14:00"
+    )
+    assert TableColumn("c", "instant").bound("2025-07-01T12:00:00Z").tzinfo is not None
+    assert TableColumn("c", "date").bound("2025-11-12") == date(2025, 11, 12)
+    assert TableColumn("c", "integer").bound("12") == 12
 
 
 @pytest.mark.parametrize(
     ("column", "value", "code"),
     [
-        (Column("c", "text", length=3), "abcd", "TOO_LONG"),
-        (Column("c", "decimal", digits=2), "1.234", "TOO_PRECISE"),
-        (Column("c", "integer"), "1.5", "NOT_WHOLE"),
-        (Column("c", "decimal"), "many", "NOT_A_NUMBER"),
-        (Column("c", "datetime"), "yesterday", "NOT_A_TIME"),
-        (Column("c", "date"), "2025-13-01", "NOT_A_DATE"),
-        (Column("c", "boolean"), "maybe", "NOT_A_TRUTH_VALUE"),
-        (Column("c", "text"), True, "NOT_TEXT"),
+        (TableColumn("c", "text", length=3), "abcd", "TOO_LONG"),
+        (TableColumn("c", "decimal", digits=2), "1.234", "TOO_PRECISE"),
+        (TableColumn("c", "integer"), "1.5", "NOT_WHOLE"),
+        (TableColumn("c", "decimal"), "many", "NOT_A_NUMBER"),
+        (TableColumn("c", "datetime"), "yesterday", "NOT_A_TIME"),
+        (TableColumn("c", "date"), "2025-13-01", "NOT_A_DATE"),
+        (TableColumn("c", "boolean"), "maybe", "NOT_A_TRUTH_VALUE"),
+        (TableColumn("c", "text"), True, "NOT_TEXT"),
     ],
 )
 def test_what_a_column_can_t_hold_is_refused(column, value, code):
@@ -75,4 +77,4 @@ def test_what_a_column_can_t_hold_is_refused(column, value, code):
 
 
 def test_what_a_database_holds_against_its_type_is_shown_as_text():
-    assert Column("c", "integer").read("many") == "many"
+    assert TableColumn("c", "integer").read("many") == "many"

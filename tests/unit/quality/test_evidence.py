@@ -13,7 +13,7 @@ import pytest
 
 from pv_testing.core.places import project_root
 from pv_testing.ledger import Ledger
-from pv_testing.quality.decisions import Answer, Decisions
+from pv_testing.quality.decisions import ApprovalAnswer, Decisions
 from pv_testing.quality.evidence import evidence, executions
 from pv_testing.quality.finding import CapaFinding
 from pv_testing.quality.question import body, subject
@@ -89,7 +89,7 @@ def test_answers_are_in_the_audit_trail_and_belong_to_a_digest(finding):
     with Ledger.in_memory() as ledger:
         decisions = Decisions(ledger)
         decisions.ask([finding])
-        decisions.answer(finding.digest, Answer(approved=False, by="Ada", at="2025-11-14"), owner="pv_capa/run")
+        decisions.answer(finding.digest, ApprovalAnswer(approved=False, by="Ada", at="2025-11-14"), owner="pv_capa/run")
         (event,) = [event for event in ledger.events() if event.action != "mark"]
         assert (event.action, event.key, event.owner) == ("reject", "PVTP-018/1", "pv_capa/run")
         assert event.detail == {"finding": finding.digest, "by": "Ada", "at": "2025-11-14"}

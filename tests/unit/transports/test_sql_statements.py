@@ -5,22 +5,22 @@ from __future__ import annotations
 import pytest
 from sqlalchemy.dialects import mssql, mysql, oracle, postgresql, sqlite
 
-from pv_testing.contracts.columns import Column
-from pv_testing.contracts.database import AFTER, LIMIT, Database, Statement, Table
+from pv_testing.contracts.columns import TableColumn
+from pv_testing.contracts.database import AFTER, LIMIT, DatabaseSpec, Statement, TableSpec
 from pv_testing.core.errors import ConfigError, MappingError, SecurityError
-from pv_testing.transports.sql_engine import Login, address
+from pv_testing.transports.sql_engine import DatabaseLogin, address
 from pv_testing.transports.sql_statements import APPLOCK, Tables, who
 
 EVIL = 'x\' OR "1"="1'
 COLUMNS = {
-    "NUMBER": Column("NUMBER", "integer"),
-    "TEXT_ID": Column("TEXT_ID"),
-    "MASS": Column("MASS", "decimal"),
-    "ENTRY_DATE": Column("ENTRY_DATE", "datetime"),
+    "NUMBER": TableColumn("NUMBER", "integer"),
+    "TEXT_ID": TableColumn("TEXT_ID"),
+    "MASS": TableColumn("MASS", "decimal"),
+    "ENTRY_DATE": TableColumn("ENTRY_DATE", "datetime"),
 }
-TABLE = Table("SAMPLE", COLUMNS, ("TEXT_ID",), "NUMBER")
+TABLE = TableSpec("SAMPLE", COLUMNS, ("TEXT_ID",), "NUMBER")
 STATEMENT = Statement("select", TABLE, ("TEXT_ID",), ("ENTRY_DATE", "NUMBER"))
-DATABASE = Database("LIMSDATA", True, {"SAMPLE": TABLE}, {}, {})
+DATABASE = DatabaseSpec("LIMSDATA", True, {"SAMPLE": TABLE}, {}, {})
 DIALECTS = {
     "postgresql": postgresql.dialect(),
     "mariadb": mysql.dialect(),
@@ -73,9 +73,9 @@ def test_sql_server_and_oracle_page_and_lock_in_their_own_words():
 
 def test_a_name_that_is_too_long_for_the_database_is_refused():
     long = "X" * 70
-    table = Table("SAMPLE", {long: Column(long)})
+    table = TableSpec("SAMPLE", {long: TableColumn(long)})
     with pytest.raises(ConfigError, match="longer than postgresql takes, 63"):
-        Tables(Database("", False, {"SAMPLE": table}, {}, {}), DIALECTS["postgresql"])
+        Tables(DatabaseSpec("", False, {"SAMPLE": table}, {}, {}), DIALECTS["postgresql"])
 
 
 def test_a_record_without_its_key_is_refused():
@@ -93,4 +93,4 @@ def test_an_address_with_credentials_is_refused_without_showing_them():
     with pytest.raises(SecurityError, match="move them") as caught:
         address("postgresql://user:hidden-0815@h/x")
     assert "hidden-0815" not in str(caught.value)
-    assert "hidden-0815" not in repr(Login("user", "hidden-0815"))
+    assert "hidden-0815" not in repr(DatabaseLogin("user", "hidden-0815"))

@@ -24,7 +24,7 @@ from pv_testing.webhooks.receiver import Receiver, create_app
 from pv_testing.webhooks.secrets import Secrets
 from pv_testing.webhooks.settings import WebhookSettings
 from pv_testing.webhooks.signatures import standard_headers
-from pv_testing.webhooks.sources import Sources
+from pv_testing.webhooks.sources import EventSources
 from pv_testing.webhooks.starting import Starter
 
 SECRET, OTHER, REVOKED = ("whsec_" + letter * 32 for letter in "abc")
@@ -84,7 +84,7 @@ class Runs:
 
 
 def application(ledger: Ledger, known: WebhookSettings, folder: Path, trigger: Runs | None = None) -> FastAPI:
-    sources = Sources(known, Secrets(folder / "secrets.json", env=ENV))
+    sources = EventSources(known, Secrets(folder / "secrets.json", env=ENV))
     made: list[Receiver] = []
 
     async def receiver() -> Receiver:
