@@ -47,6 +47,8 @@ NO_CODES = {
     *STATES,
     "AIRFLOW_HOME",
     "CLOCK_BOOTTIME",
+    "O_NOFOLLOW",
+    "O_NONBLOCK",
     "PV_CONFIG",
     "PV_SYNC_INTERVAL",
     "READ_WRITE",

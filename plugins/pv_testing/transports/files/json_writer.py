@@ -57,10 +57,10 @@ def _objects(names: Sequence[str], chunk: Sequence[Row]) -> bytes:
 
 def _values(column: Sequence[Any]) -> Sequence[str | Sequence[str]]:
     """Return a column's values as JSON, and the quotes around them; what all rows have is said once."""
+    if is_one_word(column):
+        return [_encoded(column[0])]
     kinds = set(map(type, column))
     if kinds == {str}:
-        if is_one_word(column):
-            return [_encoded(column[0])]
         joined = "".join(column)
         if joined.isprintable() and not has_any('"\\', joined):
             return ['"', column, '"']
