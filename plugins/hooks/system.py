@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowNotFoundException
 from hooks.ledger import LedgerHook
 from hooks.metrics import AirflowMetrics
 from hooks.missing import arefuse_doubt, no_connection, refuse_doubt
+from hooks.object_storage import open_path
 from pv_testing.core.metrics import send_to
 from pv_testing.core.reasons import Reason
 
@@ -72,7 +73,8 @@ class SystemHook(BaseHook, Generic[Client]):
 
         send_to(AirflowMetrics())
         kept = ledger or partial(Ledger, LedgerHook().url())
-        return self.client_class()(config=self.configured(), ledger=kept, owner=owner, on_token=mask_secret)
+        kind = self.client_class()
+        return kind(config=self.configured(), ledger=kept, owner=owner, on_token=mask_secret, open_path=open_path)
 
     async def aget_client(self) -> Client:
         """Return a client within the running event loop, such as a trigger's; for ``async with``.
@@ -89,7 +91,7 @@ class SystemHook(BaseHook, Generic[Client]):
         except AirflowNotFoundException:
             await arefuse_doubt(self.conn_id)
             config = self._without_connection()
-        return self.client_class()(config=config, ledger=kept, on_token=_mask_soon)
+        return self.client_class()(config=config, ledger=kept, on_token=_mask_soon, open_path=open_path)
 
     def configured(self) -> SystemConfig:
         """Return the system's configuration, with the connection laid over it where there is one.

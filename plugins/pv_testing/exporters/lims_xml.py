@@ -18,6 +18,7 @@ from pv_testing.exporters.raw import Point
 from pv_testing.exporters.reading import Dossier
 from pv_testing.samples.result_sets import operator_name
 from pv_testing.transports.files.chunks import chunks
+from pv_testing.transports.files.columns import rendered
 from pv_testing.transports.files.xml_writer import DECLARATION, markup
 
 _UTC = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)+")
@@ -118,14 +119,14 @@ def write_points(
         has_unit: whether they have a unit.
         has_time: whether they have a point in time.
     """
-    unit = ' unit="%s"' if has_unit else "%.0s"
-    time = ' timestamp="%s"' if has_time else "%.0s"
-    element = f'<Point number="%s" quantity="%s"{unit}{time}>%s</Point>\n'.__mod__
     for chunk in chunks(points, execution.execution_id):
         _, numbers, quantities, values, units, times = zip(*chunk, strict=True)
-        moments = _instants(times, execution) if has_time else times
-        columns = [markup(column) for column in (numbers, quantities, units, moments, values)]
-        file.write("".join(map(element, zip(*columns, strict=True))).encode())
+        parts: list[str | Sequence[str]] = ['<Point number="', markup(numbers), '" quantity="', markup(quantities)]
+        if has_unit:
+            parts += ['" unit="', markup(units)]
+        if has_time:
+            parts += ['" timestamp="', markup(_instants(times, execution))]
+        file.write(rendered([*parts, '">', markup(values), "</Point>\n"], len(chunk)).encode())
 
 
 def _instants(said: Sequence[str], execution: Execution) -> Sequence[str]:

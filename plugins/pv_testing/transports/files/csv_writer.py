@@ -12,7 +12,7 @@ from typing import IO, Any
 from pv_testing.contracts.files import FileFormat
 from pv_testing.core.errors import DataError
 from pv_testing.transports.files.chunks import Row, chunks
-from pv_testing.transports.files.columns import texts
+from pv_testing.transports.files.columns import is_one_word, rendered, texts
 
 LINE = "\r\n"
 CSV = FileFormat("csv")
@@ -52,12 +52,18 @@ def _cells(column: Sequence[Any], form: FileFormat) -> Sequence[str]:
 
 def _lines(cells: list[Sequence[str]], count: int, delimiter: str) -> str:
     """Return the rows of a chunk as text; cells are only looked at where the chunk has a sign that must be quoted."""
-    text = LINE.join(map(delimiter.join, zip(*cells, strict=True))) + LINE
+    text = _joined(cells, count, delimiter)
     plain = '"' not in text and text.count("\n") == text.count("\r") == count
     if plain and text.count(delimiter) == count * (len(cells) - 1) and len(cells) > 1:
         return text
-    quoted = [_quoted(column, delimiter, alone=len(cells) == 1) for column in cells]
-    return LINE.join(map(delimiter.join, zip(*quoted, strict=True))) + LINE
+    return _joined([_quoted(column, delimiter, alone=len(cells) == 1) for column in cells], count, delimiter)
+
+
+def _joined(cells: Sequence[Sequence[str]], count: int, delimiter: str) -> str:
+    parts: list[str | Sequence[str]] = []
+    for column in cells:
+        parts += [column[0] if is_one_word(column) else column, delimiter]
+    return rendered([*parts[:-1], LINE], count)
 
 
 def _quoted(column: Sequence[str], delimiter: str, *, alone: bool = False) -> list[str]:

@@ -6,11 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pv_testing.core.errors import ConfigError, NetworkError, SecurityError, redact
 from pv_testing.transports.files.store import Entry, bounded, safe_name
 
+SSH = frozenset({"sftp", "ssh"})
+"""fsspec's own file system for these takes any server's key."""
 ONE_STEP = frozenset({"sftp", "ssh", "memory", "smb"})
 """The protocols whose rename is one step; an object store copies and deletes."""
 
@@ -23,6 +26,9 @@ def universal_path(address: str) -> Any:
     """
     from upath import UPath
 
+    if urlsplit(address).scheme in SSH:
+        message = "SFTP needs an Airflow connection, whose server's key is checked: sftp://CONN_ID@/folder"
+        raise ConfigError(message, code="STORE_UNUSABLE")
     try:
         path = UPath(address)
         path.fs  # noqa: B018 - the file system is made when it is asked for
