@@ -210,9 +210,9 @@ class RequestCertificatesOperator(BaseOperator):
             DataError: an answer was lost.
             AirflowSkipException: the LIMS makes no certificates, or there are none to wait for.
         """
-        from operators.service_requests import choose
         from pv_testing.core.sync import run
         from pv_testing.samples.certificates import request_certificates
+        from pv_testing.workflow.selection import choose
 
         hooks = {
             "framework": hook_of("framework", self.framework_conn_id),
