@@ -1,4 +1,4 @@
-"""The fragments of docs/contracts.md are a contract, and a LIMS that is as they say is spoken to without any Python.
+"""The fragments of docs/reference/contracts.md are a contract, which speaks to such a LIMS without any Python.
 
 What the page says of units, words, types and YAML is held against the code that reads contracts.
 """
@@ -33,7 +33,7 @@ from sandbox.proxy import serve_proxy
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks, prose, text
 
-PAGE = PROJECT / "docs" / "contracts.md"
+PAGE = PROJECT / "docs" / "reference" / "contracts.md"
 RESULTS = {
     "execution_id": "5678",
     "test_id": "PVTP-001",
