@@ -10,7 +10,7 @@ from sandbox.closing import Tally
 
 
 def environment(events: Path) -> dict[str, str]:
-    """Return what turns OpenLineage on, as docs/lineage.md says it.
+    """Return what turns OpenLineage on, as docs/reference/lineage.md says it.
 
     Args:
         events: the file that takes the events, one in each line.

@@ -95,7 +95,7 @@ def told(alone: None, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dic
 
 
 def printed_dags() -> list[str]:
-    page = (PROJECT / "docs" / "airflow.md").read_text(encoding="utf-8")
+    page = (PROJECT / "docs" / "reference" / "airflow.md").read_text(encoding="utf-8")
     return re.findall(r"```python\n(.*?)```", page, re.DOTALL)
 
 

@@ -24,7 +24,7 @@ from tests.airflow.openlineage import SPEC, official_problems, problems
 
 LOG = "/var/log/lineage.ndjson"
 CANARY = "canary-of-a-record"
-PAGE = (PROJECT / "docs" / "lineage.md").read_text(encoding="utf-8")
+PAGE = (PROJECT / "docs" / "reference" / "lineage.md").read_text(encoding="utf-8")
 EXPORT = PAGE.split("```python\n")[1].split("```")[0]
 PRINTED = dict(line.split("=", 1) for line in re.findall(r"^(?:AIRFLOW|OPENLINEAGE)__[A-Z_]+=.+$", PAGE, re.MULTILINE))
 OWN = """

@@ -1,4 +1,4 @@
-"""The DAGs that docs/airflow.md shows can be imported as they are printed, and what the page names exists."""
+"""The DAGs that docs/reference/airflow.md shows can be imported as they are printed, and what the page names exists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.airflow.home import PROJECT
 from tests.dags.test_integrity import probe
 
-PAGE = (PROJECT / "docs" / "airflow.md").read_text()
+PAGE = (PROJECT / "docs" / "reference" / "airflow.md").read_text()
 
 
 def test_the_printed_dags_are_imported_as_they_stand(tmp_path: Path) -> None:

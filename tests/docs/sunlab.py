@@ -1,4 +1,4 @@
-"""The imaginary LIMS of docs/contracts.md, as its contract there describes it: an HTTP server with its own manners."""
+"""The imaginary LIMS of docs/reference/contracts.md, as its contract there describes it: an HTTP server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What docs/billing.md prints is what happens: its files are read, its prices, reasons and codes are the real ones."""
+"""What docs/reference/billing.md prints happens: its files are read; prices, reasons and codes are the real ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pv_testing.billing.tax import Tax
 from pv_testing.core.errors import DataError
 from tests.docs.pages import PROJECT, blocks, text
 
-PAGE = PROJECT / "docs" / "billing.md"
+PAGE = PROJECT / "docs" / "reference" / "billing.md"
 STEPS = {
     "crediting",
     "customers",
@@ -25,7 +25,7 @@ STEPS = {
     "later_orders",
     "payments",
 }
-"""What brings invoices into the ERP; its codes are those of docs/erp.md and docs/operating.md."""
+"""What brings invoices into the ERP; its codes are those of erp.md and reason-codes.md in docs/reference."""
 
 
 @pytest.fixture

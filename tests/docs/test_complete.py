@@ -28,7 +28,7 @@ from pv_testing.integrations.client import SystemClient
 from pv_testing.ledger import Ledger
 from tests.docs.pages import PAGES, PROJECT, prose, text
 
-DOCS = PROJECT / "docs"
+REFERENCE = PROJECT / "docs" / "reference"
 ALL = "\n".join(text(page) for page in PAGES)
 PLUGINS = sorted((PROJECT / "plugins").rglob("*.py"))
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
@@ -95,7 +95,7 @@ def test_every_link_leads_somewhere(page: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
 def test_every_file_that_is_named_exists(page: Path) -> None:
-    imaginary = {"include/mappings/lims_sunlab.yaml"}
+    imaginary = {"include/mappings/lims_sunlab.yaml", "include/mappings/lims_halley.yaml"}
     assert [name for name in PATH.findall(text(page)) if name not in imaginary and not (PROJECT / name).exists()] == []
 
 
@@ -111,6 +111,12 @@ def test_every_page_is_reached_from_the_readme() -> None:
     assert set(PAGES) <= seen
 
 
+def test_the_index_names_every_page() -> None:
+    index = PROJECT / "docs" / "README.md"
+    links = {(index.parent / target.partition("#")[0]).resolve() for target in LINK.findall(text(index))}
+    assert [page.name for page in PAGES if page not in links | {PROJECT / "README.md", index}] == []
+
+
 def test_every_make_target_that_is_named_exists() -> None:
     targets = set(re.findall(r"^([a-z]+):", text(PROJECT / "Makefile"), re.MULTILINE))
     mentioned = set(re.findall(r"(?:^|`)make ([a-z]+)", ALL, re.MULTILINE))
@@ -120,18 +126,18 @@ def test_every_make_target_that_is_named_exists() -> None:
 
 def test_every_key_of_the_configuration_is_described() -> None:
     keys = {*keys_of(json_schema(IntegrationsFile)), *AUTH_TYPES}
-    page = text(DOCS / "configuration.md")
+    page = text(REFERENCE / "configuration.md")
     assert [key for key in sorted(keys) if not re.search(rf"`{key}[`:]", page)] == []
 
 
 POLICY_PAGES = {
-    "quality": "quality.md",
-    "capa": "capa.md",
-    "projects": "projects.md",
-    "billing": "billing.md",
-    "prices": "billing.md",
-    "inventory": "inventory.md",
-    "webhooks": "webhooks.md",
+    "quality": "reference/quality.md",
+    "capa": "reference/capa.md",
+    "projects": "reference/projects.md",
+    "billing": "reference/billing.md",
+    "prices": "reference/billing.md",
+    "inventory": "reference/inventory.md",
+    "webhooks": "how-to/webhooks.md",
 }
 
 
@@ -147,7 +153,7 @@ def keys_of(schema: Any) -> set[str]:
 
 @pytest.mark.parametrize("policy", POLICIES)
 def test_every_key_of_a_policy_is_described(policy: type[Policy]) -> None:
-    page = text(DOCS / POLICY_PAGES[policy.NAME])
+    page = text(PROJECT / "docs" / POLICY_PAGES[policy.NAME])
     keys = keys_of(json_schema(policy))
     assert keys
     assert [key for key in sorted(keys) if not re.search(rf"\b{key}[`:]", page)] == []
@@ -159,7 +165,7 @@ def test_every_shipped_policy_is_in_order(policy: type[Policy]) -> None:
 
 
 def test_every_field_of_the_connection_forms_is_described() -> None:
-    page = text(DOCS / "configuration.md")
+    page = text(REFERENCE / "configuration.md")
     for kind in get_provider_info()["connection-types"]:
         assert named(f"`{kind['connection-type']}`", page)
         assert kind["hook-name"] in ALL
@@ -171,7 +177,7 @@ def test_every_field_of_the_connection_forms_is_described() -> None:
 
 def test_every_environment_variable_is_described() -> None:
     read = {name for path in PLUGINS for name in re.findall(r'environ\.get\("(\w+)"', text(path))}
-    assert unnamed(read, text(DOCS / "configuration.md")) == []
+    assert unnamed(read, text(REFERENCE / "configuration.md")) == []
 
 
 def test_every_command_and_option_is_described() -> None:
@@ -191,21 +197,21 @@ def public_classes(folder: str) -> Iterator[str]:
 
 @pytest.mark.parametrize("folder", ["hooks", "operators", "sensors", "triggers"])
 def test_every_class_on_the_side_of_airflow_is_described(folder: str) -> None:
-    assert unnamed(public_classes(folder), text(DOCS / "airflow.md")) == []
+    assert unnamed(public_classes(folder), text(REFERENCE / "airflow.md")) == []
 
 
 def test_every_dag_and_its_parameters_are_described() -> None:
     from operators.wiring import PARAMS
 
-    assert unnamed((path.stem for path in (PROJECT / "dags").glob("*.py")), text(DOCS / "airflow.md")) == []
-    assert unnamed(PARAMS, text(DOCS / "airflow.md")) == []
+    assert unnamed((path.stem for path in (PROJECT / "dags").glob("*.py")), text(REFERENCE / "airflow.md")) == []
+    assert unnamed(PARAMS, text(REFERENCE / "airflow.md")) == []
 
 
 @pytest.mark.parametrize("kind", [SystemClient, LIMSClient, QMSClient, PMClient, ERPClient, FrameworkClient, Ledger])
 def test_every_method_of_a_client_is_described(kind: type) -> None:
     methods = [name for name in vars(kind) if not name.startswith("_") and callable(getattr(kind, name))]
     inner = WITHIN | {"anc_ids", "atask_ids", "acustomer", "ainvoice", "aopen_invoices"}
-    assert unnamed(set(methods) - inner, text(DOCS / "clients.md")) == []
+    assert unnamed(set(methods) - inner, text(REFERENCE / "clients.md")) == []
 
 
 def codes(path: Path) -> Iterator[str]:
@@ -233,7 +239,7 @@ def test_every_error_is_in_the_tree_and_on_the_page() -> None:
             yield from below(inner)
 
     tree = importlib.import_module("pv_testing.core.errors").__doc__ or ""
-    for where in (tree, text(DOCS / "clients.md")):
+    for where in (tree, text(REFERENCE / "clients.md")):
         assert unnamed((kind.__name__ for kind in below(IntegrationError)), where) == []
 
 

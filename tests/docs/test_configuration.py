@@ -1,4 +1,4 @@
-"""What docs/configuration.md prints is what happens: files are read, connections win, the output is the real one."""
+"""What docs/reference/configuration.md prints happens: files are read, connections win, the output is the real one."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sandbox.seed import SeedPlan
 from tests.docs.pages import PROJECT, blocks, text
 from tests.shipped import variables
 
-PAGE = PROJECT / "docs" / "configuration.md"
+PAGE = PROJECT / "docs" / "reference" / "configuration.md"
 ENVIRONMENT = {
     "FRAMEWORK_BASE_URL": "https://api.test-protocols.io/api/v1",
     "FRAMEWORK_USERNAME": "integration",
@@ -210,5 +210,6 @@ def test_nothing_comes_back_from_a_lims_that_is_not_bidirectional(tmp_path: Path
 
 
 def test_the_json_of_the_airflow_page_is_json() -> None:
-    (found,) = re.findall(r"AIRFLOW_CONN_PV_LIMS='(.*?)'", text(PROJECT / "docs" / "airflow.md"), re.DOTALL)
+    page = text(PROJECT / "docs" / "reference" / "airflow.md")
+    (found,) = re.findall(r"AIRFLOW_CONN_PV_LIMS='(.*?)'", page, re.DOTALL)
     assert json.loads(found)["conn_type"] == "pv_lims"

@@ -1,4 +1,4 @@
-"""What docs/conformance.md prints is what the commands print, and its contract and records can be used."""
+"""What docs/how-to/conformance.md prints is what the commands print, and its contract and records can be used."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.conformance import faulty_lims
 from tests.docs.pages import PROJECT, blocks, text
 from tests.shipped import variables
 
-PAGE = PROJECT / "docs" / "conformance.md"
+PAGE = PROJECT / "docs" / "how-to" / "conformance.md"
 
 
 def printed(first: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The fragments of docs/contracts.md are a contract, and a LIMS that is as they say is spoken to without any Python.
+"""The fragments of docs/reference/contracts.md are a contract, which speaks to such a LIMS without any Python.
 
 What the page says of units, words, types and YAML is held against the code that reads contracts.
 """
@@ -33,7 +33,7 @@ from sandbox.proxy import serve_proxy
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks, prose, text
 
-PAGE = PROJECT / "docs" / "contracts.md"
+PAGE = PROJECT / "docs" / "reference" / "contracts.md"
 RESULTS = {
     "execution_id": "5678",
     "test_id": "PVTP-001",
@@ -223,7 +223,8 @@ def test_the_default_limits_are_those_of_the_page(tmp_path: Path) -> None:
 
 
 def test_every_key_of_the_schema_is_on_the_page() -> None:
-    page = "\n".join(text(PAGE.with_name(name)) for name in ("contracts.md", "databases.md", "soap.md"))
+    how_to = PROJECT / "docs" / "how-to"
+    page = "\n".join(text(path) for path in (PAGE, how_to / "databases.md", how_to / "soap.md"))
     assert {key for key in keys(validator("contract").schema) if not re.search(rf"\b{key}\b", page)} == set()
 
 

@@ -1,4 +1,4 @@
-"""The fragments of docs/databases.md are a contract, and the tables of the sandbox are written by it."""
+"""The fragments of docs/how-to/databases.md are a contract, and the tables of the sandbox are written by it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pv_testing.ledger import Ledger
 from sandbox.lims_database import RESULT, SAMPLE, TEST, LimsDatabase
 from tests.docs.pages import PROJECT, blocks, prose
 
-PAGE = PROJECT / "docs" / "databases.md"
+PAGE = PROJECT / "docs" / "how-to" / "databases.md"
 SAMPLES = [{"external_id": f"SN{each}", "project_id": "SR-1", "customer": "Helios"} for each in range(3)]
 
 

@@ -1,4 +1,4 @@
-"""The ways that docs/design.md writes down pass files that there are, and few of them."""
+"""The ways that docs/explanation/design.md writes down pass files that there are, and few of them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ WAYS = ("The way of one module", "The way of one FAIL")
 
 
 def passed(title: str) -> list[str]:
-    section = text(PROJECT / "docs" / "design.md").partition(f"## {title}\n")[2].partition("\n## ")[0]
+    section = text(PROJECT / "docs" / "explanation" / "design.md").partition(f"## {title}\n")[2].partition("\n## ")[0]
     return re.findall(r"^\| `([a-z_/]+\.py)` \|", section, re.MULTILINE)
 
 

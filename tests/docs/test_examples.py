@@ -1,4 +1,4 @@
-"""Every Python example of README.md and docs/clients.md runs against a laboratory, one after the other, as printed."""
+"""Every Python example of the pages runs against a laboratory, one after the other, as printed."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ import sandbox
 from sandbox.seed import SeedPlan
 from tests.docs.pages import PAGES, PROJECT, blocks
 
-DAGS = PROJECT / "docs" / "airflow.md"
-LINEAGE = PROJECT / "docs" / "lineage.md"
-PROVIDERS = PROJECT / "docs" / "providers.md"
-DATABASES = PROJECT / "docs" / "databases.md"  # test_databases runs it
-OTHERS_RUN = {DAGS, LINEAGE, PROVIDERS, DATABASES}
+DAGS = PROJECT / "docs" / "reference" / "airflow.md"
+LINEAGE = PROJECT / "docs" / "reference" / "lineage.md"
+PROVIDERS = PROJECT / "docs" / "how-to" / "providers.md"
+DATABASES = PROJECT / "docs" / "how-to" / "databases.md"  # test_databases runs it
+TUTORIAL = PROJECT / "docs" / "tutorial.md"  # test_tutorial runs it
+OTHERS_RUN = {DAGS, LINEAGE, PROVIDERS, DATABASES, TUTORIAL}
 WITH_EXAMPLES = [page for page in PAGES if page not in OTHERS_RUN and blocks(page, "python")]
 
 
@@ -32,17 +33,17 @@ def lab() -> Iterator[sandbox.Lab]:
 def test_the_pages_with_examples_are_known() -> None:
     assert [page.name for page in WITH_EXAMPLES] == [
         "README.md",
+        "conformance.md",
+        "files.md",
+        "webhooks.md",
         "audit.md",
         "billing.md",
         "capa.md",
         "clients.md",
-        "conformance.md",
         "erp.md",
-        "files.md",
         "inventory.md",
         "projects.md",
         "quality.md",
-        "webhooks.md",
     ]
 
 

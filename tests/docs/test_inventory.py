@@ -1,4 +1,4 @@
-"""What docs/inventory.md prints is what happens: its rules are read, and its modules leave as its table says."""
+"""What docs/reference/inventory.md prints happens: its rules are read, and its modules leave as its table says."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pv_testing.domain.reading import read_execution
 from pv_testing.inventory import InventoryPolicy, last_movement
 from tests.docs.pages import PROJECT, blocks, text
 
-PAGE = PROJECT / "docs" / "inventory.md"
+PAGE = PROJECT / "docs" / "reference" / "inventory.md"
 LEAVING = [
     cells
     for line in re.findall(r"^\| (.*) \|$", text(PAGE), re.MULTILINE)

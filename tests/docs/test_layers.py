@@ -1,4 +1,4 @@
-"""The layers that docs/design.md draws hold: no import points up, within functions neither."""
+"""The layers that docs/explanation/design.md draws hold: no import points up, within functions neither."""
 
 from __future__ import annotations
 
@@ -20,6 +20,6 @@ def test_no_import_points_up() -> None:
 
 def test_the_page_draws_the_layers_that_are_held() -> None:
     held = text(PROJECT / "pyproject.toml").partition("layers = [")[2].partition("]")[0]
-    drawn = text(PROJECT / "docs" / "design.md").partition("## Layers")[2].partition("\n## ")[0]
+    drawn = text(PROJECT / "docs" / "explanation" / "design.md").partition("## Layers")[2].partition("\n## ")[0]
     for line in re.findall(r'"([a-z| ]+)"', held):
         assert re.search(r"\s+".join(re.findall(r"[a-z]+", line)), drawn), line

@@ -1,4 +1,4 @@
-"""What docs/projects.md prints is what happens: its rules are read, its codes are the real ones."""
+"""What docs/reference/projects.md prints is what happens: its rules are read, its codes are the real ones."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from pv_testing.projects import HoursRule, ProjectRules
 from tests.docs.pages import PROJECT, blocks, text
 
-PAGE = PROJECT / "docs" / "projects.md"
+PAGE = PROJECT / "docs" / "reference" / "projects.md"
 SOURCES = ("projects/*.py",)
 
 

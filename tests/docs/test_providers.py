@@ -1,4 +1,4 @@
-"""The provider of docs/providers.md is found as the page says, and keeps the promise where answers get lost."""
+"""The provider of docs/how-to/providers.md is found as the page says, and keeps the promise where answers get lost."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sandbox.proxy import serve_proxy
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks, text
 
-PAGE = PROJECT / "docs" / "providers.md"
+PAGE = PROJECT / "docs" / "how-to" / "providers.md"
 SAMPLE = {"external_id": "SN1", "project_id": "SR-1", "customer": "Helios"}
 CLASS = "site_lab.sunlab:SunLabProvider"
 
@@ -67,7 +67,7 @@ def server() -> Iterator[Sunlab8]:
 def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Give a folder on the path with the page's module and its contract."""
     (release,) = (block for block in blocks(PAGE, "yaml") if "release_sample" in block)
-    operations = [block.lstrip("\n") for block in blocks(PROJECT / "docs" / "contracts.md", "yaml")]
+    operations = [block.lstrip("\n") for block in blocks(PROJECT / "docs" / "reference" / "contracts.md", "yaml")]
     place = next(number for number, block in enumerate(operations) if block.startswith("operations:"))
     operations[place] += "\n" + release.lstrip("\n")
     (tmp_path / "lims_sunlab.yaml").write_text("\n".join(operations), encoding="utf-8")

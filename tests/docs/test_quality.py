@@ -1,4 +1,4 @@
-"""What docs/quality.md prints is what happens: its rules can be read, its defaults are the code's and the file's."""
+"""What docs/reference/quality.md prints happens: its rules can be read, its defaults are the code's and the file's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pv_testing.domain.records import Criterion
 from pv_testing.quality.policy import MAJOR, MINOR, QualityPolicy
 from tests.docs.pages import PROJECT, blocks, text
 
-PAGE = PROJECT / "docs" / "quality.md"
+PAGE = PROJECT / "docs" / "reference" / "quality.md"
 
 
 def test_the_printed_rules_are_read_as_the_page_explains_them(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ def texts(node: ast.AST) -> Iterator[ast.Constant]:
 
 
 def test_each_code_of_the_table_is_a_member() -> None:
-    codes = set(explained(PROJECT / "docs" / "operating.md"))
+    codes = set(explained(PROJECT / "docs" / "reference" / "reason-codes.md"))
     assert codes >= OTHERS
     assert codes - OTHERS - set(Reason.__members__) == set()
 

@@ -1,4 +1,4 @@
-"""What docs/redmine.md tells a laboratory to write is what the provider and its contracts take."""
+"""What docs/how-to/redmine.md tells a laboratory to write is what the provider and its contracts take."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pv_testing.providers.redmine.options import Options
 from tests.docs.pages import PROJECT, blocks, prose
 from tests.live.redmine.plan import plan
 
-PAGE = PROJECT / "docs" / "redmine.md"
+PAGE = PROJECT / "docs" / "how-to" / "redmine.md"
 
 
 @pytest.mark.parametrize("system", ["pm", "qms"])

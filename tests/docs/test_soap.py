@@ -1,4 +1,4 @@
-"""The fragments of docs/soap.md are a contract, and the service of its WSDL is spoken to without any Python."""
+"""The fragments of docs/how-to/soap.md are a contract, and the service of its WSDL is spoken to without any Python."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from pv_testing.integrations import LIMSClient
 from tests.docs.pages import PROJECT, blocks, prose, text
 from tests.integration import soap_lims
 
-PAGE = PROJECT / "docs" / "soap.md"
+PAGE = PROJECT / "docs" / "how-to" / "soap.md"
 SAMPLE = {"external_id": "SN1", "project_id": "SR-1", "customer": "Helios"}
 
 

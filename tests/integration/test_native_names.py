@@ -14,11 +14,11 @@ from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks
 from triggers.receipt import awaited
 
-PAGE = PROJECT / "docs" / "contracts.md"
+PAGE = PROJECT / "docs" / "reference" / "contracts.md"
 
 
 def contract(folder: Path, change=lambda _: None) -> Path:
-    """Write the contract of docs/contracts.md for a laboratory that inspects modules at their receipt."""
+    """Write the contract of docs/reference/contracts.md for a laboratory that inspects modules at their receipt."""
     said = yaml.safe_load("\n".join(block.lstrip() for block in blocks(PAGE, "yaml")))
     said["vocabularies"]["receipt"]["in"] = {"HERE": "INSPECTION_COMPLETE"}
     change(said)

@@ -24,7 +24,7 @@ PROJECT = Path(__file__).parents[2]
 API = "/senaite/@@API/senaite/v1"
 DEADLINE = 1500.0
 # A registration of 45 analyses takes 2.5 s on an idle machine. One that ends later than the timeout and the horizon
-# together makes a second sample, as docs/design.md says of the horizon.
+# together makes a second sample, as docs/explanation/design.md says of the horizon.
 BUSY = {"attempt_timeout": 20, "total_timeout": 25, "horizon": 5}
 QUICK = {"attempt_timeout": 8, "total_timeout": 10, "horizon": 2}
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})

@@ -1,4 +1,4 @@
-"""Shows on a running Redmine the facts of docs/redmine.md that the provider relies on, without the provider."""
+"""Shows on a running Redmine the facts of docs/how-to/redmine.md that the provider relies on, without the provider."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Shows on a running SENAITE the facts of docs/senaite.md that the provider relies on, without the provider."""
+"""Shows on a running SENAITE the facts of docs/how-to/senaite.md that the provider relies on, without the provider."""
 
 from __future__ import annotations
 

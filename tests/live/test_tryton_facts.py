@@ -1,4 +1,4 @@
-"""Shows on a running Tryton the facts of docs/tryton.md that the provider relies on, without the provider."""
+"""Shows on a running Tryton the facts of docs/how-to/tryton.md that the provider relies on, without the provider."""
 
 from __future__ import annotations
 

@@ -11,8 +11,9 @@ from tests.live.tryton import plan as tryton
 from tests.live.tryton.server import DATABASE
 from tests.shipped import impatient
 
-# A request that ends later than both together makes a second record, as docs/design.md says of the horizon: so they are
-# well above what the slowest request took beside other load, and yet so short that a killed attempt's leases end soon.
+# A request that ends later than both together makes a second record, as docs/explanation/design.md says of the horizon:
+# so they are well above what the slowest request took beside other load, and yet so short that a killed attempt's
+# leases end soon.
 LIMITS = {"attempt_timeout": 12, "total_timeout": 14, "horizon": 3}
 
 

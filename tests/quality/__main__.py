@@ -1,8 +1,8 @@
 """``python -m tests.quality``: how often the analysis gives false alarms, and how soon it finds a rise.
 
-The figures of docs/capa.md. Every number is of generated histories: two years of a laboratory with 20 protocols and 40
-modules a protocol and month, of which 2 % to 8 % fail, by protocol. Every fifth month or so is two and a half times as
-busy.
+The figures of docs/reference/capa.md. Every number is of generated histories: two years of a laboratory with 20
+protocols and 40 modules a protocol and month, of which 2 % to 8 % fail, by protocol. Every fifth month or so is two and
+a half times as busy.
 """
 
 from __future__ import annotations

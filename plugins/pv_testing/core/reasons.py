@@ -13,7 +13,7 @@ from enum import Enum, auto
 class Reason(str, Enum):
     """A reason code. A member's name is its value, and it is written as that text wherever it is formatted or stored.
 
-    The table of ``docs/operating.md`` says what each one means and what a person does.
+    The table of ``docs/reference/reason-codes.md`` says what each one means and what a person does.
     """
 
     @staticmethod

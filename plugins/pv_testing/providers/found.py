@@ -15,7 +15,7 @@ from pv_testing.providers.rest import RestProvider
 
 ENTRY_POINTS = "pv_testing.providers"
 CODE = "PROVIDER_UNUSABLE"
-PAGE = "docs/providers.md shows one"
+PAGE = "docs/how-to/providers.md shows one"
 _CALLED: Mapping[str, tuple[Sequence[str], Callable[[Any], bool]]] = {
     "__init__": (("self", "config", "contract", "session"), inspect.isfunction),
     "own_auth": (("config", "on_token"), lambda each: not inspect.iscoroutinefunction(each)),

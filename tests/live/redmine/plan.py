@@ -21,7 +21,7 @@ ACTIVITIES = ("Testing", "Equipment usage")
 
 
 def plan() -> dict[str, Any]:
-    """Return what the seed makes, as ``docs/redmine.md`` tells a laboratory to."""
+    """Return what the seed makes, as ``docs/how-to/redmine.md`` tells a laboratory to."""
     return {
         "settings": {
             "rest_api_enabled": "1",

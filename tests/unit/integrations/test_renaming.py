@@ -20,7 +20,7 @@ from sandbox import Lab
 from sandbox.seed import SeedPlan
 from tests.docs.pages import PROJECT, blocks
 
-(PRINTED,) = blocks(PROJECT / "docs" / "clients.md", "yaml")
+(PRINTED,) = blocks(PROJECT / "docs" / "reference" / "clients.md", "yaml")
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ class IssueOperation(RedmineOperation):
             missing.append("the parent task")
         if missing:
             message = (
-                f"Redmine made #{issue['id']} without {', '.join(missing)}; see docs/redmine.md for the set-up, "
+                f"Redmine made #{issue['id']} without {', '.join(missing)}; see docs/how-to/redmine.md for the set-up, "
                 f"delete #{issue['id']}, then release the record"
             )
             raise Conflict(message, key=item.key, code="NOT_KEPT")
