@@ -20,7 +20,16 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.files import FileCertificatesOperator, RequestCertificatesOperator
-from operators.wiring import DEFAULT_ARGS, FLAGS, PARAMS, START
+from operators.wiring import (
+    CERTIFICATE_REQUESTS,
+    CERTIFICATES,
+    DEFAULT_ARGS,
+    FLAGS,
+    PARAMS,
+    SAMPLES,
+    SERVICE_REQUESTS,
+    START,
+)
 from sensors.certificates import WaitForCertificates
 
 with DAG(
@@ -35,6 +44,18 @@ with DAG(
     params=PARAMS,
     tags=["pv", "lims"],
 ):
-    requested = RequestCertificatesOperator(task_id="request_certificates", **FLAGS)
-    made = WaitForCertificates(task_id="wait_for_certificates", certificates=requested.output)
-    made >> FileCertificatesOperator(task_id="file_certificates", certificates=requested.output)
+    requested = RequestCertificatesOperator(
+        task_id="request_certificates",
+        inlets=[SERVICE_REQUESTS, SAMPLES],
+        outlets=[CERTIFICATE_REQUESTS],
+        **FLAGS,
+    )
+    made = WaitForCertificates(
+        task_id="wait_for_certificates", certificates=requested.output, inlets=[CERTIFICATE_REQUESTS]
+    )
+    made >> FileCertificatesOperator(
+        task_id="file_certificates",
+        certificates=requested.output,
+        inlets=[CERTIFICATE_REQUESTS],
+        outlets=[CERTIFICATES],
+    )

@@ -22,7 +22,7 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.files import ImportFilesOperator
-from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, START, schedule
+from operators.wiring import DEFAULT_ARGS, DROPPED_FILES, IMPORTED_ROWS, PARAMS, RUN_TIMEOUT, START, schedule
 
 with DAG(
     dag_id="pv_files",
@@ -38,4 +38,4 @@ with DAG(
     tags=["pv", "lims", "erp"],
 ):
     for system in ("lims", "erp"):
-        ImportFilesOperator(task_id=f"import_{system}", system=system)
+        ImportFilesOperator(task_id=f"import_{system}", system=system, inlets=[DROPPED_FILES], outlets=[IMPORTED_ROWS])

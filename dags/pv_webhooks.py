@@ -22,7 +22,17 @@ from __future__ import annotations
 from airflow.sdk import DAG
 
 from operators.webhooks import AnnounceEventsOperator, DeliverEventsOperator, StartRunsOperator
-from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, START, schedule
+from operators.wiring import (
+    DEFAULT_ARGS,
+    DELIVERIES,
+    EVENTS,
+    PARAMS,
+    RECEIVED_EVENTS,
+    RUN_TIMEOUT,
+    SERVICE_REQUESTS,
+    START,
+    schedule,
+)
 
 with DAG(
     dag_id="pv_webhooks",
@@ -38,8 +48,18 @@ with DAG(
     tags=["pv", "webhooks"],
 ):
     announce = AnnounceEventsOperator(
-        task_id="announce", service_request="{{ params.sr }}", dry_run="{{ params.dry_run }}"
+        task_id="announce",
+        service_request="{{ params.sr }}",
+        dry_run="{{ params.dry_run }}",
+        inlets=[SERVICE_REQUESTS],
+        outlets=[EVENTS],
     )
-    deliver = DeliverEventsOperator(task_id="deliver", dry_run="{{ params.dry_run }}", trigger_rule="all_done")
+    deliver = DeliverEventsOperator(
+        task_id="deliver",
+        dry_run="{{ params.dry_run }}",
+        trigger_rule="all_done",
+        inlets=[EVENTS],
+        outlets=[DELIVERIES],
+    )
     announce >> deliver
-    StartRunsOperator(task_id="start_runs", dry_run="{{ params.dry_run }}")
+    StartRunsOperator(task_id="start_runs", dry_run="{{ params.dry_run }}", inlets=[RECEIVED_EVENTS])

@@ -31,6 +31,13 @@ FINDINGS = "ledger/findings"
 PRICES = "files/prices"
 E_INVOICES = "files/e_invoices"
 EXPORTS = "files/exports"
+DROPPED_FILES = "files/dropped"
+CERTIFICATES = "files/certificates"
+CERTIFICATE_REQUESTS = "lims/certificates"
+IMPORTED_ROWS = "ledger/imported_rows"
+EVENTS = "ledger/events"
+RECEIVED_EVENTS = "ledger/received_events"
+DELIVERIES = "webhooks/deliveries"
 
 ABOUT: Mapping[str, str] = {
     SERVICE_REQUESTS: "Service requests: customer, modules, assigned protocols, status",
@@ -57,6 +64,13 @@ ABOUT: Mapping[str, str] = {
     PRICES: "The price list of the laboratory",
     E_INVOICES: "Posted invoices as EN 16931 XML",
     EXPORTS: "Tables that are exported as files",
+    DROPPED_FILES: "Files that the LIMS and the ERP have dropped",
+    CERTIFICATES: "Certificates of approved samples, as files",
+    CERTIFICATE_REQUESTS: "Certificates that the LIMS was asked for",
+    IMPORTED_ROWS: "Rows of imported files, in the ledger",
+    EVENTS: "Events that registered endpoints are told of",
+    RECEIVED_EVENTS: "Events of the systems, verified",
+    DELIVERIES: "Deliveries of events to registered endpoints",
 }
 
 TARGETS: Mapping[str, str] = {

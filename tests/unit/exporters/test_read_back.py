@@ -104,7 +104,7 @@ def test_a_workbook_is_typed_and_read_by_openpyxl_pandas_and_calamine(whole: Dat
     assert str(first["completed_at [UTC]"].value) == "2025-11-12 14:30:00"
     assert (results.freeze_panes, results.auto_filter.ref) == ("A2", results.dimensions)
     assert len(book["Charts"]._charts) == 3
-    frame = pd.read_excel(path, sheet_name="Results")
+    frame = pd.read_excel(path, sheet_name="Results", engine="openpyxl")
     assert list(frame["Power_Degradation [%]"])[-1] == 6.0
     rows = [row.values for row in read_rows(path.read_bytes(), FileFormat("xlsx", sheet="Curves"), "it")]
     assert (len(rows), rows[1]["series"]) == (200, "iv_curve_data")

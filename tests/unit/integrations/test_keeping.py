@@ -13,7 +13,7 @@ import sandbox
 from pv_testing.core.errors import ConfigError, LedgerError
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
-from pv_testing.ledger import ledger as module
+from pv_testing.ledger.store import warn_of_volatile
 from sandbox import Lab
 
 SAMPLE = {"external_id": "SN001", "project_id": "SR-1", "customer": "Helios"}
@@ -65,7 +65,7 @@ def test_a_ledger_that_can_not_be_used_sends_nothing(lab: Lab, monkeypatch: pyte
 
 
 def test_a_ledger_in_memory_warns_once_a_process_and_forgets(lab: Lab, caplog: pytest.LogCaptureFixture) -> None:
-    module._warn_of_volatile.cache_clear()
+    warn_of_volatile.cache_clear()
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             with Ledger.in_memory() as ledger:
