@@ -6,6 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
+from pv_testing.core.reasons import Reason
+
 SSH = frozenset({"sftp", "ssh"})
 
 
@@ -30,10 +32,10 @@ def open_path(address: str) -> Any:
         path.fs  # noqa: B018 - the connection is read when the file system is asked for
     except (AirflowException, ImportError, ValueError) as error:
         message = f"the store of files can't be used: {type(error).__name__}: {redact(str(error), 200)}"
-        raise ConfigError(message, code="STORE_UNUSABLE") from None
+        raise ConfigError(message, code=Reason.STORE_UNUSABLE) from None
     except Exception as error:
         message = f"the store of files can't be reached: {type(error).__name__}: {redact(str(error), 200)}"
-        raise NetworkError(message, code="STORE_UNREACHABLE") from error
+        raise NetworkError(message, code=Reason.STORE_UNREACHABLE) from error
     return path
 
 

@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import hook_of, open_clients, owner_of, truth
 from operators.retry_policy import ErrorTreeRetryPolicy
+from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -74,7 +75,9 @@ class ExportResultsOperator(BaseOperator):
 
         unknown = [each for each in self.formats if each not in FORMATS]
         if unknown:
-            raise ConfigError(f"there is no format {unknown[0]!r}; {allowed(unknown[0], FORMATS)}", code="NO_FORMAT")
+            raise ConfigError(
+                f"there is no format {unknown[0]!r}; {allowed(unknown[0], FORMATS)}", code=Reason.NO_FORMAT
+            )
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         hooks = {"framework": hook_of("framework", self.framework_conn_id)}
@@ -145,7 +148,7 @@ class ImportFilesOperator(BaseOperator):
         refused = [report for report in reports if report.refused]
         if refused:
             names = "; ".join(f"{each.rejected}: {each.refused}" for each in refused)
-            raise DataError(f"{len(refused)} files are refused: {names}", system=self.system, code="FILE_REFUSED")
+            raise DataError(f"{len(refused)} files are refused: {names}", system=self.system, code=Reason.FILE_REFUSED)
         return [
             {"file": each.name, "archived": each.archived, "rows": dict(each.counts), "rejected": each.rejected}
             for each in reports

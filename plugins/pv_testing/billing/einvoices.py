@@ -10,6 +10,7 @@ from typing import Any
 
 from pv_testing.billing import BillingPolicy, Invoice
 from pv_testing.billing.einvoice import einvoice, file_of, write
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
@@ -66,7 +67,7 @@ class EInvoiceFiles:
             return Reply(Verdict.OK, str(write(data["invoice"], self._folder, data["number"])))
         except OSError as error:
             reason = f"the e-invoice can't be written to {self._folder}: {error.strerror}; see e_invoice_folder"
-            return Reply(Verdict.REJECTED, reason=reason, code="FILE_UNWRITABLE")
+            return Reply(Verdict.REJECTED, reason=reason, code=Reason.FILE_UNWRITABLE)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Return the files that are there."""

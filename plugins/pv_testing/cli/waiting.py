@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pv_testing.cli.moments import moment
 from pv_testing.core.errors import ConfigError, redact
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.ledger import Ledger
@@ -36,7 +37,7 @@ def show_waiting(url: str, system: str | None = None, output: str = "") -> int:
         ConfigError: the file ends otherwise or can't be written.
     """
     if output and Path(output).suffix.lower() not in FORMATS:
-        raise ConfigError(f"{output}: must end in {' or '.join(FORMATS)}", code="FILE_UNWRITABLE")
+        raise ConfigError(f"{output}: must end in {' or '.join(FORMATS)}", code=Reason.FILE_UNWRITABLE)
     with Ledger(url) as ledger:
         entries = list(ledger.waiting(system))
         held = _held(ledger, system)

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def _typed() -> str:
     """Return a secret from the terminal or the standard input; an argument would be seen by every process."""
     typed = getpass.getpass("secret: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
     if not typed:
-        raise ConfigError("no secret was given: name one with --secret, or type it", code="SECRET_MISSING")
+        raise ConfigError("no secret was given: name one with --secret, or type it", code=Reason.SECRET_MISSING)
     return typed
 
 

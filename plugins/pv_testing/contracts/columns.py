@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from pv_testing.core import values
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 
 Kind = Literal["text", "integer", "decimal", "number", "boolean", "date", "datetime", "instant"]
 KINDS: tuple[Kind, ...] = ("text", "integer", "decimal", "number", "boolean", "date", "datetime", "instant")
@@ -80,7 +81,7 @@ def _text(column: TableColumn, value: Any, *, reading: bool = False) -> str:
     text = values.string(value)
     if column.length and len(text) > column.length and not reading:
         message = f"has {len(text)} characters, the column takes {column.length}"
-        raise MappingError(message, code="TOO_LONG")
+        raise MappingError(message, code=Reason.TOO_LONG)
     return text
 
 
@@ -95,7 +96,7 @@ def _decimal(column: TableColumn, value: Any, *, reading: bool = False) -> str:
     decimals = len(text.partition(".")[2])
     if column.digits >= 0 and decimals > column.digits and not reading:
         message = f"{text[:60]} has {decimals} decimals, the column keeps {column.digits}"
-        raise MappingError(message, code="TOO_PRECISE")
+        raise MappingError(message, code=Reason.TOO_PRECISE)
     return text
 
 

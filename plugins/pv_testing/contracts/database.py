@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pv_testing.contracts.columns import TableColumn
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 
 Verb = Literal["select", "insert", "update", "upsert"]
 VERBS: tuple[Verb, ...] = ("select", "insert", "update", "upsert")
@@ -80,7 +81,7 @@ class Statement:
             elif name in self.table.columns:
                 row[name] = self.table.columns[name].sent(value)
             else:
-                raise MappingError(f"table {self.table.name} has no column {name!r}", code="FIELD_UNKNOWN")
+                raise MappingError(f"table {self.table.name} has no column {name!r}", code=Reason.FIELD_UNKNOWN)
         return row
 
 

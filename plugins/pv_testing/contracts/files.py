@@ -124,20 +124,20 @@ def compile_drop(written: Mapping[str, Any], maps: Mapping[str, Any]) -> FileDro
         written: the operation.
         maps: the field maps of the contract, as they are written.
     """
-    said = written["files"]
-    form = compile_format(said["format"])
-    sent, found = _sides(said["key"])
-    rows = said.get("rows", "")
-    known = {name: said[name] for name in ("wait", "deadline", "staging", "max_bytes") if name in said}
+    files = written["files"]
+    form = compile_format(files["format"])
+    sent, found = _sides(files["key"])
+    rows = files.get("rows", "")
+    known = {name: files[name] for name in ("wait", "deadline", "staging", "max_bytes") if name in files}
     return FileDrop(
         form=form,
-        folder=said["folder"],
-        name=said["name"],
-        size=said.get("size", 1),
+        folder=files["folder"],
+        name=files["name"],
+        size=files.get("size", 1),
         rows=rows,
         columns=tuple(_columns(written, maps, rows)) if form.kind in TABLES else (),
         key=Template.of_key(sent),
-        answers=_answers(said["answers"], form, found),
+        answers=_answers(files["answers"], form, found),
         **known,
     )
 
@@ -194,20 +194,20 @@ def drop_file_problems(document: Document) -> Iterator[Problem]:
 def _sent_problems(
     document: Document, place: Place, written: Mapping[str, Any], maps: Mapping[str, Any]
 ) -> Iterator[Problem]:
-    said = written["files"]
+    files = written["files"]
     fields = {spec["to"]: spec for spec in (normal(*each) for each in maps[written["map"]].items())}
-    if SEQUENCE not in said["name"]:
+    if SEQUENCE not in files["name"]:
         yield document.problem((*place, "name"), "has no {sequence}, so that a file would replace another one")
-    if not any(part in said["answers"]["name"] for part in ("{name}", "{stem}")):
+    if not any(part in files["answers"]["name"] for part in ("{name}", "{stem}")):
         text = "has neither {name} nor {stem} of the file that it is about"
         yield document.problem((*place, "answers", "name"), text)
-    names = Template.of(_sides(said["key"])[0]).names
+    names = Template.of(_sides(files["key"])[0]).names
     if not names:
         yield document.problem((*place, "key"), "says the same of every record; name a field of it")
     for each in names:
         if each not in {*fields, "key"} and each.split(".")[0] not in fields:
             yield document.problem((*place, "key"), f"nothing is sent as {each!r}; {allowed(each, list(fields))}")
-    rows = said.get("rows", "")
+    rows = files.get("rows", "")
     if rows and "each" not in fields.get(rows, {}):
         yield document.problem((*place, "rows"), "must name the field of a list, which the map makes by `each`")
         return
@@ -216,8 +216,8 @@ def _sent_problems(
         yield document.problem((*place, "rows"), f"two columns would be called {each!r}")
 
 
-def _format_problems(document: Document, place: Place, said: Mapping[str, Any]) -> Iterator[Problem]:
-    for where, written in ((place, said), ((*place, "answers"), said["answers"])):
+def _format_problems(document: Document, place: Place, files: Mapping[str, Any]) -> Iterator[Problem]:
+    for where, written in ((place, files), ((*place, "answers"), files["answers"])):
         if "format" in written:
             yield from format_problems(document, (*where, "format"), written["format"])
 

@@ -18,7 +18,7 @@ NUMBERS = frozenset({"number", "integer", "decimal"})
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class FileColumn:
     """One column of a file, or one field of a record.
 
     Attributes:
@@ -53,7 +53,7 @@ class FileImport:
     folder: str
     pattern: str
     form: FileFormat
-    columns: tuple[Column, ...]
+    columns: tuple[FileColumn, ...]
     key: Template
     system: str = ""
     operation: str = ""
@@ -68,21 +68,21 @@ def compile_imports(written: Mapping[str, Any], shared: Shared) -> dict[str, Fil
         written: the contract.
         shared: its vocabularies, which are read from their words to ours.
     """
-    return {name: _import(name, said, written, shared) for name, said in written.get("imports", {}).items()}
+    return {name: _import(name, section, written, shared) for name, section in written.get("imports", {}).items()}
 
 
-def _import(name: str, said: Mapping[str, Any], written: Mapping[str, Any], shared: Shared) -> FileImport:
+def _import(name: str, section: Mapping[str, Any], written: Mapping[str, Any], shared: Shared) -> FileImport:
     back = {each: _turned(vocabulary) for each, vocabulary in shared.vocabularies.items()}
-    columns = [_column(ours, spec, back) for ours, spec in written["maps"][said["map"]].items()]
-    carried = said.get("carry", {})
-    known = {each: said[each] for each in ("quiet", "max_bytes") if each in said}
+    columns = [_column(ours, spec, back) for ours, spec in written["maps"][section["map"]].items()]
+    carried = section.get("carry", {})
+    known = {each: section[each] for each in ("quiet", "max_bytes") if each in section}
     return FileImport(
         name=name,
-        folder=said["folder"],
-        pattern=said["pattern"],
-        form=compile_format(said["format"]),
+        folder=section["folder"],
+        pattern=section["pattern"],
+        form=compile_format(section["format"]),
         columns=tuple(columns),
-        key=Template.of_key(said["key"]),
+        key=Template.of_key(section["key"]),
         system=carried.get("system", written["system"]) if carried else "",
         operation=carried.get("operation", ""),
         **known,
@@ -94,34 +94,34 @@ def _turned(vocabulary: Vocabulary) -> Vocabulary:
     return Vocabulary(vocabulary.name, vocabulary.to_internal, vocabulary.to_external)
 
 
-def _column(ours: str, spec: Any, vocabularies: Mapping[str, Vocabulary]) -> Column:
+def _column(ours: str, spec: Any, vocabularies: Mapping[str, Vocabulary]) -> FileColumn:
     """Turn a field of a map around: its ``to`` is where the file has it, its name is what we call it."""
     field = normal(ours, spec)
     turned: dict[str, Any] = {name: field[name] for name in _KEPT if name in field}
     turned = {**turned, "to": field["from"][0], "from": [field["to"]]}
     mapped = compile_map(ours, {field["to"]: turned}, replace(Shared(), vocabularies=vocabularies))
-    return Column(field["to"], mapped, field.get("type", "") in NUMBERS)
+    return FileColumn(field["to"], mapped, field.get("type", "") in NUMBERS)
 
 
 def import_problems(document: Document) -> Iterator[Problem]:
     """Find imports that can't work: no such map, a key that no row has, a format that nothing reads."""
     maps, operations = document.value.get("maps", {}), document.value["operations"]
-    for name, said in document.value.get("imports", {}).items():
+    for name, section in document.value.get("imports", {}).items():
         place: Place = ("imports", name)
-        if said["map"] not in maps:
+        if section["map"] not in maps:
             yield document.problem(
-                (*place, "map"), f"there is no map {said['map']!r}; {allowed(said['map'], list(maps))}"
+                (*place, "map"), f"there is no map {section['map']!r}; {allowed(section['map'], list(maps))}"
             )
             continue
-        yield from format_problems(document, (*place, "format"), said["format"])
-        ours = [normal(*each)["from"][0] for each in maps[said["map"]].items()]
-        names = Template.of(said["key"]).names
+        yield from format_problems(document, (*place, "format"), section["format"])
+        ours = [normal(*each)["from"][0] for each in maps[section["map"]].items()]
+        names = Template.of(section["key"]).names
         if not names:
             yield document.problem((*place, "key"), "says the same of every row; name a field of ours")
         for each in names:
             if each not in ours:
                 yield document.problem((*place, "key"), f"no row becomes {each!r}; {allowed(each, ours)}")
-        carried = said.get("carry", {})
+        carried = section.get("carry", {})
         own = carried.get("system", document.value["system"]) == document.value["system"]
         if carried and own and "kind" not in operations.get(carried["operation"], {}):
             text = f"there is no operation {carried['operation']!r} that carries records"

@@ -39,9 +39,9 @@ def compile_soap(document: Document) -> Port | None:
         raise ConfigError(str(document.problem(("soap",), error.message)), code=error.code) from None
     refuse(_unknown(document, port))
     if "texts" in written:
-        said = written["texts"]
-        several = {name: tuple(said.get(name, ())) for name in ("lists", "integers")}
-        port.texts = Texts(**{**said, **several})
+        texts = written["texts"]
+        several = {name: tuple(texts.get(name, ())) for name in ("lists", "integers")}
+        port.texts = Texts(**{**texts, **several})
     return port
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from pv_testing.core.errors import ResponseError
+from pv_testing.core.reasons import Reason
 
 Form = Literal["xml", "json"]
 
@@ -59,14 +60,14 @@ class Texts:
         """
         text = answer.get(self.at) if self.at and isinstance(answer, Mapping) else answer
         if not isinstance(text, str):
-            raise ResponseError(f"the answer has no text at {self.at or 'its top'}", code="NOT_A_TEXT")
+            raise ResponseError(f"the answer has no text at {self.at or 'its top'}", code=Reason.NOT_A_TEXT)
         if self.error and text.startswith(self.error):
             return {"error": {"message": text.strip()}}
         try:
             return self._read_xml(text) if self.form == "xml" else json.loads(text)
         except (ValueError, SyntaxError, RecursionError) as error:
             message = f"the text of the answer isn't {self.form.upper()}"
-            raise ResponseError(message, code="NOT_A_TEXT", excerpt=text) from error
+            raise ResponseError(message, code=Reason.NOT_A_TEXT, excerpt=text) from error
 
     def _read_xml(self, text: str) -> Any:
         """Return a document by the names of its elements, without its outermost one; nothing in it is expanded."""

@@ -66,12 +66,12 @@ def compile_sql(document: Document) -> tuple[Document, DatabaseSpec | None]:
     database = DatabaseSpec(
         head.get("schema", ""), head.get("writes", False), tables, statements, _all_changes(document.value)
     )
-    said = document.value.get("errors", {})
+    errors = document.value.get("errors", {})
     value = {
         **document.value,
         "operations": operations,
         "pagination": {**PAGES, **document.value.get("pagination", {})},
-        "errors": {**ERRORS, **said, "not_processed": [*said.get("not_processed", ()), *NOT_DONE]},
+        "errors": {**ERRORS, **errors, "not_processed": [*errors.get("not_processed", ()), *NOT_DONE]},
     }
     return replace(document, value=value), database
 
@@ -82,9 +82,9 @@ def _table(name: str, written: Mapping[str, Any], zone: str) -> TableSpec:
 
 
 def _column(name: str, spec: str | Mapping[str, Any], zone: str) -> TableColumn:
-    said: Mapping[str, Any] = {"type": spec} if isinstance(spec, str) else spec
-    kind, length, digits = said.get("type", "text"), said.get("length", 0), said.get("digits", -1)
-    return TableColumn(name, kind, length, digits, said.get("time_zone", zone))
+    written: Mapping[str, Any] = {"type": spec} if isinstance(spec, str) else spec
+    kind, length, digits = written.get("type", "text"), written.get("length", 0), written.get("digits", -1)
+    return TableColumn(name, kind, length, digits, written.get("time_zone", zone))
 
 
 def _requests(
@@ -95,19 +95,19 @@ def _requests(
     statements: dict[str, Statement],
 ) -> dict[str, Any]:
     """Return an operation with requests in the place of its tables, and keep the statements that they stand for."""
-    said = spec["sql"]
-    statement = _statement(said, tables)
+    sql = spec["sql"]
+    statement = _statement(sql, tables)
     own = {**spec, **_request(f"/{name}", statement, statements)}
     if statement.verb != "select" and statement.table.id:
         own.setdefault("reply", {"id": statement.table.id})
     if isinstance(own.get("list"), str):
         own["list"] = {"items": own["list"], "id": statement.table.id or "id"}
-    if said.get("changes"):
-        own["query"] = {**spec.get("query", {}), "since": f"{said['changes']['by']} >="}
-    if "at_once" in said:
+    if sql.get("changes"):
+        own["query"] = {**spec.get("query", {}), "since": f"{sql['changes']['by']} >="}
+    if "at_once" in sql:
         path = f"/{name}.bulk"
         statements[path] = statement
-        bulk = {"path": path, "size": said["at_once"], "to": ROWS, "items": ROWS, "status": STATUS, "ordered": True}
+        bulk = {"path": path, "size": sql["at_once"], "to": ROWS, "items": ROWS, "status": STATUS, "ordered": True}
         number = {"id": statement.table.id} if statement.table.id else {}
         own["bulk"] = {**bulk, "stamps": spec.get("stamps", {}), **number}
     for within in ("find", "update"):
@@ -127,25 +127,25 @@ def _request(path: str, statement: Statement, statements: dict[str, Statement]) 
     return {"path": path, "method": METHODS[statement.verb]}
 
 
-def _statement(said: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> Statement:
-    verb = next(verb for verb in VERBS if verb in said)
-    table = tables[said[verb]]
-    order = tuple(said.get("order", ()))
-    if "changes" in said:
-        order = (said["changes"]["by"], *(each for each in order if each != said["changes"]["by"]))
+def _statement(sql: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> Statement:
+    verb = next(verb for verb in VERBS if verb in sql)
+    table = tables[sql[verb]]
+    order = tuple(sql.get("order", ()))
+    if "changes" in sql:
+        order = (sql["changes"]["by"], *(each for each in order if each != sql["changes"]["by"]))
     last = (table.id,) if table.id else table.key
-    lines = {name: _lines(spec, tables) for name, spec in said.get("lines", {}).items()}
+    lines = {name: _lines(spec, tables) for name, spec in sql.get("lines", {}).items()}
     return Statement(
         verb,
         table,
-        tuple(said.get("key", table.key)),
+        tuple(sql.get("key", table.key)),
         (*order, *(each for each in last if each not in order)),
         lines,
     )
 
 
-def _lines(said: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> Lines:
-    return Lines(tables[said["insert"]], said.get("parent", {}), said.get("number", ""))
+def _lines(line: Mapping[str, Any], tables: Mapping[str, TableSpec]) -> Lines:
+    return Lines(tables[line["insert"]], line.get("parent", {}), line.get("number", ""))
 
 
 def _varying(written: Mapping[str, Any], name: str) -> Iterator[str]:
@@ -155,5 +155,5 @@ def _varying(written: Mapping[str, Any], name: str) -> Iterator[str]:
 
 
 def _all_changes(written: Mapping[str, Any]) -> dict[str, Changes]:
-    said = {name: spec["sql"]["changes"] for name, spec in written["operations"].items() if "changes" in spec["sql"]}
-    return {name: Changes(each["by"], float(each.get("overlap", OVERLAP))) for name, each in said.items()}
+    changes = {name: spec["sql"]["changes"] for name, spec in written["operations"].items() if "changes" in spec["sql"]}
+    return {name: Changes(each["by"], float(each.get("overlap", OVERLAP))) for name, each in changes.items()}

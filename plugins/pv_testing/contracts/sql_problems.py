@@ -67,37 +67,39 @@ def _call_problems(
     if len(chosen) != 1 or chosen[0] not in verbs:
         yield document.problem((*place, "sql"), f"must say one of {', '.join(verbs)}, with a table")
     else:
-        yield from _said_problems(document, place, call["sql"], chosen[0])
+        yield from _sql_problems(document, place, call["sql"], chosen[0])
 
 
-def _said_problems(document: Document, place: Place, said: Mapping[str, Any], verb: str) -> Iterator[Problem]:
+def _sql_problems(document: Document, place: Place, sql: Mapping[str, Any], verb: str) -> Iterator[Problem]:
     tables = document.value["sql"]["tables"]
-    if said[verb] not in tables:
+    if sql[verb] not in tables:
         yield document.problem(
-            (*place, "sql", verb), f"there is no table {said[verb]!r}; {allowed(said[verb], [*tables])}"
+            (*place, "sql", verb), f"there is no table {sql[verb]!r}; {allowed(sql[verb], [*tables])}"
         )
         return
-    table = tables[said[verb]]
-    yield from _columns(document, (*place, "sql"), [*said.get("key", ()), *said.get("order", ())], table["columns"])
-    if "changes" in said:
-        yield from _change_problems(document, (*place, "sql", "changes"), said["changes"], table["columns"])
+    table = tables[sql[verb]]
+    yield from _columns(document, (*place, "sql"), [*sql.get("key", ()), *sql.get("order", ())], table["columns"])
+    if "changes" in sql:
+        yield from _change_problems(document, (*place, "sql", "changes"), sql["changes"], table["columns"])
     if verb != "select" and not document.value["sql"].get("writes"):
         yield document.problem((*place, "sql", verb), READ_ONLY)
-    if verb != "select" and not (said.get("key") or table.get("key")):
+    if verb != "select" and not (sql.get("key") or table.get("key")):
         yield document.problem((*place, "sql"), NO_KEY)
-    if verb != "insert" and ("lines" in said or "at_once" in said):
+    if verb != "insert" and ("lines" in sql or "at_once" in sql):
         yield document.problem((*place, "sql"), "lines and at_once are for insert")
-    for name, line in said.get("lines", {}).items():
+    for name, line in sql.get("lines", {}).items():
         yield from _line_problems(document, (*place, "sql", "lines", name), line, table["columns"])
 
 
-def _change_problems(document: Document, place: Place, said: Mapping[str, Any], columns: _Columns) -> Iterator[Problem]:
-    yield from _columns(document, place, [said["by"]], columns)
-    spec = columns.get(said["by"])
+def _change_problems(
+    document: Document, place: Place, changes: Mapping[str, Any], columns: _Columns
+) -> Iterator[Problem]:
+    yield from _columns(document, place, [changes["by"]], columns)
+    spec = columns.get(changes["by"])
     kind = spec.get("type") if isinstance(spec, Mapping) else spec
     zone = spec.get("time_zone") if isinstance(spec, Mapping) else None
     name = zone or document.value["sql"].get("time_zone", "UTC")
-    if kind == "datetime" and said.get("overlap", 0) <= HOUR and _has_summer_time(name):
+    if kind == "datetime" and changes.get("overlap", 0) <= HOUR and _has_summer_time(name):
         yield document.problem(place, SUMMER.format(name))
 
 
@@ -119,14 +121,14 @@ def _line_problems(document: Document, place: Place, line: Mapping[str, Any], co
 
 def _reference_problems(document: Document, place: Place, spec: Mapping[str, Any]) -> Iterator[Problem]:
     """Find fields of maps, stamps, look-ups and queries that aren't columns of the operation's tables."""
-    said = spec["sql"]
-    verb = next(verb for verb in VERBS if verb in said)
+    sql = spec["sql"]
+    verb = next(verb for verb in VERBS if verb in sql)
     tables = document.value["sql"]["tables"]
-    columns, lines = tables[said[verb]]["columns"], said.get("lines", {})
+    columns, lines = tables[sql[verb]]["columns"], sql.get("lines", {})
     if verb == "select":
         yield from _query_problems(document, place, spec, columns)
     else:
-        yield from _write_problems(document, place, spec, tables[said[verb]], lines)
+        yield from _write_problems(document, place, spec, tables[sql[verb]], lines)
     if "find" in spec:
         there = tables[spec["find"]["sql"]["select"]]["columns"]
         yield from _query_problems(document, (*place, "find"), spec["find"], there)
@@ -162,12 +164,12 @@ def _list_problems(
 
 
 def _query_problems(document: Document, place: Place, call: Mapping[str, Any], columns: _Columns) -> Iterator[Problem]:
-    for ours, said in call.get("query", {}).items():
+    for ours, written in call.get("query", {}).items():
         here = (*place, "query", ours)
-        if isinstance(said, Mapping) and "template" in said:
+        if isinstance(written, Mapping) and "template" in written:
             yield document.problem(here, "a database takes values and no texts around them")
             continue
-        column, comparison = compared(said.get("to", ours) if isinstance(said, Mapping) else said)
+        column, comparison = compared(written.get("to", ours) if isinstance(written, Mapping) else written)
         yield from _columns(document, here, [column], columns)
         if comparison not in COMPARISONS:
             yield document.problem(here, f"{comparison!r} is no comparison; {allowed(comparison, COMPARISONS)}")
@@ -179,7 +181,7 @@ def _query_problems(document: Document, place: Place, call: Mapping[str, Any], c
 def _found_problems(document: Document, place: Place, find: Mapping[str, Any], columns: _Columns) -> Iterator[Problem]:
     key = find["key"] if isinstance(find["key"], str) else find["key"]["found"]
     compare = find.get("in_effect", {})
-    places = [said if isinstance(said, str) else said.get("at", ours) for ours, said in compare.items()]
+    places = [spec if isinstance(spec, str) else spec.get("at", ours) for ours, spec in compare.items()]
     yield from _columns(document, place, [*Template.of(key).names, *places], columns)
 
 
@@ -200,8 +202,8 @@ def _names(document: Document, place: Place, names: Iterable[str]) -> Iterator[P
             yield document.problem(place, f"{name[:40]!r} {NO_NAME}")
 
 
-def _zone(document: Document, place: Place, said: Mapping[str, Any]) -> Iterator[Problem]:
-    name = said.get("time_zone", "UTC")
+def _zone(document: Document, place: Place, written: Mapping[str, Any]) -> Iterator[Problem]:
+    name = written.get("time_zone", "UTC")
     try:
         ZoneInfo(name)
     except (ValueError, OSError, LookupError):

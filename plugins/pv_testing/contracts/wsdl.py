@@ -16,6 +16,7 @@ from pv_testing.contracts.fault import nested, read_fault
 from pv_testing.contracts.soap_texts import Texts
 from pv_testing.core.errors import ConfigError, MappingError, ResponseError, redact
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.core.values import instant
 
 FILE_BYTES = 4 * 2**20
@@ -72,7 +73,7 @@ class Port:
             written = known.create(**arguments)
         except (_zeep("exceptions").Error, TypeError, ValueError, AttributeError) as error:
             reason = redact(str(error).partition(" Signature:")[0], _SHOWN)
-            raise MappingError(f"the WSDL's {operation} can't carry it: {reason}", code="SOAP_ARGUMENTS") from None
+            raise MappingError(f"the WSDL's {operation} can't carry it: {reason}", code=Reason.SOAP_ARGUMENTS) from None
         action = f'"{known.soapaction or ""}"'
         headers = {"Content-Type": "text/xml; charset=utf-8", "SOAPAction": action}
         if isinstance(self._binding, _zeep("wsdl.bindings").Soap12Binding):
@@ -103,7 +104,7 @@ class Port:
             return fault if fault is not None else self._content(operation, output, body)
         except (_zeep("exceptions").Error, LxmlError, *_UNREADABLE) as error:
             message = "the answer is not what the WSDL says; a proxy or another version may have answered"
-            raise ResponseError(f"{message}: {redact(str(error), _SHOWN)}", code="NOT_SOAP") from None
+            raise ResponseError(f"{message}: {redact(str(error), _SHOWN)}", code=Reason.NOT_SOAP) from None
 
     def _content(self, operation: str, output: Any, body: Any) -> Any:
         from lxml import etree
@@ -143,12 +144,12 @@ def load_port(path: Path, service: str = "", port: str = "") -> Port:
     ports = _named(path, "service", document.services, service).ports
     binding = _named(path, "port", ports, port).binding
     if not isinstance(binding, (bindings.Soap11Binding, bindings.Soap12Binding)):
-        raise ConfigError(f"{path}: this port isn't one of SOAP 1.1 or 1.2", code="WSDL_UNUSABLE")
+        raise ConfigError(f"{path}: this port isn't one of SOAP 1.1 or 1.2", code=Reason.WSDL_UNUSABLE)
     return Port(binding, document.types)
 
 
 def _unusable(path: Path, reason: str) -> ConfigError:
-    return ConfigError(f"{path}: can't be used as a WSDL: {redact(reason, _SHOWN)}", code="WSDL_UNUSABLE")
+    return ConfigError(f"{path}: can't be used as a WSDL: {redact(reason, _SHOWN)}", code=Reason.WSDL_UNUSABLE)
 
 
 def _named(path: Path, what: str, known: Mapping[str, Any], name: str) -> Any:
@@ -156,7 +157,7 @@ def _named(path: Path, what: str, known: Mapping[str, Any], name: str) -> Any:
         return known[name]
     if not name and len(known) == 1:
         return next(iter(known.values()))
-    raise ConfigError(f"{path}: has no {what} {name!r}; {allowed(name, list(known))}", code="WSDL_UNUSABLE")
+    raise ConfigError(f"{path}: has no {what} {name!r}; {allowed(name, list(known))}", code=Reason.WSDL_UNUSABLE)
 
 
 def _zeep(name: str) -> Any:

@@ -13,7 +13,8 @@ from enum import Enum, auto
 class Reason(str, Enum):
     """A reason code. A member's name is its value, and it is written as that text wherever it is formatted or stored.
 
-    The table of ``docs/reference/reason-codes.md`` says what each one means and what a person does.
+    The table of ``docs/reference/reason-codes.md`` says what each one means and what a person does; the codes of one
+    channel, such as files, are on the channel's page.
     """
 
     @staticmethod
@@ -147,3 +148,67 @@ class Reason(str, Enum):
     LEDGER_ALTERED = auto()
     AUDIT_BROKEN = auto()
     INTEGRATION_ERROR = auto()
+
+    # Of files; ``docs/how-to/files.md`` explains them.
+    ANSWER_AWAITED = auto()
+    ANSWER_MISSING = auto()
+    ANSWER_UNKNOWN = auto()
+    FILE_OPEN = auto()
+    FILE_WITHDRAWN = auto()
+    FILE_UNREADABLE = auto()
+    FILE_UNWRITABLE = auto()
+    FILE_REFUSED = auto()
+    FILE_LINK = auto()
+    FILE_NAME = auto()
+    FILE_TOO_LARGE = auto()
+    STORE_UNUSABLE = auto()
+    STORE_UNREACHABLE = auto()
+    HEADING = auto()
+    COLUMN_MISSING = auto()
+    SHEET_UNDECLARED = auto()
+    SHEET_UNUSABLE = auto()
+    ROOT = auto()
+    ROW_SHAPE = auto()
+    WRONG_ENCODING = auto()
+    NOT_ENCODABLE = auto()
+    XML_NAME = auto()
+    XML_INVALID = auto()
+    NO_SCHEMA = auto()
+    NO_FORMAT = auto()
+    DOCTYPE = auto()
+    ARCHIVE_BOMB = auto()
+    ARCHIVE_BROKEN = auto()
+    ARCHIVE_PATH = auto()
+    CERTIFICATE_IN_DOUBT = auto()
+    CERTIFICATE_FAILED = auto()
+
+    # Of databases; ``docs/how-to/databases.md`` explains them.
+    KEY_TWICE = auto()
+    KEY_EXISTS = auto()
+    LOCKED = auto()
+    ROLLED_BACK = auto()
+    SQL_UNKNOWN = auto()
+    NO_DATABASE = auto()
+    DRIVER_MISSING = auto()
+    ONE_TRANSACTION = auto()
+    AUTH_TYPE = auto()
+    TOO_PRECISE = auto()
+    TOO_MANY_LINES = auto()
+    NO_CHANGES = auto()
+    DATE_MISSING = auto()
+
+    # Of SOAP; ``docs/how-to/soap.md`` explains them.
+    WSDL_UNUSABLE = auto()
+    SOAP_ARGUMENTS = auto()
+    NOT_A_TEXT = auto()
+    NOT_SOAP = auto()
+
+    # Of webhooks; ``docs/how-to/webhooks.md`` explains them.
+    ADDRESS_REFUSED = auto()
+    ENDPOINT_UNKNOWN = auto()
+    EVENT_UNKNOWN = auto()
+    SECRET_MISSING = auto()
+    SECRET_UNUSABLE = auto()
+    SECRET_CHANGED = auto()
+    SECRETS_EXPOSED = auto()
+    NO_WEBHOOK = auto()

@@ -8,6 +8,8 @@ from enum import Enum
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from pv_testing.core.reasons import Reason
+
 Payload = dict[str, Any]
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -99,7 +101,7 @@ class Found(NamedTuple):
     copies: int = 1
     unclear: str = ""
     others: str = ""
-    code: str = "FILTER_IGNORED"
+    code: str = Reason.FILTER_IGNORED
 
 
 class Result(str, Enum):

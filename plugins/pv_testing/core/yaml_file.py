@@ -17,6 +17,7 @@ from typing import Any
 
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import Problem, refuse
+from pv_testing.core.reasons import Reason
 
 SIZE_LIMIT = 1024 * 1024
 NODE_LIMIT = 20_000
@@ -103,7 +104,7 @@ def read_bounded(path: Path) -> bytes:
 def _refuse_large(content: bytes, file: str) -> None:
     if len(content) > SIZE_LIMIT:
         message = f"{file}: larger than {SIZE_LIMIT:,} bytes, which no contract or configuration is; see what it is"
-        raise ConfigError(message, code="FILE_TOO_LARGE")
+        raise ConfigError(message, code=Reason.FILE_TOO_LARGE)
 
 
 def parse_yaml(content: bytes, file: str) -> Document:

@@ -176,7 +176,7 @@ class ClaimBuffer:
         self._with_write.update((one.claimed.key, one.claimed.token) for one in settlements)
 
     def settles_without_write(self, items: Sequence[Prepared]) -> None:
-        """Forget that, because the write was rolled back or nobody knows what became of it."""
+        """Forget that, because the write was rolled back or it is unknown what became of it."""
         keys = {item.key for item in items}
         self._with_write = {each for each in self._with_write if each[0] not in keys}
 

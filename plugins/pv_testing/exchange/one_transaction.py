@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 from pv_testing.core import settling
 from pv_testing.core.errors import AmbiguousOutcome, LeaseLost
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Prepared, Reply, Verdict
 from pv_testing.exchange.claim_buffer import ClaimBuffer
 from pv_testing.exchange.context import ExchangeContext
@@ -90,4 +91,4 @@ class OneTransaction:
                 self._buffer.settles_with_write([self._buffer.confirmation(item, entry.external_id)])
                 return Reply(Verdict.OK, entry.external_id)
             return Reply(Verdict.AMBIGUOUS, reason=why)
-        return Reply(Verdict.RETRYABLE, reason=f"{why}; {UNDONE}", code="ROLLED_BACK")
+        return Reply(Verdict.RETRYABLE, reason=f"{why}; {UNDONE}", code=Reason.ROLLED_BACK)

@@ -10,6 +10,7 @@ from typing import Any
 
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.core.values import instant
 from pv_testing.domain.records import Execution, Measurement
 from pv_testing.domain.status import COMPLETE
@@ -35,7 +36,7 @@ def content(name: str, dossier: Dossier) -> Table:
     """
     if name not in {*CONTENTS, RESULTS}:
         known = allowed(str(name), [*CONTENTS, RESULTS])
-        raise ConfigError(f"there is no table {name!r}; {known}", code="SHEET_UNUSABLE")
+        raise ConfigError(f"there is no table {name!r}; {known}", code=Reason.SHEET_UNUSABLE)
     if name == RESULTS:
         return _results(dossier)
     said, rows = CONTENTS[name]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.core.sync import run
 from pv_testing.exporters.chart_data import curves, stresses
 from pv_testing.exporters.charts import drawing
@@ -142,7 +143,7 @@ class DataExporter:
             ConfigError: there is no such schema, or the file can't be written.
         """
         if schema not in SCHEMAS:
-            raise ConfigError(f"there is no schema {schema!r}; {allowed(schema, list(SCHEMAS))}", code="NO_SCHEMA")
+            raise ConfigError(f"there is no schema {schema!r}; {allowed(schema, list(SCHEMAS))}", code=Reason.NO_SCHEMA)
         with self._read(sr_id, raw=include_raw_data) as dossier:
             target = _target(output_path, dossier, ".xml")
             with written_whole(target) as file:

@@ -11,6 +11,7 @@ from typing import IO, Any
 from pv_testing.core.cells import is_number, text_of
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.core.places import SCHEMAS, project_root
+from pv_testing.core.reasons import Reason
 from pv_testing.domain.records import Execution, Module
 from pv_testing.domain.status import COMPLETE
 from pv_testing.exporters.contents import verdict, when
@@ -167,7 +168,7 @@ def _validate(path: str, sr_number: str) -> None:
                 del element.getparent()[0]
     except etree.XMLSyntaxError as error:
         said = f"line {error.lineno}: {error.msg}".replace(f"{{{NAMESPACE}}}", "")
-        raise DataError(f"no file is written: {said}", key=sr_number, code="XML_INVALID") from None
+        raise DataError(f"no file is written: {said}", key=sr_number, code=Reason.XML_INVALID) from None
 
 
 @functools.cache
@@ -178,4 +179,4 @@ def _source() -> Any:
     try:
         return etree.parse(path, etree.XMLParser(no_network=True, resolve_entities=False))
     except OSError as error:
-        raise ConfigError(f"{path}: can't be read: {error}", code="NO_SCHEMA") from None
+        raise ConfigError(f"{path}: can't be read: {error}", code=Reason.NO_SCHEMA) from None

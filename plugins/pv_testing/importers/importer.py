@@ -16,6 +16,7 @@ from typing import Any
 
 from pv_testing.contracts.imports import FileImport
 from pv_testing.core.errors import DataError, ExchangeIncomplete, IntegrationError, SecurityError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.exchange.report import Report
 from pv_testing.importers.folders import ClaimedFile, Folders, rejected_name
@@ -113,15 +114,15 @@ class FileImporter:
         if found and not wanted <= names:
             missing = ", ".join(sorted(wanted - names))
             message = f"{file.name} has no {missing}; it has {', '.join(sorted(names)[:20])}: is the delimiter right?"
-            raise DataError(message, code="COLUMN_MISSING")
+            raise DataError(message, code=Reason.COLUMN_MISSING)
         return found
 
     def _refuse(self, claimed: str, error: IntegrationError) -> FileReport:
         """Set a file aside that can't be read, with its reason beside it."""
         where = self._folders.set_aside(claimed)
         name = where.rpartition("/")[2]
-        said = json.dumps({"file": name, "code": error.code, "reason": error.message}, ensure_ascii=False)
-        self._folders.reject(f"{name}.reason.json", said.encode())
+        reason = json.dumps({"file": name, "code": error.code, "reason": error.message}, ensure_ascii=False)
+        self._folders.reject(f"{name}.reason.json", reason.encode())
         log.warning("%s is refused: %s", where, error)
         return FileReport(name, refused=error.message, rejected=where)
 
@@ -148,8 +149,8 @@ def _told(each: ReadRow, outcomes: dict[str, Outcome]) -> tuple[str, tuple[Wrong
 
 
 def _notes(number: int, reasons: Iterable[Wrong]) -> dict[str, str]:
-    said = [(str(number), each.column, each.code, each.reason) for each in reasons]
-    columns = zip(*said, strict=True)
+    rows = [(str(number), each.column, each.code, each.reason) for each in reasons]
+    columns = zip(*rows, strict=True)
     return {name: "; ".join(dict.fromkeys(filter(None, values))) for name, values in zip(NOTES, columns, strict=True)}
 
 

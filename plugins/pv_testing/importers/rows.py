@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pv_testing.contracts.imports import Column, FileImport
+from pv_testing.contracts.imports import FileColumn, FileImport
 from pv_testing.core.errors import DataError, MappingError
 from pv_testing.core.records import Record
 from pv_testing.transports.files.rows import FileRow
@@ -76,7 +76,7 @@ def read_row(row: FileRow, how: FileImport) -> ReadRow:
     return ReadRow(row, Record(key, data))
 
 
-def _with_point(values: Mapping[str, Any], column: Column, decimal: str) -> Mapping[str, Any]:
+def _with_point(values: Mapping[str, Any], column: FileColumn, decimal: str) -> Mapping[str, Any]:
     """Return a row whose number has a point, where the contract declares a comma; one with a point is refused."""
     value = values.get(column.name)
     if decimal == "." or not column.number or not isinstance(value, str) or not value:

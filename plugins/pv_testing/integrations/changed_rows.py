@@ -16,6 +16,7 @@ from typing import Any
 from pv_testing.contracts.database import Changes, TableSpec
 from pv_testing.core.errors import ConfigError, ResponseError
 from pv_testing.core.fingerprint import fingerprint
+from pv_testing.core.reasons import Reason
 from pv_testing.core.sync import run
 from pv_testing.core.values import instant
 from pv_testing.integrations.client import SystemClient
@@ -56,7 +57,7 @@ class ChangedRows:
     def __init__(self, client: SystemClient, operation: str) -> None:
         self._client = client
         self._operation = operation
-        self._changes, self._table = _said(client, operation)
+        self._changes, self._table = _changes_and_table(client, operation)
         self._key = f"{client.system}/changes/{operation}"
 
     def read(self) -> Changed:
@@ -118,7 +119,7 @@ class ChangedRows:
             return _moment(str(row[self._changes.by]))
         except (KeyError, ValueError):
             message = f"a row of {self._operation} has no date in {self._changes.by}"
-            raise ResponseError(message, code="DATE_MISSING", excerpt=str(row)) from None
+            raise ResponseError(message, code=Reason.DATE_MISSING, excerpt=str(row)) from None
 
 
 _EARLIEST = datetime.min.replace(tzinfo=timezone.utc)
@@ -133,10 +134,10 @@ def _moment(text: str) -> datetime:
     return _EARLIEST if not text else datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
-def _said(client: SystemClient, operation: str) -> tuple[Changes, TableSpec]:
+def _changes_and_table(client: SystemClient, operation: str) -> tuple[Changes, TableSpec]:
     database = client.contract.database
     path = client.contract.operation(operation).call.path.text
     if database is None or operation not in database.changes:
         message = f"{client.contract.file}: operations.{operation}: says no `changes` beside its table"
-        raise ConfigError(message, system=client.system, code="NO_CHANGES")
+        raise ConfigError(message, system=client.system, code=Reason.NO_CHANGES)
     return database.changes[operation], database.statements[path].table

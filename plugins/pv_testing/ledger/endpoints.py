@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import Connection, delete, insert, select, update
 
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import delivery
@@ -194,7 +195,7 @@ def _only(endpoints: Sequence[Endpoint], endpoint_id: str) -> Endpoint:
     found = [each for each in endpoints if endpoint_id in {each.id, each.url}]
     if not found:
         known = ", ".join(each.id for each in endpoints) or "none is registered"
-        raise DataError(f"there is no endpoint {endpoint_id!r}; known: {known}", code="ENDPOINT_UNKNOWN")
+        raise DataError(f"there is no endpoint {endpoint_id!r}; known: {known}", code=Reason.ENDPOINT_UNKNOWN)
     return found[0]
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection
 
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger import claims, postgresql
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.types import Settlement
@@ -27,7 +28,7 @@ def transaction(store: Store) -> Iterator[Connection]:
     """
     if store.sqlite:
         message = "options.one_transaction needs a ledger on PostgreSQL, in the database that is written to"
-        raise ConfigError(message, code="ONE_TRANSACTION")
+        raise ConfigError(message, code=Reason.ONE_TRANSACTION)
     with store.exclusive() as connection:
         yield connection
 

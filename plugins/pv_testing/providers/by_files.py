@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Ledger
 from pv_testing.providers.files import FileOperation
@@ -32,13 +33,13 @@ class ByFiles(RestProvider):
         return FileOperation(self.contract, spec, self.store, self.ledger) if spec.files else super().operation(name)
 
     async def identity(self) -> str:
-        """Return as whom the system knows the caller; a store of files knows nobody, but must be there."""
+        """Return as whom the system knows the caller; a store of files knows no caller, but must be there."""
         if not isinstance(self.session, NoAddress):
             return await super().identity()
         for spec in self.contract.operations.values():
             if spec.files is not None:
                 self.store.names(spec.files.folder)
-        return f"whoever may use {self.store.where('')}; a store of files doesn't say as whom"
+        return f"any user with access to {self.store.where('')}; a store of files has no users of its own"
 
 
 class NoAddress(RestSession):
@@ -60,7 +61,7 @@ class NoAddress(RestSession):
             ConfigError: there is nowhere to send a request to.
         """
         message = "is a request, and no base_url is configured; the system is reached by files only"
-        raise ConfigError(f"{operation} {message}", system=self._contract.system, code="SETTING_MISSING")
+        raise ConfigError(f"{operation} {message}", system=self._contract.system, code=Reason.SETTING_MISSING)
 
     async def aclose(self) -> None:
         """Close nothing."""
@@ -75,4 +76,4 @@ def store_missing(contract: Contract) -> ConfigError:
     """Return the error for a contract with operations by files and a configuration without a store."""
     names = ", ".join(name for name, spec in contract.operations.items() if spec.files)
     message = f"{contract.file}: {names} go by files; say where by options: {{file_store: FOLDER}}"
-    return ConfigError(message, system=contract.system, code="SETTING_MISSING")
+    return ConfigError(message, system=contract.system, code=Reason.SETTING_MISSING)

@@ -32,15 +32,16 @@ from pv_testing.core.errors import (
     MappingError,
     NetworkError,
 )
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.exchange.operation import OperationLimits
 from pv_testing.ledger import Ledger
-from pv_testing.providers.file_answers import AnswerReader, Word
+from pv_testing.providers.file_answers import AnswerReader, AnswerWord
 from pv_testing.providers.file_journal import Carried, FileJournal
 from pv_testing.transports.files.record_files import file_of
 from pv_testing.transports.files.store import FileStore
 
-AWAITED = "ANSWER_AWAITED"
+AWAITED = Reason.ANSWER_AWAITED
 WITHDRAWN = ".withdrawn"
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,7 @@ class FileOperation:
         payload = self._spec.prepare(record.data)
         if self._drop.key.fill({"key": record.key, **payload}) is None:
             message = f"it has no value for {self._drop.key.text}, by which the answer is told"
-            raise MappingError(message, key=record.key, code="FIELD_MISSING")
+            raise MappingError(message, key=record.key, code=Reason.FIELD_MISSING)
         if self._drop.form.kind != "xlsx":
             file_of([payload], self._drop)
         return payload
@@ -106,7 +107,7 @@ class FileOperation:
         return {key: each for key, each in known if each is not None}
 
     def _found(
-        self, batch: Sequence[Prepared], carried: Mapping[str, Carried], words: Mapping[str, Mapping[str, Word]]
+        self, batch: Sequence[Prepared], carried: Mapping[str, Carried], words: Mapping[str, Mapping[str, AnswerWord]]
     ) -> dict[str, Found]:
         found: dict[str, Found] = {}
         for item in batch:
@@ -143,7 +144,7 @@ class FileOperation:
         log.info("%s on %s: %s was never dropped and is withdrawn", self.name, self.system, each.file)
         return True
 
-    def _open(self, item: Prepared, each: Carried, word: Word | None) -> Found:
+    def _open(self, item: Prepared, each: Carried, word: AnswerWord | None) -> Found:
         """Return that a file waits for its answer.
 
         Raises:
@@ -152,13 +153,15 @@ class FileOperation:
         where = self._where(each)
         since = datetime.fromtimestamp(each.since, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         if word is not None:
-            why = f"the answer to {each.file} says {word.said!r}, which the contract doesn't know"
-            raise DataError(f"{why}; add the word there, or look in the system", key=item.key, code="ANSWER_UNKNOWN")
-        said = f"{where} since {since}, and no answer speaks of it"
+            why = f"the answer to {each.file} says {word.text!r}, which the contract doesn't know"
+            raise DataError(
+                f"{why}; add the word there, or look in the system", key=item.key, code=Reason.ANSWER_UNKNOWN
+            )
+        waiting = f"{where} since {since}, and no answer speaks of it"
         if self._journal.now() - each.since > self._drop.deadline:
             remedy = f"see why {self.provider} doesn't answer; an answer that comes late is read after a release"
-            raise DataError(f"{said}; {remedy}", key=item.key, code="ANSWER_MISSING")
-        return Found("", unclear=f"{said}; the next attempt looks again", code=AWAITED)
+            raise DataError(f"{waiting}; {remedy}", key=item.key, code=Reason.ANSWER_MISSING)
+        return Found("", unclear=f"{waiting}; the next attempt looks again", code=AWAITED)
 
     def _where(self, each: Carried) -> str:
         if self._store.exists(self._drop.folder, each.file):
@@ -177,7 +180,7 @@ class FileOperation:
             if each is not None and each.file in lying and self._key(item) not in words[each.file]:
                 where = self._store.where(self._drop.folder, each.file)
                 reason = f"its earlier file {where} isn't taken yet; have it taken or remove it there, then release"
-                blocked[item.key] = Reply(Verdict.REJECTED, reason=reason, code="FILE_OPEN")
+                blocked[item.key] = Reply(Verdict.REJECTED, reason=reason, code=Reason.FILE_OPEN)
         return blocked
 
     async def _carry(self, batch: Sequence[Prepared]) -> dict[str, Reply]:
@@ -211,7 +214,7 @@ class FileOperation:
                 self._store.write(self._drop.folder, name, content)
         except FileNotFoundError:
             message = f"{name} was withdrawn by another attempt before it was dropped"
-            raise NetworkError(message, system=self.system, code="WITHDRAWN") from None
+            raise NetworkError(message, system=self.system, code=Reason.FILE_WITHDRAWN) from None
         except (NetworkError, ConfigError) as error:
             raise AmbiguousOutcome(f"{name} may have been dropped: {error.message}", system=self.system) from error
 

@@ -90,7 +90,7 @@ def login_of(config: SystemConfig) -> DatabaseLogin:
     if config.auth_type in {"none", "mtls"}:
         return DatabaseLogin(config.username)
     message = f"a database isn't asked with auth_type {config.auth_type!r}; use basic, mtls or none"
-    raise ConfigError(message, system=config.system, code="AUTH_TYPE")
+    raise ConfigError(message, system=config.system, code=Reason.AUTH_TYPE)
 
 
 def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str], None] | None = None) -> Auth:
@@ -117,7 +117,7 @@ def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str]
     if kind in WSSE:
         if contract.soap is None:
             message = f"auth_type {kind!r} is for SOAP, and {contract.file} names no WSDL"
-            raise ConfigError(message, system=config.system, code="AUTH_TYPE")
+            raise ConfigError(message, system=config.system, code=Reason.AUTH_TYPE)
         return UsernameToken(_needed(config, "username"), _needed(config, "password"), digest=kind == "wsse_digest")
     if kind == "jwt":
         login, refresh = known.get("login", "/auth/login"), known.get("refresh", "/auth/refresh")

@@ -39,8 +39,8 @@ class SqlProvider(RestProvider):
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """Do what :meth:`RestProvider.call` does; of what is written, each value in the form that its column keeps."""
         statement = _statement(self.contract, self.contract.operation(name))
-        said = arguments if statement.verb == "select" else statement.sent(arguments)
-        return await super().call(name, **said)
+        values = arguments if statement.verb == "select" else statement.sent(arguments)
+        return await super().call(name, **values)
 
     async def identity(self) -> str:
         """Return as whom the database knows the session, once it has shown that every column is there.
@@ -72,7 +72,7 @@ class SqlOperation(RestOperation):
             return await super()._send_one(item)
 
     async def _send_bulk(self, batch: Sequence[Prepared], bulk: Bulk) -> Sequence[Reply]:
-        with self._settled(batch, lambda said: [self._reply(row, bulk) for row in said[ROWS]]):
+        with self._settled(batch, lambda answer: [self._reply(row, bulk) for row in answer[ROWS]]):
             return await super()._send_bulk(batch, bulk)
 
     @contextmanager

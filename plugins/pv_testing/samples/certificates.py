@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pv_testing.core import keys
 from pv_testing.core.errors import Action, DataError, IntegrationError
+from pv_testing.core.reasons import Reason
 from pv_testing.ledger import State
 from pv_testing.transports.files.store import FileStore
 
@@ -76,7 +77,7 @@ async def _requested(lims: LIMSClient, key: str, sample_id: str, *, replay: bool
     if kept.get("id"):
         return Certificate(key, sample_id, kept["id"], kept.get("filed", ""))
     if kept and not replay:
-        raise DataError(LOST, system="lims", key=key, code="CERTIFICATE_IN_DOUBT")
+        raise DataError(LOST, system="lims", key=key, code=Reason.CERTIFICATE_IN_DOUBT)
     await asyncio.to_thread(_keep, lims, sample_id, {"asked": True})
     try:
         said = await lims.acall("request_certificate", sample_id=sample_id)
@@ -106,7 +107,7 @@ async def unfinished(lims: LIMSClient, ids: Iterable[str]) -> list[str]:
         status = str(said.get("status") or "").strip().casefold()
         if status in FAILED:
             message = f"the LIMS says {status!r} of the certificate {each}; have it made there"
-            raise DataError(message, system="lims", key=each, code="CERTIFICATE_FAILED")
+            raise DataError(message, system="lims", key=each, code=Reason.CERTIFICATE_FAILED)
         if status not in FINISHED:
             waiting.append(each)
     return waiting

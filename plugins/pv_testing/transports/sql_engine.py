@@ -13,6 +13,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 from pv_testing.core.errors import ConfigError, SecurityError
+from pv_testing.core.reasons import Reason
 from pv_testing.transports.addresses import is_this_machine
 from pv_testing.transports.settings import RestSettings
 
@@ -108,7 +109,7 @@ def open_engine(settings: RestSettings, login: DatabaseLogin, *, writes: bool) -
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         name = url.drivername.partition("+")[2]
         message = f"the driver {name} isn't installed; add it to the image: pip install {name}"
-        raise ConfigError(message, code="DRIVER_MISSING") from error
+        raise ConfigError(message, code=Reason.DRIVER_MISSING) from error
     event.listen(engine, "connect", dialect.prepare)
     if url.get_backend_name() == "sqlite":
         event.listen(engine, "begin", _begin)
@@ -195,7 +196,7 @@ class MariaDb(Dialect):
         if "ssl" in self.arguments and not isinstance(connection._sock, ssl.SSLSocket):  # noqa: SLF001 - no other way to see it
             connection.close()
             message = "the database server offers no TLS; switch it on there, or set allow_http if you must"
-            raise SecurityError(message, code="NO_TLS")
+            raise SecurityError(message, code=Reason.NO_TLS)
         is_mariadb = "mariadb" in connection.get_server_info().lower()
         limit = "max_statement_time = %s" if is_mariadb else "max_execution_time = %s * 1000"
         with connection.cursor() as cursor:
@@ -213,7 +214,7 @@ class Sqlite(Dialect):
         super().__init__(url, settings, writes=writes)
         self.options = {}
         if not url.database or url.database == ":memory:" or not Path(url.database).is_file():
-            raise ConfigError(f"there is no database file {url.database or ':memory:'}", code="NO_DATABASE")
+            raise ConfigError(f"there is no database file {url.database or ':memory:'}", code=Reason.NO_DATABASE)
 
     def _arguments(self) -> dict[str, Any]:
         return {"timeout": float(self.seconds), "check_same_thread": False}

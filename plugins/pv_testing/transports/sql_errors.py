@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import exc
 
 from pv_testing.core.errors import ConfigError, IntegrationError, NetworkError, redact
+from pv_testing.core.reasons import Reason
 
 BUSY, REFUSED, FORBIDDEN, IN_THE_WAY = 503, 422, 403, 409
 SHOWN = 300
@@ -48,7 +49,7 @@ _STRANGER = (
 )
 
 
-class Said(NamedTuple):
+class StatementFailure(NamedTuple):
     """What a server said against a statement.
 
     Attributes:
@@ -74,7 +75,7 @@ def is_lost(error: exc.DBAPIError) -> bool:
 _GONE = frozenset({"57P01", "57P02", "57P03", "08000", "08003", "08006", "2006", "2013", "2014", "2055", "0", "1927"})
 
 
-def said(error: exc.DBAPIError) -> Said:
+def failure_of(error: exc.DBAPIError) -> StatementFailure:
     """Return what a server said; where nothing is known of it, that another try may help."""
     code = _code(error)
     by_state = _STATES.get(code) or _STATES.get(code[:2])
@@ -85,7 +86,7 @@ def said(error: exc.DBAPIError) -> Said:
         status = REFUSED
     if status is None and code.startswith("SQLITE_READONLY"):
         status = FORBIDDEN
-    return Said(status or BUSY, code or type(error.orig).__name__, _words(error))
+    return StatementFailure(status or BUSY, code or type(error.orig).__name__, _words(error))
 
 
 def is_wrong(error: exc.DBAPIError) -> bool:
@@ -118,9 +119,9 @@ def at_connect(error: exc.DBAPIError) -> IntegrationError:
     lower = text.lower()
     if "ssl" in lower or "certificate" in lower or "tls" in lower:
         message = f"the database can't be reached over verified TLS: {text}; check base_url and ca_cert"
-        return SecurityError(message, code="CERTIFICATE_UNTRUSTED")
+        return SecurityError(message, code=Reason.CERTIFICATE_UNTRUSTED)
     if ('database "' in lower and "does not exist" in lower) or _code(error) == "1049":
-        return ConfigError(f"the server has no such database: {text}; check base_url", code="NO_DATABASE")
+        return ConfigError(f"the server has no such database: {text}; check base_url", code=Reason.NO_DATABASE)
     if any(word in lower for word in _STRANGER):
         return AuthenticationError(f"the database doesn't accept the credentials: {text}")
     return NetworkError(f"the database can't be reached: {text}")

@@ -11,7 +11,8 @@ from sqlalchemy import exc
 
 from pv_testing.contracts.database import LIMIT, NEXT, ROWS, STATUS, Lines, Statement
 from pv_testing.core.errors import SecurityError
-from pv_testing.transports.sql_errors import BUSY, IN_THE_WAY, is_lost, is_wrong, said
+from pv_testing.core.reasons import Reason
+from pv_testing.transports.sql_errors import BUSY, IN_THE_WAY, failure_of, is_lost, is_wrong
 from pv_testing.transports.sql_statements import MOST_ROWS, Tables, bound, read, shown, take_turn
 
 NOT_FOUND, KEY_EXISTS = 404, 500
@@ -87,7 +88,7 @@ class Rows:
             if size > self._most_bytes or len(rows) > 2 * MOST_ROWS:
                 limit = f"the rows are larger than {self._most_bytes:,} bytes"
                 message = f"{limit}; ask for smaller pages or raise limits.response_bytes"
-                raise SecurityError(message, code="RESPONSE_TOO_LARGE")
+                raise SecurityError(message, code=Reason.RESPONSE_TOO_LARGE)
         return rows
 
     def write(self, connection: sa.Connection, statement: Statement, body: Mapping[str, Any]) -> Answer:
@@ -108,7 +109,7 @@ class Rows:
         rows = body.get(ROWS) if ROWS in body and ROWS not in statement.table.columns else None
         keys = [[row.get(name) for name in statement.key] for row in (rows or [body])]
         if not take_turn(connection, statement.table, keys, self._seconds):
-            raise RefusedRow(BUSY, "LOCKED", "another transaction writes the same record; nothing was done")
+            raise RefusedRow(BUSY, Reason.LOCKED, "another transaction writes the same record; nothing was done")
         if rows is None:
             return self._one(connection, statement, body)
         return {ROWS: [self._of_many(connection, statement, row) for row in rows]}
@@ -120,10 +121,10 @@ class Rows:
         except RefusedRow as refused:
             return {**refused.body(), STATUS: refused.status}
         except exc.DBAPIError as error:
-            answer = said(error)
-            if is_lost(error) or is_wrong(error) or answer.status == BUSY:
+            failure = failure_of(error)
+            if is_lost(error) or is_wrong(error) or failure.status == BUSY:
                 raise
-            return {**answer.body(), STATUS: answer.status}
+            return {**failure.body(), STATUS: failure.status}
 
     def _one(self, connection: sa.Connection, statement: Statement, row: Mapping[str, Any]) -> Answer:
         table = self._tables.of(statement.table)
@@ -143,12 +144,14 @@ class Rows:
         where = f"{statement.table.name} with {shown(statement.key, row)}"
         if number > 1:
             raise RefusedRow(
-                IN_THE_WAY, "KEY_TWICE", f"there are several rows of {where}; none was changed: remove what is wrong"
+                IN_THE_WAY,
+                Reason.KEY_TWICE,
+                f"there are several rows of {where}; none was changed: remove what is wrong",
             )
         if number and statement.verb == "insert":
-            raise RefusedRow(KEY_EXISTS, "KEY_EXISTS", f"there is a row of {where} already; none was inserted")
+            raise RefusedRow(KEY_EXISTS, Reason.KEY_EXISTS, f"there is a row of {where} already; none was inserted")
         if not number and statement.verb == "update":
-            raise RefusedRow(NOT_FOUND, "NOT_FOUND", f"there is no row of {where}")
+            raise RefusedRow(NOT_FOUND, Reason.NOT_FOUND, f"there is no row of {where}")
 
     def _insert(self, connection: sa.Connection, statement: Statement, row: Mapping[str, Any], same: Any) -> None:
         """Insert a row; where a constraint is in the way, say whether somebody has just inserted one with its key."""
@@ -165,7 +168,7 @@ class Rows:
         self, connection: sa.Connection, lines: Lines, parent: Answer, rows: Sequence[Mapping[str, Any]]
     ) -> None:
         if len(rows) > MOST_LINES:
-            raise RefusedRow(413, "TOO_MANY_LINES", f"{len(rows):,} lines are more than {MOST_LINES:,}")
+            raise RefusedRow(413, Reason.TOO_MANY_LINES, f"{len(rows):,} lines are more than {MOST_LINES:,}")
         given = {column: parent[source] for column, source in lines.parent.items()}
         values = [
             bound(lines.table, {**row, **given, **({lines.number: place} if lines.number else {})})

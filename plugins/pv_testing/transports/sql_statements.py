@@ -13,6 +13,7 @@ from sqlalchemy.sql.elements import ColumnElement, quoted_name
 from pv_testing.contracts.columns import Kind, TableColumn
 from pv_testing.contracts.database import AFTER, LIMIT, DatabaseSpec, Statement, TableSpec, compared
 from pv_testing.core.errors import ConfigError, MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 
 MOST_ROWS = 10_000
@@ -125,7 +126,7 @@ class Tables:
         table, columns = self.of(statement.table), statement.table.columns
         missing = [name for name in statement.key if row.get(name) in (None, "")]
         if missing:
-            raise MappingError(f"the record has no value for the key column {missing[0]}", code="FIELD_MISSING")
+            raise MappingError(f"the record has no value for the key column {missing[0]}", code=Reason.FIELD_MISSING)
         return sa.and_(*(table.c[name] == columns[name].bound(row[name]) for name in statement.key))
 
     def probes(self) -> list[sa.Select[Any]]:
@@ -167,7 +168,7 @@ def bound(table: TableSpec, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def who(dialect: str) -> str:
-    """Return the statement that asks as whom the database knows the session; empty where it knows nobody."""
+    """Return the statement that asks as whom the database knows the session; empty where it knows no user."""
     return _WHO.get("mysql" if dialect == "mariadb" else dialect, "")
 
 
@@ -219,8 +220,8 @@ SELECT @taken"""
 
 
 def _lock_mssql(connection: sa.Connection, name: str, seconds: int) -> bool:
-    said = connection.execute(sa.text(APPLOCK), {"name": f"pv:{name}", "milliseconds": 1000 * seconds})
-    return int(said.scalar() or 0) >= 0
+    taken = connection.execute(sa.text(APPLOCK), {"name": f"pv:{name}", "milliseconds": 1000 * seconds})
+    return int(taken.scalar() or 0) >= 0
 
 
 _LOCKS: Mapping[str, Callable[[sa.Connection, str, int], bool]] = {

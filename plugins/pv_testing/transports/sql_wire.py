@@ -23,6 +23,7 @@ from sqlalchemy import Connection, Engine, exc, func, select
 from pv_testing.contracts.database import DatabaseSpec, Statement
 from pv_testing.core import lease
 from pv_testing.core.errors import AmbiguousOutcome, ConfigError, DeadlineExceeded, NetworkError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response
 from pv_testing.core.sync import close_with
 from pv_testing.transports import sql_errors
@@ -207,7 +208,7 @@ class SqlWire:
                 message = (
                     "options.one_transaction: the ledger isn't in the database that base_url names; nothing was done"
                 )
-                raise ConfigError(message, code="ONE_TRANSACTION")
+                raise ConfigError(message, code=Reason.ONE_TRANSACTION)
         self._checked = True
 
     def _commit(self, connection: Connection) -> None:
@@ -264,13 +265,13 @@ class SqlWire:
     def _understood(self, call: OutgoingRequest, error: exc.DBAPIError) -> Response:
         """Return what a server said against a statement as an answer; the transaction was rolled back."""
         if sql_errors.is_lost(error):
-            lost = NetworkError(f"the connection was lost before the commit: {sql_errors.said(error).message}")
+            lost = NetworkError(f"the connection was lost before the commit: {sql_errors.failure_of(error).message}")
             raise Again(lost) from error
-        said = sql_errors.said(error)
+        failure = sql_errors.failure_of(error)
         if sql_errors.is_wrong(error):
-            message = f"the database lacks what the contract names: {said.message}; see section sql of the contract"
-            raise ConfigError(message, code="SQL_UNKNOWN") from None
-        return _response(call, said.status, said.body())
+            message = f"the database lacks what the contract names: {failure.message}; see section sql of the contract"
+            raise ConfigError(message, code=Reason.SQL_UNKNOWN) from None
+        return _response(call, failure.status, failure.body())
 
 
 class _Undone(Exception):
@@ -333,7 +334,7 @@ def _at_connect(error: exc.DBAPIError) -> Exception:
 
 
 def _in_doubt(error: exc.DBAPIError) -> AmbiguousOutcome:
-    message = f"the connection was lost at the commit ({sql_errors.said(error).message})"
+    message = f"the connection was lost at the commit ({sql_errors.failure_of(error).message})"
     return AmbiguousOutcome(f"{message}; the request may have taken effect")
 
 

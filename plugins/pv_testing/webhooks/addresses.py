@@ -20,6 +20,7 @@ from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from pv_testing.core.errors import SecurityError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -106,7 +107,9 @@ class Guard:
         for each in (found, *_within(found)):
             if not any(each in network for network in self.networks) and not _is_public(each):
                 text = f"{visible(host)} is {found}, which is no public address"
-                raise SecurityError(f"{text}; open it with send.allow in config/webhooks.yaml", code="ADDRESS_REFUSED")
+                raise SecurityError(
+                    f"{text}; open it with send.allow in config/webhooks.yaml", code=Reason.ADDRESS_REFUSED
+                )
 
 
 def _parsed(address: str) -> URL:
@@ -120,7 +123,7 @@ def _parsed(address: str) -> URL:
 
 def _refused(address: str, why: str) -> SecurityError:
     shown = re.sub(r"//[^/@]*@", "//***@", address)[:80]
-    return SecurityError(f"{visible(shown)} can't be told of events: {why}", code="ADDRESS_REFUSED")
+    return SecurityError(f"{visible(shown)} can't be told of events: {why}", code=Reason.ADDRESS_REFUSED)
 
 
 def _literal(host: str) -> Address | None:

@@ -18,6 +18,7 @@ from yarl import URL
 
 from pv_testing.core import clock, metrics
 from pv_testing.core.errors import ConfigError, SecurityError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
 from pv_testing.ledger import Ledger
 from pv_testing.ledger.endpoints import Endpoint, EndpointState, SecretName
@@ -142,7 +143,7 @@ class Deliverer:
         secret = self._secrets.get(named.name)
         if fingerprint(secret) != named.fingerprint:
             text = f"the secret at {named.name} is not the one that {endpoint.id} was registered with: rotate it"
-            raise ConfigError(text, code="SECRET_CHANGED")
+            raise ConfigError(text, code=Reason.SECRET_CHANGED)
         return secret
 
     async def _goes_on(self, endpoint: Endpoint, batch: _Batch, report: DeliveryReport) -> bool:

@@ -13,6 +13,7 @@ from pv_testing.config import configured_ledger_url, load_config
 from pv_testing.core.actor import actor
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.core.sync import run
 from pv_testing.domain.events import EVENTS, matches
 from pv_testing.ledger import Ledger
@@ -153,7 +154,7 @@ class WebhookManager:
         known = self.ledger.endpoints.get(endpoint)
         number = self.ledger.outbox.replay(known.id, since=since, until=until, event_id=event_id)
         if event_id and not number:
-            raise DataError(f"{known.id} has no event {event_id!r} to be sent again", code="EVENT_UNKNOWN")
+            raise DataError(f"{known.id} has no event {event_id!r} to be sent again", code=Reason.EVENT_UNKNOWN)
         detail = {"events": number, "since": since, "until": until, "event": event_id}
         self.ledger.record("webhook_replay", key=known.id, owner=self._owner, detail=detail)
         return number
@@ -194,10 +195,12 @@ def _id(url: str, host: str) -> str:
 
 def _refuse_unknown(events: Sequence[str]) -> None:
     if isinstance(events, str) or not events:
-        raise DataError("name the events as a list, such as ['invoice.*']", code="EVENT_UNKNOWN")
+        raise DataError("name the events as a list, such as ['invoice.*']", code=Reason.EVENT_UNKNOWN)
     for pattern in events:
         if not any(matches(pattern, name) for name in EVENTS):
-            raise DataError(f"there is no event {pattern!r}; {allowed(pattern, list(EVENTS))}", code="EVENT_UNKNOWN")
+            raise DataError(
+                f"there is no event {pattern!r}; {allowed(pattern, list(EVENTS))}", code=Reason.EVENT_UNKNOWN
+            )
 
 
 def _framework_url() -> str:

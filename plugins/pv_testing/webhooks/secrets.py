@@ -18,6 +18,7 @@ from pathlib import Path
 import orjson
 
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 from pv_testing.core.redaction import conceal
 from pv_testing.webhooks.signatures import SHORTEST_SECRET, standard_key
 
@@ -73,11 +74,11 @@ class Secrets:
         found = _REFERENCE.fullmatch(reference)
         if not found:
             text = "a secret is named by connection:ID, env:NAME or file:NAME"
-            raise ConfigError(f"{text}; this reference is none of them", code="SECRET_MISSING")
+            raise ConfigError(f"{text}; this reference is none of them", code=Reason.SECRET_MISSING)
         kind, name = found.groups()
         secret = self._read(kind, name)
         if not secret:
-            raise ConfigError(f"there is no webhook secret at {reference}: put it there", code="SECRET_MISSING")
+            raise ConfigError(f"there is no webhook secret at {reference}: put it there", code=Reason.SECRET_MISSING)
         return checked(secret)
 
     def _read(self, kind: str, name: str) -> str:
@@ -87,7 +88,7 @@ class Secrets:
             return self._file.read().get(name, "")
         if self._connection is None:
             text = f"the webhook secret is in the Airflow connection {name}, which is not read outside of Airflow"
-            raise ConfigError(f"{text}: deliver with the DAG pv_webhooks", code="SECRET_MISSING")
+            raise ConfigError(f"{text}: deliver with the DAG pv_webhooks", code=Reason.SECRET_MISSING)
         return self._connection(name)
 
     def referred(self, secret: str, name: str) -> str:
@@ -123,10 +124,10 @@ def checked(secret: str) -> str:
     try:
         key = standard_key(secret)
     except ValueError as error:
-        raise ConfigError(str(error), code="SECRET_UNUSABLE") from None
+        raise ConfigError(str(error), code=Reason.SECRET_UNUSABLE) from None
     if len(key) < SHORTEST_SECRET:
         text = f"a webhook secret has at least {SHORTEST_SECRET} bytes, better 32 at random"
-        raise ConfigError(text, code="SECRET_UNUSABLE")
+        raise ConfigError(text, code=Reason.SECRET_UNUSABLE)
     return secret
 
 
@@ -150,13 +151,13 @@ class SecretFile:
             with self._path.open("rb") as stream:
                 if os.fstat(stream.fileno()).st_mode & _OTHERS:
                     text = f"{self._path}: others than its owner may read it: chmod 600, and change its secrets"
-                    raise ConfigError(text, code="SECRETS_EXPOSED")
+                    raise ConfigError(text, code=Reason.SECRETS_EXPOSED)
                 return dict(orjson.loads(stream.read()))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "it is no JSON object"
-            raise ConfigError(f"{self._path}: can't be read: {why}", code="SECRET_MISSING") from None
+            raise ConfigError(f"{self._path}: can't be read: {why}", code=Reason.SECRET_MISSING) from None
 
     def write(self, name: str, secret: str) -> None:
         """Keep a secret; the file is replaced as a whole, and several processes may do so at once."""

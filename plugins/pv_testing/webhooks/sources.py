@@ -10,6 +10,7 @@ from pv_testing.config import load_config
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.webhook import WebhookSpec
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 from pv_testing.webhooks.file import SourceSettings
 from pv_testing.webhooks.secrets import Secrets
 from pv_testing.webhooks.settings import WebhookSettings
@@ -84,6 +85,6 @@ def _sources(settings: WebhookSettings) -> Mapping[str, EventSource]:
         contract = load_contract(each.contract or load_config().systems[system].contract)
         if contract.webhook is None:
             text = f"{contract.file}: has no section webhook, so that nothing says how events of {system} are verified"
-            raise ConfigError(text, system=system, code="NO_WEBHOOK")
+            raise ConfigError(text, system=system, code=Reason.NO_WEBHOOK)
         found[system] = EventSource(system, contract.webhook, each)
     return found

@@ -16,7 +16,7 @@ from pv_testing.providers.redmine.steps import RedmineOperation
 BYTES = {"Content-Type": "application/octet-stream"}
 
 
-class FileOperation(RedmineOperation):
+class RedmineFileOperation(RedmineOperation):
     """Attaches files to issues.
 
     Redmine's API gives no digest of an attachment, so its description names it. A token of an upload can be used once.

@@ -55,7 +55,7 @@ class RedmineProvider(RestProvider):
     def operation(self, name: str) -> Operation:
         """Return an operation for the exchange engine."""
         from pv_testing.providers.redmine.changes import ProgressOperation, TaskStatusOperation
-        from pv_testing.providers.redmine.files import FileOperation
+        from pv_testing.providers.redmine.files import RedmineFileOperation
         from pv_testing.providers.redmine.hours import EquipmentHoursOperation, OperatorHoursOperation
         from pv_testing.providers.redmine.issues import IssueOperation
         from pv_testing.providers.redmine.steps import RedmineOperation
@@ -71,7 +71,7 @@ class RedmineProvider(RestProvider):
             "update_project_progress": ProgressOperation,
             "log_time_entry": OperatorHoursOperation,
             "log_resource_usage": EquipmentHoursOperation,
-            "attach_file": FileOperation,
+            "attach_file": RedmineFileOperation,
         }
         spec = self.contract.operation(name)
         return steps[name](self, spec) if name in steps else RestOperation(self.contract, spec, self.session)

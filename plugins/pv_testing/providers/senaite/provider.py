@@ -111,7 +111,7 @@ class SenaiteProvider(RestProvider):
             who = await self.identity()
             if FIELD_LOCKED in error.excerpt:
                 message = "the record's state in SENAITE doesn't allow this change"
-                raise Conflict(message, key=key, code="LOCKED", excerpt=error.excerpt) from error
+                raise Conflict(message, key=key, code=Reason.LOCKED, excerpt=error.excerpt) from error
             message = f"SENAITE knows {who}, but gives no right to do this; see docs/how-to/senaite.md for the groups"
             raise PermissionDenied(message, key=key, excerpt=error.excerpt) from error
 

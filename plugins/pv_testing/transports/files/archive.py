@@ -8,6 +8,7 @@ import zipfile
 import zlib
 
 from pv_testing.core.errors import SecurityError
+from pv_testing.core.reasons import Reason
 
 MOST_PARTS = 2_000
 MOST_BYTES = 256 * 2**20
@@ -37,7 +38,7 @@ def refuse_harmful(content: bytes, where: str) -> None:
             for part in archive.infolist():
                 total = _counted(archive, part, total, where)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise SecurityError(f"{where} is no workbook: {error}", code="ARCHIVE_BROKEN") from None
+        raise SecurityError(f"{where} is no workbook: {error}", code=Reason.ARCHIVE_BROKEN) from None
 
 
 def _refuse_parts(archive: zipfile.ZipFile, where: str) -> None:
@@ -50,7 +51,7 @@ def _refuse_parts(archive: zipfile.ZipFile, where: str) -> None:
         outside = part.filename.startswith(("/", "\\")) or ".." in part.filename.replace("\\", "/").split("/")
         if outside or ":" in part.filename or stat.S_ISLNK(part.external_attr >> 16):
             message = f"{where} has a part whose name leads elsewhere, {part.filename[:60]!r}"
-            raise SecurityError(message, code="ARCHIVE_PATH")
+            raise SecurityError(message, code=Reason.ARCHIVE_PATH)
 
 
 def _counted(archive: zipfile.ZipFile, part: zipfile.ZipInfo, total: int, where: str) -> int:
@@ -60,7 +61,7 @@ def _counted(archive: zipfile.ZipFile, part: zipfile.ZipInfo, total: int, where:
             if not size and piece.startswith(NESTED):
                 raise _bomb(where, f"holds an archive, {part.filename[:60]!r}")
             if b"<!DOCTYPE" in piece[:STEP]:
-                raise SecurityError(f"{where} has a DOCTYPE in {part.filename[:60]!r}", code="DOCTYPE")
+                raise SecurityError(f"{where} has a DOCTYPE in {part.filename[:60]!r}", code=Reason.DOCTYPE)
             size += len(piece)
             if size + total > MOST_BYTES or (size > SMALL and size > RATIO * part.compress_size):
                 raise _bomb(where, f"unpacks to {RATIO} times its size, or to more than {MOST_BYTES:,} bytes")
@@ -68,4 +69,4 @@ def _counted(archive: zipfile.ZipFile, part: zipfile.ZipInfo, total: int, where:
 
 
 def _bomb(where: str, why: str) -> SecurityError:
-    return SecurityError(f"{where} {why} and isn't opened", code="ARCHIVE_BOMB")
+    return SecurityError(f"{where} {why} and isn't opened", code=Reason.ARCHIVE_BOMB)

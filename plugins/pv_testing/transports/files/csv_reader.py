@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from pv_testing.contracts.files import FileFormat
 from pv_testing.core.cells import is_risky
+from pv_testing.core.reasons import Reason
 from pv_testing.transports.files.rows import FileRow, heading_of, shaped, unreadable
 
 MARKS = {b"\xef\xbb\xbf": "utf-8", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -38,20 +39,22 @@ def decoded(content: bytes, encoding: str, where: str) -> str:
     Raises:
         DataError: it isn't in that encoding, or says another one itself (``WRONG_ENCODING``).
     """
-    for mark, said in MARKS.items():
+    for mark, marked in MARKS.items():
         if content.startswith(mark):
-            if not encoding.lower().replace("_", "-").startswith(said):
-                message = f"begins with the mark of {said}, and {encoding} is declared; correct the one or the other"
-                raise unreadable(where, message, "WRONG_ENCODING")
-            content = content[len(mark) :] if said == "utf-8" else content
+            if not encoding.lower().replace("_", "-").startswith(marked):
+                message = f"begins with the mark of {marked}, and {encoding} is declared; correct the one or the other"
+                raise unreadable(where, message, Reason.WRONG_ENCODING)
+            content = content[len(mark) :] if marked == "utf-8" else content
     try:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         message = f"isn't in {encoding}, as declared: byte {error.start} in line {line} can't be read"
-        raise unreadable(where, message, "WRONG_ENCODING") from None
+        raise unreadable(where, message, Reason.WRONG_ENCODING) from None
     if "\x00" in text:
-        raise unreadable(where, f"has zero bytes, so that it isn't in {encoding} or no text at all", "WRONG_ENCODING")
+        raise unreadable(
+            where, f"has zero bytes, so that it isn't in {encoding} or no text at all", Reason.WRONG_ENCODING
+        )
     return text
 
 

@@ -11,6 +11,7 @@ from typing import IO, Any
 
 from pv_testing.contracts.files import FileFormat
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.transports.files.chunks import Row, chunks
 from pv_testing.transports.files.columns import is_one_word, rendered, texts
 
@@ -86,4 +87,4 @@ def encoded(text: str, encoding: str) -> bytes:
     except UnicodeEncodeError as error:
         sign = error.object[error.start]
         message = f"the character {sign!r} can't be written in {encoding}; choose utf-8, or correct the text"
-        raise DataError(message, code="NOT_ENCODABLE") from None
+        raise DataError(message, code=Reason.NOT_ENCODABLE) from None

@@ -8,6 +8,7 @@ from typing import Any
 
 from pv_testing.contracts.files import FileFormat
 from pv_testing.core.problems import allowed
+from pv_testing.core.reasons import Reason
 from pv_testing.core.values import instant
 from pv_testing.transports.files.archive import refuse_harmful
 from pv_testing.transports.files.rows import FileRow, heading_of, shaped, unreadable
@@ -42,7 +43,7 @@ def _sheet(names: list[str], wanted: str, where: str) -> str:
         return wanted
     if wanted or len(names) != 1:
         why = f"has no sheet {wanted!r}, or several and none is declared; {allowed(wanted, names)}"
-        raise unreadable(where, why, "SHEET_UNDECLARED")
+        raise unreadable(where, why, Reason.SHEET_UNDECLARED)
     return names[0]
 
 

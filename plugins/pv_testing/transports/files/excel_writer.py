@@ -18,6 +18,7 @@ from xml.sax.saxutils import escape
 
 from pv_testing.core.cells import FORMULA, is_risky, text_of
 from pv_testing.core.errors import ConfigError, DataError
+from pv_testing.core.reasons import Reason
 from pv_testing.transports.files.chunks import Row, chunks
 from pv_testing.transports.files.columns import has_any
 
@@ -63,7 +64,7 @@ def write_workbook(
         DataError: a table or a text is too large for Excel (``TOO_LONG``).
     """
     if not sheets:
-        raise ConfigError("a workbook needs at least one sheet", code="SHEET_UNUSABLE")
+        raise ConfigError("a workbook needs at least one sheet", code=Reason.SHEET_UNUSABLE)
     shell = _Shell(sheets, draw)
     parts = shell.parts()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as book:
@@ -139,7 +140,7 @@ def _sheet(book: Any, name: str, sheets: Mapping[str, Any]) -> Any:
     unlike = len({other.casefold() for other in names}) == len(names)
     if not 0 < len(name) <= 31 or any(sign in r"[]:*?/\'" for sign in name) or not unlike:
         message = f"no sheet can be called {name[:40]!r}: 1 to 31 characters, none of []:*?/\\', and no name twice"
-        raise ConfigError(message, code="SHEET_UNUSABLE")
+        raise ConfigError(message, code=Reason.SHEET_UNUSABLE)
     return book.create_sheet(name)
 
 
@@ -167,7 +168,7 @@ def _write_rows(part: IO[bytes], rows: Iterable[Row], styles: _Styles, *, about:
         count += len(chunk)
         if count > MOST_ROWS:
             message = f"{about}: Excel holds {MOST_ROWS - 1:,} rows, and there are more; use CSV"
-            raise DataError(message, code="TOO_LONG")
+            raise DataError(message, code=Reason.TOO_LONG)
         columns = [_cells(column, styles) for column in zip(*chunk, strict=True)]
         part.write("".join(map("<row>%s</row>".__mod__, map("".join, zip(*columns, strict=True)))).encode())
     return count
@@ -211,7 +212,7 @@ def _cell(value: Any, styles: _Styles) -> str:
         return "<c/>"
     if len(text) > MOST_CHARACTERS:
         message = f"a text has {len(text):,} characters, a cell holds {MOST_CHARACTERS:,}; use CSV"
-        raise DataError(message, code="TOO_LONG")
+        raise DataError(message, code=Reason.TOO_LONG)
     style = f' s="{styles.risky}"' if is_risky(text) else ""
     space = ' xml:space="preserve"' if text != text.strip() or "\n" in text else ""
     return f'<c{style} t="inlineStr"><is><t{space}>{escape(text, {chr(13): "&#13;"})}</t></is></c>'

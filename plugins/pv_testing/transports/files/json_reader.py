@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import Any
 
 from pv_testing.contracts.files import FileFormat
+from pv_testing.core.reasons import Reason
 from pv_testing.transports.files.csv_reader import decoded
 from pv_testing.transports.files.rows import FileRow, unreadable
 
@@ -16,19 +17,19 @@ def json_rows(content: bytes, form: FileFormat, where: str) -> Iterator[FileRow]
     """Give the objects of a list; see :func:`~pv_testing.transports.files.rows.read_rows`."""
     text = decoded(content, "utf-8", where)
     try:
-        said = json.loads(text, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_distinct)
+        document = json.loads(text, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_distinct)
     except RecursionError:
         raise unreadable(where, "is nested too deeply") from None
     except ValueError as error:
         raise unreadable(where, f"is no JSON: {error}") from None
-    found = said.get(form.root) if form.root and isinstance(said, dict) else said
+    found = document.get(form.root) if form.root and isinstance(document, dict) else document
     if not isinstance(found, list):
-        raise unreadable(where, f"has no list of records at {form.root or 'its top'}", "ROOT")
+        raise unreadable(where, f"has no list of records at {form.root or 'its top'}", Reason.ROOT)
     for number, each in enumerate(found, start=1):
         if isinstance(each, dict):
             yield FileRow(number, each)
         else:
-            yield FileRow(number, {}, unreadable(f"record {number}", "is no object", "ROW_SHAPE"))
+            yield FileRow(number, {}, unreadable(f"record {number}", "is no object", Reason.ROW_SHAPE))
 
 
 def _refuse(word: str) -> Any:

@@ -50,8 +50,8 @@ def nested_file(records: Sequence[Mapping[str, Any]], form: FileFormat) -> bytes
         file = io.BytesIO()
         write_records(file, records, form.root or ROOT, form.record)
         return file.getvalue()
-    said = encoded_list([dict(record) for record in records])
-    return b'{"' + form.root.encode() + b'": ' + said + b"}\n" if form.root else said + b"\n"
+    array = encoded_list([dict(record) for record in records])
+    return b'{"' + form.root.encode() + b'": ' + array + b"}\n" if form.root else array + b"\n"
 
 
 def _rows(records: Sequence[Mapping[str, Any]], drop: FileDrop) -> Iterator[list[Any]]:

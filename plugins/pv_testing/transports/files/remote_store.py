@@ -10,7 +10,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from pv_testing.core.errors import ConfigError, NetworkError, SecurityError, redact
-from pv_testing.transports.files.store import Entry, bounded, safe_name
+from pv_testing.core.reasons import Reason
+from pv_testing.transports.files.store import FileEntry, bounded, safe_name
 
 SSH = frozenset({"sftp", "ssh"})
 """fsspec's own file system for these takes any server's key."""
@@ -28,13 +29,13 @@ def universal_path(address: str) -> Any:
 
     if urlsplit(address).scheme in SSH:
         message = "SFTP needs an Airflow connection, whose server's key is checked: sftp://CONN_ID@/folder"
-        raise ConfigError(message, code="STORE_UNUSABLE")
+        raise ConfigError(message, code=Reason.STORE_UNUSABLE)
     try:
         path = UPath(address)
         path.fs  # noqa: B018 - the file system is made when it is asked for
     except (ImportError, ValueError) as error:
         message = f"the address of the file store can't be used: {redact(str(error), 200)}"
-        raise ConfigError(message, code="STORE_UNUSABLE") from None
+        raise ConfigError(message, code=Reason.STORE_UNUSABLE) from None
     return path
 
 
@@ -55,7 +56,7 @@ class RemoteStore:
         """Whether a rename is one step here."""
         return self.protocol in ONE_STEP
 
-    def names(self, folder: str) -> list[Entry]:
+    def names(self, folder: str) -> list[FileEntry]:
         """Return the files of a folder by name."""
         place = self._path(folder)
         with self._reaching(place) as fs:
@@ -78,7 +79,7 @@ class RemoteStore:
         path = self._path(folder, name)
         with self._reaching(path) as fs:
             if fs.info(path).get("type") == "link":
-                raise SecurityError(f"{path} is a link and isn't followed", code="FILE_LINK")
+                raise SecurityError(f"{path} is a link and isn't followed", code=Reason.FILE_LINK)
             with fs.open(path, "rb") as file:
                 return bounded(file, most, path)
 
@@ -135,10 +136,10 @@ class RemoteStore:
             raise
         except Exception as error:  # each file system has errors of its own
             message = f"{self.protocol}://{path} can't be reached: {type(error).__name__}: {redact(str(error), 200)}"
-            raise NetworkError(message, code="STORE_UNREACHABLE") from error
+            raise NetworkError(message, code=Reason.STORE_UNREACHABLE) from error
 
 
-def _entry(info: dict[str, Any]) -> Entry:
+def _entry(info: dict[str, Any]) -> FileEntry:
     changed = info.get("mtime") or info.get("LastModified") or info.get("created") or 0
     seconds = changed.timestamp() if isinstance(changed, datetime) else float(changed)
-    return Entry(str(info["name"]).rstrip("/").rpartition("/")[2], int(info.get("size") or 0), seconds)
+    return FileEntry(str(info["name"]).rstrip("/").rpartition("/")[2], int(info.get("size") or 0), seconds)

@@ -8,6 +8,7 @@ from typing import Any
 
 from pv_testing.contracts.files import FileFormat
 from pv_testing.core.errors import DataError
+from pv_testing.core.reasons import Reason
 
 MOST_ROWS = 1_048_576
 
@@ -65,7 +66,7 @@ def heading_of(cells: Sequence[Any], where: str) -> list[str]:
     twice = sorted({name for name in names if names.count(name) > 1})
     if not names or "" in names or twice:
         wrong = f"the heading {twice[0]!r} comes twice" if twice and twice != [""] else "a heading is empty"
-        raise unreadable(where, f"{wrong} in its first row", "HEADING")
+        raise unreadable(where, f"{wrong} in its first row", Reason.HEADING)
     return names
 
 
@@ -73,10 +74,10 @@ def shaped(number: int, names: Sequence[str], cells: Sequence[Any]) -> FileRow:
     """Return a row of a table; one with too many or too few cells is its own problem."""
     if len(cells) != len(names):
         message = f"has {len(cells)} cells, the heading has {len(names)}; a delimiter or a quote may be missing"
-        return FileRow(number, dict(zip(names, cells, strict=False)), DataError(message, code="ROW_SHAPE"))
+        return FileRow(number, dict(zip(names, cells, strict=False)), DataError(message, code=Reason.ROW_SHAPE))
     return FileRow(number, dict(zip(names, cells, strict=True)))
 
 
-def unreadable(where: str, why: str, code: str = "FILE_UNREADABLE") -> DataError:
+def unreadable(where: str, why: str, code: str = Reason.FILE_UNREADABLE) -> DataError:
     """Return the error for a file that isn't what the contract says."""
     return DataError(f"{where} {why}", code=code)

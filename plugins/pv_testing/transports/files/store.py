@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol
 from urllib.parse import unquote, urlsplit
 
 from pv_testing.core.errors import ConfigError, NetworkError, SecurityError
+from pv_testing.core.reasons import Reason
 from pv_testing.transports.files.whole import keep_folder, written_whole
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
@@ -22,7 +23,7 @@ OpenPath = Callable[[str], Any]
 """Makes a path of an address such as ``s3://bucket/in``: an fsspec path, or Airflow's ``ObjectStoragePath``."""
 
 
-class Entry(NamedTuple):
+class FileEntry(NamedTuple):
     """A file of a folder.
 
     Attributes:
@@ -47,7 +48,7 @@ class FileStore(Protocol):
     def renames(self) -> bool:
         """Whether a rename is one step, so that of two processes only one can have done it."""
 
-    def names(self, folder: str) -> list[Entry]:
+    def names(self, folder: str) -> list[FileEntry]:
         """Return the files of a folder by name; links and folders are no files, and a missing folder has none."""
 
     def exists(self, folder: str, name: str) -> bool:
@@ -81,7 +82,7 @@ class LocalStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def names(self, folder: str) -> list[Entry]:
+    def names(self, folder: str) -> list[FileEntry]:
         """Return the regular files of a folder by name."""
         found = []
         with _reaching(self.where(folder)):
@@ -93,7 +94,7 @@ class LocalStore:
                 for each in listed:
                     if each.is_file(follow_symlinks=False) and not each.name.startswith("."):
                         about = each.stat(follow_symlinks=False)
-                        found.append(Entry(each.name, about.st_size, about.st_mtime))
+                        found.append(FileEntry(each.name, about.st_size, about.st_mtime))
         return sorted(found)
 
     def exists(self, folder: str, name: str) -> bool:
@@ -107,7 +108,7 @@ class LocalStore:
         path = self._path(folder, name)
         with _reaching(self.where(folder, name)), os.fdopen(self._opened(path), "rb") as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise SecurityError(f"{path} is no regular file and isn't read", code="FILE_LINK")
+                raise SecurityError(f"{path} is no regular file and isn't read", code=Reason.FILE_LINK)
             return bounded(file, most, str(path))
 
     def write(self, folder: str, name: str, content: bytes) -> None:
@@ -142,7 +143,7 @@ class LocalStore:
             raise
         except OSError as error:
             if path.is_symlink():
-                raise SecurityError(f"{path} is a link and isn't followed", code="FILE_LINK") from None
+                raise SecurityError(f"{path} is a link and isn't followed", code=Reason.FILE_LINK) from None
             raise error from None
 
     def _folder(self, folder: str) -> Path:
@@ -153,7 +154,7 @@ class LocalStore:
 
     def _refuse_missing(self) -> None:
         if not self.root.is_dir():
-            raise NetworkError(f"{self.root} is no folder, or its drive isn't mounted", code="STORE_UNREACHABLE")
+            raise NetworkError(f"{self.root} is no folder, or its drive isn't mounted", code=Reason.STORE_UNREACHABLE)
 
 
 def safe_name(name: str) -> str:
@@ -163,7 +164,9 @@ def safe_name(name: str) -> str:
         SecurityError: it has separators or control characters, or leads elsewhere.
     """
     if not name or name in {".", ".."} or _UNSAFE.search(name):
-        raise SecurityError(f"{name[:80]!r} is no name of a file; it could lead to another folder", code="FILE_NAME")
+        raise SecurityError(
+            f"{name[:80]!r} is no name of a file; it could lead to another folder", code=Reason.FILE_NAME
+        )
     return name
 
 
@@ -176,7 +179,7 @@ def bounded(file: Any, most: int, where: str) -> bytes:
     content: bytes = file.read(most + 1)
     if len(content) > most:
         message = f"{where} has more than {most:,} bytes; split it, or raise max_bytes in the contract"
-        raise SecurityError(message, code="FILE_TOO_LARGE")
+        raise SecurityError(message, code=Reason.FILE_TOO_LARGE)
     return content
 
 
@@ -189,7 +192,7 @@ def _reaching(where: str) -> Iterator[None]:
         raise
     except OSError as error:
         message = f"{where} can't be reached: {error.strerror or error}"
-        raise NetworkError(message, code="STORE_UNREACHABLE") from error
+        raise NetworkError(message, code=Reason.STORE_UNREACHABLE) from error
 
 
 def open_store(address: str, open_path: OpenPath | None = None) -> FileStore:
@@ -212,7 +215,7 @@ def open_store(address: str, open_path: OpenPath | None = None) -> FileStore:
         return LocalStore(Path(unquote(parts.path)))
     if parts.password is not None:
         message = "the address of the file store carries a password; name an Airflow connection instead"
-        raise ConfigError(message, code="STORE_UNUSABLE")
+        raise ConfigError(message, code=Reason.STORE_UNUSABLE)
     return RemoteStore((open_path or universal_path)(address))
 
 

@@ -10,6 +10,7 @@ from typing import IO
 from uuid import uuid4
 
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.reasons import Reason
 
 PART = ".part"
 
@@ -35,7 +36,9 @@ def written_whole(target: Path) -> Iterator[IO[bytes]]:
         beside.replace(target)
         keep_folder(target.parent)
     except OSError as error:
-        raise ConfigError(f"{target}: can't be written: {error.strerror or error}", code="FILE_UNWRITABLE") from error
+        raise ConfigError(
+            f"{target}: can't be written: {error.strerror or error}", code=Reason.FILE_UNWRITABLE
+        ) from error
     finally:
         with suppress(OSError):
             beside.unlink()

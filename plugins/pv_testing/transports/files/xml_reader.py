@@ -10,6 +10,7 @@ from typing import Any
 
 from pv_testing.contracts.files import FileFormat
 from pv_testing.core.errors import SecurityError
+from pv_testing.core.reasons import Reason
 from pv_testing.transports.files.csv_reader import MARKS
 from pv_testing.transports.files.rows import FileRow, unreadable
 
@@ -60,29 +61,29 @@ def refuse_declarations(content: bytes, where: str) -> None:
     for word in FORBIDDEN:
         if any(word.encode(encoding) in content for encoding in ("ascii", "utf-16-le", "utf-16-be", "utf-32-le")):
             message = f"{where} has a document type or an entity, with which a file can reach others or explode"
-            raise SecurityError(message, code="DOCTYPE")
+            raise SecurityError(message, code=Reason.DOCTYPE)
 
 
 def _refuse_encoding(content: bytes, declared: str, where: str) -> None:
     """Refuse a file that says another encoding than the contract; without a word of its own it is in UTF-8."""
-    said = _ENCODING.match(content)
+    declaration = _ENCODING.match(content)
     mark = next((name for sign, name in MARKS.items() if content.startswith(sign)), "")
-    named = mark or (said[1].decode() if said else "utf-8")
+    named = mark or (declaration[1].decode() if declaration else "utf-8")
     try:
         same = codecs.lookup(named) == codecs.lookup(declared) or named.lower() == "us-ascii"
     except LookupError:
         same = False
     if not same:
         message = f"says that it is in {named[:40]}, and {declared} is declared; correct the one or the other"
-        raise unreadable(where, message, "WRONG_ENCODING")
+        raise unreadable(where, message, Reason.WRONG_ENCODING)
 
 
 def _refuse_other(root: Any, form: FileFormat, where: str) -> None:
     about = root.getroottree().docinfo
     if about.doctype or about.internalDTD is not None:
-        raise SecurityError(f"{where} has a document type", code="DOCTYPE")
+        raise SecurityError(f"{where} has a document type", code=Reason.DOCTYPE)
     if form.root and _name(root) != form.root:
-        raise unreadable(where, f"begins with {_name(root)!r}, and {form.root!r} is declared", "ROOT")
+        raise unreadable(where, f"begins with {_name(root)!r}, and {form.root!r} is declared", Reason.ROOT)
 
 
 def _record(element: Any) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from xml.sax.saxutils import escape
 
 from pv_testing.core.cells import text_of
 from pv_testing.core.errors import MappingError
+from pv_testing.core.reasons import Reason
 from pv_testing.transports.files.columns import has_any, texts
 
 DECLARATION = b"<?xml version='1.0' encoding='UTF-8'?>\n"
@@ -50,7 +51,7 @@ def _element(name: str, value: Any) -> Any:
     try:
         element = etree.Element(name)
     except ValueError:
-        raise MappingError(f"{name[:40]!r} can't be the name of an XML element", code="XML_NAME") from None
+        raise MappingError(f"{name[:40]!r} can't be the name of an XML element", code=Reason.XML_NAME) from None
     if isinstance(value, Mapping):
         for inner, each in value.items():
             for one in each if isinstance(each, (list, tuple)) else [each]:
