@@ -9,9 +9,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 
 SERVER = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 _numbers = count(1)
+# A busy machine, or one that measures coverage, makes examples slowly; that says nothing of the tested code.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 # The longest first, so that no worker is left alone with one at the end; those that start Airflow take turns anyway.
 FIRST = (
     "airflow/test_capa_approval", "integration/test_killed_workers", "chaos/test_naive", "airflow/test_scheduler",
