@@ -38,7 +38,7 @@ def short_contract(folder: Path, operation: str = "create_sample", **files: Any)
 
 def lims(contract: Path, store: str | Path, ledger: Ledger, owner: str = "test", **more: Any) -> LIMSClient:
     """Return a client of the LIMS."""
-    config = SystemConfig("lims", auth_type="none", contract=str(contract), options={"file_store": str(store)})
+    config = SystemConfig(system="lims", auth_type="none", contract=str(contract), options={"file_store": str(store)})
     return LIMSClient(config=config.ready(), ledger=ledger, owner=owner, **more)
 
 

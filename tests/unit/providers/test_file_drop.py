@@ -281,7 +281,7 @@ def test_an_operation_by_files_needs_a_store_and_a_request_an_address(store, con
     from pv_testing.config import SystemConfig
     from pv_testing.integrations import LIMSClient
 
-    nowhere = SystemConfig("lims", base_url="http://127.0.0.1:1", auth_type="none", contract=str(contract))
+    nowhere = SystemConfig(system="lims", base_url="http://127.0.0.1:1", auth_type="none", contract=str(contract))
     with pytest.raises(ConfigError, match="file_store"), LIMSClient(config=nowhere, ledger=ledger) as client:
         client.exchange("create_sample", samples(1))
     with lims(contract, store, ledger) as client:
