@@ -39,7 +39,7 @@ class ByFiles(RestProvider):
         for spec in self.contract.operations.values():
             if spec.files is not None:
                 self.store.names(spec.files.folder)
-        return f"any user with access to {self.store.where('')}; a store of files has no users of its own"
+        return f"whoever may use {self.store.where('')}; a store of files doesn't say as whom"
 
 
 class NoAddress(RestSession):
