@@ -74,7 +74,7 @@ def running(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
             "PV_CONFIG": str(folder / "config" / "integrations.yaml"),
             "FRAMEWORK_WEBHOOK_SECRET": SECRET,
         }
-        setting = airflow.Setting(folder / "airflow", free_port(18280), laboratory.connections(lab), extra)
+        setting = airflow.AirflowSetting(folder / "airflow", free_port(18280), laboratory.connections(lab), extra)
         api = airflow.start(setting, components)
         api.log_in()
         story = Story(lab, api, components)

@@ -32,7 +32,7 @@ def main() -> None:
         folder = Path(name)
         shutil.copytree(DAGS, folder / "dags")
         extra = {"AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags")}
-        api = airflow.start(airflow.Setting(folder / "airflow", free_port(18180), {}, extra), components)
+        api = airflow.start(airflow.AirflowSetting(folder / "airflow", free_port(18180), {}, extra), components)
         api.log_in()
         components.wait_for("The DAGs", lambda: api.dags() >= {BY_RUN_ID, BY_ASSET} or None, seconds=120)
         waits: dict[str, list[tuple[float, float]]] = {BY_RUN_ID: [], BY_ASSET: []}

@@ -104,8 +104,7 @@ def test_nothing_is_imported_twice_or_lost_whoever_is_killed(tmp_path, url) -> N
         assert set(known) == set(keys)
         assert {key for key in keys if key not in waiting} <= set(counts)
         assert {known[key].code for key in waiting} <= {"LOOKUP_REFUSED"}
-        assert waiting, "some answers were lost"
-        answer_late(scene)
+        answer_late(scene)  # whether an answer was lost, the moments of the kills decide
         ledger.release("lims", "sample", sorted(waiting), owner="jane")
     finish(scene)
     with Ledger(url) as ledger:
