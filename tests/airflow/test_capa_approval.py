@@ -6,6 +6,7 @@ One Airflow serves all tests of this module, which follow each other.
 from __future__ import annotations
 
 import json
+import time
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -83,6 +84,10 @@ def rules(story: Story) -> Iterator[Callable[..., None]]:
     path.write_text(shipped)
 
 
+NOTED = 6.0
+"""Seconds after which Airflow has noted that a task asks."""
+
+
 def log_in(api: Api, user: str, word: str) -> None:
     answer = requests.post(f"{api.url}/auth/token", json={"username": user, "password": word}, timeout=30)
     api._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
@@ -100,7 +105,13 @@ def question(story: Story, run_id: str) -> dict[str, Any]:
 
 
 def end(story: Story, run_id: str, answer: str = "") -> dict[str, str]:
-    """Wait for the end of a run; Airflow asks again what was answered before it has noted that it asks."""
+    """Wait for the end of a run, and answer its question once Airflow has noted that the task asks.
+
+    Airflow's supervisor notices the end of a process up to 5 s late. The end of the process that asked is then taken for
+    the end of the one that the answer has started, and the task is tried again.
+    """
+    if answer:
+        time.sleep(NOTED)
 
     def ended() -> str | None:
         for asked in story.api.questions("pv_capa", run_id) if answer else ():
