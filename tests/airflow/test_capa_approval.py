@@ -6,9 +6,9 @@ One Airflow serves all tests of this module, which follow each other.
 from __future__ import annotations
 
 import json
-import time
 import re
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -107,7 +107,7 @@ def question(story: Story, run_id: str) -> dict[str, Any]:
 def end(story: Story, run_id: str, answer: str = "") -> dict[str, str]:
     """Wait for the end of a run, and answer its question once Airflow has noted that the task asks.
 
-    Airflow's supervisor notices the end of a process up to 5 s late. The end of the process that asked is then taken for
+    Airflow's supervisor notices the end of a process up to 5 s late. The end of the process that asked then counts as
     the end of the one that the answer has started, and the task is tried again.
     """
     if answer:
