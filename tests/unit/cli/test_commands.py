@@ -155,6 +155,26 @@ def test_check_warns_of_a_ledger_whose_records_went_elsewhere_until_the_system_i
     assert ledger.verify().count == 1
 
 
+def test_check_reads_the_rules_beside_the_configuration_and_warns_of_open_approvals(
+    configuration: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = configuration.parent
+    capa = folder / "capa.yaml"
+    shipped = (project_root() / "config" / "capa.yaml").read_text(encoding="utf-8")
+    capa.write_text(shipped, encoding="utf-8")
+    assert main(["check", "--offline"]) == 0
+    assert f"ok      {capa}: can be read; approvers is empty: anyone who may edit" in capsys.readouterr().out
+    capa.write_text(shipped.replace("required: true", "required: false", 1), encoding="utf-8")
+    assert main(["check", "--offline"]) == 0
+    assert f"ok      {capa}: can be read; CAPAs are raised without asking anyone" in capsys.readouterr().out
+    (folder / "quality.yaml").write_text("severty: {}\n", encoding="utf-8")
+    (folder / "field_mappings.yaml").write_text("lims: 7\n", encoding="utf-8")
+    assert main(["check", "--offline"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.startswith(f"FAILED  {folder / 'quality.yaml'}: ") and "severty" in line for line in lines)
+    assert any(line.startswith(f"FAILED  {folder / 'field_mappings.yaml'}: ") for line in lines)
+
+
 def test_verify_audit_tells_a_whole_trail_from_a_broken_one(
     configuration: Path, ledger: Ledger, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

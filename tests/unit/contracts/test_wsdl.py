@@ -33,6 +33,8 @@ RPC = """
   <wsdl:service name="S"><wsdl:port name="Q" binding="t:B"><soap:address location="x"/></wsdl:port></wsdl:service>
 </wsdl:definitions>
 """
+ONE_WAY = """
+      <wsdl:output><soap:body use="literal" namespace="urn:t"/></wsdl:output>"""
 TREE = """
 <xs:complexType name="Node">
   <xs:sequence><xs:element name="node" type="lims:Node" minOccurs="0"/><xs:any minOccurs="0"/></xs:sequence>
@@ -203,3 +205,39 @@ def test_a_port_that_is_not_soap_is_refused(make):
             ('<soap:body use="literal" namespace="urn:t"/>', "<soap:urlEncoded/>"),
         )
     assert refused.value.code == "WSDL_UNUSABLE"
+
+
+TYPES = ("date", "dateTime", "base64Binary", "integer", "decimal", "boolean", "string")
+
+
+def test_values_of_every_type_come_as_json_knows_them(make):
+    parts = "".join(f'<wsdl:part name="a_{name}" type="xs:{name}"/>' for name in TYPES)
+    port = make(RPC, ('<wsdl:part name="power" type="xs:decimal"/>', parts))
+    texts = ("2025-11-12", "2025-11-12T15:30:00+01:00", "UEQ=", "12345678901234567890", "398.50", "true", "SN001")
+    values = "".join(f"<a_{name}>{text}</a_{name}>" for name, text in zip(TYPES, texts, strict=True))
+    body = f'<t:RateResponse xmlns:t="urn:t">{values}</t:RateResponse>'
+    answer = port.answer("Rate", f'<s:Envelope xmlns:s="{SOAP_11}"><s:Body>{body}</s:Body></s:Envelope>'.encode())
+    assert answer == {
+        "a_date": "2025-11-12",
+        "a_dateTime": "2025-11-12T14:30:00Z",
+        "a_base64Binary": "UEQ=",
+        "a_integer": "12345678901234567890",
+        "a_decimal": "398.50",
+        "a_boolean": True,
+        "a_string": "SN001",
+    }
+
+
+def test_an_operation_without_an_answer_answers_nothing(make):
+    port = make(RPC, ('<wsdl:output message="t:Told"/>', ""), (ONE_WAY, ""))
+    assert port.answer("Rate", b"") is None
+    assert port.answer("Rate", f'<s:Envelope xmlns:s="{SOAP_11}"><s:Body/></s:Envelope>'.encode()) is None
+
+
+def test_a_service_or_port_that_the_wsdl_lacks_is_named_with_those_that_it_has(tmp_path: Path):
+    path = tmp_path / "service.wsdl"
+    path.write_text(RPC, encoding="utf-8")
+    with pytest.raises(ConfigError, match="has no service 'Rates'; allowed: S"):
+        load_port(path, "Rates")
+    with pytest.raises(ConfigError, match="has no port 'R'; allowed: Q"):
+        load_port(path, "S", "R")

@@ -295,3 +295,22 @@ def test_the_verdict_on_an_empty_and_on_an_unreachable_ledger(tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.startswith("UNREAD")
     assert "canary" not in said
+
+
+def approved(ledger) -> None:
+    ledger.record("approve", system="qms", kind="capa", key="K/1", owner="o", detail={"finding": "f"})
+
+
+def test_a_decision_beside_a_removed_record_is_not_believed(trail, url):
+    approved(trail)
+    trail.record("sweep")
+    malicious(url, f"DELETE FROM ledger_audit WHERE sequence = {COUNT + 2}")
+    with pytest.raises(AuditBroken, match=f"a neighbour of audit record {COUNT + 1} is missing"):
+        trail.decision("qms", "capa", "f")
+
+
+def test_a_last_decision_that_the_head_does_not_have_is_not_believed(trail, url):
+    approved(trail)
+    malicious(url, f"UPDATE ledger_head SET hash = '{'f' * 64}'")
+    with pytest.raises(AuditBroken, match=f"audit record {COUNT + 1} is not the one that the ledger wrote last"):
+        trail.decision("qms", "capa", "f")
