@@ -52,7 +52,9 @@ def get_provider_info() -> dict[str, Any]:
         "asset-uris": [
             {"schemes": ["pv"], "handler": None, "to_openlineage_converter": "hooks.assets.to_openlineage"},
         ],
-        "triggers": [{"integration-name": "PV testing", "python-modules": ["triggers.receipt"]}],
+        "triggers": [
+            {"integration-name": "PV testing", "python-modules": ["triggers.receipt", "triggers.certificates"]}
+        ],
     }
 
 

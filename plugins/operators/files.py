@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import hook_of, open_clients, owner_of, truth
-from operators.retry_policy import ErrorTreeRetryPolicy
+from operators.retry_policy import with_retries
 from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -50,9 +50,7 @@ class ExportResultsOperator(BaseOperator):
         ledger_conn_id: str = "pv_ledger",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retries", 2)
-        kwargs.setdefault("retry_policy", ErrorTreeRetryPolicy())
-        super().__init__(**kwargs)
+        super().__init__(**with_retries(kwargs))
         self.service_requests = service_requests
         self.folder = folder
         self.formats = formats
@@ -117,9 +115,7 @@ class ImportFilesOperator(BaseOperator):
         ledger_conn_id: str = "pv_ledger",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retries", 2)
-        kwargs.setdefault("retry_policy", ErrorTreeRetryPolicy())
-        super().__init__(**kwargs)
+        super().__init__(**with_retries(kwargs))
         self.system = system
         self.imports = imports
         self.conn_id = conn_id or f"pv_{system}"
@@ -196,9 +192,7 @@ class RequestCertificatesOperator(BaseOperator):
         ledger_conn_id: str = "pv_ledger",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retries", 2)
-        kwargs.setdefault("retry_policy", ErrorTreeRetryPolicy())
-        super().__init__(**kwargs)
+        super().__init__(**with_retries(kwargs))
         self.service_request = service_request
         self.is_dry_run = dry_run
         self.replay = replay
@@ -254,9 +248,7 @@ class FileCertificatesOperator(BaseOperator):
         ledger_conn_id: str = "pv_ledger",
         **kwargs: Any,
     ) -> None:
-        kwargs.setdefault("retries", 2)
-        kwargs.setdefault("retry_policy", ErrorTreeRetryPolicy())
-        super().__init__(**kwargs)
+        super().__init__(**with_retries(kwargs))
         self.certificates = certificates
         self.lims_conn_id = lims_conn_id
         self.ledger_conn_id = ledger_conn_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -74,3 +75,12 @@ def _incomplete(exception: ExchangeIncomplete) -> RetryDecision:
     if exception.deferred:
         return RetryDecision.retry(reason=f"{exception.deferred} records wait for another attempt")
     return RetryDecision.fail(f"{exception.waiting} records wait for a person")
+
+
+def with_retries(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of a task with two retries by the error tree, where they don't say otherwise.
+
+    Args:
+        arguments: of the operator, by name.
+    """
+    return {"retries": 2, "retry_policy": ErrorTreeRetryPolicy(), **arguments}

@@ -1,20 +1,18 @@
-"""Waits until certificates are made: one trigger watches all that a task waits for."""
+"""Waits until certificates are made: one trigger watches all certificates of a task."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from triggers.lims_watch import LimsWatch
 
-from pv_testing.core.errors import Action, IntegrationError
-
-AGAIN = frozenset({Action.RETRY, Action.WAIT})
+if TYPE_CHECKING:
+    from pv_testing.integrations import LIMSClient
 
 
-class CertificateTrigger(BaseTrigger):
-    """Fires when the LIMS has made all certificates.
+class CertificateTrigger(LimsWatch):
+    """Fires when the LIMS has made all certificates; one that it has shown as made is not read again.
 
     Args:
         certificates: their ids in the LIMS.
@@ -22,45 +20,20 @@ class CertificateTrigger(BaseTrigger):
         interval: seconds between two looks.
     """
 
+    still = "certificates are still to be made"
+
     def __init__(self, certificates: Sequence[str], lims_conn_id: str, interval: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(lims_conn_id, interval)
         self.certificates = list(certificates)
-        self.lims_conn_id = lims_conn_id
-        self.interval = interval
+        self._left: Sequence[str] = self.certificates
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what the triggerer makes the trigger of."""
-        arguments = {
-            "certificates": self.certificates,
-            "lims_conn_id": self.lims_conn_id,
-            "interval": self.interval,
-        }
-        return "triggers.certificates.CertificateTrigger", arguments
+        """Return class path and arguments; the path is written out, as the module may have another name."""
+        return "triggers.certificates.CertificateTrigger", self.arguments(certificates=self.certificates)
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look again and again; an error that another look can't mend ends the wait and is told to the task."""
-        from hooks.lims import LIMSHook
-
-        left: Sequence[str] = self.certificates
-        try:
-            async with await LIMSHook(self.lims_conn_id).aget_client() as lims:
-                while left := await self._look(lims, left):  # noqa: ASYNC110 - the LIMS tells nobody, it must be asked
-                    await asyncio.sleep(self.interval)
-        except IntegrationError as error:
-            yield TriggerEvent({"made": False, "code": error.code, "reason": str(error)})
-        else:
-            yield TriggerEvent({"made": True})
-
-    async def _look(self, lims: Any, left: Sequence[str]) -> Sequence[str]:
+    async def waiting(self, lims: LIMSClient) -> Sequence[str]:
+        """Return the ids of the certificates that are not made yet."""
         from pv_testing.samples.certificates import unfinished
 
-        try:
-            waiting = await unfinished(lims, left)
-        except IntegrationError as error:
-            if error.action not in AGAIN:
-                raise
-            self.log.warning("the LIMS can't be asked now, the next look follows: %s", error)
-            return left
-        if waiting:
-            self.log.info("%d certificates are still to be made, such as %s", len(waiting), waiting[0])
-        return waiting
+        self._left = await unfinished(lims, self._left)
+        return self._left

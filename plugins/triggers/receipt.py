@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.triggers.base import BaseTrigger, TriggerEvent
-
-from pv_testing.core.errors import Action, IntegrationError, RateLimited
 from pv_testing.integrations.receipt import Receipt
+from triggers.lims_watch import LimsWatch
 
 if TYPE_CHECKING:
     from pv_testing.integrations import LIMSClient
 
-AGAIN = frozenset({Action.RETRY, Action.WAIT})
 
-
-class SampleReceiptTrigger(BaseTrigger):
+class SampleReceiptTrigger(LimsWatch):
     """Fires when the LIMS shows each sample as received.
 
     One look takes as many requests as the samples that the LIMS still waits for have pages, and not one a sample; only
@@ -29,47 +24,19 @@ class SampleReceiptTrigger(BaseTrigger):
         interval: seconds between two looks.
     """
 
+    still = "samples are still to arrive"
+
     def __init__(self, service_requests: Sequence[str], lims_conn_id: str, interval: float) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__(lims_conn_id, interval)
         self.service_requests = list(service_requests)
-        self.lims_conn_id = lims_conn_id
-        self.interval = interval
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         """Return class path and arguments; the path is written out, as the module may have another name."""
-        arguments = {
-            "service_requests": self.service_requests,
-            "lims_conn_id": self.lims_conn_id,
-            "interval": self.interval,
-        }
-        return "triggers.receipt.SampleReceiptTrigger", arguments
+        return "triggers.receipt.SampleReceiptTrigger", self.arguments(service_requests=self.service_requests)
 
-    async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look until all samples have arrived; an error that another look can't mend goes to the task as an event."""
-        from hooks.lims import LIMSHook
-
-        try:
-            async with await LIMSHook(self.lims_conn_id).aget_client() as lims:
-                while pause := await self._look(lims):  # noqa: ASYNC110 - the LIMS sends no events, it must be asked
-                    await asyncio.sleep(pause)
-        except IntegrationError as error:
-            yield TriggerEvent({"received": False, "code": error.code, "reason": str(error)})
-        else:
-            yield TriggerEvent({"received": True})
-
-    async def _look(self, lims: LIMSClient) -> float:
-        """Return the seconds until the next look, 0 when all samples have arrived."""
-        try:
-            waiting = await awaited(lims, self.service_requests)
-        except IntegrationError as error:
-            if error.action not in AGAIN:
-                raise
-            self.log.warning("the LIMS can't be asked now, the next look follows: %s", error)
-            return max(self.interval, error.retry_after if isinstance(error, RateLimited) else 0.0)
-        if not waiting:
-            return 0.0
-        self.log.info("%d samples are still to arrive, such as %s", len(waiting), waiting[0])
-        return self.interval
+    async def waiting(self, lims: LIMSClient) -> list[str]:
+        """Return the ids of the samples that haven't arrived yet."""
+        return await awaited(lims, self.service_requests)
 
 
 async def awaited(lims: LIMSClient, service_requests: Collection[str]) -> list[str]:

@@ -135,8 +135,18 @@ def test_the_trigger_crosses_a_process_and_tells_what_it_saw(lab: Lab) -> None:
     trigger = CertificateTrigger(["COA-000099"], "pv_lims", 0.05)
     path, arguments = trigger.serialize()
     assert path == "triggers.certificates.CertificateTrigger"
-    assert fire(CertificateTrigger(**arguments))["made"] is False
-    assert fire(CertificateTrigger([], "pv_lims", 0.05)) == {"made": True}
+    assert fire(CertificateTrigger(**arguments))["done"] is False
+    assert fire(CertificateTrigger([], "pv_lims", 0.05)) == {"done": True}
+
+
+def test_the_trigger_leaves_the_lims_alone_for_as_long_as_it_asks(lab: Lab) -> None:
+    lab.set_faults("lims", [{"route": "GET *", "kind": "error", "status": 429, "retry_after": 3600}])
+
+    async def pause() -> float:
+        async with await LIMSHook().aget_client() as lims:
+            return await CertificateTrigger(["COA-1"], "pv_lims", 0.05)._look(lims)
+
+    assert asyncio.run(pause()) > 3_000
 
 
 def test_the_sensor_defers_what_takes_long(lab: Lab, monkeypatch) -> None:
