@@ -6,10 +6,12 @@ import argparse
 import getpass
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
+from pv_testing.cli.moments import moment
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.reasons import Reason
 from pv_testing.core.visible import visible
@@ -68,20 +70,23 @@ def add_commands(parser: argparse.ArgumentParser, with_ledger: Callable[..., arg
     deliver.add_argument("--stay", action="store_true", help="go on until the process is ended")
 
 
-def _manager(options: argparse.Namespace) -> WebhookManager:
+@contextmanager
+def _manager(options: argparse.Namespace) -> Iterator[WebhookManager]:
     from pv_testing.config import configured_ledger_url
     from pv_testing.ledger import Ledger
     from pv_testing.webhooks import WebhookManager
 
-    return WebhookManager(Ledger(options.ledger or configured_ledger_url()))
+    with Ledger(options.ledger or configured_ledger_url()) as ledger:
+        yield WebhookManager(ledger)
 
 
 def _list(options: argparse.Namespace) -> int:
     from pv_testing.ledger.outbox import DEAD, PENDING
 
-    manager = _manager(options)
-    counts = manager.ledger.outbox.counts()
-    endpoints = manager.list()
+    with _manager(options) as manager:
+        counts = manager.ledger.outbox.counts()
+        endpoints = manager.list()
+        received = sorted(manager.ledger.inbox.counts().items())
     for each in endpoints:
         waiting, dead = (counts.get((each.id, state), 0) for state in (PENDING, DEAD))
         print(visible(f"{each.state.value:<9} {each.id}  {each.url}  {' '.join(each.events)}"))
@@ -89,26 +94,28 @@ def _list(options: argparse.Namespace) -> int:
             visible(f"          {waiting} wait, {dead} given up; {_secrets(each)}{each.reason and f'; {each.reason}'}")
         )
     print(f"{len(endpoints)} endpoints" if endpoints else "no endpoint is registered")
-    for (source, state), number in sorted(manager.ledger.inbox.counts().items()):
+    for (source, state), number in received:
         print(visible(f"received from {source}: {number} {state}"))
     return 0
 
 
 def _secrets(endpoint: Endpoint) -> str:
-    named = [each.name + (f" until {_moment(each.until)}" if each.until else "") for each in endpoint.secrets]
+    named = [each.name + (f" until {moment(each.until)}" if each.until else "") for each in endpoint.secrets]
     return f"secret {', '.join(named)}"
 
 
 def _register(options: argparse.Namespace) -> int:
     secret = options.secret or _typed()
-    endpoint = _manager(options).register(options.url, options.events, secret)
+    with _manager(options) as manager:
+        endpoint = manager.register(options.url, options.events, secret)
     print(visible(f"{endpoint.id} is told of {', '.join(endpoint.events)}; its secret is {endpoint.secrets[0].name}"))
     return 0
 
 
 def _rotate(options: argparse.Namespace) -> int:
     secret = options.secret or _typed()
-    endpoint = _manager(options).rotate(options.endpoint, secret, overlap_hours=options.overlap)
+    with _manager(options) as manager:
+        endpoint = manager.rotate(options.endpoint, secret, overlap_hours=options.overlap)
     print(visible(f"{endpoint.id}: {_secrets(endpoint)}"))
     return 0
 
@@ -122,33 +129,38 @@ def _typed() -> str:
 
 
 def _changed(options: argparse.Namespace) -> int:
-    endpoint = getattr(_manager(options), options.action)(options.endpoint)
+    with _manager(options) as manager:
+        endpoint = getattr(manager, options.action)(options.endpoint)
     print(visible(f"{endpoint.id}: {'removed' if options.action == 'remove' else endpoint.state.value}"))
     return 0
 
 
 def _replay(options: argparse.Namespace) -> int:
     since, until = (_epoch(text) for text in (options.since, options.until))
-    number = _manager(options).replay(options.endpoint, since=since, until=until, event_id=options.event)
+    with _manager(options) as manager:
+        number = manager.replay(options.endpoint, since=since, until=until, event_id=options.event)
     print(f"{number} events are delivered once more")
     return 0
 
 
 def _deliver(options: argparse.Namespace) -> int:
-    manager = _manager(options)
-    while True:
+    with _manager(options) as manager:
         report = manager.deliver()
-        if not options.stay:
-            print(visible(str(report), lines=True))
-            return 1 if report.problems else 0
-        time.sleep(POLL)
+        while options.stay:
+            if report.problems:
+                print(visible(str(report), lines=True), flush=True)
+            time.sleep(POLL)
+            report = manager.deliver()
+    print(visible(str(report), lines=True))
+    return 1 if report.problems else 0
 
 
 def _expect(options: argparse.Namespace) -> int:
     from pv_testing.webhooks.handshakes import expect
 
-    until = expect(_manager(options).ledger, options.system, options.minutes)
-    print(f"the next secret that {options.system} hands over is taken until {_moment(until)}")
+    with _manager(options) as manager:
+        until = expect(manager.ledger, options.system, options.minutes)
+    print(f"the next secret that {options.system} hands over is taken until {moment(until)}")
     return 0
 
 
@@ -180,11 +192,7 @@ def _epoch(text: str) -> float:
     if not text:
         return 0.0
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+        written = datetime.fromisoformat(text.replace("Z", "+00:00"))
     except ValueError:
         raise ConfigError(f"{text!r} is no time; write it like 2025-11-13T15:30:00Z") from None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def _moment(epoch: float) -> str:
-    return datetime.fromtimestamp(epoch, timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return (written if written.tzinfo else written.replace(tzinfo=timezone.utc)).timestamp()

@@ -9,7 +9,9 @@ from pathlib import Path
 from pv_testing.config import config_path
 from pv_testing.core.places import project_root
 from pv_testing.webhooks.addresses import Guard
-from pv_testing.webhooks.file import SourceSettings, WebhooksFile
+from pv_testing.webhooks.file import ReceiveSection, SendSection, SourceSettings, WebhooksFile
+
+_SEND, _RECEIVE = SendSection(), ReceiveSection()
 
 
 @dataclass(frozen=True)
@@ -32,12 +34,12 @@ class WebhookSettings:
     guard: Guard = field(default_factory=Guard)
     secrets_file: Path | None = None
     connections: tuple[str, ...] = ()
-    disable_after_days: float = 5.0
-    keep_days: float = 30.0
+    disable_after_days: float = _SEND.disable_after_days
+    keep_days: float = _SEND.keep_days
     sources: Mapping[str, SourceSettings] = field(default_factory=dict)
-    max_bytes: int = 262_144
-    tolerance: float = 300.0
-    linger: float = 0.5
+    max_bytes: int = _RECEIVE.max_bytes
+    tolerance: float = _RECEIVE.tolerance
+    linger: float = _RECEIVE.linger
     rest_url: str = ""
 
 
