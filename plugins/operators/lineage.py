@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hooks.assets import SCHEME
+
 if TYPE_CHECKING:
     from airflow.sdk import Asset
 
@@ -21,7 +23,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 LISTENER = "airflow.providers.openlineage.plugins.listener"
-SCHEME = "pv://"
 
 
 class LineageMixin:

@@ -20,9 +20,9 @@ from openlineage.client.facet_v2 import (
     schema_dataset,
 )
 
-from operators.lineage import SCHEME
+from hooks.assets import SCHEME
+from pv_testing.domain.datasets import ABOUT
 from pv_testing.lineage import Column, ColumnSource, Flow
-from pv_testing.lineage.datasets import ABOUT
 
 Facets = dict[str, Any]
 

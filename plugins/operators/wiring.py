@@ -16,8 +16,9 @@ from typing import Any
 import yaml
 from airflow.sdk import Asset, AssetAny, AssetOrTimeSchedule, DeltaTriggerTimetable, Param
 
-from hooks import assets
+from hooks.assets import uri
 from operators.retry_policy import ErrorTreeRetryPolicy
+from pv_testing.domain import datasets
 
 log = logging.getLogger(__name__)
 
@@ -27,33 +28,33 @@ SIZE_LIMIT, DEPTH_LIMIT = 1024 * 1024, 30
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 RUN_TIMEOUT = timedelta(hours=4)
 
-SERVICE_REQUESTS = Asset(name="framework_service_requests", uri=assets.SERVICE_REQUESTS, group="pv")
-EXECUTIONS = Asset(name="framework_executions", uri=assets.EXECUTIONS, group="pv")
-PROTOCOLS = Asset(name="framework_protocols", uri=assets.PROTOCOLS, group="pv")
-USERS = Asset(name="framework_users", uri=assets.USERS, group="pv")
-FRAMEWORK_EVENTS = Asset(name="framework_audit_events", uri=assets.FRAMEWORK_EVENTS, group="pv")
-LEDGER_EVENTS = Asset(name="ledger_audit_events", uri=assets.LEDGER_EVENTS, group="pv")
-FINDINGS = Asset(name="ledger_findings", uri=assets.FINDINGS, group="pv")
-PRICES = Asset(name="price_list", uri=assets.PRICES, group="pv")
-EXPORTS = Asset(name="exported_measurements", uri=assets.EXPORTS, group="pv")
-DROPPED_FILES = Asset(name="dropped_files", uri=assets.DROPPED_FILES, group="pv")
-IMPORTED_ROWS = Asset(name="ledger_imported_rows", uri=assets.IMPORTED_ROWS, group="pv")
-CERTIFICATE_REQUESTS = Asset(name="lims_certificates", uri=assets.CERTIFICATE_REQUESTS, group="pv")
-CERTIFICATES = Asset(name="filed_certificates", uri=assets.CERTIFICATES, group="pv")
-EVENTS = Asset(name="ledger_events", uri=assets.EVENTS, group="pv")
-DELIVERIES = Asset(name="webhook_deliveries", uri=assets.DELIVERIES, group="pv")
-RECEIVED_EVENTS = Asset(name="ledger_received_events", uri=assets.RECEIVED_EVENTS, group="pv")
-SAMPLES = Asset(name="lims_samples", uri=assets.SAMPLES, group="pv")
-RESULTS = Asset(name="lims_results", uri=assets.RESULTS, group="pv")
-STATUSES = Asset(name="framework_statuses", uri=assets.STATUSES, group="pv")
-NON_CONFORMANCES = Asset(name="qms_non_conformances", uri=assets.NON_CONFORMANCES, group="pv")
-CAPAS = Asset(name="qms_capas", uri=assets.CAPAS, group="pv")
-TASKS = Asset(name="pm_tasks", uri=assets.TASKS, group="pv")
-QMS_EVENTS = Asset(name="qms_audit_events", uri=assets.QMS_EVENTS, group="pv")
-HOURS = Asset(name="pm_hours", uri=assets.HOURS, group="pv")
-CUSTOMERS = Asset(name="erp_customers", uri=assets.CUSTOMERS, group="pv")
-STOCK = Asset(name="erp_stock", uri=assets.STOCK, group="pv")
-INVOICES = Asset(name="erp_invoices", uri=assets.INVOICES, group="pv")
+SERVICE_REQUESTS = Asset(name="framework_service_requests", uri=uri(datasets.SERVICE_REQUESTS), group="pv")
+EXECUTIONS = Asset(name="framework_executions", uri=uri(datasets.EXECUTIONS), group="pv")
+PROTOCOLS = Asset(name="framework_protocols", uri=uri(datasets.PROTOCOLS), group="pv")
+USERS = Asset(name="framework_users", uri=uri(datasets.USERS), group="pv")
+FRAMEWORK_EVENTS = Asset(name="framework_audit_events", uri=uri(datasets.FRAMEWORK_EVENTS), group="pv")
+LEDGER_EVENTS = Asset(name="ledger_audit_events", uri=uri(datasets.LEDGER_EVENTS), group="pv")
+FINDINGS = Asset(name="ledger_findings", uri=uri(datasets.FINDINGS), group="pv")
+PRICES = Asset(name="price_list", uri=uri(datasets.PRICES), group="pv")
+EXPORTS = Asset(name="exported_measurements", uri=uri(f"{datasets.EXPORTS}/measurement_data"), group="pv")
+DROPPED_FILES = Asset(name="dropped_files", uri=uri(datasets.DROPPED_FILES), group="pv")
+IMPORTED_ROWS = Asset(name="ledger_imported_rows", uri=uri(datasets.IMPORTED_ROWS), group="pv")
+CERTIFICATE_REQUESTS = Asset(name="lims_certificates", uri=uri(datasets.CERTIFICATE_REQUESTS), group="pv")
+CERTIFICATES = Asset(name="filed_certificates", uri=uri(datasets.CERTIFICATES), group="pv")
+EVENTS = Asset(name="ledger_events", uri=uri(datasets.EVENTS), group="pv")
+DELIVERIES = Asset(name="webhook_deliveries", uri=uri(datasets.DELIVERIES), group="pv")
+RECEIVED_EVENTS = Asset(name="ledger_received_events", uri=uri(datasets.RECEIVED_EVENTS), group="pv")
+SAMPLES = Asset(name="lims_samples", uri=uri(datasets.SAMPLES), group="pv")
+RESULTS = Asset(name="lims_results", uri=uri(datasets.RESULTS), group="pv")
+STATUSES = Asset(name="framework_statuses", uri=uri(datasets.STATUSES), group="pv")
+NON_CONFORMANCES = Asset(name="qms_non_conformances", uri=uri(datasets.NON_CONFORMANCES), group="pv")
+CAPAS = Asset(name="qms_capas", uri=uri(datasets.CAPAS), group="pv")
+TASKS = Asset(name="pm_tasks", uri=uri(datasets.TASKS), group="pv")
+QMS_EVENTS = Asset(name="qms_audit_events", uri=uri(datasets.QMS_EVENTS), group="pv")
+HOURS = Asset(name="pm_hours", uri=uri(datasets.HOURS), group="pv")
+CUSTOMERS = Asset(name="erp_customers", uri=uri(datasets.CUSTOMERS), group="pv")
+STOCK = Asset(name="erp_stock", uri=uri(datasets.STOCK), group="pv")
+INVOICES = Asset(name="erp_invoices", uri=uri(datasets.INVOICES), group="pv")
 
 DEFAULT_ARGS: dict[str, Any] = {
     "owner": "laboratory",

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pv_testing.core.errors import ConfigError
+from pv_testing.domain import datasets
 from pv_testing.exporters.contents import CONTENTS
-from pv_testing.lineage import datasets
 from pv_testing.lineage.columns import COMPUTED, DIRECT, IDENTITY, TRANSFORMATION, Column, ColumnSource
 from pv_testing.lineage.flows import Flow
 from pv_testing.lineage.origins import OTHERS, Origins, origins_of

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 
 from pv_testing.contracts.model import Contract
 from pv_testing.core.records import Outcome, Result
+from pv_testing.domain.datasets import target_of
 from pv_testing.exchange.report import Report
 from pv_testing.lineage.columns import Column, ColumnReader
-from pv_testing.lineage.datasets import target_of
 from pv_testing.lineage.origins import ORIGINS
 
 WRITTEN = frozenset({Result.CREATED, Result.UPDATED})

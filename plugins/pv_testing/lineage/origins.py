@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from pv_testing.lineage import datasets
+from pv_testing.domain import datasets
 
 Origins = Mapping[str, str | tuple[str, ...]]
 OTHERS = "*"

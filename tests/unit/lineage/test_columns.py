@@ -11,9 +11,9 @@ from pv_testing.contracts import load_contract
 from pv_testing.contracts.model import Contract
 from pv_testing.core.places import contract_names
 from pv_testing.core.records import Record
+from pv_testing.domain.datasets import ABOUT, TARGETS
 from pv_testing.domain.reading import read_execution, read_service_request
 from pv_testing.lineage.columns import INDIRECT, Column, ColumnReader
-from pv_testing.lineage.datasets import ABOUT, TARGETS
 from pv_testing.lineage.flows import merged
 from pv_testing.lineage.origins import ORIGINS, OTHERS, origins_of
 from pv_testing.quality.judgement import judge
