@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Provider = TypeVar("Provider", bound=RestProvider)
 
 PROVIDERS = {
+    "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",
