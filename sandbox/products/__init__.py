@@ -94,6 +94,7 @@ class Product:
 PRODUCTS: Mapping[str, Product] = {
     product.name: product
     for product in (
+        Product("business-central", "erp", "sandbox.products.business_central"),
         Product("custom-erp", "erp", "sandbox.products.custom", "serve_erp"),
         Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),

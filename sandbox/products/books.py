@@ -41,9 +41,6 @@ class Books:
         self._connection = sqlite3.connect(folder / "books.sqlite", check_same_thread=False, isolation_level=None)
         self._connection.executescript(SCHEMA)
         self._traps = frozenset(traps)
-        if not self.customers():
-            for name in dict.fromkeys(CUSTOMERS):
-                self.add_customer(name, {})
 
     def close(self) -> None:
         """Close the database."""
@@ -74,6 +71,11 @@ class Books:
             values = (name, json.dumps(dict(fields)))
             added = self._connection.execute("INSERT INTO customer (name, fields) VALUES (?, ?)", values)
             return int(added.lastrowid or 0)
+
+    def know_customer(self, name: str) -> None:
+        """Keep a customer, unless there is one of that name."""
+        if name not in {each["name"] for each in self.customers()}:
+            self.add_customer(name, {})
 
     def customers(self) -> list[dict[str, Any]]:
         """Return all customers."""

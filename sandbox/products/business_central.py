@@ -19,7 +19,8 @@ from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 from sandbox.products.books import TAX_PER_LINE, Books, invoice_row, is_item
 from sandbox.products.serving import Answered, Asked, serve_answers
 
-TRAPS = ("new_id_on_posting", "gateway_timeout", "throttled", TAX_PER_LINE)
+TRAPS = ("new_id_on_posting", "gateway_timeout", "throttled")
+OF_MONEY = (TAX_PER_LINE,)
 COMPANY = "8e7e27f3-0c16-4a5e-9a54-2d1d6d2b7d11"
 TOKEN = "business-central-token"  # noqa: S105 - of the stand-in
 NOTHING = "00000000-0000-0000-0000-000000000000"
@@ -88,6 +89,10 @@ class BusinessCentral:
         """Return what the company holds."""
         assert kind == "invoice"
         return [self._invoice(each) for each in self.books.documents("salesInvoices")]
+
+    def know_customer(self, name: str) -> None:
+        """Know a customer; the items are those of the protocols."""
+        self.books.know_customer(name)
 
     def _invoice(self, kept: Mapping[str, Any]) -> dict[str, Any]:
         posted, key = kept["status"] != "Draft", kept["externalDocumentNumber"]
@@ -331,7 +336,7 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[
 
     Args:
         folder: where its database is.
-        traps: of ``TRAPS``.
+        traps: of ``TRAPS`` and ``OF_MONEY``.
         port: 0 for any that is free.
     """
     company = BusinessCentral(folder, traps)

@@ -16,6 +16,7 @@ SETTLED = frozenset({"POSTED", "PAID"})
 NUMBERS = frozenset({"decimal", "number", "integer"})
 OWN_DEFAULT = frozenset({"due_date", "currency"})
 """What the ERP fills in where a record doesn't say it."""
+CENTS = 2
 AMOUNTS = ("subtotal", "tax", "total")
 TEXTS = ("number", "customer_id", "customer", "currency", "po_number", "notes")
 
@@ -57,7 +58,7 @@ class Document:
             "status": self.status,
             **{name: str(fields.get(name) or "") for name in TEXTS},
             **days,
-            **{name: format(amount, "f") for name, amount in self.amounts.items()},
+            **{name: _with_cents(amount) for name, amount in self.amounts.items()},
         }
 
 
@@ -93,7 +94,9 @@ def differences(contract: Contract, written: FieldMap, payload: Mapping[str, Any
     """
     wanted = written.back(payload)
     names = [name for name, spec in written.specs.items() if "const" not in spec and not _left_to_erp(name, wanted)]
-    return [name for name in names if not _alike(contract, written.specs[name], wanted.get(name), there.fields.get(name))]
+    return [
+        name for name in names if not _alike(contract, written.specs[name], wanted.get(name), there.fields.get(name))
+    ]
 
 
 def _left_to_erp(name: str, wanted: Mapping[str, Any]) -> bool:
@@ -124,6 +127,12 @@ def _same_lines(
 def day(value: Any) -> str:
     """Return a date as text, without a time that the ERP may add; empty where there is none."""
     return str(value or "")[:10]
+
+
+def _with_cents(amount: Decimal) -> str:
+    """Return an amount with two decimals at least, as JSON's 4200.0 has lost one."""
+    exponent = amount.as_tuple().exponent
+    return format(amount if isinstance(exponent, int) and exponent < -CENTS else round(amount, CENTS), "f")
 
 
 def _plain(text: Any) -> str:
