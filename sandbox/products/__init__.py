@@ -99,5 +99,7 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
+        Product("odoo", "erp", "sandbox.products.odoo"),
+        Product("odoo-xmlrpc", "erp", "sandbox.products.odoo", "serve_xmlrpc"),
     )
 }

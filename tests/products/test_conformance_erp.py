@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import pytest
 
 from pv_testing.config import SystemConfig, system_config
-from sandbox.products import business_central
+from sandbox.products import PRODUCTS
 from tests.conformance.test_contracts_here import Ours
+from tests.shipped import impatient
 
 
-def configured(section: dict[str, Any]) -> SystemConfig:
-    """Return a stand-in's section as the configuration of a system."""
-    rest = {name: value for name, value in section.items() if name not in {"base_url", "provider"}}
-    return system_config("erp", section["base_url"], **rest)
+class Product(Ours):
+    """A product of which every kind must be tried, on its stand-in."""
 
-
-class TestBusinessCentral(Ours):
-    # An invoice has no field for notes there.
-    given: ClassVar = {"invoice": {"changed": {"po_number": "PO-2"}}}
+    name: ClassVar = ""
 
     @pytest.fixture(scope="class")
     @classmethod
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
-        with business_central.serve(tmp_path_factory.mktemp("erp")) as company:
-            yield configured(company.section)
+        with PRODUCTS[cls.name].serve(tmp_path_factory.mktemp(cls.name)) as stand_in:
+            section = {name: value for name, value in stand_in.section.items() if name not in {"base_url", "provider"}}
+            section["contract"] = str(impatient(section["contract"], tmp_path_factory.mktemp("contract"), horizon=0.2))
+            yield system_config("erp", stand_in.section["base_url"], **section)
+
+
+class TestBusinessCentral(Product):
+    # An invoice has no field for notes there.
+    given: ClassVar = {"invoice": {"changed": {"po_number": "PO-2"}}}
+    name: ClassVar = "business-central"
+
+
+class TestOdoo(Product):
+    name: ClassVar = "odoo"
+
+
+class TestOdooXmlRpc(Product):
+    name: ClassVar = "odoo-xmlrpc"

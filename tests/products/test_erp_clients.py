@@ -50,3 +50,12 @@ class Product(InvoicingContract):
 
 class TestBusinessCentral(Product):
     name = "business-central"
+
+
+class TestOdoo(Product):
+    name = "odoo"
+
+
+class TestOdooXmlRpc(Product):
+    name = "odoo-xmlrpc"
+    wrong: ClassVar[dict[str, Any]] = {"password": "wrong"}

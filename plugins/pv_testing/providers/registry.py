@@ -23,6 +23,8 @@ Provider = TypeVar("Provider", bound=RestProvider)
 
 PROVIDERS = {
     "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
+    "odoo": "pv_testing.providers.odoo:OdooProvider",
+    "odoo_xmlrpc": "pv_testing.providers.odoo:OdooXmlRpcProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, ClassVar
 
-from pv_testing.contracts.model import OperationSpec
+from pv_testing.contracts.model import Find, OperationSpec
+from pv_testing.contracts.request_template import Request
 from pv_testing.core.errors import Conflict, MappingError, NotFound
 from pv_testing.core.problems import allowed
 from pv_testing.core.reasons import Reason
@@ -60,10 +61,19 @@ class DraftingProvider(RestProvider):
         assert spec.map is not None
         return document(self.contract, spec.map, self.contract.maps[f"{spec.kind}_state"], row)
 
-    async def whole_rows(self, operation: DocumentOperation, rows: Rows) -> Rows:
-        """Return what a look-up has found with all that the maps read; here, as it was found."""
-        del operation
-        return rows
+    async def look_up(
+        self, operation: DocumentOperation, request: Request, find: Find, key: str, most: int | None
+    ) -> Rows:
+        """Return the documents that a look-up finds, each with all that the maps read.
+
+        Args:
+            operation: whose step it is.
+            request: as the contract says it.
+            find: what the contract says of its answer.
+            key: the business key.
+            most: the most that may be found; ``None`` for any number.
+        """
+        return await operation.by_contract(request, find, key, most)
 
     def locked(
         self, body: Mapping[str, Any] | None, there: Document | None
@@ -82,6 +92,13 @@ class DraftingProvider(RestProvider):
     async def change(self, operation: DraftOperation, item: Prepared, there: Document) -> None:
         """Write a record into a draft."""
         await operation.write(operation.request(item, there), item, there)
+
+    async def post(self, operation: DocumentOperation, item: Prepared, there: Document) -> None:
+        """Post a draft whose total was compared."""
+        spec = self.contract.operation(self.posts[operation.kind])
+        payload = spec.prepare({**item.data, "invoice_id": there.id, "total": str(there.amounts.get("total", ""))})
+        known = {"id": there.id, "key": there.reference}
+        await operation.write(spec.call.request(payload, known), item, there, spec=spec)
 
     async def by_reference(self, key: str) -> Document | None:
         """Return the invoice that carries a business key; ``None`` where the ERP has none.

@@ -32,7 +32,11 @@ class DocumentOperation(SteppedOperation):
         self.erp = provider
 
     async def _looked_up(self, request: Request, find: Find, key: str, most: int | None) -> Rows:
-        return await self.erp.whole_rows(self, await super()._looked_up(request, find, key, most))
+        return await self.erp.look_up(self, request, find, key, most)
+
+    async def by_contract(self, request: Request, find: Find, key: str, most: int | None) -> Rows:
+        """Return what the contract's own look-up finds."""
+        return await super()._looked_up(request, find, key, most)
 
     async def write(
         self, request: Request, item: Prepared, there: Document | None = None, *, spec: OperationSpec | None = None
@@ -58,14 +62,6 @@ class DocumentOperation(SteppedOperation):
             classify=self.erp.contract.classify(spec) if spec else self._classify_other,
             decode=False,
         )
-
-    async def post(self, item: Prepared, there: Document) -> None:
-        """Have the ERP post a draft whose total was compared."""
-        name = self.erp.posts[self.kind]
-        spec = self.erp.contract.operation(name)
-        known = {"id": there.id, "key": there.reference}
-        payload = spec.prepare({**item.data, "invoice_id": there.id, "total": str(there.amounts.get("total", ""))})
-        await self.write(spec.call.request(payload, known), item, there, spec=spec)
 
 
 class DraftOperation(DocumentOperation):
@@ -141,7 +137,7 @@ class CreditNoteOperation(DraftOperation):
         if there.status not in SETTLED and self.kind in self.erp.posts:
             require_draft(item, there, self.provider)
             require_total(item, there, self.provider)
-            await self.post(item, there)
+            await self.erp.post(self, item, there)
             there = await self.document(item) or there
         require_posted(item, there, self.provider)
         return Reply(Verdict.OK, there.id, body=there.described())
@@ -162,7 +158,7 @@ class PostingOperation(DocumentOperation):
         if there.status not in SETTLED:
             require_draft(item, there, self.provider)
             require_total(item, there, self.provider)
-            await self.post(item, there)
+            await self.erp.post(self, item, there)
             there = await self.document(item) or there
         require_posted(item, there, self.provider)
         return Reply(Verdict.OK, there.id, body=there.described())
