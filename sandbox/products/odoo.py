@@ -111,6 +111,9 @@ class Odoo:
         if known is None:
             raise OdooError("werkzeug.exceptions.NotFound", f"the method {model}.{method} does not exist", 404, 1)
         named = {name: value for name, value in named.items() if name != "context"}
+        # Counted outside of the transaction, which the trap has Odoo roll back.
+        if method == "action_post" and "serialization_failure" in self._traps and self.books.number("posts") == 1:
+            raise _Concurrent
         try:
             with self.books.transaction():
                 return known(*arguments, **named)
@@ -169,8 +172,6 @@ class Odoo:
         return True
 
     def _action_post(self, ids: list[int]) -> bool:
-        if "serialization_failure" in self._traps and self.books.number("posts") == 1:
-            raise _Concurrent
         for kept in self._of(ids):
             if kept["state"] != "draft":
                 raise user_error(f"The entry {kept['name']} (id {kept['_id']}) must be in draft.")
