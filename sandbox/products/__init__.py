@@ -101,6 +101,7 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
+        Product("erpnext", "erp", "sandbox.products.erpnext"),
         Product("odoo", "erp", "sandbox.products.odoo", writes=(("POST */create", ""), ("POST */action_post", ""))),
         Product(
             "odoo-xmlrpc",

@@ -39,3 +39,7 @@ class TestOdoo(Product):
 
 class TestOdooXmlRpc(Product):
     name: ClassVar = "odoo-xmlrpc"
+
+
+class TestErpNext(Product):
+    name: ClassVar = "erpnext"

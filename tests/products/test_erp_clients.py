@@ -59,3 +59,8 @@ class TestOdoo(Product):
 class TestOdooXmlRpc(Product):
     name = "odoo-xmlrpc"
     wrong: ClassVar[dict[str, Any]] = {"password": "wrong"}
+
+
+class TestErpNext(Product):
+    name = "erpnext"
+    wrong: ClassVar[dict[str, Any]] = {"api_key": "token wrong:wrong"}
