@@ -43,3 +43,7 @@ class TestOdooXmlRpc(Product):
 
 class TestErpNext(Product):
     name: ClassVar = "erpnext"
+
+
+class TestNetSuite(Product):
+    name: ClassVar = "netsuite"

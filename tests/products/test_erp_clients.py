@@ -64,3 +64,8 @@ class TestOdooXmlRpc(Product):
 class TestErpNext(Product):
     name = "erpnext"
     wrong: ClassVar[dict[str, Any]] = {"api_key": "token wrong:wrong"}
+
+
+class TestNetSuite(Product):
+    name = "netsuite"
+    wrong: ClassVar[dict[str, Any]] = {"signing_key_id": "another"}
