@@ -111,5 +111,6 @@ PRODUCTS: Mapping[str, Product] = {
             "serve_xmlrpc",
             writes=(("POST *", ">create<"), ("POST *", ">action_post<")),
         ),
+        Product("s4hana", "erp", "sandbox.products.s4hana"),
     )
 }

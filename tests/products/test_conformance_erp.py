@@ -47,3 +47,9 @@ class TestErpNext(Product):
 
 class TestNetSuite(Product):
     name: ClassVar = "netsuite"
+
+
+class TestS4Hana(Product):
+    # A request has no field for notes there.
+    given: ClassVar = {"invoice": {"changed": {"po_number": "PO-2"}}}
+    name: ClassVar = "s4hana"

@@ -69,3 +69,8 @@ class TestErpNext(Product):
 class TestNetSuite(Product):
     name = "netsuite"
     wrong: ClassVar[dict[str, Any]] = {"signing_key_id": "another"}
+
+
+class TestS4Hana(Product):
+    name = "s4hana"
+    wrong: ClassVar[dict[str, Any]] = {"password": "wrong"}

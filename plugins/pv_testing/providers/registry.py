@@ -28,6 +28,7 @@ PROVIDERS = {
     "odoo": "pv_testing.providers.odoo:OdooProvider",
     "odoo_xmlrpc": "pv_testing.providers.odoo:OdooXmlRpcProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
+    "s4hana": "pv_testing.providers.s4hana:S4HanaProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",
 }

@@ -7,10 +7,12 @@ from typing import Any, ClassVar
 
 from pv_testing.contracts.model import Find, OperationSpec
 from pv_testing.contracts.request_template import Request
+from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.errors import Conflict, MappingError, NotFound
 from pv_testing.core.problems import allowed
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Prepared
+from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.drafting.documents import Document, document
 from pv_testing.providers.drafting.steps import (
@@ -84,6 +86,36 @@ class DraftingProvider(RestProvider):
         if self.version:
             return {**(body or {}), self.version: there.row[self.version]}, None
         return body, {"If-Match": str(there.row[self.etag])} if self.etag else None
+
+    async def send(
+        self,
+        operation: DocumentOperation,
+        item: Prepared,
+        request: Request,
+        headers: Mapping[str, str] | None,
+        classify: ResponseClassifier,
+    ) -> Response:
+        """Send a request that changes something, and that a look follows.
+
+        Args:
+            operation: whose step it is.
+            item: the record.
+            request: to send.
+            headers: besides the session's own.
+            classify: says what the answer means.
+        """
+        return await self.session.request(
+            request.method,
+            request.path,
+            params=request.params,
+            json=request.body or None,
+            headers=headers,
+            operation=operation.name,
+            key=item.key,
+            repeatable=False,
+            classify=classify,
+            decode=False,
+        )
 
     async def create(self, operation: DraftOperation, item: Prepared) -> None:
         """Make a draft."""

@@ -49,19 +49,9 @@ class DocumentOperation(SteppedOperation):
             there: the document as it was read; where the ERP can tell, it refuses the change of a later version.
             spec: the operation whose rules judge the answer; this one without it.
         """
+        classify = self.erp.contract.classify(spec) if spec else self._classify_other
         body, headers = self.erp.locked(request.body, there)
-        await self._session.request(
-            request.method,
-            request.path,
-            params=request.params,
-            json=body or None,
-            headers=headers,
-            operation=self.name,
-            key=item.key,
-            repeatable=False,
-            classify=self.erp.contract.classify(spec) if spec else self._classify_other,
-            decode=False,
-        )
+        await self.erp.send(self, item, request._replace(body=body), headers, classify)
 
 
 class DraftOperation(DocumentOperation):
