@@ -184,10 +184,10 @@ class BusinessCentral:
     def _line(self, asked: Asked, kept: dict[str, Any], identity: str | None) -> Answered:
         _require_draft(kept)
         if identity is None:
-            line = self._line_of(asked.json())
-            kept["lines"].append(line)
+            added = self._line_of(asked.json())
+            kept["lines"].append(added)
             self._keep(kept)
-            return Answered(201, _line_shown(kept, line))
+            return Answered(201, _line_shown(kept, added))
         same = [each for each in kept["lines"] if each["id"] == identity]
         if not same:
             raise Refused(404, "BadRequest_ResourceNotFound", f"The line {identity} does not exist.")

@@ -227,7 +227,7 @@ class S4Hana:
             left -= share
             taxed = {"ConditionType": TAX_TYPE, "ConditionCategory": "D", "ConditionAmount": f"{share:.2f}"}
             priced = {**item["to_PricingElement"], "ConditionCategory": "", "ConditionAmount": f"{amount:.2f}"}
-            number = {f"{kind}Item": str(item["number"]), "NetAmount": f"{amount:.2f}"}
+            number: Record = {f"{kind}Item": str(item["number"]), "NetAmount": f"{amount:.2f}"}
             number["__metadata"] = {"etag": _item_etag(item)}
             items.append({**item, **number, "to_PricingElement": {"results": [priced, taxed]}})
         own = {kind: _number(kept["_id"]), "TotalNetAmount": f"{net:.2f}", "OverallSDDocumentRejectionSts": "A"}

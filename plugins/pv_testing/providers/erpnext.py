@@ -47,16 +47,12 @@ class ErpNextProvider(DraftingProvider):
 
     async def create(self, operation: DraftOperation, item: Prepared) -> None:
         """Make a draft."""
-        request = self._request(operation, operation.request(item))
+        request = _signed(operation, operation.request(item))
         await operation.write(request, item, spec=self.contract.operation(operation.name))
 
     async def change(self, operation: DraftOperation, item: Prepared, there: Document) -> None:
         """Write a record into a draft: its lines are replaced."""
-        await operation.write(self._request(operation, operation.request(item, there)), item, there)
-
-    @staticmethod
-    def _request(operation: DraftOperation, request: Request) -> Request:
-        return request._replace(body=_turned(request.body)) if operation.kind == "credit_note" else request
+        await operation.write(_signed(operation, operation.request(item, there)), item, there)
 
     def filter(self, name: str, criteria: Mapping[str, str]) -> str:
         """Return Frappe's filters, as JSON."""
@@ -64,6 +60,11 @@ class ErpNextProvider(DraftingProvider):
         for criterion, value in criteria.items():
             filters += STATES[value] if criterion == "status" else [[self.field(name, criterion), "=", value]]
         return orjson.dumps(filters).decode()
+
+
+def _signed(operation: DraftOperation, request: Request) -> Request:
+    """Return a request with negative quantities, where it is of a return."""
+    return request._replace(body=_turned(request.body)) if operation.kind == "credit_note" else request
 
 
 def _turned(invoice: Mapping[str, Any]) -> dict[str, Any]:

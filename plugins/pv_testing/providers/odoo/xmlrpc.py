@@ -83,7 +83,7 @@ class OdooXmlRpcProvider(OdooProvider):
             AuthenticationError: Odoo doesn't know name and key; it says so by ``False`` under 200.
         """
         if ("res.users", "") not in self._ids:
-            call = (self._database, self.config.username, self._key, {})
+            call: tuple[Any, ...] = (self._database, self.config.username, self._key, {})
             user = await self._rpc("common", "authenticate", call, operation=operation, key="", repeatable=True)
             if not isinstance(user, int) or isinstance(user, bool):
                 message = "Odoo doesn't know this user, key or database; check username, password and options.database"
