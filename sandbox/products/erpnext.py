@@ -7,11 +7,13 @@ invoice under a unique key. A refusal has its messages as JSON in JSON. A listin
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs
 
 from sandbox.products.books import TAX_PER_LINE, Books, invoice_row, is_item
 from sandbox.products.serving import Answered, Asked, serve_answers
@@ -19,6 +21,7 @@ from sandbox.products.serving import Answered, Asked, serve_answers
 TRAPS = ("deadlock", "key_not_unique")
 OF_MONEY = (TAX_PER_LINE,)
 TOKEN, USER = "token 1a2b3c:4d5e6f", "integration@lab.example"
+BASIC = "Basic " + b64encode(TOKEN.removeprefix("token ").encode()).decode()
 KEY_FIELD = "custom_pv_key"
 HEAD = {
     KEY_FIELD, "customer", "company", "posting_date", "set_posting_time", "disable_rounded_total", "due_date",
@@ -75,7 +78,7 @@ class ErpNext:
 
     def answer(self, asked: Asked) -> Answered:
         """Answer a request."""
-        if asked.headers.get("authorization") != TOKEN:
+        if asked.headers.get("authorization") not in {TOKEN, BASIC}:
             return Refused(401, "AuthenticationError", "Invalid or missing credentials").answered
         if asked.path == "/api/method/frappe.auth.get_logged_user":
             return Answered(200, {"message": USER})
@@ -97,17 +100,17 @@ class ErpNext:
             shown = [self._shown(each) for each in self.books.documents(doctype)]
             return Answered(200, {"data": _listed(asked, [{**each, "items": None} for each in shown])})
         if not name:
-            return Answered(200, {"data": self._insert(_checked(asked.json(), HEAD))})
+            return Answered(200, {"data": self._insert(_checked(_document(asked), HEAD))})
         kept = next((each for each in self.books.documents(doctype) if each["name"] == name), {})
         if not kept:
             raise Refused(404, "DoesNotExistError", f"Sales Invoice {name} not found")
         if asked.method == "PUT":
-            kept = self._update(kept, _checked(asked.json(), HEAD))
+            kept = self._update(kept, _checked(_document(asked), HEAD))
         return Answered(200, {"data": self._shown(kept)})
 
     def _customers(self, asked: Asked) -> Answered:
         if asked.method == "POST":
-            body = _checked(asked.json(), CUSTOMER)
+            body = _checked(_document(asked), CUSTOMER)
             self.books.add_customer(body["customer_name"], body)
             return Answered(200, {"data": _customer(self.books.customers()[-1])})
         return Answered(200, {"data": _listed(asked, [_customer(each) for each in self.books.customers()])})
@@ -181,6 +184,15 @@ def _checked(body: Any, known: Collection[str]) -> Record:
     if unknown:
         raise Refused(417, "ValidationError", f"The stand-in knows no field {', '.join(sorted(unknown))}")
     return dict(body)
+
+
+def _document(asked: Asked) -> Record:
+    """Return the document that is sent, as JSON or as JSON in the field ``data`` of a form; it may name its type."""
+    if asked.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        body = json.loads(parse_qs(asked.body.decode())["data"][0])
+    else:
+        body = asked.json()
+    return {name: value for name, value in body.items() if name not in {"doctype", "name"}}
 
 
 def _listed(asked: Asked, rows: list[Record]) -> list[Record]:

@@ -284,15 +284,22 @@ def _named(ids: Mapping[str, int]) -> list[Record]:
 
 
 def _searched(
-    records: list[Record], *, domain: list[Any], fields: list[str], limit: int | None = None, order: str = "id"
+    records: list[Record],
+    *,
+    domain: list[Any],
+    fields: list[str],
+    offset: int = 0,
+    limit: int | None = None,
+    order: str | None = "id",
 ) -> list[Record]:
-    if order != "id":
+    if order not in {"id", None}:
         raise user_error(f"The stand-in sorts by id alone, not by {order}")
     for field, _, _ in domain:
         if records and field not in records[0]:
             raise OdooError("builtins.ValueError", f"Invalid field {field!r} in condition", 422, 1)
-    found = [each for each in records if all(_meets(each, *condition) for condition in domain)][:limit]
-    return [{"id": each["id"], **{name: each[name] for name in fields}} for each in found]
+    found = [each for each in records if all(_meets(each, *condition) for condition in domain)]
+    page = found[offset:][:limit]
+    return [{"id": each["id"], **{name: each[name] for name in fields}} for each in page]
 
 
 def _meets(record: Record, field: str, operator: str, value: Any) -> bool:

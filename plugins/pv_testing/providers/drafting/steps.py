@@ -82,6 +82,11 @@ class DraftOperation(DocumentOperation):
         made = await self.document(item)
         if made is None:
             raise AmbiguousOutcome(f"{self.provider} took it, but doesn't show it yet", key=item.key)
+        if made.status in SETTLED and self.kind in self.erp.posts:
+            message = (
+                f"{self.provider} has posted {made.name} at once, before its total was compared; have it keep drafts"
+            )
+            raise Conflict(f"{message}, look at this one, then release the record", key=item.key, code="NOT_A_DRAFT")
         return made
 
     def request(self, item: Prepared, there: Document | None = None) -> Request:
