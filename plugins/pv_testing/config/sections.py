@@ -14,7 +14,9 @@ from pv_testing.core.places import project_root
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-AuthType = Literal["none", "api_key", "basic", "bearer", "jwt", "login", "oauth2", "mtls", "wsse", "wsse_digest"]
+AuthType = Literal[
+    "none", "api_key", "basic", "bearer", "jwt", "login", "oauth2", "oauth2_jwt", "mtls", "wsse", "wsse_digest"
+]
 AUTH_TYPES: tuple[AuthType, ...] = get_args(AuthType)
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "none": (),
@@ -24,6 +26,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "jwt": ("username", "password"),
     "login": ("username", "password"),
     "oauth2": ("client_id", "client_secret"),
+    "oauth2_jwt": ("client_id", "signing_key", "signing_key_id"),
     "mtls": ("client_cert", "client_key"),
     "wsse": ("username", "password"),
     "wsse_digest": ("username", "password"),
@@ -33,6 +36,7 @@ LOGIN: Mapping[str, str] = {
     "jwt": "username",
     "login": "username",
     "oauth2": "client_id",
+    "oauth2_jwt": "client_id",
     "mtls": "client_id",
     "wsse": "username",
     "wsse_digest": "username",
@@ -152,17 +156,29 @@ class SystemSection(Model):
     password: SecretText = Field(Secret(), description="For basic, jwt, login, wsse and wsse_digest.")
     token: SecretText = Field(Secret(), description="For bearer.")
     api_token: SecretText = Field(Secret(), repr=False, description="The integration guide's name for token.")
-    client_id: str = Field("", title="Client id", description="For oauth2, also together with mtls.")
+    client_id: str = Field(
+        "", title="Client id", description="For oauth2, also together with mtls, and for oauth2_jwt."
+    )
     client_secret: SecretText = Field(Secret(), title="Client secret", description="For oauth2.")
+    signing_key: Certificate = Field(
+        "",
+        title="Signing key",
+        description="For oauth2_jwt: file of the private key; a relative path counts from the project.",
+    )
+    signing_key_id: str = Field(
+        "",
+        title="Signing key id",
+        description="For oauth2_jwt: the id under which the system knows the certificate of that key.",
+    )
     token_url: Address = Field(
         "",
         title="Token URL",
-        description="the address where tokens are fetched for oauth2, without user, query and fragment",
+        description="the address where tokens are fetched for oauth2 and oauth2_jwt, without user, query and fragment",
     )
     scopes: Scopes = Field(
         (),
         title="Scopes",
-        description="For oauth2: what the token is to allow; a list, or one text with spaces.",
+        description="For oauth2 and oauth2_jwt: what the token is to allow; a list, or one text with spaces.",
     )
     client_cert: Certificate = Field(
         "",

@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 Provider = TypeVar("Provider", bound=RestProvider)
 
 PROVIDERS = {
+    "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
+    "erpnext": "pv_testing.providers.erpnext:ErpNextProvider",
+    "netsuite": "pv_testing.providers.netsuite:NetSuiteProvider",
+    "odoo": "pv_testing.providers.odoo:OdooProvider",
+    "odoo_xmlrpc": "pv_testing.providers.odoo:OdooXmlRpcProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
+    "s4hana": "pv_testing.providers.s4hana:S4HanaProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",
 }
