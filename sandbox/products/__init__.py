@@ -102,6 +102,7 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
         Product("erpnext", "erp", "sandbox.products.erpnext"),
+        Product("microsoft-project", "pm", "sandbox.products.microsoft_project"),
         Product("netsuite", "erp", "sandbox.products.netsuite"),
         Product("odoo", "erp", "sandbox.products.odoo", writes=(("POST */create", ""), ("POST */action_post", ""))),
         Product(

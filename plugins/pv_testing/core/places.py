@@ -6,6 +6,15 @@ import os
 import re
 from pathlib import Path
 
+_OTHER_NAMES = {
+    "compliancequest": "salesforce",
+    "ms_project": "microsoft_project",
+    "msproject": "microsoft_project",
+    "trackwise": "salesforce",
+    "trackwise_digital": "salesforce",
+    "veeva_vault": "veeva",
+}
+"""Products that are spoken to as another one is, or that have a second name."""
 _VERSION = re.compile(r"[\s,_-]+v?[0-9][\w.]*$", re.IGNORECASE)
 
 MAPPINGS = Path("include", "mappings")
@@ -34,13 +43,14 @@ def word_of(product: str) -> str:
 
 
 def product_words(provider: str) -> tuple[str, ...]:
-    """Return the words for a product: its whole name, and its name without the version.
+    """Return the words for a product: its whole name, its name without the version, and the one that speaks for it.
 
     Args:
         provider: such as ``SENAITE 2.6``, which gives ``senaite_2_6`` and ``senaite``.
     """
     names = (provider, _VERSION.sub("", provider))
-    return tuple(dict.fromkeys(map(word_of, names)))
+    words = [word_of(name) for name in names]
+    return tuple(dict.fromkeys([*words, *(_OTHER_NAMES[word] for word in words if word in _OTHER_NAMES)]))
 
 
 def contract_path(name_or_path: str | Path) -> Path:

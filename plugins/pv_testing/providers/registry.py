@@ -24,6 +24,7 @@ Provider = TypeVar("Provider", bound=RestProvider)
 PROVIDERS = {
     "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
     "erpnext": "pv_testing.providers.erpnext:ErpNextProvider",
+    "microsoft_project": "pv_testing.providers.microsoft_project:MicrosoftProjectProvider",
     "netsuite": "pv_testing.providers.netsuite:NetSuiteProvider",
     "odoo": "pv_testing.providers.odoo:OdooProvider",
     "odoo_xmlrpc": "pv_testing.providers.odoo:OdooXmlRpcProvider",
@@ -126,6 +127,9 @@ def _open(
     ledger: Ledger,
     on_token: Callable[[str], None] | None,
 ) -> Provider:
+    own = kind.own_session(config, contract)
+    if own is not None:
+        return kind(config, contract, own)
     session = open_session(config, contract, ledger, on_token)
     session.auth = kind.own_auth(config, on_token) or session.auth
     return kind(config, contract, session)

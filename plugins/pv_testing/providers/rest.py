@@ -73,6 +73,17 @@ class RestProvider:
         del config, on_token
         return None
 
+    @classmethod
+    def own_session(cls, config: SystemConfig, contract: Contract) -> RestSession | None:
+        """Return a session that only this product has; ``None`` where it is reached over the network as others are.
+
+        Args:
+            config: where the system is.
+            contract: the deadlines and limits.
+        """
+        del config, contract
+        return None
+
     def operation(self, name: str) -> Operation:
         """Return an operation for the exchange engine.
 
