@@ -6,6 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -31,6 +32,8 @@ FIELDS = {
     "estimated_hours": "Work",
 }
 """What the laboratory plans first and the planner may change: our field, and Project's."""
+HOURS = 5
+"""The format of durations."""
 OWN = ("PercentComplete", "PhysicalPercentComplete", "ActualFinish")
 OWN_TEXTS = (NOTE, PROGRESS_VERSION, STATUS_VERSION)
 """What only the laboratory says."""
@@ -95,7 +98,8 @@ class Plan:
             put(task, name, value)
         put(task, "PercentComplete", 0)
         put_text(task, KEY, str(fields["key"]))
-        self.change(task, fields)
+        self.change(task, {**fields, "start_date": fields.get("start_date") or self._begin(parent)})
+        put(task, "Finish", _later(get(task, "Start"), Decimal(str(fields.get("estimated_hours") or 0))))
         if fields.get("assignee"):
             self._assignment(task, self._resource(str(fields["assignee"]), ""), fields.get("estimated_hours"))
         self._number()
@@ -150,6 +154,9 @@ class Plan:
         self._remove(entry.key)
         assignment = self._assignment(task, self._resource(entry.resource, entry.group), None)
         put(assignment, "Notes", with_line(get(assignment, "Notes"), entry))
+        begin = f"{entry.date}T08:00:00" if entry.date else get(task, "Start")
+        put(assignment, "Start", min(get(assignment, "Start") or begin, begin))
+        put(assignment, "Finish", max(get(assignment, "Finish"), _later(begin, entry.hours)))
         self._work(task, assignment, entry.hours)
 
     def copy_own(self, task: Any, other: Any) -> None:
@@ -176,6 +183,10 @@ class Plan:
             put(element, "ActualWork", mspdi.duration(actual))
             put(element, "RemainingWork", mspdi.duration(max(planned - actual, Decimal(0))))
 
+    def _begin(self, parent: Any) -> str:
+        """Return the day on which a task begins that was given none; readers need one."""
+        return (get(parent, "Start")[:10] if parent is not None else "") or date.today().isoformat()
+
     def _set(self, task: Any, field: str, value: Any) -> None:
         if value is None:
             written = None
@@ -184,7 +195,7 @@ class Plan:
         elif field == "estimated_hours":
             written = mspdi.duration(Decimal(str(value)))
             put(task, "Duration", written)
-            put(task, "DurationFormat", 5)
+            put(task, "DurationFormat", HOURS)
         else:
             written = str(value)
         put(task, FIELDS[field], written)
@@ -206,6 +217,8 @@ class Plan:
             put(made, name, value)
         if planned is not None:
             put(made, "Work", mspdi.duration(Decimal(str(planned))))
+        put(made, "Start", get(task, "Start"))
+        put(made, "Finish", get(task, "Finish") or get(task, "Start"))
         return made
 
     def _resource(self, name: str, group: str) -> Any:
@@ -281,6 +294,11 @@ def _new() -> Any:
     for name in ("Tasks", "Resources", "Assignments"):
         mspdi.section(root, name)
     return root
+
+
+def _later(moment: str, hours: Decimal) -> str:
+    """Return a moment some hours later, as MSPDI has it: without a zone."""
+    return (datetime.fromisoformat(moment) + timedelta(hours=float(hours))).replace(microsecond=0).isoformat()
 
 
 def _percent(task: Any) -> int:

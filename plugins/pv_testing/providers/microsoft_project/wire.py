@@ -168,7 +168,10 @@ def _entries(plan: Plan, at: list[str], body: Any, query: Mapping[str, str]) -> 
 
 
 def _enter(plan: Plan, at: list[str], body: Any, query: Mapping[str, str]) -> Answer:
-    del query
+    if isinstance(body, list):
+        answers = [_enter(plan, [], each, query) for each in body]
+        rows = [{"key": each["key"], "status": one.status, **one.body} for each, one in zip(body, answers, strict=True)]
+        return Answer(200, {"data": rows}, changed=any(one.changed for one in answers))
     tasks = plan.tasks(body["task"])
     if len(tasks) != 1:
         return _unknown(body["task"])
