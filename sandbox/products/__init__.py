@@ -113,5 +113,6 @@ PRODUCTS: Mapping[str, Product] = {
             writes=(("POST *", ">create<"), ("POST *", ">action_post<")),
         ),
         Product("s4hana", "erp", "sandbox.products.s4hana"),
+        Product("veeva", "qms", "sandbox.products.veeva"),
     )
 }

@@ -53,6 +53,7 @@ def compile_call(
         stamps=tuple((putter(target), name) for target, name in written.get("stamps", {}).items()),
         has_body=method not in _BODILESS,
         clears=clears,
+        body_as=written.get("body_as", ""),
     )
 
 

@@ -138,7 +138,9 @@ class Find:
         if self.call.names and not self.call.path.names and len(params) == len(self.call.constants):
             raise _not_asked_for(", ".join(self.call.names))
         path = self.call.path.url(payload, context)
-        return Request(self.call.method, path, params, {} if self.call.has_body else None)
+        if not self.call.has_body:
+            return Request(self.call.method, path, params)
+        return self.call.written(Request(self.call.method, path, params, {}))
 
     def _key(self, payload: Values) -> Any:
         assert self.one_key is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from pv_testing.contracts.paths import Getter, Putter, Template
 from pv_testing.contracts.quoting import Quoted
@@ -14,6 +15,7 @@ from pv_testing.core.reasons import Reason
 
 Values = Mapping[str, Any]
 NOTHING: Values = {}
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 class Request(NamedTuple):
@@ -24,12 +26,21 @@ class Request(NamedTuple):
         path: relative to the base address, quoted.
         params: the query.
         body: what to send as JSON; ``None`` for no body.
+        form: whether the body is sent as a form instead.
     """
 
     method: str
     path: str
     params: Mapping[str, str] = NOTHING
     body: Any = None
+    form: bool = False
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The body as the session takes it."""
+        if not self.form:
+            return {"json": self.body}
+        return {"data": urlencode(self.body).encode(), "headers": FORM}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +77,7 @@ class RequestTemplate:
         stamps: where values of the context go in the body, such as the revision.
         has_body: whether the method carries one.
         clears: whether ``null`` is sent for those of ``fields`` that a record hasn't, so that a change can take away.
+        body_as: ``list`` for a list with the one record, ``form`` for a form; a JSON object otherwise.
         names: the fields that go into the address or the query.
     """
 
@@ -78,6 +90,7 @@ class RequestTemplate:
     stamps: tuple[tuple[Putter, str], ...] = ()
     has_body: bool = True
     clears: bool = False
+    body_as: str = ""
     names: tuple[str, ...] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -132,13 +145,21 @@ class RequestTemplate:
         for name in self.names:
             body.pop(name, None)
         if self.has_body:
-            return Request(self.method, path, params, body)
+            return self.written(Request(self.method, path, params, body))
         if body:
             known = ", ".join(self.names) or "nothing"
             raise MappingError(
                 f"{self.path.text} takes no {', '.join(body)}; it takes {known}", code=Reason.FIELD_UNKNOWN
             )
         return Request(self.method, path, params)
+
+    def written(self, request: Request) -> Request:
+        """Return a request with its body as the system takes it."""
+        if self.body_as == "list":
+            return request._replace(body=[request.body])
+        if self.body_as == "form":
+            return request._replace(params={}, body={**request.params, **request.body}, form=True)
+        return request
 
     def of_many(self, body: Any) -> Request:
         """Return the request whose body speaks of many records, so that nothing of it goes into the address."""

@@ -188,6 +188,16 @@ def sequence(value: Any) -> list[Any]:
     return [plain(inner) for inner in value]
 
 
+def lines(value: Any) -> str:
+    """Return a value as text: a line for each item of a list and, with its name, for each value of a mapping."""
+    if isinstance(value, Mapping):
+        named = ((str(name), lines(inner)) for name, inner in value.items() if inner not in {None, ""})
+        return "\n".join(f"{name}: {text}" for name, text in named if text)
+    if isinstance(value, (list, tuple)):
+        return "\n".join(", ".join(lines(inner).splitlines()) for inner in value if inner is not None)
+    return str(plain(value))
+
+
 CONVERTERS: Mapping[str, Converter] = {
     "string": string,
     "number": number,
@@ -197,6 +207,7 @@ CONVERTERS: Mapping[str, Converter] = {
     "datetime": instant,
     "date": day,
     "list": sequence,
+    "text": lines,
 }
 
 

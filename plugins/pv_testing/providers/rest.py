@@ -157,7 +157,7 @@ class RestProvider:
             request.method,
             request.path,
             params=request.params,
-            json=request.body,
+            **request.content,
             operation=spec.name,
             repeatable=spec.repeatable,
             classify=self.contract.classify(spec),
@@ -347,7 +347,7 @@ class RestOperation:
             request.method,
             request.path,
             params=request.params,
-            json=request.body,
+            **request.content,
             operation=operation,
             key=key,
             repeatable=True,
@@ -397,11 +397,16 @@ class RestOperation:
             request.method,
             request.path,
             params=request.params,
-            json=request.body,
-            headers=headers,
+            **_content(request, headers),
             operation=self.name,
             key=key,
             repeatable=self._repeatable,
             classify=classify,
             decode=decode or self._spec.answer == "json",
         )
+
+
+def _content(request: Request, headers: Mapping[str, str] | None) -> dict[str, Any]:
+    """Return the body of a request as the session takes it, with further headers."""
+    content = request.content
+    return {**content, "headers": {**content.get("headers", {}), **(headers or {})} or None}
