@@ -113,6 +113,7 @@ PRODUCTS: Mapping[str, Product] = {
             writes=(("POST *", ">create<"), ("POST *", ">action_post<")),
         ),
         Product("s4hana", "erp", "sandbox.products.s4hana"),
+        Product("salesforce", "qms", "sandbox.products.salesforce"),
         Product("veeva", "qms", "sandbox.products.veeva"),
     )
 }

@@ -143,7 +143,7 @@ class Vault:
         found = [{**json.loads(body), "id": f"V{number:011}"} for number, body in self._all(match[2])]
         if match[3]:
             found = [each for each in found if each.get(match[3]) == match[4]]
-        data = [{name: each.get(name) for name in names} for each in found]
+        data = [{name: each.get(name) or None for name in names} for each in found]
         return {"responseStatus": "SUCCESS", "responseDetails": {"total": len(data)}, "data": data}
 
     def _write(self, asked: Asked, kind: str, number: int) -> Record:

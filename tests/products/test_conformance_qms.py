@@ -28,3 +28,7 @@ class Product(Ours):
 
 class TestVeeva(Product):
     name: ClassVar = "veeva"
+
+
+class TestSalesforce(Product):
+    name: ClassVar = "salesforce"

@@ -180,10 +180,11 @@ def _outward(ours: str, spec: Mapping[str, Any], shared: Shared) -> Step:
     by_context = _contextual(spec, shared)
     by_itself = plain if by_context else _by_itself(spec, shared)
     missing = _missing(ours, spec)
+    nothing: tuple[Any, ...] = (None, "", [], (), {}) if spec.get("type") == "text" else (None, "")
 
     def step(data: Data, payload: dict[str, Any]) -> None:
         value = get(data)
-        if value is None or value == "":
+        if value in nothing:
             value = missing()
             if value is not None:
                 put(payload, value)
