@@ -114,6 +114,7 @@ PRODUCTS: Mapping[str, Product] = {
         ),
         Product("s4hana", "erp", "sandbox.products.s4hana"),
         Product("salesforce", "qms", "sandbox.products.salesforce"),
+        Product("sap-qm", "qms", "sandbox.products.sap_qm"),
         Product("veeva", "qms", "sandbox.products.veeva"),
     )
 }

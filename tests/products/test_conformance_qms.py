@@ -32,3 +32,7 @@ class TestVeeva(Product):
 
 class TestSalesforce(Product):
     name: ClassVar = "salesforce"
+
+
+class TestSapQm(Product):
+    name: ClassVar = "sap-qm"

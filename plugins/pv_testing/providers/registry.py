@@ -30,6 +30,7 @@ PROVIDERS = {
     "odoo_xmlrpc": "pv_testing.providers.odoo:OdooXmlRpcProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
     "s4hana": "pv_testing.providers.s4hana:S4HanaProvider",
+    "sap_qm": "pv_testing.providers.sap_qm:SapQmProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",
 }
