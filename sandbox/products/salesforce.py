@@ -10,6 +10,7 @@ import re
 import secrets
 import sqlite3
 import threading
+from base64 import b64decode
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,8 +119,12 @@ class Salesforce:
 
     def _token(self, asked: Asked) -> Answered:
         given = dict(parse_qsl(asked.body.decode()))
+        header = asked.headers.get("authorization", "")
         known = (given.get("client_id"), given.get("client_secret"))
-        if known != (CLIENT_ID, CLIENT_SECRET) and not asked.headers.get("authorization", "").startswith("Basic "):
+        if header.startswith("Basic "):
+            user, _, secret = b64decode(header.removeprefix("Basic ")).decode().partition(":")
+            known = (unquote(user), unquote(secret))
+        if known != (CLIENT_ID, CLIENT_SECRET) or given.get("grant_type") != "client_credentials":
             return Answered(400, {"error": "invalid_client", "error_description": "invalid client credentials"})
         token = secrets.token_urlsafe(24)
         self._tokens[token] = 0
