@@ -36,11 +36,13 @@ OBJECTS: Mapping[str, set[str]] = {
     },
 }  # fmt: skip
 KEY = "External_Key__c"
+SYSTEM = {"Id", KEY, "Status__c", "CreatedDate"}
+CREATED = "2026-11-20T10:00:00.000+0000"
 SEVERITIES = {"Minor", "Major", "Critical"}
 KINDS = {"non_conformance": "Nonconformance__c", "capa": "CAPA__c"}
 PREFIXES = {"Nonconformance__c": "a01", "CAPA__c": "a02"}
 LIVES, EVERY = 25, 9
-_SOQL = re.compile(r"SELECT ([\w, ]+) FROM (\w+)(?: WHERE (\w+) = '((?:[^'\\]|\\.)*)')?", re.IGNORECASE)
+_SOQL = re.compile(r"SELECT ([\w, ]+) FROM (\w+)(?: WHERE (\w+) = '((?:[^'\\]|\\.)*)')?(?: LIMIT \d+)?", re.IGNORECASE)
 Record = dict[str, Any]
 
 
@@ -144,6 +146,8 @@ class Salesforce:
             return Answered(200, {"DailyApiRequests": {"Max": 15000, "Remaining": 15000 - self.used}})
         if path in {"/query", "/query/"}:
             return self._query(asked.query.get("q", ""))
+        if (match := re.fullmatch(r"/sobjects/(\w+)/(a0\d+)", path)) and asked.method == "GET":
+            return self._one(match[1], match[2])
         if match := re.fullmatch(r"/sobjects/(\w+)/(\w+)/(.+)", path):
             return self._upsert(asked, match[1], match[2], unquote(match[3]))
         raise RefusedError(404, "NOT_FOUND", "The requested resource does not exist")
@@ -161,7 +165,7 @@ class Salesforce:
         names, kind = [name.strip() for name in match[1].split(",")], match[2]
         if kind not in OBJECTS:
             raise RefusedError(400, "INVALID_TYPE", f"sObject type '{kind}' is not supported.")
-        if unknown := sorted({*names, *filter(None, [match[3]])} - OBJECTS[kind] - {"Id", KEY}):
+        if unknown := sorted({*names, *filter(None, [match[3]])} - OBJECTS[kind] - SYSTEM):
             raise RefusedError(400, "INVALID_FIELD", f"No such column '{unknown[0]}' on entity '{kind}'.")
         found = self._records(kind)
         if match[3]:
@@ -169,6 +173,12 @@ class Salesforce:
             found = [each for each in found if str(each.get(match[3], "")).casefold() == wanted.casefold()]
         records = [{"attributes": {"type": kind}, **{name: each.get(name) for name in names}} for each in found]
         return Answered(200, {"totalSize": len(records), "done": True, "records": records})
+
+    def _one(self, kind: str, number: str) -> Answered:
+        for each in self._records(kind):
+            if each["Id"] == number:
+                return Answered(200, {"attributes": {"type": kind}, **each})
+        raise RefusedError(404, "NOT_FOUND", "The requested resource does not exist")
 
     def _upsert(self, asked: Asked, kind: str, field: str, key: str) -> Answered:
         if kind not in OBJECTS:
@@ -185,7 +195,7 @@ class Salesforce:
         _check(kind, asked.json(), new=not found)
         body = {name: value for name, value in asked.json().items() if value not in {None, ""}}
         if found:
-            cleared = {name: value for name, value in found[0].items() if name not in {*asked.json(), "Id", KEY}}
+            cleared = {name: value for name, value in found[0].items() if name not in {*asked.json(), *SYSTEM}}
             self._save(int(found[0]["Id"][3:]), {**cleared, **body})
             if "no_content" in self.traps:
                 return Answered(204)
@@ -206,7 +216,8 @@ class Salesforce:
 
     def _records(self, kind: str) -> list[Record]:
         rows = self._database.execute("SELECT id, key, body FROM record WHERE object = ? ORDER BY id", [kind])
-        return [{**json.loads(body), "Id": _id(kind, number), KEY: key} for number, key, body in rows]
+        system = {"Status__c": "Open", "CreatedDate": CREATED}
+        return [{**system, **json.loads(body), "Id": _id(kind, number), KEY: key} for number, key, body in rows]
 
 
 def _id(kind: str, number: int) -> str:

@@ -161,7 +161,7 @@ class SapQm:
 
 
 def _shown(number: int, body: Record) -> Record:
-    return {**body, "QualityNotification": f"{number:012}"}
+    return {"NotifProcessingPhase": "1", **body, "QualityNotification": f"{number:012}"}
 
 
 def _check(body: Record) -> None:

@@ -30,9 +30,11 @@ CAPA = {
     "effectiveness__c", "quality_events__c", "approved_by__c", "scope__c", "protocol__c",
 }  # fmt: skip
 OBJECTS: Mapping[str, set[str]] = {"quality_event__qdm": NC, "capa__qdm": CAPA}
+SYSTEM = {"id", "state__v", "created_date__v"}
 REQUIRED = {"quality_event__qdm": {"name__v", "severity__c"}, "capa__qdm": {"name__v"}}
 PICKLISTS = {"severity__c": {"minor__c", "major__c", "critical__c"}}
 KEYS = {"non_conformance": "quality_event__qdm", "capa": "capa__qdm"}
+CREATED = "2026-11-20T10:00:00.000Z"
 LIVES, EVERY = 25, 9
 _VQL = re.compile(r"SELECT ([\w, ]+) FROM (\w+)(?: WHERE (\w+) = '([^']*)')?")
 Record = dict[str, Any]
@@ -128,6 +130,10 @@ class Vault:
             return self._query(asked)
         if match := re.fullmatch(r"/vobjects/(\w+)", path):
             return self._write(asked, match[1], number)
+        if (match := re.fullmatch(r"/vobjects/(\w+)/V(\d+)", path)) and asked.method == "GET":
+            rows = [_shown(key, body) for key, body in self._all(match[1]) if key == int(match[2])]
+            if rows:
+                return {"responseStatus": "SUCCESS", "data": rows[0]}
         raise RefusedError("MALFORMED_URL", "The specified resource cannot be found")
 
     def _query(self, asked: Asked) -> Record:
@@ -138,9 +144,9 @@ class Vault:
             raise RefusedError("MALFORMED_URL" if not given else "INVALID_DATA", "The query is malformed")
         self.queries += 1
         names = [name.strip() for name in match[1].split(",")]
-        if unknown := sorted({*names, *filter(None, [match[3]])} - OBJECTS[match[2]] - {"id"}):
+        if unknown := sorted({*names, *filter(None, [match[3]])} - OBJECTS[match[2]] - SYSTEM):
             raise RefusedError("INVALID_DATA", f"Unknown column {unknown[0]}")
-        found = [{**json.loads(body), "id": f"V{number:011}"} for number, body in self._all(match[2])]
+        found = [_shown(number, body) for number, body in self._all(match[2])]
         if match[3]:
             found = [each for each in found if each.get(match[3]) == match[4]]
         data = [{name: each.get(name) or None for name in names} for each in found]
@@ -190,6 +196,11 @@ class Vault:
 
     def _select(self, kind: str) -> list[tuple[str]]:
         return [(body,) for _, body in self._all(kind)]
+
+
+def _shown(number: int, body: str) -> Record:
+    system = {"id": f"V{number:011}", "state__v": "active__v", "created_date__v": CREATED}
+    return {**system, **json.loads(body)}
 
 
 def _check(kind: str, record: Record) -> None:

@@ -19,6 +19,7 @@ from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.given import unknown
+from pv_testing.integrations.matching import LISTINGS
 
 NC = (
     "title",
@@ -282,11 +283,11 @@ class QMSClient(SystemClient):
 
     def get_nc_status(self, nc_id: str) -> str:
         """Return ``OPEN`` or ``CLOSED``, or another of our words that the contract has for the status of a report."""
-        return self._status("nc_status", self.call("get_nc_report", nc_id=nc_id))
+        return self._status("nc_status", "get_nc_report", nc_id=nc_id)
 
     def get_capa_status(self, capa_id: str) -> str:
         """Return ``OPEN`` or ``CLOSED``, or another of our words that the contract has for the status of a CAPA."""
-        return self._status("capa_status", self.call("get_capa", capa_id=capa_id))
+        return self._status("capa_status", "get_capa", capa_id=capa_id)
 
     async def anc_ids(self, execution_ids: Iterable[str]) -> dict[str, str]:
         """Return the QMS ids of those reports that the ledger knows, by execution."""
@@ -296,8 +297,22 @@ class QMSClient(SystemClient):
         rows = run(self._amatching(listing, key))
         return rows[0] if rows else None
 
-    def _status(self, vocabulary: str, answer: Mapping[str, Any]) -> str:
+    async def alist(self, operation: str, /, **criteria: Any) -> list[dict[str, Any]]:
+        """Return every item of a listing; one that has a map has our fields besides its own."""
+        return [self._read(operation, row) for row in await super().alist(operation, **criteria)]
+
+    def _status(self, vocabulary: str, operation: str, **asked: str) -> str:
+        answer = self._read(operation, self.call(operation, **asked))
         return self.contract.vocabularies[vocabulary].read(str(answer.get("status")))
+
+    def _read(self, operation: str, row: dict[str, Any]) -> dict[str, Any]:
+        fields = self.contract.operation(operation).map
+        if fields is None:
+            return row
+        read = fields.back(row)
+        keyed = LISTINGS.get(operation)
+        key = {keyed.word: read.get(keyed.ours)} if keyed else {}
+        return {**row, **read, **key}
 
 
 def nc_record(report: Mapping[str, Any]) -> Record:
