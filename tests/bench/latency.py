@@ -207,15 +207,16 @@ def measure(events: int, names: list[str] | None = None, sleep: float = 0.1) -> 
 
 def _show(name: str, latencies: list[Latency]) -> None:
     totals = [each.total for each in latencies]
-    print(f"  {name}: median {median(totals):.2f}, 95 of 100 within {_within(totals, 95):.2f}, worst {max(totals):.2f}")
+    shares = ", ".join(f"{share} of 100 within {_within(totals, share):.2f}" for share in TARGETS)
+    print(f"  {name}: {shares}, {len(totals)} events; each stage's median and worst:")
     for place, stage in enumerate(STAGES):
         spent = [each.stages[place] for each in latencies]
         print(f"    {stage:<38}{median(spent):>8.2f}{max(spent):>8.2f}")
 
 
 def _within(seconds: list[float], share: int) -> float:
-    """Return within how many seconds that share of 100 was done: the next larger of the measured ones."""
-    return sorted(seconds)[max(-(-len(seconds) * share // 100) - 1, 0)]
+    """Return within how many seconds more than that share of 100 was done."""
+    return sorted(seconds)[min(len(seconds) * share // 100, len(seconds) - 1)]
 
 
 def main() -> None:
