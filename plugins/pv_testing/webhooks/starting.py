@@ -86,10 +86,12 @@ def _conf(events: Sequence[Received]) -> dict[str, Any]:
 class Starter:
     """Starts what arrives, in the background of the process that receives it, and tries again what failed.
 
+    The first event after a pause starts its run at once; those that follow it are gathered for a moment.
+
     Args:
         ledger: whose inbox.
         trigger: starts runs.
-        linger: seconds within which events are started together.
+        linger: seconds after a start within which events are gathered and then started together.
     """
 
     def __init__(self, ledger: Ledger, trigger: Trigger, linger: float) -> None:
@@ -111,13 +113,13 @@ class Starter:
             with suppress(TimeoutError, asyncio.TimeoutError):
                 await asyncio.wait_for(self._arrived.wait(), pause)
             self._arrived.clear()
-            await asyncio.sleep(self._linger)
             try:
                 await asyncio.to_thread(start_waiting, self._ledger, self._trigger)
                 left = await asyncio.to_thread(self._ledger.inbox.waiting, 1)
                 pause = BUSY_SECONDS if left else IDLE_SECONDS
             except IntegrationError as error:
                 log.warning("what has arrived is started later: %s", error)
+            await asyncio.sleep(self._linger)
 
     async def aclose(self) -> None:
         """End the background work; what is left is started by the next process or by the DAG pv_webhooks."""

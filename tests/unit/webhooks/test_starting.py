@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
 from pv_testing.core.errors import NetworkError
 from pv_testing.ledger.inbox import Received
-from pv_testing.webhooks.starting import start_waiting
+from pv_testing.webhooks.starting import Starter, start_waiting
 from tests.unit.webhooks.receiving import Runs
 
 
@@ -68,3 +70,32 @@ def test_started_events_are_known_for_a_while_and_then_forgotten(ledger) -> None
     with ledger._store.exclusive() as connection:
         connection.execute(text("UPDATE ledger_inbox SET received_at = 1"))
     assert ledger.inbox.prune(30) == 1
+
+
+def test_the_first_event_starts_its_run_at_once_and_those_that_follow_start_one_together(ledger) -> None:
+    runs = Runs()
+
+    async def until(number: int) -> None:
+        while len(runs.started) < number:
+            await asyncio.sleep(0.005)
+
+    async def events() -> None:
+        patient = Starter(ledger, runs, linger=600)
+        receive(ledger, "SR-0")
+        patient.wake()
+        await asyncio.wait_for(until(1), 30)
+        await patient.aclose()
+        starter = Starter(ledger, runs, linger=0.3)
+        receive(ledger, "SR-0", "SR-1", dag="pv_intake")
+        starter.wake()
+        await asyncio.wait_for(until(2), 30)
+        for subject in ("SR-2", "SR-3"):
+            ledger.inbox.receive([Received("lims", subject, "x", subject, "pv_intake")])
+            starter.wake()
+        await asyncio.wait_for(until(3), 30)
+        await starter.aclose()
+
+    asyncio.run(events())
+    assert runs.started[2] == ("pv_intake", "webhook__lims__SR-2", {})
+    assert len(runs.started) == 3
+    assert ledger.inbox.waiting() == []
