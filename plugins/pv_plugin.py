@@ -26,7 +26,7 @@ async def charts(scope: Any, receive: Any, send: Any) -> None:
 
 
 def listeners() -> list[Any]:
-    """Return what is told of Airflow's life; what stands around OpenLineage's listener where a transport is configured."""
+    """Return what Airflow tells of its processes and, where OpenLineage has a transport, of its failed tasks."""
     from operators.preload_listener import PreloadListener
 
     if is_disabled():

@@ -1,6 +1,6 @@
 """Imports what tasks need into the long-lived processes of Airflow, once, before they fork a process for each task.
 
-A task that is forked from the scheduler (``LocalExecutor``) or a DAG file that is parsed by the DAG processor then finds
+A task that is forked from the scheduler (``LocalExecutor``), or a DAG file that the DAG processor parses, then finds
 these modules imported. Without it each of them spends half a second of processor time on that.
 """
 

@@ -18,10 +18,11 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -102,7 +103,7 @@ class Bench:
         self._story.api.trigger("pv_intake", f"event-{number}", {"sr": str(sr_id)})
         return began
 
-    def _asset(self, sr_id: int, number: str) -> float:
+    def _asset(self, sr_id: int, _: str) -> float:
         (asset,) = [each for each in self._story.api.get("assets")["assets"] if each["name"] == ASSET]
         began = time.time()
         self._story.api._call("POST", "assets/events", {"asset_id": asset["id"], "extra": {"sr": str(sr_id)}})
@@ -132,9 +133,9 @@ class Bench:
         return self._story.components.wait_for(what, ready, seconds=120, poll=POLL)
 
 
-def _latency(accepted: float, there: float, between: list[float]) -> Latency:
+def _latency(accepted: float, there: float, between: Sequence[float]) -> Latency:
     moments = [accepted, *between, there]
-    return Latency(there - accepted, tuple(later - earlier for earlier, later in zip(moments, moments[1:])))
+    return Latency(there - accepted, tuple(later - earlier for earlier, later in pairwise(moments)))
 
 
 @contextmanager
@@ -194,7 +195,8 @@ def measure(events: int, names: list[str] | None = None, sleep: float = 0.1) -> 
                 latency = bench.measure(name)
                 if place:
                     latencies.append(latency)
-    print(f"\nseconds from an event to its samples in the LIMS; load before {before:.1f}, after {os.getloadavg()[0]:.1f}")
+    load = f"load before {before:.1f}, after {os.getloadavg()[0]:.1f}"
+    print(f"\nseconds from an event to its samples in the LIMS; {load}")
     for name, latencies in measured.items():
         _show(name, latencies)
     totals = [each.total for each in measured.get("receiver", [])]

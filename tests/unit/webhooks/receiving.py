@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 import yaml
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from pv_testing.ledger import Ledger
 from pv_testing.webhooks.file import SourceSettings
@@ -83,7 +83,7 @@ class Runs:
         self.started.append((dag_id, run_id, dict(conf)))
 
 
-def application(ledger: Ledger, known: WebhookSettings, folder: Path, trigger: Runs | None = None) -> FastAPI:
+def application(ledger: Ledger, known: WebhookSettings, folder: Path, trigger: Runs | None = None) -> Starlette:
     sources = EventSources(known, Secrets(folder / "secrets.json", env=ENV))
     made: list[Receiver] = []
 
@@ -97,7 +97,7 @@ def application(ledger: Ledger, known: WebhookSettings, folder: Path, trigger: R
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: Starlette) -> Iterator[str]:
     """Serve an application on a port of its own."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)
