@@ -168,7 +168,7 @@ def test_more_rows_than_excel_holds_are_refused(tmp_path: Path, monkeypatch: pyt
 
 
 def test_a_workbook_says_nothing_wrong_of_how_many_rows_it_has(tmp_path: Path) -> None:
-    """The read-only mode of openpyxl believes the size that a sheet says of itself, and would stop behind the heading."""
+    """The read-only mode of openpyxl believes the size that a sheet says of itself and would stop after the heading."""
     path = tmp_path / "curves.xlsx"
     with path.open("wb") as file:
         write_workbook(file, {"Curves": (["number", "value"], [(1, Decimal("2.50")), (2, Decimal("2.75"))])})
