@@ -55,12 +55,14 @@ class DeliverEventsOperator(WebhookOperator):
 
     Args:
         seconds: after which no further deliveries are taken; the next run goes on.
+        patience: for how many seconds a retry is waited for; one that is due later is left to the next run.
         kwargs: of :class:`WebhookOperator`.
     """
 
-    def __init__(self, *, seconds: float = 240.0, **kwargs: Any) -> None:
+    def __init__(self, *, seconds: float = 240.0, patience: float = 10.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seconds = seconds
+        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, int]:
         """Deliver, and return what became of deliveries, in numbers.
@@ -73,7 +75,7 @@ class DeliverEventsOperator(WebhookOperator):
         with self.ledger() as ledger:
             manager = WebhookHook.manager(ledger, owner_of(context))
             problems = self._register(manager)
-            report = manager.deliver(self.seconds)
+            report = manager.deliver(self.seconds, self.patience)
             ledger.outbox.prune(manager.settings.keep_days)
         report.problems.update(problems)
         self.log.info("%s", report)
