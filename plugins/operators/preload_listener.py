@@ -1,7 +1,7 @@
 """Imports what tasks need into the long-lived processes of Airflow, once, before they fork a process for each task.
 
 A task that is forked from the scheduler (``LocalExecutor``), or a DAG file that the DAG processor parses, then finds
-these modules imported. Without it each of them spends half a second of processor time on that.
+these modules imported. Without it each of them spends 0.4 s of processor time on that.
 """
 
 from __future__ import annotations
@@ -16,6 +16,9 @@ MODULES = (
     "operators.exchange",
     "hooks.framework",
     "hooks.ledger",
+    "hooks.lims",
+    "pv_testing.config",
+    "pv_testing.contracts.compile",
     "pv_testing.integrations",
     "pv_testing.ledger",
     "pv_testing.workflow.step",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
@@ -162,12 +163,13 @@ class _Supervisor:
         """Say whether a run of the DAG has not begun yet."""
         return bool(self._ti.get_dr_count(dag_id, states=["queued"]))
 
-    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         """Start a run; one that is there already under this id is left as it is."""
         from airflow.sdk.exceptions import ErrorType
         from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        said = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=dict(conf)))
+        begin = datetime.now(timezone.utc) + timedelta(seconds=after)
+        said = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=dict(conf), run_after=begin))
         if isinstance(said, ErrorResponse) and said.error != ErrorType.DAGRUN_ALREADY_EXISTS:
             raise NetworkError(f"Airflow doesn't start a run of {dag_id}: {said.error.value}")

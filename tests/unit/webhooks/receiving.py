@@ -71,15 +71,17 @@ class Runs:
     """Notes which runs are asked for, in Airflow's place."""
 
     started: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    after: dict[str, float] = field(default_factory=dict)
     queued: set[str] = field(default_factory=set)
     fails: Exception | None = None
 
     def has_queued(self, dag_id: str) -> bool:
         return dag_id in self.queued
 
-    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         if self.fails:
             raise self.fails
+        self.after[dag_id] = after
         self.started.append((dag_id, run_id, dict(conf)))
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from pv_testing.core.errors import NetworkError
 from pv_testing.ledger.inbox import Received
-from pv_testing.webhooks.starting import Starter, start_waiting
+from pv_testing.webhooks.starting import APART, Starter, start_waiting
 from tests.unit.webhooks.receiving import Runs
 
 
@@ -33,6 +33,16 @@ def test_one_run_takes_all_and_is_told_of_the_only_service_request(ledger, subje
     assert start_waiting(ledger, runs) == 1
     assert runs.started == [("pv_results", "webhook__lims__e0", conf)]
     assert start_waiting(ledger, runs) == 0
+
+
+def test_of_several_dags_the_first_begins_at_once_and_the_others_a_little_later(ledger) -> None:
+    ledger.inbox.receive([Received("lims", "e", "x", "SR-1", dag) for dag in ("pv_projects", "pv_intake")])
+    runs = Runs()
+    assert start_waiting(ledger, runs) == 2
+    assert runs.after == {"pv_intake": 0.0, "pv_projects": APART}
+    receive(ledger, "SR-1", "SR-2", dag="pv_quality")
+    start_waiting(ledger, runs)
+    assert runs.after["pv_quality"] == 0.0
 
 
 def test_a_dag_with_a_queued_run_gets_no_further_one_until_that_has_begun(ledger) -> None:
