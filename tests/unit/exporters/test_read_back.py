@@ -165,3 +165,12 @@ def test_more_rows_than_excel_holds_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("pv_testing.transports.files.excel_writer.MOST_ROWS", 5)
     with pytest.raises(DataError, match="use CSV"), (tmp_path / "x").open("wb") as file:
         write_workbook(file, {"T": (["a"], ([number] for number in range(5)))})
+
+
+def test_a_workbook_says_nothing_wrong_of_how_many_rows_it_has(tmp_path: Path) -> None:
+    """The read-only mode of openpyxl believes the size that a sheet says of itself and would stop after the heading."""
+    path = tmp_path / "curves.xlsx"
+    with path.open("wb") as file:
+        write_workbook(file, {"Curves": (["number", "value"], [(1, Decimal("2.50")), (2, Decimal("2.75"))])})
+    found = load_workbook(path, read_only=True)["Curves"].iter_rows(values_only=True)
+    assert list(found) == [("number", "value"), (1, 2.5), (2, 2.75)]

@@ -8,6 +8,7 @@ write-only mode takes ten times the time; ``rustpy-xlsxwriter`` has neither a nu
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -38,6 +39,8 @@ INSTANT = "yyyy-mm-dd hh:mm:ss"
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's points in time have no zone
 EXACT = 10**PRECISION
 END = b"</sheetData>"
+SIZE = re.compile(rb"<dimension [^>]*/>")
+"""What a sheet may say of its size, which isn't known before its rows are written; some readers would stop there."""
 _MARKUP = "&<>"
 _ENDS = frozenset({*FORMULA, " ", ""})
 """How text begins or ends that needs more than to be written."""
@@ -71,7 +74,7 @@ def write_workbook(
         for name, rows in shell.rows.items():
             head, _, _ = parts[name].rpartition(END)
             with book.open(_entry(name), "w", force_zip64=True) as part:
-                part.write(head)
+                part.write(SIZE.sub(b"", head, count=1))
                 count = _write_rows(part, rows, shell.styles, about=f"{about}: {shell.sheets[name].title}")
                 shell.filter_to(name, count)
                 part.write(END + shell.parts()[name].rpartition(END)[2])
