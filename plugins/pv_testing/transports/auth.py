@@ -15,6 +15,7 @@ from pv_testing.core.redaction import conceal
 from pv_testing.core.response import Response
 
 if TYPE_CHECKING:
+    from pv_testing.transports.outgoing_request import Carrier
     from pv_testing.transports.rest import RestSession
 
 SKEW = 60.0
@@ -44,6 +45,14 @@ class Auth:
         """
         del session
         return refused or NO_HEADERS
+
+    def around(self, wire: Carrier) -> Carrier:
+        """Return the carrier of the session's requests, where each of them must be signed or sealed by itself.
+
+        Args:
+            wire: carries them to the system.
+        """
+        return wire
 
     async def aclose(self) -> None:
         """Stop fetching."""
@@ -86,10 +95,15 @@ def basic(username: str, password: str) -> Auth:
     return FixedHeader("Authorization", f"Basic {credentials}")
 
 
-def bearer(token: str) -> Auth:
-    """Send a token that someone else has fetched (RFC 6750)."""
+def bearer(token: str, scheme: str = "Bearer") -> Auth:
+    """Send a token that someone else has fetched (RFC 6750).
+
+    Args:
+        token: the token.
+        scheme: the word before it.
+    """
     conceal(token)
-    return FixedHeader("Authorization", f"Bearer {token}")
+    return FixedHeader("Authorization", f"{scheme} {token}")
 
 
 class TokenAuth(Auth):
