@@ -1,0 +1,200 @@
+"""STARLIMS as its REST API is documented: signed headers, routes of scripts, 200 whatever a script says.
+
+The signature is verified as the server does: over the address that the server sees, and the exact bytes that came. It
+shares no code with the product.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import re
+import threading
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
+
+from sandbox.products.starlims_lab import Laboratory, Row
+
+TRAPS = ("behind_proxy", "lower_hex")
+"""``behind_proxy``: the server sees another address than its callers; ``lower_hex``: it compares with .NET's ``%2b``."""
+ROOT = "/STARLIMS/rest.web.api"
+INSIDE = f"http://starlims.internal{ROOT}"
+KEY, SECRET, USER = "AK-PV-2026", "starlims-secret+/0815", "pv.integration@lab.example"
+FRESH = timedelta(minutes=5)
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+_HEX = re.compile("%[0-9A-F]{2}")
+
+
+class StrangerError(Exception):
+    """The caller isn't accepted; with the status of the answer."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Server(ThreadingHTTPServer):
+    """The server and what it holds."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path, traps: Collection[str], port: int) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.laboratory = Laboratory(folder)
+        self.traps = frozenset(traps)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that broke off."""
+
+    def seen(self, host: str, path: str) -> str:
+        """Return the address of a request as this server sees it."""
+        return INSIDE + path.removeprefix(ROOT) if "behind_proxy" in self.traps else f"http://{host}{path}"
+
+    def verify(self, method: str, url: str, headers: Any, body: bytes) -> None:
+        """Verify the signature of a request.
+
+        Raises:
+            StrangerError: it is missing or wrong, or the user isn't known.
+        """
+        moment, key = headers.get("SL-API-Timestamp", ""), headers.get("SL-API-Auth", "")
+        if key != KEY or not _MOMENT.fullmatch(moment):
+            raise StrangerError(401, "Unauthorized")
+        age = datetime.now(timezone.utc) - datetime.strptime(moment, "%Y-%m-%dT%H:%M:%S.%f%z")
+        text = "\n".join((url, method, key, headers.get("SL-API-Method") or "", moment, body.decode()))
+        digest = base64.b64encode(hmac.new(SECRET.encode(), text.encode(), hashlib.sha256).digest()).decode()
+        wanted = quote_plus(digest)
+        if "lower_hex" in self.traps:
+            wanted = _HEX.sub(lambda match: match[0].lower(), wanted)
+        if abs(age) > FRESH or not hmac.compare_digest(wanted, headers.get("SL-API-Signature", "")):
+            raise StrangerError(401, "Unauthorized")
+        if headers.get("SL-API-Email", USER) != USER:
+            raise StrangerError(403, "User not found/not authorized")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    server: Server
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: Any) -> None:
+        """Keep quiet."""
+
+    def do_GET(self) -> None:
+        """Answer what only reads."""
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        """Answer what creates."""
+        self._serve("POST")
+
+    def do_PUT(self) -> None:
+        """Answer what changes."""
+        self._serve("PUT")
+
+    def _serve(self, method: str) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        try:
+            url = self.server.seen(self.headers["Host"], self.path)
+            self.server.verify(method, url, self.headers, body)
+            status, answer = self._routed(method, body)
+        except StrangerError as error:
+            status, answer = error.status, {"message": str(error)}
+        content = json.dumps(answer).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json; charset=utf-8")
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _routed(self, method: str, body: bytes) -> tuple[int, Row]:
+        parts = urlsplit(self.path)
+        path = unquote(parts.path)
+        query = dict(parse_qsl(parts.query))
+        given = json.loads(body) if body else query
+        sample = path.removeprefix(f"{ROOT}/v1/pv/samples/")
+        run = self.server.laboratory.run
+        if (method, path) == ("GET", f"{ROOT}/v1/pv/users"):
+            return 200, {"Success": "True", "Result": {"UserName": USER}}
+        scripts = {("POST", "samples"): "CreateSample", ("GET", "samples"): "ListSamples"}
+        scripts |= {("POST", "results"): "SubmitResults", ("GET", "results"): "FindResults"}
+        script = scripts.get((method, path.removeprefix(f"{ROOT}/v1/pv/")))
+        if script:
+            return 200, run(script, given)
+        if sample != path:
+            return 200, run("GetSample" if method == "GET" else "UpdateSample", {**given, "SampleId": sample})
+        sample = path.removeprefix(f"{ROOT}/v1/pv/status/")
+        if sample != path and method == "PUT":
+            return 200, run("SetStatus", {**given, "SampleId": sample})
+        return 404, {"message": f"no script for {method} {path}"}
+
+
+class StandIn:
+    """A running STARLIMS."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self.origin = f"http://127.0.0.1:{server.server_address[1]}"
+        options = {"server_url": INSIDE} if "behind_proxy" in server.traps else {}
+        options |= {"hex_case": "lower"} if "lower_hex" in server.traps else {}
+        self.section: dict[str, Any] = {
+            "provider": "STARLIMS",
+            "contract": "lims_starlims",
+            "base_url": self.origin + ROOT,
+            "auth_type": "starlims",
+            "client_id": KEY,
+            "client_secret": SECRET,
+            "options": options,
+        }
+
+    def rows(self, kind: str) -> list[Row]:
+        """Return what STARLIMS holds."""
+        return rows(self._server.laboratory, kind)
+
+    def receive(self) -> None:
+        """Receive all samples, as people do."""
+        self._server.laboratory.receive()
+
+
+def rows(laboratory: Laboratory, kind: str) -> list[Row]:
+    """Return what a laboratory holds: ``sample`` or ``result``."""
+    keys = {row["SampleId"]: f"{row['ProjectId']}/{row['ExternalId']}" for row in laboratory.samples()}
+    if kind == "sample":
+        found = laboratory.samples()
+        return [{"key": keys[row["SampleId"]], "status": row["Status"], "id": row["SampleId"]} for row in found]
+    return [
+        {
+            "key": row["ExternalId"],
+            "sample": keys[row["SampleId"]],
+            "values": {each["Analyte"]: each["Final"] for each in row["Analytes"]},
+        }
+        for row in laboratory.results()
+    ]
+
+
+@contextmanager
+def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[StandIn]:
+    """Run STARLIMS.
+
+    Args:
+        folder: where its database is.
+        traps: which of :data:`TRAPS` are switched on.
+        port: 0 for any free one.
+    """
+    server = Server(folder, traps, port)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield StandIn(server)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+        server.laboratory.close()
