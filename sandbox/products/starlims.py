@@ -23,7 +23,7 @@ from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 from sandbox.products.starlims_lab import Laboratory, Row
 
 TRAPS = ("behind_proxy", "lower_hex")
-"""``behind_proxy``: the server sees another address than its callers; ``lower_hex``: it writes ``%2b``, as .NET does."""
+"""``behind_proxy``: the server sees another address than callers do; ``lower_hex``: it writes ``%2b``, as .NET does."""
 ROOT = "/STARLIMS/rest.web.api"
 INSIDE = f"http://starlims.internal{ROOT}"
 KEY, SECRET, USER = "AK-PV-2026", "starlims-secret+/0815", "pv.integration@lab.example"

@@ -92,7 +92,7 @@ class RestSession:
 
     def _new_way(self) -> tuple[Addresses, Carrier]:
         addresses = Addresses(self.settings.base_url, allow_http=self.settings.allow_http)
-        return addresses, self.auth.around(Wire(self.settings, secure=addresses.secure))
+        return addresses, Wire(self.settings, secure=addresses.secure)
 
     def _new_throttle(self, pause: Pause, quota: Quota | None) -> Throttle:
         settings = self.settings
@@ -282,7 +282,7 @@ class RestSession:
         call.passed = time.monotonic()
         status = 0
         try:
-            response = await self._wire.send(call, headers)
+            response = await self.auth.carry(self._wire, call, headers)
             status = response.status
             if self.watch is not None:
                 self.watch(call, response)

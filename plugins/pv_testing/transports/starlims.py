@@ -19,8 +19,7 @@ from yarl import URL
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.redaction import conceal
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.outgoing_request import Carrier, OutgoingRequest
-from pv_testing.transports.sealing import SealingWire
+from pv_testing.transports.outgoing_request import OutgoingRequest
 
 _ESCAPED = re.compile("%[0-9A-F]{2}")
 HEX = ("upper", "lower")
@@ -66,10 +65,6 @@ class StarlimsSignature(Auth):
     def __repr__(self) -> str:
         return f"StarlimsSignature({self._access_key!r}, '***')"
 
-    def around(self, wire: Carrier) -> Carrier:
-        """Return a carrier that signs each request."""
-        return SealingWire(wire, self._signed)
-
     def signature(self, url: str, method: str, timestamp: str, body: bytes) -> str:
         """Return the signature of a request.
 
@@ -84,7 +79,8 @@ class StarlimsSignature(Auth):
         escaped = quote(digest, safe="")
         return _ESCAPED.sub(lambda match: match[0].lower(), escaped) if self._lower else escaped
 
-    def _signed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
+    def sealed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
+        """Return a request with the signature and the time of this moment."""
         now = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         url = str(call.url)
         if url.startswith(self._base):

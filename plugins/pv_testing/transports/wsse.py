@@ -14,8 +14,7 @@ from typing import Any
 
 from pv_testing.core.redaction import conceal
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.outgoing_request import Carrier, OutgoingRequest
-from pv_testing.transports.sealing import SealingWire
+from pv_testing.transports.outgoing_request import OutgoingRequest
 
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 
@@ -23,15 +22,12 @@ WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secex
 class EnvelopeAuth(Auth):
     """Says who asks within each envelope; the base of the others."""
 
-    def around(self, wire: Carrier) -> Carrier:
-        """Return a carrier that seals each envelope."""
-        return SealingWire(wire, self._sealed)
-
     def seal(self, envelope: bytes) -> bytes:
         """Return an envelope with the credentials."""
         raise NotImplementedError
 
-    def _sealed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
+    def sealed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
+        """Return a request with its envelope sealed."""
         sealed = copy.copy(call)
         sealed.data = self.seal(call.data)
         return sealed, headers
