@@ -155,6 +155,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: Sapphire
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: else each waits for an acknowledgement
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         """Keep quiet."""

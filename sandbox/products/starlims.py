@@ -83,6 +83,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: Server
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: else each waits for an acknowledgement
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         """Keep quiet."""

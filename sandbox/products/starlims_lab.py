@@ -16,6 +16,7 @@ from typing import Any
 STATUSES = ("Logged", "Received", "In Progress", "Completed", "Approved")
 SAMPLE = {"ExternalId", "ProjectId", "SampleType", "Customer"}
 SAMPLE_TOO = {"Manufacturer", "Model"}
+SAMPLE_TYPES = {"PV Module", "Solar Cell"}
 RESULT = {"SampleId", "ExternalId", "TestCode", "TestName", "CompletedAt", "Analyst", "Analytes", "Revision"}
 ANALYTE = {"Analyte", "Final", "Verdict"}
 ANALYTE_TOO = {"Units", "Uncertainty"}
@@ -102,6 +103,8 @@ class Laboratory:
 
     def _create_sample(self, given: Row) -> Row:
         _check(given, SAMPLE, SAMPLE_TOO)
+        if given["SampleType"] not in SAMPLE_TYPES:
+            raise RefusedError(f"there is no sample type {given['SampleType']}")
         number = self._insert("samples", {**given, "Status": STATUSES[0]})
         return {"Result": {"SampleId": number}}
 

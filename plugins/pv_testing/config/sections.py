@@ -169,7 +169,9 @@ class SystemSection(Model):
     )
     username: str = Field("", description="For basic, jwt, login, wsse, wsse_digest and soap_arguments.")
     password: SecretText = Field(Secret(), description="For basic, jwt, login, wsse, wsse_digest and soap_arguments.")
-    token: SecretText = Field(Secret(), description="For bearer.")
+    token: SecretText = Field(
+        Secret(), description="For bearer; for starlims, the session id, where the scripts want one."
+    )
     api_token: SecretText = Field(Secret(), repr=False, description="The integration guide's name for token.")
     client_id: str = Field(
         "", title="Client id", description="For oauth2, also together with mtls; for starlims, the access key."

@@ -157,6 +157,7 @@ def _signature(config: SystemConfig, known: Mapping[str, str]) -> Auth:
         _needed(config, "client_secret"),
         config.base_url,
         method=known.get("method", ""),
+        session=config.token,
         **options,
     )
 

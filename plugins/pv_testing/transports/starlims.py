@@ -36,6 +36,7 @@ class StarlimsSignature(Auth):
         hex_case: how the signature's percent signs are written: ``upper`` (``%2B``), or ``lower`` as .NET does.
         method: the ``SL-API-Method``, where the scripts of the site have such.
         impersonate: the e-mail address of the user that the scripts act for (``SL-API-Email``).
+        session: the ``STARLIMSsessionId``, where the scripts want one.
 
     Raises:
         ConfigError: ``hex_case`` is neither.
@@ -51,15 +52,17 @@ class StarlimsSignature(Auth):
         hex_case: str = "upper",
         method: str = "",
         impersonate: str = "",
+        session: str = "",
     ) -> None:
         if hex_case not in HEX:
             raise ConfigError(f"the option hex_case is {hex_case!r}; write upper or lower", code="OPTION_WRONG")
-        conceal(secret)
+        conceal(secret, session)
         self._access_key, self._secret = access_key, secret.encode()
         self._base, self._server = (str(URL(url)).rstrip("/") for url in (base_url, server_url or base_url))
         self._lower = hex_case == "lower"
         self._method = method
         named = {"SL-API-Auth": access_key, "SL-API-Method": method, "SL-API-Email": impersonate}
+        named["STARLIMSsessionId"] = session
         self._headers = {name: value for name, value in named.items() if value}
 
     def __repr__(self) -> str:

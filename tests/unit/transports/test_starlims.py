@@ -82,7 +82,9 @@ def session(base_url: str, **options: str) -> RestSession:
 async def test_each_attempt_is_signed_anew_over_what_is_on_the_wire(serve) -> None:
     judge = Judge(failures=2)
     server = await serve(judge)
-    async with session(f"{server.address}/App/rest.web.api", method="create", impersonate="ada@lab.example") as client:
+    async with session(
+        f"{server.address}/App/rest.web.api", method="create", impersonate="ada@lab.example", session="S-77"
+    ) as client:
         params = {"project_id": "SR-1/µ & ü", "q": "a+b c"}
         await client.request("POST", "/v1/pv/samples", params=params, json={"µ": [1, 2.50]}, repeatable=True)
     assert len(judge.seen) == 3
@@ -93,7 +95,7 @@ async def test_each_attempt_is_signed_anew_over_what_is_on_the_wire(serve) -> No
         assert abs(age) < timedelta(seconds=60)
         assert headers["SL-API-Signature"] == by_the_rule(url, method, "create", moment, body)
         named = [headers[f"SL-API-{name}"] for name in ("Auth", "Method", "Email")]
-        assert named == [KEY, "create", "ada@lab.example"]
+        assert [*named, headers["STARLIMSsessionId"]] == [KEY, "create", "ada@lab.example", "S-77"]
     assert len({headers["SL-API-Timestamp"] for _, _, headers, _ in judge.seen}) == 3
 
 
@@ -108,7 +110,7 @@ async def test_the_address_that_the_server_sees_is_signed(serve) -> None:
     url = "http://starlims.internal:8080/LIMS/rest.web.api/v1/pv/samples?status=x"
     assert headers["SL-API-Signature"] == by_the_rule(url, method, "", headers["SL-API-Timestamp"], body)
     assert "SL-API-Method" not in headers
-    assert "SL-API-Email" not in headers
+    assert not {"SL-API-Email", "STARLIMSsessionId"} & headers.keys()
 
 
 @pytest.mark.anyio

@@ -24,6 +24,7 @@ class LabVantageProvider(RestProvider):
     known_options: ClassVar[Mapping[str, Any]] = {
         "steps": "release",
         "version": "1",
+        "variant": "1",
         "approval_step": "Approval",
         "disposition": "Approved",
     }

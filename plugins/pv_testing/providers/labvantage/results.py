@@ -9,7 +9,7 @@ from pv_testing.core.errors import Conflict, MappingError
 from pv_testing.core.fingerprint import fingerprint
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
-from pv_testing.providers.labvantage.provider import ADDRESS, LabVantageProvider, Row, address, sdi
+from pv_testing.providers.labvantage.provider import LabVantageProvider, Row, address, sdi
 from pv_testing.providers.stepped import SteppedOperation
 
 FREE, CLOSED = "Initial", frozenset({"Released", "Completed", "Cancelled"})
@@ -50,7 +50,6 @@ class ResultOperation(SteppedOperation):
     async def perform(self, item: Prepared) -> Reply:
         """Take a data set of the protocol's test, enter the values, and mark the version when all are in."""
         sample, call = str(item.payload["keyid1"]), self._provider.call
-        await self._provider.add_tests(sample, [item.payload["paramlistid"]], item.key)
         row = await self._taken(item, sample)
         if row.get("s_datasetstatus") in CLOSED:
             message = f"the data set is {row['s_datasetstatus']} in LabVantage; unrelease it there, then release"
@@ -68,35 +67,46 @@ class ResultOperation(SteppedOperation):
 
         One whose addition got no answer is free the next time, so that none is added twice.
         """
-        execution, protocol = item.payload["externalreference"], item.payload["paramlistid"]
+        execution = item.payload["externalreference"]
         rows = await self._provider.data_sets(sample)
-        ours = [row for row in rows if row.get("externalreference") == execution]
-        if not ours and not _free(rows, protocol):
-            versions = dict.fromkeys(ADDRESS[1:3], self._provider.option("version"))
-            await self._provider.call("add_data_set", **sdi(sample), paramlistid=protocol, **versions, propsmatch="Y")
-            rows = await self._provider.data_sets(sample)
+        ours = _of(rows, execution)
         if not ours:
-            free = _free(rows, protocol)[:1]
-            for row in free:
+            for row in await self._free(item, sample, rows):
                 await self._provider.call("edit_data_set", **sdi(sample), **address(row), externalreference=execution)
-            rows = await self._provider.data_sets(sample) if free else rows
-            ours = [row for row in rows if row.get("externalreference") == execution]
+            ours = _of(await self._provider.data_sets(sample), execution)
         if len(ours) != 1:
             message = f"sample {sample} has {len(ours)} data sets for execution {execution}; leave it one, then release"
             raise Conflict(message, key=item.key, code=Reason.DUPLICATE_IN_SYSTEM if ours else "DATA_SET_MISSING")
         return ours[0]
+
+    async def _free(self, item: Prepared, sample: str, rows: Sequence[Row]) -> Sequence[Row]:
+        """Return the first data set of the protocol that belongs to no execution; add the test or one where needed."""
+        protocol = str(item.payload["paramlistid"])
+        if not any(row.get("paramlistid") == protocol for row in rows):
+            await self._provider.add_tests(sample, [protocol], item.key)
+            rows = await self._provider.data_sets(sample)
+        if not _free(rows, protocol):
+            version = {"paramlistversionid": self._provider.option("version")}
+            named = {"paramlistid": protocol, **version, "variantid": self._provider.option("variant")}
+            await self._provider.call("add_data_set", **sdi(sample), **named, propsmatch="Y")
+            rows = await self._provider.data_sets(sample)
+        return _free(rows, protocol)[:1]
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Look result sets up among the data sets of their samples; the mark says which version is all in."""
         found: dict[str, Found] = {}
         for item in batch:
             sample, execution = str(item.payload["keyid1"]), item.payload["externalreference"]
-            rows = await self._provider.data_sets(sample)
-            ours = [row for row in rows if row.get("externalreference") == execution]
+            ours = _of(await self._provider.data_sets(sample), execution)
             if ours:
                 in_effect = ours[0].get("sourceversion") == _version(item)
                 found[item.key] = Found(_id(sample, ours[0]), in_effect=in_effect, body=ours[0], copies=len(ours))
         return found
+
+
+def _of(rows: Sequence[Row], execution: str) -> list[Row]:
+    """Return the data sets of an execution."""
+    return [row for row in rows if row.get("externalreference") == execution]
 
 
 def _free(rows: Sequence[Row], protocol: str) -> list[Row]:
