@@ -142,15 +142,18 @@ class Laboratory:
 
     def _add_work_item(self, given: Row) -> None:
         sample = self._named(given, {"workitemid", "workitemversionid", "propsmatch"}, {"applyworkitem"})
-        method, number = given["workitemid"], sample["s_sampleid"]
-        if method not in catalogue.protocols() or given["workitemversionid"] != "1":
-            raise RefusedError(400, f"there is no test method {method}")
+        methods, number = given["workitemid"].split(";"), sample["s_sampleid"]
+        if not catalogue.protocols().keys() >= set(methods) or given["workitemversionid"].split(";") != ["1"] * len(
+            methods
+        ):
+            raise RefusedError(400, f"there are no such versions of test methods: {methods}")
         if sample["samplestatus"] == REVIEWED:
             raise RefusedError(409, "the sample is reviewed")
-        instance = 1 + sum(row["workitemid"] == method for row in self.rows("test", number))
-        self._insert("test", number, {"workitemid": method, "workitemversionid": "1", "workiteminstance": instance})
-        if given.get("applyworkitem") == "Y":
-            self._new_data_set(number, method)
+        for method in methods:
+            instance = 1 + sum(row["workitemid"] == method for row in self.rows("test", number))
+            self._insert("test", number, {"workitemid": method, "workitemversionid": "1", "workiteminstance": instance})
+            if given.get("applyworkitem") == "Y":
+                self._new_data_set(number, method)
 
     def _add_data_set(self, given: Row) -> None:
         sample = self._named(given, {"paramlistid", "paramlistversionid", "variantid", "propsmatch"})

@@ -77,8 +77,8 @@ class StarlimsSignature(Auth):
             timestamp: in UTC, with milliseconds and ``Z``.
             body: the exact bytes that are sent.
         """
-        said = f"{url}\n{method}\n{self._access_key}\n{self._method}\n{timestamp}\n".encode() + body
-        digest = base64.b64encode(hmac.new(self._secret, said, hashlib.sha256).digest()).decode()
+        signed = f"{url}\n{method}\n{self._access_key}\n{self._method}\n{timestamp}\n".encode() + body
+        digest = base64.b64encode(hmac.new(self._secret, signed, hashlib.sha256).digest()).decode()
         escaped = quote(digest, safe="")
         return _ESCAPED.sub(lambda match: match[0].lower(), escaped) if self._lower else escaped
 

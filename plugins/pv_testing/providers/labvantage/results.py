@@ -9,11 +9,10 @@ from pv_testing.core.errors import Conflict, MappingError
 from pv_testing.core.fingerprint import fingerprint
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
-from pv_testing.providers.labvantage.provider import LabVantageProvider, Row, address, sdi
+from pv_testing.providers.labvantage.provider import SEPARATOR, LabVantageProvider, Row, address, sdi
 from pv_testing.providers.stepped import SteppedOperation
 
 FREE, CLOSED = "Initial", frozenset({"Released", "Completed", "Cancelled"})
-SEPARATOR = ";"
 SHOWN = 16
 """Characters of the checksum that marks a version."""
 
@@ -110,7 +109,7 @@ def _of(rows: Sequence[Row], execution: str) -> list[Row]:
 
 
 def _free(rows: Sequence[Row], protocol: str) -> list[Row]:
-    """Return the data sets of a protocol that are nobody's yet."""
+    """Return the data sets of a protocol that belong to no execution yet."""
     of_protocol = [row for row in rows if row.get("paramlistid") == protocol and row.get("s_datasetstatus") == FREE]
     return [row for row in of_protocol if not row.get("externalreference")]
 
