@@ -10,7 +10,7 @@ import pytest
 from pv_testing.config import Config, Secret, configured_ledger_url, load_config
 from pv_testing.config.model import default_contract
 from pv_testing.core.errors import ConfigError
-from pv_testing.core.places import project_root
+from pv_testing.core.places import contract_names, project_root
 
 GUIDE = """
 lims:
@@ -244,10 +244,8 @@ def test_an_unknown_provider_is_an_error_that_lists_what_there_is(tmp_path: Path
     section = f"lims:\n  base_url: https://lims\n  api_key: k\n  provider: {provider!r}\n"
     text = refusal(tmp_path, section)
     assert text.startswith(f"integrations.yaml:4: lims.provider: there is no contract for the product {provider!r}; ")
-    assert (
-        "allowed: custom, labvantage, labware, sapphire, senaite, soap, sql, starlims, starlims_soap; name one of them under contract, or write "
-        in text
-    )
+    known = ", ".join(name.removeprefix("lims_") for name in contract_names() if name.startswith("lims_"))
+    assert f"allowed: {known}; name one of them under contract, or write " in text
     assert "include/mappings/lims_" in text
     named = read(tmp_path, f"{section}  contract: lims_custom\n").systems["lims"].ready()
     assert (named.provider, named.contract) == (provider, "lims_custom")
