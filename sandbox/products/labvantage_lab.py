@@ -9,6 +9,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from sandbox import catalogue, physics
 
 Row = dict[str, Any]
+Names = AbstractSet[str]
 INITIAL, RECEIVED, IN_PROGRESS, COMPLETED, REVIEWED = "Initial", "Received", "InProgress", "Completed", "Reviewed"
 ENTERED, RELEASED = "DataEntered", "Released"
 COLUMNS = {"serialnumber", "projectid", "sampletypeid", "customer", "manufacturer", "model", "externalreference"}
@@ -123,7 +125,7 @@ class Laboratory:
         self._base.execute("UPDATE sdi SET content = ? WHERE id = ?", (json.dumps(content), number))
         return row
 
-    def _named(self, given: Row, needed: set[str], may: set[str] = frozenset()) -> Row:
+    def _named(self, given: Row, needed: Names, may: Names = frozenset()) -> Row:
         """Check the properties of an action, and return its sample."""
         needed = SDI | needed
         if not all(isinstance(value, str) for value in given.values()):
@@ -133,7 +135,7 @@ class Laboratory:
             raise RefusedError(400, f"properties missing {sorted(missing)}, unknown {sorted(unknown)}")
         return self.sample(given["keyid1"])
 
-    def _data_set(self, given: Row, needed: set[str] = frozenset(), may: set[str] = frozenset()) -> Row:
+    def _data_set(self, given: Row, needed: Names = frozenset(), may: Names = frozenset()) -> Row:
         sample = self._named(given, set(ADDRESS) | needed, may)
         for row in self.rows("dataset", sample["s_sampleid"]):
             if all(row[name] == given[name] for name in ADDRESS):

@@ -9,6 +9,7 @@ import json
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ ANALYTE_TOO = {"Units", "Uncertainty"}
 VERDICTS = {"Pass", "Fail", "Conditional", "Review"}
 PAGE = 100
 Row = dict[str, Any]
+Names = AbstractSet[str]
 
 
 class RefusedError(Exception):
@@ -164,9 +166,7 @@ class Laboratory:
         return {"Result": rows, "Total": len(rows)}
 
 
-def _check(
-    given: Row, needed: set[str], may: set[str], *, null: set[str] = frozenset(), blank: set[str] = frozenset()
-) -> None:
+def _check(given: Row, needed: Names, may: Names, *, null: Names = frozenset(), blank: Names = frozenset()) -> None:
     """Refuse what a script doesn't know, what it misses, and values of other types."""
     unknown, missing = given.keys() - needed - may, needed - given.keys()
     if unknown or missing:

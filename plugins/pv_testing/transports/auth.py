@@ -6,7 +6,7 @@ import asyncio
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.core import clock
 from pv_testing.core.errors import AuthenticationError, ConfigError, Rejected, ResponseError
@@ -24,7 +24,13 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class Auth:
-    """Sends no credentials; the base of the others."""
+    """Sends no credentials; the base of the others.
+
+    Attributes:
+        by_request: whether each request is signed or sealed by itself, so that no header alone says who asks.
+    """
+
+    by_request: ClassVar[bool] = False
 
     def current(self) -> Mapping[str, str] | None:
         """Return the headers that every request carries; ``None`` when they must be fetched first."""

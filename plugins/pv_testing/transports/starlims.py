@@ -12,6 +12,7 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import ClassVar
 from urllib.parse import quote
 
 from yarl import URL
@@ -41,6 +42,8 @@ class StarlimsSignature(Auth):
     Raises:
         ConfigError: ``hex_case`` is neither.
     """
+
+    by_request: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from pv_testing.core.redaction import conceal
 from pv_testing.transports.auth import Auth
@@ -21,6 +21,8 @@ WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secex
 
 class EnvelopeAuth(Auth):
     """Says who asks within each envelope; the base of the others."""
+
+    by_request: ClassVar[bool] = True
 
     def seal(self, envelope: bytes) -> bytes:
         """Return an envelope with the credentials."""
