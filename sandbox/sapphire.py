@@ -48,8 +48,8 @@ class Sapphire(ThreadingHTTPServer):
         tls: the server's certificate, and whether it asks for one of clients.
 
     Attributes:
-        plan: what happens to the next calls of an action: ``drop``, ``drop before``, ``internal``, ``gateway``, ``busy``
-            or ``ok``; ``drop``, ``internal`` and ``gateway``, whose answer is a gateway's, come after the commit.
+        plan: what happens to the next calls of an action: ``drop``, ``drop before``, ``internal``, ``gateway``,
+            ``busy`` or ``ok``; ``drop``, ``internal`` and ``gateway``, whose answer is a gateway's, come after the commit.
     """
 
     daemon_threads = True

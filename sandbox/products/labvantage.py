@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import json
 import secrets
-import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from sandbox.products.labvantage_lab import INITIAL, RECEIVED, Laboratory, RefusedError, Row
+from sandbox.products.serving import ProductHandler, ProductServer, running
 
 TRAPS = ("connection_times_out",)
 """``connection_times_out``: a connection is good for some requests only, and then refused."""
@@ -26,7 +25,7 @@ USES = 150
 ALL_USES = 1_000_000
 
 
-class Server(ThreadingHTTPServer):
+class Server(ProductServer):
     """The server and what it holds.
 
     Attributes:
@@ -34,17 +33,12 @@ class Server(ThreadingHTTPServer):
         tokens: the tokens of external applications that haven't expired.
     """
 
-    daemon_threads = True
-
     def __init__(self, folder: Path, traps: Collection[str], port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(_Handler, port)
         self.laboratory = Laboratory(folder)
         self.uses = USES if "connection_times_out" in traps else ALL_USES
         self.connections: dict[str, int] = {}
         self.tokens = {TOKEN}
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of connections that broke off."""
 
     def connect(self, given: Row) -> Row:
         """Return a new connection."""
@@ -64,45 +58,22 @@ class Server(ThreadingHTTPServer):
             self.connections[given] = left - 1
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ProductHandler):
     """One request."""
 
     server: Server
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet an answer: else each waits for an acknowledgement
-    disable_nagle_algorithm = True
 
-    def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
-
-    def do_GET(self) -> None:
-        """Answer what only reads."""
-        self._serve("GET")
-
-    def do_POST(self) -> None:
-        """Answer what creates, and actions."""
-        self._serve("POST")
-
-    def do_PUT(self) -> None:
-        """Answer what changes."""
-        self._serve("PUT")
-
-    def _serve(self, method: str) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def answer(self, method: str, body: bytes) -> tuple[int, bytes]:
+        """Return the status and the content of the answer."""
         parts = urlsplit(self.path)
         path = unquote(parts.path).removeprefix(ROOT).strip("/").split("/")
         with self.server.laboratory.lock:
             try:
                 given = json.loads(body) if body else {}
-                status, answer = 200, self._routed(method, path, dict(parse_qsl(parts.query)), given)
+                answer = self._routed(method, path, dict(parse_qsl(parts.query)), given)
             except RefusedError as error:
-                status, answer = error.status, {"error": {"message": str(error)}}
-        content = b"" if answer is None else json.dumps(answer).encode()
-        self.send_response(status if content else 204)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+                return error.status, json.dumps({"error": {"message": str(error)}}).encode()
+        return (204, b"") if answer is None else (200, json.dumps(answer).encode())
 
     def _routed(self, method: str, path: list[str], query: Row, given: Row) -> Row | None:
         if path == [""]:
@@ -163,7 +134,7 @@ class StandIn:
 
     def __init__(self, server: Server) -> None:
         self.server = server
-        self.origin = f"http://127.0.0.1:{server.server_address[1]}"
+        self.origin = server.origin
         self.section: dict[str, Any] = {
             "provider": "LabVantage",
             "contract": "lims_labvantage",
@@ -215,12 +186,5 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[
         port: 0 for any free one.
     """
     server = Server(folder, traps, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running(server), closing(server.laboratory):
         yield StandIn(server)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        server.laboratory.close()

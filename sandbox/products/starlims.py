@@ -11,15 +11,14 @@ import hashlib
 import hmac
 import json
 import re
-import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 
+from sandbox.products.serving import ProductHandler, ProductServer, running
 from sandbox.products.starlims_lab import Laboratory, Row
 
 TRAPS = ("behind_proxy", "lower_hex")
@@ -40,18 +39,13 @@ class StrangerError(Exception):
         self.status = status
 
 
-class Server(ThreadingHTTPServer):
+class Server(ProductServer):
     """The server and what it holds."""
 
-    daemon_threads = True
-
     def __init__(self, folder: Path, traps: Collection[str], port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(_Handler, port)
         self.laboratory = Laboratory(folder)
         self.traps = frozenset(traps)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of connections that broke off."""
 
     def seen(self, host: str, path: str) -> str:
         """Return the address of a request as this server sees it."""
@@ -78,43 +72,20 @@ class Server(ThreadingHTTPServer):
             raise StrangerError(403, "User not found/not authorized")
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ProductHandler):
     """One request."""
 
     server: Server
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet an answer: else each waits for an acknowledgement
-    disable_nagle_algorithm = True
 
-    def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
-
-    def do_GET(self) -> None:
-        """Answer what only reads."""
-        self._serve("GET")
-
-    def do_POST(self) -> None:
-        """Answer what creates."""
-        self._serve("POST")
-
-    def do_PUT(self) -> None:
-        """Answer what changes."""
-        self._serve("PUT")
-
-    def _serve(self, method: str) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+    def answer(self, method: str, body: bytes) -> tuple[int, bytes]:
+        """Return the status and the content of the answer."""
         try:
             url = self.server.seen(self.headers["Host"], self.path)
             self.server.verify(method, url, self.headers, body)
             status, answer = self._routed(method, body)
         except StrangerError as error:
             status, answer = error.status, {"message": str(error)}
-        content = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        return status, json.dumps(answer).encode()
 
     def _routed(self, method: str, body: bytes) -> tuple[int, Row]:
         parts = urlsplit(self.path)
@@ -143,7 +114,7 @@ class StandIn:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self.origin = f"http://127.0.0.1:{server.server_address[1]}"
+        self.origin = server.origin
         options = {"server_url": INSIDE} if "behind_proxy" in server.traps else {}
         options |= {"hex_case": "lower"} if "lower_hex" in server.traps else {}
         self.section: dict[str, Any] = {
@@ -191,12 +162,5 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[
         port: 0 for any free one.
     """
     server = Server(folder, traps, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running(server), closing(server.laboratory):
         yield StandIn(server)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        server.laboratory.close()

@@ -7,15 +7,14 @@ say that it is text. It shares no code with the product.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from lxml import etree
 
+from sandbox.products.serving import ProductHandler, ProductServer, running
 from sandbox.products.starlims import rows
 from sandbox.products.starlims_lab import Laboratory, Row
 
@@ -33,20 +32,15 @@ USER, PASSWORD = "pv.integration", "soap <secret> & 0815"
 WRITING = ("CreateSample", "SubmitResults")
 
 
-class Server(ThreadingHTTPServer):
+class Server(ProductServer):
     """The server and what it holds."""
 
-    daemon_threads = True
-
     def __init__(self, folder: Path, traps: Collection[str], port: int) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(_Handler, port)
         self.laboratory = Laboratory(folder)
         self.failing = set(WRITING) if "error_after_commit" in traps else set()
         schema = etree.parse(str(WSDL)).find(f".//{{{XS}}}schema")
         self.schema = etree.XMLSchema(etree.fromstring(etree.tostring(schema)))
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of connections that broke off."""
 
     def act(self, script: str, given: Row) -> Row:
         """Run a script; one that is to fail does so after it has written."""
@@ -57,28 +51,22 @@ class Server(ThreadingHTTPServer):
         return answer
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ProductHandler):
     """One call."""
 
     server: Server
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1  # one packet an answer: else each waits for an acknowledgement
-    disable_nagle_algorithm = True
+    content_type = "text/xml; charset=utf-8"
 
-    def log_message(self, *_: Any) -> None:
-        """Keep quiet."""
-
-    def do_POST(self) -> None:
-        """Check, do, answer."""
-        content = self.rfile.read(int(self.headers["Content-Length"]))
-        if self.path != PATH or self.headers.get("SOAPAction") != ACTION:
-            self._reply(500, _fault("Client", "Server did not recognize the value of HTTP Header SOAPAction"))
-            return
-        envelope = etree.fromstring(content, etree.XMLParser(resolve_entities=False, no_network=True))
+    def answer(self, method: str, body: bytes) -> tuple[int, bytes]:
+        """Return the status and the content of the answer."""
+        if method != "POST" or self.path != PATH or self.headers.get("SOAPAction") != ACTION:
+            fault = _fault("Client", "Server did not recognize the value of HTTP Header SOAPAction")
+            return 500, _envelope(fault)
+        envelope = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True))
         try:
-            self._reply(200, self._answer(envelope.find(f"{{{SOAP}}}Body")[0]))
+            return 200, _envelope(self._answer(envelope.find(f"{{{SOAP}}}Body")[0]))
         except PermissionError as error:
-            self._reply(500, _fault("Server", str(error)))
+            return 500, _envelope(_fault("Server", str(error)))
 
     def _answer(self, call: Any) -> str:
         body = etree.fromstring(etree.tostring(call))
@@ -92,13 +80,9 @@ class _Handler(BaseHTTPRequestHandler):
             return _result({"Success": "True", "Result": {"UserName": USER}})
         return _result(self.server.act(script, _argument(given["parameters"])))
 
-    def _reply(self, status: int, body: str) -> None:
-        content = f'<soap:Envelope xmlns:soap="{SOAP}"><soap:Body>{body}</soap:Body></soap:Envelope>'.encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "text/xml; charset=utf-8")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+
+def _envelope(body: str) -> bytes:
+    return f'<soap:Envelope xmlns:soap="{SOAP}"><soap:Body>{body}</soap:Body></soap:Envelope>'.encode()
 
 
 def _argument(parameters: Any) -> Row:
@@ -130,7 +114,7 @@ class StandIn:
 
     def __init__(self, server: Server) -> None:
         self._server = server
-        self.origin = f"http://127.0.0.1:{server.server_address[1]}"
+        self.origin = server.origin
         self.section: dict[str, Any] = {
             "provider": "STARLIMS",
             "contract": "lims_starlims_soap",
@@ -159,12 +143,5 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[
         port: 0 for any free one.
     """
     server = Server(folder, traps, port)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with running(server), closing(server.laboratory):
         yield StandIn(server)
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-        server.laboratory.close()

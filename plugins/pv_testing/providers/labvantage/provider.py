@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import Conflict, ResponseError
 from pv_testing.core.reasons import Reason
-from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.exchange.operation import Operation
-from pv_testing.providers.rest import NO_ID, RestProvider
+from pv_testing.providers.rest import RestProvider
 from pv_testing.providers.stepped import SteppedOperation
 
 Row = Mapping[str, Any]
@@ -34,9 +33,10 @@ class LabVantageProvider(RestProvider):
     def operation(self, name: str) -> Operation:
         """Return an operation for the exchange engine; those of several steps are Python."""
         from pv_testing.providers.labvantage.results import ResultOperation
+        from pv_testing.providers.labvantage.samples import SampleOperation
         from pv_testing.providers.labvantage.statuses import StatusOperation
 
-        steps: dict[str, type[SampleOperation | ResultOperation | StatusOperation]] = {
+        steps: dict[str, type[LabVantageOperation]] = {
             "create_sample": SampleOperation,
             "upload_results": ResultOperation,
             "update_sample_status": StatusOperation,
@@ -94,8 +94,8 @@ def address(row: Row) -> dict[str, str]:
     return {name: str(row.get(name, "")) for name in ADDRESS}
 
 
-class SampleOperation(SteppedOperation):
-    """Creates samples, and adds the tests of their protocols.
+class LabVantageOperation(SteppedOperation):
+    """An operation of several steps.
 
     Args:
         provider: who speaks to LabVantage.
@@ -105,29 +105,3 @@ class SampleOperation(SteppedOperation):
     def __init__(self, provider: LabVantageProvider, spec: OperationSpec) -> None:
         super().__init__(provider.contract, spec, provider.session)
         self._provider = provider
-
-    async def perform(self, item: Prepared) -> Reply:
-        """Create or change a sample, then add what tests it lacks."""
-        if self.lacks_id(item):
-            return NO_ID
-        reply = await self._as_mapped(item)
-        if reply.verdict is Verdict.OK:
-            await self._provider.add_tests(item.external_id, item.payload.get("tests") or (), item.key)
-        return reply
-
-    async def _as_mapped(self, item: Prepared) -> Reply:
-        """Create or change a sample; one that only lacks tests is left as it is."""
-        there = (await super().find([item]) or {}).get(item.key) if item.external_id else None
-        if there is not None and there.in_effect:
-            return Reply(Verdict.OK, item.external_id)
-        return await self.step(item)
-
-    async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found] | None:
-        """Look samples up; one that lacks a test is there, but not yet as it is wanted."""
-        found = dict(await super().find(batch) or {})
-        for item in batch:
-            each = found.get(item.key)
-            if each is not None and each.in_effect:
-                missing = await self._provider.missing_tests(each.external_id, item.payload.get("tests") or ())
-                found[item.key] = each._replace(in_effect=not missing)
-        return found

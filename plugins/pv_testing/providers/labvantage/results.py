@@ -4,30 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import Conflict, MappingError
 from pv_testing.core.fingerprint import fingerprint
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
-from pv_testing.providers.labvantage.provider import SEPARATOR, LabVantageProvider, Row, address, sdi
-from pv_testing.providers.stepped import SteppedOperation
+from pv_testing.providers.labvantage.provider import SEPARATOR, LabVantageOperation, Row, address, sdi
 
 FREE, CLOSED = "Initial", frozenset({"Released", "Completed", "Cancelled"})
 SHOWN = 16
 """Characters of the checksum that marks a version."""
 
 
-class ResultOperation(SteppedOperation):
-    """Uploads result sets.
-
-    Args:
-        provider: who speaks to LabVantage.
-        spec: the contract's operation.
-    """
-
-    def __init__(self, provider: LabVantageProvider, spec: OperationSpec) -> None:
-        super().__init__(provider.contract, spec, provider.session)
-        self._provider = provider
+class ResultOperation(LabVantageOperation):
+    """Uploads result sets."""
 
     def prepare(self, record: Record) -> Payload:
         """Map and validate a result set; actions take lists with semicolons, so that no value may hold one.

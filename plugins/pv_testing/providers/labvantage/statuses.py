@@ -8,8 +8,7 @@ from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import Conflict, NotFound
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
-from pv_testing.providers.labvantage.provider import LabVantageProvider, Row, address, sdi
-from pv_testing.providers.stepped import SteppedOperation
+from pv_testing.providers.labvantage.provider import LabVantageOperation, LabVantageProvider, Row, address, sdi
 
 STATUS = "s_datasetstatus"
 ENTERED, RELEASED, COMPLETED = "DataEntered", "Released", "Completed"
@@ -22,7 +21,7 @@ REACHED_BY = {
 }
 
 
-class StatusOperation(SteppedOperation):
+class StatusOperation(LabVantageOperation):
     """Moves samples on.
 
     Args:
@@ -31,8 +30,7 @@ class StatusOperation(SteppedOperation):
     """
 
     def __init__(self, provider: LabVantageProvider, spec: OperationSpec) -> None:
-        super().__init__(provider.contract, spec, provider.session)
-        self._provider = provider
+        super().__init__(provider, spec)
         self._steps = frozenset(provider.option("steps").split())
 
     async def perform(self, item: Prepared) -> Reply:
