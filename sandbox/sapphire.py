@@ -49,7 +49,7 @@ class Sapphire(ThreadingHTTPServer):
 
     Attributes:
         plan: what happens to the next calls of an action: ``drop``, ``drop before``, ``internal``, ``gateway``,
-            ``busy`` or ``ok``; ``drop``, ``internal`` and ``gateway``, whose answer is a gateway's, come after the commit.
+            ``busy`` or ``ok``; ``drop``, ``internal`` and ``gateway``, a gateway's own answer, come after the commit.
     """
 
     daemon_threads = True
