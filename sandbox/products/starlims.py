@@ -19,7 +19,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote_plus, unquote, urlsplit
 
 from sandbox.products.serving import ProductHandler, ProductServer, running
-from sandbox.products.starlims_lab import Laboratory, Row
+from sandbox.products.starlims_lab import Laboratory, Row, StandIn
 
 TRAPS = ("behind_proxy", "lower_hex")
 """``behind_proxy``: the server sees another address than callers do; ``lower_hex``: it writes ``%2b``, as .NET does."""
@@ -109,47 +109,12 @@ class _Handler(ProductHandler):
         return 404, {"message": f"no script for {method} {path}"}
 
 
-class StandIn:
-    """A running STARLIMS."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self.origin = server.origin
-        options = {"server_url": INSIDE} if "behind_proxy" in server.traps else {}
-        options |= {"hex_case": "lower"} if "lower_hex" in server.traps else {}
-        self.section: dict[str, Any] = {
-            "provider": "STARLIMS",
-            "contract": "lims_starlims",
-            "base_url": self.origin + ROOT,
-            "auth_type": "starlims",
-            "client_id": KEY,
-            "client_secret": SECRET,
-            "options": options,
-        }
-
-    def rows(self, kind: str) -> list[Row]:
-        """Return what STARLIMS holds."""
-        return rows(self._server.laboratory, kind)
-
-    def receive(self) -> None:
-        """Receive all samples, as people do."""
-        self._server.laboratory.receive()
-
-
-def rows(laboratory: Laboratory, kind: str) -> list[Row]:
-    """Return what a laboratory holds: ``sample`` or ``result``."""
-    keys = {row["SampleId"]: f"{row['ProjectId']}/{row['ExternalId']}" for row in laboratory.samples()}
-    if kind == "sample":
-        found = laboratory.samples()
-        return [{"key": keys[row["SampleId"]], "status": row["Status"], "id": row["SampleId"]} for row in found]
-    return [
-        {
-            "key": row["ExternalId"],
-            "sample": keys[row["SampleId"]],
-            "values": {each["Analyte"]: each["Final"] for each in row["Analytes"]},
-        }
-        for row in laboratory.results()
-    ]
+def section(server: Server) -> dict[str, Any]:
+    """Return the system's part of the configuration, with the options that the traps ask for."""
+    options = {"server_url": INSIDE} if "behind_proxy" in server.traps else {}
+    options |= {"hex_case": "lower"} if "lower_hex" in server.traps else {}
+    way = {"auth_type": "starlims", "client_id": KEY, "client_secret": SECRET, "options": options}
+    return {"provider": "STARLIMS", "contract": "lims_starlims", "base_url": server.origin + ROOT, **way}
 
 
 @contextmanager
@@ -163,4 +128,4 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[
     """
     server = Server(folder, traps, port)
     with running(server), closing(server.laboratory):
-        yield StandIn(server)
+        yield StandIn(server.laboratory, server.origin, section(server))

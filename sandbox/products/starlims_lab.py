@@ -166,6 +166,38 @@ class Laboratory:
         return {"Result": rows, "Total": len(rows)}
 
 
+class StandIn:
+    """A running STARLIMS.
+
+    Args:
+        laboratory: what it holds.
+        origin: its address without a path.
+        section: the system's part of the configuration.
+    """
+
+    def __init__(self, laboratory: Laboratory, origin: str, section: dict[str, Any]) -> None:
+        self._laboratory, self.origin, self.section = laboratory, origin, section
+
+    def receive(self) -> None:
+        """Receive all samples, as people do."""
+        self._laboratory.receive()
+
+    def rows(self, kind: str) -> list[Row]:
+        """Return what STARLIMS holds: ``sample`` or ``result``."""
+        keys = {row["SampleId"]: f"{row['ProjectId']}/{row['ExternalId']}" for row in self._laboratory.samples()}
+        if kind == "sample":
+            found = self._laboratory.samples()
+            return [{"key": keys[row["SampleId"]], "status": row["Status"], "id": row["SampleId"]} for row in found]
+        return [
+            {
+                "key": row["ExternalId"],
+                "sample": keys[row["SampleId"]],
+                "values": {each["Analyte"]: each["Final"] for each in row["Analytes"]},
+            }
+            for row in self._laboratory.results()
+        ]
+
+
 def _check(given: Row, needed: Names, may: Names, *, null: Names = frozenset(), blank: Names = frozenset()) -> None:
     """Refuse what a script doesn't know, what it misses, and values of other types."""
     unknown, missing = given.keys() - needed - may, needed - given.keys()

@@ -15,8 +15,7 @@ from typing import Any
 from lxml import etree
 
 from sandbox.products.serving import ProductHandler, ProductServer, running
-from sandbox.products.starlims import rows
-from sandbox.products.starlims_lab import Laboratory, Row
+from sandbox.products.starlims_lab import Laboratory, Row, StandIn
 
 TRAPS = ("error_after_commit",)
 """``error_after_commit``: the script fails once after it has written, and says so under 200."""
@@ -109,28 +108,10 @@ def _fault(code: str, text: str) -> str:
     return str(etree.tostring(fault, encoding="unicode"))
 
 
-class StandIn:
-    """A running STARLIMS of an old version."""
-
-    def __init__(self, server: Server) -> None:
-        self._server = server
-        self.origin = server.origin
-        self.section: dict[str, Any] = {
-            "provider": "STARLIMS",
-            "contract": "lims_starlims_soap",
-            "base_url": self.origin + PATH,
-            "auth_type": "soap_arguments",
-            "username": USER,
-            "password": PASSWORD,
-        }
-
-    def rows(self, kind: str) -> list[Row]:
-        """Return what STARLIMS holds."""
-        return rows(self._server.laboratory, kind)
-
-    def receive(self) -> None:
-        """Receive all samples, as people do."""
-        self._server.laboratory.receive()
+def section(server: Server) -> dict[str, Any]:
+    """Return the system's part of the configuration."""
+    way = {"auth_type": "soap_arguments", "username": USER, "password": PASSWORD}
+    return {"provider": "STARLIMS", "contract": "lims_starlims_soap", "base_url": server.origin + PATH, **way}
 
 
 @contextmanager
@@ -144,4 +125,4 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[
     """
     server = Server(folder, traps, port)
     with running(server), closing(server.laboratory):
-        yield StandIn(server)
+        yield StandIn(server.laboratory, server.origin, section(server))
