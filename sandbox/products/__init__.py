@@ -98,5 +98,9 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
+        Product("labvantage", "lims", "sandbox.products.labvantage"),
+        Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
+        Product("starlims", "lims", "sandbox.products.starlims"),
+        Product("starlims-soap", "lims", "sandbox.products.starlims_soap"),
     )
 }
