@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 SHEET = "Charts"
 HEIGHT, NARROWEST, WIDEST, EACH = 11.0, 24.0, 60.0, 0.5
 """Of a chart, and of each module with a stress within it, in centimetres."""
-COLUMN = 1.69
-"""The width of a column of the sheet, in centimetres."""
+CHARACTERS, COLUMN = 9.14, 1.69
+"""The width of a column of the sheet, in characters and in centimetres."""
 BELOW = 24
 """Rows from one chart to the next."""
 BLUE, ORANGE, RED, GREY = "1F77B4", "FF7F0E", "D62728", "D9D9D9"
@@ -37,6 +37,7 @@ def drawing(curves: Sequence[Curve], stresses: Sequence[Stress]) -> Draw | None:
 
     def draw(book: Workbook) -> None:
         sheet = book.create_sheet(SHEET)
+        sheet.sheet_format.defaultColWidth = CHARACTERS
         width = min(max(NARROWEST, EACH * len(stresses)), WIDEST)
         columns = math.ceil(width / COLUMN)
         charts = list(_charts(sheet, curves, stresses, columns + 3))
