@@ -98,7 +98,11 @@ def _tell(
     numbers = [request["sr_number"] for request in story.lab.service_requests()]
     story.run("demo_export", "the results become a workbook", service_requests=numbers, folder=str(around.exports))
     tallies = around.tallies(closing(story.lab), f"sqlite:///{setting.home / 'pv_ledger.sqlite'}")
-    wrong = story.judge(*tallies, *([lineage.tally(EVENTS)] if options.lineage else []))
+    told = lineage.Lineage(EVENTS) if options.lineage else None
+    wrong = story.judge(*tallies, *([told.tally()] if told else []))
+    if told:
+        say("\n" + "\n".join(told.path()))
+        wrong += told.wrong()
     say("\nEverything a second time:\n")
     heard = len(around.received())
     written = [f"{each['method']} {each['path']}" for each in story.repeat()]
@@ -122,7 +126,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=1, help="service requests")
     parser.add_argument("--modules", type=int, default=12, help="modules of each")
     parser.add_argument(
-        "--lineage", action="store_true", help=f"write OpenLineage's events to {EVENTS.name} and count them"
+        "--lineage", action="store_true", help=f"write OpenLineage's events to {EVENTS.name}, validate and count them"
     )
     stay = parser.add_mutually_exclusive_group()
     stay.add_argument("--stay", action="store_true", default=None, help="keep the UI up; the default in a terminal")

@@ -30,6 +30,8 @@ from sandbox.closing import Tally
 START_SECONDS = 30.0
 TIMEOUT = 30.0
 CREATED = "service_request.created"
+STARTED = 2
+"""How many DAGs this event starts: ``webhook`` in ``include/mappings/framework.yaml`` names them."""
 COUNTED = {
     "sample.created": "samples",
     "protocol.completed": "result sets",
@@ -72,7 +74,8 @@ class Outside:
         """Return what Airflow's components are told besides: a configuration with webhooks, and the DAG of the demo."""
         settings = self.folder / "config"
         shutil.copytree(PROJECT / "config", settings)
-        (settings / "webhooks.yaml").write_text(yaml.safe_dump(WEBHOOKS), encoding="utf-8")
+        for name, content in (("webhooks", WEBHOOKS), ("field_mappings", MAPPINGS)):
+            (settings / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         bundles = [_bundle("dags-folder", PROJECT / "dags"), _bundle("demo", PROJECT / "demo" / "dags")]
         return {
             "PV_CONFIG": str(settings / "integrations.yaml"),
@@ -133,7 +136,7 @@ class Outside:
             counted: the lines about the systems.
             ledger: the address of the ledger, which has the events that came in.
         """
-        return [_incoming(ledger, len(self.lab.service_requests())), self._outgoing(counted), self._workbooks()]
+        return [_incoming(ledger, self.lab), self._outgoing(counted), self._workbooks()]
 
     def _outgoing(self, counted: list[Tally]) -> Tally:
         genuine = [note for note in self.received() if not note["problem"]]
@@ -159,6 +162,9 @@ WEBHOOKS: Mapping[str, Any] = {
     "receive": {"systems": {"framework": {"secrets": ["connection:pv_webhook_framework"]}}},
 }
 
+MAPPINGS: Mapping[str, Any] = {"lims_mapping": {"measurements": {"Pmax": "MaxPower_W"}}}
+"""Of the integration guide's field mappings, the one that its lineage is followed for."""
+
 
 def start(folder: Path, lab: Lab, components: Components) -> Outside:
     """Start the receiver as a process of its own.
@@ -181,10 +187,11 @@ def start(folder: Path, lab: Lab, components: Components) -> Outside:
     return Outside(lab, folder, url, secret, _new_secret())
 
 
-def _incoming(ledger: str, wanted: int) -> Tally:
+def _incoming(ledger: str, lab: Lab) -> Tally:
+    """Count which DAGs the events that came in have to start; the contract says which, and each event came twice."""
     with Ledger(ledger) as opened:
-        counts = opened.inbox.counts()
-    return Tally("airflow", "events of the framework", sum(counts.values()), 0, wanted, "each sent twice")
+        number = sum(opened.inbox.counts().values())
+    return Tally("airflow", "DAGs to start by events", number, 0, STARTED * len(lab.service_requests()))
 
 
 def _new_secret() -> str:

@@ -53,7 +53,7 @@ class Story:
         self.api = api
         self.components = components
         self.count = 0
-        self.told: set[str] = set()
+        self.told: set[tuple[str, str]] = set()
         self.brief = False
 
     def wait_for_dags(self, *more: str) -> None:
@@ -142,7 +142,7 @@ class Story:
         state = self.components.wait_for(activity, ended, seconds=RUN_SECONDS, poll=0.25)
         if state != "success":
             raise DemoError(self._failure(dag_id, run_id, self.api.tasks(dag_id, run_id)))
-        self.told.add(run_id)
+        self.told.add((dag_id, run_id))
 
     def follow(self, dag_id: str) -> None:
         """Wait for the runs that an event of a system starts, and print the reports of their tasks.
@@ -162,7 +162,7 @@ class Story:
         self.components.wait_for("The runs that new data set off", self._settled, seconds=RUN_SECONDS, poll=0.25)
         for run in self.api.runs():
             cause = cause_of(run)
-            if cause and run.run_id not in self.told:
+            if cause and (run.dag_id, run.run_id) not in self.told:
                 self._wait_for(run.dag_id, run.run_id)
                 self._report(run.dag_id, run.run_id, "   ", cause)
 

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from demo import laboratory
+from demo.openlineage import SPEC, official_problems, problems
 from operators.lineage_listener import without_words
 from pv_testing.core.errors import Rejected
 from sandbox import Lab, SeedPlan, serve
 from tests.airflow.home import PROJECT, ask
 from tests.airflow.home import environment as home_of
-from tests.airflow.openlineage import SPEC, official_problems, problems
 
 LOG = "/var/log/lineage.ndjson"
 CANARY = "canary-of-a-record"

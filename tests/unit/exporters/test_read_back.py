@@ -24,8 +24,10 @@ from pv_testing.exporters.chart_data import curves, stresses
 from pv_testing.exporters.charts import below, drawing
 from pv_testing.exporters.contents import content
 from pv_testing.exporters.exporter import DataExporter
+from pv_testing.exporters.lims_xml import ELEMENTS
 from pv_testing.exporters.raw import points
 from pv_testing.exporters.reading import Dossier
+from pv_testing.exporters.tables import Table
 from pv_testing.transports.files.excel_writer import write_workbook
 from pv_testing.transports.files.rows import read_rows
 
@@ -141,6 +143,33 @@ def test_an_axis_begins_at_a_round_number_below_its_points(values: tuple[float, 
     assert below(values) == begin
 
 
+def test_an_export_knows_its_tables_by_names_and_numbers(whole: DataExporter, tmp_path: Path) -> None:
+    path = whole.export_csv(1, tmp_path, include_raw_data=True)
+    raw, measured = whole.exported
+    assert (raw.name, raw.rows, raw.quantities) == ("raw_data", 200, {})
+    assert (measured.name, measured.rows, measured.size) == ("measurement_data", 10, path.stat().st_size)
+    assert list(measured.quantities) == ["Pmax", "Finding", "Pmax_Initial", "Pmax_Final", "Power_Degradation"]
+    assert "398" not in repr(whole.exported)
+    whole.export_excel(1, tmp_path, {"Results": "result_data", "Checks": "qc_data"})
+    results, checks = whole.exported
+    assert (results.rows, results.quantities["Pmax [W]"], results.size) == (4, "Pmax", None)
+    assert (checks.name, checks.rows) == ("qc_data", 4)
+    whole.export_json(1, tmp_path)
+    assert [table.name for table in whole.exported] == ["summary_data", "measurement_data", "qc_data"]
+    path = whole.export_xml(1, tmp_path)
+    (xml,) = whole.exported
+    assert (xml.name, xml.rows, xml.size) == ("lims_v2", 10, path.stat().st_size)
+
+
+def test_the_paths_of_elements_are_those_of_the_file(whole: DataExporter, tmp_path: Path) -> None:
+    document = etree.parse(whole.export_xml(1, tmp_path, include_raw_data=True))
+    leaves = [each for each in document.iter("{*}*") if not len(each)]
+    paths = {re.sub(r"/?\{[^}]*\}", ".", document.getelementpath(leaf)).strip(".") for leaf in leaves}
+    paths = {re.sub(r"\[[0-9]+\]", "", path) for path in paths}
+    assert paths
+    assert paths <= set(ELEMENTS)
+
+
 def test_paper_has_all_columns_beside_each_other(whole: DataExporter, tmp_path: Path) -> None:
     for sheet in load_workbook(whole.export_excel(1, tmp_path, charts=True)).worksheets[1:]:
         assert sheet.page_setup.orientation == "landscape"
@@ -191,7 +220,7 @@ def test_what_fails_in_the_middle_leaves_the_earlier_file(whole: DataExporter, t
 
     def broken(*_: Any) -> Any:
         columns, rows = content("measurement_data", dossier(iv(1)))
-        return columns, (row if place == 0 else 1 / 0 for place, row in enumerate(rows))
+        return Table(columns, (row if place == 0 else 1 / 0 for place, row in enumerate(rows)))
 
     monkeypatch.setattr(exporter, "content", broken)
     with pytest.raises(ZeroDivisionError):
