@@ -13,7 +13,8 @@ from types import FrameType
 
 from demo import airflow, laboratory, lineage, outside
 from demo.processes import Components, DemoError, free_port
-from demo.story import Story, say
+from demo.reports import say
+from demo.story import Story
 from sandbox.closing import closing
 
 PREFERRED_PORT = 8080

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from demo.api import FINAL, Api, Run, TaskRun
 from demo.processes import Components, DemoError
+from demo.reports import lines_of, numbers, reports_on, say, together
 from sandbox import Lab
 from sandbox.closing import Tally, closing
 from sandbox.judge import table
@@ -29,7 +29,6 @@ BY_DATA = "asset_triggered"
 BY_EVENT = "webhook__"
 """How the ids of runs begin that an event of a system has started."""
 APPROVE = "Approve"
-SILENT = frozenset({"choose", "find_findings", "approve", "announce", "start_runs"})
 PARSE_SECONDS = 120.0
 RUN_SECONDS = 300.0
 READING_SECONDS = 2.0
@@ -177,12 +176,10 @@ class Story:
         if self.brief:
             say(f"{mark}  {dag_id:<15} {why}: {numbers(together(report for _, report in reports))}")
             return [report for _, report in reports]
-        say(f"{mark}  {dag_id:<15} {why}")
-        for task, report in reports:
-            for line in lines_of(report):
-                say(f"       {task.name}: {line}")
-            for note in notes_of(report):
-                say(f"         {note}")
+        lines = [line for task, report in reports for line in lines_of(task.name, report)]
+        say(f"{mark}  {dag_id:<15} {why}" + ("" if lines else ": nothing to do"))
+        for line in lines:
+            say(f"       {line}")
         return [report for _, report in reports]
 
     def _work(self, sr_ids: Sequence[int] | Any, fraction: float) -> None:
@@ -225,42 +222,11 @@ class Story:
         return wrong
 
 
-def reports_on(task: TaskRun) -> bool:
-    """Whether the task returns the results of records."""
-    return task.task_id not in SILENT
-
-
 def cause_of(run: Run) -> str:
     """Return what has set off a run that the demo has not started itself; empty for one that it has."""
     if run.run_id.startswith(BY_EVENT):
         return "started by the framework's event"
     return "started by new data" if run.kind == BY_DATA else ""
-
-
-def lines_of(report: Any) -> list[str]:
-    """Return what a task says of its work: by operation, in numbers, or the files that it has written."""
-    if isinstance(report, Mapping):
-        parts = report.get("operations")
-        return [numbers(report)] if parts is None else [f"{name} {numbers(counts)}" for name, counts in parts.items()]
-    return [str(path) for path in report]
-
-
-def notes_of(report: Any) -> Sequence[str]:
-    """Return the remarks of a task's report."""
-    return list(report.get("notes", ())) if isinstance(report, Mapping) else []
-
-
-def together(reports: Iterable[Any]) -> Counter[str]:
-    """Return the counts of reports added up."""
-    total: Counter[str] = Counter()
-    for report in reports:
-        total.update(report.get("counts", report) if isinstance(report, Mapping) else {})
-    return total
-
-
-def numbers(counts: Mapping[str, int]) -> str:
-    """Return the counts that aren't zero, in words."""
-    return ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing to do"
 
 
 def writes(request: Mapping[str, Any]) -> bool:
@@ -282,8 +248,3 @@ def complaints(row: Mapping[str, Any]) -> list[str]:
         for name, value in wanted.items()
         if row[name] != value
     ]
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)
