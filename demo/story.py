@@ -178,7 +178,7 @@ class Story:
             say(f"{mark}  {dag_id:<15} {why}: {numbers(together(report for _, report in reports))}")
             return [report for _, report in reports]
         lines = [line for task, report in reports for line in lines_of(task.name, report)]
-        say(f"{mark}  {dag_id:<15} {why}" + ("" if lines else ": nothing to do"))
+        say(f"{mark}  {dag_id:<15} {why}" + ("" if lines else ": no records to carry"))
         for line in lines:
             say(f"       {line}")
         return [report for _, report in reports]
