@@ -19,5 +19,5 @@ def deliveries_flow(delivered: int, failed: int, given_up: int) -> Flow:
         given_up: how many wait for a person.
     """
     columns = tuple(Column(name, sources=(ColumnSource(EVENTS, source),)) for name, source in COLUMNS.items())
-    reasons = {code: number for code, number in (("FAILED", failed), ("GIVEN_UP", given_up)) if number}
+    reasons = {code: number for code, number in (("failed", failed), ("given_up", given_up)) if number}
     return Flow(DELIVERIES, columns, written=delivered, in_effect=delivered, reasons=reasons)

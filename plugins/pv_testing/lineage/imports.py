@@ -30,7 +30,7 @@ def import_flow(how: FileImport, counts: Mapping[str, int], contract: Contract) 
         contracts=(contract.name,),
         written=sum(counts.get(result.value, 0) for result in WRITTEN),
         in_effect=sum(number for result, number in counts.items() if result in IN_EFFECT),
-        reasons={result.upper(): number for result, number in counts.items() if number and result not in IN_EFFECT},
+        reasons={result: number for result, number in counts.items() if number and result not in IN_EFFECT},
     )
 
 

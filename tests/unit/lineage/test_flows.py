@@ -124,7 +124,7 @@ def test_a_finding_is_made_of_what_the_task_has_read() -> None:
 
 def test_deliveries_are_counted_by_what_became_of_them() -> None:
     flow = deliveries_flow(5, 2, 0)
-    assert (flow.written, flow.waiting, flow.reasons) == (5, 2, {"FAILED": 2})
+    assert (flow.written, flow.waiting, flow.reasons) == (5, 2, {"failed": 2})
     assert flow.read() == {"ledger/events": ["name", "at", "data"]}
 
 
@@ -140,7 +140,7 @@ def test_rows_of_a_file_come_from_its_columns_wherever_they_go() -> None:
     kept = flow()
     assert (kept.dataset, kept.written, kept.in_effect, kept.reasons) == (
         *("ledger/imported_rows", 2, 3),
-        {"QUARANTINED": 3},
+        {"quarantined": 3},
     )
     assert kept.read() == {"files/dropped": ["SN", "KUNDE", "SR"]}
     carried = flow(carry={"operation": "create_sample"})
