@@ -11,6 +11,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import owner_of, truth
+from operators.lineage import LineageMixin, keep_flows
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing.core.errors import ExchangeIncomplete, NetworkError
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from pv_testing.webhooks import WebhookManager
 
 
-class WebhookOperator(BaseOperator):
+class WebhookOperator(LineageMixin, BaseOperator):
     """What the steps of webhooks share.
 
     Args:
@@ -72,6 +73,7 @@ class DeliverEventsOperator(WebhookOperator):
             ExchangeIncomplete: a person must look at an endpoint; the log names it.
         """
         from hooks.webhooks import WebhookHook
+        from pv_testing.lineage.deliveries import deliveries_flow
 
         with self.ledger() as ledger:
             manager = WebhookHook.manager(ledger, owner_of(context))
@@ -80,6 +82,7 @@ class DeliverEventsOperator(WebhookOperator):
             ledger.outbox.prune(manager.settings.keep_days)
         report.problems.update(problems)
         self.log.info("%s", report)
+        keep_flows(self, lambda: [deliveries_flow(report.delivered, report.failed, report.dead)])
         if report.problems:
             raise ExchangeIncomplete(
                 f"{len(report.problems)} endpoints get nothing: {', '.join(report.problems)}; the log says why",
