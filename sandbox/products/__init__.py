@@ -102,6 +102,8 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
         Product("erpnext", "erp", "sandbox.products.erpnext"),
+        Product("labvantage", "lims", "sandbox.products.labvantage"),
+        Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
         Product("netsuite", "erp", "sandbox.products.netsuite"),
         Product("odoo", "erp", "sandbox.products.odoo", writes=(("POST */create", ""), ("POST */action_post", ""))),
         Product(
@@ -112,5 +114,7 @@ PRODUCTS: Mapping[str, Product] = {
             writes=(("POST *", ">create<"), ("POST *", ">action_post<")),
         ),
         Product("s4hana", "erp", "sandbox.products.s4hana"),
+        Product("starlims", "lims", "sandbox.products.starlims"),
+        Product("starlims-soap", "lims", "sandbox.products.starlims_soap"),
     )
 }

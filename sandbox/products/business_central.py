@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
+from sandbox.products.answering import Answered, Asked, serve_answers
 from sandbox.products.books import TAX_PER_LINE, Books, invoice_row, is_item
-from sandbox.products.serving import Answered, Asked, serve_answers
 
 TRAPS = ("new_id_on_posting", "gateway_timeout", "throttled")
 OF_MONEY = (TAX_PER_LINE,)

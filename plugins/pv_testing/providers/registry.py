@@ -24,6 +24,7 @@ Provider = TypeVar("Provider", bound=RestProvider)
 PROVIDERS = {
     "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
     "erpnext": "pv_testing.providers.erpnext:ErpNextProvider",
+    "labvantage": "pv_testing.providers.labvantage:LabVantageProvider",
     "netsuite": "pv_testing.providers.netsuite:NetSuiteProvider",
     "odoo": "pv_testing.providers.odoo:OdooProvider",
     "odoo_xmlrpc": "pv_testing.providers.odoo:OdooXmlRpcProvider",
