@@ -75,11 +75,11 @@ class _Handler(ProductHandler):
 
     answers: Answer
 
-    def do_PATCH(self) -> None:
+    def do_PATCH(self) -> None:  # noqa: N802 - as http.server calls it
         """Answer what changes in part."""
         self._serve("PATCH")
 
-    def do_DELETE(self) -> None:
+    def do_DELETE(self) -> None:  # noqa: N802 - as http.server calls it
         """Answer what deletes."""
         self._serve("DELETE")
 
