@@ -124,6 +124,8 @@ class BusinessCentral:
             return Answered(429, {"error": {"code": "TooManyRequests", "message": "Wait"}}, {"Retry-After": "0.2"})
         if parts["set"] == "customers":
             return self._customers(asked)
+        if parts["set"] == "companyInformation":
+            return Answered(200, {"value": [{"id": COMPANY, "displayName": "Heliotest Laboratory GmbH"}]})
         kind = KINDS.get(parts["set"])
         if kind is None:
             raise Refused(404, "BadRequest_NotFound", f"There is no {parts['set']}.")
