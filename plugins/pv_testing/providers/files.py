@@ -102,14 +102,19 @@ class FileOperation:
         """Say what answers, folders and lists tell of records; one whose file is open is neither there nor absent."""
         carried = await asyncio.to_thread(self._carried, batch)
         words = await self._answers.settled({each.file for each in carried.values()})
-        listed = await self._listed(batch)
+        listed = await self._listed([item for item in batch if not self._told(item, carried.get(item.key), words)])
         found = await asyncio.to_thread(self._found, batch, carried, words, listed)
         return {**self._unlisted(batch, carried, listed), **found}
+
+    def _told(self, item: Prepared, each: Carried | None, words: Mapping[str, Mapping[str, AnswerWord]]) -> bool:
+        """Whether an answer says that the wanted version is in effect, so that no list need be read."""
+        word = words[each.file].get(self._key(item)) if each else None
+        return bool(each and word and word.verdict is Verdict.OK and self._is_wanted(item, each))
 
     async def _listed(self, batch: Sequence[Prepared]) -> dict[str, Found]:
         """Return what the system's own list shows of records; without the list, their answers alone count."""
         find = self._spec.find
-        if find is None or self._list is None:
+        if find is None or self._list is None or not batch:
             return {}
         try:
             rows = by_key(await read_list(self._store, self._list), find)

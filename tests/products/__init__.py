@@ -1,0 +1,1 @@
+"""Tests of named products on their stand-ins."""

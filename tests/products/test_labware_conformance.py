@@ -1,0 +1,55 @@
+"""LabWare's four sample profiles are held against the LIMS that offers all four ways over one database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pv_testing.config import SystemConfig, load_config
+from sandbox.products.labware import files, sql
+from tests.conformance.test_contracts_here import Ours
+
+
+def configured(section: dict[str, Any], folder: Path) -> SystemConfig:
+    """Return the system as a configuration file says it."""
+    path = folder / "integrations.yaml"
+    path.write_text(yaml.safe_dump({"lims": section}), encoding="utf-8")
+    return load_config(str(path)).systems["lims"].ready()
+
+
+def brisk(name: str, folder: Path) -> Path:
+    """Write a contract whose answers and lists are believed soon, and return it."""
+    from pv_testing.core.places import contract_path
+
+    written = yaml.safe_load(contract_path(name).read_text(encoding="utf-8"))
+    for operation in written["operations"].values():
+        if "files" in operation:
+            operation["files"]["wait"] = 5
+            operation["files"]["answers"]["quiet"] = 0.05
+        if "list_file" in operation:
+            operation["list_file"]["quiet"] = 0.05
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    return path
+
+
+class TestLabWareByFiles(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
+        folder = tmp_path_factory.mktemp("labware")
+        with files.serve(folder, files.TRAPS, every=0.02) as lims:
+            yield configured({**lims.section, "contract": str(brisk("lims_labware", folder))}, folder)
+
+
+class TestLabWareBySql(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
+        folder = tmp_path_factory.mktemp("labware")
+        with sql.serve(folder) as lims:
+            yield configured(lims.section, folder)
