@@ -1,1 +1,1 @@
-"""Tests of named products on their stand-ins."""
+"""Tests of the named products."""

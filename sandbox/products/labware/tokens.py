@@ -10,7 +10,7 @@ from typing import Any
 from sandbox.products.labware.stand_in import CLIENT_ID, CLIENT_SECRET, DATASOURCE, PASSWORD, ROLE, USER
 
 LIFETIME = 3600
-USES = 7
+USES = 30
 """So many requests a token lives with the trap ``token_expires``."""
 
 
