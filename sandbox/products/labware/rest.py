@@ -45,9 +45,9 @@ class RestPlatform:
         path, query = where.path.removeprefix(BASE), dict(parse_qsl(where.query))
         try:
             if path == "/auth/token":
-                return self._token(self.tokens.login(_body(call)), 401)
+                return _token(self.tokens.login(_body(call)))
             if path == "/oauth/token":
-                return self._token(self.tokens.client(dict(parse_qsl(call.body.decode()))), 400)
+                return oauth_answer(self.tokens, call)
             if not self.tokens.knows(call.headers.get("authorization", "")):
                 return _refused(401, "INVALID_TOKEN", "the token is missing, wrong or has expired")
             return self._read(path, query) if call.method == "GET" else self._write(call, path)
@@ -55,11 +55,6 @@ class RestPlatform:
             return _refused(STATUS[error.code], error.code, error.message)
         except (ValueError, TypeError) as error:
             return _refused(400, "BAD_REQUEST", str(error))
-
-    def _token(self, token: str | None, refused: int) -> Answer:
-        if token is None:
-            return _refused(refused, "invalid_client", "user, password, datasource or role is wrong")
-        return _json(200, {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME})
 
     def _read(self, path: str, query: Mapping[str, str]) -> Answer:
         if path == "/session":
@@ -92,6 +87,17 @@ class RestPlatform:
                     number = work(int(match[1] or 0))(link, _body(call))
                 return _json(status, self.database.select(table, {f"{table}_NUMBER": number})[0])
         return _refused(404, "NO_ENDPOINT", f"there is no end point {call.method} {path}")
+
+
+def oauth_answer(tokens: Tokens, call: Call) -> Answer:
+    """Return the answer to an OAuth 2.0 client that asks for a token."""
+    return _token(tokens.client(dict(parse_qsl(call.body.decode())), call.headers.get("authorization", "")))
+
+
+def _token(token: str | None) -> Answer:
+    if token is None:
+        return _refused(401, "invalid_client", "user, password, datasource or role is wrong")
+    return _json(200, {"access_token": token, "token_type": "Bearer", "expires_in": LIFETIME})
 
 
 def _changes(number: int) -> Work:

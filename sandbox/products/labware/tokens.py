@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 import threading
 from collections.abc import Mapping
@@ -34,10 +35,11 @@ class Tokens:
         good = (body.get("username"), body.get("password"), body.get("datasource"), role) == wanted
         return self._give() if good else None
 
-    def client(self, form: Mapping[str, Any]) -> str | None:
-        """Return a token for an OAuth 2.0 client; ``None`` for any other."""
-        good = (form.get("client_id"), form.get("client_secret")) == (CLIENT_ID, CLIENT_SECRET)
-        return self._give() if good and form.get("grant_type") == "client_credentials" else None
+    def client(self, form: Mapping[str, Any], authorization: str) -> str | None:
+        """Return a token for an OAuth 2.0 client that names itself by HTTP Basic; ``None`` for any other."""
+        basic = base64.b64encode(f"{CLIENT_ID}:{CLIENT_SECRET}".encode()).decode()
+        good = authorization == f"Basic {basic}" and form.get("grant_type") == "client_credentials"
+        return self._give() if good else None
 
     def knows(self, authorization: str) -> bool:
         """Whether a header has a token that is good for one more request."""
