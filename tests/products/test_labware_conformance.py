@@ -10,7 +10,8 @@ import pytest
 import yaml
 
 from pv_testing.config import SystemConfig, load_config
-from sandbox.products.labware import files, sql
+from pv_testing.core.places import contract_path
+from sandbox.products.labware import files, rest, soap, sql
 from tests.conformance.test_contracts_here import Ours
 
 
@@ -21,18 +22,24 @@ def configured(section: dict[str, Any], folder: Path) -> SystemConfig:
     return load_config(str(path)).systems["lims"].ready()
 
 
-def brisk(name: str, folder: Path) -> Path:
-    """Write a contract whose answers and lists are believed soon, and return it."""
-    from pv_testing.core.places import contract_path
+def brisk(contract: str, folder: Path, wait: float = 5, name: str = "") -> Path:
+    """Write a contract whose answers and lists are believed soon, and return it.
 
-    written = yaml.safe_load(contract_path(name).read_text(encoding="utf-8"))
+    Args:
+        contract: its name.
+        folder: where it is written.
+        wait: seconds for an answer.
+        name: of the list of samples; the contract's own without it.
+    """
+    written = yaml.safe_load(contract_path(contract).read_text(encoding="utf-8"))
     for operation in written["operations"].values():
         if "files" in operation:
-            operation["files"]["wait"] = 5
+            operation["files"]["wait"] = wait
             operation["files"]["answers"]["quiet"] = 0.05
         if "list_file" in operation:
             operation["list_file"]["quiet"] = 0.05
-    path = folder / f"{name}.yaml"
+            operation["list_file"]["name"] = name or operation["list_file"]["name"]
+    path = folder / f"{contract}_{name or wait}.yaml"
     path.write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
 
@@ -52,4 +59,22 @@ class TestLabWareBySql(Ours):
     def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
         folder = tmp_path_factory.mktemp("labware")
         with sql.serve(folder) as lims:
+            yield configured(lims.section, folder)
+
+
+class TestLabWareByRest(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
+        folder = tmp_path_factory.mktemp("labware")
+        with rest.serve(folder) as lims:
+            yield configured(lims.section, folder)
+
+
+class TestLabWareBySoap(Ours):
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
+        folder = tmp_path_factory.mktemp("labware")
+        with soap.serve(folder) as lims:
             yield configured(lims.section, folder)

@@ -20,6 +20,7 @@ from pv_testing.core.records import Found
 from pv_testing.transports.files.rows import read_rows
 from pv_testing.transports.files.store import FileStore
 
+ROUNDS = 8
 Row = Mapping[str, Any]
 
 log = logging.getLogger(__name__)
@@ -33,15 +34,11 @@ async def read_list(store: FileStore, listing: ListFile) -> list[dict[str, Any]]
         listing: how it looks.
 
     Raises:
-        NetworkError: it isn't there (``LIST_MISSING``), or is being written.
+        NetworkError: it isn't there or changes all the time (``LIST_MISSING``).
         DataError: it isn't what the contract declares.
     """
     where = store.where(listing.folder, listing.name)
-    content = await asyncio.to_thread(_content, store, listing, where)
-    if listing.quiet:
-        await asyncio.sleep(listing.quiet)
-        if await asyncio.to_thread(_content, store, listing, where) != content:
-            raise NetworkError(f"{where} is being written; the next try reads it", code=Reason.LIST_MISSING)
+    content = await _settled(store, listing, where)
     rows = []
     for row in await asyncio.to_thread(lambda: list(read_rows(content, listing.form, where))):
         if row.problem is None:
@@ -49,6 +46,19 @@ async def read_list(store: FileStore, listing: ListFile) -> list[dict[str, Any]]
         else:
             log.warning("%s, row %d is left out: %s", where, row.number, row.problem)
     return rows
+
+
+async def _settled(store: FileStore, listing: ListFile, where: str) -> bytes:
+    """Return the content of a list that stays as it is, for it may be half written."""
+    content = await asyncio.to_thread(_content, store, listing, where)
+    if not listing.quiet:
+        return content
+    for _ in range(ROUNDS):
+        await asyncio.sleep(listing.quiet)
+        before, content = content, await asyncio.to_thread(_content, store, listing, where)
+        if content == before:
+            return content
+    raise NetworkError(f"{where} changes all the time; the next try reads it", code=Reason.LIST_MISSING)
 
 
 def _content(store: FileStore, listing: ListFile, where: str) -> bytes:
