@@ -257,7 +257,7 @@ def test_each_measurement_is_a_row(store, contract, ledger) -> None:
     (name,) = files(store, "archive")
     with (store / "archive" / name).open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert [(row["RUN_ID"], row["NAME"], row["ENTRY"], row["REVISION"]) for row in rows] == [
+    assert [(row["EXECUTION"], row["NAME"], row["FORMATTED_RESULT"], row["REVISION"]) for row in rows] == [
         ("E1", "Pmax", "398.50", "1"),
         ("E1", "Voc", "49.10", "1"),
     ]
