@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
-from pv_testing.config import SystemConfig, load_config
+from pv_testing.config import SystemConfig, load_config, system_config
 from pv_testing.core.places import contract_path
 from sandbox.products.labware import files, rest, soap, sql
 from tests.conformance.test_contracts_here import Ours
+from tests.integration import databases
 
 
 def configured(section: dict[str, Any], folder: Path) -> SystemConfig:
@@ -78,3 +79,13 @@ class TestLabWareBySoap(Ours):
         folder = tmp_path_factory.mktemp("labware")
         with soap.serve(folder) as lims:
             yield configured(lims.section, folder)
+
+
+class TestLabWareByPostgreSQL(Ours):
+    pytestmark = pytest.mark.postgres
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
+        with databases.place("postgresql", tmp_path_factory.mktemp("database")) as place:
+            yield system_config("lims", place.base_url, contract="lims_labware_sql", **place.login)

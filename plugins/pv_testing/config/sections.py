@@ -118,7 +118,7 @@ class SystemSection(Model):
         description=(
             "The product, with or without its version: SENAITE, SOAP, Redmine, Tryton, Custom, or another that a "
             "contract is there for. It chooses the contract where none is named; LabWare is the one for its import "
-            "folder; for StarLIMS and LabVantage write one."
+            "folder, and `contract` names its others; for StarLIMS and LabVantage write one."
         ),
     )
     contract: PathText = Field(

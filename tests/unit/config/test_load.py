@@ -244,7 +244,9 @@ def test_an_unknown_provider_is_an_error_that_lists_what_there_is(tmp_path: Path
     section = f"lims:\n  base_url: https://lims\n  api_key: k\n  provider: {provider!r}\n"
     text = refusal(tmp_path, section)
     assert text.startswith(f"integrations.yaml:4: lims.provider: there is no contract for the product {provider!r}; ")
-    assert "allowed: custom, labware, labware_rest, labware_soap, labware_sql, sapphire, senaite, soap, sql; name" in text
+    assert (
+        "allowed: custom, labware, labware_rest, labware_soap, labware_sql, sapphire, senaite, soap, sql; name" in text
+    )
     assert "; name one of them under contract, or write " in text
     assert "include/mappings/lims_" in text
     named = read(tmp_path, f"{section}  contract: lims_custom\n").systems["lims"].ready()
