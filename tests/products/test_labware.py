@@ -11,14 +11,17 @@ from typing import Any
 
 import pytest
 
+import sandbox
 from pv_testing.config import SystemConfig, load_config
 from pv_testing.contracts import load_contract
 from pv_testing.core.errors import AuthenticationError, IntegrationError
 from pv_testing.core.records import Record
 from pv_testing.core.sync import run
-from pv_testing.integrations import LIMSClient
+from pv_testing.integrations import FrameworkClient, LIMSClient
 from pv_testing.integrations.receipt import Receipt
 from pv_testing.ledger import Ledger
+from pv_testing.samples.intake import create_samples
+from pv_testing.samples.statuses import pull_statuses, push_statuses
 from sandbox.products.labware import files, rest, soap, sql, stand_in
 from sandbox.products.labware.database import SCHEMA
 from sandbox.products.labware.stand_in import LabWareStandIn
@@ -274,3 +277,22 @@ def test_labware_alone_means_its_import_folder_and_the_contract_names_another_wa
             chosen(f"contract: lims_labware_{way}, base_url: 'https://labware', auth_type: none").contract
         )
         assert (contract.provider, set(contract.operations) >= {"create_sample", "upload_results"}) == ("LabWare", True)
+
+
+def test_statuses_are_pulled_and_pushed_by_files(site) -> None:
+    place = site("files")
+    with sandbox.serve(seed_plan=sandbox.SeedPlan(requests=1, modules=2, protocols=1)) as lab:
+        known = lab.credentials
+        login = {"username": known.framework_username, "password": known.framework_password}
+        with FrameworkClient(lab.framework_url, ledger=place.ledger, **login) as framework:
+            client = place.client()
+            run(create_samples(framework, client, [1])).raise_for_waiting()
+            assert run(pull_statuses(framework, client, [1])).counts()["updated"] == 0
+            place.lims.receive()
+            for _ in range(60):
+                if run(pull_statuses(framework, client, [1])).counts()["updated"]:
+                    break
+            assert lab.service_requests()[0]["status"] == "PENDING_INSPECTION"
+            lab.advance(1, "TESTING_IN_PROGRESS")
+            assert run(push_statuses(framework, client, [1])).counts()["updated"] == 2
+    assert {row["status"] for row in place.lims.rows("sample")} == {"P"}
