@@ -22,14 +22,13 @@ from pv_testing.integrations.receipt import Receipt
 from pv_testing.ledger import Ledger
 from pv_testing.samples.intake import create_samples
 from pv_testing.samples.statuses import pull_statuses, push_statuses
-from sandbox.products.labware import files, rest, soap, sql, stand_in
+from sandbox.products.labware import files, rest, stand_in
 from sandbox.products.labware.database import SCHEMA
 from sandbox.products.labware.stand_in import LabWareStandIn
-from tests.products.test_labware_conformance import brisk, configured
+from tests.products.test_labware_conformance import WAYS, brisk, configured
 
-WAYS: dict[str, Any] = {"files": files, "rest": rest, "soap": soap, "sql": sql}
 OAUTH = {"auth_type": "oauth2", "client_id": stand_in.CLIENT_ID, "client_secret": stand_in.CLIENT_SECRET}
-SHORT = {"username": "", "password": ""}
+NO_LOGIN = {"username": "", "password": ""}
 
 
 class Site:
@@ -163,11 +162,10 @@ def test_a_site_says_its_own_letters_in_the_configuration(site) -> None:
 def test_a_token_of_oauth_or_a_given_one_opens_the_services(site, way: str) -> None:
     place = site(way)
     origin = place.lims.origin
-    assert place.client(**SHORT, **OAUTH, token_url=f"{origin}{token_path(way)}").identity() == stand_in.USER
-    tokens = place.lims.platform.tokens if way == "rest" else place.lims.services.tokens
-    assert place.client(**SHORT, auth_type="bearer", token=tokens._give()).identity() == stand_in.USER
+    assert place.client(**NO_LOGIN, **OAUTH, token_url=f"{origin}{token_path(way)}").identity() == stand_in.USER
+    assert place.client(**NO_LOGIN, auth_type="bearer", token=place.lims.tokens.give()).identity() == stand_in.USER
     with pytest.raises(AuthenticationError):
-        place.client(**SHORT, auth_type="bearer", token="expired").identity()
+        place.client(**NO_LOGIN, auth_type="bearer", token="expired").identity()
 
 
 def token_path(way: str) -> str:
@@ -188,12 +186,11 @@ def test_a_wrong_password_datasource_or_role_is_refused(site, way: str, change: 
 @pytest.mark.parametrize("way", ["rest", "soap"])
 def test_a_token_that_ends_before_its_time_is_renewed_and_nothing_is_sent_twice(tmp_path: Path, way: str) -> None:
     with WAYS[way].serve(tmp_path, ("token_expires",)) as lims, Ledger.in_memory() as ledger:
-        section = {**lims.section, **SHORT, **OAUTH, "token_url": f"{lims.origin}{token_path(way)}"}
-        config = configured(section, tmp_path)
+        section = {**lims.section, **NO_LOGIN, **OAUTH, "token_url": f"{lims.origin}{token_path(way)}"}
+        config = configured({**section, "contract": str(brisk(f"lims_labware_{way}", tmp_path))}, tmp_path)
         with LIMSClient(config=config, ledger=ledger) as client:
             report = client.exchange("create_sample", [sample(number) for number in range(50)])
-        tokens = lims.platform.tokens if way == "rest" else lims.services.tokens
-        assert tokens.given > 1
+        assert lims.tokens.given > 1
         assert {outcome.result.in_effect for outcome in report.outcomes} == {True}
         assert len({row["key"] for row in lims.rows("sample")}) == len(lims.rows("sample")) == 50
 

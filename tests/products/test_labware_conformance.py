@@ -15,6 +15,8 @@ from sandbox.products.labware import files, rest, soap, sql
 from tests.conformance.test_contracts_here import Ours
 from tests.integration import databases
 
+WAYS: dict[str, Any] = {"files": files, "rest": rest, "soap": soap, "sql": sql}
+
 
 def configured(section: dict[str, Any], folder: Path) -> SystemConfig:
     """Return the system as a configuration file says it."""
@@ -24,7 +26,7 @@ def configured(section: dict[str, Any], folder: Path) -> SystemConfig:
 
 
 def brisk(contract: str, folder: Path, wait: float = 5, name: str = "") -> Path:
-    """Write a contract whose answers and lists are believed soon, and return it.
+    """Write a contract whose answers, lists and absences are believed soon, and return it.
 
     Args:
         contract: its name.
@@ -33,6 +35,9 @@ def brisk(contract: str, folder: Path, wait: float = 5, name: str = "") -> Path:
         name: of the list of samples; the contract's own without it.
     """
     written = yaml.safe_load(contract_path(contract).read_text(encoding="utf-8"))
+    written["limits"]["horizon"] = 0.2
+    if "soap" in written:
+        written["soap"]["wsdl"] = str(contract_path(contract).parent / written["soap"]["wsdl"])
     for operation in written["operations"].values():
         if "files" in operation:
             operation["files"]["wait"] = wait
@@ -45,40 +50,15 @@ def brisk(contract: str, folder: Path, wait: float = 5, name: str = "") -> Path:
     return path
 
 
-class TestLabWareByFiles(Ours):
-    @pytest.fixture(scope="class")
+class TestLabWare(Ours):
+    @pytest.fixture(scope="class", params=WAYS)
     @classmethod
-    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
+    def system(cls, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
         folder = tmp_path_factory.mktemp("labware")
-        with files.serve(folder, files.TRAPS, every=0.02) as lims:
-            yield configured({**lims.section, "contract": str(brisk("lims_labware", folder))}, folder)
-
-
-class TestLabWareBySql(Ours):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
-        folder = tmp_path_factory.mktemp("labware")
-        with sql.serve(folder) as lims:
-            yield configured(lims.section, folder)
-
-
-class TestLabWareByRest(Ours):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
-        folder = tmp_path_factory.mktemp("labware")
-        with rest.serve(folder) as lims:
-            yield configured(lims.section, folder)
-
-
-class TestLabWareBySoap(Ours):
-    @pytest.fixture(scope="class")
-    @classmethod
-    def system(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemConfig]:
-        folder = tmp_path_factory.mktemp("labware")
-        with soap.serve(folder) as lims:
-            yield configured(lims.section, folder)
+        way = WAYS[request.param]
+        with way.serve(folder, files.TRAPS if way is files else ()) as lims:
+            own = {"contract": str(brisk("lims_labware", folder))} if way is files else {}
+            yield configured({**lims.section, **own}, folder)
 
 
 class TestLabWareByPostgreSQL(Ours):

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sandbox.products.labware import database as lims
 from sandbox.products.labware.database import LabWareDatabase, RefusedError, Row
@@ -167,7 +168,7 @@ class FilesStandIn(LabWareStandIn):
         section: of ``config/integrations.yaml``.
     """
 
-    def __init__(self, client: ImportClient, section: dict[str, object]) -> None:
+    def __init__(self, client: ImportClient, section: dict[str, Any]) -> None:
         super().__init__(client.database, section)
         self._client = client
 
@@ -197,7 +198,7 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0, every: float
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    section = {"contract": "lims_labware", "auth_type": "none", "options": {"file_store": str(root)}}
+    section: dict[str, Any] = {"contract": "lims_labware", "auth_type": "none", "options": {"file_store": str(root)}}
     try:
         yield FilesStandIn(client, section)
     finally:

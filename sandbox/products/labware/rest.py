@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from sandbox.products.labware import database as lims
 from sandbox.products.labware.database import LabWareDatabase, RefusedError, Row
-from sandbox.products.labware.stand_in import PASSWORD, USER, LabWareStandIn
-from sandbox.products.labware.tokens import LIFETIME, Tokens
+from sandbox.products.labware.stand_in import PASSWORD, USER
+from sandbox.products.labware.tokens import LIFETIME, Tokens, WebStandIn
 from sandbox.products.labware.web import Answer, Call, serving
 
 TRAPS = ("token_expires",)
@@ -142,14 +142,8 @@ def _refused(status: int, code: str, message: str) -> Answer:
     return _json(status, {"error": {"code": code, "message": message}})
 
 
-class RestStandIn(LabWareStandIn):
-    """The platform as the way in; ``platform`` answers."""
-
-    platform: RestPlatform
-
-
 @contextmanager
-def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[RestStandIn]:
+def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[WebStandIn]:
     """Run the platform.
 
     Args:
@@ -158,9 +152,6 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[
         port: 0 for any free one.
     """
     platform = RestPlatform(LabWareDatabase(folder / "labware.sqlite"), traps)
+    section = {"contract": "lims_labware_rest", "auth_type": "login", "username": USER, "password": PASSWORD}
     with serving(platform.answer, port) as origin:
-        login = {"auth_type": "login", "username": USER, "password": PASSWORD}
-        section = {"contract": "lims_labware_rest", "base_url": f"{origin}{BASE}", **login}
-        stand_in = RestStandIn(platform.database, section, origin)
-        stand_in.platform = platform
-        yield stand_in
+        yield WebStandIn(platform.database, {**section, "base_url": f"{origin}{BASE}"}, origin, platform.tokens)

@@ -17,8 +17,8 @@ from lxml import etree
 from sandbox.products.labware import database as lims
 from sandbox.products.labware.database import LabWareDatabase, RefusedError, Row
 from sandbox.products.labware.rest import oauth_answer
-from sandbox.products.labware.stand_in import DATASOURCE, PASSWORD, ROLE, USER, LabWareStandIn
-from sandbox.products.labware.tokens import Tokens
+from sandbox.products.labware.stand_in import DATASOURCE, PASSWORD, ROLE, USER
+from sandbox.products.labware.tokens import Tokens, WebStandIn
 from sandbox.products.labware.web import Answer, Call, serving
 
 TRAPS = ("token_expires",)
@@ -178,25 +178,11 @@ def _envelope(status: int, body: str) -> Answer:
     return Answer(status, "text/xml; charset=utf-8", whole.encode())
 
 
-class SoapStandIn(LabWareStandIn):
-    """The services as the way in; ``services`` answers."""
-
-    services: Services
-
-
 @contextmanager
-def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[SoapStandIn]:
-    """Run the services.
-
-    Args:
-        folder: for the database.
-        traps: see :data:`TRAPS`.
-        port: 0 for any free one.
-    """
+def serve(folder: Path, traps: Collection[str] = (), port: int = 0) -> Iterator[WebStandIn]:
+    """Run the services; the arguments are those of :func:`sandbox.products.labware.rest.serve`."""
     services = Services(LabWareDatabase(folder / "labware.sqlite"), traps)
     with serving(services.answer, port) as origin:
-        login = {"auth_type": "wsse", "username": USER, "password": PASSWORD}
-        section = {"contract": "lims_labware_soap", "base_url": f"{origin}{PATH}", **login}
-        stand_in = SoapStandIn(services.database, section, origin)
-        stand_in.services = services
-        yield stand_in
+        section = {"contract": "lims_labware_soap", "base_url": f"{origin}{PATH}", "auth_type": "wsse"}
+        login = {"username": USER, "password": PASSWORD}
+        yield WebStandIn(services.database, {**section, **login}, origin, services.tokens)
