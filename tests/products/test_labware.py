@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import sandbox
 from pv_testing.config import SystemConfig, load_config
 from pv_testing.contracts import load_contract
-from pv_testing.core.errors import AuthenticationError, IntegrationError
+from pv_testing.core.errors import AuthenticationError, ConfigError, IntegrationError
 from pv_testing.core.records import Record
 from pv_testing.core.sync import run
 from pv_testing.integrations import FrameworkClient, LIMSClient
@@ -22,7 +23,7 @@ from pv_testing.integrations.receipt import Receipt
 from pv_testing.ledger import Ledger
 from pv_testing.samples.intake import create_samples
 from pv_testing.samples.statuses import pull_statuses, push_statuses
-from sandbox.products.labware import files, rest, stand_in
+from sandbox.products.labware import files, stand_in
 from sandbox.products.labware.database import SCHEMA
 from sandbox.products.labware.stand_in import LabWareStandIn
 from tests.products.test_labware_conformance import WAYS, brisk, configured
@@ -161,15 +162,10 @@ def test_a_site_says_its_own_letters_in_the_configuration(site) -> None:
 @pytest.mark.parametrize("way", ["rest", "soap"])
 def test_a_token_of_oauth_or_a_given_one_opens_the_services(site, way: str) -> None:
     place = site(way)
-    origin = place.lims.origin
-    assert place.client(**NO_LOGIN, **OAUTH, token_url=f"{origin}{token_path(way)}").identity() == stand_in.USER
+    assert place.client(**NO_LOGIN, **OAUTH).identity() == stand_in.USER
     assert place.client(**NO_LOGIN, auth_type="bearer", token=place.lims.tokens.give()).identity() == stand_in.USER
     with pytest.raises(AuthenticationError):
         place.client(**NO_LOGIN, auth_type="bearer", token="expired").identity()
-
-
-def token_path(way: str) -> str:
-    return f"{rest.BASE}/oauth/token" if way == "rest" else "/oauth/token"
 
 
 @pytest.mark.parametrize("way", ["rest", "soap"])
@@ -186,7 +182,7 @@ def test_a_wrong_password_datasource_or_role_is_refused(site, way: str, change: 
 @pytest.mark.parametrize("way", ["rest", "soap"])
 def test_a_token_that_ends_before_its_time_is_renewed_and_nothing_is_sent_twice(tmp_path: Path, way: str) -> None:
     with WAYS[way].serve(tmp_path, ("token_expires",)) as lims, Ledger.in_memory() as ledger:
-        section = {**lims.section, **NO_LOGIN, **OAUTH, "token_url": f"{lims.origin}{token_path(way)}"}
+        section = {**lims.section, **NO_LOGIN, **OAUTH}
         config = configured({**section, "contract": str(brisk(f"lims_labware_{way}", tmp_path))}, tmp_path)
         with LIMSClient(config=config, ledger=ledger) as client:
             report = client.exchange("create_sample", [sample(number) for number in range(50)])
@@ -293,3 +289,13 @@ def test_statuses_are_pulled_and_pushed_by_files(site) -> None:
             lab.advance(1, "TESTING_IN_PROGRESS")
             assert run(push_statuses(framework, client, [1])).counts()["updated"] == 2
     assert {row["status"] for row in place.lims.rows("sample")} == {"P"}
+
+
+def test_a_contract_without_words_for_receipt_says_so(site) -> None:
+    place = site("files")
+    written = yaml.safe_load(Path(place.section["contract"]).read_text(encoding="utf-8"))
+    del written["vocabularies"]["receipt"]
+    path = place.folder / "silent.yaml"
+    path.write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"silent.yaml: vocabularies has no 'receipt'"):
+        receipt(place.client(contract=str(path)), "1")

@@ -312,6 +312,19 @@ class Contract:
             )
         return self.operations[name]
 
+    def vocabulary(self, name: str) -> Vocabulary:
+        """Return a vocabulary that a step needs.
+
+        Raises:
+            ConfigError: the contract doesn't have it.
+        """
+        from pv_testing.core.errors import ConfigError
+
+        if name not in self.vocabularies:
+            message = f"{self.file}: vocabularies has no {name!r}, which this step needs; add the system's words for it"
+            raise ConfigError(message, system=self.system, provider=self.provider)
+        return self.vocabularies[name]
+
     def classify(self, operation: str | OperationSpec) -> ResponseClassifier:
         """Return the function that says what a response to an operation means."""
         spec = self.operation(operation) if isinstance(operation, str) else operation
