@@ -35,8 +35,9 @@ MAP = {
     "qc_status": {"to": "STATUS", "vocabulary": "verdict", "required": False},
     "measured_at": {"to": "AT", "type": "datetime", "required": False},
 }
+WORDS = {"PASS": "PASS", "FAIL": "FAIL", "CONDITIONAL": "COND", "UNDECIDED": "REVIEW"}
 GERMAN = {"type": "csv", "encoding": "cp1252", "delimiter": ";", "decimal": ","}
-GOOD = "SAMPLE;ANALYTE;VALUE;STATUS\r\nSN1;Pmax;398,50;P\r\nSN2;Pmax;401,0;C\r\n"
+GOOD = "SAMPLE;ANALYTE;VALUE;STATUS\r\nSN1;Pmax;398,50;PASS\r\nSN2;Pmax;401,0;COND\r\n"
 
 
 class Watched:
@@ -48,6 +49,7 @@ class Watched:
         self.folder.mkdir(parents=True)
         written = yaml.safe_load(contract_path("lims_labware").read_text(encoding="utf-8"))
         written["maps"]["row"] = MAP
+        written["vocabularies"]["verdict"] = WORDS
         said = {"folder": "results", "pattern": "*", "format": form, "map": "row", "quiet": 0,
                 "key": "{serial_number}/{parameter}", **more}  # fmt: skip
         written["imports"] = {"results": said}
@@ -96,8 +98,8 @@ def test_rows_are_kept_where_a_step_reads_them_and_the_file_under_its_digest(wat
 
 def test_what_is_wrong_is_named_by_row_and_column_and_can_be_corrected_and_dropped_again(watched: Watched) -> None:
     watched.drop(
-        "SAMPLE;ANALYTE;VALUE;STATUS\r\nSN1;Pmax;398.50;P\r\nSN2;Pmax;1,0;WHAT\r\n;Voc;1,0;P\r\n"
-        "SN4;Pmax;1,0\r\nSN5;=1+1;49,1;P\r\n"
+        "SAMPLE;ANALYTE;VALUE;STATUS\r\nSN1;Pmax;398.50;PASS\r\nSN2;Pmax;1,0;WHAT\r\n;Voc;1,0;PASS\r\n"
+        "SN4;Pmax;1,0\r\nSN5;=1+1;49,1;PASS\r\n"
     )  # fmt: skip
     (report,) = watched.take()
     assert report.counts == {"quarantined": 4, "created": 1}
