@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Provider = TypeVar("Provider", bound=RestProvider)
 
 PROVIDERS = {
+    "labvantage": "pv_testing.providers.labvantage:LabVantageProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",

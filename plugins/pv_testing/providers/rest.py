@@ -29,7 +29,6 @@ from pv_testing.transports.rest import RestSession
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
 
-"""The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
 NO_ID = Reply(
     Verdict.AMBIGUOUS, code=Reason.NO_ID, reason="the system doesn't say the record's id, which its changes need"
 )
