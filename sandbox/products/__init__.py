@@ -100,6 +100,10 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
         Product("labvantage", "lims", "sandbox.products.labvantage"),
         Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
+        Product("labware-files", "lims", "sandbox.products.labware.files"),
+        Product("labware-rest", "lims", "sandbox.products.labware.rest"),
+        Product("labware-soap", "lims", "sandbox.products.labware.soap"),
+        Product("labware-sql", "lims", "sandbox.products.labware.sql"),
         Product("starlims", "lims", "sandbox.products.starlims"),
         Product("starlims-soap", "lims", "sandbox.products.starlims_soap"),
     )
