@@ -104,6 +104,10 @@ PRODUCTS: Mapping[str, Product] = {
         Product("erpnext", "erp", "sandbox.products.erpnext"),
         Product("labvantage", "lims", "sandbox.products.labvantage"),
         Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
+        Product("labware-files", "lims", "sandbox.products.labware.files"),
+        Product("labware-rest", "lims", "sandbox.products.labware.rest"),
+        Product("labware-soap", "lims", "sandbox.products.labware.soap"),
+        Product("labware-sql", "lims", "sandbox.products.labware.sql"),
         Product("netsuite", "erp", "sandbox.products.netsuite"),
         Product("odoo", "erp", "sandbox.products.odoo", writes=(("POST */create", ""), ("POST */action_post", ""))),
         Product(

@@ -140,7 +140,7 @@ class SystemSection(Model):
         description=(
             "The product, with or without its version: SENAITE, SOAP, Redmine, Tryton, Custom, or another that a "
             "contract is there for, such as StarLIMS or LabVantage. It chooses the contract where none is named; "
-            "LabWare is the one for its import folder."
+            "LabWare is the one for its import folder, and `contract` names its others."
         ),
     )
     contract: PathText = Field(

@@ -95,7 +95,7 @@ def open_provider(
         ConfigError: the configuration doesn't say how to authenticate, or where files go.
     """
     kind = provider_of(contract, config)
-    if any(spec.files for spec in contract.operations.values()):
+    if any(spec.files or spec.list_file for spec in contract.operations.values()):
         return _open_with_files(kind, config, contract, ledger, on_token, open_path)
     return _open(kind, config, contract, ledger, on_token)
 
