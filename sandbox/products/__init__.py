@@ -102,6 +102,12 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
         Product("erpnext", "erp", "sandbox.products.erpnext"),
+        Product("labvantage", "lims", "sandbox.products.labvantage"),
+        Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
+        Product("labware-files", "lims", "sandbox.products.labware.files"),
+        Product("labware-rest", "lims", "sandbox.products.labware.rest"),
+        Product("labware-soap", "lims", "sandbox.products.labware.soap"),
+        Product("labware-sql", "lims", "sandbox.products.labware.sql"),
         Product("microsoft-project", "pm", "sandbox.products.microsoft_project"),
         Product("netsuite", "erp", "sandbox.products.netsuite"),
         Product("odoo", "erp", "sandbox.products.odoo", writes=(("POST */create", ""), ("POST */action_post", ""))),
@@ -115,6 +121,8 @@ PRODUCTS: Mapping[str, Product] = {
         Product("s4hana", "erp", "sandbox.products.s4hana"),
         Product("salesforce", "qms", "sandbox.products.salesforce"),
         Product("sap-qm", "qms", "sandbox.products.sap_qm"),
+        Product("starlims", "lims", "sandbox.products.starlims"),
+        Product("starlims-soap", "lims", "sandbox.products.starlims_soap"),
         Product("veeva", "qms", "sandbox.products.veeva"),
     )
 }

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
+from sandbox.products.answering import Answered, Asked, serve_answers
 from sandbox.products.books import TAX_PER_LINE, Books, invoice_row, is_item
-from sandbox.products.serving import Answered, Asked, serve_answers
 
 TRAPS = ("new_id_on_posting", "gateway_timeout", "throttled")
 OF_MONEY = (TAX_PER_LINE,)
@@ -124,6 +124,8 @@ class BusinessCentral:
             return Answered(429, {"error": {"code": "TooManyRequests", "message": "Wait"}}, {"Retry-After": "0.2"})
         if parts["set"] == "customers":
             return self._customers(asked)
+        if parts["set"] == "companyInformation":
+            return Answered(200, {"value": [{"id": COMPANY, "displayName": "Heliotest Laboratory GmbH"}]})
         kind = KINDS.get(parts["set"])
         if kind is None:
             raise Refused(404, "BadRequest_NotFound", f"There is no {parts['set']}.")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
 
+from sandbox.products.answering import Answered, Asked, serve_answers
 from sandbox.products.books import TAX_PER_LINE, Books, invoice_row, is_item
-from sandbox.products.serving import Answered, Asked, serve_answers
 
 TRAPS = ("deadlock", "key_not_unique")
 OF_MONEY = (TAX_PER_LINE,)

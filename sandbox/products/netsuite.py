@@ -19,8 +19,8 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from sandbox.products.answering import Answered, Asked, serve_answers
 from sandbox.products.books import TAX_PER_LINE, Books, invoice_row, is_item
-from sandbox.products.serving import Answered, Asked, serve_answers
 
 TRAPS = ("concurrency_limit", "token_expires")
 OF_MONEY = (TAX_PER_LINE, "no_approval_routing")

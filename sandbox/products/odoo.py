@@ -15,8 +15,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from sandbox.products.answering import Answered, Asked, serve_answers
 from sandbox.products.books import TAX_PER_LINE, Books, invoice_row, is_item
-from sandbox.products.serving import Answered, Asked, serve_answers
 
 TRAPS = ("serialization_failure",)
 OF_MONEY = (TAX_PER_LINE,)

@@ -17,8 +17,8 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 
+from sandbox.products.answering import Answered, Asked, serve_answers
 from sandbox.products.books import ABROAD, RATE, TAX_PER_LINE, Books, cents, invoice_row, is_item
-from sandbox.products.serving import Answered, Asked, serve_answers
 
 TRAPS = ("session_lost", "sap_message")
 OF_MONEY = (TAX_PER_LINE,)

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from sandbox.products import Row
-from sandbox.products.serving import Answered, Asked, serve_answers
+from sandbox.products.answering import Answered, Asked, serve_answers
 
 TRAPS = ("token_ends", "row_locked", "limit_reached", "no_content")
 """Tokens that end; a row that another transaction holds; the day's requests used up; updates answered with 204."""

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox.products import Row
-from sandbox.products.serving import Answered, Asked, serve_answers
+from sandbox.products.answering import Answered, Asked, serve_answers
 
 TRAPS = ("session_lost",)
 """A session that ends with its token, as behind a load balancer that loses it."""

@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from sandbox.products import Row
-from sandbox.products.serving import Answered, Asked, serve_answers
+from sandbox.products.answering import Answered, Asked, serve_answers
 
 TRAPS = ("session_ends", "burst_delay", "race_condition", "operation_in_progress")
 """Sessions that idle out; answers that are delayed where requests come too fast; two retryable refusals under 200."""

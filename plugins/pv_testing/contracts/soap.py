@@ -40,8 +40,10 @@ def compile_soap(document: Document) -> Port | None:
     refuse(_unknown(document, port))
     if "texts" in written:
         texts = written["texts"]
-        several = {name: tuple(texts.get(name, ())) for name in ("lists", "integers")}
+        several = {name: tuple(texts.get(name, ())) for name in ("apart", "lists", "integers")}
         port.texts = Texts(**{**texts, **several})
+    if "credentials" in written:
+        port.credentials = (written["credentials"]["username"], written["credentials"]["password"])
     return port
 
 
@@ -50,7 +52,7 @@ def calls(written: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any]
     if "identity" in written:
         yield ("identity",), written["identity"]
     for name, operation in written["operations"].items():
-        if "files" in operation:
+        if "files" in operation or "list_file" in operation:
             continue
         yield ("operations", name), operation
         for within in _WITHIN:

@@ -250,7 +250,7 @@ class ERPClient(SystemClient):
         return [self._read(row) for row in await self.alist("get_invoices", status="POSTED")]
 
     def _read(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        status = self._status(str(row.get("status") or ""))
+        status = self.contract.vocabularies["invoice_status"].read(str(row.get("status") or ""))
         amounts: dict[str, str] = {}
         for name in AMOUNTS:
             if row.get(name) is not None:
@@ -258,11 +258,6 @@ class ERPClient(SystemClient):
         invoice_id = ids.of_found(row.get("invoice_id") or row.get("id"), str(row.get("reference") or ""))
         number = str(row.get("number") or invoice_id)
         return {**row, **amounts, "invoice_id": invoice_id, "number": number, "status": status}
-
-    def _status(self, word: str) -> str:
-        """Return our word for a status; a provider of its own may have said ours already."""
-        words = self.contract.vocabularies["invoice_status"]
-        return word if word in words.to_external and word not in words.to_internal else words.read(word)
 
     def _several(self, count: int, what: str, key: str, code: str) -> Conflict:
         message = f"{count} {what}; only a person can tell which one is meant"

@@ -24,6 +24,7 @@ Provider = TypeVar("Provider", bound=RestProvider)
 PROVIDERS = {
     "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
     "erpnext": "pv_testing.providers.erpnext:ErpNextProvider",
+    "labvantage": "pv_testing.providers.labvantage:LabVantageProvider",
     "microsoft_project": "pv_testing.providers.microsoft_project:MicrosoftProjectProvider",
     "netsuite": "pv_testing.providers.netsuite:NetSuiteProvider",
     "odoo": "pv_testing.providers.odoo:OdooProvider",
@@ -96,7 +97,7 @@ def open_provider(
         ConfigError: the configuration doesn't say how to authenticate, or where files go.
     """
     kind = provider_of(contract, config)
-    if any(spec.files for spec in contract.operations.values()):
+    if any(spec.files or spec.list_file for spec in contract.operations.values()):
         return _open_with_files(kind, config, contract, ledger, on_token, open_path)
     return _open(kind, config, contract, ledger, on_token)
 

@@ -29,7 +29,6 @@ from pv_testing.transports.rest import RestSession
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
 
-"""The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
 NO_ID = Reply(
     Verdict.AMBIGUOUS, code=Reason.NO_ID, reason="the system doesn't say the record's id, which its changes need"
 )
@@ -137,7 +136,12 @@ class RestProvider:
             return await known_by_a_read(self.contract, self.session)
         request = identity.call.request()
         response = await self.session.request(
-            request.method, request.path, params=request.params, operation="identity", repeatable=True
+            request.method,
+            request.path,
+            params=request.params,
+            operation="identity",
+            repeatable=True,
+            classify=self.contract.rules.classify_look_up(),
         )
         who = identity.name(response.json())
         if who is None:

@@ -80,9 +80,9 @@ class S4HanaProvider(DraftingProvider):
                     raise
             else:
                 break
-        said = response.headers.get("sap-message")
-        if said:
-            log.warning("%s: SAP says of %s: %s", operation, item.key, redact(said))
+        message = response.headers.get("sap-message")
+        if message:
+            log.warning("%s: SAP says of %s: %s", operation, item.key, redact(message))
         return response
 
     async def look_up(

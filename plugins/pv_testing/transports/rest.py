@@ -282,7 +282,7 @@ class RestSession:
         call.passed = time.monotonic()
         status = 0
         try:
-            response = await self._wire.send(call, headers)
+            response = await self.auth.carry(self._wire, call, headers)
             status = response.status
             if self.watch is not None:
                 self.watch(call, response)
@@ -329,7 +329,8 @@ class RestSession:
         self._succeeded(call)
         promised = 401 in self.settings.not_processed if response.status == 401 else classification.promised
         may_have_effect = call.careful and not promised
-        renewed = call.renewed or refused is self._renewed
+        # A read with the new token may have succeeded since: for a read, its refusal is that of any token that ends.
+        renewed = call.renewed or (call.careful and refused is self._renewed)
         credentials = refused if renewed else await self._credentials(call, refused)
         if credentials is refused:
             self._renewed = None

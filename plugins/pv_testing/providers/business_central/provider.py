@@ -48,7 +48,8 @@ class BusinessCentralProvider(DraftingProvider):
             await operation.write(Request("POST", path, body=ours), item)
             return
         line = Document(str(theirs["id"]), "", "", {}, {}, theirs)
+        address = path + self.contract.names["line_address"].replace("ID", line.id)
         if ours is None:
-            await operation.write(Request("DELETE", f"{path}({line.id})"), item, line)
+            await operation.write(Request("DELETE", address), item, line)
         elif any(theirs.get(name) != value for name, value in ours.items()):
-            await operation.write(Request("PATCH", f"{path}({line.id})", body=ours), item, line)
+            await operation.write(Request("PATCH", address, body=ours), item, line)

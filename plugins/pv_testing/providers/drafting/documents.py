@@ -32,6 +32,7 @@ class Document:
         amounts: subtotal, tax and total, as far as the ERP says them; positive, of a credit note too.
         fields: what the maps read of it, in our words.
         row: as the ERP says it.
+        word: the contract's word for the status, which clients read.
     """
 
     id: str
@@ -40,6 +41,7 @@ class Document:
     amounts: Mapping[str, Decimal]
     fields: Mapping[str, Any]
     row: Mapping[str, Any]
+    word: str = ""
 
     @property
     def name(self) -> str:
@@ -55,7 +57,7 @@ class Document:
             "invoice_id": self.id,
             "external_id": self.reference,
             "reference": self.reference,
-            "status": self.status,
+            "status": self.word,
             **{name: str(fields.get(name) or "") for name in TEXTS},
             **days,
             **{name: _with_cents(amount) for name, amount in self.amounts.items()},
@@ -78,9 +80,11 @@ def document(contract: Contract, written: FieldMap, state: FieldMap, row: Mappin
     fields = {**written.back(row), **state.back(row)}
     if fields.get("id") in {None, ""}:
         raise ResponseError("the ERP's answer names no id of the invoice", code=Reason.ID_MISSING, excerpt=str(row))
-    status = contract.vocabularies["invoice_status"].read(str(fields.get("status")))
+    words = contract.vocabularies["invoice_status"]
+    status = words.read(str(fields.get("status")))
     amounts = {name: abs(_decimal(name, fields[name])) for name in AMOUNTS if fields.get(name) not in {None, ""}}
-    return Document(str(fields["id"]), str(fields.get("key") or ""), status, amounts, fields, row)
+    word = words.write(status)
+    return Document(str(fields["id"]), str(fields.get("key") or ""), status, amounts, fields, row, word)
 
 
 def differences(contract: Contract, written: FieldMap, payload: Mapping[str, Any], there: Document) -> list[str]:
