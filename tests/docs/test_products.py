@@ -15,6 +15,9 @@ from tests.docs.pages import PROJECT, text
 FOLDER = PROJECT / "docs" / "products"
 SHIPPED = [name for name in contract_names() if name not in ("field_mappings", "framework")]
 
+LOCAL = {"pm_microsoft_project"}
+"""Contracts whose paths are answered from a file."""
+
 
 def way(contract: Contract) -> str:
     """Return how the contract's product is spoken to."""
@@ -22,6 +25,8 @@ def way(contract: Contract) -> str:
         return "SOAP"
     if contract.database is not None:
         return "SQL"
+    if contract.name in LOCAL:
+        return "files"
     by_files = [spec.files or spec.list_file for spec in contract.operations.values()]
     return "files" if all(by_files) else "REST"
 

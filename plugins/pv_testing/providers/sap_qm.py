@@ -37,8 +37,7 @@ class NotificationOperation(RestOperation):
     def prepare(self, record: Record) -> Payload:
         """Map a record; what the contract puts under ``text`` becomes the lines of the long text."""
         payload = super().prepare(record)
-        said = payload.pop(TEXT, None) or {}
-        for field, texts in said.items():
+        for field, texts in (payload.pop(TEXT, None) or {}).items():
             payload[field] = "\n\n".join(f"{name}:\n{lines(value)}" for name, value in texts.items())
         return payload
 
