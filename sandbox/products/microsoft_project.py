@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import threading
 import time
-import xml.etree.ElementTree as ElementTree
+import xml.etree.ElementTree as ET
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from decimal import Decimal
@@ -50,19 +50,19 @@ class Planner:
         self.saves = 0
         self._most = 0
 
-    def open(self) -> ElementTree.Element:
+    def open(self) -> ET.Element:
         """Return the plan as Project has it in memory; it is read again where it is only half there."""
         for _ in range(50):
             try:
-                return ElementTree.fromstring(self.plan.read_bytes())  # noqa: S314 - our own file
-            except (ElementTree.ParseError, FileNotFoundError):
+                return ET.fromstring(self.plan.read_bytes())  # noqa: S314 - our own file
+            except (ET.ParseError, FileNotFoundError):
                 time.sleep(0.02)
-        return ElementTree.Element(f"{_TAG}Project")
+        return ET.Element(f"{_TAG}Project")
 
-    def save(self, root: ElementTree.Element) -> None:
+    def save(self, root: ET.Element) -> None:
         """Save the plan over whatever lies there."""
-        ElementTree.register_namespace("", NAMESPACE)
-        content = ElementTree.tostring(root, encoding="UTF-8", xml_declaration=True)
+        ET.register_namespace("", NAMESPACE)
+        content = ET.tostring(root, encoding="UTF-8", xml_declaration=True)
         if "half_written" in self.traps:
             self.plan.write_bytes(content[: len(content) // 2])
             time.sleep(0.01)
@@ -98,18 +98,18 @@ class Planner:
                 self.save(root)
 
 
-def add_task(root: ElementTree.Element, name: str) -> ElementTree.Element:
+def add_task(root: ET.Element, name: str) -> ET.Element:
     """Add a task of the planner's own at the end, and return it."""
     tasks = root.find(f"{_TAG}Tasks")
     assert tasks is not None
     uid = 1 + max((int(_text(each, "UID") or 0) for each in tasks), default=0)
-    task = ElementTree.SubElement(tasks, f"{_TAG}Task")
+    task = ET.SubElement(tasks, f"{_TAG}Task")
     for field, value in (("UID", uid), ("ID", uid), ("Name", name), ("OutlineLevel", 1)):
-        ElementTree.SubElement(task, f"{_TAG}{field}").text = str(value)
+        ET.SubElement(task, f"{_TAG}{field}").text = str(value)
     return task
 
 
-def _tasks(root: ElementTree.Element) -> list[Row]:
+def _tasks(root: ET.Element) -> list[Row]:
     rows: list[Row] = []
     above: list[str] = []
     people = {_text(each, "UID"): _text(each, "EmailAddress") for each in root.iter(f"{_TAG}Resource")}
@@ -125,12 +125,12 @@ def _tasks(root: ElementTree.Element) -> list[Row]:
         above.append(key)
         if key:
             percent, hours = int(_text(task, "PercentComplete") or 0), _hours(_text(task, "Work"))
-            done = {"status": str(percent), "done": percent == 100}
-            rows.append({"key": key, "parent": parent, **done, "hours": hours, "assignee": assigned.get(_text(task, "UID"))})
+            done = {"status": str(percent), "done": percent == 100, "assignee": assigned.get(_text(task, "UID"))}
+            rows.append({"key": key, "parent": parent, "hours": hours, **done})
     return rows
 
 
-def _entries(root: ElementTree.Element) -> list[Row]:
+def _entries(root: ET.Element) -> list[Row]:
     return [
         {"key": match[1], "hours": Decimal(match[2])}
         for each in root.iter(f"{_TAG}Assignment")
@@ -138,7 +138,7 @@ def _entries(root: ElementTree.Element) -> list[Row]:
     ]
 
 
-def _key(task: ElementTree.Element) -> str:
+def _key(task: ET.Element) -> str:
     for each in task.iter(f"{_TAG}ExtendedAttribute"):
         if _text(each, "FieldID") == TEXT1:
             return _text(each, "Value")
@@ -150,7 +150,7 @@ def _hours(duration: str) -> Decimal | None:
     return Decimal(match[1]) + Decimal(match[2]) / 60 if match else None
 
 
-def _text(element: ElementTree.Element, name: str) -> str:
+def _text(element: ET.Element, name: str) -> str:
     return element.findtext(f"{_TAG}{name}") or ""
 
 

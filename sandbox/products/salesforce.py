@@ -22,7 +22,7 @@ from sandbox.products.answering import Answered, Asked, serve_answers
 
 TRAPS = ("token_ends", "row_locked", "limit_reached", "no_content")
 """Tokens that end; a row that another transaction holds; the day's requests used up; updates answered with 204."""
-CLIENT_ID, CLIENT_SECRET = "salesforce-client", "salesforce-secret"  # noqa: S105 - of a stand-in
+CLIENT_ID, CLIENT_SECRET = "salesforce-client", "salesforce-secret"
 BASE = "/services/data/v62.0"
 COMMON = {"Name", "Source__c", "Protocol__c"}
 OBJECTS: Mapping[str, set[str]] = {

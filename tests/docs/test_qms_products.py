@@ -1,4 +1,4 @@
-"""What the pages of QMS products and of Microsoft Project tell a laboratory to write is what the configuration takes."""
+"""What the pages of QMS's and of Microsoft Project tell a laboratory to write is what the configuration takes."""
 
 from __future__ import annotations
 

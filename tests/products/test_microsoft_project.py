@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from decimal import Decimal
@@ -160,7 +159,7 @@ def test_a_file_that_is_no_plan_is_refused_and_stays(pm: PMClient, planner: Plan
 
 def test_a_link_in_the_place_of_the_plan_is_not_followed(pm: PMClient, planner: Planner, tmp_path: Path) -> None:
     (tmp_path / "other.xml").write_text("secret", encoding="utf-8")
-    os.symlink(tmp_path / "other.xml", planner.plan)
+    planner.plan.symlink_to(tmp_path / "other.xml")
     with pytest.raises(SecurityError):
         pm.find_task(SR)
 

@@ -102,12 +102,11 @@ def test_a_vaults_session_that_ends_is_renewed(tmp_path: Path) -> None:
 
 
 def test_two_records_under_one_key_wait_for_a_person(tmp_path: Path) -> None:
-    with org.serve(tmp_path) as stand_in, Ledger("sqlite://") as ledger:
-        with client(stand_in, tmp_path, ledger) as qms:
-            qms.create_nc_report(**report(1))
-            stand_in.copy("1")
-            with pytest.raises(Rejected, match="several records carry the business key"):
-                qms.create_nc_report(**report(1, description="Pmax is far too low"))
+    with org.serve(tmp_path) as stand_in, Ledger("sqlite://") as ledger, client(stand_in, tmp_path, ledger) as qms:
+        qms.create_nc_report(**report(1))
+        stand_in.copy("1")
+        with pytest.raises(Rejected, match="several records carry the business key"):
+            qms.create_nc_report(**report(1, description="Pmax is far too low"))
 
 
 @pytest.mark.parametrize("provider", ["TrackWise Digital", "ComplianceQuest", "Salesforce"])

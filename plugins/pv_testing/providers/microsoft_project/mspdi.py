@@ -17,12 +17,18 @@ from pv_testing.transports.files.xml_reader import refuse_declarations
 NAMESPACE = "http://schemas.microsoft.com/project"
 TEXTS = {1: 188743731, 2: 188743734, **{number: 188743986 + number for number in range(11, 31)}}
 """The field ids of the texts of a task, by their numbers."""
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 ORDER: Mapping[str, tuple[str, ...]] = {
-    "Project": tuple(
+    "Project": _names(
         "SaveVersion Name Title StartDate ScheduleFromStart CalendarUID MinutesPerDay MinutesPerWeek DaysPerMonth"
-        " ExtendedAttributes Calendars Tasks Resources Assignments".split()
+        " ExtendedAttributes Calendars Tasks Resources Assignments"
     ),
-    "Task": tuple(
+    "Task": _names(
         "UID ID Name Active Manual Type IsNull CreateDate Contact WBS WBSLevel OutlineNumber OutlineLevel Priority"
         " Start Finish Duration ManualStart ManualFinish ManualDuration DurationFormat Work Stop Resume ResumeValid"
         " EffortDriven Recurring OverAllocated Estimated Milestone Summary DisplayAsSummary Critical IsSubproject"
@@ -34,16 +40,16 @@ ORDER: Mapping[str, tuple[str, ...]] = {
         " ConstraintDate Deadline LevelAssignments LevelingCanSplit LevelingDelay LevelingDelayFormat PreLeveledStart"
         " PreLeveledFinish Hyperlink HyperlinkAddress HyperlinkSubAddress IgnoreResourceCalendar Notes HideBar Rollup"
         " BCWS BCWP PhysicalPercentComplete EarnedValueMethod PredecessorLink ActualWorkProtected"
-        " ActualOvertimeWorkProtected ExtendedAttribute Baseline OutlineCode".split()
+        " ActualOvertimeWorkProtected ExtendedAttribute Baseline OutlineCode"
     ),
     "Resource": ("UID", "ID", "Name", "Type", "IsNull", "Initials", "Group", "EmailAddress"),
-    "Assignment": tuple(
+    "Assignment": _names(
         "UID TaskUID ResourceUID PercentWorkComplete ActualCost ActualFinish ActualOvertimeCost ActualOvertimeWork"
         " ActualStart ActualWork ACWP Confirmed Cost CostRateTable CostVariance CV Delay Finish FinishVariance"
         " Hyperlink HyperlinkAddress HyperlinkSubAddress WorkVariance HasFixedRateUnits FixedMaterial LevelingDelay"
         " LevelingDelayFormat LinkedFields Milestone Notes Overallocated OvertimeCost OvertimeWork PeakUnits"
         " RegularWork RemainingCost RemainingOvertimeCost RemainingOvertimeWork RemainingWork ResponsePending Start"
-        " Stop Resume StartVariance Units UpdateNeeded VAC Work".split()
+        " Stop Resume StartVariance Units UpdateNeeded VAC Work"
     ),
 }
 _DURATION = re.compile(r"P(?:(\d+)D)?T?(?:([\d.]+)H)?(?:([\d.]+)M)?(?:([\d.]+)S)?")

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
@@ -121,7 +121,7 @@ class Plan:
         return _written(task).get(field, _digest("")) == _digest(current)
 
     def set_status(self, task: Any, fields: Mapping[str, Any]) -> None:
-        """Say how far a task is; a percentage of the planner's own is kept while it is in progress."""
+        """Say how far a task is; while it is in progress, its percentage stays."""
         between = min(max(_percent(task), 1), 99)
         put(task, "PercentComplete", {"OPEN": 0, "COMPLETE": 100}.get(str(fields["status"]), between))
         completed = fields.get("completed")
@@ -185,7 +185,8 @@ class Plan:
 
     def _begin(self, parent: Any) -> str:
         """Return the day on which a task begins that was given none; readers need one."""
-        return (get(parent, "Start")[:10] if parent is not None else "") or date.today().isoformat()
+        above = "" if parent is None else get(parent, "Start")[:10]
+        return above or datetime.now(timezone.utc).date().isoformat()
 
     def _set(self, task: Any, field: str, value: Any) -> None:
         if value is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -59,7 +60,7 @@ class _Paths(Addresses):
 
     def __init__(self) -> None:
         self._base = URL("file://plan/")
-        self.of = self._of
+        self.of = functools.cache(self._of)
 
     def _of(self, path: str) -> URL:
         return self._base.join(URL(f"/{path.lstrip('/')}", encoded=True))
@@ -103,12 +104,12 @@ class PlanWire:
     def _answer(self, call: OutgoingRequest) -> Answer:
         parts = [unquote(part) for part in call.url.raw_path.strip("/").split("/")]
         body = orjson.loads(call.data) if call.data else {}
-        query = dict(call.url.query)
+        query, route = dict(call.url.query), (call.method, parts[0], *parts[2:])
         answer = Answer(404, {"message": f"nothing is at {call.url.path}"})
 
         def change(plan: Plan) -> bool:
             nonlocal answer
-            answer = _ROUTES[call.method, parts[0], *parts[2:]](plan, parts[1:], body, query)
+            answer = _ROUTES[route](plan, parts[1:], body, query)
             return answer.changed
 
         def writing() -> None:
@@ -117,7 +118,7 @@ class PlanWire:
                 lease.writes()
                 call.written = True
 
-        if (call.method, parts[0], *parts[2:]) in _ROUTES:
+        if route in _ROUTES:
             self._file.update(change, call.left, writing)
         if parts == [""]:
             return Answer(200, {"who": f"whoever may write {self._file.where}"})
