@@ -122,4 +122,6 @@ def _open(
 ) -> Provider:
     session = open_session(config, contract, ledger, on_token)
     session.auth = kind.own_auth(config, on_token) or session.auth
-    return kind(config, contract, session)
+    provider = kind(config, contract, session)
+    provider.ledger = ledger
+    return provider

@@ -28,8 +28,8 @@ from pv_testing.transports.rest import RestSession
 
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
+    from pv_testing.ledger import Ledger
 
-"""The most records that a look-up may find, and so many more for each that it asks for: a record has versions."""
 NO_ID = Reply(
     Verdict.AMBIGUOUS, code=Reason.NO_ID, reason="the system doesn't say the record's id, which its changes need"
 )
@@ -53,9 +53,11 @@ class RestProvider:
 
     Attributes:
         known_options: what the configuration may say under ``options`` of this product, with the defaults.
+        ledger: where a provider may note what its next session must know.
     """
 
     known_options: ClassVar[Mapping[str, Any]] = {}
+    ledger: Ledger
 
     def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
         self.config = config

@@ -373,7 +373,7 @@ class RestSession:
         return response
 
     def _refused(self, call: OutgoingRequest, classification: Classification, response: Response) -> Exception:
-        verdict, code, reason, error, promised = classification
+        verdict, code, reason, error, promised, alone = classification
         may_have_effect = call.careful and not promised
         explained = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
@@ -381,9 +381,11 @@ class RestSession:
             return (error or Rejected)(reason or explained, code=code).marked(may_have_effect=may_have_effect)
         wait = asked_wait(response, time.time())
         if wait is not None:
-            log.warning("%s asks to be left alone for %.1f s (HTTP %d)", self.settings.system, wait, response.status)
+            told = (self.settings.system, wait, response.status, "this request" if alone else "all requests")
+            log.warning("%s asks to be left alone for %.1f s (HTTP %d): %s wait", *told)
+        if wait is not None and not alone:
             call.throttle.pause.extend(wait)
-        paced = response.status == 429 and wait is None
+        paced = response.status == 429 and wait is None and not alone
         if paced:
             call.throttle.pace.refused(call.passed)
         if response.status != 429:
