@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 Provider = TypeVar("Provider", bound=RestProvider)
 
 PROVIDERS = {
+    "jira": "pv_testing.providers.jira:JiraProvider",
+    "jira_dc": "pv_testing.providers.jira:JiraDataCenterProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",

@@ -307,7 +307,7 @@ async def test_a_limit_on_one_record_holds_back_its_request_alone(serve, open_se
             return json({}, 429, Retry_After="1")
         return json({"id": 1})
 
-    def alone(response: Response, repeatable: bool) -> Classification:  # noqa: FBT001
+    def alone(response: Response, repeatable: bool) -> Classification:
         meant = classify_http(response, repeatable)
         return meant._replace(promised=True, alone=True) if response.status == 429 else meant
 

@@ -1,0 +1,166 @@
+"""A stand-in's HTTP server: routes with JSON bodies, each request handled by itself."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
+
+MOST_BYTES = 4 * 2**20
+
+
+class Refusal(Exception):
+    """An answer other than success.
+
+    Args:
+        status: the HTTP status.
+        body: sent as JSON; None sends nothing.
+        headers: besides the usual ones.
+    """
+
+    def __init__(self, status: int, body: Any = None, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(f"{status} {body}")
+        self.status, self.body, self.headers = status, body, dict(headers or {})
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A request.
+
+    Attributes:
+        method: in capitals.
+        path: with its quoting.
+        query: the first value of each parameter.
+        headers: with small letters.
+        body: decoded; None where there is none.
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: Any = None
+
+
+Answer = tuple[int, Any]
+Route = Callable[..., Answer]
+
+
+class Routes:
+    """Finds who answers a request; ``{name}`` in a path stands for one part of it."""
+
+    def __init__(self) -> None:
+        self._routes: list[tuple[str, re.Pattern[str], Route]] = []
+
+    def add(self, method: str, path: str, route: Route) -> None:
+        """Let ``route`` answer; it is given the request and the parts of the path, unquoted."""
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)
+        self._routes.append((method, re.compile(pattern), route))
+
+    def answer(self, asked: Asked) -> Answer:
+        """Return the answer.
+
+        Raises:
+            Refusal: nothing is there, or not with this method.
+        """
+        there = False
+        for method, pattern, route in self._routes:
+            match = pattern.fullmatch(asked.path)
+            there = there or match is not None
+            if match and method == asked.method:
+                return route(asked, **{name: unquote(part) for name, part in match.groupdict().items()})
+        raise Refusal(405 if there else 404, {"message": "no such resource"})
+
+
+class JsonServer(ThreadingHTTPServer):
+    """Serves what ``answer`` says.
+
+    Args:
+        answer: answers a request, or raises :class:`Refusal`.
+        port: 0 for any free one.
+
+    Attributes:
+        seen: how often each method and path came, with numbers in the path blotted out.
+    """
+
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, answer: Callable[[Asked], Answer], port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.answer = answer
+        self.seen: Counter[str] = Counter()
+
+    @property
+    def origin(self) -> str:
+        """The server's address."""
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of connections that broke off."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: JsonServer
+    protocol_version = "HTTP/1.1"
+    timeout = 60
+    wbufsize = -1  # headers and body in one packet
+
+    def _serve(self) -> None:
+        parts = urlsplit(self.path)
+        self.server.seen[f"{self.command} {re.sub(r'[0-9]{4,}', 'N', parts.path)}"] += 1
+        try:
+            status, body = self.server.answer(self._asked(parts.path, parts.query))
+            headers: dict[str, str] = {}
+        except Refusal as refusal:
+            status, body, headers = refusal.status, refusal.body, refusal.headers
+        content = b"" if body is None else json.dumps(body).encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        if content:
+            self.send_header("Content-Type", "application/json;charset=UTF-8")
+        if status != 204:
+            self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _asked(self, path: str, query: str) -> Asked:
+        length = int(self.headers.get("Content-Length") or 0)
+        if length > MOST_BYTES:
+            raise Refusal(413)
+        raw = self.rfile.read(length) if length else b""
+        try:
+            body = json.loads(raw) if raw else None
+        except ValueError:
+            raise Refusal(400, {"errorMessages": ["the body is not JSON"]}) from None
+        if raw and not self.headers.get("Content-Type", "").startswith("application/json"):
+            raise Refusal(415)
+        values = {name: given[0] for name, given in parse_qs(query, keep_blank_values=True).items()}
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        return Asked(self.command, path, values, headers, body)
+
+    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the library's names
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def running(server: JsonServer) -> Iterator[JsonServer]:
+    """Serve in a background thread for as long as the context lasts."""
+    with server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+            thread.join()
