@@ -16,7 +16,7 @@ from sandbox.framework.app import USERS
 from sandbox.products import jira_fields, jira_search
 from sandbox.products.documents import Document, Documents
 from sandbox.products.jira_limits import Limits
-from sandbox.products.jira_routes import routes
+from sandbox.products.jira_routes import Resources
 from sandbox.products.json_server import Answer, Asked, JsonServer, Refusal, running
 
 TRAPS = (
@@ -69,7 +69,7 @@ class Jira:
         self.search = jira_search.Search(self)
         self.origin = ""
         self.section: dict[str, Any] = {}
-        self._routes = routes(self)
+        self._routes = Resources(self).routes()
 
     def answer(self, asked: Asked) -> Answer:
         """Answer a request."""

@@ -30,42 +30,6 @@ REMOVED = (
 )
 
 
-def routes(jira: Jira) -> Routes:
-    """Return who answers what."""
-    known, resources = Routes(), Resources(jira)
-    one = f"{jira.base}/issue/{{issue}}"
-    for method, path, route in (
-        ("GET", f"{jira.base}/myself", resources.myself),
-        ("GET", f"{jira.base}/serverInfo", resources.server_info),
-        ("GET", f"{jira.base}/user/assignable/search", resources.assignable),
-        ("POST", f"{jira.base}/issue", resources.create),
-        ("POST", f"{jira.base}/issue/bulk", resources.create_many),
-        ("GET", f"{one}/transitions", resources.transitions),
-        ("POST", f"{one}/transitions", resources.move),
-        ("GET", f"{one}/comment", resources.comments),
-        ("POST", f"{one}/comment", resources.comment),
-        ("GET", f"{one}/worklog", resources.worklogs),
-        ("POST", f"{one}/worklog", resources.log_work),
-        ("PUT", f"{one}/worklog/{{worklog}}", resources.change_work),
-        ("GET", f"{one}/remotelink", resources.links),
-        ("POST", f"{one}/remotelink", resources.link),
-        ("GET", f"{one}/properties/{{name}}", resources.property),
-        ("PUT", f"{one}/properties/{{name}}", resources.set_property),
-        ("GET", one, resources.read),
-        ("PUT", one, resources.change),
-    ):
-        known.add(method, path, route)
-    if jira.cloud:
-        known.add("POST", f"{jira.base}/issue/bulkfetch", resources.read_many)
-        known.add("POST", f"{jira.base}/search/jql", resources.search_cloud)
-        for method in ("GET", "POST"):
-            known.add(method, f"{jira.base}/search", resources.search_removed)
-    else:
-        known.add("POST", f"{jira.base}/search", resources.search_dc)
-        known.add("GET", f"{jira.base}/search", resources.search_dc_get)
-    return known
-
-
 class Resources:
     """Answers requests; the names of the methods say to which.
 
@@ -76,29 +40,64 @@ class Resources:
     def __init__(self, jira: Jira) -> None:
         self.jira = jira
 
-    def myself(self, asked: Asked) -> Answer:
+    def routes(self) -> Routes:
+        """Return who answers what."""
+        jira, known = self.jira, Routes()
+        one = f"{jira.base}/issue/{{issue}}"
+        for method, path, route in (
+            ("GET", f"{jira.base}/myself", self._myself),
+            ("GET", f"{jira.base}/serverInfo", self._server_info),
+            ("GET", f"{jira.base}/user/assignable/search", self._assignable),
+            ("POST", f"{jira.base}/issue", self._create),
+            ("POST", f"{jira.base}/issue/bulk", self._create_many),
+            ("GET", f"{one}/transitions", self._transitions),
+            ("POST", f"{one}/transitions", self._move),
+            ("GET", f"{one}/comment", self._comments),
+            ("POST", f"{one}/comment", self._comment),
+            ("GET", f"{one}/worklog", self._worklogs),
+            ("POST", f"{one}/worklog", self._log_work),
+            ("PUT", f"{one}/worklog/{{worklog}}", self._change_work),
+            ("GET", f"{one}/remotelink", self._links),
+            ("POST", f"{one}/remotelink", self._link),
+            ("GET", f"{one}/properties/{{name}}", self._property),
+            ("PUT", f"{one}/properties/{{name}}", self._set_property),
+            ("GET", one, self._read),
+            ("PUT", one, self._change),
+        ):
+            known.add(method, path, route)
+        if jira.cloud:
+            known.add("POST", f"{jira.base}/issue/bulkfetch", self._read_many)
+            known.add("POST", f"{jira.base}/search/jql", self._search_cloud)
+            for method in ("GET", "POST"):
+                known.add(method, f"{jira.base}/search", self._search_removed)
+        else:
+            known.add("POST", f"{jira.base}/search", self._search_dc)
+            known.add("GET", f"{jira.base}/search", self._search_dc_get)
+        return known
+
+    def _myself(self, asked: Asked) -> Answer:
         del asked
         return 200, self.jira.person(9)
 
-    def server_info(self, asked: Asked) -> Answer:
+    def _server_info(self, asked: Asked) -> Answer:
         del asked
         kind, version = ("Cloud", "1001.0.0-SNAPSHOT") if self.jira.cloud else ("Server", "10.3.1")
         numbers = [int(part) for part in version.split("-")[0].split(".")]
         return 200, {"baseUrl": self.jira.origin, "version": version, "versionNumbers": numbers, "deploymentType": kind}
 
-    def assignable(self, asked: Asked) -> Answer:
+    def _assignable(self, asked: Asked) -> Answer:
         if not {"project", "issueKey", "issueId"} & set(asked.query):
             raise Refusal(400, refused("project or issueKey is required"))
         if self.jira.cloud and "username" in asked.query:
             raise Refusal(400, refused("The query parameter 'username' is not supported in GDPR strict mode."))
         return 200, self.jira.people(asked.query.get("query" if self.jira.cloud else "username", ""))
 
-    def create(self, asked: Asked) -> Answer:
+    def _create(self, asked: Asked) -> Answer:
         made = self._created(asked.body)
         self.jira.limits.after_commit("create")
         return 201, self._name(made)
 
-    def create_many(self, asked: Asked) -> Answer:
+    def _create_many(self, asked: Asked) -> Answer:
         updates = (asked.body or {}).get("issueUpdates")
         if not isinstance(updates, list) or not updates or len(updates) > 50:
             raise Refusal(400, refused("issueUpdates must have 1 to 50 elements"))
@@ -142,13 +141,13 @@ class Resources:
         number = str(issue["number"])
         return {"id": number, "key": issue["key"], "self": f"{self.jira.origin}{self.jira.base}/issue/{number}"}
 
-    def read(self, asked: Asked, issue: str) -> Answer:
+    def _read(self, asked: Asked, issue: str) -> Answer:
         fields = asked.query.get("fields", "*all").split(",")
         properties = [name for name in asked.query.get("properties", "").split(",") if name]
         shown = self.jira.search.shown(self.jira.issue(issue), fields, properties)
         return 200, {"expand": "renderedFields,names,schema", **shown}
 
-    def read_many(self, asked: Asked) -> Answer:
+    def _read_many(self, asked: Asked) -> Answer:
         names = asked.body.get("issueIdsOrKeys")
         if not isinstance(names, list) or len(names) > 100:
             raise Refusal(400, refused("issueIdsOrKeys takes at most 100"))
@@ -163,7 +162,7 @@ class Resources:
             )
         return 200, {"issues": issues, "issueErrors": []}
 
-    def change(self, asked: Asked, issue: str) -> Answer:
+    def _change(self, asked: Asked, issue: str) -> Answer:
         there = self.jira.issue(issue)
         fields = jira_fields.checked(self.jira, (asked.body or {}).get("fields", {}), new=False)
         if "assignee" in fields:
@@ -176,7 +175,7 @@ class Resources:
         number = issue.pop("number")
         self.jira.documents.change(number, {**issue, "indexed": time.time()})
 
-    def transitions(self, asked: Asked, issue: str) -> Answer:
+    def _transitions(self, asked: Asked, issue: str) -> Answer:
         del asked
         there = self.jira.issue(issue)
         offered = [self._transition(there["status"], target) for target in self._leads(there)]
@@ -192,7 +191,7 @@ class Resources:
         flags = {"hasScreen": False, "isGlobal": False, "isInitial": False, "isAvailable": True, "isConditional": False}
         return {"id": NUMBERS[source, target], "name": names[target], "to": self.jira.search.status(target), **flags}
 
-    def move(self, asked: Asked, issue: str) -> Answer:
+    def _move(self, asked: Asked, issue: str) -> Answer:
         there = self.jira.issue(issue)
         wanted = ((asked.body or {}).get("transition") or {}).get("id")
         for target in self._leads(there):
@@ -209,7 +208,7 @@ class Resources:
             ),
         )
 
-    def comments(self, asked: Asked, issue: str) -> Answer:
+    def _comments(self, asked: Asked, issue: str) -> Answer:
         number = self.jira.issue(issue)["number"]
         there = [self._comment(each) for each in self.jira.documents.all("comment") if each["issue"] == number]
         if asked.query.get("orderBy") == "-created":
@@ -226,7 +225,7 @@ class Resources:
             "self": f"{self.jira.origin}{self.jira.base}/issue/{comment['issue']}/comment/{comment['number']}",
         }
 
-    def comment(self, asked: Asked, issue: str) -> Answer:
+    def _comment(self, asked: Asked, issue: str) -> Answer:
         there = self.jira.issue(issue)
         body = self._rich((asked.body or {}).get("body"), "body")
         comment = {"issue": there["number"], "body": body, "created": moment()}
@@ -243,7 +242,7 @@ class Resources:
             raise Refusal(400, {"errorMessages": [], "errors": {field: f"{field} can not be empty!"}})
         return text
 
-    def worklogs(self, asked: Asked, issue: str) -> Answer:
+    def _worklogs(self, asked: Asked, issue: str) -> Answer:
         self._tracked()
         number = self.jira.issue(issue)["number"]
         there = [self._worklog(each) for each in self.jira.documents.all("worklog") if each["issue"] == number]
@@ -272,7 +271,7 @@ class Resources:
             "updated": entry["created"],
         }
 
-    def log_work(self, asked: Asked, issue: str) -> Answer:
+    def _log_work(self, asked: Asked, issue: str) -> Answer:
         there = self.jira.issue(issue)
         entry = {**self._work(asked), "issue": there["number"], "created": moment()}
         number = self.jira.documents.add("worklog", entry)
@@ -284,7 +283,7 @@ class Resources:
         body = asked.body if isinstance(asked.body, dict) else {}
         strange = set(body) - {"comment", "started", "timeSpentSeconds", "timeSpent", "visibility", "properties"}
         if strange:
-            raise Refusal(400, refused(f"Unrecognized field {sorted(strange)[0]}"))
+            raise Refusal(400, refused(f"Unrecognized field {min(strange)}"))
         if asked.query.get("adjustEstimate", "auto") not in {"new", "leave", "manual", "auto"}:
             raise Refusal(400, refused("adjustEstimate must be new, leave, manual or auto"))
         started, seconds = body.get("started"), body.get("timeSpentSeconds")
@@ -296,7 +295,7 @@ class Resources:
             )
         return {"comment": self._rich(body.get("comment"), "comment"), "started": started, "timeSpentSeconds": seconds}
 
-    def change_work(self, asked: Asked, issue: str, worklog: str) -> Answer:
+    def _change_work(self, asked: Asked, issue: str, worklog: str) -> Answer:
         there = self.jira.issue(issue)
         entry = self.jira.documents.get("worklog", worklog)
         if entry is None or entry["issue"] != there["number"]:
@@ -306,7 +305,7 @@ class Resources:
         self.jira.documents.change(number, changed)
         return 200, self._worklog({**changed, "number": number})
 
-    def links(self, asked: Asked, issue: str) -> Answer:
+    def _links(self, asked: Asked, issue: str) -> Answer:
         number = self.jira.issue(issue)["number"]
         there = [each for each in self.jira.documents.all("link") if each["issue"] == number]
         wanted = asked.query.get("globalId")
@@ -318,7 +317,7 @@ class Resources:
                 return 200, each
         raise Refusal(404, refused("The remote link does not exist."))
 
-    def link(self, asked: Asked, issue: str) -> Answer:
+    def _link(self, asked: Asked, issue: str) -> Answer:
         number = self.jira.issue(issue)["number"]
         body = asked.body or {}
         there = body.get("object")
@@ -336,14 +335,14 @@ class Resources:
     def _link_name(self, issue: int, link: int) -> dict[str, Any]:
         return {"id": link, "self": f"{self.jira.origin}{self.jira.base}/issue/{issue}/remotelink/{link}"}
 
-    def property(self, asked: Asked, issue: str, name: str) -> Answer:
+    def _property(self, asked: Asked, issue: str, name: str) -> Answer:
         del asked
         there = self.jira.issue(issue)["properties"]
         if name not in there:
             raise Refusal(404, refused(f"The property with key {name} does not exist."))
         return 200, {"key": name, "value": there[name]}
 
-    def set_property(self, asked: Asked, issue: str, name: str) -> Answer:
+    def _set_property(self, asked: Asked, issue: str, name: str) -> Answer:
         there = self.jira.issue(issue)
         if asked.body is None or len(name) > 255:
             raise Refusal(400, refused("a JSON value is required"))
@@ -352,19 +351,19 @@ class Resources:
         self._keep(there)
         return (200 if known else 201), {}
 
-    def search_cloud(self, asked: Asked) -> Answer:
+    def _search_cloud(self, asked: Asked) -> Answer:
         return 200, self.jira.search.cloud_page(asked.body or {})
 
-    def search_dc(self, asked: Asked) -> Answer:
+    def _search_dc(self, asked: Asked) -> Answer:
         return 200, self.jira.search.dc_page(asked.body or {})
 
-    def search_dc_get(self, asked: Asked) -> Answer:
+    def _search_dc_get(self, asked: Asked) -> Answer:
         given: dict[str, Any] = dict(asked.query)
         if "fields" in given:
             given["fields"] = given["fields"].split(",")
-        return self.search_dc(Asked("POST", asked.path, {}, {}, given))
+        return self._search_dc(Asked("POST", asked.path, {}, {}, given))
 
-    def search_removed(self, asked: Asked) -> Answer:
+    def _search_removed(self, asked: Asked) -> Answer:
         del asked
         raise Refusal(410, refused(REMOVED))
 

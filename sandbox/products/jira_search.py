@@ -66,7 +66,7 @@ class Search:
         """Return a page as ``/search/jql`` does: without a total, and only ids without ``fields``."""
         strange = set(body) - BODY
         if strange:
-            raise Refusal(400, _refused(f"Unrecognized field {sorted(strange)[0]}"))
+            raise Refusal(400, _refused(f"Unrecognized field {min(strange)}"))
         reconciled = body.get("reconcileIssues", [])
         if len(reconciled) > 50 or not all(isinstance(each, int) for each in reconciled):
             raise Refusal(400, _refused("reconcileIssues takes at most 50 ids"))
@@ -94,7 +94,7 @@ class Search:
         """Return a page as ``/search`` of Data Center does."""
         strange = set(body) - {"jql", "startAt", "maxResults", "fields", "expand", "validateQuery"}
         if strange:
-            raise Refusal(400, _refused(f"Unrecognized field {sorted(strange)[0]}"))
+            raise Refusal(400, _refused(f"Unrecognized field {min(strange)}"))
         found = self.found(body.get("jql"), [])
         start, size = int(body.get("startAt", 0)), min(int(body.get("maxResults", 50)), MOST)
         size = min(size, SMALL) if "short_pages" in self._jira.traps else size

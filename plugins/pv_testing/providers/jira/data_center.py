@@ -1,4 +1,4 @@
-"""What Jira Data Center does otherwise than Cloud: plain text, user names, a search with a total, no reading in bulk."""
+"""What Jira Data Center does otherwise than Cloud: plain text, user names, a search with a total, no bulk reads."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import orjson
 
 from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.classification import OK, Classification
-from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, MappingError, NotFound, Rejected
+from pv_testing.core.errors import AmbiguousOutcome, MappingError, NotFound, Rejected
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.core.response import Response

@@ -26,9 +26,7 @@ class ProgressOperation(JiraOperation):
             await self.jira.ask("PUT", f"/issue/{issue}", self.name, key=item.key, json=body, decode=False)
         kept = {"percent": percent}
         # Not repeated in doubt but looked up, so that no older progress comes after a newer one.
-        await self.jira.ask(
-            "PUT", _path(issue), self.name, key=item.key, json=kept, repeatable=False, decode=False
-        )
+        await self.jira.ask("PUT", _path(issue), self.name, key=item.key, json=kept, repeatable=False, decode=False)
         return Reply(Verdict.OK, ids.of_reply(issue, item.key), body={"progress_percent": percent})
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
