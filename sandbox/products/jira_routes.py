@@ -204,7 +204,8 @@ class Resources:
         raise Refusal(
             400,
             refused(
-                "It seems that you have tried to perform a workflow operation that is not valid for the current state of this issue."
+                "It seems that you have tried to perform a workflow operation that is not valid for the current "
+                "state of this issue."
             ),
         )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Provider = TypeVar("Provider", bound=RestProvider)
 
 PROVIDERS = {
+    "asana": "pv_testing.providers.asana:AsanaProvider",
     "jira": "pv_testing.providers.jira:JiraProvider",
     "jira_dc": "pv_testing.providers.jira:JiraDataCenterProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
