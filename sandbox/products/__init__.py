@@ -1,0 +1,102 @@
+"""Stand-ins of named products, each written from what is documented of its product, with the traps that are known.
+
+They share no code with the product under test, so that they can judge it. `python -m sandbox.products NAME` runs one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+Row = dict[str, Any]
+
+
+class StandIn(Protocol):
+    """A running stand-in.
+
+    Attributes:
+        section: the system's part of ``config/integrations.yaml``, with the stand-in's address and credentials.
+        origin: the address without a path; ``""`` where files or a database are the way.
+    """
+
+    section: Mapping[str, Any]
+    origin: str
+
+    def rows(self, kind: str) -> list[Row]:
+        """Return all records of a kind from the stand-in's own database, each with its business key as ``key``."""
+        ...
+
+
+class LimsStandIn(StandIn, Protocol):
+    """A stand-in of a LIMS."""
+
+    def receive(self) -> None:
+        """Receive all samples, as people do."""
+        ...
+
+
+class ErpStandIn(StandIn, Protocol):
+    """A stand-in of an ERP."""
+
+    def know_customer(self, name: str) -> None:
+        """Know a customer, and the laboratory's services as products where invoices name products."""
+        ...
+
+
+class UnproxiedStandIn(StandIn, Protocol):
+    """A stand-in that takes files or rows of a database, so that no proxy can stand before it."""
+
+    def lose(self, share: float, seed: int) -> None:
+        """Lose this share of the answers from now on, after the work is done."""
+        ...
+
+    def writes(self) -> int:
+        """Return how many writes have arrived."""
+        ...
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product that has a stand-in.
+
+    Attributes:
+        name: its word on a command line.
+        system: which system it is for the laboratory.
+        module: where its stand-in is: ``TRAPS``, and ``serve`` or the function that ``serve_with`` names.
+        serve_with: the function that serves it.
+    """
+
+    name: str
+    system: str
+    module: str
+    serve_with: str = "serve"
+
+    def traps(self) -> Collection[str]:
+        """Return the names of the documented traps that the stand-in can set."""
+        return cast("Collection[str]", import_module(self.module).TRAPS)
+
+    def serve(self, folder: Path, traps: Collection[str] = (), port: int = 0) -> AbstractContextManager[StandIn]:
+        """Run the stand-in.
+
+        Args:
+            folder: for its data.
+            traps: the documented traps to set.
+            port: 0 for any free one.
+        """
+        serve = getattr(import_module(self.module), self.serve_with)
+        return cast("AbstractContextManager[StandIn]", serve(folder, traps, port))
+
+
+PRODUCTS: Mapping[str, Product] = {
+    product.name: product
+    for product in (
+        Product("custom-erp", "erp", "sandbox.products.custom", "serve_erp"),
+        Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
+        Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
+        Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
+    )
+}

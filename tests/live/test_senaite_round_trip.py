@@ -33,7 +33,7 @@ def trip(senaite: Server, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     directory = tmp_path_factory.mktemp("round-trip")
     seed = sandbox.SeedPlan(requests=1, modules=MODULES, protocols=PROTOCOLS)
     with sandbox.serve(directory / "lab", seed_plan=seed) as lab, serve_proxy(senaite.origin) as proxy:
-        yield RoundTrip(lab, proxy, directory)
+        yield RoundTrip(directory, [proxy], lab)
 
 
 @pytest.fixture(scope="module")
@@ -77,9 +77,9 @@ def held(trip: RoundTrip, eyes: Caller) -> dict[tuple[str, str], list[dict[str, 
 
 
 def test_each_module_becomes_one_sample(trip, eyes):
-    trip.proxy.faults(*storm(0.3))
+    trip.proxies[0].faults(*storm(0.3))
     assert trip.step("intake", kill_after=[3, 5]) >= 3
-    trip.proxy.faults()
+    trip.proxies[0].faults()
     (request,) = trip.lab.service_requests()
     serials = request["module"]["serial_numbers"]
     found = samples(trip, eyes)
@@ -119,10 +119,10 @@ def test_a_status_that_the_samples_have_already_writes_nothing(trip, eyes):
 
 def test_each_result_is_in_its_analysis_once(trip, eyes):
     trip.lab.run_executions(1)
-    trip.proxy.faults(*storm(0.03))
+    trip.proxies[0].faults(*storm(0.03))
     assert trip.step("results", kill_after=[20, 250]) >= 3
-    struck = {rule["kind"]: rule["hits"] for rule in trip.proxy.read_faults("proxy")}
-    trip.proxy.faults()
+    struck = {rule["kind"]: rule["hits"] for rule in trip.proxies[0].read_faults("proxy")}
+    trip.proxies[0].faults()
     assert trip.killed == 4
     assert struck["drop_after"] >= 5
     assert trip.counts()["lims", "result", "confirmed"] == MODULES * PROTOCOLS

@@ -22,7 +22,7 @@ from sandbox.proxy import Proxy, serve_proxy
 from tests.chaos.office import write_rules
 from tests.live import round_trip
 from tests.live.redmine.server import Server as Redmine
-from tests.live.round_trip import PROJECT, RoundTrip
+from tests.live.round_trip import RoundTrip
 from tests.live.senaite import plan as senaite_plan
 from tests.live.senaite.server import Server as Senaite
 from tests.live.test_redmine_facts import Laboratory
@@ -31,7 +31,9 @@ from tests.live.test_senaite_facts import Caller as SenaiteCaller
 from tests.live.tryton import plan as tryton_plan
 from tests.live.tryton.caller import Caller as TrytonCaller
 from tests.live.tryton.server import Server as Tryton
-from tests.live.whole_way import sections, storm
+from tests.live.whole_way import sections as systems_besides
+from tests.live.whole_way import storm
+from tests.way import PROJECT
 
 pytestmark = pytest.mark.live
 
@@ -50,7 +52,7 @@ class Eyes:
 
 
 @dataclass
-class Way:
+class Walk:
     """The way and what stands in it."""
 
     trip: RoundTrip
@@ -67,7 +69,7 @@ class Way:
 
 
 @pytest.fixture(scope="module")
-def way(senaite: Senaite, redmine: Redmine, tryton: Tryton, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Way]:
+def way(senaite: Senaite, redmine: Redmine, tryton: Tryton, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
     directory = tmp_path_factory.mktemp("whole-way")
     # Another number than that of the round trip's request, for SENAITE has that one already.
     seed = sandbox.SeedPlan(requests=1, modules=MODULES, protocols=PROTOCOLS, weak="PVTP-018", first=NUMBER)
@@ -79,19 +81,19 @@ def way(senaite: Senaite, redmine: Redmine, tryton: Tryton, tmp_path_factory: py
             stack.enter_context(Laboratory(redmine)),
             stack.enter_context(TrytonCaller(tryton.url, tryton_plan.INTEGRATION, tryton_plan.INTEGRATION_PASSWORD)),
         )
-        said = sections(before[1].url, before[2].url, eyes.redmine.fields, directory)
+        sections = systems_besides(before[1].url, before[2].url, eyes.redmine.fields, directory)
         write_rules(directory)
-        trip = RoundTrip(lab, before[0], directory, others=before[1:], sections=said)
-        yield Way(trip, before[1], before[2], eyes)
+        trip = RoundTrip(directory, before, lab, sections)
+        yield Walk(trip, before[1], before[2], eyes)
 
 
 @pytest.fixture(scope="module")
-def walked(way: Way) -> Way:
+def walked(way: Walk) -> Walk:
     """Walk the whole way in bad weather, each step killed at least once."""
     trip, lab = way.trip, way.trip.lab
     (request,) = lab.service_requests()
     sr_id = request["id"]
-    way.weather("senaite", trip.proxy, *round_trip.storm(0.2))
+    way.weather("senaite", trip.proxies[0], *round_trip.storm(0.2))
     routes = ("POST /issues*", "PUT /issues*", "POST /time_entries*", "PUT /time_entries*")
     way.weather("redmine", way.redmine, *storm(0.1, *routes))
     writing = ("create", "post", "validate_invoice", "write", "do")
@@ -104,7 +106,7 @@ def walked(way: Way) -> Way:
     lab.advance(sr_id, "PROTOCOLS_ASSIGNED")
     trip.step("tasks", kill_after=[4])
     lab.run_executions(sr_id)
-    way.weather("senaite", trip.proxy, *round_trip.storm(0.03))
+    way.weather("senaite", trip.proxies[0], *round_trip.storm(0.03))
     trip.step("results", kill_after=[30])
     trip.step("reports", kill_after=[3])
     trip.step("capas", kill_after=[2])
@@ -117,19 +119,19 @@ def walked(way: Way) -> Way:
     lab.advance(sr_id, "CLOSED")
     for step in ("updates", "hours", "stock"):
         trip.step(step)
-    for system, proxy in (("senaite", trip.proxy), ("redmine", way.redmine), ("tryton", way.tryton)):
+    for system, proxy in (("senaite", trip.proxies[0]), ("redmine", way.redmine), ("tryton", way.tryton)):
         way.weather(system, proxy)
     return way
 
 
-def samples(way: Way) -> list[dict[str, object]]:
+def samples(way: Walk) -> list[dict[str, object]]:
     """Return SENAITE's samples of the service request."""
     (request,) = way.trip.lab.service_requests()
     found = way.eyes.senaite.search(SAMPLES)
     return [sample for sample in found if sample["getClientReference"] == request["sr_number"]]
 
 
-def executions(way: Way) -> list[dict[str, object]]:
+def executions(way: Walk) -> list[dict[str, object]]:
     """Return the framework's own executions."""
     return way.trip.lab.framework_rows("SELECT * FROM executions ORDER BY execution_id")
 
@@ -232,7 +234,7 @@ def test_another_run_changes_nothing_in_tryton(walked, step):
     assert (walked.trip.events(), written(walked)) == before
 
 
-def written(way: Way) -> list[tuple[str, int, str]]:
+def written(way: Walk) -> list[tuple[str, int, str]]:
     """Return when each invoice, line and move of the service request was made and last written in Tryton."""
     number = service_request(way)
     draws = [f"{row['execution_id']}/{tryton_plan.CLEANER}" for row in executions(way)]
@@ -250,13 +252,13 @@ def written(way: Way) -> list[tuple[str, int, str]]:
     ]
 
 
-def service_request(way: Way) -> str:
+def service_request(way: Walk) -> str:
     """Return the number of the service request."""
     (request,) = way.trip.lab.service_requests()
     return str(request["sr_number"])
 
 
-def lots(way: Way) -> list[str]:
+def lots(way: Walk) -> list[str]:
     """Return the condition that something in Tryton's stock is of a module of the service request."""
     return ["lot.number", "like", f"{service_request(way)}/%"]
 
@@ -270,7 +272,7 @@ def test_the_audit_trail_has_all_of_it(walked):
     assert {state for (_, _, state) in counts} == {"confirmed"}
 
 
-def key_of(way: Way, item: dict[str, object], kind: str = "issue") -> str:
+def key_of(way: Walk, item: dict[str, object], kind: str = "issue") -> str:
     """Return the business key that an issue or a time entry carries."""
     field = way.eyes.redmine.fields[kind]
     (key,) = (each["value"] for each in item["custom_fields"] if each["id"] == field)

@@ -19,7 +19,7 @@ from pv_testing.ledger import Ledger
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Body = dict[str, Any]
-SHORT = {"attempt_timeout": 1, "total_timeout": 2, "horizon": 0.05}
+SHORT = {"attempt_timeout": 2, "total_timeout": 4, "horizon": 0.05}
 
 
 class PlainLims:

@@ -1,4 +1,4 @@
-"""One step of a service request's way through the real systems, as a process that can be killed."""
+"""One step of a service request's way through the systems, as a process that can be killed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,44 @@
+"""Carries a whole service request through each product: twelve modules, twelve protocols, all documented traps set.
+
+Processes are killed with SIGKILL, answers are lost, requests never arrive. The stand-in's own database says in the end
+what is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from sandbox.products import PRODUCTS
+from tests.products.walks import Journey, Walk, open_walk
+
+
+@pytest.fixture(scope="module", params=sorted(PRODUCTS))
+def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walk]:
+    product = PRODUCTS[request.param]
+    with ExitStack() as stack:
+        opened = open_walk(stack, product, tmp_path_factory.mktemp(product.name))
+        Journey.OF[product.system].go(opened)
+        yield opened
+
+
+def test_each_record_is_there_once(walk: Walk) -> None:
+    Journey.OF[walk.product.system].judge(walk)
+
+
+def test_attempts_were_killed(walk: Walk) -> None:
+    assert walk.killed >= Journey.OF[walk.product.system].kills
+
+
+def test_the_ledger_has_every_record_in_effect(walk: Walk) -> None:
+    assert {state for _, _, state in walk.counts()} == {"confirmed"}
+
+
+def test_another_run_changes_nothing(walk: Walk) -> None:
+    journey = Journey.OF[walk.product.system]
+    before = journey.state(walk), walk.events()
+    for step in journey.again:
+        assert walk.step(step) == 1
+    assert (journey.state(walk), walk.events()) == before
