@@ -94,9 +94,13 @@ class Product:
 PRODUCTS: Mapping[str, Product] = {
     product.name: product
     for product in (
+        Product("asana", "pm", "sandbox.products.asana"),
+        Product("asana-pat", "pm", "sandbox.products.asana", "serve_personal"),
         Product("custom-erp", "erp", "sandbox.products.custom", "serve_erp"),
         Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
+        Product("jira", "pm", "sandbox.products.jira"),
+        Product("jira-dc", "pm", "sandbox.products.jira", "serve_dc"),
     )
 }

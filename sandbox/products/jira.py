@@ -29,10 +29,9 @@ TRAPS = (
     "issue_limit",
     "quota_limit",
     "hidden_mail",
-    "no_time_tracking",
 )
-DISRUPTIVE = frozenset({"no_time_tracking"})
-"""The traps under which a request waits for a person."""
+SETTINGS = ("no_time_tracking",)
+"""What a site may have switched off, so that something waits for a person; set like a trap."""
 MAIL, TOKEN = "integration@lab.example", "jira-api-token"
 PROJECT, OTHER_PROJECT = "PVL", "OTH"
 LAG = 2.0
@@ -57,7 +56,7 @@ class Jira:
     server: JsonServer
 
     def __init__(self, folder: Path, traps: Collection[str], *, cloud: bool) -> None:
-        unknown = set(traps) - set(TRAPS)
+        unknown = set(traps) - {*TRAPS, *SETTINGS}
         if unknown:
             raise ValueError(f"unknown traps: {', '.join(sorted(unknown))}")
         self.documents = Documents(folder / "jira.sqlite")

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 
 from sandbox.products.json_server import Asked, Refusal
 
-EVERY = 9
+EVERY = {"jira-per-issue-on-write": 25, "jira-burst-based": 60, "jira-quota-tenant-based": 250}
 """Of so many requests that a limit is about, one is refused."""
 MESSAGE = {"errorMessages": ["Rate limit exceeded."], "errors": {}}
 
@@ -53,7 +53,7 @@ class Limits:
         name = f"{reason} {bucket}"
         self._seen[name] += 1
         held = time.time() < self._hold.get(name, 0.0)
-        if not held and self._seen[name] % EVERY:
+        if not held and self._seen[name] % EVERY[reason]:
             return
         self.refused[reason] += 1
         headers = {"RateLimit-Reason": reason, "X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "0"}

@@ -211,13 +211,13 @@ class Resources:
 
     def _comments(self, asked: Asked, issue: str) -> Answer:
         number = self.jira.issue(issue)["number"]
-        there = [self._comment(each) for each in self.jira.documents.all("comment") if each["issue"] == number]
+        there = [self._shown_comment(each) for each in self.jira.documents.all("comment") if each["issue"] == number]
         if asked.query.get("orderBy") == "-created":
             there.reverse()
         start, size = int(asked.query.get("startAt", 0)), int(asked.query.get("maxResults", 50))
         return 200, {"startAt": start, "maxResults": size, "total": len(there), "comments": there[start : start + size]}
 
-    def _comment(self, comment: Document) -> dict[str, Any]:
+    def _shown_comment(self, comment: Document) -> dict[str, Any]:
         author = self.jira.person(9)
         person = {name: author[name] for name in author if name != "locale"}
         shown = {"id": str(comment["number"]), "body": comment["body"], "author": person, "created": comment["created"]}
@@ -232,7 +232,7 @@ class Resources:
         comment = {"issue": there["number"], "body": body, "created": moment()}
         number = self.jira.documents.add("comment", comment)
         self.jira.limits.after_commit("comment")
-        return 201, self._comment({**comment, "number": number})
+        return 201, self._shown_comment({**comment, "number": number})
 
     def _rich(self, value: Any, field: str) -> Any:
         try:
@@ -249,7 +249,7 @@ class Resources:
         there = [self._worklog(each) for each in self.jira.documents.all("worklog") if each["issue"] == number]
         start, size = int(asked.query.get("startAt", 0)), int(asked.query.get("maxResults", 5000))
         if "short_pages" in self.jira.traps:
-            size = min(size, 3)
+            size = min(size, 40)
         return 200, {"startAt": start, "maxResults": size, "total": len(there), "worklogs": there[start : start + size]}
 
     def _tracked(self) -> None:

@@ -88,6 +88,7 @@ class JsonServer(ThreadingHTTPServer):
 
     Attributes:
         seen: how often each method and path came, with numbers in the path blotted out.
+        broken: what the stand-in itself has failed at.
     """
 
     daemon_threads = True
@@ -97,6 +98,7 @@ class JsonServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
         self.answer = answer
         self.seen: Counter[str] = Counter()
+        self.broken: list[str] = []
 
     @property
     def origin(self) -> str:
@@ -121,6 +123,9 @@ class _Handler(BaseHTTPRequestHandler):
             headers: dict[str, str] = {}
         except Refusal as refusal:
             status, body, headers = refusal.status, refusal.body, refusal.headers
+        except Exception as error:  # noqa: BLE001 - the test that asked must see it
+            self.server.broken.append(f"{self.command} {self.path}: {error!r}")
+            status, body, headers = 500, {"message": f"the stand-in failed: {error!r}"}, {}
         content = b"" if body is None else json.dumps(body).encode()
         self.send_response(status)
         for name, value in headers.items():
