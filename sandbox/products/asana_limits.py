@@ -8,7 +8,7 @@ from collections.abc import Collection
 
 from sandbox.products.json_server import Refusal
 
-EVERY, FAILS = 40, 9
+EVERY, TIMES, FAILS = 100, 4, 9
 
 
 class Limits:
@@ -38,7 +38,8 @@ class Limits:
         """
         if "rate_limit" not in self._traps:
             return
-        if next(self._requests) % EVERY == 0:
+        number = next(self._requests)
+        if number % EVERY == 0 and number <= EVERY * TIMES:
             self._until = time.time() + 1
         if time.time() < self._until:
             self.refused += 1

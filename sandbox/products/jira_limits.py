@@ -12,6 +12,8 @@ from sandbox.products.json_server import Asked, Refusal
 
 EVERY = {"jira-per-issue-on-write": 25, "jira-burst-based": 60, "jira-quota-tenant-based": 250}
 """Of so many requests that a limit is about, one is refused."""
+TIMES = 4
+"""How often a limit is reached."""
 MESSAGE = {"errorMessages": ["Rate limit exceeded."], "errors": {}}
 
 
@@ -29,6 +31,7 @@ class Limits:
     def __init__(self, traps: Collection[str]) -> None:
         self._traps = traps
         self._seen: Counter[str] = Counter()
+        self._reached: Counter[str] = Counter()
         self._hold: dict[str, float] = {}
         self.refused: Counter[str] = Counter()
         self.failed = 0
@@ -53,8 +56,10 @@ class Limits:
         name = f"{reason} {bucket}"
         self._seen[name] += 1
         held = time.time() < self._hold.get(name, 0.0)
-        if not held and self._seen[name] % EVERY[reason]:
+        reached = self._seen[name] % EVERY[reason] == 0 and self._reached[reason] < TIMES
+        if not held and not reached:
             return
+        self._reached[reason] += not held
         self.refused[reason] += 1
         headers = {"RateLimit-Reason": reason, "X-RateLimit-Limit": "100", "X-RateLimit-Remaining": "0"}
         if not held:
