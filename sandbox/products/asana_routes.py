@@ -20,7 +20,7 @@ WRITABLE = {
     "workspace",
 }  # fmt: skip
 TYPES = ("on_track", "at_risk", "off_track", "on_hold", "complete")
-SMALL = 3
+SMALL = 10
 EXPIRED = "offset: Your pagination token has expired."
 
 

@@ -42,13 +42,14 @@ class HoursOperation(AsanaOperation):
         if minutes is None:
             minutes = await self._allot(item)
         content = {"name": self._name(item), "notes": self._notes(item, minutes)}
+        new = carrier is None
         if carrier is None:
             path, data = f"/tasks/{item.payload['task']}/subtasks", {**content, "completed": True}
             carrier = await self._new(item, path, data)
         elif not same(content["notes"], carrier.get("notes")):
             await self.asana.ask("PUT", f"/tasks/{carrier['gid']}", self.name, key=item.key, data=content)
         item.external_id = ids.of_reply(carrier["gid"], item.key)
-        await self._enter(item, minutes)
+        await self._enter(item, minutes, new=new)
         shown = {**carrier, **content, "actual_time_minutes": minutes}
         return Reply(Verdict.OK, item.external_id, body=entry_described(shown, str(item.payload["task"])))
 
@@ -105,11 +106,11 @@ class HoursOperation(AsanaOperation):
         )
         return int(kept[item.key][1])
 
-    async def _enter(self, item: Prepared, minutes: int) -> None:
+    async def _enter(self, item: Prepared, minutes: int, *, new: bool) -> None:
         """Give the subtask its one time entry; less than a minute is within the minutes of the others."""
         path = f"/tasks/{item.external_id}/time_tracking_entries"
         fields = {"opt_fields": "duration_minutes,entered_on"}
-        entries = await self.asana.all(path, self.name, fields)
+        entries = [] if new else await self.asana.all(path, self.name, fields)
         if len(entries) > 1:
             message = (
                 f"task {item.external_id} has {len(entries)} time entries; leave one there, then release the record"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.config.options import chosen
 from pv_testing.contracts.model import Contract
-from pv_testing.core.errors import AmbiguousOutcome, Rejected, ResponseError
+from pv_testing.core.errors import AmbiguousOutcome, PermissionDenied, Rejected, ResponseError
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.asana.keys import Keys, Task
 from pv_testing.providers.asana.options import Options
@@ -173,7 +173,8 @@ class AsanaProvider(RestProvider):
                 if status == 200:
                     found.append(answer["body"]["data"])
                 elif status != 404:
-                    raise ResponseError(f"Asana refuses a read with {status}", code=f"HTTP_{status}")
+                    refused = PermissionDenied if status in {401, 403} else ResponseError
+                    raise refused(f"Asana refuses a read with {status}", excerpt=str(answer.get("body")))
         return found
 
     async def call(self, name: str, /, **arguments: Any) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal
 from typing import ClassVar
 
-from pv_testing.core.errors import Conflict, MappingError, NotFound
+from pv_testing.core.errors import Conflict, MappingError, NotFound, Rejected
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.grouped import found_by_key
@@ -21,6 +21,7 @@ from pv_testing.providers.jira.steps import JiraOperation
 from pv_testing.providers.texts import same
 
 LEAST = 60
+TRACKING_OFF = "TIME_TRACKING_OFF"
 
 
 class HoursOperation(JiraOperation):
@@ -81,6 +82,10 @@ class HoursOperation(JiraOperation):
             return await worklogs(self.jira, issue, self.name)
         except NotFound:
             return ()
+        except Rejected as error:
+            if error.code != TRACKING_OFF:
+                raise
+            return ()  # where no time is tracked there are no hours; to enter some is refused in clear words
 
     def _found(self, item: Prepared, entries: Sequence[Entry]) -> Found:
         entry = entries[0]
