@@ -117,7 +117,7 @@ class Resources:
         there = self.asana.task(task, oauth=self._oauth)
         number = there.pop("number")
         changed = self._with(there, _data(asked))
-        self.asana.documents.change(number, changed)
+        self.asana.documents.change("task", number, changed)
         self.asana.limits.after_commit()
         return 200, {"data": self._shown({**changed, "number": number}, asked)}
 
@@ -259,13 +259,13 @@ class Resources:
         kept = self._kept(entry)
         changed = {**kept, **_minutes(kept, _data(asked))}
         number = changed.pop("number")
-        self.asana.documents.change(number, changed)
+        self.asana.documents.change("time_entry", number, changed)
         return 200, {"data": self._time({**changed, "number": number})}
 
     def _remove_entry(self, asked: Asked, entry: str) -> Answer:
         del asked
         kept = self._kept(entry)
-        self.asana.documents.change(kept["number"], {"task": 0, "duration_minutes": 0, "removed": True})
+        self.asana.documents.change("time_entry", kept["number"], {"task": 0, "duration_minutes": 0, "removed": True})
         return 200, {"data": {}}
 
     def _move(self, asked: Asked, section: str) -> Answer:
@@ -274,7 +274,7 @@ class Resources:
         task = self.asana.task(str(_data(asked).get("task")), oauth=self._oauth)
         number = task.pop("number")
         project = shapes.project()["gid"]
-        self.asana.documents.change(number, {**task, "section": section, "projects": [project]})
+        self.asana.documents.change("task", number, {**task, "section": section, "projects": [project]})
         self.asana.limits.after_commit()
         return 200, {"data": {}}
 

@@ -1,10 +1,11 @@
-"""What a stand-in holds: JSON documents in an SQLite file of its own, numbered by kind."""
+"""What a stand-in holds: JSON documents in an SQLite file of its own, numbered by kind, and in memory for reading."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 import threading
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -28,39 +29,37 @@ class Documents:
         self._database.execute(
             "CREATE TABLE IF NOT EXISTS document (number INTEGER PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL)"
         )
-        self._first = first
+        self._last = first
+        self._kept: dict[str, dict[int, Document]] = defaultdict(dict)
+        for number, kind, body in self._database.execute("SELECT number, kind, body FROM document ORDER BY number"):
+            self._kept[kind][number] = json.loads(body)
+            self._last = number
 
     def add(self, kind: str, body: Document) -> int:
         """Keep a new document and return its number."""
         with self.lock:
-            (last,) = self._database.execute("SELECT MAX(number) FROM document").fetchone()
-            number = int(last or self._first) + 1
-            self._database.execute("INSERT INTO document VALUES (?, ?, ?)", (number, kind, json.dumps(body)))
-            return number
+            self._last += 1
+            self._database.execute("INSERT INTO document VALUES (?, ?, ?)", (self._last, kind, json.dumps(body)))
+            self._kept[kind][self._last] = dict(body)
+            return self._last
 
-    def change(self, number: int, body: Document) -> None:
+    def change(self, kind: str, number: int, body: Document) -> None:
         """Put another content in the place of a document's."""
         with self.lock:
             self._database.execute("UPDATE document SET body = ? WHERE number = ?", (json.dumps(body), number))
+            self._kept[kind][number] = dict(body)
 
     def get(self, kind: str, number: Any) -> Document | None:
         """Return a document with its number as ``number``; None where there is none."""
         digits = str(number)
-        if not digits.isdecimal():
-            return None
         with self.lock:
-            row = self._database.execute(
-                "SELECT number, body FROM document WHERE kind = ? AND number = ?", (kind, int(digits))
-            ).fetchone()
-        return None if row is None else {**json.loads(row[1]), "number": row[0]}
+            found = self._kept[kind].get(int(digits)) if digits.isdecimal() else None
+            return None if found is None else {**found, "number": int(digits)}
 
     def all(self, kind: str) -> list[Document]:
         """Return all documents of a kind, the oldest first."""
         with self.lock:
-            rows = self._database.execute(
-                "SELECT number, body FROM document WHERE kind = ? ORDER BY number", (kind,)
-            ).fetchall()
-        return [{**json.loads(body), "number": number} for number, body in rows]
+            return [{**body, "number": number} for number, body in self._kept[kind].items()]
 
     def close(self) -> None:
         """Close the file."""

@@ -47,6 +47,7 @@ class Resources:
         for method, path, route in (
             ("GET", f"{jira.base}/myself", self._myself),
             ("GET", f"{jira.base}/serverInfo", self._server_info),
+            ("GET", f"{jira.base}/field", self._fields),
             ("GET", f"{jira.base}/user/assignable/search", self._assignable),
             ("POST", f"{jira.base}/issue", self._create),
             ("POST", f"{jira.base}/issue/bulk", self._create_many),
@@ -68,6 +69,7 @@ class Resources:
         if jira.cloud:
             known.add("POST", f"{jira.base}/issue/bulkfetch", self._read_many)
             known.add("POST", f"{jira.base}/search/jql", self._search_cloud)
+            known.add("GET", f"{jira.base}/search/jql", self._search_cloud_get)
             for method in ("GET", "POST"):
                 known.add(method, f"{jira.base}/search", self._search_removed)
         else:
@@ -84,6 +86,15 @@ class Resources:
         kind, version = ("Cloud", "1001.0.0-SNAPSHOT") if self.jira.cloud else ("Server", "10.3.1")
         numbers = [int(part) for part in version.split("-")[0].split(".")]
         return 200, {"baseUrl": self.jira.origin, "version": version, "versionNumbers": numbers, "deploymentType": kind}
+
+    def _fields(self, asked: Asked) -> Answer:
+        del asked
+        fields = []
+        for name in sorted(jira_fields.ON_SCREEN | set(jira_fields.CUSTOM)):
+            custom = name in jira_fields.CUSTOM
+            flags = {"custom": custom, "orderable": True, "navigable": True, "searchable": True}
+            fields.append({"id": name, "key": name, "name": name.capitalize(), "clauseNames": [name], **flags})
+        return 200, fields
 
     def _assignable(self, asked: Asked) -> Answer:
         if not {"project", "issueKey", "issueId"} & set(asked.query):
@@ -173,7 +184,7 @@ class Resources:
 
     def _keep(self, issue: Document) -> None:
         number = issue.pop("number")
-        self.jira.documents.change(number, {**issue, "indexed": time.time()})
+        self.jira.documents.change("issue", number, {**issue, "indexed": time.time()})
 
     def _transitions(self, asked: Asked, issue: str) -> Answer:
         del asked
@@ -303,7 +314,7 @@ class Resources:
             raise Refusal(404, refused(f"Cannot find worklog with id: '{worklog}'."))
         changed = {**entry, **self._work(asked)}
         number = changed.pop("number")
-        self.jira.documents.change(number, changed)
+        self.jira.documents.change("worklog", number, changed)
         return 200, self._worklog({**changed, "number": number})
 
     def _links(self, asked: Asked, issue: str) -> Answer:
@@ -329,7 +340,7 @@ class Resources:
         kept = {"issue": number, "globalId": body.get("globalId"), "object": there}
         for each in self.jira.documents.all("link"):
             if each["issue"] == number and each["globalId"] and each["globalId"] == kept["globalId"]:
-                self.jira.documents.change(each["number"], kept)
+                self.jira.documents.change("link", each["number"], kept)
                 return 200, self._link_name(number, each["number"])
         return 201, self._link_name(number, self.jira.documents.add("link", kept))
 
@@ -354,6 +365,13 @@ class Resources:
 
     def _search_cloud(self, asked: Asked) -> Answer:
         return 200, self.jira.search.cloud_page(asked.body or {})
+
+    def _search_cloud_get(self, asked: Asked) -> Answer:
+        given: dict[str, Any] = dict(asked.query)
+        for name in ("fields", "properties"):
+            if name in given:
+                given[name] = given[name].split(",")
+        return self._search_cloud(Asked("POST", asked.path, {}, {}, given))
 
     def _search_dc(self, asked: Asked) -> Answer:
         return 200, self.jira.search.dc_page(asked.body or {})
