@@ -112,8 +112,12 @@ def test_every_page_is_reached_from_the_readme() -> None:
 
 
 def test_the_index_names_every_page() -> None:
-    index = PROJECT / "docs" / "README.md"
-    links = {(index.parent / target.partition("#")[0]).resolve() for target in LINK.findall(text(index))}
+    index, products = PROJECT / "docs" / "README.md", PROJECT / "docs" / "products" / "README.md"
+    links = {
+        (page.parent / target.partition("#")[0]).resolve()
+        for page in (index, products)
+        for target in LINK.findall(text(page))
+    }
     assert [page.name for page in PAGES if page not in links | {PROJECT / "README.md", index}] == []
 
 

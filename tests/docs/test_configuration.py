@@ -79,7 +79,10 @@ def test_check_prints_what_the_page_shows(
         said = capsys.readouterr().out
         for number, system in enumerate(lab.origins, start=1):
             said = said.replace(lab.origins[system], f"http://127.0.0.1:800{number}")
-        assert said.splitlines() == printed("ok ")
+        lines, shown = said.splitlines(), printed("ok ")
+        place = shown.index("…")  # the page leaves most contracts out
+        assert lines[:place] == shown[:place]
+        assert lines[-len(shown[place + 1 :]) :] == shown[place + 1 :]
         monkeypatch.setenv("LIMS_API_KEY", "wrong")
         assert main(["check", "--config", "config/integrations.yaml"]) == 1
         assert main(["check", "--config", "config/integrations.yaml", "--offline"]) == 0

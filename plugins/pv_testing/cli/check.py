@@ -151,7 +151,7 @@ def _systems(config: Config, *, offline: bool) -> Iterator[CheckResult]:
             if offline and system.connection:
                 yield CheckResult(f"system {name}", f"contract {system.contract}, {_of_connection(system)}")
             else:
-                yield _called(_ready(system), offline=offline)
+                yield _called(_ready(system), contract, offline=offline)
         except IntegrationError as error:
             yield _failed(f"system {name}", error)
 
@@ -209,14 +209,16 @@ def _ready(system: SystemConfig) -> SystemConfig:
         raise ConfigError(f"{error.message}\n  {how}; this check reads no Airflow connections") from None
 
 
-def _called(system: SystemConfig, *, offline: bool) -> CheckResult:
+def _called(system: SystemConfig, contract: Contract, *, offline: bool) -> CheckResult:
+    proof = contract.proof or "which names no system that it was tried on"
+    product = f"{contract.provider} by contract {contract.name}, {proof}"
     if offline:
-        return CheckResult(f"system {system.system}", f"contract {system.contract}, {system.base_url}")
+        return CheckResult(f"system {system.system}", f"{product}; {system.base_url}")
     from pv_testing.integrations import connect
 
     with Ledger.in_memory(quiet=True) as ledger, connect(system, ledger=ledger) as client:
         who = client.identity()
-    return CheckResult(f"system {system.system}", f"{system.base_url} knows us as {who}")
+    return CheckResult(f"system {system.system}", f"{product}; {system.base_url} knows us as {who}")
 
 
 def _failed(subject: str, error: IntegrationError) -> CheckResult:

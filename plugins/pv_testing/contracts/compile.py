@@ -21,6 +21,7 @@ from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
 from pv_testing.contracts.model import Contract, Limits, OperationSpec, RateLimit
 from pv_testing.contracts.pages import Pagination
+from pv_testing.contracts.proof import compile_proof
 from pv_testing.contracts.rows import LISTING, compile_sample_rows, row_problems
 from pv_testing.contracts.rules import compile_rules
 from pv_testing.contracts.soap import compile_soap
@@ -86,6 +87,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
         soap=soap,
         database=database,
         webhook=compile_webhook(written["webhook"]) if "webhook" in written else None,
+        proof=compile_proof(written["proof"]) if "proof" in written else None,
         imports=compile_imports(written, shared),
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pv_testing.contracts.files import FileDrop
     from pv_testing.contracts.imports import FileImport
     from pv_testing.contracts.login import Login
+    from pv_testing.contracts.proof import Proof
     from pv_testing.contracts.rules import Rules
     from pv_testing.contracts.wsdl import Port
     from pv_testing.core.classification import Classification, ResponseClassifier
@@ -261,6 +262,7 @@ class Contract:
         soap: the operations of the system's WSDL, whose names then are the paths of calls; ``None`` for REST.
         database: the tables of a database, whose statements then are the paths of calls; ``None`` for REST.
         webhook: how the system tells us of events; ``None`` where it doesn't.
+        proof: what the contract was tried on; ``None`` where it doesn't say.
     """
 
     name: str
@@ -286,6 +288,7 @@ class Contract:
     soap: Port | None = field(default=None, repr=False)
     database: DatabaseSpec | None = field(default=None, repr=False)
     webhook: WebhookSpec | None = None
+    proof: Proof | None = None
     imports: Mapping[str, FileImport] = field(default_factory=dict)
 
     def operation(self, name: str) -> OperationSpec:

@@ -107,6 +107,7 @@ def _contract(system: str, provider: str) -> str:
         ("provider", f"provider: {json.dumps(provider)}"),
         ("title", f"title: {json.dumps(f'{provider} as {system.upper()}')}"),
         ("source", "source: the API reference with its version, and the test system that confirms it"),
+        ("proof", '# proof: {by: [real_system], version: "1.0", date: "2026-11-29"}   # once `check --try` is green'),
     ):
         match = re.search(rf"^{key}:.*(?:\n  .*)*$", body, re.MULTILINE)
         assert match is not None
