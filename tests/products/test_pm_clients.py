@@ -22,7 +22,9 @@ def test_the_jira_package_works_with_the_stand_in(tmp_path, cloud):
         client = library.JIRA(server=there.origin, options=options, max_retries=0, **login)
         assert client.myself()["displayName"] == "Integration Service"
         made = [
-            client.create_issue(project={"key": "PVL"}, issuetype={"name": "Task"}, summary=f"Task {number}", labels=["pv"])
+            client.create_issue(
+                project={"key": "PVL"}, issuetype={"name": "Task"}, summary=f"Task {number}", labels=["pv"]
+            )
             for number in range(5)
         ]
         search = client.enhanced_search_issues if cloud else client.search_issues

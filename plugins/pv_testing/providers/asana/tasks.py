@@ -107,9 +107,9 @@ class TaskOperation(AsanaOperation):
         if answer is None or not isinstance(answer.get("status_code"), int):
             return NO_ANSWER
         content = orjson.dumps(answer.get("body") or {})
-        said = self._classify_other(Response(answer["status_code"], {}, content), False)  # noqa: FBT003
-        in_doubt = said.verdict in {Verdict.OK, Verdict.RETRYABLE} and not said.promised
-        return NO_ANSWER if in_doubt else Reply(said.verdict, reason=said.reason, code=said.code)
+        meant = self._classify_other(Response(answer["status_code"], {}, content), False)  # noqa: FBT003
+        in_doubt = meant.verdict in {Verdict.OK, Verdict.RETRYABLE} and not meant.promised
+        return NO_ANSWER if in_doubt else Reply(meant.verdict, reason=meant.reason, code=meant.code)
 
     async def _change(self, item: Prepared) -> Task:
         """Write what differs of a task that is there."""

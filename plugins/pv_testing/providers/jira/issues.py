@@ -84,7 +84,7 @@ class IssueOperation(JiraOperation):
         return Reply(Verdict.OK, number, body=body)
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
-        """Look issues up by business key; of one that a search may not show yet, nothing is said."""
+        """Look issues up by business key; of one that a search may not show yet, nothing is meant."""
         issues = await self.jira.keys.find(batch, self.name)
         linked = {key for key in issues if await self._is_linked(batch, key, issues[key])}
 
@@ -138,8 +138,10 @@ class IssueOperation(JiraOperation):
         refused: dict[int, Reply] = {}
         for error in (answer.get("errors") if isinstance(answer, Mapping) else None) or ():
             content = orjson.dumps(error.get("elementErrors") or {})
-            said = self._classify_other(Response(int(error.get("status") or 400), {}, content), False)  # noqa: FBT003
-            refused[int(error.get("failedElementNumber", -1))] = Reply(said.verdict, reason=said.reason, code=said.code)
+            meant = self._classify_other(Response(int(error.get("status") or 400), {}, content), False)  # noqa: FBT003
+            refused[int(error.get("failedElementNumber", -1))] = Reply(
+                meant.verdict, reason=meant.reason, code=meant.code
+            )
         return refused
 
     def _reply(self, item: Prepared, issue: Issue | None, refused: Reply | None) -> Reply:
@@ -173,7 +175,7 @@ class IssueOperation(JiraOperation):
         if mail:
             assignee = await self.jira.people.assignee(payload["project"], mail, self.name)
             if assignee is None:
-                log.warning("%s stays unassigned: nobody with the planned address can be assigned in Jira", item.key)
+                log.warning("%s stays unassigned: no person with the planned address can be assigned in Jira", item.key)
             else:
                 fields["assignee"] = assignee
         return {"fields": fields, "properties": stamp["properties"]}

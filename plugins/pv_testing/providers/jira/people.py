@@ -20,7 +20,7 @@ class People:
         self._known: dict[tuple[str, str], str] = {}
 
     async def assignee(self, project: str, mail: str, operation: str) -> dict[str, str] | None:
-        """Return how an issue names the person with an address; ``None`` where there is no one such.
+        """Return how an issue names the person with an address; ``None`` where there is none.
 
         A person may hide the address. Then the only one whom a search by the whole address gives is taken.
         """

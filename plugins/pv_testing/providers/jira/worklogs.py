@@ -129,7 +129,7 @@ class OperatorHoursOperation(HoursOperation):
 
 
 class EquipmentHoursOperation(HoursOperation):
-    """Enters the hours of equipment on the main task of a subtask; they use up nobody's estimate."""
+    """Enters the hours of equipment on the main task of a subtask; they use up no estimate."""
 
     estimate: ClassVar[str] = "leave"
 
