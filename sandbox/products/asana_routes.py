@@ -347,7 +347,8 @@ def _errors(message: str) -> dict[str, Any]:
 def _data(asked: Asked) -> dict[str, Any]:
     if not isinstance(asked.body, dict) or not isinstance(asked.body.get("data"), dict):
         raise Refusal(400, _errors("Request data should be an object with the only key 'data'"))
-    return asked.body["data"]
+    data: dict[str, Any] = asked.body["data"]
+    return data
 
 
 def _dates(task: Document, data: Mapping[str, Any]) -> dict[str, Any]:

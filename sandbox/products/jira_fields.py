@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -54,7 +55,7 @@ def checked(jira: Jira, given: Any, *, new: bool) -> dict[str, Any]:
 def _value(jira: Jira, name: str, value: Any) -> Any:
     if name in CUSTOM:
         return _custom(CUSTOM[name], value)
-    return {
+    readers: dict[str, Callable[[], Any]] = {
         "project": lambda: _named(value, ("key", "id")),
         "issuetype": lambda: _type(value),
         "summary": lambda: _summary(value),
@@ -64,7 +65,8 @@ def _value(jira: Jira, name: str, value: Any) -> Any:
         "assignee": lambda: _assignee(jira, value),
         "parent": lambda: _named(value, ("id", "key")),
         "timetracking": lambda: _estimate(value),
-    }[name]()
+    }
+    return readers[name]()
 
 
 def _custom(kind: str, value: Any) -> Any:

@@ -60,16 +60,16 @@ class HoursOperation(AsanaOperation):
             for carrier in await self._carriers(parent):
                 known = (item.key for item in batch if item.external_id == str(carrier["gid"]))
                 groups.setdefault(next(known, key_of(carrier)), []).append(carrier)
-        return found_by_key(batch, groups, self._found)
+        return found_by_key(batch, groups, self._found_hours)
 
-    def _found(self, item: Prepared, carriers: Sequence[Task]) -> Found:
+    def _found_hours(self, item: Prepared, carriers: Sequence[Task]) -> Found:
         carrier = carriers[0]
         minutes = self._noted(item, carrier)
         in_effect = minutes is not None and (carrier.get("actual_time_minutes") or 0) == minutes
         body = entry_described(carrier, str(item.payload["task"]))
         return Found(ids.of_found(carrier["gid"], item.key), in_effect=in_effect, body=body, copies=len(carriers))
 
-    async def _carriers(self, parent: str) -> list[Task]:
+    async def _carriers(self, parent: str) -> Sequence[Task]:
         try:
             return await self.asana.tasks(f"/tasks/{parent}/subtasks", self.name)
         except NotFound:

@@ -6,10 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.core.errors import MappingError
-from pv_testing.core.problems import allowed
-from pv_testing.core.reasons import Reason
 from pv_testing.providers.asana.keys import Task, field_of
+from pv_testing.providers.criteria import having, refuse_unknown
 
 if TYPE_CHECKING:
     from pv_testing.providers.asana.provider import AsanaProvider
@@ -35,18 +33,12 @@ async def listed(provider: AsanaProvider, name: str, criteria: Mapping[str, str]
     Raises:
         MappingError: a criterion is unknown.
     """
-    provider.contract.operation(name)
-    for criterion in criteria:
-        if criterion not in CRITERIA[name]:
-            message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
-            raise MappingError(message, code=Reason.FIELD_UNKNOWN)
+    refuse_unknown(provider.contract, name, criteria, CRITERIA)
     if name == "get_tasks":
         items = await _tasks(provider, criteria)
     else:
         items = await _entries(provider, name, criteria)
-    if "external_id" in criteria:
-        items = [item for item in items if item["external_id"] == criteria["external_id"]]
-    return items
+    return having(items, criteria, "external_id")
 
 
 async def _tasks(provider: AsanaProvider, criteria: Mapping[str, str]) -> list[dict[str, Any]]:

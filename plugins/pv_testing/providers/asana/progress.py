@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from pv_testing.core.errors import NotFound
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.asana.keys import field_of
@@ -35,11 +34,7 @@ class ProgressOperation(AsanaOperation):
         """Read the fields."""
         field = self.asana.options.field("progress_field")
         found: dict[str, Found] = {}
-        for item in batch:
-            try:
-                task = await self.asana.task(item.payload["task"], self.name, key=item.key)
-            except NotFound:
-                continue
+        for item, task in await self.tasks_of(batch):
             percent = field_of(task, field, "number_value")
             number, body = ids.of_found(task["gid"], item.key), {"progress_percent": percent}
             found[item.key] = Found(number, in_effect=percent == item.payload["percent"], body=body)

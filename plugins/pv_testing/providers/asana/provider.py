@@ -114,7 +114,7 @@ class AsanaProvider(RestProvider):
         """
         return dict(await self.ask("GET", f"/tasks/{int(gid)}", operation, key=key, params={"opt_fields": self.fields}))
 
-    async def tasks(self, path: str, operation: str) -> list[Task]:
+    async def tasks(self, path: str, operation: str) -> list[dict[str, Any]]:
         """Return all tasks of a listing."""
         return await self.all(path, operation, {"opt_fields": self.fields})
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pv_testing.core.errors import NotFound
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
 from pv_testing.providers.asana.keys import Task
@@ -41,11 +40,7 @@ class StatusOperation(AsanaOperation):
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found]:
         """Read the tasks that are to be moved."""
         found: dict[str, Found] = {}
-        for item in batch:
-            try:
-                task = await self.asana.task(item.payload["task"], self.name, key=item.key)
-            except NotFound:
-                continue
+        for item, task in await self.tasks_of(batch):
             in_effect = self._has_status(item, task) and await self._has_comment(item, str(task["gid"]))
             number = ids.of_found(task["gid"], item.key)
             found[item.key] = Found(number, in_effect=in_effect, body=described(self.asana, task))

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar
 
 import orjson
 
-from pv_testing.contracts.model import OperationSpec
-from pv_testing.core.errors import AmbiguousOutcome
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.core.response import Response
 from pv_testing.providers import ids
 from pv_testing.providers.asana.keys import Task, field_of
 from pv_testing.providers.asana.listings import described
-from pv_testing.providers.asana.provider import ACTIONS, AsanaProvider
+from pv_testing.providers.asana.provider import ACTIONS
 from pv_testing.providers.asana.steps import AsanaOperation
 from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.rest import NO_ANSWER
@@ -30,10 +26,7 @@ class TaskOperation(AsanaOperation):
     """Makes tasks, and changes those whose number is known."""
 
     at_once: ClassVar[bool] = True
-
-    def __init__(self, provider: AsanaProvider, spec: OperationSpec) -> None:
-        super().__init__(provider, spec)
-        self.limits = replace(self.limits, batch_size=ACTIONS)
+    most: ClassVar[int] = ACTIONS
 
     def prepare(self, record: Record) -> Payload:
         """Map and validate a record; what Asana has no field for goes into the notes."""
@@ -46,16 +39,6 @@ class TaskOperation(AsanaOperation):
         if payload.get("start_on", "") >= payload.get("due_on", ""):
             payload.pop("start_on", None)
         return written(payload, "notes")
-
-    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
-        """Make several tasks with one request, or bring a single one into effect."""
-        if len(batch) == 1 or any(item.external_id for item in batch):
-            return await super().send(batch)
-        try:
-            return await asyncio.wait_for(self._create_many(batch), self.limits.timeout)
-        except asyncio.TimeoutError as error:
-            message = f"the steps took longer than {self.limits.timeout:g} s; some may have taken effect in Asana"
-            raise AmbiguousOutcome(message, key=batch[0].key) from error
 
     async def perform(self, item: Prepared) -> Reply:
         """Make a task, or change one that is there."""
@@ -78,7 +61,7 @@ class TaskOperation(AsanaOperation):
         body = described(self.asana, task)
         return Found(ids.of_found(task["gid"], item.key), in_effect=in_effect, body=body, copies=len(tasks))
 
-    async def _create_many(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+    async def perform_many(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
         """Make tasks side by side; none of them needs another, as their parents are there."""
         options = {"fields": self.asana.fields.split(",")}
         actions = [
@@ -97,11 +80,11 @@ class TaskOperation(AsanaOperation):
             for item, answer in zip(batch, answers, strict=True)
         )
         return [
-            self._reply(item, made.get(item.key), answer if in_place else None)
+            self._reply_of(item, made.get(item.key), answer if in_place else None)
             for item, answer in zip(batch, answers, strict=True)
         ]
 
-    def _reply(self, item: Prepared, task: Task | None, answer: Mapping[str, Any] | None) -> Reply:
+    def _reply_of(self, item: Prepared, task: Task | None, answer: Mapping[str, Any] | None) -> Reply:
         if task is not None:
             return Reply(Verdict.OK, ids.of_reply(task.get("gid"), item.key), body=described(self.asana, task))
         if answer is None or not isinstance(answer.get("status_code"), int):

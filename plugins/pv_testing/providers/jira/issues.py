@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, ClassVar
 
 import orjson
 
-from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.classification import OK, Classification
 from pv_testing.core.errors import AmbiguousOutcome, MappingError, NotFound, Rejected
 from pv_testing.core.reasons import Reason
@@ -22,13 +19,11 @@ from pv_testing.providers.grouped import found_by_key
 from pv_testing.providers.jira.documents import text_of
 from pv_testing.providers.jira.keys import Issue
 from pv_testing.providers.jira.listings import described
-from pv_testing.providers.jira.provider import JiraProvider
 from pv_testing.providers.jira.steps import JiraOperation
 from pv_testing.providers.rest import NO_ANSWER
 from pv_testing.providers.texts import same, written
 
 BULK = 50
-UNSENT = Reply(Verdict.RETRYABLE)
 
 log = logging.getLogger(__name__)
 
@@ -37,10 +32,7 @@ class IssueOperation(JiraOperation):
     """Makes issues, and changes those whose id is known."""
 
     at_once: ClassVar[bool] = True
-
-    def __init__(self, provider: JiraProvider, spec: OperationSpec) -> None:
-        super().__init__(provider, spec)
-        self.limits = replace(self.limits, batch_size=BULK)
+    most: ClassVar[int] = BULK
 
     def prepare(self, record: Record) -> Payload:
         """Map and validate a record; what Jira has no field for goes into the description.
@@ -60,16 +52,6 @@ class IssueOperation(JiraOperation):
         if not self.jira.options.start_field:
             payload.pop("start", None)
         return {**payload, "project": project}
-
-    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
-        """Make several issues with one request, or bring a single one into effect."""
-        if len(batch) == 1 or any(item.external_id for item in batch):
-            return await super().send(batch)
-        try:
-            return await asyncio.wait_for(self._create_many(batch), self.limits.timeout)
-        except asyncio.TimeoutError as error:
-            message = f"the steps took longer than {self.limits.timeout:g} s; some may have taken effect in Jira"
-            raise AmbiguousOutcome(message, key=batch[0].key) from error
 
     async def perform(self, item: Prepared) -> Reply:
         """Make an issue, or change one that is there, and link it."""
@@ -112,14 +94,15 @@ class IssueOperation(JiraOperation):
         await self.jira.keys.settled([item.key])
         return number
 
-    async def _create_many(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+    async def perform_many(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+        """Make issues; which of them were refused, the answer says by their places."""
         bodies = {"issueUpdates": [await self._body(item) for item in batch]}
         await self.jira.keys.sending([item.key for item in batch])
         about = f"{batch[0].key} and {len(batch) - 1} more"
         answer = await self.jira.ask("POST", "/issue/bulk", self.name, key=about, json=bodies, classify=self._bulk)
         refused = self._refusals(answer)
         made = await self.jira.made(answer, self.name)
-        replies = [self._reply(item, made.get(item.key), refused.get(place)) for place, item in enumerate(batch)]
+        replies = [self._reply_of(item, made.get(item.key), refused.get(place)) for place, item in enumerate(batch)]
         clear = [item.key for item, reply in zip(batch, replies, strict=True) if reply.verdict is not Verdict.AMBIGUOUS]
         await self.jira.keys.settled(clear)
         for item, reply in zip(batch, replies, strict=True):
@@ -144,7 +127,7 @@ class IssueOperation(JiraOperation):
             )
         return refused
 
-    def _reply(self, item: Prepared, issue: Issue | None, refused: Reply | None) -> Reply:
+    def _reply_of(self, item: Prepared, issue: Issue | None, refused: Reply | None) -> Reply:
         if issue is not None:
             return Reply(Verdict.OK, ids.of_reply(issue["id"], item.key), body=described(self.jira, issue))
         return refused or NO_ANSWER
@@ -163,7 +146,7 @@ class IssueOperation(JiraOperation):
     async def _body(self, item: Prepared) -> dict[str, Any]:
         payload = item.payload
         stamp = self.jira.keys.stamp(item.key)
-        fields = {
+        fields: dict[str, Any] = {
             "project": {"key": payload["project"]},
             "issuetype": {"name": payload["type"]},
             **self._fields(payload),
@@ -182,7 +165,7 @@ class IssueOperation(JiraOperation):
 
     def _fields(self, payload: Payload) -> dict[str, Any]:
         """Return the content of an issue as Jira takes it."""
-        fields = {name: payload[name] for name in ("summary", "duedate") if name in payload}
+        fields: dict[str, Any] = {name: payload[name] for name in ("summary", "duedate") if name in payload}
         if "description" in payload:
             fields["description"] = self.jira.text(payload["description"])
         if "start" in payload:

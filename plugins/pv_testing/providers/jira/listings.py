@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.core.errors import MappingError
-from pv_testing.core.problems import allowed
-from pv_testing.core.reasons import Reason
+from pv_testing.providers.criteria import having, refuse_unknown
 from pv_testing.providers.jira.documents import text_of
 from pv_testing.providers.jira.jql import among, phrase, quoted
 from pv_testing.providers.jira.keys import Issue
@@ -39,19 +37,12 @@ async def listed(provider: JiraProvider, name: str, criteria: Mapping[str, str])
     Raises:
         MappingError: a criterion is unknown.
     """
-    provider.contract.operation(name)
-    for criterion in criteria:
-        if criterion not in CRITERIA[name]:
-            message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
-            raise MappingError(message, code=Reason.FIELD_UNKNOWN)
+    refuse_unknown(provider.contract, name, criteria, CRITERIA)
     if name == "get_tasks":
         items = await _tasks(provider, criteria)
     else:
         items = await _entries(provider, name, criteria)
-    for criterion in ("external_id", "task_id"):
-        if criterion in criteria:
-            items = [item for item in items if item[criterion] == criteria[criterion]]
-    return items
+    return having(items, criteria, "external_id", "task_id")
 
 
 async def _tasks(provider: JiraProvider, criteria: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -8,10 +8,10 @@ from pv_testing.contracts.model import OperationSpec
 from pv_testing.core.errors import Conflict, NotFound
 from pv_testing.core.records import Prepared
 from pv_testing.providers.jira.provider import JiraProvider
-from pv_testing.providers.stepped import SteppedOperation
+from pv_testing.providers.stepped import BulkSteppedOperation
 
 
-class JiraOperation(SteppedOperation):
+class JiraOperation(BulkSteppedOperation):
     """Brings records into effect in Jira, step by step.
 
     Args:

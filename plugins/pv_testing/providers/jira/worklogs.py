@@ -75,7 +75,7 @@ class HoursOperation(JiraOperation):
             for entry in await self._worklogs(issue):
                 owner = next((item.key for item in batch if item.external_id == str(entry["id"])), key_of(entry))
                 groups.setdefault(owner, []).append(entry)
-        return found_by_key(batch, groups, self._found)
+        return found_by_key(batch, groups, self._found_entry)
 
     async def _worklogs(self, issue: str) -> Sequence[Entry]:
         try:
@@ -87,7 +87,7 @@ class HoursOperation(JiraOperation):
                 raise
             return ()  # where no time is tracked there are no hours; to enter some is refused in clear words
 
-    def _found(self, item: Prepared, entries: Sequence[Entry]) -> Found:
+    def _found_entry(self, item: Prepared, entries: Sequence[Entry]) -> Found:
         entry = entries[0]
         in_effect = (
             entry.get("timeSpentSeconds") == item.payload["timeSpentSeconds"]
