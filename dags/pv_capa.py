@@ -27,7 +27,18 @@ from datetime import timedelta
 from airflow.sdk import DAG
 
 from operators.capas import ApproveCapaOperator, FindFindingsOperator, RaiseCapasOperator
-from operators.wiring import CAPAS, DEFAULT_ARGS, EXECUTIONS, FINDINGS, NON_CONFORMANCES, PARAMS, START, schedule
+from operators.wiring import (
+    CAPAS,
+    DEFAULT_ARGS,
+    EXECUTIONS,
+    FINDINGS,
+    NON_CONFORMANCES,
+    PARAMS,
+    PROTOCOLS,
+    SERVICE_REQUESTS,
+    START,
+    schedule,
+)
 
 DAILY = timedelta(days=1)
 LONGEST_WAIT = timedelta(days=15)
@@ -49,7 +60,7 @@ with DAG(
         task_id="find_findings",
         service_request="{{ params.sr }}",
         dry_run="{{ params.dry_run }}",
-        inlets=[EXECUTIONS, NON_CONFORMANCES],
+        inlets=[EXECUTIONS, SERVICE_REQUESTS, PROTOCOLS, NON_CONFORMANCES],
         outlets=[FINDINGS],
     )
     approve = ApproveCapaOperator.partial(

@@ -8,9 +8,11 @@ Every `sync_interval` of the framework:
 | `deliver` | registers the endpoints of Airflow connections, and delivers what waits in the outbox |
 | `start_runs` | starts the DAGs of received events that the receiver itself has not started |
 
-All other events are written when a record is settled. An endpoint gets each event at least once, under an id that stays
-the same; what fails is tried again for three days. Events that come in start their DAGs within seconds; `start_runs`
-is the safety net for those that could not be started then.
+All other events are written when a record is settled, and wait for the next run. An endpoint gets each event at least
+once, under an id that stays the same; what fails is tried again for three days: a few seconds later in the same run,
+afterwards by the first run after it is due. `python -m pv_testing webhooks deliver --stay` delivers within two seconds.
+Events that come in start their DAGs within seconds; `start_runs` is the safety net for those that could not be started
+then.
 
 **A red task** `deliver` has an endpoint that gets nothing, because it was disabled or its secret isn't there; its log
 names it. Mend it, then run `python -m pv_testing webhooks resume ENDPOINT`: nothing is lost meanwhile. Parameters: `sr`

@@ -11,9 +11,11 @@ import sys
 import time
 from types import FrameType
 
-from demo import airflow, laboratory, lineage
+from demo import airflow, laboratory, lineage, outside
 from demo.processes import Components, DemoError, free_port
-from demo.story import Story, say
+from demo.reports import say
+from demo.story import Story
+from sandbox.closing import closing
 
 PREFERRED_PORT = 8080
 WEAK = "PVTP-018"  # so many modules fail thermal cycling that a CAPA is due
@@ -46,39 +48,69 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     port = free_port(options.port or PREFERRED_PORT, fixed=bool(options.port))
-    for state in ("airflow", "sandbox", "logs"):
+    for state in ("airflow", "sandbox", "logs", "outside"):
         shutil.rmtree(HOME / state, ignore_errors=True)
     EVENTS.unlink(missing_ok=True)
     with Components(HOME / "logs") as components:
         say(f"A laboratory and Airflow on this machine; all that they write lies in {HOME}")
-        story, setting = _open(options, port, components)
+        story, around, setting = _open(options, port, components)
         say(f"  airflow    {setting.url} (after {time.monotonic() - started:.0f} s)\n")
-        story.wait_for_dags()
-        story.tell()
-        wrong = story.judge(*([lineage.tally(EVENTS)] if options.lineage else []))
-        say("\nEverything a second time:\n")
-        written = story.repeat()
-        wrong += [f"the second time wrote: {each['method']} {each['path']}" for each in written]
+        wrong = _tell(story, around, setting, options)
         for complaint in wrong:
             say(f"WRONG: {complaint}")
-        if not written:
-            say("\nThe second time wrote nothing to any system.")
         say(f"Done after {time.monotonic() - started:.0f} s.")
         if options.stay if options.stay is not None else sys.stdout.isatty():
             _stay(setting, components)
     return 1 if wrong else 0
 
 
-def _open(options: argparse.Namespace, port: int, components: Components) -> tuple[Story, airflow.AirflowSetting]:
+def _open(
+    options: argparse.Namespace, port: int, components: Components
+) -> tuple[Story, outside.Outside, airflow.AirflowSetting]:
     size = ("--requests", str(options.requests), "--modules", str(options.modules))
     lab = laboratory.start(HOME / "sandbox", components, "--seed-on-start", "--weak", WEAK, *size)
+    around = outside.start(HOME / "outside", lab, components)
     for system in lab.origins:
         say(f"  {system:<10} {lab.url(system)}")
-    extra = {"PV_SYNC_INTERVAL": "0", **(lineage.environment(EVENTS) if options.lineage else {})}
-    setting = airflow.AirflowSetting(HOME / "airflow", port, laboratory.connections(lab), extra)
+    say(f"  receiver   {around.url}")
+    extra = {
+        "PV_SYNC_INTERVAL": "0",
+        **around.environment(),
+        **(lineage.environment(EVENTS) if options.lineage else {}),
+    }
+    connections = {**laboratory.connections(lab), **around.connections()}
+    setting = airflow.AirflowSetting(HOME / "airflow", port, connections, extra)
     api = airflow.start(setting, components)
     api.log_in()
-    return Story(lab, api, components), setting
+    around.introduce(setting.url)
+    return Story(lab, api, components), around, setting
+
+
+def _tell(
+    story: Story, around: outside.Outside, setting: airflow.AirflowSetting, options: argparse.Namespace
+) -> list[str]:
+    """Tell the story and repeat it; return what is wrong."""
+    story.wait_for_dags("demo_export")
+    story.run("pv_webhooks", "the receiver's connection is registered")
+    say(f"     the framework tells of {around.announce()} new service request(s), each event twice")
+    story.follow("pv_intake")
+    story.carry_on()
+    story.run("pv_webhooks", "the receiver hears of what was done")
+    numbers = [request["sr_number"] for request in story.lab.service_requests()]
+    story.run("demo_export", "the results become a workbook", service_requests=numbers, folder=str(around.exports))
+    tallies = around.tallies(closing(story.lab), f"sqlite:///{setting.home / 'pv_ledger.sqlite'}")
+    told = lineage.Lineage(EVENTS) if options.lineage else None
+    wrong = story.judge(*tallies, *([told.tally()] if told else []))
+    if told:
+        say("\n" + "\n".join(told.path()))
+        wrong += told.wrong()
+    say("\nEverything a second time:\n")
+    heard = len(around.received())
+    written = [f"{each['method']} {each['path']}" for each in story.repeat()]
+    written += [f"{len(around.received()) - heard} events to the receiver"] if len(around.received()) > heard else []
+    if not written:
+        say("\nThe second time wrote nothing to any system.")
+    return [*wrong, *(f"the second time wrote: {each}" for each in written)]
 
 
 def _stay(setting: airflow.AirflowSetting, components: Components) -> None:
@@ -95,7 +127,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--requests", type=int, default=1, help="service requests")
     parser.add_argument("--modules", type=int, default=12, help="modules of each")
     parser.add_argument(
-        "--lineage", action="store_true", help=f"write OpenLineage's events to {EVENTS.name} and count them"
+        "--lineage", action="store_true", help=f"write OpenLineage's events to {EVENTS.name}, validate and count them"
     )
     stay = parser.add_mutually_exclusive_group()
     stay.add_argument("--stay", action="store_true", default=None, help="keep the UI up; the default in a terminal")

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -163,6 +164,8 @@ class Components:
 def free_port(preferred: int, *, fixed: bool = False) -> int:
     """Return a free TCP port of 127.0.0.1: the preferred one, or the next that is free.
 
+    It is held until this process ends, so that another demo that starts meanwhile takes another port.
+
     Args:
         preferred: the port to try first.
         fixed: take no other.
@@ -177,8 +180,26 @@ def free_port(preferred: int, *, fixed: bool = False) -> int:
                 candidate.bind(("127.0.0.1", port))
             except OSError:
                 continue
-            return port
+            if _hold(port):
+                return port
     tried = str(preferred) if fixed else f"{preferred} to {preferred + PORTS_TRIED - 1}"
     raise DemoError(
         f"No free port on 127.0.0.1 (tried {tried}). Stop the program that uses it, or name another with --port."
     )
+
+
+_HELD: list[socket.socket] = []
+
+
+def _hold(port: int) -> bool:
+    """Hold a port by a name that goes with the process; where the system has no such names, every port is held."""
+    if sys.platform != "linux":
+        return True
+    holder = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        holder.bind(f"\0pv-testing-demo-{port}")
+    except OSError:
+        holder.close()
+        return False
+    _HELD.append(holder)
+    return True

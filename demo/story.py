@@ -6,8 +6,9 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from demo.api import FINAL, Api, TaskRun
+from demo.api import FINAL, Api, Run, TaskRun
 from demo.processes import Components, DemoError
+from demo.reports import lines_of, numbers, reports_on, say, together
 from sandbox import Lab
 from sandbox.closing import Tally, closing
 from sandbox.judge import table
@@ -21,13 +22,18 @@ DAGS = (
     "pv_invoicing",
     "pv_capa",
     "pv_audit_sync",
+    "pv_webhooks",
 )
 ON_DATA = ("pv_quality", "pv_projects", "pv_invoicing")
 BY_DATA = "asset_triggered"
+BY_EVENT = "webhook__"
+"""How the ids of runs begin that an event of a system has started."""
 APPROVE = "Approve"
-SILENT = frozenset({"choose", "find_findings", "approve"})
 PARSE_SECONDS = 120.0
 RUN_SECONDS = 300.0
+READING_SECONDS = 2.0
+"""How long the quality manager reads a question: Airflow repeats the task when an answer comes before the scheduler has
+noted that the task waits."""
 LOG_LINES = 25
 READING_POSTS = ("/search", "/auth/login", "/auth/refresh", "/oauth/token")
 
@@ -46,10 +52,14 @@ class Story:
         self.api = api
         self.components = components
         self.count = 0
-        self.told: set[str] = set()
+        self.told: set[tuple[str, str]] = set()
+        self.brief = False
 
-    def wait_for_dags(self) -> None:
+    def wait_for_dags(self, *more: str) -> None:
         """Wait until Airflow has read the DAG files.
+
+        Args:
+            more: further DAGs.
 
         Raises:
             DemoError: one can't be imported.
@@ -58,14 +68,18 @@ class Story:
         def read() -> bool | None:
             for name, trace in self.api.import_errors().items():
                 raise DemoError(f"Airflow can't import {name}:\n{trace}")
-            return True if self.api.dags().issuperset(DAGS) else None
+            return True if self.api.dags().issuperset((*DAGS, *more)) else None
 
         self.components.wait_for("Reading the DAG files", read, seconds=PARSE_SECONDS, poll=0.5)
 
     def tell(self) -> None:
         """Carry the laboratory's open service requests from their arrival to their invoice."""
-        requests = {request["sr_number"]: request["id"] for request in self.lab.service_requests()}
         self.run("pv_intake", "service requests become samples")
+        self.carry_on()
+
+    def carry_on(self) -> None:
+        """Carry them from the samples to the invoice; :meth:`tell` without the intake."""
+        requests = {request["sr_number"]: request["id"] for request in self.lab.service_requests()}
         say(f"     the laboratory receives {len(self.lab.receive())} samples")
         self.run("pv_status_sync", "the framework hears of the receipt")
         self._work(requests.values(), fraction=0.5)
@@ -81,8 +95,10 @@ class Story:
     def repeat(self) -> list[dict[str, Any]]:
         """Run everything once more and return the requests that would have changed something."""
         last = {system: self._last_request(system) for system in self.lab.origins}
+        before, self.brief = set(self.told), True
         for dag_id in DAGS:
-            self.run(dag_id, "once more")
+            if dag_id not in {ran for ran, _ in self.told - before}:  # new data has not started it in this round
+                self.run(dag_id, "once more")
         written: list[dict[str, Any]] = []
         for system, number in last.items():
             written += filter(writes, self.lab.read_requests(system, number))
@@ -112,25 +128,43 @@ class Story:
         return reports
 
     def _wait_for(self, dag_id: str, run_id: str) -> None:
+        asked: dict[str, float] = {}
+
         def ended() -> str | None:
             for question in self.api.questions(dag_id, run_id):
-                say(f"     the quality manager is asked: {question['subject']} The answer is: approve.")
-                self.api.answer(dag_id, run_id, question, APPROVE)
+                since = asked.setdefault(question["task_instance"]["id"], time.monotonic())
+                if time.monotonic() - since >= READING_SECONDS:
+                    say(f"     the quality manager is asked: {question['subject']} The answer is: approve.")
+                    self.api.answer(dag_id, run_id, question, APPROVE)
             return self.api.finished(dag_id, run_id)
 
         activity = f"The run {run_id} of {dag_id}"
         state = self.components.wait_for(activity, ended, seconds=RUN_SECONDS, poll=0.25)
         if state != "success":
             raise DemoError(self._failure(dag_id, run_id, self.api.tasks(dag_id, run_id)))
-        self.told.add(run_id)
+        self.told.add((dag_id, run_id))
+
+    def follow(self, dag_id: str) -> None:
+        """Wait for the runs that an event of a system starts, and print the reports of their tasks.
+
+        Args:
+            dag_id: a DAG that the event starts.
+        """
+
+        def begun() -> bool | None:
+            return any(run.dag_id == dag_id and run.run_id.startswith(BY_EVENT) for run in self.api.runs()) or None
+
+        self.components.wait_for(f"The start of {dag_id} by an event", begun, seconds=RUN_SECONDS, poll=0.25)
+        self._settle()
 
     def _settle(self) -> None:
-        """Wait until every run that changed data has set off has ended, and print its reports."""
+        """Wait until every run that changed data or an event has set off has ended, and print its reports."""
         self.components.wait_for("The runs that new data set off", self._settled, seconds=RUN_SECONDS, poll=0.25)
         for run in self.api.runs():
-            if run.kind == BY_DATA and run.run_id not in self.told:
+            cause = cause_of(run)
+            if cause and (run.dag_id, run.run_id) not in self.told:
                 self._wait_for(run.dag_id, run.run_id)
-                self._report(run.dag_id, run.run_id, "   ", "set off by new data")
+                self._report(run.dag_id, run.run_id, "   ", cause)
 
     def _settled(self) -> bool | None:
         if any(self.api.queued(dag_id) for dag_id in ON_DATA):
@@ -140,12 +174,13 @@ class Story:
     def _report(self, dag_id: str, run_id: str, mark: str, why: str) -> list[Any]:
         tasks = [task for task in self.api.tasks(dag_id, run_id) if task.state == "success" and reports_on(task)]
         reports = [(task, self.api.result(dag_id, run_id, task)) for task in tasks]
-        say(f"{mark}  {dag_id:<15} {why}")
-        for task, report in reports:
-            for operation, counts in report["operations"].items():
-                say(f"       {task.name}: {operation} {numbers(counts)}")
-            for note in report["notes"]:
-                say(f"         {note}")
+        if self.brief:
+            say(f"{mark}  {dag_id:<15} {why}: {numbers(together(report for _, report in reports))}")
+            return [report for _, report in reports]
+        lines = [line for task, report in reports for line in lines_of(task.name, report)]
+        say(f"{mark}  {dag_id:<15} {why}" + ("" if lines else ": no records to carry"))
+        for line in lines:
+            say(f"       {line}")
         return [report for _, report in reports]
 
     def _work(self, sr_ids: Sequence[int] | Any, fraction: float) -> None:
@@ -178,9 +213,9 @@ class Story:
             more: further lines of the closing table.
         """
         rows, tallies = self.lab.summary(), [*closing(self.lab), *more]
-        say("\nThe systems' own databases hold:\n")
-        say(table(rows))
-        say("")
+        say("\nEach system's own database was read. The service requests:\n")
+        say(table([{("duplicates" if name == "twice" else name): row[name] for name in row} for row in rows]))
+        say("\nThe records, and the number that the framework gives cause for where it can tell:\n")
         say(table([tally.row() for tally in tallies]))
         wrong = [tally.complaint for tally in tallies if tally.complaint]
         for row in rows:
@@ -188,14 +223,11 @@ class Story:
         return wrong
 
 
-def reports_on(task: TaskRun) -> bool:
-    """Whether the task returns the results of records."""
-    return task.task_id not in SILENT
-
-
-def numbers(counts: Mapping[str, int]) -> str:
-    """Return the counts that aren't zero, in words."""
-    return ", ".join(f"{number} {name}" for name, number in counts.items() if number) or "nothing to do"
+def cause_of(run: Run) -> str:
+    """Return what has set off a run that the demo has not started itself; empty for one that it has."""
+    if run.run_id.startswith(BY_EVENT):
+        return "started by the framework's event"
+    return "started by new data" if run.kind == BY_DATA else ""
 
 
 def writes(request: Mapping[str, Any]) -> bool:
@@ -217,8 +249,3 @@ def complaints(row: Mapping[str, Any]) -> list[str]:
         for name, value in wanted.items()
         if row[name] != value
     ]
-
-
-def say(text: str) -> None:
-    """Print a line at once."""
-    print(text, flush=True)

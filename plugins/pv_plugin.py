@@ -26,12 +26,14 @@ async def charts(scope: Any, receive: Any, send: Any) -> None:
 
 
 def listeners() -> list[Any]:
-    """Return what stands around OpenLineage's listener; nothing where no transport is configured."""
+    """Return what Airflow tells of its processes and, where OpenLineage has a transport, of its failed tasks."""
+    from operators.preload_listener import PreloadListener
+
     if is_disabled():
-        return []
+        return [PreloadListener()]
     from operators.lineage_listener import LineageListener
 
-    return [LineageListener()]
+    return [PreloadListener(), LineageListener()]
 
 
 async def webhooks(scope: Any, receive: Any, send: Any) -> None:

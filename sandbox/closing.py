@@ -41,7 +41,14 @@ class Tally(NamedTuple):
 
     def row(self) -> dict[str, Any]:
         """Return the tally as a row of the closing table."""
-        return {**self._asdict(), "wanted": "" if self.wanted is None else self.wanted}
+        return {
+            "system": self.system,
+            "records": self.records,
+            "count": self.there,
+            "duplicates": self.twice,
+            "expected": "" if self.wanted is None else self.wanted,
+            "details": self.comes_to,
+        }
 
     @property
     def complaint(self) -> str:

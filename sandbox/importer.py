@@ -1,7 +1,8 @@
 """A stand-in of a system that imports files from a folder: a process with a SQLite file, which writes answers.
 
-It takes the same record twice, so that a double shows. A file it takes once, as importers do: what it has imported is
-kept with the file's name in one transaction, and after a kill the answer is written again.
+It reads CSV, Excel, XML and JSON, and answers in the format of the file. It takes the same record twice, so that a
+double shows. A file it takes once, as importers do: what it has imported is kept with the file's name in one
+transaction, and after a kill the answer is written again.
 
     python -m sandbox.importer --root FOLDER --database FILE [--lose 0.2] [--refuse WORD] [--seed 1]
 """
@@ -9,12 +10,14 @@ kept with the file's name in one transaction, and after a kill the answer is wri
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import random
 import sqlite3
 import time
 from pathlib import Path
+from typing import Any
+
+from sandbox.record_files import can_read, read_records, write_records
 
 ID, STATUS, REASON = "SAMPLE_NUMBER", "RESULT", "MESSAGE"
 
@@ -40,9 +43,13 @@ class Importer:
         self._base.execute("CREATE TABLE IF NOT EXISTS file (name TEXT PRIMARY KEY, answered INTEGER, answer TEXT)")
         self._base.execute("CREATE TABLE IF NOT EXISTS imported (id INTEGER PRIMARY KEY, file TEXT, record TEXT)")
 
+    def close(self) -> None:
+        """Close the database."""
+        self._base.close()
+
     def look(self) -> int:
         """Import what lies there, in the order of the names; return how many files that were."""
-        found = sorted(path for path in (self.root / "import").iterdir() if path.suffix == ".csv")
+        found = sorted(path for path in (self.root / "import").iterdir() if can_read(path))
         for path in found:
             self._take(path)
         return len(found)
@@ -51,12 +58,11 @@ class Importer:
         kept = self._base.execute("SELECT answered, answer FROM file WHERE name = ?", [path.name]).fetchone()
         answered, answer = kept or self._keep(path)
         if answered:
-            self._answer(path.stem, json.loads(answer))
+            self._answer(path.name, json.loads(answer))
         path.rename(self.root / "archive" / path.name)
 
     def _keep(self, path: Path) -> tuple[int, str]:
-        with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file))
+        rows = read_records(path)
         self._base.execute("BEGIN IMMEDIATE")
         said = [self._import(path.name, row) for row in rows]
         kept = (0 if self._chance.random() < self.lose else 1, json.dumps(said))
@@ -64,20 +70,26 @@ class Importer:
         self._base.execute("COMMIT")
         return kept
 
-    def _import(self, file: str, row: dict[str, str]) -> dict[str, str]:
+    def _import(self, file: str, row: dict[str, Any]) -> dict[str, Any]:
+        shown = {name: value for name, value in row.items() if not isinstance(value, list)}
         if self.refuse and self.refuse in row.values():
-            return {**row, STATUS: "REFUSED", REASON: f"{self.refuse} isn't known here"}
+            return {**shown, STATUS: "REFUSED", REASON: f"{self.refuse} isn't known here"}
         added = self._base.execute("INSERT INTO imported (file, record) VALUES (?, ?)", [file, json.dumps(row)])
-        return {**row, ID: row.get(ID) or str(added.lastrowid), STATUS: "IMPORTED", REASON: ""}
+        return {**shown, ID: row.get(ID) or str(added.lastrowid), STATUS: "IMPORTED", REASON: ""}
 
-    def _answer(self, stem: str, rows: list[dict[str, str]]) -> None:
-        beside = self.root / "answers" / f".{stem}"
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        with beside.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, names)
-            writer.writeheader()
-            writer.writerows(rows)
-        beside.rename(self.root / "answers" / f"{stem}.answer.csv")
+    def answer_lost(self) -> int:
+        """Write the answers that were lost, as a person has them written again; return how many those are."""
+        lost = self._base.execute("SELECT name, answer FROM file WHERE answered = 0").fetchall()
+        for name, answer in lost:
+            self._answer(name, json.loads(answer))
+            self._base.execute("UPDATE file SET answered = 1 WHERE name = ?", [name])
+        return len(lost)
+
+    def _answer(self, file: str, rows: list[dict[str, Any]]) -> None:
+        stem, _, ending = file.rpartition(".")
+        beside = self.root / "answers" / f".{file}"
+        write_records(beside, rows)
+        beside.rename(self.root / "answers" / f"{stem}.answer.{ending}")
 
 
 def main() -> None:

@@ -119,6 +119,11 @@ class Lab(Remote, Judge):
         """Delete a service request half-way: listed, but not to be read."""
         self.control(FRAMEWORK, "POST", f"service_requests/{sr_id}/vanish")
 
+    def tell(self, event: str, data: Mapping[str, Any], times: int = 1) -> list[int]:
+        """Let the framework send an event to the webhooks that want it, and return the statuses of the answers."""
+        body = {"event": event, "data": dict(data), "times": times}
+        return list(self.control(FRAMEWORK, "POST", "tell", body)["statuses"])
+
     def know_customer(self, name: str) -> str:
         """Let the ERP know a customer, and return its id there."""
         return str(self.control(ERP, "POST", "customers", {"name": name})["id"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import log
 from random import Random
 from typing import Any
 
@@ -12,6 +13,7 @@ from sandbox.chance import chance
 
 NAMEPLATE = 400.0
 AREA = 1.98
+CURVE_POINTS = 101
 _DAMP, _DRIFT = 53.0, 38.0
 Outcome = tuple[dict[str, Any], list[dict[str, Any]]]
 
@@ -69,6 +71,19 @@ def power_at_stc(module: ModuleState, random: Random, *, fails: bool) -> Outcome
     }
     passed = -3.0 <= (pmax / NAMEPLATE - 1) * 100 <= 5.0
     return measurements, [criterion("Pmax", f"{NAMEPLATE:g} W", "-3/+5 %", pmax, passed=passed)]
+
+
+def iv_curve(measurements: dict[str, Any]) -> dict[str, Any] | None:
+    """Return an I-V curve through the measured points, as the tracer gives it; ``None`` where they weren't measured."""
+    voc, isc, vmp, imp = (measurements.get(name, {}).get("value") for name in ("Voc", "Isc", "Vmp", "Imp"))
+    if not all(isinstance(each, (int, float)) for each in (voc, isc, vmp, imp)) or not (
+        0 < vmp < voc and 0 < imp < isc
+    ):
+        return None
+    bend = log(1 - imp / isc) / log(vmp / voc)
+    voltage = [round(voc * step / (CURVE_POINTS - 1), 3) for step in range(CURVE_POINTS)]
+    current = [round(isc * (1 - (each / voc) ** bend), 4) if each < voc else 0.0 for each in voltage]
+    return {"voltage": voltage, "current": current, "units": {"voltage": "V", "current": "A"}, "points": CURVE_POINTS}
 
 
 def nominal_temperature(module: ModuleState, random: Random, *, fails: bool) -> Outcome:

@@ -36,6 +36,10 @@ class StrangerError(Exception):
     """The token in the envelope isn't accepted."""
 
 
+class GatewayError(Exception):
+    """The gateway before the service answers in its place."""
+
+
 class Sapphire(ThreadingHTTPServer):
     """The server and what it holds.
 
@@ -44,8 +48,8 @@ class Sapphire(ThreadingHTTPServer):
         tls: the server's certificate, and whether it asks for one of clients.
 
     Attributes:
-        plan: what happens to the next calls of an action: ``drop``, ``drop before``, ``internal``, ``busy`` or ``ok``;
-            ``drop`` and ``internal`` come after the commit.
+        plan: what happens to the next calls of an action: ``drop``, ``drop before``, ``internal``, ``gateway``,
+            ``busy`` or ``ok``; ``drop``, ``internal`` and ``gateway``, a gateway's own answer, come after the commit.
     """
 
     daemon_threads = True
@@ -155,6 +159,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     server: Sapphire
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # one packet an answer: else each waits for an acknowledgement
+    disable_nagle_algorithm = True
 
     def log_message(self, *_: Any) -> None:
         """Keep quiet."""
@@ -170,6 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
             except StrangerError as error:
                 said = f"<faultcode>wsse:FailedAuthentication</faultcode><faultstring>{error}</faultstring>"
                 self._reply(500, f"<soap:Fault>{said}</soap:Fault>")
+            except GatewayError:
+                self._send(500, "application/json", b'{"error": {"code": "E", "message": "upstream failed"}}')
 
     def _said(self, body: Any) -> tuple[str, str]:
         """Return the operation and what it answers."""
@@ -195,6 +203,8 @@ class _Handler(BaseHTTPRequestHandler):
         said = self.server.act(name, _read(given["properties"]))
         if fate == "drop":
             self._drop()
+        if fate == "gateway":
+            raise GatewayError
         return "ERROR|INTERNAL|ORA-00060" if fate == "internal" else said
 
     def _drop(self) -> None:
@@ -209,9 +219,11 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reply(self, status: int, body: str) -> None:
         whole = f'<soap:Envelope xmlns:soap="{SOAP}" xmlns:wsse="{WSSE}"><soap:Body>{body}</soap:Body></soap:Envelope>'
-        content = whole.encode()
+        self._send(status, "text/xml; charset=utf-8", whole.encode())
+
+    def _send(self, status: int, kind: str, content: bytes) -> None:
         self.send_response(status)
-        self.send_header("Content-Type", "text/xml; charset=utf-8")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

@@ -20,6 +20,7 @@ settings.load_profile("patient")
 FIRST = (
     "airflow/test_capa_approval", "integration/test_killed_workers", "chaos/test_naive", "airflow/test_scheduler",
     "conformance/test_planted_faults", "conformance/test_command", "conformance/test_lost_answers",
+    "integration/test_every_method",
     "integration/test_stock", "integration/test_invoicing", "ledger/test_frozen_writer", "chaos/test_storm",
     "chaos/test_audit_trail", "providers/test_too_many_requests", "docs/test_providers", "chaos/test_office",
     "contract/test_sandbox_qms", "contract/test_sandbox_erp",

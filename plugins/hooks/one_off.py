@@ -70,11 +70,11 @@ def _headers(config: SystemConfig) -> dict[str, str]:
     """Return the headers with which the client authenticates each request."""
     from pv_testing.contracts import load_contract
     from pv_testing.providers.registry import auth_of
-    from pv_testing.providers.session import WSSE
 
-    headers = auth_of(config, load_contract(config.contract, config.mappings)).current()
-    if headers is None or config.auth_type in WSSE:
-        way = f"authenticate with {config.auth_type}, which takes a login before it"
+    auth = auth_of(config, load_contract(config.contract, config.mappings))
+    headers = auth.current()
+    if headers is None or auth.by_request:
+        way = f"authenticate with {config.auth_type}, which takes more than a header"
         raise ConfigError(f"a one-off call can't {way}; use the hook's client", system=config.system, code="ONE_OFF")
     return dict(headers)
 

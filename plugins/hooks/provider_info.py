@@ -58,7 +58,7 @@ def get_provider_info() -> dict[str, Any]:
     }
 
 
-NOT_THE_FRAMEWORKS = ("login", "wsse", "wsse_digest")
+NOT_THE_FRAMEWORKS = ("login", "wsse", "wsse_digest", "soap_arguments", "starlims")
 """Ways of authenticating that the framework's API doesn't have."""
 
 

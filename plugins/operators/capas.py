@@ -11,7 +11,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import KEYS_SHOWN, ExchangeOperator, open_clients, owner_of, truth
-from operators.lineage import LineageMixin
+from operators.lineage import LineageMixin, datasets_of, keep_flows
 from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ class FindFindingsOperator(ExchangeOperator):
         """
         from pv_testing.config import load_config
         from pv_testing.core.sync import run
+        from pv_testing.lineage.findings import findings_flow
         from pv_testing.quality.capas import find_findings
         from pv_testing.workflow.selection import choose
 
@@ -54,6 +55,8 @@ class FindFindingsOperator(ExchangeOperator):
             at = moment_of(context).astimezone(load_config().lab.zone)
             only = next(iter(choose(framework, (), wanted))) if wanted else ""
             findings = run(find_findings(framework, qms, at=at, service_request=only, dry_run=truth(self.is_dry_run)))
+        kept = len(findings.analysis.findings)
+        keep_flows(self, lambda: [findings_flow(kept, datasets_of(self), dry_run=truth(self.is_dry_run))])
         self.log.info("%s", visible(findings.table(), lines=True))
         context["ti"].xcom_push(key="notes", value=findings.analysis.notes[:KEYS_SHOWN])
         return arguments(findings)

@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import hook_of, open_clients, owner_of, truth
+from operators.lineage import LineageMixin, keep_flows
 from operators.retry_policy import with_retries
 from pv_testing.core.reasons import Reason
 
@@ -16,15 +17,18 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pv_testing.contracts.imports import FileImport
+    from pv_testing.contracts.model import Contract
     from pv_testing.importers import FileReport
+    from pv_testing.importers.importer import Carry
     from pv_testing.integrations import LIMSClient
     from pv_testing.integrations.client import SystemClient
+    from pv_testing.lineage import Flow
     from pv_testing.transports.files.store import FileStore
 
 FORMATS = ("csv", "json", "excel", "xml")
 
 
-class ExportResultsOperator(BaseOperator):
+class ExportResultsOperator(LineageMixin, BaseOperator):
     """Writes what was tested of service requests into files, each of which appears whole or not at all.
 
     Args:
@@ -70,6 +74,7 @@ class ExportResultsOperator(BaseOperator):
         from pv_testing.core.errors import ConfigError
         from pv_testing.core.problems import allowed
         from pv_testing.exporters import DataExporter
+        from pv_testing.lineage.exports import export_flows
 
         unknown = [each for each in self.formats if each not in FORMATS]
         if unknown:
@@ -79,18 +84,20 @@ class ExportResultsOperator(BaseOperator):
         folder = Path(self.folder)
         folder.mkdir(parents=True, exist_ok=True)
         hooks = {"framework": hook_of("framework", self.framework_conn_id)}
-        written = []
+        written, tables = [], []
         with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (framework,):
             exporter = DataExporter(framework)
             for request in self.service_requests:
                 for name in self.formats:
                     more = {"charts": True} if name == "excel" else {"include_raw_data": truth(self.include_raw_data)}
                     written.append(str(getattr(exporter, f"export_{name}")(request, folder, **more)))
+                    tables += exporter.exported
                     self.log.info("written: %s", written[-1])
+        keep_flows(self, lambda: export_flows(tables))
         return written
 
 
-class ImportFilesOperator(BaseOperator):
+class ImportFilesOperator(LineageMixin, BaseOperator):
     """Imports the files that a system has dropped, as ``imports`` of its contract says; each row has its outcome.
 
     The task fails at its end when a row is deferred, or a whole file refused; rows that are wrong are in a file beside,
@@ -131,16 +138,19 @@ class ImportFilesOperator(BaseOperator):
         """
         from pv_testing.core.errors import DataError
         from pv_testing.core.sync import run
+        from pv_testing.lineage.flows import by_dataset
 
         hooks = {self.system: hook_of(self.system, self.conn_id)}
         reports: list[FileReport] = []
+        flows: list[Flow] = []
         with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (client,):
             known = client.contract.imports
             if not known:
                 raise AirflowSkipException(f"the contract {client.contract.name} imports nothing")
             store = store_of(client)
             for name in self.imports or known:
-                reports += run(self._import(client, known[name], store, owner_of(context)))
+                reports += run(self._import(client, known[name], store, owner_of(context), flows))
+        keep_flows(self, lambda: by_dataset(flows))
         refused = [report for report in reports if report.refused]
         if refused:
             names = "; ".join(f"{each.rejected}: {each.refused}" for each in refused)
@@ -150,23 +160,33 @@ class ImportFilesOperator(BaseOperator):
             for each in reports
         ]
 
-    async def _import(self, client: SystemClient, how: FileImport, store: FileStore, owner: str) -> list[FileReport]:
+    async def _import(
+        self, client: SystemClient, how: FileImport, store: FileStore, owner: str, flows: list[Flow]
+    ) -> list[FileReport]:
+        from collections import Counter
         from functools import partial
 
         from pv_testing.exchange.engine import Exchange
         from pv_testing.importers import FileImporter
         from pv_testing.importers.keeping import KeepRows
+        from pv_testing.lineage.imports import import_flow
+
+        async def imported(carry: Carry, contract: Contract) -> list[FileReport]:
+            reports = await FileImporter(how, store, carry).run()
+            counts = sum((report.counts for report in reports), Counter[str]())
+            flows.append(import_flow(how, counts, contract))
+            return reports
 
         if not how.system:
             kept = Exchange(KeepRows(client.ledger, self.system, how.name), client.ledger, owner=owner)
-            return await FileImporter(how, store, kept.arun).run()
+            return await imported(kept.arun, client.contract)
         if how.system == self.system:
-            return await FileImporter(how, store, partial(client.aexchange, how.operation)).run()
+            return await imported(partial(client.aexchange, how.operation), client.contract)
         async with hook_of(how.system, f"pv_{how.system}").get_client(client.ledger, owner) as other:
-            return await FileImporter(how, store, partial(other.aexchange, how.operation)).run()
+            return await imported(partial(other.aexchange, how.operation), other.contract)
 
 
-class RequestCertificatesOperator(BaseOperator):
+class RequestCertificatesOperator(LineageMixin, BaseOperator):
     """Asks the LIMS for the certificates of approved service requests, for each sample once.
 
     Args:
@@ -228,7 +248,7 @@ class RequestCertificatesOperator(BaseOperator):
         return waiting
 
 
-class FileCertificatesOperator(BaseOperator):
+class FileCertificatesOperator(LineageMixin, BaseOperator):
     """Files finished certificates in the LIMS's store of files, each once, under its sample's key.
 
     Args:
@@ -260,13 +280,17 @@ class FileCertificatesOperator(BaseOperator):
             ConfigError: no store of files is configured.
         """
         from pv_testing.core.sync import run
+        from pv_testing.domain.datasets import CERTIFICATES
+        from pv_testing.lineage import Flow
         from pv_testing.samples.certificates import Certificate, file_certificates
 
         hooks = {"lims": hook_of("lims", self.lims_conn_id)}
         with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (client,):
             lims: LIMSClient = client
             wanted = [Certificate(*each) for each in self.certificates]
-            return run(file_certificates(lims, wanted, store_of(lims)))
+            filed = run(file_certificates(lims, wanted, store_of(lims)))
+        keep_flows(self, lambda: [Flow(CERTIFICATES, written=len(filed), in_effect=len(filed))])
+        return filed
 
 
 def store_of(client: SystemClient) -> FileStore:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hooks.assets import SCHEME
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Asset
 
     from pv_testing.exchange.report import Report
+    from pv_testing.exporters import DataExporter
     from pv_testing.integrations.client import SystemClient
     from pv_testing.lineage import Flow
 
@@ -60,19 +60,29 @@ def is_on() -> bool:
 
 
 def remember(task: LineageMixin, clients: Iterable[SystemClient], reports: Iterable[Report]) -> None:
-    """Keep what a task has carried, in names and numbers, until OpenLineage asks; nothing where it is off.
-
-    What goes wrong here never makes a task red.
+    """Keep what the exchanges of a task have carried, in names and numbers, until OpenLineage asks.
 
     Args:
         task: the operator that ran.
         clients: of the systems that it spoke to.
         reports: of its exchanges.
     """
+    keep_flows(task, lambda: _flows(task, list(clients), reports))
+
+
+def keep_flows(task: LineageMixin, make: Callable[[], Sequence[Flow]]) -> None:
+    """Keep what a task has carried until OpenLineage asks; nothing where it is off.
+
+    What goes wrong here never makes a task red.
+
+    Args:
+        task: the operator that ran.
+        make: returns what it has carried; called only where OpenLineage is on.
+    """
     if not is_on():
         return
     try:
-        task.flows = _flows(task, list(clients), reports)
+        task.flows = make()
     except Exception:
         log.exception("what this task has carried can't be told to OpenLineage; the records aren't touched by that")
 
@@ -96,27 +106,27 @@ def inlets_of(task: Any) -> list[Asset]:
     return [each for each in task.inlets if hasattr(each, "uri")]
 
 
-def tell_of_export(path: str | Path) -> None:
-    """Tell OpenLineage of a CSV file that the running task has exported; nothing where it is off.
+def tell_of_export(exporter: DataExporter) -> None:
+    """Tell OpenLineage of the files that the running task has exported last; nothing where it is off.
 
     What goes wrong here never makes a task red.
 
     Args:
-        path: the file, as :class:`~pv_testing.exporters.exporter.DataExporter` has written it.
+        exporter: it knows the tables of the files that it has written last.
     """
     if not is_on():
         return
     try:
-        _tell_of_export(path)
+        _tell_of_export(exporter)
     except Exception:
         log.exception("OpenLineage can't be told of the exported file; the file isn't touched by that")
 
 
-def _tell_of_export(path: str | Path) -> None:
+def _tell_of_export(exporter: DataExporter) -> None:
     from airflow.providers.openlineage.api import emit_dataset_lineage
 
     from operators.lineage_facets import datasets
-    from pv_testing.lineage.exports import export_flow
+    from pv_testing.lineage.exports import export_flows
 
-    inputs, outputs = datasets([export_flow(path)], owner="")
+    inputs, outputs = datasets(export_flows(exporter.exported), owner="")
     emit_dataset_lineage(inputs=[*inputs], outputs=[*outputs])

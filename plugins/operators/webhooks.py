@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import owner_of, truth
+from operators.lineage import LineageMixin, keep_flows
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing.core.errors import ExchangeIncomplete, NetworkError
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from pv_testing.webhooks import WebhookManager
 
 
-class WebhookOperator(BaseOperator):
+class WebhookOperator(LineageMixin, BaseOperator):
     """What the steps of webhooks share.
 
     Args:
@@ -55,12 +57,14 @@ class DeliverEventsOperator(WebhookOperator):
 
     Args:
         seconds: after which no further deliveries are taken; the next run goes on.
+        patience: for how many seconds a retry is waited for; one that is due later is left to the next run.
         kwargs: of :class:`WebhookOperator`.
     """
 
-    def __init__(self, *, seconds: float = 240.0, **kwargs: Any) -> None:
+    def __init__(self, *, seconds: float = 240.0, patience: float = 10.0, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.seconds = seconds
+        self.patience = patience
 
     def execute(self, context: Context) -> dict[str, int]:
         """Deliver, and return what became of deliveries, in numbers.
@@ -69,14 +73,16 @@ class DeliverEventsOperator(WebhookOperator):
             ExchangeIncomplete: a person must look at an endpoint; the log names it.
         """
         from hooks.webhooks import WebhookHook
+        from pv_testing.lineage.deliveries import deliveries_flow
 
         with self.ledger() as ledger:
             manager = WebhookHook.manager(ledger, owner_of(context))
             problems = self._register(manager)
-            report = manager.deliver(self.seconds)
+            report = manager.deliver(self.seconds, self.patience)
             ledger.outbox.prune(manager.settings.keep_days)
         report.problems.update(problems)
         self.log.info("%s", report)
+        keep_flows(self, lambda: [deliveries_flow(report.delivered, report.failed, report.dead)])
         if report.problems:
             raise ExchangeIncomplete(
                 f"{len(report.problems)} endpoints get nothing: {', '.join(report.problems)}; the log says why",
@@ -160,12 +166,13 @@ class _Supervisor:
         """Say whether a run of the DAG has not begun yet."""
         return bool(self._ti.get_dr_count(dag_id, states=["queued"]))
 
-    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         """Start a run; one that is there already under this id is left as it is."""
         from airflow.sdk.exceptions import ErrorType
         from airflow.sdk.execution_time.comms import ErrorResponse, TriggerDagRun
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
-        said = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=dict(conf)))
+        begin = datetime.now(timezone.utc) + timedelta(seconds=after)
+        said = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=dict(conf), run_after=begin))
         if isinstance(said, ErrorResponse) and said.error != ErrorType.DAGRUN_ALREADY_EXISTS:
             raise NetworkError(f"Airflow doesn't start a run of {dag_id}: {said.error.value}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from hooks.ledger import LedgerHook
@@ -35,15 +36,18 @@ class InProcess:
         with create_session() as session:
             return session.scalar(waiting) is not None
 
-    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         """Start a run; one that is there already under this id is left as it is."""
         from airflow.api.common.trigger_dag import trigger_dag
         from airflow.exceptions import DagRunAlreadyExists
         from airflow.utils.types import DagRunTriggeredByType
 
         by = DagRunTriggeredByType.REST_API
+        begin = datetime.now(timezone.utc) + timedelta(seconds=after)
         try:
-            trigger_dag(dag_id, run_id=run_id, conf=dict(conf), triggered_by=by, triggering_user_name=USER)
+            trigger_dag(
+                dag_id, run_id=run_id, conf=dict(conf), run_after=begin, triggered_by=by, triggering_user_name=USER
+            )
         except DagRunAlreadyExists:
             return
 

@@ -202,14 +202,18 @@ async def read_execution(execution_id: int, records: Rec, _: Anyone) -> Response
     """Return an execution with its measurements as a list."""
     row = records.execution(execution_id)
     measurements: list[dict[str, Any]] = []
+    curve = None
     if row["status"] == "COMPLETE":
-        measured = json.loads(row["results"])["measurements"]
+        results = json.loads(row["results"])
+        measured = results["measurements"]
+        curve = None if "iv_curve_data" in results else physics.iv_curve(measured)
         measurements = [
             {"timestamp": row["completed_at"], "parameter": name, "value": each["value"], "unit": each.get("unit")}
             for name, each in measured.items()
         ]
     step = {"COMPLETE": "done", "STOPPED": "stopped"}.get(row["status"], "measuring")
-    return reply({**execution_view(row), "current_step": step, "measurements": measurements})
+    traced = {"iv_curve_data": curve} if curve else {}
+    return reply({**execution_view(row), "current_step": step, "measurements": measurements, **traced})
 
 
 @router.post("/executions/{execution_id}/stop")

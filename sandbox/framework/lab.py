@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from sandbox.control import allowed
-from sandbox.framework import models, work
+from sandbox.framework import models, telling, work
 from sandbox.framework.api import Rec
 from sandbox.problems import reply
 
@@ -57,6 +59,16 @@ async def decide(execution_id: int, body: models.VerdictsIn, records: Rec) -> Re
     """Put other verdicts in the place of an execution's earlier ones."""
     work.decide(records, execution_id, body)
     return Response(status_code=204)
+
+
+@router.post("/tell")
+async def tell(body: models.Telling, records: Rec) -> Response:
+    """Send an event to each registered webhook that wants it, and return the statuses of the answers."""
+    statuses = []
+    for url, secret in telling.webhooks_of(records, body.event):
+        content = telling.signed(body.event, body.data, secret)
+        statuses += [await asyncio.to_thread(telling.send, url, content) for _ in range(body.times)]
+    return reply({"statuses": statuses})
 
 
 def _every(records: Rec) -> list[int]:

@@ -212,6 +212,14 @@ class Withdrawal(Strict):
     protocol_id: Text
 
 
+class Telling(Strict):
+    """An event for the registered webhooks; a sender that has missed the answer sends the same one again."""
+
+    event: Event
+    data: dict[str, Any]
+    times: int = Field(default=1, ge=1, le=10)
+
+
 class RunIn(Strict):
     """Which executions the laboratory runs: a share of all of a request's, or of every request's."""
 

@@ -102,5 +102,9 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
         Product("jira", "pm", "sandbox.products.jira"),
         Product("jira-dc", "pm", "sandbox.products.jira", "serve_dc"),
+        Product("labvantage", "lims", "sandbox.products.labvantage"),
+        Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
+        Product("starlims", "lims", "sandbox.products.starlims"),
+        Product("starlims-soap", "lims", "sandbox.products.starlims_soap"),
     )
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -78,6 +79,14 @@ def test_a_taken_port_is_stepped_over_or_named() -> None:
         assert free_port(port) > port
         with pytest.raises(DemoError, match=str(port)):
             free_port(port, fixed=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has names of sockets that are no files")
+def test_a_port_is_given_to_one_demo_only_before_anything_listens_there() -> None:
+    first = free_port(18480)
+    code = "from demo.processes import free_port; print(free_port(18480))"
+    other = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
+    assert int(other.stdout) > first
 
 
 def test_nothing_of_the_callers_own_airflow_leaks_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

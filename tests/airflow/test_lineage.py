@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from demo import laboratory
+from demo.openlineage import SPEC, official_problems, problems
 from operators.lineage_listener import without_words
 from pv_testing.core.errors import Rejected
 from sandbox import Lab, SeedPlan, serve
 from tests.airflow.home import PROJECT, ask
 from tests.airflow.home import environment as home_of
-from tests.airflow.openlineage import SPEC, official_problems, problems
 
 LOG = "/var/log/lineage.ndjson"
 CANARY = "canary-of-a-record"
@@ -32,7 +32,19 @@ import os
 
 from airflow.sdk import DAG, task
 
+from operators.files import ExportResultsOperator
 from operators.records import CarryRecordsOperator
+from operators.wiring import EXECUTIONS, EXPORTS, PROTOCOLS, SERVICE_REQUESTS
+
+with DAG("exports_all", schedule=None):
+    ExportResultsOperator(
+        task_id="export",
+        service_requests=[1],
+        folder=os.environ["EXPORT_FOLDER"],
+        formats=["csv", "excel", "json", "xml"],
+        inlets=[SERVICE_REQUESTS, EXECUTIONS, PROTOCOLS],
+        outlets=[EXPORTS],
+    )
 
 data = {"sr_number": "OWN", "serial_number": "", "sample_type": "PV Module", "customer_name": os.environ["CANARY"]}
 with DAG("carries_own", schedule=None):
@@ -56,7 +68,7 @@ with DAG("fails", schedule=None):
 """
 RUNS = [
     *("pv_intake", "pv_status_sync", "pv_results", "pv_quality", "pv_projects", "pv_invoicing", "pv_audit_sync"),
-    *("export_measurements", "carries_own", "fails"),
+    *("pv_webhooks", "export_measurements", "exports_all", "carries_own", "fails"),
 ]
 Events = list[dict[str, Any]]
 
@@ -185,6 +197,24 @@ def test_pmax_of_the_framework_becomes_a_column_of_the_exported_file(events: Eve
     assert "measurements.Pmax" in {each["name"] for each in read["facets"]["schema"]["fields"]}
 
 
+@pytest.mark.parametrize(("table", "value"), [("measurement_data", "value"), ("lims_v2", "Sample.Test.Result.Value")])
+def test_pmax_becomes_a_column_of_every_exported_format(events: Events, table: str, value: str) -> None:
+    event = last(events, "exports_all.export")
+    found = dataset(event, f"files/exports/{table}")
+    fields = found["facets"]["columnLineage"]["fields"]
+    assert [each["field"] for each in fields["Pmax"]["inputFields"]] == ["measurements.Pmax"]
+    assert [each["field"] for each in fields[value]["inputFields"]] == ["measurements.value"]
+    assert found["outputFacets"]["outputStatistics"]["size"] > 1000
+    assert found["outputFacets"]["outputStatistics"]["rowCount"] > 4
+    assert [each["name"] for each in event["job"]["facets"]["ownership"]["owners"]]
+
+
+def test_deliveries_of_events_are_told(events: Events) -> None:
+    found = dataset(last(events, "pv_webhooks.deliver"), "webhooks/deliveries")
+    assert found["outputFacets"]["outputStatistics"]["rowCount"] == 0
+    assert set(found["facets"]["columnLineage"]["fields"]) == {"event", "timestamp", "data"}
+
+
 def test_what_is_written_is_counted_and_described(events: Events) -> None:
     event = last(events, "pv_results.upload_results")
     found = dataset(event, "lims/results")
@@ -283,4 +313,4 @@ def test_an_error_of_another_kind_says_only_its_type_meanwhile() -> None:
 
 def test_without_a_transport_openlineage_is_not_imported_and_nothing_is_kept(tmp_path: Path) -> None:
     found = ask("tests.airflow.probes.lineage_off", home=tmp_path)
-    assert found == {"imported": [], "listeners": 0, "flows": 0}
+    assert found == {"imported": [], "listeners": ["PreloadListener"], "flows": 0}

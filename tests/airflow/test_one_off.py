@@ -132,7 +132,18 @@ def configure(monkeypatch: pytest.MonkeyPatch, folder: Path, text: str) -> None:
     monkeypatch.setenv("PV_CONFIG", str(path))
 
 
-def test_what_takes_more_than_a_header_is_refused(monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer) -> None:
-    with pytest.raises(ConfigError, match="oauth2"):
-        call(monkeypatch, server, login="us", password="secret", extra={"auth_type": "oauth2"})
+@pytest.mark.parametrize(
+    ("way", "contract"),
+    [
+        ("oauth2", "lims_custom"),
+        ("starlims", "lims_starlims"),
+        ("wsse", "lims_sapphire"),
+        ("soap_arguments", "lims_starlims_soap"),
+    ],
+)
+def test_what_takes_more_than_a_header_is_refused(
+    monkeypatch: pytest.MonkeyPatch, server: ThreadingHTTPServer, way: str, contract: str
+) -> None:
+    with pytest.raises(ConfigError, match=way):
+        call(monkeypatch, server, login="us", password="secret", extra={"auth_type": way, "contract": contract})
     assert server.seen == []

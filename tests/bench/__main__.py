@@ -1,4 +1,4 @@
-"""Prints what a record, an unchanged record, a claim and a parsed DAG cost, beside what others pay, in one run."""
+"""Prints what records, claims, DAGs, sweeps, events and files cost, beside what others pay, in one run."""
 
 from __future__ import annotations
 
@@ -8,19 +8,23 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import against, creation, ledger, server, sweeps, webhooks
+from tests.bench import against, creation, exports, imports, latency, ledger, server, sweeps, webhooks
 from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
+Target = tuple[str, str, bool]
 DAGS = tuple(f"dags.{path.stem}" for path in sorted((PROJECT / "dags").glob("*.py")))
 
 
 def main() -> int:
     """Run everything and return 0 when every target is reached."""
+    parts = _parts()
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", nargs="+", choices=parts, default=list(parts), help="measure these alone")
     parser.add_argument("--records", type=int, default=5_000, help="samples sent one by one (default 5,000)")
     parser.add_argument("--bulk-records", type=int, default=50_000, help="samples sent in bulk (default 50,000)")
     parser.add_argument("--rounds", type=int, default=5, help="measurements of which the median counts (default 5)")
@@ -28,24 +32,45 @@ def main() -> int:
     few, many = 20, 200
     parser.add_argument("--requests", type=int, nargs=2, default=(few, many), help=f"open ones (default {few} {many})")
     parser.add_argument("--events", type=int, default=3_000, help="webhooks sent and received (default 3,000)")
+    parser.add_argument("--started", type=int, default=20, help="events that start the intake (default 20)")
+    parser.add_argument("--file-rows", type=int, default=500_000, help="rows of files (default 500,000)")
     parser.add_argument("--against", metavar="REV", help="measure only what a record costs, beside that commit")
     asked = parser.parse_args()
     if asked.against:
         return _judged(against.compare(asked.against, asked.records, asked.bulk_records, asked.rounds))
-    return _judged(
-        [*_records(asked), *_claims(asked.rows), *_dags(), *_sweeps(asked.requests), *webhooks.measure(asked.events)]
-    )
+    return _judged([target for name in asked.only for target in _timed(name, parts[name], asked)])
 
 
-def _judged(targets: Sequence[tuple[str, str, bool]]) -> int:
+def _parts() -> dict[str, Callable[[argparse.Namespace], Sequence[Target]]]:
+    """Return what is measured, by name."""
+    return {
+        "records": _records,
+        "claims": lambda asked: _claims(asked.rows),
+        "dags": lambda _: _dags(),
+        "sweeps": lambda asked: _sweeps(asked.requests),
+        "webhooks": lambda asked: webhooks.measure(asked.events),
+        "latency": lambda asked: latency.measure(asked.started),
+        "exports": lambda asked: exports.compare(asked.file_rows),
+        "imports": lambda asked: imports.compare(asked.file_rows),
+    }
+
+
+def _timed(
+    name: str, part: Callable[[argparse.Namespace], Sequence[Target]], asked: argparse.Namespace
+) -> Sequence[Target]:
+    """Measure one part and say how long that took, and how busy the machine was."""
+    began = time.monotonic()
+    targets = part(asked)
+    print(f"({name}: {time.monotonic() - began:.0f} s, load {os.getloadavg()[0]:.1f})", flush=True)
+    return targets
+
+
+def _judged(targets: Sequence[Target]) -> int:
     """Print which targets are reached; return 0 when all are."""
     print("\ntargets")
     for name, value, reached in targets:
         print(f"  {'reached' if reached else 'MISSED ':8} {name:<72}{value}")
     return 0 if all(reached for _, _, reached in targets) else 1
-
-
-Target = tuple[str, str, bool]
 
 
 def _records(asked: argparse.Namespace) -> list[Target]:

@@ -11,11 +11,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from pv_testing.ledger import Ledger
+from sandbox.importer import Importer
 from tests.integration.file_drop import samples, short_contract
 
 RECORDS = 120
@@ -115,14 +117,10 @@ def test_nothing_is_imported_twice_or_lost_whoever_is_killed(tmp_path, url) -> N
 
 def answer_late(scene: Scene) -> None:
     """Write the answers that were lost, as a person would have them written again."""
-    with sqlite3.connect(scene.base) as base:
-        base.execute("UPDATE file SET answered = 1")
-        for name in [name for (name,) in base.execute("SELECT name FROM file")]:
-            for place in (scene.store / "archive" / name, scene.store / "import" / name):
-                if place.exists():
-                    place.rename(scene.store / "import" / name)
     scene.import_again(lose=0.0)
     while list((scene.store / "import").glob("*.csv")):
         time.sleep(0.05)
     scene.stop()
     scene.importer = None
+    with closing(Importer(scene.store, scene.base)) as importer:
+        importer.answer_lost()

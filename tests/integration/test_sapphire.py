@@ -29,7 +29,7 @@ RESULTS = {
         {"analyte": "Crack", "value": "none, <5 µm & dry", "unit": "", "status": "CONDITIONAL"},
     ],
 }
-LOST = ["drop", "drop before", "internal", "busy"]
+LOST = ["drop", "drop before", "internal", "gateway", "busy"]
 
 
 @pytest.fixture(scope="module")

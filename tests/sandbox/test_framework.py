@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+import hmac
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
@@ -20,6 +25,43 @@ REQUEST = {
     },
     "testing": {"standards": ["IEC 61215"], "protocols": ["PVTP-001", "PVTP-018"], "priority": "normal"},
 }
+
+
+class Hooked(ThreadingHTTPServer):
+    """A registered webhook that keeps the path and the body of each request."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Keep)
+        self.requests: list[tuple[str, bytes]] = []
+        threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+    def close(self) -> None:
+        self.shutdown()
+        self.server_close()
+
+
+class _Keep(BaseHTTPRequestHandler):
+    server: Hooked
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.requests.append((self.path, body))
+        self.send_response(202)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        return
+
+
+@pytest.fixture
+def hooked() -> Iterator[Hooked]:
+    server = Hooked()
+    yield server
+    server.close()
 
 
 def new_request(framework: Any) -> int:
@@ -223,6 +265,23 @@ def test_reports_integrations_users_and_webhooks(framework: Any) -> None:
     hook = {"url": "https://example.test/hook", "events": ["protocol.completed"], "secret": "s"}
     assert framework.post("/webhooks", json=hook).status_code == 201
     assert framework.post("/webhooks", json={**hook, "events": ["sr.lost"]}).status_code == 422
+
+
+def test_registered_webhooks_get_events_as_the_guide_signs_them(framework: Any, lab: Lab, hooked: Hooked) -> None:
+    for events in (["service_request.created"], ["protocol.completed"]):
+        hook = {"url": f"{hooked.url}/{events[0]}", "events": events, "secret": "a secret"}
+        assert framework.post("/webhooks", json=hook).status_code == 201
+    assert lab.tell("service_request.created", {"sr_id": 1, "customer": "Müller"}, times=2) == [202, 202]
+    (path, body), again = hooked.requests
+    assert path == "/service_request.created"
+    assert again == (path, body)
+    received = json.loads(body)
+    assert received["data"] == {"sr_id": 1, "customer": "Müller"}
+    signature = received.pop("signature")
+    content = json.dumps(received, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    assert signature == "sha256=" + hmac.new(b"a secret", content, hashlib.sha256).hexdigest()
+    hooked.close()
+    assert lab.tell("service_request.created", {"sr_id": 1}) == [0]
 
 
 def test_every_answer_tells_the_quota(framework: Any) -> None:

@@ -20,6 +20,9 @@ OF_SYSTEM: Mapping[str, Mapping[str, Any]] = {
 OF_EVERY: Mapping[str, Any] = {"file_store": ""}
 """The options of every system: where the folders are of operations that are carried by files, and of imports."""
 
+OF_AUTH: Mapping[str, Mapping[str, Any]] = {"starlims": {"server_url": "", "hex_case": "upper", "impersonate": ""}}
+"""The options of a way of authenticating: what it must know of the place where it is used."""
+
 _KINDS = {bool: "true or false", int: "a whole number", str: "text"}
 
 
@@ -35,7 +38,8 @@ def chosen(config: SystemConfig, known: Mapping[str, Any] | None = None) -> dict
     Raises:
         ConfigError: one is unknown or of the wrong type.
     """
-    defaults = {**OF_EVERY, **OF_SYSTEM.get(config.system, {}), **(known or {})}
+    of_way = OF_AUTH.get(config.auth_type, {})
+    defaults = {**OF_EVERY, **OF_SYSTEM.get(config.system, {}), **of_way, **(known or {})}
     for name, value in config.options.items():
         if name not in defaults:
             raise _unusable(config, f"unknown option {name!r}; {allowed(name, list(defaults))}", "OPTION_UNKNOWN")

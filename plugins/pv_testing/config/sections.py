@@ -14,7 +14,20 @@ from pv_testing.core.places import project_root
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
-AuthType = Literal["none", "api_key", "basic", "bearer", "jwt", "login", "oauth2", "mtls", "wsse", "wsse_digest"]
+AuthType = Literal[
+    "none",
+    "api_key",
+    "basic",
+    "bearer",
+    "jwt",
+    "login",
+    "oauth2",
+    "mtls",
+    "wsse",
+    "wsse_digest",
+    "soap_arguments",
+    "starlims",
+]
 AUTH_TYPES: tuple[AuthType, ...] = get_args(AuthType)
 NEEDED: Mapping[str, tuple[str, ...]] = {
     "none": (),
@@ -27,6 +40,8 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "mtls": ("client_cert", "client_key"),
     "wsse": ("username", "password"),
     "wsse_digest": ("username", "password"),
+    "soap_arguments": ("username", "password"),
+    "starlims": ("client_id", "client_secret"),
 }
 LOGIN: Mapping[str, str] = {
     "basic": "username",
@@ -36,6 +51,8 @@ LOGIN: Mapping[str, str] = {
     "mtls": "client_id",
     "wsse": "username",
     "wsse_digest": "username",
+    "soap_arguments": "username",
+    "starlims": "client_id",
 }
 PASSWORD: Mapping[str, str] = {
     "api_key": "api_key",
@@ -47,6 +64,8 @@ PASSWORD: Mapping[str, str] = {
     "mtls": "client_secret",
     "wsse": "password",
     "wsse_digest": "password",
+    "soap_arguments": "password",
+    "starlims": "client_secret",
 }
 """Which key a connection's login and password give, by the way of authenticating."""
 ALIASES: Mapping[str, str] = {"api_token": "token"}
@@ -117,8 +136,8 @@ class SystemSection(Model):
         title="Provider",
         description=(
             "The product, with or without its version: SENAITE, SOAP, Redmine, Tryton, Custom, or another that a "
-            "contract is there for. It chooses the contract where none is named; LabWare is the one for its import "
-            "folder; for StarLIMS and LabVantage write one."
+            "contract is there for, such as StarLIMS or LabVantage. It chooses the contract where none is named; "
+            "LabWare is the one for its import folder."
         ),
     )
     contract: PathText = Field(
@@ -148,12 +167,16 @@ class SystemSection(Model):
         pattern="^[A-Za-z0-9-]+$",
         description="the header that carries the key, of letters, digits and hyphens; X-API-Key without it",
     )
-    username: str = Field("", description="For basic, jwt, login, wsse and wsse_digest.")
-    password: SecretText = Field(Secret(), description="For basic, jwt, login, wsse and wsse_digest.")
-    token: SecretText = Field(Secret(), description="For bearer.")
+    username: str = Field("", description="For basic, jwt, login, wsse, wsse_digest and soap_arguments.")
+    password: SecretText = Field(Secret(), description="For basic, jwt, login, wsse, wsse_digest and soap_arguments.")
+    token: SecretText = Field(
+        Secret(), description="For bearer; for starlims, the session id, where the scripts want one."
+    )
     api_token: SecretText = Field(Secret(), repr=False, description="The integration guide's name for token.")
-    client_id: str = Field("", title="Client id", description="For oauth2, also together with mtls.")
-    client_secret: SecretText = Field(Secret(), title="Client secret", description="For oauth2.")
+    client_id: str = Field(
+        "", title="Client id", description="For oauth2, also together with mtls; for starlims, the access key."
+    )
+    client_secret: SecretText = Field(Secret(), title="Client secret", description="For oauth2 and starlims.")
     token_url: Address = Field(
         "",
         title="Token URL",

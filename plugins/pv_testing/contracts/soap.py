@@ -40,8 +40,10 @@ def compile_soap(document: Document) -> Port | None:
     refuse(_unknown(document, port))
     if "texts" in written:
         texts = written["texts"]
-        several = {name: tuple(texts.get(name, ())) for name in ("lists", "integers")}
+        several = {name: tuple(texts.get(name, ())) for name in ("apart", "lists", "integers")}
         port.texts = Texts(**{**texts, **several})
+    if "credentials" in written:
+        port.credentials = (written["credentials"]["username"], written["credentials"]["password"])
     return port
 
 

@@ -23,6 +23,8 @@ class Texts:
     Attributes:
         form: what the texts are.
         to: the argument that takes the fields of a record; empty where they go as arguments of their own.
+        item: the element of ``to`` that holds the text, where ``to`` is a list of anything; empty where it is the text.
+        apart: the fields of ``query`` that are arguments of their own, where the others go into the text; else all are.
         root: the name of the outermost element of a text that is sent, of ``xml``.
         at: the element of the answer that holds the text; empty where the answer itself is the text.
         error: what the text of a refusal begins with; empty where a refusal has no text of its own.
@@ -32,6 +34,8 @@ class Texts:
 
     form: Form
     to: str = ""
+    item: str = ""
+    apart: tuple[str, ...] = ()
     root: str = "properties"
     at: str = ""
     error: str = ""
@@ -45,9 +49,13 @@ class Texts:
             params: what the contract's ``query`` says, each an argument of its own.
             fields: of the record.
         """
+        inner = {name: value for name, value in params.items() if self.apart and name not in self.apart}
+        fields = {**inner, **(fields or {})}
+        own = {name: value for name, value in params.items() if name not in inner}
         if not self.to or not fields:
-            return {**params, **(fields or {})}
-        return {**params, self.to: self._written(fields)}
+            return {**own, **fields}
+        text = self._written(fields)
+        return {**own, self.to: {self.item: [text]} if self.item else text}
 
     def read(self, answer: Any) -> Any:
         """Return what a text says; a refusal as ``{error: {message: …}}``.

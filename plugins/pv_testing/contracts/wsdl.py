@@ -48,12 +48,14 @@ class Port:
     Attributes:
         operations: their names.
         texts: how what they carry is written into strings; ``None`` for a service with elements of its own.
+        credentials: the arguments of each operation that take user name and password; ``None`` where none does.
     """
 
     def __init__(self, binding: Any, schema: Any) -> None:
         self._binding = binding
         self._schema = schema
         self.texts: Texts | None = None
+        self.credentials: tuple[str, str] | None = None
         self.operations: Sequence[str] = tuple(binding.all())
 
     def message(self, operation: str, arguments: Mapping[str, Any]) -> Message:
@@ -70,7 +72,7 @@ class Port:
 
         known = self._binding.get(operation)
         try:
-            written = known.create(**arguments)
+            written = known.create(**self._typed(arguments))
         except (_zeep("exceptions").Error, TypeError, ValueError, AttributeError) as error:
             reason = redact(str(error).partition(" Signature:")[0], _SHOWN)
             raise MappingError(f"the WSDL's {operation} can't carry it: {reason}", code=Reason.SOAP_ARGUMENTS) from None
@@ -79,6 +81,15 @@ class Port:
         if isinstance(self._binding, _zeep("wsdl.bindings").Soap12Binding):
             headers = {"Content-Type": f"application/soap+xml; charset=utf-8; action={action}"}
         return Message(headers, etree.tostring(written.content, xml_declaration=True, encoding="utf-8"))
+
+    def _typed(self, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return arguments in which a text that stands for anything says that it is text."""
+        texts = self.texts
+        if texts is None or not texts.item or texts.to not in arguments:
+            return arguments
+        xsd = _zeep("xsd")
+        typed = [xsd.AnyObject(xsd.String(), text) for text in arguments[texts.to][texts.item]]
+        return {**arguments, texts.to: {texts.item: typed}}
 
     def answer(self, operation: str, content: bytes) -> Any:
         """Return what the system answered, as JSON knows it, or its fault.

@@ -268,9 +268,10 @@ class ChunkProcessor:
         missing = await self._find_twice(work.items)
         action = after_absence(work.purpose, work.rounds, work.error)
         if action is NextAction.SEND:
-            # What was confirmed and is gone was not sent before: only its id was asked for.
-            again = [item for item in missing if item.external_id or item.revision == 1]
-            self._second_copies.expect(again, sent_twice=True)
+            if not self.operation.limits.absence_certain:
+                # What was confirmed and is gone was not sent before: only its id was asked for.
+                again = [item for item in missing if item.external_id or item.revision == 1]
+                self._second_copies.expect(again, sent_twice=True)
             return list(self._sends(missing, work.rounds - 1))
         if action is NextAction.STOP and work.error is not None:
             self._stop(work.error)

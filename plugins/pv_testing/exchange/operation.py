@@ -30,6 +30,8 @@ class OperationLimits:
             another record (:data:`pv_testing.contracts.kinds.STATES`).
         own_record: whether it makes a record of its own, which somebody may have made by hand under the same key; what
             it takes several steps to make, the operation itself must tell from that.
+        absence_certain: whether the system has surely never taken a record that a look-up doesn't find, so that sending
+            it then makes no second copy.
         one_transaction: whether what is written is settled in the same transaction, as the ledger is in the database.
     """
 
@@ -45,6 +47,7 @@ class OperationLimits:
     needs_id: bool = False
     changes: bool = False
     own_record: bool = False
+    absence_certain: bool = False
     one_transaction: bool = False
 
     @property

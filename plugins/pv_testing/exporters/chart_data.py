@@ -34,7 +34,8 @@ class Stress(NamedTuple):
     """What a stress has cost a module.
 
     Attributes:
-        name: of module and protocol.
+        module: its serial number.
+        protocol: the identifier of the protocol.
         before: the maximum power before, in the unit of the framework.
         after: the same after.
         loss: the degradation in percent, as the framework says it.
@@ -42,7 +43,8 @@ class Stress(NamedTuple):
         unit: of the power.
     """
 
-    name: str
+    module: str
+    protocol: str
     before: Any
     after: Any
     loss: Any
@@ -74,15 +76,15 @@ def _curve(dossier: Dossier, execution: Execution) -> list[tuple[Any, Any]]:
 
 
 def stresses(dossier: Dossier) -> list[Stress]:
-    """Return what each stress has cost each module, where power was measured before and after."""
+    """Return what each stress has cost each module, by module, where power was measured before and after."""
     found = []
     for execution in dossier.executions:
         before, after, loss = (_measured(execution, name) for name in (BEFORE, AFTER, LOSS))
         if execution.status == COMPLETE and before and after:
             percent = loss.value if loss else None
-            name = f"{execution.serial_number} {execution.protocol_id}"
-            found.append(Stress(name, before.value, after.value, percent, _limit(execution), before.unit))
-    return found
+            names = (execution.serial_number, execution.protocol_id)
+            found.append(Stress(*names, before.value, after.value, percent, _limit(execution), before.unit))
+    return sorted(found, key=lambda each: (each.module, each.protocol))
 
 
 def _measured(execution: Execution, parameter: str) -> Any:

@@ -157,7 +157,7 @@ def _points(dossier: Dossier) -> Rows:
 def _results(dossier: Dossier) -> Table:
     """Return one row for each execution, with a column for each quantity in its unit."""
     complete = [each for each in dossier.executions if each.status == COMPLETE]
-    measured = [[(_heading(each), each.value) for each in execution.measurements] for execution in complete]
+    measured = [[(heading(each), each.value) for each in execution.measurements] for execution in complete]
     names = list(dict.fromkeys(name for values in measured for name, _ in values))
     about = ["sr_number", "execution_id", "protocol_id", "protocol_name", "serial_number", "operator", "qc_status"]
     rows = (
@@ -169,7 +169,8 @@ def _results(dossier: Dossier) -> Table:
     return Table([*about, "completed_at [UTC]", *names], rows)
 
 
-def _heading(measurement: Measurement) -> str:
+def heading(measurement: Measurement) -> str:
+    """Return the heading of a column that shows one quantity in its unit."""
     return f"{measurement.parameter} [{measurement.unit}]" if measurement.unit else measurement.parameter
 
 

@@ -10,11 +10,13 @@ from pv_testing.core.errors import ConfigError
 from pv_testing.core.problems import allowed
 from pv_testing.core.reasons import Reason
 from pv_testing.core.sync import run
+from pv_testing.domain.status import COMPLETE
 from pv_testing.exporters.chart_data import curves, stresses
 from pv_testing.exporters.charts import drawing
 from pv_testing.exporters.contents import RAW, content
+from pv_testing.exporters.exported import CountedTable, ExportedTable, quantities
 from pv_testing.exporters.files import file_name
-from pv_testing.exporters.lims_xml import write_lims_v2
+from pv_testing.exporters.lims_xml import ELEMENTS, write_lims_v2
 from pv_testing.exporters.reading import Dossier, read
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.transports.files.csv_writer import write_csv
@@ -34,6 +36,9 @@ class DataExporter:
     Args:
         framework: the client that reads the tests; without it, one of the configuration file.
 
+    Attributes:
+        exported: the tables of the files that the last call has written.
+
     Example:
         >>> DataExporter().export_csv(123, "/exports")  # doctest: +SKIP
         PosixPath('/exports/SR-2025-0123_results.csv')
@@ -41,6 +46,7 @@ class DataExporter:
 
     def __init__(self, framework: FrameworkClient | None = None) -> None:
         self._framework = framework
+        self.exported: list[ExportedTable] = []
 
     def export_csv(self, sr_id: int | str, output_path: str | Path, include_raw_data: bool = False) -> Path:  # noqa: FBT001, FBT002 - the guide's signature
         """Write every measurement as CSV (RFC 4180, UTF-8), one in each row.
@@ -64,8 +70,10 @@ class DataExporter:
             if include_raw_data:
                 tables = {target.with_name(f"{target.stem}_raw.csv"): RAW, **tables}
             for path, name in tables.items():
+                table = CountedTable.of(content(name, dossier))
                 with written_whole(path) as file:
-                    write_csv(file, *content(name, dossier), about=path.name)
+                    write_csv(file, *table, about=path.name)
+                self._note(dossier, {name: table}, path)
         return target
 
     def export_json(self, sr_id: int | str, output_path: str | Path, *, include_raw_data: bool = False) -> Path:
@@ -86,8 +94,10 @@ class DataExporter:
         names = [*SHEETS.values(), *([RAW] if include_raw_data else [])]
         with self._read(sr_id, raw=include_raw_data) as dossier:
             target = _target(output_path, dossier, ".json")
+            tables = {name: CountedTable.of(content(name, dossier)) for name in names}
             with written_whole(target) as file:
-                write_json(file, {name: content(name, dossier) for name in names}, about=target.name)
+                write_json(file, tables, about=target.name)
+            self._note(dossier, tables, target)
         return target
 
     def export_excel(
@@ -117,11 +127,12 @@ class DataExporter:
         """
         wanted = SHEETS if sheets is None else sheets
         with self._read(sr_id, raw=charts or RAW in wanted.values()) as dossier:
-            tables = {name: content(source, dossier) for name, source in wanted.items()}
+            tables = {name: CountedTable.of(content(source, dossier)) for name, source in wanted.items()}
             draw = drawing(curves(dossier), stresses(dossier)) if charts else None
             target = _target(output_path, dossier, ".xlsx")
             with written_whole(target) as file:
                 write_workbook(file, tables, draw=draw, about=target.name)
+            self._note(dossier, {wanted[name]: table for name, table in tables.items()}, target)
         return target
 
     def export_xml(
@@ -148,11 +159,21 @@ class DataExporter:
             target = _target(output_path, dossier, ".xml")
             with written_whole(target) as file:
                 SCHEMAS[schema](file, dossier)
+            results = sum(len(each.measurements) for each in dossier.executions if each.status == COMPLETE)
+            size = target.stat().st_size
+            self.exported = [ExportedTable(schema, ELEMENTS, results, quantities(schema, dossier), size)]
         return target
+
+    def _note(self, dossier: Dossier, tables: Mapping[str, CountedTable], path: Path) -> None:
+        """Keep what a file has of which tables."""
+        size = path.stat().st_size if len(tables) == 1 else None
+        for name, (columns, rows) in tables.items():
+            self.exported.append(ExportedTable(name, columns, rows.number, quantities(name, dossier), size))
 
     @contextmanager
     def _read(self, sr_id: int | str, *, raw: bool) -> Iterator[Dossier]:
-        """Give what was tested, as long as its raw data is to be read."""
+        """Give what was tested, as long as its raw data is to be read; forget what an earlier call has written."""
+        self.exported = []
         if self._framework is not None:
             yield run(read(self._framework, sr_id, raw=raw))
             return

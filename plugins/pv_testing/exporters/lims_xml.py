@@ -24,6 +24,15 @@ from pv_testing.transports.files.xml_writer import DECLARATION, markup
 
 _UTC = re.compile(r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)+")
 NAMESPACE = "urn:pv-testing:lims:2"
+_TEST = "ExecutionId ProtocolId ProtocolName StartedAt CompletedAt Operator Equipment Status Series.Point"
+_RESULT = "Analyte Value Finding Unit Uncertainty Status"
+ELEMENTS = (
+    *("Number", "Status", "Customer", "PurchaseOrder"),
+    *("Sample.SerialNumber", "Sample.Manufacturer", "Sample.Model"),
+    *(f"Sample.Test.{name}" for name in _TEST.split()),
+    *(f"Sample.Test.Result.{name}" for name in _RESULT.split()),
+)
+"""The elements with a value, by their path below the root."""
 
 
 def write_lims_v2(file: IO[bytes], dossier: Dossier) -> None:

@@ -76,7 +76,7 @@ class Inbox:
             return many(writing.connection, _ADD, [_row(event, writing.now) for event in events])
 
     def waiting(self, limit: int = 1_000, *, older: float = 0.0) -> list[Waiting]:
-        """Return events by which something is still to be started, the oldest first.
+        """Return events by which something is still to be started, the oldest first, those of one event by DAG.
 
         Args:
             limit: at most so many.
@@ -87,7 +87,7 @@ class Inbox:
             rows = connection.execute(
                 select(inbox)
                 .where(inbox.c.state == _IS_WAITING, inbox.c.next_at <= now, inbox.c.received_at <= now - older)
-                .order_by(inbox.c.received_at, inbox.c.source, inbox.c.id)
+                .order_by(inbox.c.received_at, inbox.c.source, inbox.c.id, inbox.c.dag)
                 .limit(limit)
             ).all()
         return [

@@ -212,6 +212,21 @@ class Outbox:
             many(writing.connection, _LEASE, [(until, endpoint_id, row.sequence) for row in rows])
         return [Delivery(endpoint_id, _event(row), row.attempts) for row in rows]
 
+    def until_retry(self, endpoint_id: str) -> float | None:
+        """Return the seconds until the next retry of a delivery to an endpoint is due; ``None`` where none waits.
+
+        Args:
+            endpoint_id: to which.
+        """
+        with self._store.reading() as connection:
+            now = self._store.clock(connection)
+            waits = and_(
+                delivery.c.endpoint == endpoint_id, delivery.c.state == _IS_PENDING, delivery.c.next_at > now,
+                delivery.c.lease_until <= now,
+            )  # fmt: skip
+            first = connection.scalar(select(func.min(delivery.c.next_at)).where(waits))
+        return None if first is None else float(first) - now
+
     def settle(self, endpoint_id: str, results: Sequence[Delivered]) -> None:
         """Write what became of deliveries to one endpoint, and how it fares.
 

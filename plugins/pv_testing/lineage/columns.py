@@ -119,6 +119,20 @@ class ColumnReader:
                 yield Column(_joined(theirs, target), spec.get("type", "number"), wanted and f"in {wanted}", sources)
 
 
+def sources_of(origins: Origins, field: str) -> tuple[ColumnSource, ...]:
+    """Return the columns that a field comes from where no contract changes it on the way.
+
+    Args:
+        origins: where the fields come from.
+        field: a dotted path.
+    """
+    sources = []
+    for origin in origins_of(origins, field):
+        done = COMPUTED if origin.computed else ""
+        sources.append(ColumnSource(origin.dataset, origin.column, DIRECT, TRANSFORMATION if done else IDENTITY, done))
+    return tuple(sources)
+
+
 def describe(spec: Mapping[str, Any]) -> str:
     """Return what a map does with a value, without any value of its own; empty where it is left as it is.
 

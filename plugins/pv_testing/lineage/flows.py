@@ -74,12 +74,20 @@ def flows_of(
         reads: the datasets that the task reads; no other one is taken for a source.
         renamed: the LIMS's name and unit of the quantities that ``field_mappings.yaml`` renames, by ours.
     """
-    flows: dict[str, Flow] = {}
-    for report in reports:
-        flow = _flow(report, contracts[report.system], reads, renamed or {})
-        known = flows.get(flow.dataset)
-        flows[flow.dataset] = _together(known, flow) if known else flow
-    return list(flows.values())
+    return by_dataset(_flow(report, contracts[report.system], reads, renamed or {}) for report in reports)
+
+
+def by_dataset(flows: Iterable[Flow]) -> list[Flow]:
+    """Return one flow for each dataset, with all that goes there.
+
+    Args:
+        flows: any number for a dataset.
+    """
+    found: dict[str, Flow] = {}
+    for flow in flows:
+        known = found.get(flow.dataset)
+        found[flow.dataset] = _together(known, flow) if known else flow
+    return list(found.values())
 
 
 def _flow(report: Report, contract: Contract, reads: Collection[str], renamed: Mapping[str, tuple[str, str]]) -> Flow:
@@ -132,4 +140,5 @@ def _together(one: Flow, other: Flow) -> Flow:
         written=one.written + other.written,
         in_effect=one.in_effect + other.in_effect,
         reasons=Counter(one.reasons) + Counter(other.reasons),
+        size=None if one.size is None and other.size is None else (one.size or 0) + (other.size or 0),
     )

@@ -73,6 +73,7 @@ class FileOperation:
             horizon=0.0,
             on_change=spec.on_change,
             changes=spec.kind in STATES,
+            absence_certain=True,  # the file was withdrawn before the system could see it, or refused
         )
 
     def prepare(self, record: Record) -> Payload:

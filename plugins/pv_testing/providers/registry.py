@@ -25,6 +25,7 @@ PROVIDERS = {
     "asana": "pv_testing.providers.asana:AsanaProvider",
     "jira": "pv_testing.providers.jira:JiraProvider",
     "jira_dc": "pv_testing.providers.jira:JiraDataCenterProvider",
+    "labvantage": "pv_testing.providers.labvantage:LabVantageProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",

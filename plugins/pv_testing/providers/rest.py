@@ -128,7 +128,12 @@ class RestProvider:
             return await known_by_a_read(self.contract, self.session)
         request = identity.call.request()
         response = await self.session.request(
-            request.method, request.path, params=request.params, operation="identity", repeatable=True
+            request.method,
+            request.path,
+            params=request.params,
+            operation="identity",
+            repeatable=True,
+            classify=self.contract.rules.classify_look_up(),
         )
         who = identity.name(response.json())
         if who is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
@@ -19,14 +19,17 @@ from pv_testing.transports.rest import RestSession, RestSettings
 from pv_testing.transports.soap import SoapSession
 from pv_testing.transports.sql import SqlSession
 from pv_testing.transports.sql_engine import DatabaseLogin
+from pv_testing.transports.starlims import StarlimsSignature
 from pv_testing.transports.tls import Tls
-from pv_testing.transports.wsse import UsernameToken
+from pv_testing.transports.wsse import Arguments, UsernameToken
 
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
 
-WSSE = frozenset({"wsse", "wsse_digest"})
-"""The ways that put a token into the envelope of SOAP."""
+ENVELOPE = frozenset({"wsse", "wsse_digest", "soap_arguments"})
+"""The ways that put credentials into the envelope of SOAP."""
+SIGNED_FOR = ("server_url", "hex_case", "impersonate")
+"""The options of a signature for STARLIMS."""
 
 
 def open_session(
@@ -111,14 +114,13 @@ def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str]
     if kind == "api_key":
         return api_key(_needed(config, "api_key"), config.api_key_header or known.get("header", "X-API-Key"))
     if kind == "bearer":
-        return bearer(_needed(config, "token"))
+        return bearer(_needed(config, "token"), known.get("scheme", "Bearer"))
     if kind == "basic":
         return basic(_needed(config, "username"), _needed(config, "password"))
-    if kind in WSSE:
-        if contract.soap is None:
-            message = f"auth_type {kind!r} is for SOAP, and {contract.file} names no WSDL"
-            raise ConfigError(message, system=config.system, code=Reason.AUTH_TYPE)
-        return UsernameToken(_needed(config, "username"), _needed(config, "password"), digest=kind == "wsse_digest")
+    if kind in ENVELOPE:
+        return _in_envelope(config, contract)
+    if kind == "starlims":
+        return _signature(config, known)
     if kind == "jwt":
         login, refresh = known.get("login", "/auth/login"), known.get("refresh", "/auth/refresh")
         return JwtLogin(_needed(config, "username"), _needed(config, "password"), login, refresh, on_token)
@@ -130,6 +132,34 @@ def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str]
     token_url = config.token_url or urljoin(config.base_url, known.get("token", "/oauth/token"))
     secret = _needed(config, "client_secret")
     return ClientCredentials(token_url, _needed(config, "client_id"), secret, config.scopes, on_token)
+
+
+def _in_envelope(config: SystemConfig, contract: Contract) -> Auth:
+    """Return the way to say who asks within each envelope of SOAP."""
+    kind = config.auth_type
+    if contract.soap is None:
+        message = f"auth_type {kind!r} is for SOAP, and {contract.file} names no WSDL"
+        raise ConfigError(message, system=config.system, code=Reason.AUTH_TYPE)
+    username, password = _needed(config, "username"), _needed(config, "password")
+    if kind != "soap_arguments":
+        return UsernameToken(username, password, digest=kind == "wsse_digest")
+    if contract.soap.credentials is None:
+        message = f"auth_type {kind!r} needs soap.credentials in {contract.file}, the names of the two arguments"
+        raise ConfigError(message, system=config.system, code=Reason.SETTING_MISSING)
+    return Arguments(username, password, contract.soap.credentials)
+
+
+def _signature(config: SystemConfig, known: Mapping[str, str]) -> Auth:
+    """Return the signature of STARLIMS, with what its place says of it."""
+    options = {name: str(config.options[name]) for name in SIGNED_FOR if name in config.options}
+    return StarlimsSignature(
+        _needed(config, "client_id"),
+        _needed(config, "client_secret"),
+        config.base_url,
+        method=known.get("method", ""),
+        session=config.token,
+        **options,
+    )
 
 
 def _needed(config: SystemConfig, name: str) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.core import clock
 from pv_testing.core.errors import AuthenticationError, ConfigError, Rejected, ResponseError
@@ -15,6 +15,7 @@ from pv_testing.core.redaction import conceal
 from pv_testing.core.response import Response
 
 if TYPE_CHECKING:
+    from pv_testing.transports.outgoing_request import Carrier, OutgoingRequest
     from pv_testing.transports.rest import RestSession
 
 SKEW = 60.0
@@ -23,7 +24,13 @@ NO_HEADERS: Mapping[str, str] = {}
 
 
 class Auth:
-    """Sends no credentials; the base of the others."""
+    """Sends no credentials; the base of the others.
+
+    Attributes:
+        by_request: whether each request is signed or sealed by itself, so that no header alone says who asks.
+    """
+
+    by_request: ClassVar[bool] = False
 
     def current(self) -> Mapping[str, str] | None:
         """Return the headers that every request carries; ``None`` when they must be fetched first."""
@@ -44,6 +51,26 @@ class Auth:
         """
         del session
         return refused or NO_HEADERS
+
+    async def carry(self, wire: Carrier, call: OutgoingRequest, headers: Mapping[str, str]) -> Response:
+        """Send a request once, as it is or sealed; what is raised is as of the carrier.
+
+        Args:
+            wire: carries it.
+            call: the request; logs, evidence and errors see it as it is here.
+            headers: all of its headers.
+        """
+        if call.login:
+            return await wire.send(call, headers)
+        sealed, headers = self.sealed(call, headers)
+        try:
+            return await wire.send(sealed, headers)
+        finally:
+            call.written = sealed.written
+
+    def sealed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
+        """Return a request and its headers as they are written this one time: signed anew, where the way does so."""
+        return call, headers
 
     async def aclose(self) -> None:
         """Stop fetching."""
@@ -86,10 +113,15 @@ def basic(username: str, password: str) -> Auth:
     return FixedHeader("Authorization", f"Basic {credentials}")
 
 
-def bearer(token: str) -> Auth:
-    """Send a token that someone else has fetched (RFC 6750)."""
+def bearer(token: str, scheme: str = "Bearer") -> Auth:
+    """Send a token that someone else has fetched (RFC 6750).
+
+    Args:
+        token: the token.
+        scheme: the word before it.
+    """
     conceal(token)
-    return FixedHeader("Authorization", f"Bearer {token}")
+    return FixedHeader("Authorization", f"{scheme} {token}")
 
 
 class TokenAuth(Auth):

@@ -282,7 +282,7 @@ class RestSession:
         call.passed = time.monotonic()
         status = 0
         try:
-            response = await self._wire.send(call, headers)
+            response = await self.auth.carry(self._wire, call, headers)
             status = response.status
             if self.watch is not None:
                 self.watch(call, response)

@@ -17,12 +17,10 @@ from pv_testing.core.classification import Classification, ResponseClassifier, c
 from pv_testing.core.errors import AuthenticationError, IntegrationError, ResponseError
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
-from pv_testing.transports.addresses import Addresses
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.outgoing_request import Carrier
 from pv_testing.transports.rest import REPEATABLE, RestSession
 from pv_testing.transports.settings import RestSettings
-from pv_testing.transports.wsse import SealingWire, UsernameToken
+from pv_testing.transports.wsse import Arguments
 
 _BY_FAULT = frozenset({400, 500})
 
@@ -49,10 +47,6 @@ class SoapSession(RestSession):
     ) -> None:
         super().__init__(settings, auth, on_pause=on_pause, not_before=not_before)
         self._port = port
-
-    def _new_way(self) -> tuple[Addresses, Carrier]:
-        addresses, wire = super()._new_way()
-        return addresses, SealingWire(wire, self.auth) if isinstance(self.auth, UsernameToken) else wire
 
     async def request(
         self,
@@ -96,6 +90,8 @@ class SoapSession(RestSession):
         del data, decode
         texts = self._port.texts
         arguments = texts.arguments(params or {}, json) if texts else {**(params or {}), **(json or {})}
+        if isinstance(self.auth, Arguments):
+            arguments = {**arguments, **self.auth.empty}
         message = self._message(path, arguments, operation, key)
         reading = _Reading(self._port, path, classify or classify_http)
         await super().request(

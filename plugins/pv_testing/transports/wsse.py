@@ -1,7 +1,8 @@
-"""WS-Security UsernameToken (OASIS Web Services Security UsernameToken Profile 1.1.1) in the envelopes of SOAP.
+"""Credentials in the envelopes of SOAP: a token of WS-Security, or name and password as arguments of each operation.
 
-The token is put in when an envelope is written to the socket: what logs, evidence and errors see has none. With a
-digest each writing has its own nonce and time, so that a request which is repeated isn't taken for a replayed one.
+The token is the UsernameToken of OASIS Web Services Security UsernameToken Profile 1.1.1. The credentials are put in
+when an envelope is written to the socket: what logs, evidence and errors see has none. With a digest each writing has
+its own nonce and time, so that a request which is repeated isn't taken for a replayed one.
 """
 
 from __future__ import annotations
@@ -9,17 +10,32 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from pv_testing.core.redaction import conceal
-from pv_testing.core.response import Response
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.outgoing_request import Carrier, OutgoingRequest
+from pv_testing.transports.outgoing_request import OutgoingRequest
 
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 
 
-class UsernameToken(Auth):
+class EnvelopeAuth(Auth):
+    """Says who asks within each envelope; the base of the others."""
+
+    by_request: ClassVar[bool] = True
+
+    def seal(self, envelope: bytes) -> bytes:
+        """Return an envelope with the credentials."""
+        raise NotImplementedError
+
+    def sealed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
+        """Return a request with its envelope sealed."""
+        sealed = copy.copy(call)
+        sealed.data = self.seal(call.data)
+        return sealed, headers
+
+
+class UsernameToken(EnvelopeAuth):
     """Says who asks in the header of each envelope.
 
     Args:
@@ -37,47 +53,52 @@ class UsernameToken(Auth):
 
     def seal(self, envelope: bytes) -> bytes:
         """Return an envelope with the token."""
-        from lxml import etree
-
-        parsed = etree.fromstring(envelope, etree.XMLParser(resolve_entities=False, no_network=True))
+        parsed = _parsed(envelope)
         # zeep has no types.
         kind: Any = import_module("zeep.wsse.username").UsernameToken
         token = kind(self._username, self._password, use_digest=self._digest, zulu_timestamp=True)
         sealed, _ = token.apply(parsed, {})
-        written: bytes = etree.tostring(sealed, xml_declaration=True, encoding="utf-8")
-        return written
+        return _written(sealed)
 
 
-class SealingWire:
-    """Carries envelopes, each with a token of its own.
+class Arguments(EnvelopeAuth):
+    """Says who asks by arguments of each operation, where the service has such: they are there, and empty.
 
     Args:
-        inner: carries them on.
-        token: who asks.
+        username: who.
+        password: as the service knows it.
+        elements: the names of the arguments for the two.
+
+    Attributes:
+        empty: the arguments without values, as an envelope has them before it is sealed.
     """
 
-    def __init__(self, inner: Carrier, token: UsernameToken) -> None:
-        self._inner = inner
-        self._token = token
+    def __init__(self, username: str, password: str, elements: tuple[str, str]) -> None:
+        conceal(password)
+        self._values = dict(zip(elements, (username, password), strict=True))
+        self.empty = dict.fromkeys(elements, "")
 
-    @property
-    def closed(self) -> bool:
-        """Whether nothing is sent any more."""
-        return self._inner.closed
+    def __repr__(self) -> str:
+        return f"Arguments({', '.join(self._values)})"
 
-    @closed.setter
-    def closed(self, closed: bool) -> None:
-        self._inner.closed = closed
+    def seal(self, envelope: bytes) -> bytes:
+        """Return an envelope with name and password in the elements right within its operation."""
+        parsed = _parsed(envelope)
+        for element in parsed.findall("./{*}Body/*/*"):
+            name = element.tag.rpartition("}")[2]
+            if name in self._values:
+                element.text = self._values[name]
+        return _written(parsed)
 
-    async def send(self, call: OutgoingRequest, headers: Mapping[str, str]) -> Response:
-        """Send once; what is raised is as of the inner one."""
-        sealed: Any = copy.copy(call)
-        sealed.data = self._token.seal(call.data)
-        try:
-            return await self._inner.send(sealed, headers)
-        finally:
-            call.written = sealed.written
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._inner.aclose()
+def _parsed(envelope: bytes) -> Any:
+    from lxml import etree
+
+    return etree.fromstring(envelope, etree.XMLParser(resolve_entities=False, no_network=True))
+
+
+def _written(envelope: Any) -> bytes:
+    from lxml import etree
+
+    written: bytes = etree.tostring(envelope, xml_declaration=True, encoding="utf-8")
+    return written

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from typing import Any
 from urllib.parse import quote
 
@@ -42,9 +43,11 @@ class AirflowRest:
         found = self._call("GET", f"dags/{quote(dag_id, safe='')}/dagRuns?state=queued&limit=1")
         return bool(found.get("total_entries"))
 
-    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         """Start a run; one that is there already under this id is left as it is."""
-        run = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        run: dict[str, Any] = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
+        if after:  # else at once, whatever the clocks of both machines say
+            run["run_after"] = (datetime.now(timezone.utc) + timedelta(seconds=after)).isoformat()
         self._call("POST", f"dags/{quote(dag_id, safe='')}/dagRuns", run)
 
     def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:

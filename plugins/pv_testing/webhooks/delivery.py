@@ -96,21 +96,22 @@ class Deliverer:
         self._framework_url = framework_url
         self._owner = owner
 
-    async def deliver(self, seconds: float = 60.0) -> DeliveryReport:
+    async def deliver(self, seconds: float = 60.0, patience: float = 0.0) -> DeliveryReport:
         """Deliver what is due, to all endpoints side by side.
 
         Args:
             seconds: after which no further deliveries are taken.
+            patience: for how many seconds a retry is waited for, once nothing else is due.
         """
         report = DeliveryReport()
         give_up = clock.seconds() + seconds
         async with sending.session(self._settings.guard, concurrency=4 * AT_ONCE) as client:
             listed = await asyncio.to_thread(self._ledger.endpoints.all)
-            await asyncio.gather(*(self._serve(each, client, give_up, report) for each in listed))
+            await asyncio.gather(*(self._serve(each, client, give_up, patience, report) for each in listed))
         return report
 
     async def _serve(
-        self, endpoint: Endpoint, client: aiohttp.ClientSession, give_up: float, report: DeliveryReport
+        self, endpoint: Endpoint, client: aiohttp.ClientSession, give_up: float, patience: float, report: DeliveryReport
     ) -> None:
         """Deliver to one endpoint until nothing is due, or until it doesn't take any more."""
         if endpoint.state is EndpointState.DISABLED:
@@ -127,7 +128,11 @@ class Deliverer:
             claimed = clock.seconds()
             due = await asyncio.to_thread(self._ledger.outbox.claim, endpoint.id, CLAIMED, LEASE)
             if not due:
-                return
+                pause = await asyncio.to_thread(self._ledger.outbox.until_retry, endpoint.id)
+                if pause is None or pause > min(patience, give_up - clock.seconds()):
+                    return
+                await asyncio.sleep(pause)
+                continue
             batch = _Batch(target, client, claimed + WORK, self._framework_url)
             results = await batch.send(due)
             await asyncio.to_thread(self._ledger.outbox.settle, endpoint.id, results)

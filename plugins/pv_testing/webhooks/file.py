@@ -102,7 +102,10 @@ class ReceiveSection(Model):
         300.0, gt=0, description="Seconds that a sender's clock may differ, both ways; 300 without it."
     )
     linger: float = Field(
-        0.5, ge=0, le=60, description="Seconds within which events start one run together; 0.5 without it."
+        0.5,
+        ge=0,
+        le=60,
+        description="Seconds after a start within which further events are gathered for one run; 0.5 without it.",
     )
     airflow_url: str = Field(
         "",

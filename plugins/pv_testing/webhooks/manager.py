@@ -159,20 +159,21 @@ class WebhookManager:
         self.ledger.record("webhook_replay", key=known.id, owner=self._owner, detail=detail)
         return number
 
-    def deliver(self, seconds: float = 60.0) -> DeliveryReport:
+    def deliver(self, seconds: float = 60.0, patience: float = 0.0) -> DeliveryReport:
         """Deliver what is due.
 
         Args:
             seconds: after which no further deliveries are taken.
+            patience: for how many seconds a retry is waited for, once nothing else is due.
         """
-        return run(self.adeliver(seconds))
+        return run(self.adeliver(seconds, patience))
 
-    async def adeliver(self, seconds: float = 60.0) -> DeliveryReport:
+    async def adeliver(self, seconds: float = 60.0, patience: float = 0.0) -> DeliveryReport:
         """Do what :meth:`deliver` does, within the running event loop."""
         deliverer = Deliverer(
             self.ledger, self.secrets, self.settings, framework_url=_framework_url(), owner=self._owner
         )
-        return await deliverer.deliver(seconds)
+        return await deliverer.deliver(seconds, patience)
 
     def _named(self, secret: str, endpoint_id: str) -> SecretName:
         reference = self.secrets.referred(secret, endpoint_id)

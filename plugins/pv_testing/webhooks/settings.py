@@ -27,7 +27,7 @@ class WebhookSettings:
         sources: the systems whose events are taken, by name.
         max_bytes: the largest body that is read.
         tolerance: seconds that a sender's clock may differ.
-        linger: seconds within which events start one run together.
+        linger: seconds after a start within which further events are gathered for one run.
         rest_url: where Airflow is asked to start runs by a receiver that runs alone.
     """
 

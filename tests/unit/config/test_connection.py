@@ -97,8 +97,8 @@ def test_an_unknown_provider_of_the_file_is_complained_of_unless_the_connection_
     lims = load_config(path, {}).systems["lims"]
     for extra, contract in (({"provider": "SENAITE 2.6"}, "lims_senaite"), ({"contract": "lims_soap"}, "lims_soap")):
         assert lims.with_connection(Connection(host=HOST, password="k", extra=extra)).contract == contract
-    for extra in ({}, {"provider": "LabVantage"}):
-        with pytest.raises(ConfigError, match=r"there is no contract for the product '(Heliox|LabVantage)'"):
+    for extra in ({}, {"provider": "Sunrise"}):
+        with pytest.raises(ConfigError, match=r"there is no contract for the product '(Heliox|Sunrise)'"):
             lims.with_connection(Connection(host=HOST, password="k", extra=extra))
 
 

@@ -10,7 +10,7 @@ import pytest
 from pv_testing.config import Config, Secret, configured_ledger_url, load_config
 from pv_testing.config.model import default_contract
 from pv_testing.core.errors import ConfigError
-from pv_testing.core.places import project_root
+from pv_testing.core.places import contract_names, project_root
 
 GUIDE = """
 lims:
@@ -239,12 +239,13 @@ def test_the_provider_chooses_the_contract_whatever_its_version(system: str, pro
     assert default_contract(system, provider) == contract
 
 
-@pytest.mark.parametrize("provider", ["LabVantage", "Heliox", "SENAITE LIMS", "2.6", "../../etc"])
+@pytest.mark.parametrize("provider", ["Sunrise", "Heliox", "SENAITE LIMS", "2.6", "../../etc"])
 def test_an_unknown_provider_is_an_error_that_lists_what_there_is(tmp_path: Path, provider: str) -> None:
     section = f"lims:\n  base_url: https://lims\n  api_key: k\n  provider: {provider!r}\n"
     text = refusal(tmp_path, section)
     assert text.startswith(f"integrations.yaml:4: lims.provider: there is no contract for the product {provider!r}; ")
-    assert "allowed: custom, labware, sapphire, senaite, soap, sql; name one of them under contract, or write " in text
+    known = ", ".join(name.removeprefix("lims_") for name in contract_names() if name.startswith("lims_"))
+    assert f"allowed: {known}; name one of them under contract, or write " in text
     assert "include/mappings/lims_" in text
     named = read(tmp_path, f"{section}  contract: lims_custom\n").systems["lims"].ready()
     assert (named.provider, named.contract) == (provider, "lims_custom")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -19,14 +21,17 @@ from pv_testing.core.errors import DataError
 from pv_testing.domain.reading import read_execution, read_service_request
 from pv_testing.exporters import chart_data, exporter
 from pv_testing.exporters.chart_data import curves, stresses
-from pv_testing.exporters.charts import drawing
+from pv_testing.exporters.charts import below, drawing
 from pv_testing.exporters.contents import content
 from pv_testing.exporters.exporter import DataExporter
+from pv_testing.exporters.lims_xml import ELEMENTS
 from pv_testing.exporters.raw import points
 from pv_testing.exporters.reading import Dossier
+from pv_testing.exporters.tables import Table
 from pv_testing.transports.files.excel_writer import write_workbook
 from pv_testing.transports.files.rows import read_rows
 
+Office = Callable[[Path, str], Path]
 REQUEST = {"id": 1, "sr_number": "SR-1", "status": "TESTING_COMPLETE", "module": {"serial_numbers": ["SN1", "SN2"]}}
 
 
@@ -103,11 +108,74 @@ def test_a_workbook_is_typed_and_read_by_openpyxl_pandas_and_calamine(whole: Dat
     assert first["completed_at [UTC]"].is_date
     assert str(first["completed_at [UTC]"].value) == "2025-11-12 14:30:00"
     assert (results.freeze_panes, results.auto_filter.ref) == ("A2", results.dimensions)
-    assert len(book["Charts"]._charts) == 3
+    check_charts(book["Charts"])
     frame = pd.read_excel(path, sheet_name="Results", engine="openpyxl")
     assert list(frame["Power_Degradation [%]"])[-1] == 6.0
     rows = [row.values for row in read_rows(path.read_bytes(), FileFormat("xlsx", sheet="Curves"), "it")]
     assert (len(rows), rows[1]["series"]) == (200, "iv_curve_data")
+
+
+def check_charts(sheet: Any) -> None:
+    """Hold the charts to what a person reads on them: titles, units, named points, an axis that tells them apart."""
+    curves, power, loss = sheet._charts
+    assert [text_of(chart.title) for chart in sheet._charts] == [
+        "I-V curves",
+        "Maximum power before and after each stress",
+        "Degradation by module and stress, with its limit",
+    ]
+    assert [text_of(axis.title) for axis in (curves.x_axis, curves.y_axis)] == ["Voltage [V]", "Current [A]"]
+    assert [text_of(chart.y_axis.title) for chart in (power, loss)] == ["Maximum power [W]", "Degradation [%]"]
+    names = power.series[0].cat.multiLvlStrRef.f
+    shown = [[cell.value for cell in row] for row in sheet[names.partition("!")[2].replace("$", "")]]
+    assert shown == [["SN1", "PVTP-011"], ["SN2", "PVTP-011"]]
+    assert power.y_axis.scaling.min == 370
+    assert [axis.delete for chart in sheet._charts for axis in (chart.x_axis, chart.y_axis)] == [False] * 6
+
+
+def text_of(title: Any) -> str:
+    return "".join(run.t for paragraph in title.tx.rich.p for run in paragraph.r)
+
+
+@pytest.mark.parametrize(
+    ("values", "begin"), [((400, 394), 393.0), ((400, 377, 401), 370.0), ((0.4, 0.1), 0.0), ((5,), 5)]
+)
+def test_an_axis_begins_at_a_round_number_below_its_points(values: tuple[float, ...], begin: float) -> None:
+    assert below(values) == begin
+
+
+def test_an_export_knows_its_tables_by_names_and_numbers(whole: DataExporter, tmp_path: Path) -> None:
+    path = whole.export_csv(1, tmp_path, include_raw_data=True)
+    raw, measured = whole.exported
+    assert (raw.name, raw.rows, raw.quantities) == ("raw_data", 200, {})
+    assert (measured.name, measured.rows, measured.size) == ("measurement_data", 10, path.stat().st_size)
+    assert list(measured.quantities) == ["Pmax", "Finding", "Pmax_Initial", "Pmax_Final", "Power_Degradation"]
+    assert "398" not in repr(whole.exported)
+    whole.export_excel(1, tmp_path, {"Results": "result_data", "Checks": "qc_data"})
+    results, checks = whole.exported
+    assert (results.rows, results.quantities["Pmax [W]"], results.size) == (4, "Pmax", None)
+    assert (checks.name, checks.rows) == ("qc_data", 4)
+    whole.export_json(1, tmp_path)
+    assert [table.name for table in whole.exported] == ["summary_data", "measurement_data", "qc_data"]
+    path = whole.export_xml(1, tmp_path)
+    (xml,) = whole.exported
+    assert (xml.name, xml.rows, xml.size) == ("lims_v2", 10, path.stat().st_size)
+
+
+def test_the_paths_of_elements_are_those_of_the_file(whole: DataExporter, tmp_path: Path) -> None:
+    document = etree.parse(whole.export_xml(1, tmp_path, include_raw_data=True))
+    leaves = [each for each in document.iter("{*}*") if not len(each)]
+    paths = {re.sub(r"/?\{[^}]*\}", ".", document.getelementpath(leaf)).strip(".") for leaf in leaves}
+    paths = {re.sub(r"\[[0-9]+\]", "", path) for path in paths}
+    assert paths
+    assert paths <= set(ELEMENTS)
+
+
+def test_paper_has_all_columns_beside_each_other(whole: DataExporter, tmp_path: Path) -> None:
+    for sheet in load_workbook(whole.export_excel(1, tmp_path, charts=True)).worksheets[1:]:
+        assert sheet.page_setup.orientation == "landscape"
+        assert (sheet.sheet_properties.pageSetUpPr.fitToPage, sheet.page_setup.fitToHeight) == (True, 0)
+        assert sheet.print_title_rows == "$1:$1"
+        assert sheet["A1"].font.name == sheet["A2"].font.name
 
 
 def test_xml_is_read_by_lxml_against_its_schema(whole: DataExporter, tmp_path: Path) -> None:
@@ -118,18 +186,32 @@ def test_xml_is_read_by_lxml_against_its_schema(whole: DataExporter, tmp_path: P
     assert len(document.findall(".//{*}Point")) == 200
 
 
-def test_libreoffice_reads_workbooks(whole: DataExporter, tmp_path: Path) -> None:
-    office = shutil.which("soffice")
-    if office is None:
+@pytest.fixture
+def office(tmp_path: Path) -> Office:
+    """Give LibreOffice's conversion of a file into another format."""
+    program = shutil.which("soffice")
+    if program is None:
         pytest.skip("no LibreOffice on this machine; install libreoffice-calc to have workbooks read by it")
-    sheets = {"Measurements": "measurement_data"}
-    path = whole.export_excel(1, tmp_path, sheets)
-    home = f"-env:UserInstallation=file://{tmp_path / 'office'}"
-    as_shown = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true"
-    command = [office, home, "--headless", "--convert-to", as_shown, "--outdir", str(tmp_path), str(path)]
-    subprocess.run(command, check=True, timeout=120, capture_output=True)
-    read = pd.read_csv(path.with_suffix(".csv"), dtype=str)
+
+    def convert(path: Path, form: str) -> Path:
+        home = f"-env:UserInstallation=file://{tmp_path / 'office'}"
+        command = [program, home, "--headless", "--convert-to", form, "--outdir", str(tmp_path), str(path)]
+        subprocess.run(command, check=True, timeout=120, capture_output=True)
+        return path.with_suffix(f".{form.partition(':')[0]}")
+
+    return convert
+
+
+def test_libreoffice_reads_workbooks(whole: DataExporter, tmp_path: Path, office: Office) -> None:
+    path = whole.export_excel(1, tmp_path, {"Measurements": "measurement_data"})
+    read = pd.read_csv(office(path, "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true"), dtype=str)
     assert list(read["value"][:2]) == ["398.50", "=1+1"]
+
+
+def test_libreoffice_prints_a_workbook_with_charts(whole: DataExporter, tmp_path: Path, office: Office) -> None:
+    content = office(whole.export_excel(1, tmp_path, charts=True), "pdf").read_bytes()
+    assert content.startswith(b"%PDF")
+    assert len(re.findall(rb"/Type\s*/Page\b", content)) == 4  # the charts and three tables, a page each
 
 
 def test_what_fails_in_the_middle_leaves_the_earlier_file(whole: DataExporter, tmp_path: Path, monkeypatch) -> None:
@@ -138,7 +220,7 @@ def test_what_fails_in_the_middle_leaves_the_earlier_file(whole: DataExporter, t
 
     def broken(*_: Any) -> Any:
         columns, rows = content("measurement_data", dossier(iv(1)))
-        return columns, (row if place == 0 else 1 / 0 for place, row in enumerate(rows))
+        return Table(columns, (row if place == 0 else 1 / 0 for place, row in enumerate(rows)))
 
     monkeypatch.setattr(exporter, "content", broken)
     with pytest.raises(ZeroDivisionError):
@@ -150,7 +232,8 @@ def test_what_fails_in_the_middle_leaves_the_earlier_file(whole: DataExporter, t
 def test_the_limit_is_the_criterion_s_own_and_none_is_invented() -> None:
     with_limit, without = stress(1, "400", "390", "2.5"), stress(2, "400", "390", "2.5")
     del without["results"]["pass_fail"]
-    assert [each.limit for each in stresses(dossier(with_limit, without))] == [Decimal(5), None]
+    limits = {each.module: each.limit for each in stresses(dossier(with_limit, without))}
+    assert limits == {"SN2": Decimal(5), "SN1": None}
     assert curves(dossier(with_limit)) == []
     assert drawing([], []) is None
 
@@ -165,3 +248,12 @@ def test_more_rows_than_excel_holds_are_refused(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr("pv_testing.transports.files.excel_writer.MOST_ROWS", 5)
     with pytest.raises(DataError, match="use CSV"), (tmp_path / "x").open("wb") as file:
         write_workbook(file, {"T": (["a"], ([number] for number in range(5)))})
+
+
+def test_a_workbook_says_nothing_wrong_of_how_many_rows_it_has(tmp_path: Path) -> None:
+    """The read-only mode of openpyxl believes the size that a sheet says of itself and would stop after the heading."""
+    path = tmp_path / "curves.xlsx"
+    with path.open("wb") as file:
+        write_workbook(file, {"Curves": (["number", "value"], [(1, Decimal("2.50")), (2, Decimal("2.75"))])})
+    found = load_workbook(path, read_only=True)["Curves"].iter_rows(values_only=True)
+    assert list(found) == [("number", "value"), (1, 2.5), (2, 2.75)]

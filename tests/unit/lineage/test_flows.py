@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from pv_testing.contracts import load_contract
-from pv_testing.core.errors import ConfigError
+from pv_testing.contracts.fields import Shared
+from pv_testing.contracts.imports import compile_imports
 from pv_testing.core.records import Outcome, Result
+from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.exchange.report import Report
-from pv_testing.exporters.tables import csv, table
+from pv_testing.exporters.contents import CONTENTS
+from pv_testing.exporters.exported import ExportedTable
+from pv_testing.exporters.lims_xml import ELEMENTS
 from pv_testing.lineage import Flow, flows_of
-from pv_testing.lineage.exports import export_flow
+from pv_testing.lineage.deliveries import deliveries_flow
+from pv_testing.lineage.exports import TABLES, export_flows
+from pv_testing.lineage.findings import findings_flow
+from pv_testing.lineage.imports import import_flow
 
 LIMS, PM = load_contract("lims_custom"), load_contract("pm_custom")
 READS = {"framework/service_requests", "framework/protocols", "pm/tasks"}
@@ -81,21 +86,64 @@ def test_an_operation_that_the_contract_lacks_goes_to_a_dataset_of_its_own() -> 
     assert flow == Flow("lims/calibrate", (), ("lims_custom",), 1, 1, {})
 
 
-def test_an_export_is_read_off_its_header_and_no_value_is_kept(tmp_path: Path) -> None:
-    columns = "sr_number execution_id protocol_id protocol_name serial_number completed_at operator"
-    header = f"{columns} parameter value unit uncertainty qc_status".split()
-    rows = [{"parameter": name, "value": 371.25, "unit": "W"} for name in ("Pmax", "Pmax", "Voc")]
-    path = tmp_path / "SR-1_results.csv"
-    path.write_bytes(csv(table(header, rows)))
-    flow = export_flow(path)
-    assert (flow.dataset, flow.written, flow.size) == ("files/exports/measurement_data", 3, path.stat().st_size)
-    assert [column.name for column in flow.columns] == [*header, "Pmax", "Voc"]
-    assert flow.read()["framework/executions"][-2:] == ["measurements.Pmax", "measurements.Voc"]
-    assert "371.25" not in repr(flow)
+def test_a_task_that_exports_twice_has_one_flow_for_each_table() -> None:
+    table = ExportedTable("measurement_data", ("sr_number", "value"), 3, {"Pmax": "Pmax"}, 100)
+    (flow,) = export_flows([table, table._replace(rows=4, quantities={"Voc": "Voc"}, size=50)])
+    assert (flow.dataset, flow.written, flow.in_effect, flow.size) == ("files/exports/measurement_data", 7, 7, 150)
+    assert [column.name for column in flow.columns] == ["sr_number", "value", "Pmax", "Voc"]
+    assert flow.read()["framework/executions"] == ["measurements.value", "measurements.Pmax", "measurements.Voc"]
 
 
-def test_a_file_that_is_no_export_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "other.csv"
-    path.write_text("a,b\n1,2\n")
-    with pytest.raises(ConfigError, match="no table that is exported"):
-        export_flow(path)
+def columns_of(table: str) -> list[str]:
+    return CONTENTS[table][0].split()
+
+
+@pytest.mark.parametrize("table", sorted(TABLES))
+def test_each_column_of_an_export_comes_from_columns_that_there_are(table: str) -> None:
+    columns = {"lims_v2": list(ELEMENTS), "result_data": list(TABLES["result_data"])}.get(table) or columns_of(table)
+    (flow,) = export_flows([ExportedTable(table, columns, 1, {})])
+    known = {
+        "framework/service_requests": set(ServiceRequest.__slots__),
+        "framework/executions": {*Execution.__slots__, "curves"},
+        "framework/protocols": {"name"},
+    }
+    without = {column.name for column in flow.columns if not column.sources}
+    assert without <= {"field", "*"}
+    for dataset, names in flow.read().items():
+        assert {name.partition(".")[0] for name in names if name != "*"} <= known[dataset]
+
+
+def test_a_finding_is_made_of_what_the_task_has_read() -> None:
+    flow = findings_flow(2, {"framework/executions"})
+    assert (flow.dataset, flow.written, flow.in_effect) == ("ledger/findings", 2, 2)
+    assert set(flow.read()) == {"framework/executions"}
+    assert findings_flow(2, (), dry_run=True).written == 0
+    (capa,) = [column for column in flow.columns if column.name == "protocol_id"]
+    assert [(source.column, source.subtype) for source in capa.sources] == [("protocol_id", "IDENTITY")]
+
+
+def test_deliveries_are_counted_by_what_became_of_them() -> None:
+    flow = deliveries_flow(5, 2, 0)
+    assert (flow.written, flow.waiting, flow.reasons) == (5, 2, {"failed": 2})
+    assert flow.read() == {"ledger/events": ["name", "at", "data"]}
+
+
+def test_rows_of_a_file_come_from_its_columns_wherever_they_go() -> None:
+    fields = {"serial_number": "SN", "customer_name": {"to": "KUNDE"}, "sr_number": "SR"}
+    section = {"folder": "in", "pattern": "*.csv", "format": "csv", "map": "row", "key": "{serial_number}"}
+    counts = {"created": 2, "unchanged": 1, "quarantined": 3}
+
+    def flow(**more: object) -> Flow:
+        written = {"system": "lims", "maps": {"row": fields}, "imports": {"x": {**section, **more}}}
+        return import_flow(compile_imports(written, Shared())["x"], counts, LIMS)
+
+    kept = flow()
+    assert (kept.dataset, kept.written, kept.in_effect, kept.reasons) == (
+        *("ledger/imported_rows", 2, 3),
+        {"quarantined": 3},
+    )
+    assert kept.read() == {"files/dropped": ["SN", "KUNDE", "SR"]}
+    carried = flow(carry={"operation": "create_sample"})
+    assert carried.dataset == "lims/samples"
+    (column,) = [each for each in carried.columns if each.name == "external_id"]
+    assert [(source.dataset, source.column) for source in column.sources] == [("files/dropped", "SN")]

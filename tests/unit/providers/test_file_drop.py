@@ -208,8 +208,8 @@ def test_answers_of_others_say_nothing(store, contract, ledger) -> None:
     assert results(carry(contract, store, ledger, samples(1))) == {"deferred"}
 
 
-def test_a_file_that_was_never_dropped_is_withdrawn_and_made_again(store, contract, ledger, monkeypatch) -> None:
-    """The process is gone between the note in the ledger and the rename."""
+def dropped_by_none(contract, store, ledger, monkeypatch) -> None:
+    """Run an attempt whose process is gone between the note in the ledger and the rename."""
     from pv_testing.transports.files.store import LocalStore
 
     move = LocalStore.move
@@ -219,15 +219,27 @@ def test_a_file_that_was_never_dropped_is_withdrawn_and_made_again(store, contra
             raise Gone
         move(self, folder, name, to_folder, to_name)
 
-    monkeypatch.setattr(LocalStore, "move", gone)
-    with pytest.raises(Gone):
-        carry(contract, store, ledger, samples(1))
-    monkeypatch.setattr(LocalStore, "move", move)
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalStore, "move", gone)
+        with pytest.raises(Gone):
+            carry(contract, store, ledger, samples(1))
+
+
+def test_a_file_that_was_never_dropped_is_withdrawn_and_made_again(store, contract, ledger, monkeypatch) -> None:
+    dropped_by_none(contract, store, ledger, monkeypatch)
     with importing(store):
         report = carry(contract, store, ledger, samples(1))
     assert results(report) == {"created"}
     assert files(store, "archive") == ["pv-sample-0000000002.csv"]
     assert [name.endswith(".withdrawn") for name in files(store, "staging")] == [True]
+
+
+def test_a_file_that_is_made_again_waits_for_its_answer_as_any_other(store, contract, ledger, monkeypatch) -> None:
+    dropped_by_none(contract, store, ledger, monkeypatch)
+    (outcome,) = carry(contract, store, ledger, samples(1)).outcomes
+    assert (outcome.result.value, outcome.code) == ("deferred", "ANSWER_AWAITED")
+    answer(store, "pv-sample-0000000002", ("SR-1", "SN000", "77", "IMPORTED"))
+    assert results(carry(contract, store, ledger, samples(1))) == {"adopted"}
 
 
 def test_a_folder_that_is_gone_is_no_absence(store, contract, ledger) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import uvicorn
 import yaml
-from fastapi import FastAPI
+from starlette.applications import Starlette
 
 from pv_testing.ledger import Ledger
 from pv_testing.webhooks.file import SourceSettings
@@ -71,19 +71,21 @@ class Runs:
     """Notes which runs are asked for, in Airflow's place."""
 
     started: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+    after: dict[str, float] = field(default_factory=dict)
     queued: set[str] = field(default_factory=set)
     fails: Exception | None = None
 
     def has_queued(self, dag_id: str) -> bool:
         return dag_id in self.queued
 
-    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any]) -> None:
+    def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         if self.fails:
             raise self.fails
+        self.after[dag_id] = after
         self.started.append((dag_id, run_id, dict(conf)))
 
 
-def application(ledger: Ledger, known: WebhookSettings, folder: Path, trigger: Runs | None = None) -> FastAPI:
+def application(ledger: Ledger, known: WebhookSettings, folder: Path, trigger: Runs | None = None) -> Starlette:
     sources = EventSources(known, Secrets(folder / "secrets.json", env=ENV))
     made: list[Receiver] = []
 
@@ -97,7 +99,7 @@ def application(ledger: Ledger, known: WebhookSettings, folder: Path, trigger: R
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
+def serving(app: Starlette) -> Iterator[str]:
     """Serve an application on a port of its own."""
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="off"))
     thread = threading.Thread(target=server.run, daemon=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -78,8 +79,11 @@ def test_a_run_is_started_once_and_a_refused_token_is_fetched_anew(airflow) -> N
     assert known.runs["webhook__lims__1"]["conf"] == {"sr": "SR-1"}
     assert trigger.has_queued("pv_results")
     trigger._token = "expired"
-    trigger.start("pv_results", "webhook__lims__2", {})
+    trigger.start("pv_results", "webhook__lims__2", {}, 60)
     assert (known.logins, len(known.runs)) == (2, 2)
+    begin = datetime.fromisoformat(known.runs["webhook__lims__2"]["run_after"])
+    assert 0 < (begin - datetime.now(timezone.utc)).total_seconds() <= 60
+    assert "run_after" not in known.runs["webhook__lims__1"]
 
 
 def test_what_goes_wrong_is_said_in_words(airflow) -> None:

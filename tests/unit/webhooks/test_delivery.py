@@ -83,6 +83,22 @@ def test_a_failure_is_tried_again_under_the_same_id_and_with_a_new_timestamp(man
     assert told.requests[0][2] == told.requests[1][2]
 
 
+def test_a_retry_that_is_due_soon_is_waited_for_and_a_later_one_is_not(manager, registered, told, monkeypatch) -> None:
+    monkeypatch.setattr("pv_testing.webhooks.schedule.SCHEDULE", (0.3, 300.0))
+    for key in "AB":
+        settle(manager.ledger, "sample", key, Result.CREATED, sr_number="SR-1")
+    told.answers = [(500, {})]
+    report = manager.deliver(60, patience=10)
+    assert (report.delivered, report.failed) == (2, 1)
+    settle(manager.ledger, "sample", "C", Result.CREATED, sr_number="SR-1")
+    told.answers = [(500, {})] * 2
+    began = time.monotonic()
+    report = manager.deliver(60, patience=10)
+    assert (report.delivered, report.failed) == (0, 2)
+    assert time.monotonic() - began < 30
+    assert 200 < manager.ledger.outbox.until_retry(registered.id) < 361
+
+
 def test_the_schedule_is_that_of_standard_webhooks_with_a_fifth_of_jitter() -> None:
     assert [round(seconds) for seconds in SCHEDULE] == [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400]
     for attempts, seconds in enumerate(SCHEDULE, start=1):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
 from pv_testing.core.errors import NetworkError
 from pv_testing.ledger.inbox import Received
-from pv_testing.webhooks.starting import start_waiting
+from pv_testing.webhooks.starting import APART, Starter, start_waiting
 from tests.unit.webhooks.receiving import Runs
 
 
@@ -31,6 +33,16 @@ def test_one_run_takes_all_and_is_told_of_the_only_service_request(ledger, subje
     assert start_waiting(ledger, runs) == 1
     assert runs.started == [("pv_results", "webhook__lims__e0", conf)]
     assert start_waiting(ledger, runs) == 0
+
+
+def test_of_several_dags_the_first_begins_at_once_and_the_others_a_little_later(ledger) -> None:
+    ledger.inbox.receive([Received("lims", "e", "x", "SR-1", dag) for dag in ("pv_projects", "pv_intake")])
+    runs = Runs()
+    assert start_waiting(ledger, runs) == 2
+    assert runs.after == {"pv_intake": 0.0, "pv_projects": APART}
+    receive(ledger, "SR-1", "SR-2", dag="pv_quality")
+    start_waiting(ledger, runs)
+    assert runs.after["pv_quality"] == 0.0
 
 
 def test_a_dag_with_a_queued_run_gets_no_further_one_until_that_has_begun(ledger) -> None:
@@ -68,3 +80,32 @@ def test_started_events_are_known_for_a_while_and_then_forgotten(ledger) -> None
     with ledger._store.exclusive() as connection:
         connection.execute(text("UPDATE ledger_inbox SET received_at = 1"))
     assert ledger.inbox.prune(30) == 1
+
+
+def test_the_first_event_starts_its_run_at_once_and_those_that_follow_start_one_together(ledger) -> None:
+    runs = Runs()
+
+    async def until(number: int) -> None:
+        while len(runs.started) < number:  # noqa: ASYNC110 - a list
+            await asyncio.sleep(0.005)
+
+    async def events() -> None:
+        patient = Starter(ledger, runs, linger=600)
+        receive(ledger, "SR-0")
+        patient.wake()
+        await asyncio.wait_for(until(1), 30)
+        await patient.aclose()
+        starter = Starter(ledger, runs, linger=0.3)
+        receive(ledger, "SR-0", "SR-1", dag="pv_intake")
+        starter.wake()
+        await asyncio.wait_for(until(2), 30)
+        for subject in ("SR-2", "SR-3"):
+            ledger.inbox.receive([Received("lims", subject, "x", subject, "pv_intake")])
+            starter.wake()
+        await asyncio.wait_for(until(3), 30)
+        await starter.aclose()
+
+    asyncio.run(events())
+    assert runs.started[2] == ("pv_intake", "webhook__lims__SR-2", {})
+    assert len(runs.started) == 3
+    assert ledger.inbox.waiting() == []

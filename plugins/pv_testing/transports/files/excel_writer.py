@@ -8,6 +8,7 @@ write-only mode takes ten times the time; ``rustpy-xlsxwriter`` has neither a nu
 from __future__ import annotations
 
 import io
+import re
 import zipfile
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -38,6 +39,8 @@ INSTANT = "yyyy-mm-dd hh:mm:ss"
 _EPOCH = datetime(1899, 12, 30)  # noqa: DTZ001 - a spreadsheet's points in time have no zone
 EXACT = 10**PRECISION
 END = b"</sheetData>"
+SIZE = re.compile(rb"<dimension [^>]*/>")
+"""What a sheet may say of its size, which isn't known before its rows are written; some readers would stop there."""
 _MARKUP = "&<>"
 _ENDS = frozenset({*FORMULA, " ", ""})
 """How text begins or ends that needs more than to be written."""
@@ -71,7 +74,7 @@ def write_workbook(
         for name, rows in shell.rows.items():
             head, _, _ = parts[name].rpartition(END)
             with book.open(_entry(name), "w", force_zip64=True) as part:
-                part.write(head)
+                part.write(SIZE.sub(b"", head, count=1))
                 count = _write_rows(part, rows, shell.styles, about=f"{about}: {shell.sheets[name].title}")
                 shell.filter_to(name, count)
                 part.write(END + shell.parts()[name].rpartition(END)[2])
@@ -147,18 +150,29 @@ def _sheet(book: Any, name: str, sheets: Mapping[str, Any]) -> Any:
 def _headed(sheet: Any, columns: Sequence[str], rows: Iterable[Row]) -> Iterable[Row]:
     """Write the heading, as wide as the first rows need it, and return the rows."""
     from openpyxl.styles import Font
+    from openpyxl.styles.fonts import DEFAULT_FONT
     from openpyxl.utils import get_column_letter
 
     left = iter(rows)
     first = list(islice(left, SEEN))
+    bold = Font(name=DEFAULT_FONT.name, size=DEFAULT_FONT.sz, bold=True)
     for column, name in enumerate(columns, start=1):
         cell = sheet.cell(1, column, text_of(name))
         cell.data_type = "s"
-        cell.font = Font(bold=True)
+        cell.font = bold
         width = max([len(name), *(len(text_of(row[column - 1])) for row in first)])
         sheet.column_dimensions[get_column_letter(column)].width = min(max(width + 2, NARROWEST), WIDEST)
     sheet.freeze_panes = "A2"
+    _printed(sheet)
     return chain(first, left)
+
+
+def _printed(sheet: Any) -> None:
+    """Let paper have all columns beside each other, and the heading on each page."""
+    sheet.page_setup.orientation = "landscape"
+    sheet.sheet_properties.pageSetUpPr.fitToPage = True
+    sheet.page_setup.fitToHeight = 0
+    sheet.print_title_rows = "1:1"
 
 
 def _write_rows(part: IO[bytes], rows: Iterable[Row], styles: _Styles, *, about: str) -> int:

@@ -37,7 +37,7 @@ def facet_classes() -> dict[str, type]:
     for module in pkgutil.iter_modules(generated.__path__):
         for each in vars(importlib.import_module(f"openlineage.client.generated.{module.name}")).values():
             if isinstance(each, type) and issubclass(each, base.BaseFacet):
-                found[each._get_schema()] = each
+                found[each._get_schema()] = each  # noqa: SLF001 - the client says it nowhere else
     return found
 
 
