@@ -17,7 +17,8 @@ from sandbox.framework.app import USERS
 from sandbox.products.asana_limits import Limits
 from sandbox.products.asana_routes import Resources
 from sandbox.products.documents import Document, Documents
-from sandbox.products.json_server import Answer, Asked, JsonServer, Refusal, running
+from sandbox.products.json_server import Answer, Asked, JsonServer, Refusal
+from sandbox.products.serving import running
 
 TRAPS = (
     "offset_expires",
@@ -160,7 +161,8 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0, *, personal:
         personal: whether the configuration has a personal token, which may not use external ids.
     """
     asana = Asana(folder, traps)
-    with running(JsonServer(asana.answer, port)) as server:
+    server = JsonServer(asana.answer, port)
+    with running(server):
         asana.server, asana.origin = server, server.origin
         keys: dict[str, Any] = {"key_field": KEY_FIELD} if personal else {"external_ids": True}
         asana.section = {

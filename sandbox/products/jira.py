@@ -17,7 +17,8 @@ from sandbox.products import jira_fields, jira_search
 from sandbox.products.documents import Document, Documents
 from sandbox.products.jira_limits import Limits
 from sandbox.products.jira_routes import Resources
-from sandbox.products.json_server import Answer, Asked, JsonServer, Refusal, running
+from sandbox.products.json_server import Answer, Asked, JsonServer, Refusal
+from sandbox.products.serving import running
 
 TRAPS = (
     "search_lag",
@@ -174,7 +175,8 @@ def serve(folder: Path, traps: Collection[str] = (), port: int = 0, *, cloud: bo
         cloud: whether it is a Cloud site.
     """
     jira = Jira(folder, traps, cloud=cloud)
-    with running(JsonServer(jira.answer, port)) as server:
+    server = JsonServer(jira.answer, port)
+    with running(server):
         jira.server, jira.origin = server, server.origin
         login = {"auth_type": "basic", "username": MAIL, "password": TOKEN}
         jira.section = {

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from sandbox.products.serving import ProductHandler, ProductServer
 
 MOST_BYTES = 4 * 2**20
 
@@ -79,7 +78,7 @@ class Routes:
         raise Refusal(405 if there else 404, {"message": "no such resource"})
 
 
-class JsonServer(ThreadingHTTPServer):
+class JsonServer(ProductServer):
     """Serves what ``answer`` says.
 
     Args:
@@ -91,33 +90,26 @@ class JsonServer(ThreadingHTTPServer):
         broken: what the stand-in itself has failed at.
     """
 
-    daemon_threads = True
     request_queue_size = 128
 
     def __init__(self, answer: Callable[[Asked], Answer], port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), _Handler)
+        super().__init__(_Handler, port)
         self.answer = answer
         self.seen: Counter[str] = Counter()
         self.broken: list[str] = []
 
-    @property
-    def origin(self) -> str:
-        """The server's address."""
-        return f"http://127.0.0.1:{self.server_address[1]}"
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Say nothing of connections that broke off."""
-
-
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(ProductHandler):
     server: JsonServer
-    protocol_version = "HTTP/1.1"
     timeout = 60
-    wbufsize = -1  # headers and body in one packet
 
-    def _serve(self) -> None:
+    def do_DELETE(self) -> None:  # noqa: N802 - the library's name
+        """Answer what removes."""
+        self._serve("DELETE")
+
+    def _serve(self, method: str) -> None:
         parts = urlsplit(self.path)
-        self.server.seen[f"{self.command} {re.sub(r'[0-9]{4,}', 'N', parts.path)}"] += 1
+        self.server.seen[f"{method} {re.sub(r'[0-9]{4,}', 'N', parts.path)}"] += 1
         try:
             status, body = self.server.answer(self._asked(parts.path, parts.query))
             headers: dict[str, str] = {}
@@ -131,7 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         if content:
-            self.send_header("Content-Type", "application/json;charset=UTF-8")
+            self.send_header("Content-Type", self.content_type)
         if status != 204:
             self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -151,21 +143,3 @@ class _Handler(BaseHTTPRequestHandler):
         values = {name: given[0] for name, given in parse_qs(query, keep_blank_values=True).items()}
         headers = {name.lower(): value for name, value in self.headers.items()}
         return Asked(self.command, path, values, headers, body)
-
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815 - the library's names
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
-
-
-@contextmanager
-def running(server: JsonServer) -> Iterator[JsonServer]:
-    """Serve in a background thread for as long as the context lasts."""
-    with server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()

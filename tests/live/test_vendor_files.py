@@ -16,7 +16,8 @@ import requests
 
 import sandbox
 from sandbox.products import PRODUCTS
-from sandbox.products.json_server import Asked, JsonServer, running
+from sandbox.products.json_server import Asked, JsonServer
+from sandbox.products.serving import running
 from sandbox.proxy import serve_proxy
 from tests.chaos.office import write_rules
 from tests.live.conftest import WORKER, served
@@ -106,7 +107,8 @@ def test_a_request_and_an_answer_that_break_the_file_are_seen(described: VendorF
         del asked
         return 200, {"accountType": 7, "data": 7}
 
-    with running(JsonServer(nonsense)) as server:
+    server = JsonServer(nonsense)
+    with running(server):
         for prism in served(Prism(described, server.origin, f"{WORKER}-wrong")):
             login = {"Authorization": "Bearer any" if described.product == "asana" else "Basic YTpi"}
             asked = requests.post(prism.origin + write, json={"fields": 7, "data": 7}, headers=login, timeout=30)

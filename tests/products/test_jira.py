@@ -18,7 +18,8 @@ from pv_testing.ledger import Ledger
 from pv_testing.providers.jira.documents import document, text_of
 from pv_testing.providers.jira.jql import among, phrase
 from sandbox.products import jira
-from sandbox.products.json_server import JsonServer, running
+from sandbox.products.json_server import JsonServer
+from sandbox.products.serving import running
 from sandbox.proxy import serve_proxy
 from tests.products.pm import client, task
 
@@ -229,7 +230,8 @@ def test_a_search_that_gives_its_token_again_has_an_end(tmp_path: Path, ledger):
         async with pm:
             await (await pm.provider()).search("project = PVL", "get_tasks")
 
-    with running(JsonServer(same)) as server, client(Same(server.origin), tmp_path, ledger) as pm:
+    server = JsonServer(same)
+    with running(server), client(Same(server.origin), tmp_path, ledger) as pm:
         with pytest.raises(PaginationLoop):
             run(search(pm))
         assert server.seen["POST /rest/api/3/search/jql"] == 2

@@ -127,13 +127,9 @@ class RestProvider:
         if identity is None:
             return await known_by_a_read(self.contract, self.session)
         request = identity.call.request()
+        how: dict[str, Any] = {"repeatable": True, "classify": self.contract.rules.classify_look_up()}
         response = await self.session.request(
-            request.method,
-            request.path,
-            params=request.params,
-            operation="identity",
-            repeatable=True,
-            classify=self.contract.rules.classify_look_up(),
+            request.method, request.path, params=request.params, operation="identity", **how
         )
         who = identity.name(response.json())
         if who is None:
