@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pv_testing.contracts import load_contract
-from pv_testing.core.errors import AmbiguousOutcome, PaginationLoop, PermissionDenied, Rejected
+from pv_testing.core.errors import AmbiguousOutcome, PaginationLoop, PermissionDenied, RateLimited, Rejected
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 from pv_testing.core.sync import run
@@ -71,11 +71,20 @@ def test_a_request_that_never_arrived_is_sent_again_once_the_search_would_show_i
         assert keys(there) == ["SR-2025-0001"]
 
 
+def test_a_creation_that_jira_surely_did_not_take_is_not_held_back(tmp_path, ledger):
+    with jira.serve(tmp_path, ["burst_limit"]) as there, client(there, tmp_path, ledger, search_lag=120) as pm:
+        there.limits._hold["jira-burst-based POST issue"] = time.time() + 30
+        with pytest.raises(RateLimited):
+            pm.create_task(**task(1))
+        there.limits._hold.clear()
+        pm.create_task(**task(1))
+        assert keys(there) == ["SR-2025-0001"]
+
+
 def test_a_subtask_is_found_by_its_main_task_although_the_search_lags(tmp_path, ledger):
     with jira.serve(tmp_path, ["search_lag", "error_after_commit"]) as there:
         there.lag = 60.0
-        there.limits._seen["create"] = 4  # the main task is answered well, the subtask is not
-        there.limits._seen["create"] = 1
+        there.limits._seen["create"] = 1  # the main task is answered well, the subtask is not
         with client(there, tmp_path, ledger, search_lag=120) as pm:
             parent = pm.create_task(**task(1))["id"]
             there.limits._seen["create"] = 5

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import orjson
 
 from pv_testing.core.classification import OK, Classification
-from pv_testing.core.errors import AmbiguousOutcome, MappingError, NotFound, Rejected
+from pv_testing.core.errors import AmbiguousOutcome, MappingError, NotFound
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.core.response import Response
@@ -81,13 +81,8 @@ class IssueOperation(JiraOperation):
 
     async def _create(self, item: Prepared) -> str:
         body = await self._body(item)
-        await self.jira.keys.sending([item.key])
-        try:
+        async with self.jira.keys.sending([item.key]):
             answer = await self.jira.ask("POST", "/issue", self.name, key=item.key, json=body)
-        except Rejected as error:
-            if not error.may_have_effect:
-                await self.jira.keys.settled([item.key])
-            raise
         number = ids.of_reply(answer.get("id") if isinstance(answer, Mapping) else None, item.key)
         if not number:
             raise AmbiguousOutcome("Jira's answer to the creation has no id", key=item.key, code=Reason.NO_ID)
@@ -97,9 +92,9 @@ class IssueOperation(JiraOperation):
     async def perform_many(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
         """Make issues; which of them were refused, the answer says by their places."""
         bodies = {"issueUpdates": [await self._body(item) for item in batch]}
-        await self.jira.keys.sending([item.key for item in batch])
         about = f"{batch[0].key} and {len(batch) - 1} more"
-        answer = await self.jira.ask("POST", "/issue/bulk", self.name, key=about, json=bodies, classify=self._bulk)
+        async with self.jira.keys.sending([item.key for item in batch]):
+            answer = await self.jira.ask("POST", "/issue/bulk", self.name, key=about, json=bodies, classify=self._bulk)
         refused = self._refusals(answer)
         made = await self.jira.made(answer, self.name)
         replies = [self._reply_of(item, made.get(item.key), refused.get(place)) for place, item in enumerate(batch)]

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
-from pv_testing.core.errors import NotFound
+from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, NotFound
 from pv_testing.core.records import Found, Prepared
 from pv_testing.providers.jira.jql import among, phrase
 
@@ -110,8 +111,18 @@ class Keys:
         """Return the JQL that finds one key."""
         return phrase(f"cf[{self._field[12:]}]", key) if self._field else among("labels", [_label(key)])
 
-    async def sending(self, keys: Iterable[str]) -> None:
-        """Note, before they are sent, that issues with these keys may be there from now on."""
+    @asynccontextmanager
+    async def sending(self, keys: Sequence[str]) -> AsyncIterator[None]:
+        """Note that issues with these keys may be there from now on, unless what is sent within surely makes none."""
+        await self._note(keys)
+        try:
+            yield
+        except IntegrationError as error:
+            if not (isinstance(error, AmbiguousOutcome) or error.may_have_effect):
+                await self.settled(keys)
+            raise
+
+    async def _note(self, keys: Sequence[str]) -> None:
         now, lag = time.time(), self._provider.lag
         if lag <= self._horizon:
             return
