@@ -9,9 +9,11 @@ import shutil
 import signal
 import sys
 import time
+from collections.abc import Mapping
 from types import FrameType
+from typing import Any
 
-from demo import airflow, laboratory, lineage, outside
+from demo import airflow, laboratory, lineage, outside, products
 from demo.processes import Components, DemoError, free_port
 from demo.reports import say
 from demo.story import Story
@@ -48,12 +50,14 @@ def main() -> int:
 def _run(options: argparse.Namespace) -> int:
     started = time.monotonic()
     port = free_port(options.port or PREFERRED_PORT, fixed=bool(options.port))
-    for state in ("airflow", "sandbox", "logs", "outside"):
+    for state in ("airflow", "sandbox", "logs", "outside", "products"):
         shutil.rmtree(HOME / state, ignore_errors=True)
     EVENTS.unlink(missing_ok=True)
-    with Components(HOME / "logs") as components:
+    with contextlib.ExitStack() as stack, Components(HOME / "logs") as components:
         say(f"A laboratory and Airflow on this machine; all that they write lies in {HOME}")
-        story, around, setting = _open(options, port, components)
+        chosen = {system: getattr(options, system) for system in products.SYSTEMS}
+        installed = products.start(chosen, HOME / "products", stack)
+        story, around, setting = _open(options, port, components, installed)
         say(f"  airflow    {setting.url} (after {time.monotonic() - started:.0f} s)\n")
         wrong = _tell(story, around, setting, options)
         for complaint in wrong:
@@ -65,25 +69,29 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _open(
-    options: argparse.Namespace, port: int, components: Components
+    options: argparse.Namespace, port: int, components: Components, installed: products.Products
 ) -> tuple[Story, outside.Outside, airflow.AirflowSetting]:
     size = ("--requests", str(options.requests), "--modules", str(options.modules))
     lab = laboratory.start(HOME / "sandbox", components, "--seed-on-start", "--weak", WEAK, *size)
     around = outside.start(HOME / "outside", lab, components)
     for system in lab.origins:
-        say(f"  {system:<10} {lab.url(system)}")
+        stand_in = installed.stand_ins.get(system)
+        say(f"  {system:<10} {lab.url(system) if stand_in is None else _place_of(stand_in.section)}")
     say(f"  receiver   {around.url}")
     extra = {
         "PV_SYNC_INTERVAL": "0",
-        **around.environment(),
+        **around.environment(installed.sections()),
+        **installed.variables(),
         **(lineage.environment(EVENTS) if options.lineage else {}),
     }
     connections = {**laboratory.connections(lab), **around.connections()}
+    for system in installed.stand_ins:
+        del connections[f"pv_{system}"]
     setting = airflow.AirflowSetting(HOME / "airflow", port, connections, extra)
     api = airflow.start(setting, components)
     api.log_in()
     around.introduce(setting.url)
-    return Story(lab, api, components), around, setting
+    return Story(lab, api, components, installed), around, setting
 
 
 def _tell(
@@ -98,7 +106,9 @@ def _tell(
     story.run("pv_webhooks", "the receiver hears of what was done")
     numbers = [request["sr_number"] for request in story.lab.service_requests()]
     story.run("demo_export", "the results become a workbook", service_requests=numbers, folder=str(around.exports))
-    tallies = around.tallies(closing(story.lab), f"sqlite:///{setting.home / 'pv_ledger.sqlite'}")
+    tallies = around.tallies(
+        closing(story.lab, story.products.stand_ins), f"sqlite:///{setting.home / 'pv_ledger.sqlite'}"
+    )
     told = lineage.Lineage(EVENTS) if options.lineage else None
     wrong = story.judge(*tallies, *([told.tally()] if told else []))
     if told:
@@ -111,6 +121,12 @@ def _tell(
     if not written:
         say("\nThe second time wrote nothing to any system.")
     return [*wrong, *(f"the second time wrote: {each}" for each in written)]
+
+
+def _place_of(section: Mapping[str, Any]) -> str:
+    """Return where a product is: its address, or its store of files."""
+    place = section.get("base_url") or section.get("options", {}).get("file_store", "")
+    return f"{section['provider']}, {place}"
 
 
 def _stay(setting: airflow.AirflowSetting, components: Components) -> None:
@@ -129,6 +145,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--lineage", action="store_true", help=f"write OpenLineage's events to {EVENTS.name}, validate and count them"
     )
+    products.add_arguments(parser)
     stay = parser.add_mutually_exclusive_group()
     stay.add_argument("--stay", action="store_true", default=None, help="keep the UI up; the default in a terminal")
     stay.add_argument("--leave", dest="stay", action="store_false", help="stop everything at the end; the default else")

@@ -70,10 +70,18 @@ class Outside:
         """The file in which the receiver notes what it has received."""
         return self.folder / "received.ndjson"
 
-    def environment(self) -> dict[str, str]:
-        """Return what Airflow's components are told besides: a configuration with webhooks, and the DAG of the demo."""
+    def environment(self, sections: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+        """Return what Airflow's components are told besides: a configuration with webhooks, and the DAG of the demo.
+
+        Args:
+            sections: of the configuration, which replace the shipped ones of those systems.
+        """
         settings = self.folder / "config"
         shutil.copytree(PROJECT / "config", settings)
+        if sections:
+            path = settings / "integrations.yaml"
+            document = {**yaml.safe_load(path.read_text(encoding="utf-8")), **sections}
+            path.write_text(yaml.safe_dump(document, sort_keys=False), encoding="utf-8")
         for name, content in (("webhooks", WEBHOOKS), ("field_mappings", MAPPINGS)):
             (settings / f"{name}.yaml").write_text(yaml.safe_dump(content), encoding="utf-8")
         bundles = [_bundle("dags-folder", PROJECT / "dags"), _bundle("demo", PROJECT / "demo" / "dags")]

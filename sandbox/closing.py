@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sandbox.judge import Judge
+from sandbox.products import StandIn
 
 _COMPLETE = "FROM executions WHERE status = 'COMPLETE'"
 _CAUSES = {
@@ -17,6 +18,12 @@ _CAUSES = {
     "operators' hours": f"SELECT count(*) AS n {_COMPLETE}",
     "equipment hours": "SELECT count(*) AS n FROM executions, json_each(equipment) WHERE status = 'COMPLETE'",
     "invoices": "SELECT count(*) AS n FROM service_requests WHERE status IN ('REPORTS_APPROVED', 'CLOSED')",
+}
+_RECORDS = {
+    "lims": {"sample": "samples", "result": "result sets"},
+    "qms": {"non_conformance": "non-conformances", "capa": "CAPAs"},
+    "pm": {"task": "tasks"},
+    "erp": {"invoice": "invoices"},
 }
 
 
@@ -60,14 +67,32 @@ class Tally(NamedTuple):
         return ""
 
 
-def closing(judge: Judge) -> list[Tally]:
+def closing(judge: Judge, products: Mapping[str, StandIn] | None = None) -> list[Tally]:
     """Count everything in the systems' own databases.
 
     Args:
         judge: the eyes on them.
+        products: the stand-ins that have taken the place of the sandbox's own systems, by system.
     """
     causes = {name: judge.framework_rows(sql)[0]["n"] or 0 for name, sql in _CAUSES.items()}
-    return [tally._replace(wanted=causes.get(tally.records)) for tally in _tallies(judge)]
+    replaced = products or {}
+    tallies = [tally for tally in _tallies(judge) if tally.system not in replaced]
+    for system, stand_in in replaced.items():
+        tallies += _of_product(system, stand_in)
+    return [tally._replace(wanted=causes.get(tally.records)) for tally in tallies]
+
+
+def _of_product(system: str, stand_in: StandIn) -> Iterator[Tally]:
+    for kind, records in _RECORDS[system].items():
+        yield _product_tally(system, records, [row["key"] for row in stand_in.rows(kind)])
+    if system == "pm":
+        keys = [row["key"] for row in stand_in.rows("time_entry")]
+        yield _product_tally(system, "operators' hours", [key for key in keys if "/" not in key])
+        yield _product_tally(system, "equipment hours", [key for key in keys if "/" in key])
+
+
+def _product_tally(system: str, records: str, keys: Sequence[str]) -> Tally:
+    return Tally(system, records, len(keys), len(keys) - len(set(keys)))
 
 
 def _tallies(judge: Judge) -> Iterator[Tally]:

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.lineage import LineageMixin, remember
 from operators.links import SampleLink
+from operators.news import wanted_changes
 from operators.retry_policy import ErrorTreeRetryPolicy, can_mend
 from pv_testing.core.reasons import Reason
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient
     from pv_testing.integrations.client import SystemClient
+    from pv_testing.workflow.shared_changes import Wanted
     from pv_testing.workflow.step import Step
 
 KEYS_SHOWN = 50
@@ -97,6 +99,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         self.erp_conn_id = erp_conn_id
         self.ledger_conn_id = ledger_conn_id
         self.record_page = ""
+        self.changes: Wanted | None = None
 
     def step(self) -> type[Step[Any, Any]]:
         """Return the step that the operator runs; imported when it is needed and not before."""
@@ -113,7 +116,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         if self.service_requests is not None:
             return [int(sr_id) for sr_id in self.service_requests]
         wanted = str(self.service_request or "").strip()
-        ids = choose(step.framework, OPEN, wanted) if self.takes_all else step.choose(wanted)
+        ids = choose(step.framework, OPEN, wanted) if self.takes_all else step.choose(wanted, changes=self.changes)
         return list(ids.values())
 
     def run_step(self, framework: FrameworkClient, *clients: Any, replay: bool, dry_run: bool) -> Report | list[Report]:
@@ -139,6 +142,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
             IntegrationError: what stopped the exchange.
             AirflowSkipException: a system that the step needs is disabled.
         """
+        self.changes = wanted_changes(context)
         reports = self._exchange(owner_of(context))
         return conclude(self, reports, context, dry_run=truth(self.is_dry_run))
 

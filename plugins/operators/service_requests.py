@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 from operators.chunks import MOST_TASKS, chunks, title
 from operators.exchange import owner_of, truth
 from operators.lineage import LineageMixin
+from operators.news import wanted_changes
 from pv_testing.core.visible import visible
 from pv_testing.workflow.selection import OPEN, choose
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pv_testing.integrations import FrameworkClient
+    from pv_testing.workflow.shared_changes import Wanted
 
 
 class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
@@ -64,11 +66,12 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         self.framework_conn_id = framework_conn_id
         self.ledger_conn_id = ledger_conn_id
 
-    def chosen(self, owner: str) -> dict[str, int]:
+    def chosen(self, owner: str, changes: Wanted) -> dict[str, int]:
         """Return the ids of the service requests by their numbers.
 
         Args:
             owner: who acts.
+            changes: how new the answer of the framework has to be that another sweep has asked for.
         """
         from hooks.framework import FrameworkHook
         from hooks.ledger import LedgerHook
@@ -80,9 +83,9 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         ):
             if wanted or not self.sweep:
                 return choose(framework, self.states, wanted)
-            return self._sweep(framework, owner)
+            return self._sweep(framework, owner, changes)
 
-    def _sweep(self, framework: FrameworkClient, owner: str) -> dict[str, int]:
+    def _sweep(self, framework: FrameworkClient, owner: str, changes: Wanted) -> dict[str, int]:
         from pv_testing.workflow.sweep import Sweep
         from pv_testing.workflow.unknown_states import look_for_unknown_states
 
@@ -92,11 +95,11 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
                 shown = visible(number)
                 self.log.warning("%s is taken by no DAG, because its state %r is unknown; it waits", shown, state)
         sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions)
-        return sweep.due(keep=keep)
+        return sweep.due(keep=keep, wanted=changes)
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
-        ids = self.chosen(owner_of(context))
+        ids = self.chosen(owner_of(context), wanted_changes(context))
         parts = chunks(list(ids), self.most_tasks)
         titles = [title(part) for part in parts]
         self.log.info("%d service requests in %d tasks: %s", len(ids), len(parts), visible(", ".join(titles) or "none"))

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.exchange import owner_of, truth
 from operators.lineage import LineageMixin, keep_flows
+from operators.news import wanted_changes
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing.core.errors import ExchangeIncomplete, NetworkError
 
@@ -128,7 +129,8 @@ class AnnounceEventsOperator(WebhookOperator):
             if not ledger.endpoints.all():
                 raise AirflowSkipException("no endpoint is registered")
             with FrameworkHook(self.framework_conn_id).get_client(ledger, owner_of(context)) as framework:
-                number = announce(framework, ledger, str(self.service_request or "").strip())
+                wanted = str(self.service_request or "").strip()
+                number = announce(framework, ledger, wanted, wanted_changes(context))
         self.log.info("%d new events of service requests and reports", number)
         return number
 

@@ -49,7 +49,7 @@ async def awaited(lims: LIMSClient, service_requests: Collection[str]) -> list[s
         lims: the client of the LIMS that has them.
         service_requests: numbers of the service requests; without any, all samples that the LIMS lists as awaited.
     """
-    word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
+    word = lims.contract.vocabulary("receipt").to_external["AWAITED"]
     samples = await lims.asample_rows(status=word)
     if not service_requests:
         return [sample.id for sample in samples]

@@ -68,12 +68,14 @@ class Product:
         system: which system it is for the laboratory.
         module: where its stand-in is: ``TRAPS``, and ``serve`` or the function that ``serve_with`` names.
         serve_with: the function that serves it.
+        writes: which requests write, each a route and a text that the body holds; empty where the method tells.
     """
 
     name: str
     system: str
     module: str
     serve_with: str = "serve"
+    writes: tuple[tuple[str, str], ...] = ()
 
     def traps(self) -> Collection[str]:
         """Return the names of the documented traps that the stand-in can set."""
@@ -96,14 +98,30 @@ PRODUCTS: Mapping[str, Product] = {
     for product in (
         Product("asana", "pm", "sandbox.products.asana"),
         Product("asana-pat", "pm", "sandbox.products.asana", "serve_personal"),
+        Product("business-central", "erp", "sandbox.products.business_central"),
         Product("custom-erp", "erp", "sandbox.products.custom", "serve_erp"),
         Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
+        Product("erpnext", "erp", "sandbox.products.erpnext"),
         Product("jira", "pm", "sandbox.products.jira"),
         Product("jira-dc", "pm", "sandbox.products.jira", "serve_dc"),
         Product("labvantage", "lims", "sandbox.products.labvantage"),
         Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
+        Product("labware-files", "lims", "sandbox.products.labware.files"),
+        Product("labware-rest", "lims", "sandbox.products.labware.rest"),
+        Product("labware-soap", "lims", "sandbox.products.labware.soap"),
+        Product("labware-sql", "lims", "sandbox.products.labware.sql"),
+        Product("netsuite", "erp", "sandbox.products.netsuite"),
+        Product("odoo", "erp", "sandbox.products.odoo", writes=(("POST */create", ""), ("POST */action_post", ""))),
+        Product(
+            "odoo-xmlrpc",
+            "erp",
+            "sandbox.products.odoo",
+            "serve_xmlrpc",
+            writes=(("POST *", ">create<"), ("POST *", ">action_post<")),
+        ),
+        Product("s4hana", "erp", "sandbox.products.s4hana"),
         Product("starlims", "lims", "sandbox.products.starlims"),
         Product("starlims-soap", "lims", "sandbox.products.starlims_soap"),
     )

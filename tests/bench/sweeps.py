@@ -1,7 +1,8 @@
 """How many requests the framework sees of a sweep of each DAG, as its own log counts them. Needs Airflow's environment.
 
-``python -m tests.bench.sweeps 20 200`` prints, as JSON, for each number of open service requests what the first sweep
-and an idle one cost. The tasks are those of the DAG files, run one after another in this process.
+``python -m tests.bench.sweeps 20 2000`` prints, as JSON, what the first sweep over 20 open service requests costs, and
+an idle one over 20 and over 2,000. The tasks are those of the DAG files, run one after another in this process. Twenty
+requests are carried; the others are copies of them in the framework, and in what the ledger remembers of its sweeps.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ import json
 import logging
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import sandbox
 from demo.laboratory import connections
+from pv_testing.ledger import Ledger
 
 PROJECT = Path(__file__).parents[2]
 # How often each DAG runs in an hour, by its schedule of 300 seconds; CAPAs are looked for once a day.
@@ -30,7 +33,14 @@ DAILY = ("pv_capa",)
 ON_DEMAND = ("pv_certificates",)
 PLAN = {"dry_run": False, "replay": False, "service_request": ""}
 SKIPPED = ("approve", "fail_run")
-OVERLAP = 1
+SWEEPS = (
+    "lims/samples", "lims/results", "lims/statuses", "qms/nc", "pm/projects", "pm/tasks", "pm/hours", "erp/stock",
+    "erp/consumables",
+)  # fmt: skip
+OVERLAP = 0
+MOST_SWEEPS = 12
+STEP = 10_000
+LONG_AGO = "2025-01-01T00:00:00+00:00"
 # So that the daily reading, which is spread over the day, doesn't mix with the cost of an idle sweep.
 REREAD = 8_760
 
@@ -85,7 +95,7 @@ class Sweeper:
             xcom_push=lambda **_: None,
         )
         events = {asset: SimpleNamespace(extra={}) for asset in operator.outlets}
-        run = SimpleNamespace(run_after=datetime.now(timezone.utc), logical_date=None)
+        run = SimpleNamespace(run_after=datetime.now(timezone.utc), logical_date=None, run_type="scheduled")
         try:
             return operator.execute({"ti": ti, "outlet_events": events, "dag_run": run})
         except AirflowSkipException:
@@ -121,30 +131,81 @@ def running(folder: Path, overlap: int = OVERLAP, **plan: Any) -> Iterator[sandb
             os.environ.update(before)
 
 
-def measure(number: int) -> dict[str, dict[str, int]]:
-    """Return what the first and an idle sweep cost with so many open service requests.
+def come_to_rest(sweeper: Sweeper) -> dict[str, int]:
+    """Let the sweeps carry what there is, and return what the first one has cost."""
+    sweeper.sweep("pv_intake")
+    sweeper.lab.receive()
+    first, costs = sweeper.sweep(), [0]
+    while len(costs) < MOST_SWEEPS and costs[-2:] != [costs[-1]] * 2:
+        costs.append(sum(sweeper.sweep().values()))
+    return first
+
+
+def multiply(lab: sandbox.Lab, ledger: Ledger, number: int) -> None:
+    """Let there be so many open service requests, of which the sweeps remember what they do of those that are there.
 
     Args:
-        number: of the requests, each with one module whose only test is complete.
+        lab: where requests have come to rest.
+        ledger: of the sweeps.
+        number: of the requests afterwards.
+    """
+    with closing(sqlite3.connect(lab.settings.database("framework"))) as connection, connection:
+        connection.row_factory = sqlite3.Row
+        there = connection.execute("SELECT * FROM service_requests WHERE id < ?", (STEP,)).fetchall()
+        new = range(
+            connection.execute("SELECT count(*) FROM service_requests").fetchone()[0] // len(there),
+            number // len(there),
+        )
+        _copy(connection, "service_requests", "id", "sr_number", new)
+        _copy(connection, "executions", "execution_id", "sr_id", new)
+    copies = {str(_copied(row["sr_number"], n)): int(_copied(row["id"], n)) for row in there for n in new}
+    for sweep in SWEEPS:
+        ledger.update(sweep, partial(_remembered, copies), {})
+
+
+def _copy(connection: sqlite3.Connection, table: str, identity: str, own: str, new: range) -> None:
+    rows = [dict(row) for row in connection.execute(f"SELECT * FROM {table} WHERE {identity} < {STEP}")]
+    copies = [
+        {**row, identity: _copied(row[identity], n), own: _copied(row[own], n), "updated_at": LONG_AGO}
+        for row in rows
+        for n in new
+    ]
+    connection.executemany(f"INSERT INTO {table} VALUES ({', '.join(f':{name}' for name in rows[0])})", copies)
+
+
+def _copied(name: str | int, number: int) -> str | int:
+    return name + STEP * number if isinstance(name, int) else f"{name}-{number}"
+
+
+def _remembered(copies: Mapping[str, int], kept: dict[str, Any]) -> dict[str, Any]:
+    then = datetime.fromisoformat(LONG_AGO).timestamp()
+    read = {number: [kept["read"][number.rpartition("-")[0]][0], then] for number in copies}
+    return {**kept, "begun": {**kept["begun"], **copies}, "read": {**kept["read"], **read}}
+
+
+def measure(few: int, many: int) -> dict[str, Any]:
+    """Return what the first sweep costs, and an idle one over so many open service requests.
+
+    Args:
+        few: requests to carry, each with one module whose only test is complete.
+        many: requests of the last idle sweep.
     """
     with (
         tempfile.TemporaryDirectory() as folder,
-        running(Path(folder), requests=number, modules=1, protocols=1, failures=0.0, state="complete") as lab,
+        running(Path(folder), requests=few, modules=1, protocols=1, failures=0.0, state="complete") as lab,
+        Ledger(f"sqlite:///{folder}/ledger.sqlite") as ledger,
     ):
         sweeper = Sweeper(lab)
-        sweeper.sweep("pv_intake")
-        lab.receive()
-        first = sweeper.sweep()
-        for _ in range(4):
-            time.sleep(2 * OVERLAP)
-            sweeper.sweep()
-        return {"first": first, "idle": sweeper.sweep()}
+        first = come_to_rest(sweeper)
+        idle = {few: sweeper.sweep()}
+        multiply(lab, ledger, many)
+        return {"first": first, "idle": {**idle, many: sweeper.sweep()}}
 
 
 def main() -> None:
     """Measure what the command line names."""
     logging.disable(logging.CRITICAL)
-    print(json.dumps({number: measure(int(number)) for number in sys.argv[1:]}))
+    print(json.dumps(measure(*map(int, sys.argv[1:]))))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from pv_testing.samples.intake import create_samples
 from pv_testing.samples.statuses import pull_statuses
 from pv_testing.transports.tls import Tls
 from sandbox.seed import SeedPlan
+from tests.airflow.home import ask
 from tests.docs.pages import PROJECT, blocks, text
 from tests.shipped import variables
 
@@ -58,7 +59,7 @@ def printed(first: str) -> list[str]:
     return str(block).splitlines()
 
 
-@pytest.mark.parametrize("block", blocks(PAGE, "yaml"), ids=["first", "mutual_tls"])
+@pytest.mark.parametrize("block", blocks(PAGE, "yaml"), ids=["first", "mutual_tls", "slower"])
 def test_the_files_of_the_page_can_be_read(here: Path, block: str) -> None:
     path = here / "integrations.yaml"
     path.write_text(block, encoding="utf-8")
@@ -66,6 +67,18 @@ def test_the_files_of_the_page_can_be_read(here: Path, block: str) -> None:
     nested = "integrations:\n" + "\n".join(f"  {line}" for line in block.splitlines())
     path.write_text(nested, encoding="utf-8")
     assert load_config(path, ENVIRONMENT).systems
+
+
+def test_the_dags_run_less_often_as_the_page_says(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = [each for each in blocks(PAGE, "yaml") if "sync_interval: 3600" in each]
+    (here / "integrations.yaml").write_text(block, encoding="utf-8")
+    of_section = re.findall(r"^\| `(\w+)` \| ((?:`pv_\w+`(?:, )?)+) \|$", text(PAGE), re.MULTILINE)
+    intervals = {"framework": "0:05:00", "lims": "1:00:00", "qms": "0:05:00", "pm": "0:05:00", "erp": "0:05:00"}
+    wanted = {dag: intervals[section] for section, dags in of_section for dag in re.findall(r"pv_\w+", dags)}
+    described = ask(
+        "tests.dags.probes.describe", str(PROJECT / "dags"), home=here, PV_CONFIG=str(here / "integrations.yaml")
+    )
+    assert {name: described["dags"][name]["interval"] for name in wanted} == wanted
 
 
 def test_check_prints_what_the_page_shows(

@@ -22,7 +22,8 @@ def way(contract: Contract) -> str:
         return "SOAP"
     if contract.database is not None:
         return "SQL"
-    return "files" if all(spec.files for spec in contract.operations.values()) else "REST"
+    by_files = [spec.files or spec.list_file for spec in contract.operations.values()]
+    return "files" if all(by_files) else "REST"
 
 
 def cells(contract: Contract) -> list[str]:

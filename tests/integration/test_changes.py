@@ -308,7 +308,7 @@ def test_intake_finds_new_requests_and_changed_ones_only(laboratory_of_results):
     assert intake() == {"SR-2025-0003"}
 
 
-@pytest.mark.parametrize("options", [{"overlap": -1}, {"reread_hours": 0}])
+@pytest.mark.parametrize("options", [{"overlap": -1}, {"reread_hours": 0}, {"shared_for": -1}])
 def test_times_that_make_no_sense_are_refused(laboratory, options):
     trip = laboratory()
     known = trip.lab.credentials

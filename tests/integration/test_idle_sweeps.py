@@ -5,38 +5,38 @@ The tasks of the DAG files run on Airflow connections; the sandbox's own log cou
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 
 from tests.airflow.home import prepare
 
 prepare()
 
 from pv_testing.ledger import Ledger  # noqa: E402 - Airflow's home comes first
-from sandbox import SeedPlan  # noqa: E402
-from tests.bench.sweeps import Sweeper, running  # noqa: E402
+from pv_testing.workflow.sweep_backlog import SweepBacklog  # noqa: E402
+from tests.bench.sweeps import SWEEPS, Sweeper, come_to_rest, multiply, running  # noqa: E402
 
-SWEEPS = ("lims/samples", "lims/results", "lims/statuses", "qms/nc", "pm/projects", "pm/tasks", "pm/hours", "erp/stock")
 PLAN = {"modules": 1, "protocols": 1, "failures": 0.0, "state": "complete"}
+LISTINGS = ["/api/v1/audit-events", "/api/v1/executions", "/api/v1/service-requests"]
 
 
-def come_to_rest(sweeper):
-    sweeper.sweep("pv_intake")
-    sweeper.lab.receive()
-    for _ in range(4):
-        sweeper.sweep()
-        time.sleep(1.1)
-    assert sweeper.failed == {}
-
-
-def test_an_idle_sweep_costs_no_more_with_sixty_open_requests_than_with_twenty_and_writes_nothing(tmp_path):
-    with running(tmp_path, requests=20, **PLAN) as lab, Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
+def test_an_idle_sweep_costs_five_requests_however_many_service_requests_are_open_and_writes_nothing(tmp_path):
+    with running(tmp_path, requests=1, **PLAN) as lab, Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:
         sweeper = Sweeper(lab)
         come_to_rest(sweeper)
-        before = {name: ledger.watermark(name) for name in SWEEPS}
-        few = sweeper.sweep()
-        assert all(before.values())
-        assert {name: ledger.watermark(name) for name in SWEEPS} == before
-        lab.seed(SeedPlan(requests=40, **PLAN))
-        come_to_rest(sweeper)
-        assert sweeper.sweep() == few
-        assert sum(few.values()) <= 40
+        for number in (20, 200):
+            multiply(lab, ledger, number)
+            assert {len(SweepBacklog(ledger, name).kept()["begun"]) for name in SWEEPS} == {number}
+            before = {name: ledger.watermark(name) for name in SWEEPS}
+            asked = len(lab.requests("framework"))
+            assert sum(sweeper.sweep().values()) == 5
+            paths = Counter(seen["path"] for seen in lab.requests("framework")[asked:])
+            assert paths == {"/api/v1/auth/login": 2, **dict.fromkeys(LISTINGS, 1)}
+            assert {name: ledger.watermark(name) for name in SWEEPS} == before
+        assert sweeper.failed == {}
+        (last,) = lab.framework_rows("SELECT max(execution_id) AS id, max(sr_id) AS sr_id FROM executions")
+        lab.correct(last["id"], {"Pmax": {"value": 399.0, "unit": "W"}})
+        asked = len(lab.requests("framework"))
+        sweeper.sweep("pv_results")
+        read = {seen["path"] for seen in lab.requests("framework")[asked:]}
+        assert f"/api/v1/service-requests/{last['sr_id']}" in read
+        assert f"/api/v1/executions/{last['id']}/results" in read

@@ -65,8 +65,9 @@ class Walk(Way):
         """Lose answers and requests from now on; 0 ends it."""
         for proxy in self.proxies:
             self.lost += sum(rule["hits"] for rule in proxy.read_faults("proxy") if rule["kind"] == "drop_after")
-            routes = ("POST *", "PUT *", "PATCH *") if rate else ()
-            proxy.faults(*storm(rate, *routes))
+            known = self.product.writes or (("POST *", ""), ("PUT *", ""), ("PATCH *", ""))
+            faults = [fault for route, holding in known for fault in storm(rate, route, holding=holding)]
+            proxy.faults(*(faults if rate else ()))
         if not self.proxies:
             cast("UnproxiedStandIn", self.stand_in).lose(rate, seed)
 

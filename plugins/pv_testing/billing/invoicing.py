@@ -185,6 +185,8 @@ class CreateInvoices(BillingStep):
         """
         in_effect = report.external_ids()
         just_posted = [job for job in due if job.key in in_effect and job.stage is not Stage.POSTED]
+        for job in just_posted:
+            job.invoice_id = in_effect[job.key]  # some ERPs give an invoice another id when it is posted
         await gather_bounded([self._see_posted(job) for job in (*before, *just_posted)])
         wrong = [job.contradiction() for job in before if not job.is_posted]
         report.replace(job.unseen() for job in just_posted if not job.is_posted)

@@ -55,7 +55,8 @@ def _agreed(names: Sequence[str]) -> bool:
 def _tried(system: SystemConfig, given: Mapping[str, Mapping[str, Any]], patience: float) -> bool:
     try:
         ready = system.ready()
-        print(visible(f"trying  {ready.system}: writes marked records into {ready.base_url}"), flush=True)
+        where = ready.base_url or ready.options.get("file_store")
+        print(visible(f"trying  {ready.system}: writes marked records into {where}"), flush=True)
         findings = try_system(ready, given=given, patience=patience, tell=_print)
     except IntegrationError as error:
         print(visible(f"FAILED  {system.system}: {error}", lines=True), flush=True)

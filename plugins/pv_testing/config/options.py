@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pv_testing.config.model import SystemConfig
 
 OF_SYSTEM: Mapping[str, Mapping[str, Any]] = {
-    "framework": {"overlap": 300, "reread_hours": 24},
+    "framework": {"overlap": 300, "reread_hours": 24, "shared_for": 300},
     "qms": {"mask_ip": False},
 }
 """The options of each system whatever product it is, with their defaults."""

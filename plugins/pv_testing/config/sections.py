@@ -22,6 +22,7 @@ AuthType = Literal[
     "jwt",
     "login",
     "oauth2",
+    "oauth2_jwt",
     "mtls",
     "wsse",
     "wsse_digest",
@@ -37,6 +38,7 @@ NEEDED: Mapping[str, tuple[str, ...]] = {
     "jwt": ("username", "password"),
     "login": ("username", "password"),
     "oauth2": ("client_id", "client_secret"),
+    "oauth2_jwt": ("client_id", "signing_key", "signing_key_id"),
     "mtls": ("client_cert", "client_key"),
     "wsse": ("username", "password"),
     "wsse_digest": ("username", "password"),
@@ -48,6 +50,7 @@ LOGIN: Mapping[str, str] = {
     "jwt": "username",
     "login": "username",
     "oauth2": "client_id",
+    "oauth2_jwt": "client_id",
     "mtls": "client_id",
     "wsse": "username",
     "wsse_digest": "username",
@@ -137,7 +140,7 @@ class SystemSection(Model):
         description=(
             "The product, with or without its version: SENAITE, SOAP, Redmine, Tryton, Custom, or another that a "
             "contract is there for, such as StarLIMS or LabVantage. It chooses the contract where none is named; "
-            "LabWare is the one for its import folder."
+            "LabWare is the one for its import folder, and `contract` names its others."
         ),
     )
     contract: PathText = Field(
@@ -174,18 +177,30 @@ class SystemSection(Model):
     )
     api_token: SecretText = Field(Secret(), repr=False, description="The integration guide's name for token.")
     client_id: str = Field(
-        "", title="Client id", description="For oauth2, also together with mtls; for starlims, the access key."
+        "",
+        title="Client id",
+        description="For oauth2, also together with mtls, and for oauth2_jwt; for starlims, the access key.",
     )
     client_secret: SecretText = Field(Secret(), title="Client secret", description="For oauth2 and starlims.")
+    signing_key: Certificate = Field(
+        "",
+        title="Signing key",
+        description="For oauth2_jwt: file of the private key; a relative path counts from the project.",
+    )
+    signing_key_id: str = Field(
+        "",
+        title="Signing key id",
+        description="For oauth2_jwt: the id under which the system knows the certificate of that key.",
+    )
     token_url: Address = Field(
         "",
         title="Token URL",
-        description="the address where tokens are fetched for oauth2, without user, query and fragment",
+        description="the address where tokens are fetched for oauth2 and oauth2_jwt, without user, query and fragment",
     )
     scopes: Scopes = Field(
         (),
         title="Scopes",
-        description="For oauth2: what the token is to allow; a list, or one text with spaces.",
+        description="For oauth2 and oauth2_jwt: what the token is to allow; a list, or one text with spaces.",
     )
     client_cert: Certificate = Field(
         "",

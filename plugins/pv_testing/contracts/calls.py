@@ -10,12 +10,13 @@ from typing import Any
 from pv_testing.contracts.bulk import Bulk
 from pv_testing.contracts.fields import Shared
 from pv_testing.contracts.files import compile_drop
+from pv_testing.contracts.list_files import compile_list_file
 from pv_testing.contracts.model import Find, Identity, OperationSpec
 from pv_testing.contracts.pages import Pagination
 from pv_testing.contracts.paths import Getter, Template, first, getter, key_pair, putter
 from pv_testing.contracts.quoting import Quoted, has_placeholder
 from pv_testing.contracts.request_template import Parameter, RequestTemplate, Values, as_text
-from pv_testing.core.errors import ResponseError
+from pv_testing.core.errors import MappingError, ResponseError
 from pv_testing.core.reasons import Reason
 
 _BODILESS = frozenset({"GET", "HEAD", "DELETE"})
@@ -102,6 +103,7 @@ def compile_operation(
         maps: the maps as they are written, whose order is that of the columns of a file.
     """
     by_files = {"path": "/", "method": "POST"} if "files" in written else {}
+    by_files = {"path": "/"} if "list_file" in written else by_files
     method = "POST" if "soap" in written and "list" not in written else "GET"
     call = compile_call({**written, **by_files}, shared, method)
     update = written.get("update")
@@ -124,6 +126,7 @@ def compile_operation(
         on_change=written.get("on_change", "update" if update else "ignore"),
         look_first=written.get("look_first", False),
         files=compile_drop(written, maps) if "files" in written else None,
+        list_file=compile_list_file(written["list_file"]) if "list_file" in written else None,
     )
 
 
@@ -163,7 +166,7 @@ def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) ->
     list_path = written.get("list", "")
     pages = _pages({"list": list_path}, pagination) if written.get("paged") else Pagination(items=list_path)
     return Find(
-        call=compile_call(written, shared),
+        call=compile_call({"path": "/", **written} if "listing" in written else written, shared),
         size=keys.get("size", 1),
         one_key=_key(keys["each"]) if keys else None,
         wrap=putter(keys["to"]) if "to" in keys else None,
@@ -176,6 +179,7 @@ def _find(written: Mapping[str, Any], shared: Shared, pagination: Pagination) ->
         id=_any_of(written.get("id", "id")),
         same=_same(written.get("in_effect", {}), _holds),
         equal=_same(written.get("in_effect", {}), _equals),
+        listing=written.get("listing", ""),
     )
 
 
@@ -216,9 +220,14 @@ def _comparison(
     if isinstance(spec, str):
         return lambda found, wanted: alike(get_wanted(wanted), get_found(found))
     ranks = {word: place for place, word in enumerate(spec["order"])}
+    known = {*ranks, *spec["others"]} if "others" in spec else None
 
     def reached(found: Values, wanted: Values) -> bool:
-        here, goal = ranks.get(str(get_found(found))), ranks.get(str(get_wanted(wanted)))
+        word = str(get_found(found))
+        if known is not None and word not in known:
+            message = f"{path} is {word[:60]!r} there, which is in neither order nor others of the contract"
+            raise MappingError(f"{message}; see what it means, and add it", code=Reason.STATUS_UNKNOWN)
+        here, goal = ranks.get(word), ranks.get(str(get_wanted(wanted)))
         return here is not None and goal is not None and here >= goal
 
     return reached

@@ -17,6 +17,7 @@ from pv_testing.contracts.fields import FieldMap, Shared, compile_map, normal
 from pv_testing.contracts.files import drop_file_problems
 from pv_testing.contracts.imports import compile_imports, import_problems
 from pv_testing.contracts.kinds import kind_problems
+from pv_testing.contracts.list_files import list_file_problems
 from pv_testing.contracts.login import compile_login
 from pv_testing.contracts.lookups import look_up_problems
 from pv_testing.contracts.model import Contract, Limits, OperationSpec, RateLimit
@@ -51,7 +52,7 @@ def compile_contract(document: Document, mappings: Mapping[str, str]) -> Contrac
     written = named.value
     refuse(_references(named))
     refuse([*kind_problems(named), *row_problems(named), *look_up_problems(named)])
-    refuse([*drop_file_problems(named), *import_problems(named)])
+    refuse([*drop_file_problems(named), *list_file_problems(named), *import_problems(named)])
     soap = compile_soap(named)
     words = Shared(vocabularies(written), written.get("units", {}))
     maps = compile_maps(written.get("maps", {}), words)

@@ -180,7 +180,8 @@ def drop_file_problems(document: Document) -> Iterator[Problem]:
         if "files" not in written:
             continue
         place: Place = ("operations", name, "files")
-        for other in ("path", "method", "query", "bulk", "find", "update", "reply", "list"):
+        requests = () if "listing" in written.get("find", {}) else ("find",)
+        for other in ("path", "method", "query", "bulk", "update", "reply", "list", *requests):
             if other in written:
                 yield document.problem((*place[:2], other), "has no meaning for an operation by files")
         if "kind" not in written or written.get("map") not in maps:

@@ -65,7 +65,7 @@ def _find_problems(document: Document, place: Place, operation: Mapping[str, Any
     for text in unsent:
         yield document.problem(place, text)
     same = not any(varying is None or _is_within(name, varying) for name in asked)
-    if same and not unsent and not find.get("broad"):
+    if same and not unsent and not (find.get("broad") or "listing" in find):
         yield document.problem(place, SAME)
     state = _state_field(document.value, operation)
     if state and state not in find.get("in_effect", {}):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pv_testing.contracts.database import DatabaseSpec
     from pv_testing.contracts.files import FileDrop
     from pv_testing.contracts.imports import FileImport
+    from pv_testing.contracts.list_files import ListFile
     from pv_testing.contracts.login import Login
     from pv_testing.contracts.proof import Proof
     from pv_testing.contracts.rules import Rules
@@ -78,6 +79,7 @@ class Find:
         id: finds the id in a found record.
         same: says whether a found record has all that is wanted; both are bodies with their stamps.
         equal: says whether it has that and no more, because a change may have taken something away.
+        listing: the operation whose list file shows the records, where files carry them; empty for a request.
     """
 
     call: RequestTemplate
@@ -93,6 +95,7 @@ class Find:
     id: Getter
     same: Callable[[Values, Values], bool]
     equal: Callable[[Values, Values], bool]
+    listing: str = ""
 
     def key_of_sent(self, payload: Values, context: Values = NOTHING) -> str | None:
         """Return which record a payload is, in the system's words; ``None`` where it can't be said."""
@@ -178,6 +181,7 @@ class OperationSpec:
         on_change: what a changed record becomes.
         look_first: whether even a record that is new to the ledger is looked up before it is sent.
         files: how it is carried by files; ``None`` where it is a request.
+        list_file: the file that is its listing; ``None`` where it is a request.
     """
 
     name: str
@@ -197,6 +201,7 @@ class OperationSpec:
     on_change: OnChange = "update"
     look_first: bool = False
     files: FileDrop | None = None
+    list_file: ListFile | None = None
 
     def prepare(self, data: Values) -> dict[str, Any]:
         """Map and validate a record.
@@ -306,6 +311,19 @@ class Contract:
                 f"{self.file}: has no operation {name!r}; {allowed(name, known)}", code=Reason.NO_OPERATION
             )
         return self.operations[name]
+
+    def vocabulary(self, name: str) -> Vocabulary:
+        """Return a vocabulary that a step needs.
+
+        Raises:
+            ConfigError: the contract doesn't have it.
+        """
+        from pv_testing.core.errors import ConfigError
+
+        if name not in self.vocabularies:
+            message = f"{self.file}: vocabularies has no {name!r}, which this step needs; add the system's words for it"
+            raise ConfigError(message, system=self.system, provider=self.provider)
+        return self.vocabularies[name]
 
     def classify(self, operation: str | OperationSpec) -> ResponseClassifier:
         """Return the function that says what a response to an operation means."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from pv_testing.contracts.paths import Getter, getter
 from pv_testing.core.errors import (
     AuthenticationError,
@@ -148,8 +150,6 @@ class Rules:
 
     def classify_item(self, spec: OperationSpec) -> Callable[[Mapping[str, Any]], Classification]:
         """Return the classifier of single answers within an operation's bulk answers."""
-        import orjson
-
         from pv_testing.core.classification import OK, Classification
         from pv_testing.core.response import Response
 
@@ -206,6 +206,27 @@ def _words(value: Any) -> str:
     return "" if value is None else str(value)
 
 
+def _unfolding(path: str) -> Getter:
+    """Return a function that follows a dotted path, also through texts that hold JSON, as Frappe's messages do."""
+    steps = [getter(part) for part in path.split(".")]
+
+    def get(body: Any) -> Any:
+        for step in steps:
+            body = step(_unfolded(body))
+        return body
+
+    return get
+
+
+def _unfolded(value: Any) -> Any:
+    if not isinstance(value, str) or value[:1] not in {"[", "{"}:
+        return value
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError:
+        return value
+
+
 def statuses(written: Any) -> range | frozenset[int]:
     """Return the statuses that a rule is about: a number, a list of numbers, ``5xx``, ``500-502``, or all."""
     if written is None:
@@ -227,7 +248,7 @@ def compile_rules(written: Mapping[str, Any]) -> Rules:
     return Rules(
         rules=tuple(compile_rule(rule) for rule in written.get("rules", [])),
         code=getter(written["code"]) if "code" in written else lambda _: None,
-        reasons=tuple(getter(path) for path in ([reasons] if isinstance(reasons, str) else reasons)),
+        reasons=tuple(_unfolding(path) for path in ([reasons] if isinstance(reasons, str) else reasons)),
         not_processed=frozenset(written.get("not_processed", ())),
     )
 

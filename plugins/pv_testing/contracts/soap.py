@@ -52,7 +52,7 @@ def calls(written: Mapping[str, Any]) -> Iterator[tuple[Place, Mapping[str, Any]
     if "identity" in written:
         yield ("identity",), written["identity"]
     for name, operation in written["operations"].items():
-        if "files" in operation:
+        if "files" in operation or "list_file" in operation:
             continue
         yield ("operations", name), operation
         for within in _WITHIN:

@@ -153,6 +153,7 @@ class Reason(str, Enum):
     ANSWER_AWAITED = auto()
     ANSWER_MISSING = auto()
     ANSWER_UNKNOWN = auto()
+    LIST_MISSING = auto()
     FILE_OPEN = auto()
     FILE_WITHDRAWN = auto()
     FILE_UNREADABLE = auto()

@@ -59,7 +59,7 @@ async def read_receipts(operation: Operation, contract: Contract, sample_ids: Ma
     receipts: dict[str, Receipt] = {}
     left = dict(sample_ids)
     for receipt in (Receipt.RECEIVED, Receipt.AWAITED):
-        word = contract.vocabularies["receipt"].to_external[receipt.name]
+        word = contract.vocabulary("receipt").to_external[receipt.name]
         asked = [_asked(operation, key, sample_id, word) for key, sample_id in left.items()]
         receipts.update(await _look_up(operation, asked, receipt))
         left = {key: sample_id for key, sample_id in left.items() if receipts[key] is Receipt.UNCLEAR}

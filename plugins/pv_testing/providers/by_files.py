@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any, NoReturn
 
 from pv_testing.contracts.model import Contract
@@ -9,6 +10,7 @@ from pv_testing.core.errors import ConfigError
 from pv_testing.core.reasons import Reason
 from pv_testing.exchange.operation import Operation
 from pv_testing.providers.files import FileOperation
+from pv_testing.providers.list_files import met, read_list
 from pv_testing.providers.rest import RestProvider
 from pv_testing.transports.auth import Auth
 from pv_testing.transports.files.store import FileStore
@@ -28,6 +30,18 @@ class ByFiles(RestProvider):
         """Return an operation for the exchange engine: by files where the contract says so."""
         spec = self.contract.operation(name)
         return FileOperation(self.contract, spec, self.store, self.ledger) if spec.files else super().operation(name)
+
+    async def listing(self, name: str, /, **criteria: Any) -> AsyncIterator[dict[str, Any]]:
+        """Give every item of a listing: from the file that the system writes, where the contract says so."""
+        spec = self.contract.operation(name)
+        if spec.list_file is None:
+            rows = super().listing(name, **criteria)
+            async for row in rows:
+                yield row
+            return
+        request = spec.call.request({name: value for name, value in criteria.items() if value is not None})
+        for row in met(await read_list(self.store, spec.list_file), request.params):
+            yield row
 
     async def identity(self) -> str:
         """Return as whom the system knows the caller; a store of files knows no caller, but must be there."""
@@ -71,6 +85,6 @@ def with_files(kind: type[RestProvider]) -> type[ByFiles]:
 
 def store_missing(contract: Contract) -> ConfigError:
     """Return the error for a contract with operations by files and a configuration without a store."""
-    names = ", ".join(name for name, spec in contract.operations.items() if spec.files)
+    names = ", ".join(name for name, spec in contract.operations.items() if spec.files or spec.list_file)
     message = f"{contract.file}: {names} go by files; say where by options: {{file_store: FOLDER}}"
     return ConfigError(message, system=contract.system, code=Reason.SETTING_MISSING)

@@ -38,6 +38,7 @@ from pv_testing.exchange.operation import OperationLimits
 from pv_testing.ledger import Ledger
 from pv_testing.providers.file_answers import AnswerReader, AnswerWord
 from pv_testing.providers.file_journal import Carried, FileJournal
+from pv_testing.providers.list_files import by_key, read_list, shown
 from pv_testing.transports.files.record_files import file_of
 from pv_testing.transports.files.store import FileStore
 
@@ -60,6 +61,7 @@ class FileOperation:
     def __init__(self, contract: Contract, spec: OperationSpec, store: FileStore, ledger: Ledger) -> None:
         assert spec.files is not None
         self._spec, self._drop, self._store = spec, spec.files, store
+        self._list = contract.operation(spec.find.listing).list_file if spec.find else None
         self._journal = FileJournal(ledger, contract.system, spec.name)
         self._answers = AnswerReader(store, spec.files)
         self._refused: dict[str, Reply] = {}
@@ -98,22 +100,63 @@ class FileOperation:
         return [replies[item.key] for item in batch]
 
     async def find(self, batch: Sequence[Prepared]) -> Mapping[str, Found] | None:
-        """Say what the answers and the folders tell of records; one whose file is open is neither there nor absent."""
+        """Say what answers, folders and lists tell of records; one whose file is open is neither there nor absent."""
         carried = await asyncio.to_thread(self._carried, batch)
         words = await self._answers.settled({each.file for each in carried.values()})
-        return await asyncio.to_thread(self._found, batch, carried, words)
+        listed = await self._listed([item for item in batch if not self._told(item, carried.get(item.key), words)])
+        found = await asyncio.to_thread(self._found, batch, carried, words, listed)
+        return {**self._unlisted(batch, carried, listed), **found}
+
+    def _told(self, item: Prepared, each: Carried | None, words: Mapping[str, Mapping[str, AnswerWord]]) -> bool:
+        """Whether an answer says that the wanted version is in effect, so that no list need be read."""
+        word = words[each.file].get(self._key(item)) if each else None
+        return bool(each and word and word.verdict is Verdict.OK and self._is_wanted(item, each))
+
+    async def _listed(self, batch: Sequence[Prepared]) -> dict[str, Found]:
+        """Return what the system's own list shows of records; without the list, their answers alone count."""
+        find = self._spec.find
+        if find is None or self._list is None or not batch:
+            return {}
+        try:
+            rows = by_key(await read_list(self._store, self._list), find)
+        except NetworkError as error:
+            log.warning("%s on %s: looked up without the list: %s", self.name, self.system, error)
+            return {}
+        found = {}
+        for item in batch:
+            own = rows.get(find.key_of_sent(item.payload, self._context(item)) or "")
+            if own:
+                wanted = self._spec.call.body(item.payload, self._context(item))
+                found[item.key] = shown(find, own, wanted, amends=self.limits.on_change == "amend")
+        return found
+
+    def _unlisted(
+        self, batch: Sequence[Prepared], carried: Mapping[str, Carried], listed: Mapping[str, Found]
+    ) -> dict[str, Found]:
+        """Return what is known of a state that no file carries: what the list shows, and else nothing for sure."""
+        if self._list is None or not self.limits.changes:
+            return {}
+        where = self._store.where(self._list.folder, self._list.name)
+        unclear = Found("", unclear=f"{where} doesn't show it; the next attempt looks again", code=AWAITED)
+        return {item.key: listed.get(item.key, unclear) for item in batch if item.key not in carried}
 
     def _carried(self, batch: Sequence[Prepared]) -> dict[str, Carried]:
         known = ((item.key, self._journal.carried(item.key)) for item in batch)
         return {key: each for key, each in known if each is not None}
 
     def _found(
-        self, batch: Sequence[Prepared], carried: Mapping[str, Carried], words: Mapping[str, Mapping[str, AnswerWord]]
+        self,
+        batch: Sequence[Prepared],
+        carried: Mapping[str, Carried],
+        words: Mapping[str, Mapping[str, AnswerWord]],
+        listed: Mapping[str, Found],
     ) -> dict[str, Found]:
         found: dict[str, Found] = {}
         for item in batch:
-            each = carried.get(item.key)
-            if each is None:
+            each, seen = carried.get(item.key), listed.get(item.key)
+            if seen is not None and (seen.in_effect or seen.copies > 1):
+                found[item.key] = seen
+            if each is None or item.key in found:
                 continue
             word = words[each.file].get(self._key(item))
             if word is not None and word.verdict is Verdict.OK:

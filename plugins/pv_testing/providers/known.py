@@ -51,7 +51,8 @@ def _reads(contract: Contract) -> Iterator[OperationSpec]:
 
 
 def _is_plain_read(spec: OperationSpec) -> bool:
-    return not spec.kind and spec.call.method == "GET" and not spec.call.path.names and spec.answer == "json"
+    is_request = not spec.kind and spec.list_file is None
+    return is_request and spec.call.method == "GET" and not spec.call.path.names and spec.answer == "json"
 
 
 async def _turns_strangers_away(contract: Contract, spec: OperationSpec, session: RestSession) -> bool:

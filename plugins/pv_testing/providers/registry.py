@@ -25,8 +25,14 @@ PROVIDERS = {
     "asana": "pv_testing.providers.asana:AsanaProvider",
     "jira": "pv_testing.providers.jira:JiraProvider",
     "jira_dc": "pv_testing.providers.jira:JiraDataCenterProvider",
+    "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
+    "erpnext": "pv_testing.providers.erpnext:ErpNextProvider",
     "labvantage": "pv_testing.providers.labvantage:LabVantageProvider",
+    "netsuite": "pv_testing.providers.netsuite:NetSuiteProvider",
+    "odoo": "pv_testing.providers.odoo:OdooProvider",
+    "odoo_xmlrpc": "pv_testing.providers.odoo:OdooXmlRpcProvider",
     "redmine": "pv_testing.providers.redmine:RedmineProvider",
+    "s4hana": "pv_testing.providers.s4hana:S4HanaProvider",
     "senaite": "pv_testing.providers.senaite:SenaiteProvider",
     "tryton": "pv_testing.providers.tryton:TrytonProvider",
 }
@@ -92,7 +98,7 @@ def open_provider(
         ConfigError: the configuration doesn't say how to authenticate, or where files go.
     """
     kind = provider_of(contract, config)
-    if any(spec.files for spec in contract.operations.values()):
+    if any(spec.files or spec.list_file for spec in contract.operations.values()):
         return _open_with_files(kind, config, contract, ledger, on_token, open_path)
     return _open(kind, config, contract, ledger, on_token)
 

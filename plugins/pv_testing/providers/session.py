@@ -12,6 +12,7 @@ from pv_testing.core.errors import ConfigError
 from pv_testing.core.reasons import Reason
 from pv_testing.core.redaction import conceal
 from pv_testing.ledger import Ledger
+from pv_testing.transports.assertion import SignedAssertion, SigningKey
 from pv_testing.transports.auth import Auth, ClientCredentials, JwtLogin, api_key, basic, bearer
 from pv_testing.transports.limits import Rate
 from pv_testing.transports.login import ContractLogin
@@ -129,7 +130,24 @@ def make_auth(config: SystemConfig, contract: Contract, on_token: Callable[[str]
             message = f"auth_type 'login' needs authentication.login in {contract.file}; describe it there"
             raise ConfigError(message, system=config.system, code=Reason.SETTING_MISSING)
         return ContractLogin(contract.login, _needed(config, "username"), _needed(config, "password"), on_token)
+    return _oauth2(config, kind, known, on_token)
+
+
+def _oauth2(config: SystemConfig, kind: str, known: Mapping[str, str], on_token: Callable[[str], None] | None) -> Auth:
+    """Return client credentials that are proved by a secret, or by a signature."""
     token_url = config.token_url or urljoin(config.base_url, known.get("token", "/oauth/token"))
+    if kind == "oauth2_jwt":
+        return SignedAssertion(
+            token_url,
+            _needed(config, "client_id"),
+            SigningKey(
+                _needed(config, "signing_key"),
+                _needed(config, "signing_key_id"),
+                known.get("algorithm", "PS256"),
+            ),
+            config.scopes,
+            on_token,
+        )
     secret = _needed(config, "client_secret")
     return ClientCredentials(token_url, _needed(config, "client_id"), secret, config.scopes, on_token)
 

@@ -40,7 +40,7 @@ class PushStatuses(Step[LIMSClient, Report]):
 
     async def carry(self) -> Report:
         """Give the samples that have arrived their status."""
-        words: Mapping[str, str] = self.client.contract.vocabularies["sample_status"].to_external
+        words: Mapping[str, str] = self.client.contract.vocabulary("sample_status").to_external
         self._statuses = {request.sr_number: _last_mapped(request, words) for request in self.requests}
         due = [request for request in self.requests if self._statuses[request.sr_number]]
         sample_ids = await self.client.asample_ids(_sample_keys_of(due))
@@ -163,7 +163,7 @@ class _Awaited:
 
 
 async def _awaited(lims: LIMSClient) -> _Awaited:
-    word = lims.contract.vocabularies["receipt"].to_external["AWAITED"]
+    word = lims.contract.vocabulary("receipt").to_external["AWAITED"]
     ids: dict[str, set[str]] = defaultdict(set)
     for sample in await lims.asample_rows(status=word):
         ids[sample.key].add(sample.id)
@@ -176,7 +176,7 @@ def after_receipt(contract: Contract) -> str:
     Args:
         contract: the LIMS's.
     """
-    words = contract.vocabularies["receipt"]
+    words = contract.vocabulary("receipt")
     return words.to_internal[words.to_external["RECEIVED"]]
 
 

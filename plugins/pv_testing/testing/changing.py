@@ -15,7 +15,7 @@ CHANGED = 0
 async def one(trial: ContractTrial) -> Findings:
     """Send the next version of the first record and read it back."""
     on_change = trial.operation.limits.on_change
-    if on_change == "ignore" or trial.find is None:
+    if on_change == "ignore" or not trial.is_looked_up:
         yield trial.skipped(UPDATE, "on_change", f"{on_change}: nothing is sent for a changed record")
         return
     if trial.record(CHANGED, changed=True).data == trial.record(CHANGED).data:
@@ -32,9 +32,10 @@ async def one(trial: ContractTrial) -> Findings:
 
 async def many(trial: ContractTrial) -> Findings:
     """Send the next versions of several records in one request, where the contract changes them so."""
-    if trial.spec.bulk is None or trial.find is None or trial.spec.update or trial.spec.on_change == "ignore":
+    alone = trial.together < 2 or trial.spec.update is not None
+    if alone or not trial.is_looked_up or trial.spec.on_change == "ignore":
         return
-    places = range(1, 1 + min(MANY, trial.spec.bulk.size))
+    places = range(1, 1 + min(MANY, trial.together))
     items = [_next(trial, place) for place in places if trial.record(place).key in trial.made]
     if not items:
         return

@@ -17,7 +17,7 @@ async def one(trial: ContractTrial) -> Findings:
     shown = trial.recorder.last()
     trial.keep(item)
     yield trial.holds(CREATE, "", f"{item.key} became {item.external_id or 'a record without an id'}")
-    if trial.find is None:
+    if not trial.is_looked_up:
         yield trial.skipped(FIND, "find", "the contract has none; a person decides on lost answers")
         return
     match, waited = await trial.until(item, lambda match: not match.unclear)
@@ -39,17 +39,17 @@ async def one(trial: ContractTrial) -> Findings:
 
 async def many(trial: ContractTrial) -> Findings:
     """Create several, in one request where the contract can, and look them up one by one and together."""
-    bulk = trial.spec.bulk
-    places = range(1, 1 + min(MANY, bulk.size if bulk else MANY))
+    bulk = trial.together > 1
+    places = range(1, 1 + min(MANY, trial.together if bulk else MANY))
     items: list[Prepared] = []
     for batch in [places] if bulk else [[place] for place in places]:
         items += await trial.create(batch)
     shown = trial.recorder.last()
     for item in items:
         trial.keep(item)
-    how = "in one request" if bulk else "one by one"
+    how = trial.in_one if bulk else "one by one"
     yield trial.holds(BULK, "bulk" if bulk else "", f"{len(items)} records were created {how}")
-    if trial.find is None:
+    if not trial.is_looked_up:
         return
     for item in items:
         match, waited = await trial.until(item, lambda match: not match.unclear)

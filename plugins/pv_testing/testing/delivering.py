@@ -15,6 +15,7 @@ from pv_testing.core import clock, lease
 from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, NetworkError, RateLimited, Rejected
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Prepared, Reply, Verdict
+from pv_testing.testing.answering import answered
 from pv_testing.testing.finding import TrialEvidence
 
 if TYPE_CHECKING:
@@ -22,8 +23,8 @@ if TYPE_CHECKING:
 
 TRIES = 3
 PAUSE = 0.25
-MISREAD = frozenset({Reason.NO_ID, Reason.ID_UNUSABLE, Reason.NOT_JSON})
-"""The codes of answers that arrived and contradict the contract; a look-up after these would hide the mistake."""
+MISREAD = frozenset({Reason.NO_ID, Reason.ID_UNUSABLE, Reason.NOT_JSON, Reason.ANSWER_AWAITED, Reason.ANSWER_UNKNOWN})
+"""The codes of answers that contradict the contract, or don't come; a look-up after these would hide the mistake."""
 IN_DOUBT = "; the request may have taken effect"
 Anew = Callable[[Prepared], Prepared]
 
@@ -79,7 +80,7 @@ async def delivered(trial: ContractTrial, items: Sequence[Prepared], anew: Anew 
         if lost is None or not absent:
             break
         trial.broken = lost.shown
-        if not left_over or (anew is None and trial.find is None):
+        if not left_over or (anew is None and not trial.is_looked_up):
             raise lost.error
         trial.broken = ()
         left = [anew(item) for item in absent] if anew else absent
@@ -91,7 +92,7 @@ async def _sent(trial: ContractTrial, items: Sequence[Prepared]) -> Lost | None:
     trial.sent = clock.seconds()
     try:
         with lease.until(math.inf):
-            replies = await trial.operation.send(items)
+            replies = await answered(trial, items)
     except (AmbiguousOutcome, NetworkError, RateLimited) as error:
         if error.code in {*MISREAD, Reason.BULK_INCOMPLETE}:
             raise
@@ -125,7 +126,7 @@ async def _absent(trial: ContractTrial, lost: Lost, *, created: bool) -> list[Pr
     """Look lost records up until they are found or surely aren't there; return those that aren't."""
     absent = lost.items
     until = clock.seconds() + min(trial.patience, trial.setting.contract.limits.horizon)
-    while trial.find is not None:
+    while trial.is_looked_up:
         absent = [item for item in absent if not await _there(trial, item, created=created)]
         if not absent or clock.seconds() > until:
             break

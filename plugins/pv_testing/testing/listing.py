@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from pv_testing.contracts.model import Find, OperationSpec
 from pv_testing.core import clock, keys
 from pv_testing.core.errors import IntegrationError
+from pv_testing.providers.by_files import ByFiles
 from pv_testing.providers.rest import RestProvider
 from pv_testing.testing.finding import LIST, TrialFinding
 from pv_testing.testing.trial import ContractTrial, Findings
@@ -82,7 +83,9 @@ def _listing(trial: ContractTrial, spec: OperationSpec, find: Find) -> _Listing 
     """Return how a listing is read: as the provider does where it has code of its own for it, else by the contract."""
     data = next(iter(trial.made.values())).data
     items = trial.made.values()
-    if type(trial.provider).listing is not RestProvider.listing:
+    if spec.list_file is not None:
+        return _Listing(_of_file(trial, spec, data), find.id, find.found_key.fill, find.found_key.text, _known(trial))
+    if _has_own_listing(trial.provider):
         fields = trial.example.row
         criteria = {name: data[ours] for name, ours in trial.example.shared.items()}
 
@@ -107,10 +110,30 @@ def _listing(trial: ContractTrial, spec: OperationSpec, find: Find) -> _Listing 
         return _Listing(provided, lambda row: row.get("id"), key_of, ", ".join(fields), expected)
     if spec.pagination is None:
         return None
-    known = {key: item.external_id for item in items if (key := trial.key_of(item))}
     return _Listing(
-        lambda size: _rows(trial, spec, data, size), find.id, find.found_key.fill, find.found_key.text, known
+        lambda size: _rows(trial, spec, data, size), find.id, find.found_key.fill, find.found_key.text, _known(trial)
     )
+
+
+def _of_file(trial: ContractTrial, spec: OperationSpec, data: Mapping[str, Any]) -> Callable[[int], Awaitable[Rows]]:
+    """Return what reads a list that is a file, narrowed down to the trial's records where it takes criteria."""
+    criteria = {name: data[ours] for name, ours in trial.example.shared.items() if _takes(spec, name)}
+
+    async def rows(_: int) -> Rows:
+        return [row async for row in trial.provider.listing(spec.name, **criteria)]
+
+    return rows
+
+
+def _known(trial: ContractTrial) -> dict[str, str]:
+    """Return the ids of the records that were created, by their keys in the system's words."""
+    return {key: item.external_id for item in trial.made.values() if (key := trial.key_of(item))}
+
+
+def _has_own_listing(provider: RestProvider) -> bool:
+    """Whether the product has code of its own for listings; a list that is a file needs none."""
+    kinds = [kind for kind in type(provider).__mro__ if "listing" in vars(kind) and kind is not ByFiles]
+    return kinds[0] is not RestProvider
 
 
 def _on_pages(provider: RestProvider, spec: OperationSpec, size: int) -> RestProvider:

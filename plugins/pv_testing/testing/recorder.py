@@ -21,20 +21,39 @@ class Recorder:
 
     Attributes:
         withheld: whether an answer was withheld since :meth:`withhold`.
+        hides: whether files can't be read now, because one of them may be the answer that is withheld.
+        drops: the number of files that were dropped since :meth:`withhold`.
     """
 
     def __init__(self) -> None:
         self._kept: deque[tuple[str, str]] = deque(maxlen=KEPT)
         self._waits = False
         self.withheld = False
+        self.hides = False
+        self.drops = 0
 
     def withhold(self) -> None:
-        """Withhold the answer to the next request that must not be repeated."""
-        self._waits, self.withheld = True, False
+        """Withhold the answer to the next request that must not be repeated, or to the next file."""
+        self._waits, self.withheld, self.drops = True, False, 0
 
     def stop(self) -> None:
         """Withhold nothing any more."""
-        self._waits = False
+        self._waits = self.hides = False
+
+    def dropped(self, place: str, content: bytes) -> None:
+        """Keep a file that was dropped."""
+        self.drops += 1
+        self._kept.append((f"file {place} {content[:READ].decode('utf-8', 'replace')}".rstrip(), "none yet"))
+        if self._waits:
+            self._waits, self.withheld, self.hides = False, True, True
+
+    def has_read(self, place: str, content: bytes) -> None:
+        """Keep a file that was read as the answer to the one before; the same content once."""
+        answer = f"file {place} {content[:READ].decode('utf-8', 'replace')}".rstrip()
+        if self._kept and self._kept[-1][1] == "none yet":
+            self._kept[-1] = (self._kept[-1][0], answer)
+        elif not self._kept or self._kept[-1][1] != answer:
+            self._kept.append((f"read {place}", answer))
 
     def __call__(self, call: OutgoingRequest, response: Response) -> None:
         """Keep one request with its answer.

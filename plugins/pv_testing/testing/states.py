@@ -18,7 +18,7 @@ FIRST_OF_BULK = 2
 async def each_word(trial: ContractTrial) -> Findings:
     """Set one state after the other and read each back."""
     words = _words(trial)
-    if trial.find is None or not words:
+    if not trial.is_looked_up or not words:
         message = "the contract has no look-up to read a state back" if words else "the vocabularies name no state"
         yield trial.skipped(STATES, "", message)
         return
@@ -63,14 +63,15 @@ def _word(trial: ContractTrial, word: str) -> str:
 
 async def together(trial: ContractTrial) -> Findings:
     """Set the first state of several records in one request and read each back."""
-    if trial.spec.bulk is None or trial.find is None:
-        yield trial.skipped(BULK, "bulk", "the contract has none" if trial.find else "states can't be read back")
+    if trial.together < 2 or not trial.is_looked_up:
+        reason = "the contract has none" if trial.is_looked_up else "states can't be read back"
+        yield trial.skipped(BULK, "bulk", reason)
         return
     several = range(FIRST_OF_BULK, FIRST_OF_BULK + SEVERAL)
     records = [await _unset(trial, number) for number in several]
     items = [trial.prepared(record) for record in records if record is not None]
     if len(items) < 2:
-        yield trial.skipped(BULK, "bulk", f"the trial has no {SEVERAL} records whose state could be set in one request")
+        yield trial.skipped(BULK, "bulk", f"the trial has no {SEVERAL} records whose state could be set {trial.in_one}")
         return
     await trial.send(items)
     shown = trial.recorder.last()
@@ -81,7 +82,7 @@ async def together(trial: ContractTrial) -> Findings:
             yield trial.fails(BULK, "bulk", message, *shown, *trial.recorder.last())
             return
         trial.measured(waited)
-    yield trial.holds(BULK, "bulk", f"the states of {len(items)} records were set in one request and stay")
+    yield trial.holds(BULK, "bulk", f"the states of {len(items)} records were set {trial.in_one} and stay")
 
 
 async def withheld(trial: ContractTrial) -> Findings:

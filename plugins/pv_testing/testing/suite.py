@@ -25,6 +25,7 @@ from pv_testing.core.sync import run
 from pv_testing.integrations import connect
 from pv_testing.integrations.client import SystemClient
 from pv_testing.ledger import Ledger
+from pv_testing.providers.by_files import ByFiles
 from pv_testing.providers.registry import provider_of
 from pv_testing.providers.rest import RestProvider
 from pv_testing.testing import absence, changing, creating, listing, once, states, unknown, words
@@ -51,6 +52,7 @@ from pv_testing.testing.finding import (
 )
 from pv_testing.testing.recorder import Recorder
 from pv_testing.testing.trial import ContractTrial, Findings, Waits
+from pv_testing.testing.watched_store import WatchedStore
 
 PATIENCE = 30.0
 MARK = "PVTRY-"
@@ -127,6 +129,8 @@ class _Suite:
             async with connect(self._config, ledger=ledger, owner="trial") as client:
                 provider = await self._provider(client)
                 provider.session.watch = self._recorder
+                if isinstance(provider, ByFiles):
+                    provider.store = WatchedStore(provider.store, self._recorder)
                 await self._try(provider)
         return self._findings
 
@@ -254,6 +258,10 @@ class _Suite:
         if waits.where and waits.longest > horizon:
             message = f"{horizon:g} s is too short: {measured}; records would be doubled"
             return TrialFinding(HORIZON, "limits.horizon", message, TrialVerdict.FAILS, waits.shown)
+        carrying = [spec for spec in contract.operations.values() if spec.kind]
+        if carrying and all(spec.files for spec in carrying):
+            message = "isn't needed: the answers to files say what took effect, however late they come"
+            return TrialFinding(HORIZON, "limits.horizon", message, TrialVerdict.SKIPPED)
         cause = self._unmeasured()
         if cause:
             return TrialFinding(HORIZON, "limits.horizon", f"can't be measured: {cause}", TrialVerdict.SKIPPED)

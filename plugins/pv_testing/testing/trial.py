@@ -12,6 +12,9 @@ from pv_testing.core import clock
 from pv_testing.core.errors import DataError, IntegrationError, NotFound
 from pv_testing.core.fingerprint import fingerprint
 from pv_testing.core.records import Found, Prepared, Record
+from pv_testing.exchange.operation import Operation
+from pv_testing.providers.by_files import ByFiles
+from pv_testing.providers.files import FileOperation
 from pv_testing.providers.rest import RestProvider
 from pv_testing.testing.blame import blamed
 from pv_testing.testing.delivering import delivered
@@ -22,6 +25,13 @@ from pv_testing.testing.recorder import Recorder
 Findings = AsyncIterator[TrialFinding]
 INSTEAD = 40
 """How far from its place the record stands that is created instead of a lost one."""
+OF_FILES = {
+    "find": "files.answers",
+    "find.in_effect": "files.answers",
+    "bulk": "files.size",
+    "bulk.id": "files.answers",
+}
+"""The part of an operation by files that stands for one of a request."""
 FIRST, LONGEST = 0.02, 0.25
 """Seconds between two look-ups for something that isn't there yet: at first, and at the most."""
 
@@ -96,8 +106,32 @@ class ContractTrial:
 
     @property
     def find(self) -> Find | None:
-        """How its records are looked up."""
+        """How its records are looked up by a request or in a list."""
         return self.spec.find
+
+    @property
+    def is_looked_up(self) -> bool:
+        """Whether its records can be looked up; where files carry them, their answers tell of them."""
+        return self.spec.find is not None or self.spec.files is not None
+
+    @property
+    def together(self) -> int:
+        """The most records that one request or file carries; 0 where each goes by itself."""
+        if self.spec.files is not None:
+            return self.spec.files.size
+        return self.spec.bulk.size if self.spec.bulk else 0
+
+    @property
+    def in_one(self) -> str:
+        """How several records go together, in words."""
+        return "in one file" if self.spec.files is not None else "in one request"
+
+    def without_waiting(self) -> Operation:
+        """Return the operation as one that doesn't wait for the answer to a file, because that is withheld."""
+        if self.spec.files is None or not isinstance(self.provider, ByFiles):
+            return self.operation
+        spec = replace(self.spec, files=replace(self.spec.files, wait=0.0))
+        return FileOperation(self.provider.contract, spec, self.provider.store, self.provider.ledger)
 
     def record(self, place: int, *, changed: bool = False) -> Record:
         """Return the record at a place."""
@@ -191,7 +225,12 @@ class ContractTrial:
             waited = clock.seconds() - self.sent
 
     def measured(self, waited: float) -> None:
-        """Keep the time until a look-up found the newest record; a state is read by the id of its record."""
+        """Keep the time until a look-up found the newest record; a state is read by the id of its record.
+
+        Where files carry the records, nothing depends on that time.
+        """
+        if self.spec.files is not None:
+            return
         self.waits.add(waited, self.spec.name, self.missed, searched=self.example.states is None)
 
     def never_found(self) -> None:
@@ -238,4 +277,6 @@ class ContractTrial:
         """Return a part's key in the contract: below the operation, unless it is a section of its own."""
         if part.startswith(("errors.", "limits.", "maps.", "vocabularies.")):
             return part
+        if self.spec.files is not None:
+            part = OF_FILES.get(part, part)
         return f"{self.place}.{part}" if part else self.place

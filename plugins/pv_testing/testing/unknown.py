@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from pv_testing.core.errors import AmbiguousOutcome, DataError, IntegrationError, NetworkError, RateLimited
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
+from pv_testing.testing.answering import answered
 from pv_testing.testing.example import absent
 from pv_testing.testing.examples import OF_NOTHING
 from pv_testing.testing.finding import REFUSED, TrialEvidence, TrialFinding, TrialVerdict
@@ -106,7 +107,7 @@ async def _answer(trial: ContractTrial, item: Prepared) -> Reply:
     """Return the answer to a request; send it again after a lost answer, which says nothing of the contract."""
     for _ in range(TRIES):
         try:
-            (reply,) = await trial.operation.send([item])
+            (reply,) = await answered(trial, [item])
         except (AmbiguousOutcome, NetworkError, RateLimited) as error:
             verdict = Verdict.AMBIGUOUS if isinstance(error, AmbiguousOutcome) else Verdict.RETRYABLE
             reply = Reply(verdict, reason=error.message, code=error.code)

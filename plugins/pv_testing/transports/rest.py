@@ -329,7 +329,8 @@ class RestSession:
         self._succeeded(call)
         promised = 401 in self.settings.not_processed if response.status == 401 else classification.promised
         may_have_effect = call.careful and not promised
-        renewed = call.renewed or refused is self._renewed
+        # A read with the new token may have succeeded since: for a read, its refusal is that of any token that ends.
+        renewed = call.renewed or (call.careful and refused is self._renewed)
         credentials = refused if renewed else await self._credentials(call, refused)
         if credentials is refused:
             self._renewed = None
@@ -381,10 +382,9 @@ class RestSession:
             return (error or Rejected)(reason or explained, code=code).marked(may_have_effect=may_have_effect)
         wait = asked_wait(response, time.time())
         if wait is not None:
-            told = (self.settings.system, wait, response.status, "this request" if alone else "all requests")
-            log.warning("%s asks to be left alone for %.1f s (HTTP %d): %s wait", *told)
-        if wait is not None and not alone:
-            call.throttle.pause.extend(wait)
+            log.warning("%s asks to be left alone for %.1f s (HTTP %d)", self.settings.system, wait, response.status)
+            if not alone:
+                call.throttle.pause.extend(wait)
         paced = response.status == 429 and wait is None and not alone
         if paced:
             call.throttle.pace.refused(call.passed)

@@ -1,11 +1,11 @@
 """Events of the framework that no settlement of ours tells: a new service request, a report that is there.
 
-The framework is asked for what has changed since the last look, and only where an endpoint wants to hear of it.
+The changes since the last look are read as the sweeps read them, and only where an endpoint wants to hear of one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pv_testing.core.errors import DataError, MappingError
@@ -16,7 +16,8 @@ from pv_testing.domain.reading import first
 from pv_testing.domain.status import COMPLETE, STATES
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger
-from pv_testing.workflow.changes import REQUESTS, Place, Row, changed_since
+from pv_testing.workflow.changes import Place, Row, stamp_of
+from pv_testing.workflow.shared_changes import SharedChanges, Wanted
 
 STATE = "webhooks/announced"
 HOUR, DAY = 3_600.0, 86_400.0
@@ -26,18 +27,21 @@ WITH_REPORTS = frozenset(STATES[STATES.index("ANALYSIS_COMPLETE") :])
 _REPORT = ("report_id", "report_type", "format", "status", "generated_at", "download_url")
 
 
-def announce(framework: FrameworkClient, ledger: Ledger, service_request: str = "") -> int:
+def announce(
+    framework: FrameworkClient, ledger: Ledger, service_request: str = "", changes: Wanted = Wanted.UNSEEN
+) -> int:
     """Write events of service requests and reports that are new; return how many.
 
     Args:
         framework: where they are.
         ledger: whose endpoints are told.
         service_request: the id of the only one to look at; without it, those that have changed.
+        changes: how new the answer of the framework has to be that a sweep has asked for.
     """
     wanted = _wanted(ledger)
     if not wanted:
         return 0
-    look = _Look(framework, ledger)
+    look = _Look(framework, ledger, changes)
     rows = [framework.get_service_request(int(service_request))] if service_request.isdecimal() else look.rows()
     found = [each for row in rows for each in _of_request(framework, row, wanted, look.since)]
     number = ledger.outbox.publish(found)
@@ -59,8 +63,10 @@ class _Look:
         since: epoch seconds; what was made before is not new.
     """
 
-    def __init__(self, framework: FrameworkClient, ledger: Ledger) -> None:
+    def __init__(self, framework: FrameworkClient, ledger: Ledger, changes: Wanted) -> None:
         self._framework = framework
+        self._shared = SharedChanges(framework, ledger, STATE)
+        self._changes = changes
         self._ledger = ledger
         self._began = ledger.now()
         self._kept: dict[str, Any] = ledger.state(STATE, {}) or {"since": self._began - HOUR, "place": None}
@@ -70,15 +76,22 @@ class _Look:
     def rows(self) -> list[Row]:
         """Return the service requests that have changed; all of them where the framework can't say which have."""
         since = self._place.back if self._place else self._began - HOUR
-        rows = run(changed_since(self._framework, REQUESTS, since))
-        found = self._framework.list_service_requests() if rows is None else rows
-        self._place = Place.after(self._place, found, self._began, self._ledger.now())
+        reading = run(self._shared.read(since, self._changes, self._place, executions=False))
+        self._began = reading.began
+        if reading.requests is None:
+            found: Sequence[Row] = self._framework.list_service_requests()
+            self._place = Place.after(self._place, found, reading.began, self._ledger.now())
+        else:
+            # A reading for all sweeps may begin earlier.
+            found = [row for row in reading.requests if (stamp_of(row) or since) >= since]
+            self._place = Place.after(self._place, reading.rows, reading.began, reading.ended)
         return list(found)
 
     def keep(self) -> None:
         """Remember how far this look came."""
         after: dict[str, Any] = {**self._kept, "place": list(self._place) if self._place else None}
         self._ledger.update(STATE, lambda _: after, dict[str, Any]())
+        self._shared.note(self._began)
 
 
 def _of_request(framework: FrameworkClient, row: Row, wanted: Iterable[str], since: float) -> Iterator[Occurrence]:

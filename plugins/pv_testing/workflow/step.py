@@ -16,6 +16,7 @@ from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.workflow.confirmed import without_confirmed
 from pv_testing.workflow.selection import OPEN, choose
+from pv_testing.workflow.shared_changes import Wanted
 from pv_testing.workflow.sweep import Sweep
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 
@@ -84,13 +85,15 @@ class Step(ABC, Generic[Client, Made]):
         """Return the states of the open requests that the step is about."""
         return OPEN
 
-    def choose(self, wanted: str = "") -> dict[str, int]:
+    def choose(self, wanted: str = "", *, changes: Wanted | None = None) -> dict[str, int]:
         """Return the ids of the requests that the step has something to do for, by their numbers.
 
         Those are requests that wait for something, or have changed since the last run; each open one comes once a day.
 
         Args:
             wanted: the number or the id of the only one, whatever its state.
+            changes: how new the answer of the framework has to be that another sweep has asked for; one that this sweep
+                has not seen by default.
 
         Raises:
             DataError: there is no such service request.
@@ -108,7 +111,7 @@ class Step(ABC, Generic[Client, Made]):
             executions=self.executions,
             adopts=self.adopts,
         )
-        return sweep.due(keep=not self.dry_run)
+        return sweep.due(keep=not self.dry_run, wanted=changes or Wanted.UNSEEN)
 
     @classmethod
     async def over(

@@ -1,9 +1,10 @@
 """Which service requests a run of a sweep reads: those that wait, those that have changed, and each one once a day.
 
-An idle sweep asks the framework for what has changed and for nothing else, however many requests are open. That rests
-on the framework's word that something has changed. Therefore the listings begin a little before the last ones, all open
-requests are listed once a day, and each is read once a day. Where the framework can't list what has changed, the open
-requests are listed at every run; where it can't list which executions have, each request is read, too.
+An idle sweep needs the changes and nothing else, however many requests are open, and takes them from a reading that
+all sweeps share. That rests on the framework's word that something has changed. Therefore the listings begin a little
+before the last ones, all open requests are listed once a day, and each is read once a day. Where the framework can't
+list what has changed, the open requests are listed at every run; where it can't list which executions have, each
+request is read, too.
 """
 
 from __future__ import annotations
@@ -22,16 +23,15 @@ from pv_testing.domain.reading import text
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.workflow.changes import (
-    EXECUTIONS,
     FEW,
     REQUESTS,
     Place,
     Row,
-    changed_since,
     has_turned,
     request_of,
     stamp_of,
 )
+from pv_testing.workflow.shared_changes import Reading, SharedChanges, Wanted
 from pv_testing.workflow.sweep_backlog import CLOSED, DAY, Kept, SweepBacklog, is_finished
 
 log = logging.getLogger(__name__)
@@ -49,6 +49,8 @@ class _Look:
         whole: whether they were, perhaps because what has changed can't be listed.
         rows: of service requests, by number.
         executions: those that have changed; ``None`` where that can't be listed.
+        listed: how many rows say a change, also those that don't matter to the sweep.
+        taken: whether another sweep has asked the framework.
     """
 
     began: float
@@ -58,6 +60,8 @@ class _Look:
     whole: bool = True
     rows: dict[str, Row] = field(default_factory=dict)
     executions: list[Row] | None = field(default_factory=list)
+    listed: int = 0
+    taken: bool = False
 
     def is_new(self, row: Row, at: float, overlap: float) -> bool:
         """Say whether a row may have changed since a moment of the ledger's clock."""
@@ -107,67 +111,93 @@ class Sweep:
         self._days = days
         self._executions = executions
         self._adopts = adopts
+        self._shared = SharedChanges(framework, ledger, name)
         self._rules = rules_digest()
         self._overlap, self._period = _times(framework)
 
-    def due(self, *, keep: bool = True) -> dict[str, int]:
+    def due(self, *, keep: bool = True, wanted: Wanted = Wanted.UNSEEN) -> dict[str, int]:
         """Return the ids of the requests to read, by their numbers.
 
         Args:
-            keep: whether it is remembered which these are; a dry run keeps nothing.
+            keep: whether it is remembered which these are; a dry run keeps nothing, and asks the framework itself.
+            wanted: how new the answer of the framework has to be that another sweep has asked for.
         """
+        started = self._ledger.now()
         kept = self._memory.kept()
         if not (self._states or self._days or kept["begun"]):
             return {}
-        look = run(self._look(kept))
+        look = run(self._look(kept, wanted if keep else None))
         new = self._new(kept, look)
         begun = {**kept["begun"], **new}
         changed = {*new, *self._changed(kept, look, begun)}
         if keep:
-            self._measure(look, changed)
+            self._measure(look, changed, started)
             self._keep(kept, look, new, changed)
+            self._shared.note(look.began)
         unread = changed | (begun.keys() - kept["read"].keys()) if look.executions is not None else begun.keys()
         return {number: sr_id for number, sr_id in begun.items() if number in unread}
 
-    def _measure(self, look: _Look, numbers: Iterable[str]) -> None:
+    def _measure(self, look: _Look, numbers: Iterable[str], now: float) -> None:
         """Note how long the oldest change has waited for this run."""
         if look.whole:
             return
         changes = [stamp_of(look.rows.get(number, {})) for number in numbers]
         stamps = [stamp for stamp in changes if stamp is not None]
         if stamps:
-            metrics.time("lag_seconds", max(0.0, look.began - min(stamps)), sweep=self._name)
+            metrics.time("lag_seconds", max(0.0, now - min(stamps)), sweep=self._name)
 
-    async def _look(self, kept: Kept) -> _Look:
+    async def _look(self, kept: Kept, wanted: Wanted | None) -> _Look:
         look = _Look(await asyncio.to_thread(self._ledger.now))
         before = Place(*kept["place"]) if kept["place"] else None
         turned = has_turned(self._name, kept["whole"], look.began, DAY)
         look.planned = before is None or kept["again"] or turned or kept["rules"] != self._rules
-        rows = await self._since(before, REQUESTS) if before is not None and not look.planned else None
+        reading = None if before is None else await self._read(before, wanted)
+        known = await self._shared.last() if before is None else None
+        rows = None if reading is None or look.planned else reading.requests
         look.whole = rows is None
         look.rows = {text(row.get("sr_number")): row for row in (await self._all() if rows is None else rows)}
-        if self._executions is not None and before is not None:
-            look.executions = await self._ran(before)
         look.ended = await asyncio.to_thread(self._ledger.now)
+        if reading is not None:
+            self._take(look, reading)
         look.place = self._place(look, None if self._is_set_back(look, kept["read"]) else before)
+        if known is not None and known.mark is not None and not look.rows:
+            # No row tells how far the framework's clock is, but an earlier reading does.
+            look.place = Place(known.mark, known.began, known.mark)
         return look
 
-    async def _since(self, before: Place, listing: str, **criteria: str) -> list[Row] | None:
-        return await changed_since(self._framework, listing, before.back - self._overlap, **criteria)
+    async def _read(self, before: Place, wanted: Wanted | None) -> Reading:
+        since = before.back - self._overlap
+        if wanted is None:
+            return await self._shared.ask(since, before, executions=self._executions is not None)
+        return await self._shared.read(since, wanted, before, executions=self._executions is not None)
 
-    async def _ran(self, before: Place) -> list[Row] | None:
+    def _take(self, look: _Look, reading: Reading) -> None:
+        look.began = reading.began
+        look.taken = reading.taken
+        look.listed = len(reading.executions or ())
+        if not look.whole:
+            look.ended = reading.ended
+            look.listed = len(reading.rows)
+        if self._executions is not None:
+            look.executions = self._ran(reading)
+
+    def _ran(self, reading: Reading) -> list[Row] | None:
         """Return the executions that have changed; ``None`` where that, or to which request they belong, isn't said."""
-        rows = await self._since(before, EXECUTIONS, **({"status": self._executions} if self._executions else {}))
-        if rows is not None and not all(request_of(row) for row in rows):
+        if reading.executions is None:
+            return None
+        if not all(request_of(row) for row in reading.executions):
             log.warning("%s: executions are listed that name no service request; each request is read", self._name)
             return None
-        return rows
+        return [row for row in reading.executions if self._executions in {"", text(row.get("status")).upper()}]
 
     def _place(self, look: _Look, before: Place | None) -> Place | None:
         rows = [*look.rows.values(), *(look.executions or ())]
         if any(stamp_of(row) is None for row in rows):
             log.warning("%s: rows say no time of change; each open service request is read every time", self._name)
             return None
+        if before is not None and look.began <= before.at:
+            # The sweep has moved on by this very reading; another one has to list each change again.
+            return before
         return Place.after(before, rows, look.began, look.ended)
 
     async def _all(self) -> list[Row]:
@@ -240,14 +270,17 @@ class Sweep:
     def _is_set_back(self, look: _Look, read: Mapping[str, tuple[float, float]]) -> bool:
         """Say whether a request was changed earlier than was listed before, as after a backup or with a clock put back.
 
-        An answer from a copy of the database that is a little behind is none of these.
+        An answer from a copy of the database that is a little behind is none of these, nor one that is taken over: a
+        request may have been read since.
         """
+        if look.taken and not look.whole:
+            return False
         return any(now < was - self._overlap for was, now in look.stamps(read).values())
 
     def _keep(self, kept: Kept, look: _Look, new: Mapping[str, int], changed: Collection[str]) -> None:
         """Remember the requests to read and how far the look came; an idle one writes nothing."""
-        many = len(look.executions or ()) + (0 if look.whole else len(look.rows)) >= FEW
-        if not (new or changed or many or (look.planned and look.rows)):
+        many = look.listed >= FEW
+        if not (new or changed or many or (look.planned and (look.rows or look.place))):
             return
         facts: Kept = {"place": look.place and list(look.place), "rules": self._rules}
         if look.planned:
@@ -258,8 +291,8 @@ class Sweep:
 
 def _times(framework: FrameworkClient) -> tuple[float, float]:
     """Return the overlap and the time after which each request is read again, in seconds."""
-    overlap, hours = (framework.options[name] for name in ("overlap", "reread_hours"))
-    if overlap < 0 or hours < 1:
-        limits = "the option overlap must be at least 0 seconds, and reread_hours at least 1"
+    overlap, hours, shared = (framework.options[name] for name in ("overlap", "reread_hours", "shared_for"))
+    if overlap < 0 or hours < 1 or shared < 0:
+        limits = "the options overlap and shared_for must be at least 0 seconds, and reread_hours at least 1"
         raise ConfigError(f"{framework.config.where or 'framework'}: {limits}", system="framework", code="OPTION_WRONG")
     return float(overlap), hours * 3600.0

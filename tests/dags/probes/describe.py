@@ -20,8 +20,15 @@ def describe(dag: Any) -> dict[str, Any]:
         "params": sorted(dag.params),
         "catchup": dag.catchup,
         "runs": dag.max_active_runs,
+        "interval": interval_of(dag.schedule),
         "tasks": {task.task_id: describe_task(task) for task in dag.tasks},
     }
+
+
+def interval_of(schedule: Any) -> str:
+    """Return the time between two runs by schedule, also of a DAG that runs on assets besides."""
+    by_time = getattr(schedule, "timetable", schedule)
+    return str(getattr(by_time, "delta", by_time))
 
 
 def describe_task(task: Any) -> dict[str, Any]:

@@ -22,7 +22,7 @@ NOTED = {
     "result": (AtWrite("record", "upload_results", done=True),),
 }
 """The file is noted in the ledger, and never renamed into the folder of the LIMS."""
-LINE = ("NAME", "ENTRY", "UNITS", "UNCERTAINTY", "RESULT_STATUS")
+LINE = ("NAME", "FORMATTED_RESULT", "UNITS", "UNCERTAINTY", "VERDICT")
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def by_files(form: str, folder: Path, _: sandbox.Lab) -> Iterator[Lims]:
     lost: list[int] = []
 
     def in_small_files(operations: dict[str, Any]) -> None:
-        for operation in operations.values():
+        for operation in (each for each in operations.values() if "files" in each):
             files = operation["files"]
             answers = {**files["answers"], "name": f"{{stem}}.answer.{form}", "quiet": 0.02}
             name = files["name"].replace(".csv", f".{form}")
@@ -78,7 +78,7 @@ def _imported(base: Path) -> Content:
     records = [(number, file, json.loads(record)) for number, file, record in rows]
     samples = {str(number): row for number, file, row in records if file.startswith("pv-sample")}
     return Content.of(
-        (Sample(row["PROJECT"], row["TEXT_ID"], row["CUSTOMER"], row["PRODUCT"]) for row in samples.values()),
+        (Sample(row["PROJECT"], row["TEXT_ID"], row["CUSTOMER"], row["MODEL"]) for row in samples.values()),
         _results(records, {number: row["TEXT_ID"] for number, row in samples.items()}),
     )
 
@@ -89,7 +89,7 @@ def _results(records: list[tuple[int, str, Any]], serials: dict[str, str]) -> It
     for number, file, row in records:
         if file.startswith("pv-result"):
             nested = "RESULTS" in row
-            about = tuple(row[name] for name in ("RUN_ID", "REVISION", "ANALYSIS", "DATE_COMPLETED", "ENTERED_BY"))
+            about = tuple(row[name] for name in ("EXECUTION", "REVISION", "ANALYSIS", "COMPLETED_ON", "OPERATOR"))
             values = sets[(file, number if nested else 0, serials[row["SAMPLE_NUMBER"]], *about)]
             values += [Value.of(*(each.get(name) for name in LINE)) for each in (row["RESULTS"] if nested else [row])]
     for (_, _, *about), values in sets.items():

@@ -35,6 +35,7 @@ MAP = {
     "qc_status": {"to": "STATUS", "vocabulary": "verdict", "required": False},
     "measured_at": {"to": "AT", "type": "datetime", "required": False},
 }
+WORDS = {"PASS": "PASS", "FAIL": "FAIL", "CONDITIONAL": "COND", "UNDECIDED": "REVIEW"}
 GERMAN = {"type": "csv", "encoding": "cp1252", "delimiter": ";", "decimal": ","}
 GOOD = "SAMPLE;ANALYTE;VALUE;STATUS\r\nSN1;Pmax;398,50;PASS\r\nSN2;Pmax;401,0;COND\r\n"
 
@@ -48,6 +49,7 @@ class Watched:
         self.folder.mkdir(parents=True)
         written = yaml.safe_load(contract_path("lims_labware").read_text(encoding="utf-8"))
         written["maps"]["row"] = MAP
+        written["vocabularies"]["verdict"] = WORDS
         said = {"folder": "results", "pattern": "*", "format": form, "map": "row", "quiet": 0,
                 "key": "{serial_number}/{parameter}", **more}  # fmt: skip
         written["imports"] = {"results": said}

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import base64
 import logging
+import math
 import time
 import traceback
 
 import pytest
 from aiohttp import web
 
-from pv_testing.core import clock
+from pv_testing.core import clock, lease
 from pv_testing.core.errors import (
+    AmbiguousOutcome,
     AuthenticationError,
     ConfigError,
     DeadlineExceeded,
@@ -324,3 +326,16 @@ async def test_closing_ends_what_is_being_fetched(serve, open_session, lab):
     await asyncio.wait_for(session.aclose(), 1)
     with pytest.raises(asyncio.CancelledError):
         await waiting
+
+
+async def test_a_token_that_ends_long_after_a_write_renewed_it_is_renewed_by_a_read(serve, open_session, lab):
+    server = await serve(lab)
+    session = open_session(server.address, oauth(server.address))
+    await session.request("GET", "/samples")
+    lab.good = "another"
+    with lease.until(math.inf), pytest.raises(AmbiguousOutcome, match="renewed"):
+        await session.request("POST", "/samples", json={})
+    assert (await session.request("GET", "/samples")).status == 200
+    lab.good = "another"
+    assert (await session.request("GET", "/samples")).status == 200
+    assert len(lab.asked) == 3
