@@ -46,12 +46,14 @@ class VendorFile:
         file: the file's name.
         base: the part of the product's address that the paths of the file don't have.
         mends: what is wrong in it.
+        probe: a path that is written to and one that is read, neither with arguments, to see nonsense refused.
     """
 
     product: str
     file: str
     base: str = ""
     mends: Sequence[Mend] = ()
+    probe: tuple[str, str] = ("", "")
 
 
 def vendor_files() -> Path:

@@ -39,12 +39,14 @@ FILES = (
         "jira",
         "jira-cloud-v3.openapi.json",
         mends=(Mend("answers with 204 are said to have JSON in them; HTTP knows no 204 with a body", no_content),),
+        probe=("/rest/api/3/issue", "/rest/api/3/myself"),
     ),
     VendorFile(
         "asana",
         "asana.openapi.yaml",
         base="/api/1.0",
         mends=(Mend("values of custom fields are text in the schema, and may be numbers in its own words", any_value),),
+        probe=("/tasks", "/users/me"),
     ),
 )
 
@@ -98,10 +100,11 @@ def test_no_request_and_no_answer_breaks_the_vendors_file(walk: CalmWalk, record
     assert walk.prism.held() > 100
 
 
-@pytest.mark.parametrize("described", FILES, ids=lambda described: described.product)
+@pytest.mark.parametrize(
+    "described", [each for each in FILES if all(each.probe)], ids=lambda described: described.product
+)
 def test_a_request_and_an_answer_that_break_the_file_are_seen(described: VendorFile) -> None:
-    paths = {"jira": ("/rest/api/3/issue", "/rest/api/3/myself"), "asana": ("/tasks", "/users/me")}
-    write, read = paths[described.product]
+    write, read = described.probe
 
     def nonsense(asked: Asked) -> tuple[int, Any]:
         del asked
