@@ -18,6 +18,7 @@ settings.register_profile("patient", deadline=None, suppress_health_check=[Healt
 settings.load_profile("patient")
 # The longest first, so that no worker is left alone with one at the end; those that start Airflow take turns anyway.
 FIRST = (
+    "products/test_whole_request",
     "airflow/test_capa_approval", "integration/test_killed_workers", "chaos/test_naive", "airflow/test_scheduler",
     "conformance/test_planted_faults", "conformance/test_command", "conformance/test_lost_answers",
     "integration/test_every_method",

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
-import signal
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from pv_testing.ledger import Ledger
 from sandbox.proxy import Proxy
+from tests import way_worker
 
 PROJECT = Path(__file__).parents[1]
 DEADLINE = 1500.0
+LIBRARIES = ("jsonschema", "psycopg", "zeep")
+"""What an attempt imports where it needs it."""
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -109,30 +112,35 @@ class Way:
 
     def _attempt(self, name: str, kill_at: int | None, give_up: float) -> int:
         self.attempts += 1
-        command = [sys.executable, "-m", "tests.way_worker", name, "--config", str(self.config)]
-        command += ["--ledger", self.ledger, "--owner", f"try {self.attempts}"]
-        with self._log(name).open("wb") as log:
-            process = subprocess.Popen(
-                command, cwd=PROJECT, env=self._environment(), stdout=log, stderr=subprocess.STDOUT
-            )
-            try:
-                return self._watch(process, kill_at, give_up, self._log(name))
-            finally:
-                process.kill()
-                process.wait()
+        owner, log = f"try {self.attempts}", self._log(name)
+        asked = way_worker.Asked(name, self.config, self.ledger, owner, self.variables(), log)
+        process = _server().Process(target=way_worker.work, args=(asked,))
+        process.start()
+        try:
+            return self._watch(process, kill_at, give_up, log)
+        finally:
+            process.kill()
+            process.join()
+            process.close()
 
-    def _watch(self, process: subprocess.Popen[bytes], kill_at: int | None, give_up: float, log: Path) -> int:
-        pause = threading.Event()
-        while process.poll() is None:
+    def _watch(self, process: Any, kill_at: int | None, give_up: float, log: Path) -> int:
+        while process.is_alive():
             if time.monotonic() > give_up:
                 raise TimeoutError(f"the step did not end in {DEADLINE:g} s; see {log}")
             if kill_at is not None and self.writes() >= kill_at:
-                process.send_signal(signal.SIGKILL)
+                process.kill()
                 self.killed += 1
                 kill_at = None
-            pause.wait(0.1 if kill_at is None else 0.02)
-        return process.returncode
+            process.join(0.1 if kill_at is None else 0.02)
+        return int(process.exitcode)
 
-    def _environment(self) -> Mapping[str, str]:
-        paths = os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)])
-        return {**os.environ, "PYTHONPATH": paths, **self.variables()}
+
+@cache
+def _server() -> Any:
+    """Start the fork server, which imports everything once, so that an attempt begins within milliseconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([way_worker.__name__, *LIBRARIES])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)]))
+        forkserver.ensure_running()
+    return context

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import logging
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
 
 from pv_testing.billing.invoicing import create_invoices
 from pv_testing.config import load_config
@@ -39,23 +42,40 @@ STEPS = {
 }
 
 
-def main() -> int:
-    """Run the step over every service request and return 0 when every record is in effect."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("step", choices=STEPS)
-    for name in ("config", "ledger", "owner"):
-        parser.add_argument(f"--{name}", required=True)
-    asked = parser.parse_args()
-    os.environ["PV_CONFIG"] = asked.config
-    with Ledger(asked.ledger) as ledger:
-        reports = asyncio.run(_attempt(asked, ledger))
-    print(*(report.table() for report in reports), sep="\n", flush=True)
-    return 1 if any(report.error is not None or report.not_in_effect() for report in reports) else 0
+@dataclass(frozen=True)
+class Asked:
+    """What an attempt is told.
+
+    Attributes:
+        step: of :data:`STEPS`.
+        config: the configuration's file.
+        ledger: its address.
+        owner: the name of the attempt.
+        variables: of the environment, which the configuration names.
+        log: the file to which the attempt writes.
+    """
+
+    step: str
+    config: Path
+    ledger: str
+    owner: str
+    variables: Mapping[str, str]
+    log: Path
 
 
-async def _attempt(asked: argparse.Namespace, ledger: Ledger) -> list[Report]:
+def work(asked: Asked) -> None:
+    """Run the step over every service request; the process ends with 0 when every record is in effect."""
+    with asked.log.open("w", encoding="utf-8") as log, redirect_stdout(log), redirect_stderr(log):
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=log, force=True)
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        os.environ.update({**asked.variables, "PV_CONFIG": str(asked.config)})
+        with Ledger(asked.ledger) as ledger:
+            reports = asyncio.run(_attempt(asked, ledger))
+        print(*(report.table() for report in reports), sep="\n", flush=True)
+    sys.exit(any(report.error is not None or report.not_in_effect() for report in reports))
+
+
+async def _attempt(asked: Asked, ledger: Ledger) -> list[Report]:
     systems = load_config(asked.config).systems
     system, step = STEPS[asked.step]
     framework = connect(systems["framework"].ready(), ledger=ledger, owner=asked.owner)
@@ -64,7 +84,3 @@ async def _attempt(asked: argparse.Namespace, ledger: Ledger) -> list[Report]:
         listed = await framework.alist("list_service_requests")
         made = await step(framework, other, [request["id"] for request in listed])
     return list(made) if isinstance(made, Sequence) else [made]
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -236,7 +236,7 @@ class Journey:
 
 
 Journey.OF = {
-    "lims": Journey(through_lims, judge_lims, ("intake", "results"), 2, ("sample", "result")),
+    "lims": Journey(through_lims, judge_lims, ("intake", "results"), 1, ("sample", "result")),
     "pm": Journey(through_pm, judge_pm, ("tasks", "updates", "hours"), 3, ("task", "time_entry")),
     "qms": Journey(through_qms, judge_qms, ("reports", "capas"), 1, ("non_conformance", "capa")),
     "erp": Journey(through_erp, judge_erp, ("invoices",), 1, ("invoice",)),
