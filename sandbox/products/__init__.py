@@ -96,12 +96,16 @@ class Product:
 PRODUCTS: Mapping[str, Product] = {
     product.name: product
     for product in (
+        Product("asana", "pm", "sandbox.products.asana"),
+        Product("asana-pat", "pm", "sandbox.products.asana", "serve_personal"),
         Product("business-central", "erp", "sandbox.products.business_central"),
         Product("custom-erp", "erp", "sandbox.products.custom", "serve_erp"),
         Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
         Product("erpnext", "erp", "sandbox.products.erpnext"),
+        Product("jira", "pm", "sandbox.products.jira"),
+        Product("jira-dc", "pm", "sandbox.products.jira", "serve_dc"),
         Product("labvantage", "lims", "sandbox.products.labvantage"),
         Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
         Product("labware-files", "lims", "sandbox.products.labware.files"),

@@ -46,7 +46,7 @@ RETIRED_IN_PAGES = {
     r"[,;] for (it|they|this|that|these|there|nothing|no|what|we|none)\b": "because",
     r"\brehears": "dry run",
     r"\b(recogniz|authoriz|normaliz|summariz|organiz|initializ|serializ)\w*": "the British spelling, with s",
-    r"\b(color|behavior|center|catalog|canceled|labeled|gray)\b": "the British spelling",
+    r"\b(color|behavior|(?<!data )center|catalog|canceled|labeled|gray)\b": "the British spelling",
 }
 PROSE = {"STRING", "FSTRING_MIDDLE", "COMMENT"}
 BELOW_THE_SLICES = ("domain", "contracts", "transports", "ledger", "exchange", "providers", "integrations")

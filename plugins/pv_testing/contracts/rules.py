@@ -6,7 +6,7 @@ Some systems answer a refusal with 200, a permanent no with 500, or a 500 after 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -52,22 +52,26 @@ class ResponseRule:
         statuses: the HTTP statuses that it is about.
         operations: the operations that it is about; empty for all.
         contains: text that the body must contain; empty for any.
+        headers: headers that must be there, with their values in small letters; an empty value stands for any.
         at: finds what ``equals`` or ``exists`` speak of; ``None`` for no such condition.
         equals: what must be there.
         exists: whether something must be there, where ``equals`` says nothing.
         code: the reason code; empty for the system's own.
         reason: the reason in words; empty for the system's own.
+        alone: whether only this request waits where the system asks to be left alone.
     """
 
     verdict: str
     statuses: range | frozenset[int]
     operations: frozenset[str] = frozenset()
     contains: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
     at: Getter | None = None
     equals: Any = _ANY
     exists: bool = True
     code: str = ""
     reason: str = ""
+    alone: bool = False
 
     def meets(self, response: Response) -> bool:
         """Say whether a response meets the conditions."""
@@ -75,12 +79,18 @@ class ResponseRule:
             return False
         if self.contains and self.contains.encode() not in response.body:
             return False
+        if self.headers and not self._has_headers(response):
+            return False
         if self.at is None:
             return True
         value = self.at(_decoded(response))
         if self.equals is not _ANY:
             return bool(value == self.equals) and isinstance(value, bool) == isinstance(self.equals, bool)
         return (value not in (None, "", [], {})) is self.exists
+
+    def _has_headers(self, response: Response) -> bool:
+        there = {name.casefold(): value.strip().casefold() for name, value in response.headers.items()}
+        return all(name in there and value in {"", there[name]} for name, value in self.headers.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +184,8 @@ class Rules:
             return OK
         code, reason = self.explain(_decoded(response))
         code = rule.code or code or f"HTTP_{response.status}"
-        return Classification(verdict, code, rule.reason or reason or response.explain(), error, promised=True)
+        reason = rule.reason or reason or response.explain()
+        return Classification(verdict, code, reason, error, promised=True, alone=rule.alone)
 
 
 def _decoded(response: Response) -> Any:
@@ -249,9 +260,11 @@ def compile_rule(written: Mapping[str, Any]) -> ResponseRule:
         statuses=statuses(written.get("status")),
         operations=frozenset(written.get("operations", ())),
         contains=written.get("contains", ""),
+        headers={name.casefold(): value.strip().casefold() for name, value in written.get("header", {}).items()},
         at=getter(written["at"]) if "at" in written else None,
         equals=written.get("equals", _ANY),
         exists=written.get("exists", True),
         code=written.get("code", ""),
         reason=written.get("reason", ""),
+        alone=written.get("waits") == "request",
     )

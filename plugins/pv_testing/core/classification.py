@@ -24,6 +24,8 @@ class Classification(NamedTuple):
         error: the class of error to raise, where it is rejected; :class:`Rejected` without it.
         promised: whether the contract vouches for it. A status alone may come from a proxy after the system has done
             the work.
+        alone: whether only this request waits where the system asks to be left alone, because the limit is about its
+            record.
     """
 
     verdict: Verdict
@@ -31,6 +33,7 @@ class Classification(NamedTuple):
     reason: str = ""
     error: type[IntegrationError] | None = None
     promised: bool = False
+    alone: bool = False
 
 
 OK = Classification(Verdict.OK)

@@ -188,11 +188,11 @@ class ChunkProcessor:
             if attempt.unsent:
                 self.buffer.absent_from_system(batch)
             else:
-                self.buffer.wrote(batch)
+                self._wrote(batch)
             return self._failed(batch, error, work.rounds)
         unclear, again = self._settle(batch, replies)
         if unclear or again:
-            self.buffer.wrote([*unclear, *again])
+            self._wrote([*unclear, *again])
         if self.buffer.due():
             await self.buffer.commit()
         if not unclear and not again:
@@ -202,6 +202,12 @@ class ChunkProcessor:
             *([LookUp(unclear, work.rounds, Purpose.CLARIFY, why=why)] if unclear else ()),
             *(self._repeat(again, replies, work.rounds) if again else ()),
         ]
+
+    def _wrote(self, items: Sequence[Prepared]) -> None:
+        """Remember that something of these records was sent: an absence that was seen before says nothing any more."""
+        self.buffer.wrote(items)
+        for item in items:
+            item.absent = False
 
     async def _renew(self) -> None:
         """Prolong the leases where a request that is sent now may outlive them; without that, nothing may be sent."""

@@ -9,7 +9,6 @@ from pv_testing.contracts.model import Contract
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.reasons import Reason
 from pv_testing.exchange.operation import Operation
-from pv_testing.ledger import Ledger
 from pv_testing.providers.files import FileOperation
 from pv_testing.providers.list_files import met, read_list
 from pv_testing.providers.rest import RestProvider
@@ -23,11 +22,9 @@ class ByFiles(RestProvider):
 
     Attributes:
         store: where the folders are.
-        ledger: where it is noted which file carries which record.
     """
 
     store: FileStore
-    ledger: Ledger
 
     def operation(self, name: str) -> Operation:
         """Return an operation for the exchange engine: by files where the contract says so."""

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 Provider = TypeVar("Provider", bound=RestProvider)
 
 PROVIDERS = {
+    "asana": "pv_testing.providers.asana:AsanaProvider",
+    "jira": "pv_testing.providers.jira:JiraProvider",
+    "jira_dc": "pv_testing.providers.jira:JiraDataCenterProvider",
     "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
     "erpnext": "pv_testing.providers.erpnext:ErpNextProvider",
     "labvantage": "pv_testing.providers.labvantage:LabVantageProvider",
@@ -134,4 +137,6 @@ def _open(
         return kind(config, contract, own)
     session = open_session(config, contract, ledger, on_token)
     session.auth = kind.own_auth(config, on_token) or session.auth
-    return kind(config, contract, session)
+    provider = kind(config, contract, session)
+    provider.ledger = ledger
+    return provider

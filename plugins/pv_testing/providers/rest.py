@@ -28,6 +28,7 @@ from pv_testing.transports.rest import RestSession
 
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
+    from pv_testing.ledger import Ledger
 
 NO_ID = Reply(
     Verdict.AMBIGUOUS, code=Reason.NO_ID, reason="the system doesn't say the record's id, which its changes need"
@@ -52,9 +53,11 @@ class RestProvider:
 
     Attributes:
         known_options: what the configuration may say under ``options`` of this product, with the defaults.
+        ledger: where a provider may note what its next session must know.
     """
 
     known_options: ClassVar[Mapping[str, Any]] = {}
+    ledger: Ledger
 
     def __init__(self, config: SystemConfig, contract: Contract, session: RestSession) -> None:
         self.config = config
@@ -135,13 +138,9 @@ class RestProvider:
         if identity is None:
             return await known_by_a_read(self.contract, self.session)
         request = identity.call.request()
+        how: dict[str, Any] = {"repeatable": True, "classify": self.contract.rules.classify_look_up()}
         response = await self.session.request(
-            request.method,
-            request.path,
-            params=request.params,
-            operation="identity",
-            repeatable=True,
-            classify=self.contract.rules.classify_look_up(),
+            request.method, request.path, params=request.params, operation="identity", **how
         )
         who = identity.name(response.json())
         if who is None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar
 
+from pv_testing.contracts.model import Contract, OperationSpec
 from pv_testing.core import lease
 from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded
 from pv_testing.core.records import Prepared, Reply, Verdict
 from pv_testing.providers.rest import RestOperation
+from pv_testing.transports.rest import RestSession
 
 
 class SteppedOperation(RestOperation):
@@ -63,3 +66,43 @@ class SteppedOperation(RestOperation):
         if reply.verdict is Verdict.OK:
             item.external_id = known
         return reply
+
+
+class BulkSteppedOperation(SteppedOperation):
+    """Makes several new records with one request, and brings any other one into effect by steps.
+
+    Attributes:
+        most: the most records that one request makes.
+    """
+
+    most: ClassVar[int] = 1
+
+    def __init__(self, contract: Contract, spec: OperationSpec, session: RestSession) -> None:
+        super().__init__(contract, spec, session)
+        self.limits = replace(self.limits, batch_size=self.most)
+
+    async def send(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+        """Make several records with one request, or bring single ones into effect."""
+        if len(batch) == 1 or any(item.external_id for item in batch):
+            return await super().send(batch)
+        try:
+            return await asyncio.wait_for(self.perform_many(batch), self.limits.timeout)
+        except asyncio.TimeoutError as error:
+            message = (
+                f"the steps took longer than {self.limits.timeout:g} s; some may have taken effect in {self.provider}"
+            )
+            raise AmbiguousOutcome(message, key=batch[0].key) from error
+
+    async def perform_many(self, batch: Sequence[Prepared]) -> Sequence[Reply]:
+        """Make several new records.
+
+        Args:
+            batch: two of them at least.
+
+        Returns:
+            A reply each, in their order.
+
+        Raises:
+            IntegrationError: as of :meth:`perform`, about all of them.
+        """
+        raise NotImplementedError

@@ -374,7 +374,7 @@ class RestSession:
         return response
 
     def _refused(self, call: OutgoingRequest, classification: Classification, response: Response) -> Exception:
-        verdict, code, reason, error, promised = classification
+        verdict, code, reason, error, promised, alone = classification
         may_have_effect = call.careful and not promised
         explained = f"HTTP {response.status}: {reason}" if reason else f"HTTP {response.status}"
         if verdict is Verdict.REJECTED:
@@ -383,8 +383,9 @@ class RestSession:
         wait = asked_wait(response, time.time())
         if wait is not None:
             log.warning("%s asks to be left alone for %.1f s (HTTP %d)", self.settings.system, wait, response.status)
-            call.throttle.pause.extend(wait)
-        paced = response.status == 429 and wait is None
+            if not alone:
+                call.throttle.pause.extend(wait)
+        paced = response.status == 429 and wait is None and not alone
         if paced:
             call.throttle.pace.refused(call.passed)
         if response.status != 429:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from datetime import timezone
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
 from pv_testing.core.errors import ResponseError
@@ -27,8 +27,8 @@ def asked_wait(response: Response, now: float) -> float | None:
     """Return the seconds that a system asks to be left alone, or ``None`` when it says nothing sensible.
 
     Reads ``Retry-After`` as seconds or as a date (RFC 9110, 10.2.3), a ``retry_after`` in the body, and
-    ``X-RateLimit-Reset`` as epoch seconds or as seconds from now, unless the system says that something remains. No
-    wait is longer than a day.
+    ``X-RateLimit-Reset`` as epoch seconds, as seconds from now or as an RFC 3339 time, unless the system says that
+    something remains. No wait is longer than a day.
 
     Args:
         response: what came back.
@@ -82,5 +82,18 @@ def _from_body(response: Response) -> float | None:
 def _from_reset(response: Response, now: float) -> float | None:
     if response.headers.get("X-RateLimit-Remaining", "0") != "0":
         return None
-    reset = _number(response.headers.get("X-RateLimit-Reset"))
-    return reset if reset is None or reset <= LONGEST else reset - now
+    value = response.headers.get("X-RateLimit-Reset", "")
+    reset = _number(value)
+    if reset is None:
+        until = _moment(value)
+        return None if until is None else until - now
+    return reset if reset <= LONGEST else reset - now
+
+
+def _moment(text: str) -> float | None:
+    """Return the epoch seconds of an RFC 3339 time; one without a zone is no moment."""
+    try:
+        moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    return moment.timestamp() if moment.tzinfo else None

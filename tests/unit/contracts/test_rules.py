@@ -28,6 +28,8 @@ RULES = [
     {"status": 404, "contains": "login", "verdict": "authentication"},
     {"status": 409, "at": "type", "equals": "duplicate", "verdict": "ok"},
     {"status": 420, "verdict": "retryable"},
+    {"status": 429, "header": {"X-Limit": "One-Record"}, "verdict": "retryable", "code": "ONE", "waits": "request"},
+    {"status": 429, "header": {"X-Limit": ""}, "verdict": "retryable", "code": "ANY"},
 ]
 
 
@@ -126,3 +128,16 @@ def test_only_a_success_is_a_yes(contract: Contract, operation: str, repeatable:
     assert {status for status in range(100, 600) if classify_item({"status": status}).verdict is Verdict.OK} == set(
         range(200, 300)
     )
+
+
+@pytest.mark.parametrize(
+    ("headers", "code", "promised", "alone"),
+    [
+        ({"x-limit": "one-record"}, "ONE", True, True),
+        ({"X-Limit": "all"}, "ANY", True, False),
+        ({"X-Other": "one-record"}, "HTTP_429", False, False),
+    ],
+)
+def test_a_rule_may_name_a_header_and_say_who_waits(contract, headers, code, promised, alone):
+    meant = contract.classify("create")(Response(429, headers, b"{}"), False)
+    assert (meant.verdict, meant.code, meant.promised, meant.alone) == (Verdict.RETRYABLE, code, promised, alone)

@@ -78,6 +78,24 @@ def test_a_request_that_was_lost_on_its_way_is_sent_again_after_the_horizon(ledg
     assert len(target.sent) == 20
 
 
+def test_an_absence_that_was_seen_before_a_request_says_nothing_after_it(ledger):
+    class Watched(Target):
+        def __init__(self):
+            super().__init__()
+            self.asked: list[bool] = []
+
+        async def find(self, batch):
+            self.asked += [item.absent for item in batch]
+            return await super().find(batch)
+
+    target = Watched()
+    target.before = once(AmbiguousOutcome("it never arrived"))
+    target.after = once(AmbiguousOutcome("the answer was lost"))
+    report = Exchange(target, ledger).run(records(1))
+    assert report.counts()["adopted"] == 1
+    assert target.asked[:3] == [False, False, False]
+
+
 def test_a_commit_that_comes_after_the_timeout_is_waited_for(ledger):
     target = Target(OperationLimits(batch_size=10, concurrency=2, timeout=0.4, horizon=0.5))
     target.commit_delay = 0.2

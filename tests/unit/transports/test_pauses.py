@@ -8,6 +8,7 @@ import time
 import pytest
 from aiohttp import web
 
+from pv_testing.core.classification import Classification, classify_http
 from pv_testing.core.errors import (
     AmbiguousOutcome,
     CircuitOpen,
@@ -17,6 +18,7 @@ from pv_testing.core.errors import (
     RateLimited,
     Rejected,
 )
+from pv_testing.core.response import Response
 from pv_testing.transports.limits import Rate
 from tests.unit.transports.servers import OK, hangs_up, is_silent, json
 
@@ -294,3 +296,30 @@ async def test_of_several_wishes_the_last_is_kept_for_sure(serve, open_session):
     assert all(isinstance(error, RateLimited) for error in gone)
     await session.aclose()
     assert max(told) == told[-1] >= started + 30
+
+
+async def test_a_limit_on_one_record_holds_back_its_request_alone(serve, open_session):
+    refused: list[float] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        if request.path == "/samples/0" and not refused:
+            refused.append(time.time())
+            return json({}, 429, Retry_After="1")
+        return json({"id": 1})
+
+    def alone(response: Response, repeatable: bool) -> Classification:
+        meant = classify_http(response, repeatable)
+        return meant._replace(promised=True, alone=True) if response.status == 429 else meant
+
+    server = await serve(handle)
+    told: list[float] = []
+    session = open_session(server.address, concurrency=1, on_pause=told.append)
+    limited = asyncio.create_task(session.request("PUT", "/samples/0", json={}, classify=alone))
+    await asyncio.sleep(0.2)
+    await many(session, 3)
+    assert not limited.done()
+    await limited
+    await session.aclose()
+    again = [request.at for request in server.seen if request.path == "/samples/0"]
+    assert again[-1] >= refused[0] + 1 - TOLERANCE
+    assert not told

@@ -92,3 +92,13 @@ def test_backoff_doubles_up_to_its_cap_with_jitter_of_half():
         assert whole / 2 <= min(waits)
         assert max(waits) <= whole
         assert max(waits) - min(waits) > 0.4 * whole
+
+
+@pytest.mark.parametrize(("said", "seconds"), [("2026-03-01T12:00:20Z", 20.0), ("2026-03-01T13:00:05+01:00", 5.0)])
+def test_the_end_of_a_period_may_be_a_time(said, seconds):
+    assert asked(X_RateLimit_Reset=said) == seconds
+
+
+@pytest.mark.parametrize("said", ["2026-03-01T12:00:20", "2026-03-01T11:59:00Z", "tomorrow"])
+def test_a_time_without_a_zone_or_in_the_past_is_no_end(said):
+    assert asked(X_RateLimit_Reset=said) is None

@@ -10,7 +10,7 @@ from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Ver
 from pv_testing.providers import ids
 from pv_testing.providers.redmine.listings import described
 from pv_testing.providers.redmine.steps import RedmineOperation
-from pv_testing.providers.redmine.texts import same, written
+from pv_testing.providers.texts import same, written
 
 Issue = Mapping[str, Any]
 

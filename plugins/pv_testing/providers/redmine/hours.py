@@ -18,7 +18,7 @@ from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
 from pv_testing.providers.redmine.setup import RedmineProject
 from pv_testing.providers.redmine.steps import RedmineOperation
-from pv_testing.providers.redmine.texts import same
+from pv_testing.providers.texts import same
 
 HUNDREDTH = Decimal("0.01")
 

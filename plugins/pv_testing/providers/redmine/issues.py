@@ -14,7 +14,7 @@ from pv_testing.providers.redmine.keys import Item
 from pv_testing.providers.redmine.listings import described
 from pv_testing.providers.redmine.setup import RedmineProject
 from pv_testing.providers.redmine.steps import RedmineOperation
-from pv_testing.providers.redmine.texts import same, written
+from pv_testing.providers.texts import same, written
 
 # What a record decides for as long as it lives; the rest is planned in Redmine once the issue is there.
 KEPT = ("subject", "description", "start_date", "due_date", "estimated_hours", "priority")

@@ -6,9 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pv_testing.core.errors import MappingError
-from pv_testing.core.problems import allowed
-from pv_testing.core.reasons import Reason
+from pv_testing.providers.criteria import having, refuse_unknown
 from pv_testing.providers.redmine.keys import ISSUES, TIME_ENTRIES, Item
 
 if TYPE_CHECKING:
@@ -37,16 +35,9 @@ async def listed(provider: RedmineProvider, name: str, criteria: Mapping[str, st
     Raises:
         MappingError: a criterion is unknown.
     """
-    provider.contract.operation(name)
-    for criterion in criteria:
-        if criterion not in CRITERIA[name]:
-            message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
-            raise MappingError(message, code=Reason.FIELD_UNKNOWN)
+    refuse_unknown(provider.contract, name, criteria, CRITERIA)
     items = await (_issues(provider, name, criteria) if name in TRACKERS else _entries(provider, name, criteria))
-    for criterion in ("external_id", "task_id"):
-        if criterion in criteria:
-            items = [item for item in items if item[criterion] == criteria[criterion]]
-    return items
+    return having(items, criteria, "external_id", "task_id")
 
 
 async def _issues(provider: RedmineProvider, name: str, criteria: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from pv_testing.contracts.model import Contract
 from pv_testing.core import keys
-from pv_testing.core.errors import MappingError, NotFound
-from pv_testing.core.problems import allowed
-from pv_testing.core.reasons import Reason
+from pv_testing.core.errors import NotFound
+from pv_testing.providers.criteria import refuse_unknown
 
 if TYPE_CHECKING:
     from pv_testing.providers.tryton.provider import Item, TrytonProvider
@@ -57,11 +56,7 @@ async def listed(provider: TrytonProvider, name: str, criteria: Mapping[str, str
     Raises:
         MappingError: a criterion is unknown.
     """
-    provider.contract.operation(name)
-    for criterion in criteria:
-        if criterion not in CRITERIA[name]:
-            message = f"{name} takes no {criterion}; {allowed(criterion, list(CRITERIA[name]))}"
-            raise MappingError(message, code=Reason.FIELD_UNKNOWN)
+    refuse_unknown(provider.contract, name, criteria, CRITERIA)
     if name == "get_customers":
         where = [["code" if field == "id" else field, "=", value] for field, value in criteria.items()]
         parties = await provider.search("party.party", where, CUSTOMER, operation=name)

@@ -1,4 +1,4 @@
-"""Text that people read in Redmine: a description, and below it what Redmine has no field for, a line each."""
+"""Text that people read in a product: a description, and below it what the product has no field for, a line each."""
 
 from __future__ import annotations
 
