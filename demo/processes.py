@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -188,9 +189,6 @@ def free_port(preferred: int, *, fixed: bool = False) -> int:
     )
 
 
-_HELD: list[socket.socket] = []
-
-
 def _hold(port: int) -> bool:
     """Hold a port by a name that goes with the process; where the system has no such names, every port is held."""
     if sys.platform != "linux":
@@ -201,5 +199,5 @@ def _hold(port: int) -> bool:
     except OSError:
         holder.close()
         return False
-    _HELD.append(holder)
+    atexit.register(holder.close)
     return True

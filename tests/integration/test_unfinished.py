@@ -66,9 +66,10 @@ def test_requests_that_were_closed_long_ago_are_looked_for_once_a_day_and_when_t
     lab.withdraw(2, "PVTP-001")
     asked = len(lab.requests("framework"))
     assert sweep.due() == [2]
-    (listing,) = lab.requests("framework")[asked:]
-    assert "updated_from=" in listing["query"]
-    assert "from_date=" not in listing["query"]
+    listings = lab.requests("framework")[asked:]
+    assert [listing["path"] for listing in listings] == ["/api/v1/service-requests", "/api/v1/executions"]
+    assert all("updated_from=" in listing["query"] for listing in listings)
+    assert not any("from_date=" in listing["query"] for listing in listings)
     sweep.keep([2])
     with closing(sqlite3.connect(lab.settings.database("framework"))) as connection, connection:
         connection.execute("UPDATE service_requests SET updated_at = '2025-09-01T08:00:00.000Z' WHERE id = 3")
