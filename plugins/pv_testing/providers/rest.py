@@ -13,7 +13,7 @@ from pv_testing.contracts.model import Contract, Find, OperationSpec
 from pv_testing.contracts.request_template import Request
 from pv_testing.core.classification import ResponseClassifier
 from pv_testing.core.concurrency import bounded
-from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError, redact
+from pv_testing.core.errors import AuthenticationError, MappingError, ResponseError
 from pv_testing.core.fingerprint import idempotency_key
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
@@ -21,6 +21,7 @@ from pv_testing.core.response import Response
 from pv_testing.exchange.operation import Operation, OperationLimits
 from pv_testing.providers import ids
 from pv_testing.providers.known import known_by_a_read
+from pv_testing.providers.replies import NO_ANSWER, NO_ID, no_id_at
 from pv_testing.providers.unasked import most_looked_up, refuse_too_many, with_unclear
 from pv_testing.transports import pagination
 from pv_testing.transports.auth import Auth
@@ -29,18 +30,6 @@ from pv_testing.transports.rest import RestSession
 if TYPE_CHECKING:
     from pv_testing.config import SystemConfig
     from pv_testing.ledger import Ledger
-
-NO_ID = Reply(
-    Verdict.AMBIGUOUS, code=Reason.NO_ID, reason="the system doesn't say the record's id, which its changes need"
-)
-NOT_SAID = (
-    "the answer has no id where {0} of the contract says; it may be a refusal that errors.rules doesn't know: {1}"
-)
-SHOWN = 200
-
-NO_ANSWER = Reply(
-    Verdict.AMBIGUOUS, code=Reason.BULK_INCOMPLETE, reason="the system's answer doesn't speak of the record"
-)
 
 
 class RestProvider:
@@ -240,20 +229,20 @@ class RestOperation:
         """
         return self._needs_id and item.revision > 1 and not item.external_id and not item.absent
 
-    def _confirmed(self, said_id: Any, body: Any, item: Prepared | None = None, *, expected: str = "") -> Reply:
+    def _confirmed(self, value: Any, body: Any, item: Prepared | None = None, *, expected: str = "") -> Reply:
         """Return the reply for a record that took effect; without the id that must be there, a look-up decides.
 
         Args:
-            said_id: where the contract says that the id is.
+            value: what stands where the contract says that the id is.
             body: the decoded answer.
             item: the record, where it was sent by itself.
             expected: the key of the contract that promises an id in this answer; empty where none does.
         """
-        external_id = ids.id_text(said_id)
+        external_id = ids.id_text(value)
         if external_id is None:
-            return Reply(Verdict.AMBIGUOUS, code=Reason.ID_UNUSABLE, reason=ids.unusable(said_id))
+            return Reply(Verdict.AMBIGUOUS, code=Reason.ID_UNUSABLE, reason=ids.unusable(value))
         if expected and not external_id:
-            return NO_ID._replace(reason=NOT_SAID.format(expected, redact(str(body), SHOWN)))
+            return no_id_at(expected, body)
         if self._needs_id and not external_id and not (item and item.external_id):
             return NO_ID
         return Reply(Verdict.OK, external_id, body=body if isinstance(body, Mapping) else {})
@@ -396,20 +385,15 @@ class RestOperation:
         *,
         decode: bool = False,
     ) -> Response:
+        content = request.content
         return await self._session.request(
             request.method,
             request.path,
             params=request.params,
-            **_content(request, headers),
+            **{**content, "headers": {**content.get("headers", {}), **(headers or {})} or None},
             operation=self.name,
             key=key,
             repeatable=self._repeatable,
             classify=classify,
             decode=decode or self._spec.answer == "json",
         )
-
-
-def _content(request: Request, headers: Mapping[str, str] | None) -> dict[str, Any]:
-    """Return the body of a request as the session takes it, with further headers."""
-    content = request.content
-    return {**content, "headers": {**content.get("headers", {}), **(headers or {})} or None}

@@ -17,7 +17,8 @@ from pv_testing.domain.reading import first, read_service_request, text
 from pv_testing.domain.status import COMPLETE
 from pv_testing.exchange.report import Report
 from pv_testing.integrations.framework import FrameworkClient
-from pv_testing.integrations.qms import QMSClient, attachment_record, capa_record
+from pv_testing.integrations.qms import QMSClient
+from pv_testing.integrations.qms_records import attachment_record, capa_record
 from pv_testing.quality.analysis import Analysis, Analyst, Names
 from pv_testing.quality.capa_policy import CapaPolicy
 from pv_testing.quality.decisions import ApprovalAnswer, Decisions

@@ -16,7 +16,7 @@ from pv_testing.providers.asana.listings import described
 from pv_testing.providers.asana.provider import ACTIONS
 from pv_testing.providers.asana.steps import AsanaOperation
 from pv_testing.providers.grouped import found_by_key
-from pv_testing.providers.rest import NO_ANSWER
+from pv_testing.providers.replies import NO_ANSWER
 from pv_testing.providers.texts import same, written
 
 CONTENT = ("name", "notes", "start_on", "due_on")

@@ -20,7 +20,7 @@ from pv_testing.providers.jira.documents import text_of
 from pv_testing.providers.jira.keys import Issue
 from pv_testing.providers.jira.listings import described
 from pv_testing.providers.jira.steps import JiraOperation
-from pv_testing.providers.rest import NO_ANSWER
+from pv_testing.providers.replies import NO_ANSWER
 from pv_testing.providers.texts import same, written
 
 BULK = 50

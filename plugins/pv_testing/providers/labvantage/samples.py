@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from pv_testing.core.records import Found, Prepared, Reply, Verdict
 from pv_testing.providers.labvantage.provider import LabVantageOperation
-from pv_testing.providers.rest import NO_ID
+from pv_testing.providers.replies import NO_ID
 
 
 class SampleOperation(LabVantageOperation):

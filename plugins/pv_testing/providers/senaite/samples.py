@@ -13,7 +13,7 @@ from pv_testing.core.errors import Conflict, ResponseError
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Payload, Prepared, Record, Reply, Verdict
 from pv_testing.providers import ids
-from pv_testing.providers.rest import NO_ID
+from pv_testing.providers.replies import NO_ID
 from pv_testing.providers.senaite.analyses import Analyses
 from pv_testing.providers.senaite.provider import SenaiteProvider
 from pv_testing.providers.senaite.setup import SenaiteSetup
