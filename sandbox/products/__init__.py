@@ -103,6 +103,7 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-lims", "lims", "sandbox.products.custom", "serve_lims"),
         Product("custom-pm", "pm", "sandbox.products.custom", "serve_pm"),
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
+        Product("dataverse", "pm", "sandbox.products.dataverse"),
         Product("erpnext", "erp", "sandbox.products.erpnext"),
         Product("jira", "pm", "sandbox.products.jira"),
         Product("jira-dc", "pm", "sandbox.products.jira", "serve_dc"),

@@ -26,6 +26,7 @@ PROVIDERS = {
     "jira": "pv_testing.providers.jira:JiraProvider",
     "jira_dc": "pv_testing.providers.jira:JiraDataCenterProvider",
     "business_central": "pv_testing.providers.business_central:BusinessCentralProvider",
+    "dataverse": "pv_testing.providers.dataverse:DataverseProvider",
     "erpnext": "pv_testing.providers.erpnext:ErpNextProvider",
     "labvantage": "pv_testing.providers.labvantage:LabVantageProvider",
     "microsoft_project": "pv_testing.providers.microsoft_project:MicrosoftProjectProvider",
