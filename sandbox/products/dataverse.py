@@ -67,6 +67,7 @@ class Dataverse:
 
     Attributes:
         asked: the actions, as they came.
+        refused: ids of tasks whose changes the scheduling service always refuses.
     """
 
     def __init__(self, folder: Path, traps: Collection[str] = ()) -> None:
@@ -75,6 +76,7 @@ class Dataverse:
         self.traps = frozenset(traps)
         self.origin = ""
         self.asked: list[str] = []
+        self.refused: set[str] = set()
         self._lock = threading.RLock()
         self._failed: set[str] = set()
         self._executed = 0
@@ -240,7 +242,7 @@ class Dataverse:
         kept["msdyn_status"], guid = EXECUTED, kept[IDS[SETS]]
         records = {each for _, each, _ in kept["operations"]}
         fails = "set_fails" in self.traps and self._executed % EVERY_FAILS == 0 and not records & self._failed
-        kept["fails"] = fails
+        kept["fails"] = fails or bool(records & self.refused)
         self._failed |= records if fails else set()
         self.tables.put(SETS, guid, kept)
         late = LATE if "persisted_late" in self.traps else 0

@@ -13,6 +13,7 @@ from pv_testing.providers.registry import auth_of, provider_of
 from tests.docs.pages import PROJECT, blocks
 
 PAGES = {
+    "dataverse": "pm_dataverse",
     "microsoft-project": "pm_microsoft_project",
     "salesforce": "qms_salesforce",
     "sap-qm": "qms_sap_qm",
@@ -20,6 +21,7 @@ PAGES = {
 }
 VARIABLES = (
     "SALESFORCE_CLIENT_ID", "SALESFORCE_CLIENT_SECRET", "SAP_USER", "SAP_PASSWORD", "VAULT_USER", "VAULT_PASSWORD",
+    "DATAVERSE_CLIENT_ID", "DATAVERSE_CLIENT_SECRET",
 )  # fmt: skip
 
 

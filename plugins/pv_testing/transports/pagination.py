@@ -93,7 +93,12 @@ def _joined(response: Response, reference: str) -> str:
 
 
 def dig(value: Any, path: str) -> Any:
-    """Return what a dotted path leads to, or ``None``; an empty path is the whole."""
+    """Return what a dotted path leads to, or ``None``; an empty path is the whole.
+
+    A name may have dots of its own, as ``@odata.nextLink`` has.
+    """
+    if isinstance(value, Mapping) and path in value:
+        return value[path]
     for name in path.split(".") if path else ():
         value = value.get(name) if isinstance(value, Mapping) else None
     return value

@@ -105,15 +105,16 @@ async def test_pages_by_cursor(serve, open_session):
     assert [request.query.get("after") for request in server.seen] == [None, "/10=", "/20="]
 
 
+@pytest.mark.parametrize("name", ["next", "@odata.nextLink"])
 @pytest.mark.parametrize("form", ["{origin}/api/samples?from={start}", "/api/samples?from={start}"])
-async def test_the_cursor_may_be_an_address(serve, open_session, form):
+async def test_the_cursor_may_be_an_address(serve, open_session, form, name):
     async def handle(request: web.Request) -> web.Response:
         start = int(request.query.get("from", 0))
         following = form.format(origin=f"http://{request.host}", start=start + 10) if start + 10 < len(ALL) else None
-        return json({"data": ALL[start : start + 10], "next": following})
+        return json({"data": ALL[start : start + 10], name: following})
 
     server = await serve(handle)
-    assert await read(open_session(server.address + "/api"), replace(PAGED, style="cursor", next="next")) == ALL
+    assert await read(open_session(server.address + "/api"), replace(PAGED, style="cursor", next=name)) == ALL
     assert set(server.paths()) == {"/api/samples"}
 
 
