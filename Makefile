@@ -17,7 +17,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 export MPLCONFIGDIR := $(CURDIR)/.run/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test coverage lint schemas bench chaos live constraints clean
+.PHONY: help venv demo test coverage products lint schemas bench chaos live constraints clean
 
 help:           ## Say what can be made
 	@echo "make TARGET [ARGS='...'] [PYTHON=/path/to/python]"
@@ -36,6 +36,9 @@ coverage: $(READY) ## Run the tests of `make test` and measure which branches th
 	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not live" --cov --cov-report= $(ARGS)
 	@$(RUN) -m coverage report --include="plugins/*" --omit="plugins/pv_testing/*" --fail-under=0
 	@$(RUN) -m coverage report
+
+products: $(READY) ## Carry a whole service request, 12 modules and 12 protocols, through each product's stand-in
+	@PV_TEST_PRODUCTS=1 $(RUN) -m pytest tests/products/test_whole_request.py $(ARGS)
 
 lint: $(READY)  ## Check the code with ruff, the types with mypy, and the layers
 	@$(RUN) -m ruff check .
