@@ -54,7 +54,7 @@ bench: $(READY) ## Measure what records, claims, DAGs, sweeps, events and files 
 chaos: $(READY) ## Attack 5,000 samples, the work of an office and a LIMS that checks nothing, and count what arrived
 	@$(RUN) -m tests.chaos $(ARGS)
 
-live: $(READY)  ## Carry a service request through SENAITE, Redmine and Tryton, and hold Jira and Asana against their vendors' files
+live: $(READY)  ## Carry a service request through SENAITE, Redmine and Tryton, and hold Jira, Asana and Business Central against their vendors' files
 	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m live tests/live $(ARGS)
 
 constraints: $(UV) ## Resolve the requirements anew for Python 3.10 to 3.13
