@@ -29,7 +29,8 @@ MODULES = PROTOCOLS = 12
 WHOLE = "PV_TEST_PRODUCTS" in os.environ
 """Whether LIMS and project management carry the whole request; otherwise four modules and protocols, to save time."""
 FEW = 4
-# A killed attempt's leases end after both timeouts and the horizon, and so long the next attempt waits.
+# A killed attempt's leases end after both timeouts and the horizon: the next attempt waits, or its clock is ahead.
+LEASE = 15.0
 LIMITS = {"attempt_timeout": 3, "total_timeout": 4, "horizon": 0.5}
 
 
@@ -64,6 +65,10 @@ class Walk(Way):
     def writes(self) -> int:
         """Return how many writing requests have reached the product."""
         return super().writes() if self.proxies else cast("UnproxiedStandIn", self.stand_in).writes()
+
+    def lease(self) -> float:
+        """Return the seconds of a lease, or none where the product's own clock counts."""
+        return 0.0 if self.product.timed else LEASE
 
     def storm(self, rate: float, seed: int = 1) -> None:
         """Lose answers and requests from now on; 0 ends it."""
