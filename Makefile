@@ -29,11 +29,11 @@ demo: $(READY)  ## Run a laboratory and Airflow on this machine, carry a service
 	@$(RUN) -m demo $(ARGS)
 
 test: $(READY)  ## Run every test that needs no third-party system
-	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not live" $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not live" $(ARGS)
 
 coverage: $(READY) ## Run the tests of `make test` and measure which branches they take; fail below 92 % in the core
 	@mkdir -p .run
-	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not live" --cov --cov-report= $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not live" --cov --cov-report= $(ARGS)
 	@$(RUN) -m coverage report --include="plugins/*" --omit="plugins/pv_testing/*" --fail-under=0
 	@$(RUN) -m coverage report
 
