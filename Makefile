@@ -17,7 +17,7 @@ export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 export MPLCONFIGDIR := $(CURDIR)/.run/matplotlib
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test coverage lint schemas bench chaos live constraints clean
+.PHONY: help venv demo test coverage products lint schemas bench chaos live constraints clean
 
 help:           ## Say what can be made
 	@echo "make TARGET [ARGS='...'] [PYTHON=/path/to/python]"
@@ -29,13 +29,16 @@ demo: $(READY)  ## Run a laboratory and Airflow on this machine, carry a service
 	@$(RUN) -m demo $(ARGS)
 
 test: $(READY)  ## Run every test that needs no third-party system
-	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not live" $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not live" $(ARGS)
 
 coverage: $(READY) ## Run the tests of `make test` and measure which branches they take; fail below 92 % in the core
 	@mkdir -p .run
-	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m "not live" --cov --cov-report= $(ARGS)
+	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not live" --cov --cov-report= $(ARGS)
 	@$(RUN) -m coverage report --include="plugins/*" --omit="plugins/pv_testing/*" --fail-under=0
 	@$(RUN) -m coverage report
+
+products: $(READY) ## Carry a whole service request, 12 modules and 12 protocols, through each product's stand-in
+	@PV_TEST_PRODUCTS=1 $(RUN) -m pytest tests/products/test_whole_request.py $(ARGS)
 
 lint: $(READY)  ## Check the code with ruff, the types with mypy, and the layers
 	@$(RUN) -m ruff check .
@@ -51,7 +54,7 @@ bench: $(READY) ## Measure what records, claims, DAGs, sweeps, events and files 
 chaos: $(READY) ## Attack 5,000 samples, the work of an office and a LIMS that checks nothing, and count what arrived
 	@$(RUN) -m tests.chaos $(ARGS)
 
-live: $(READY)  ## Carry a service request through SENAITE, Redmine and Tryton, and hold Jira and Asana against their vendors' files
+live: $(READY)  ## Carry a service request through SENAITE, Redmine and Tryton, and hold Jira, Asana and Business Central against their vendors' files
 	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m live tests/live $(ARGS)
 
 constraints: $(UV) ## Resolve the requirements anew for Python 3.10 to 3.13

@@ -23,6 +23,8 @@ PROJECT = Path(__file__).parents[1]
 DEADLINE = 1500.0
 LIBRARIES = ("jsonschema", "psycopg", "zeep")
 """What an attempt imports where it needs it."""
+SETTLED = 0.7
+"""Seconds after which a system has taken what a killed attempt had sent."""
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -54,6 +56,10 @@ class Way:
     def variables(self) -> Mapping[str, str]:
         """Return the environment variables that the configuration names."""
         return {}
+
+    def lease(self) -> float:
+        """Return the seconds by which the clock goes ahead after each kill: none where attempts wait for the lease."""
+        return 0.0
 
     def writes(self) -> int:
         """Return how many writing requests have reached the proxies."""
@@ -113,7 +119,8 @@ class Way:
     def _attempt(self, name: str, kill_at: int | None, give_up: float) -> int:
         self.attempts += 1
         owner, log = f"try {self.attempts}", self._log(name)
-        asked = way_worker.Asked(name, self.config, self.ledger, owner, self.variables(), log)
+        ahead = self.lease() * self.killed
+        asked = way_worker.Asked(name, self.config, self.ledger, owner, self.variables(), log, ahead)
         process = _server().Process(target=way_worker.work, args=(asked,))
         process.start()
         try:
@@ -131,6 +138,7 @@ class Way:
                 process.kill()
                 self.killed += 1
                 kill_at = None
+                time.sleep(SETTLED if self.lease() else 0)
             process.join(0.1 if kill_at is None else 0.02)
         return int(process.exitcode)
 

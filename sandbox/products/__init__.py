@@ -68,6 +68,7 @@ class Product:
         system: which system it is for the laboratory.
         module: where its stand-in is: ``TRAPS``, and ``serve`` or the function that ``serve_with`` names.
         serve_with: the function that serves it.
+        timed: whether it judges the caller's clock, or shows records later than it takes them.
         writes: which requests write, each a route and a text that the body holds; empty where the method tells.
     """
 
@@ -76,6 +77,7 @@ class Product:
     module: str
     serve_with: str = "serve"
     writes: tuple[tuple[str, str], ...] = ()
+    timed: bool = False
 
     def traps(self) -> Collection[str]:
         """Return the names of the documented traps that the stand-in can set."""
@@ -105,8 +107,8 @@ PRODUCTS: Mapping[str, Product] = {
         Product("custom-qms", "qms", "sandbox.products.custom", "serve_qms"),
         Product("dataverse", "pm", "sandbox.products.dataverse"),
         Product("erpnext", "erp", "sandbox.products.erpnext"),
-        Product("jira", "pm", "sandbox.products.jira"),
-        Product("jira-dc", "pm", "sandbox.products.jira", "serve_dc"),
+        Product("jira", "pm", "sandbox.products.jira", timed=True),
+        Product("jira-dc", "pm", "sandbox.products.jira", "serve_dc", timed=True),
         Product("labvantage", "lims", "sandbox.products.labvantage"),
         Product("labvantage-soap", "lims", "sandbox.products.labvantage_soap"),
         Product("labware-files", "lims", "sandbox.products.labware.files"),
@@ -114,7 +116,7 @@ PRODUCTS: Mapping[str, Product] = {
         Product("labware-soap", "lims", "sandbox.products.labware.soap"),
         Product("labware-sql", "lims", "sandbox.products.labware.sql"),
         Product("microsoft-project", "pm", "sandbox.products.microsoft_project"),
-        Product("netsuite", "erp", "sandbox.products.netsuite"),
+        Product("netsuite", "erp", "sandbox.products.netsuite", timed=True),
         Product("odoo", "erp", "sandbox.products.odoo", writes=(("POST */create", ""), ("POST */action_post", ""))),
         Product(
             "odoo-xmlrpc",

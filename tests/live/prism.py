@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ from tests.live.serving import LiveServer, Missing, home
 
 PACKAGE = "@stoplight/prism-cli@5.14.2"
 RECEIVED, ENDED = "Request received", "Request terminated with error"
+AT_ROOT = " get / ✖"
+"""How the log says that a request at the root, which no file has, has ended."""
+LOGGED_WITHIN = 10.0
 Document = dict[str, Any]
 
 
@@ -47,6 +51,9 @@ class VendorFile:
         base: the part of the product's address that the paths of the file don't have.
         mends: what is wrong in it.
         probe: a path that is written to and one that is read, neither with arguments, to see nonsense refused.
+        nonsense: what is written there.
+        login: the kind of credentials that the file wants.
+        at_least: how many requests a service request takes.
     """
 
     product: str
@@ -54,6 +61,9 @@ class VendorFile:
     base: str = ""
     mends: Sequence[Mend] = ()
     probe: tuple[str, str] = ("", "")
+    nonsense: Document = field(default_factory=lambda: {"fields": 7, "data": 7})
+    login: str = "Bearer any"
+    at_least: int = 100
 
 
 def vendor_files() -> Path:
@@ -68,6 +78,9 @@ class Prism(LiveServer):
         described: the vendor's file.
         upstream: the stand-in's address, with the part that the file's paths don't have.
         instance: its name.
+
+    Attributes:
+        described: the vendor's file.
     """
 
     name = "Prism"
@@ -75,7 +88,7 @@ class Prism(LiveServer):
 
     def __init__(self, described: VendorFile, upstream: str, instance: str) -> None:
         super().__init__(f"{instance}-{described.product}")
-        self._described = described
+        self.described = described
         self._upstream = upstream
 
     @property
@@ -89,9 +102,9 @@ class Prism(LiveServer):
         Raises:
             Missing: Node or npm isn't there, or the vendor's file.
         """
-        if not (vendor_files() / self._described.file).is_file():
+        if not (vendor_files() / self.described.file).is_file():
             raise Missing(
-                f"{self._described.file} isn't in {vendor_files()}; get it from the vendor, or set VENDOR_FILES"
+                f"{self.described.file} isn't in {vendor_files()}; get it from the vendor, or set VENDOR_FILES"
             )
         if not self.program.exists():
             npm = shutil.which("npm")
@@ -104,10 +117,10 @@ class Prism(LiveServer):
 
     def restore(self) -> None:
         """Write the vendor's file as JSON, with what is wrong in it put right."""
-        text = (vendor_files() / self._described.file).read_text(encoding="utf-8")
+        text = (vendor_files() / self.described.file).read_text(encoding="utf-8")
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        document = json.loads(text) if self._described.file.endswith(".json") else yaml.load(text, loader)  # noqa: S506
-        for mend in self._described.mends:
+        document = json.loads(text) if self.described.file.endswith(".json") else yaml.load(text, loader)  # noqa: S506
+        for mend in self.described.mends:
             mend.apply(document)
         self._file.write_text(json.dumps(document, default=str), encoding="utf-8")
 
@@ -137,7 +150,18 @@ class Prism(LiveServer):
         return sum(text in line and " get / " not in line for line in self._lines())
 
     def _lines(self) -> list[str]:
-        return self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        """Return its log; as it writes later than it answers, a last request shows that all before are written."""
+        before = self._log_text().count(AT_ROOT)
+        self.answers()
+        give_up = time.monotonic() + LOGGED_WITHIN
+        while self._log_text().count(AT_ROOT) == before:
+            if time.monotonic() > give_up:
+                raise TimeoutError(f"Prism has not logged a request within {LOGGED_WITHIN} s; see {self.log}")
+            time.sleep(0.02)
+        return self._log_text().splitlines()
+
+    def _log_text(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
 
 
 def no_content(document: Document) -> None:

@@ -1,4 +1,4 @@
-"""Carries a whole service request through each product: twelve modules, twelve protocols, all documented traps set.
+"""Carries a service request through each product, all documented traps set; `make products` carries a whole one.
 
 Processes are killed with SIGKILL, answers are lost, requests never arrive. The stand-in's own database says in the end
 what is there.
