@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from airflow.sdk.exceptions import AirflowSkipException
-
 from operators.exchange import ExchangeOperator
-from pv_testing.core.errors import ConfigError
-from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient
 
@@ -31,6 +25,7 @@ class SyncAuditTrailOperator(ExchangeOperator):
     """
 
     systems: ClassVar[Sequence[str]] = ("qms",)
+    without_operation: ClassVar[str] = "the trail stays in the ledger"
     operator_extra_links = ()
 
     def __init__(self, *, source: Literal["ledger", "framework"] = "ledger", **kwargs: Any) -> None:
@@ -46,18 +41,3 @@ class SyncAuditTrailOperator(ExchangeOperator):
         if self.source == "ledger":
             return run(send_ledger_events(qms, replay=replay, dry_run=dry_run))
         return run(send_framework_events(framework, qms, replay=replay, dry_run=dry_run))
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Send the events and return what became of them, in numbers.
-
-        Raises:
-            ExchangeIncomplete: an event is not in effect, and those after its batch were not sent.
-            IntegrationError: what stopped the sync.
-            AirflowSkipException: the QMS takes no audit events, or is disabled.
-        """
-        try:
-            return super().execute(context)
-        except ConfigError as error:
-            if error.code == Reason.NO_OPERATION:
-                raise AirflowSkipException(f"the trail stays in the ledger: {error}") from None
-            raise

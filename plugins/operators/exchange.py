@@ -52,6 +52,8 @@ class ExchangeOperator(LineageMixin, BaseOperator):
     systems: ClassVar[Sequence[str]] = ("lims",)
     takes_all: ClassVar[bool] = False
     """Whether the step takes all open service requests when none are given, and not only those with something to do."""
+    without_operation: ClassVar[str] = ""
+    """What it means that the contract of the system has no operation of the step; empty where that is an error."""
 
     template_fields: Sequence[str] = (
         "service_requests",
@@ -140,10 +142,17 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         Raises:
             ExchangeIncomplete: some records are not in effect; the log names each of them with its reason.
             IntegrationError: what stopped the exchange.
-            AirflowSkipException: a system that the step needs is disabled.
+            AirflowSkipException: a system that the step needs is disabled, or has no such operation.
         """
+        from pv_testing.core.errors import ConfigError
+
         self.changes = wanted_changes(context)
-        reports = self._exchange(owner_of(context))
+        try:
+            reports = self._exchange(owner_of(context))
+        except ConfigError as error:
+            if self.without_operation and error.code == Reason.NO_OPERATION:
+                raise AirflowSkipException(f"{self.without_operation}: {error}") from None
+            raise
         return conclude(self, reports, context, dry_run=truth(self.is_dry_run))
 
     def _exchange(self, owner: str) -> list[Report]:

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
 class MoveStockOperator(ExchangeOperator):
     """Books each module in the ERP as received, stored, then returned or scrapped, as ``inventory.yaml`` says.
 
-    Without ``service_requests`` it takes all open ones that are as far, and those closed ones that aren't finished. The
-    arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    It is skipped where the ERP's contract has no such operation. Without ``service_requests`` it takes all open ones
+    that are as far, and those closed ones that aren't finished. The arguments are those of
+    :class:`~operators.exchange.ExchangeOperator`.
     """
 
     systems: ClassVar[Sequence[str]] = ("erp",)
+    without_operation: ClassVar[str] = "the ERP keeps no stock of the laboratory"
     operator_extra_links = ()
 
     def step(self) -> type[Step[Any, Any]]:
@@ -31,11 +33,13 @@ class MoveStockOperator(ExchangeOperator):
 class DrawConsumablesOperator(ExchangeOperator):
     """Draws from the ERP's stock what completed executions have used up, as ``inventory.yaml`` says.
 
-    Without ``service_requests`` it takes all that are under test, and those closed ones that aren't finished. The
-    arguments are those of :class:`~operators.exchange.ExchangeOperator`.
+    It is skipped where the ERP's contract has no such operation. Without ``service_requests`` it takes all that are
+    under test, and those closed ones that aren't finished. The arguments are those of
+    :class:`~operators.exchange.ExchangeOperator`.
     """
 
     systems: ClassVar[Sequence[str]] = ("erp",)
+    without_operation: ClassVar[str] = "the ERP keeps no stock of the laboratory"
     operator_extra_links = ()
 
     def step(self) -> type[Step[Any, Any]]:

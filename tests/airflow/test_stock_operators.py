@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from contextlib import closing
+from types import SimpleNamespace
 
 import pytest
+from airflow.sdk.exceptions import AirflowSkipException
 
 import sandbox
+from demo.laboratory import connections
 from operators.stock import DrawConsumablesOperator, MoveStockOperator
 from pv_testing.core.sync import run
 from pv_testing.domain.reading import read_service_request
@@ -14,6 +17,7 @@ from pv_testing.integrations import FrameworkClient
 from pv_testing.inventory.stock import DRAWN, STOCK
 from pv_testing.ledger import Ledger
 from pv_testing.workflow.sweep_backlog import SweepBacklog
+from tests.airflow.home import connect
 
 
 @pytest.fixture
@@ -57,3 +61,15 @@ def test_the_one_that_is_asked_for_is_chosen_whatever_its_state(lab, framework):
     lab.advance(second, "CLOSED")
     assert chosen(MoveStockOperator(task_id="step", service_request="SR-2025-0002"), framework) == [second]
     assert chosen(MoveStockOperator(task_id="step", service_request=str(first)), framework) == [first]
+
+
+@pytest.mark.parametrize("operator", [MoveStockOperator, DrawConsumablesOperator])
+def test_an_erp_that_keeps_no_stock_skips_the_task_in_words(lab, monkeypatch, tmp_path, operator):
+    known = connections(lab)
+    known["pv_ledger"] = {"conn_type": "pv_ledger", "extra": {"path": str(tmp_path / "ledger.sqlite")}}
+    known["pv_erp"]["extra"] = {"provider": "ERPNext", "contract": "erp_erpnext", "auth_type": "api_key"}
+    connect(monkeypatch, known)
+    lab.run_executions(1)
+    ti = SimpleNamespace(dag_id="pv_invoicing", run_id="run-1", task_id="step", map_index=-1, try_number=1)
+    with pytest.raises(AirflowSkipException, match="the ERP keeps no stock of the laboratory"):
+        operator(task_id="step").execute({"ti": ti, "outlet_events": {}})
