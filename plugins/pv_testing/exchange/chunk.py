@@ -175,7 +175,7 @@ class ChunkProcessor:
             await self._renew()
         batch = self.buffer.held(work.batch)
         if self.shared.stopped is not None:
-            self.buffer.not_sent(batch, self.shared.stopped)
+            self.buffer.stopped(batch, self.shared.stopped)
             return ()
         if not batch:
             return ()
@@ -237,7 +237,7 @@ class ChunkProcessor:
         """Have sent again what the system has said it did not take, after the wait that it asks for."""
         if rounds <= 1:
             for item in items:
-                self.buffer.defer(item, Reason.NOT_SENT, "the system did not take the record after several tries")
+                self.buffer.not_taken(item, "the system did not take the record after several tries")
             return ()
         refused = [reply for reply in replies if reply.verdict is Verdict.RETRYABLE]
         wait = max((reply.retry_after for reply in refused if reply.retry_after), default=POLL)
@@ -299,7 +299,12 @@ class ChunkProcessor:
                 self.buffer.absent(item)
 
     async def _find_twice(self, items: Sequence[Prepared]) -> list[Prepared]:
-        """Look up, and once more after the horizon; return what surely isn't there."""
+        """Look up, and once more after the horizon; return what surely isn't there.
+
+        Of what is sent again without a look-up, all is returned and stays in doubt.
+        """
+        if self.operation.limits.repeatable:
+            return self.buffer.held(items)
         missing = await self._find(items)
         if not missing:
             return []

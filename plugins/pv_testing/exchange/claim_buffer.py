@@ -218,8 +218,9 @@ class ClaimBuffer:
         return list(dict.fromkeys(keys))
 
     def refuse(self, item: Prepared, code: str, reason: str) -> None:
-        """The system refuses the record."""
-        self._settle(item, Result.REJECTED, item.external_id, code=code, reason=reason)
+        """The system refuses the record; without a look-up, an earlier try may have taken effect."""
+        overwritten = self._limits.repeatable
+        self._settle(item, Result.REJECTED, item.external_id, code=code, reason=reason, overwritten=overwritten)
 
     def quarantine(self, item: Prepared, code: str, reason: str) -> None:
         """Only a person can decide how the record goes on."""
@@ -245,23 +246,22 @@ class ClaimBuffer:
         outcome = Outcome(item.key, Result.UNCHANGED, claim.external_id)
         self._group.append((self._settlement(claim, Result.UNCHANGED), outcome))
 
-    def not_sent(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
-        """Nothing of the batch took effect, and nothing more is sent."""
-        for item in batch:
-            self.defer(item, Reason.NOT_SENT, error.message)
-
     def stopped(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
-        """An error has ended the exchange, in the midst of the batch where that is more than one request.
+        """An error has ended the exchange, in the midst of the batch where that is more than one request."""
+        for item in batch:
+            self.not_taken(item, error.message)
+
+    def not_taken(self, item: Prepared, reason: str) -> None:
+        """The last request for the record had no effect; an earlier one may have had some.
 
         What may be repeated may have taken effect, which does no harm: the next attempt sends it whatever it is.
         """
         code = Reason.NOT_SENT
-        if self._limits.repeatable:
+        if item.key in self._wrote and self._limits.repeatable:
             code = Reason.ALTERED
-        elif self._limits.stepped:
+        elif item.key in self._wrote and self._limits.stepped:
             code = Reason.AMBIGUOUS
-        for item in batch:
-            self.defer(item, code if item.key in self._wrote else Reason.NOT_SENT, error.message)
+        self.defer(item, code, reason)
 
     def untold(self, item: Prepared, reason: str) -> None:
         """No look-up tells of the record: it is in doubt, unless nothing of it was sent, now or before."""
@@ -278,11 +278,13 @@ class ClaimBuffer:
         code: str = "",
         reason: str = "",
         body: Mapping[str, Any] | None = None,
+        overwritten: bool = False,
     ) -> None:
         claim = self._held.pop(item.key, None)
         if claim is None:
             return
-        settlement = Settlement(claim, result, external_id, code, reason, claim.key in self._sent, item.data)
+        sent = claim.key in self._sent
+        settlement = Settlement(claim, result, external_id, code, reason, sent, item.data, overwritten)
         outcome = Outcome(
             item.key, settlement.result, settlement.external_id, settlement.code, settlement.reason, body or {}
         )

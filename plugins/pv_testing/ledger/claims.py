@@ -184,6 +184,8 @@ def _settled(settlement: Settlement, row: Row, owner: str) -> Draft:
         detail.update(code=settlement.code, reason=settlement.reason)
     if settlement.code == Reason.NOT_SENT:
         detail["state"] = row.state
+    if settlement.overwritten:
+        detail["overwritten"] = True
     if claimed.unresolved_fingerprint and claimed.unresolved_fingerprint != claimed.fingerprint:
         detail["doubtful"] = claimed.unresolved_fingerprint
     fingerprint = row.confirmed if settlement.result.in_effect else claimed.fingerprint

@@ -74,7 +74,8 @@ def _settle(row: Row, event: Told) -> Row:
         before_fingerprint=before[1],
     )
     words = (event.external_id, _text(event, "code"), _text(event, "reason"))
-    return rules.settle(flying, Settlement(_NO_CLAIM, Result(event.result), *words))
+    overwritten = event.detail.get("overwritten") is True
+    return rules.settle(flying, Settlement(_NO_CLAIM, Result(event.result), *words, overwritten=overwritten))
 
 
 def _is_not_sent(event: Told) -> bool:

@@ -182,17 +182,24 @@ def settle(row: Row, settlement: Settlement) -> Row:
         state = _CONFIRMED if row.confirmed else _RELEASED
         return row._replace(state=state, fingerprint=row.confirmed, unresolved_fingerprint="", code="", reason="")
     if result is Result.DEFERRED and settlement.code == Reason.ALTERED:
-        # The version in doubt counts as one, so that no idempotency key of it is ever used for a later one.
-        released = row._replace(
-            state=_RELEASED, fingerprint="", confirmed="", unresolved_fingerprint="", code="", reason=""
+        return _overwritten(row)._replace(
+            state=_RELEASED, fingerprint="", unresolved_fingerprint="", code="", reason=""
         )
-        return released._replace(revision=row.revision + 1)
     row = row._replace(code=settlement.code, reason=settlement.reason)
     if result is Result.DEFERRED:
         return row._replace(state=_UNKNOWN, unresolved_fingerprint=unresolved_version(row))
     if result is Result.REJECTED:
-        return row._replace(state=_REJECTED, unresolved_fingerprint="")
+        known = _overwritten(row) if settlement.overwritten else row
+        return known._replace(state=_REJECTED, unresolved_fingerprint="")
     return row._replace(state=_QUARANTINED, unresolved_fingerprint=unresolved_version(row))
+
+
+def _overwritten(row: Row) -> Row:
+    """Return the row of which another version than the confirmed one may be in effect.
+
+    The version in doubt counts as one, so that no idempotency key of it is ever used for a later one.
+    """
+    return row._replace(confirmed="", revision=row.revision + 1)
 
 
 def _confirm(row: Row, settlement: Settlement) -> Row:

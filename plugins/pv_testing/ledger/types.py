@@ -111,6 +111,7 @@ class _Settlement(NamedTuple):
     reason: str
     sent: bool
     facts: Mapping[str, Any]
+    overwritten: bool
 
 
 class Settlement(_Settlement):
@@ -130,6 +131,8 @@ class Settlement(_Settlement):
         sent: whether this attempt has sent it and doesn't know that it had no effect. Where the settlement is refused,
             the record is in doubt again, whoever holds it.
         facts: the record as it was before mapping, for those who are told of events; nothing of it is kept otherwise.
+        overwritten: with ``REJECTED``, whether an earlier try may have put another version in place of the one in
+            effect, and no look-up tells. Then none is known to be in effect, and whatever is wanted next is sent.
     """
 
     __slots__ = ()
@@ -143,6 +146,7 @@ class Settlement(_Settlement):
         reason: str = "",
         sent: bool = False,  # noqa: FBT001, FBT002 - a field of a tuple
         facts: Mapping[str, Any] = NOTHING,
+        overwritten: bool = False,  # noqa: FBT001, FBT002 - a field of a tuple
     ) -> Self:
         """Make a settlement, without an id that no database can keep."""
         problem = id_problem(external_id)
@@ -150,7 +154,7 @@ class Settlement(_Settlement):
             external_id = ""
             if result.in_effect:
                 result, code, reason = Result.QUARANTINED, Reason.ID_UNUSABLE, problem
-        return super().__new__(cls, claimed, result, external_id, code, reason, sent, facts)
+        return super().__new__(cls, claimed, result, external_id, code, reason, sent, facts, overwritten)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ SENDS = [
     "lost after",
     "half lost",
     "unreadable",
+    "unclear",
     "down",
     "no login",
     "killed before",
@@ -85,6 +86,9 @@ class Register:
             return [Reply(Verdict.REJECTED, reason="no", code="NO") for _ in batch]
         if fate == "busy":
             return [Reply(Verdict.RETRYABLE, reason="busy", retry_after=0.001) for _ in batch]
+        return self._take_batch(batch, fate)
+
+    def _take_batch(self, batch: Sequence[Prepared], fate: str) -> Sequence[Reply]:
         taken = batch[: (len(batch) + 1) // 2] if fate == "half lost" else batch
         replies = [Reply(Verdict.OK, self._take(item)) for item in taken]
         if fate in {"lost after", "half lost"}:
@@ -93,6 +97,8 @@ class Register:
             raise ResponseError("the answer is not JSON")
         if fate == "killed after":
             raise Killed
+        if fate == "unclear":
+            return [Reply(Verdict.AMBIGUOUS, reason="the server has failed") for _ in batch]
         return replies
 
     def _broken(self) -> Exception:
@@ -160,6 +166,13 @@ THERE_AND_BACK = [
     run("a", ["fine", "fine", "lost after"], ["fine", "fine", "down"]),
 ]
 
+# The change takes effect, is not learned of, and is then refused or not taken.
+LOST = ["unclear", "fine", "fine"]
+REFUSED_LATER = [run("a"), run("b", ["killed after"]), run("b", ["refused"]), run("a")]
+REFUSED_AT_ONCE = [run("a"), run("b", [*LOST, "refused"]), run("a")]
+BUSY_AT_LAST = [run("a"), run("b", [*LOST, "busy", "busy", "busy"]), run("a")]
+STOPPED_AT_LAST = [run("a"), run("b", ["unclear", "no login"]), run("a")]
+
 
 @pytest.mark.parametrize(
     ("on_change", "flags"),
@@ -180,6 +193,10 @@ THERE_AND_BACK = [
 @settings(max_examples=60, deadline=None)
 @example(runs=[run("a"), *THERE_AND_BACK, run("b")], batch=1, honours=True)
 @example(runs=[run("a"), run("b", ["lost after"]), run("a")], batch=1, honours=False)
+@example(runs=REFUSED_LATER, batch=1, honours=False)
+@example(runs=REFUSED_AT_ONCE, batch=1, honours=False)
+@example(runs=BUSY_AT_LAST, batch=1, honours=False)
+@example(runs=STOPPED_AT_LAST, batch=1, honours=False)
 @given(runs=st.lists(RUN, min_size=1, max_size=6), batch=st.sampled_from([1, 2]), honours=st.booleans())
 def test_what_a_run_calls_in_effect_is_in_effect_and_nothing_exists_twice(on_change, flags, runs, batch, honours):
     limits = OperationLimits(
