@@ -198,6 +198,7 @@ def open_clients(hooks: dict[str, SystemHook[Any]], ledger_conn_id: str, owner: 
     """
     from hooks.ledger import LedgerHook
     from pv_testing.core.errors import ConfigError
+    from pv_testing.core.heap import freeze_once
 
     with ExitStack() as stack:
         ledger = stack.enter_context(LedgerHook(ledger_conn_id).get_conn())
@@ -209,6 +210,7 @@ def open_clients(hooks: dict[str, SystemHook[Any]], ledger_conn_id: str, owner: 
                 if error.code == Reason.DISABLED:
                     raise AirflowSkipException(str(error)) from None
                 raise
+        freeze_once()
         yield clients
 
 

@@ -10,6 +10,7 @@ import aiohttp
 import orjson
 import requests
 
+from pv_testing.core.heap import freeze_once
 from pv_testing.core.records import Record
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
@@ -61,13 +62,14 @@ def ours(address: str, number: int, *, bulk: bool) -> tuple[Timing, Timing]:
         number: how many.
         bulk: 500 samples a request, or one.
     """
-    wanted = records(number)
     contract = "lims_custom" if bulk else str(_single_contract())
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger(f"sqlite:///{Path(folder) / 'ledger.sqlite'}") as ledger,
         LIMSClient(address, api_key="bench-key", contract=contract, ledger=ledger, owner="bench") as lims,
     ):
+        freeze_once()  # as a task does
+        wanted = records(number)
         lims.exchange("create_sample", wanted[:1])
         created = timed(number, lambda: lims.exchange("create_sample", wanted).raise_for_waiting())
         unchanged = timed(number, lambda: lims.exchange("create_sample", wanted).raise_for_waiting())

@@ -284,7 +284,7 @@ class ClaimBuffer:
         if claim is None:
             return
         sent = claim.key in self._sent
-        settlement = Settlement(claim, result, external_id, code, reason, sent, item.data, overwritten)
+        settlement = Settlement(claim, result, external_id, code, reason, sent, item.data, overwritten).storable()
         outcome = Outcome(
             item.key, settlement.result, settlement.external_id, settlement.code, settlement.reason, body or {}
         )

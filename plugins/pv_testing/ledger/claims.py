@@ -172,6 +172,7 @@ def settle_within(writing: Writing, settlements: Sequence[Settlement], owner: st
 
 def _tidy(settlement: Settlement) -> Settlement:
     """Return the settlement with nothing secret or unstorable in what a system said."""
+    settlement = settlement.storable()
     if not settlement.reason and not settlement.code:
         return settlement
     return settlement._replace(code=clean(settlement.code), reason=clean(redact(settlement.reason, REASON_LIMIT)))

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import NOTHING, Result
 from pv_testing.ledger.storable import id_problem
-
-if TYPE_CHECKING:
-    from typing_extensions import Self
 
 
 class State(str, Enum):
@@ -103,18 +100,7 @@ class Claimed:
     rejected: bool = False
 
 
-class _Settlement(NamedTuple):
-    claimed: Claimed
-    result: Result
-    external_id: str
-    code: str
-    reason: str
-    sent: bool
-    facts: Mapping[str, Any]
-    overwritten: bool
-
-
-class Settlement(_Settlement):
+class Settlement(NamedTuple):
     """What became of a claimed record.
 
     A record that took effect under an id which no database can keep waits for a person (``ID_UNUSABLE``).
@@ -135,26 +121,23 @@ class Settlement(_Settlement):
             effect, and no look-up tells. Then none is known to be in effect, and whatever is wanted next is sent.
     """
 
-    __slots__ = ()
+    claimed: Claimed
+    result: Result
+    external_id: str = ""
+    code: str = ""
+    reason: str = ""
+    sent: bool = False
+    facts: Mapping[str, Any] = NOTHING
+    overwritten: bool = False
 
-    def __new__(
-        cls,
-        claimed: Claimed,
-        result: Result,
-        external_id: str = "",
-        code: str = "",
-        reason: str = "",
-        sent: bool = False,  # noqa: FBT001, FBT002 - a field of a tuple
-        facts: Mapping[str, Any] = NOTHING,
-        overwritten: bool = False,  # noqa: FBT001, FBT002 - a field of a tuple
-    ) -> Self:
-        """Make a settlement, without an id that no database can keep."""
-        problem = id_problem(external_id)
-        if problem:
-            external_id = ""
-            if result.in_effect:
-                result, code, reason = Result.QUARANTINED, Reason.ID_UNUSABLE, problem
-        return super().__new__(cls, claimed, result, external_id, code, reason, sent, facts, overwritten)
+    def storable(self) -> Settlement:
+        """Return the settlement without an id that no database can keep."""
+        problem = id_problem(self.external_id)
+        if not problem:
+            return self
+        if not self.result.in_effect:
+            return self._replace(external_id="")
+        return self._replace(external_id="", result=Result.QUARANTINED, code=Reason.ID_UNUSABLE, reason=problem)
 
 
 @dataclass(frozen=True, slots=True)
