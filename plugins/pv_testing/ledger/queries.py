@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 
 from pv_testing.core.reasons import Reason
 from pv_testing.ledger import rules
-from pv_testing.ledger.rows import belongs_to, lookup
+from pv_testing.ledger.rows import lookup
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.storable import all_storable, storable
 from pv_testing.ledger.store import Store
@@ -36,7 +36,6 @@ _ENTRY = (
     record.c.unresolved_fingerprint,
 )
 _KEY = (record.c.system, record.c.kind, record.c.key)
-_KNOWN = record.c.external_id != ""
 _LAST_CHARACTER = "\U0010ffff"
 
 
@@ -44,7 +43,7 @@ def external_ids(store: Store, system: str, kind: str, keys: Sequence[str]) -> d
     """Return the ids in the system of those keys whose id is known."""
     columns = (record.c.key, record.c.external_id)
     with store.reading() as connection:
-        rows = lookup(connection, columns, belongs_to(system, kind) & _KNOWN, record.c.key, _possible(keys))
+        rows = lookup(connection, columns, (system, kind), record.c.key, _possible(keys), with_id=True)
     return {row[0]: row[1] for row in rows}
 
 
@@ -52,14 +51,14 @@ def find_by_external_id(store: Store, system: str, kind: str, ids: Sequence[str]
     """Return the keys of those ids that are known."""
     columns = (record.c.external_id, record.c.key)
     with store.reading() as connection:
-        rows = lookup(connection, columns, belongs_to(system, kind) & _KNOWN, record.c.external_id, _possible(ids))
+        rows = lookup(connection, columns, (system, kind), record.c.external_id, _possible(ids), with_id=True)
     return {row[0]: row[1] for row in rows}
 
 
 def states(store: Store, system: str, kind: str, keys: Sequence[str]) -> dict[str, Entry]:
     """Return the entries of those keys that are known."""
     with store.reading() as connection:
-        rows = lookup(connection, _ENTRY, belongs_to(system, kind), record.c.key, _possible(keys))
+        rows = lookup(connection, _ENTRY, (system, kind), record.c.key, _possible(keys))
     return {row[2]: _entry(row) for row in rows}
 
 

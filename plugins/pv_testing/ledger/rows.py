@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from operator import attrgetter
 from typing import Any
 
 import orjson
-from sqlalchemy import Column, ColumnElement, Connection, Text, and_, bindparam, func, select, true
+from sqlalchemy import Column, ColumnElement, Connection, Select, Text, and_, bindparam, func, select, true
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from pv_testing.core.errors import DataError
@@ -16,7 +17,7 @@ from pv_testing.ledger.rules import Row
 from pv_testing.ledger.storable import UNUSABLE, all_storable, clean, storable
 from pv_testing.ledger.tables import record
 
-_COLUMNS = [record.c[name] for name in Row._fields]
+_COLUMNS = tuple(record.c[name] for name in Row._fields)
 _CLAIMED = (
     "state", "fingerprint", "confirmed", "unresolved_fingerprint", "code", "reason", "token", "owner", "lease_until",
     "before_state", "before_fingerprint",
@@ -62,34 +63,51 @@ def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) 
 
 def lookup(
     connection: Connection,
-    columns: Sequence[Column[Any]],
-    where: ColumnElement[bool],
+    columns: tuple[Column[Any], ...],
+    place: tuple[str, str],
     column: Column[Any],
     values: Sequence[str],
+    *,
+    with_id: bool = False,
 ) -> Sequence[Any]:
-    """Return the rows whose ``column`` is one of ``values``; any number of them is one parameter.
-
-    PostgreSQL is made to look each value up in the index. Its statistics lag behind a ledger that grows quickly, and by
-    them it would rather read the whole table.
+    """Return the records whose ``column`` is one of ``values``; any number of them is one parameter.
 
     Args:
         connection: where to read.
-        columns: what to return of each row.
-        where: what else must be true of the rows.
-        column: the last column of an index, whose other columns ``where`` fixes.
-        values: what the column may be; each row comes once for each time its value is in here.
+        columns: what to return of each record.
+        place: their system and kind.
+        column: the last column of an index, whose others are system and kind.
+        values: what the column may be; each record comes once for each time its value is in here.
+        with_id: only those whose id in the system is known.
     """
-    if connection.dialect.name == "sqlite":
-        listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
-        return connection.execute(select(*columns).where(where, column.in_(select(listed.c.value)))).all()
-    listed = func.unnest(bindparam(None, list(values), type_=ARRAY(Text))).table_valued("value").render_derived()
-    each = select(*columns).where(where, column == listed.c.value).offset(0).lateral()
-    return connection.execute(select(each).select_from(listed.join(each, true()))).all()
+    sqlite = connection.dialect.name == "sqlite"
+    statement = (_listed if sqlite else _unnested)(columns, column, with_id)
+    listed = orjson.dumps(list(values)).decode() if sqlite else list(values)
+    return connection.execute(statement, {"system": place[0], "kind": place[1], "listed": listed}).all()
 
 
-def belongs_to(system: str, kind: str) -> ColumnElement[bool]:
-    """Return the condition that a record is of this system and kind."""
-    return and_(record.c.system == system, record.c.kind == kind)
+# A statement is made once for each use, as making it costs as much as running it.
+@cache
+def _listed(columns: tuple[Column[Any], ...], column: Column[Any], with_id: bool) -> Select[Any]:  # noqa: FBT001
+    """Return the statement for SQLite."""
+    listed = func.json_each(bindparam("listed", type_=Text)).table_valued("value")
+    return select(*columns).where(_wanted(with_id), column.in_(select(listed.c.value)))
+
+
+@cache
+def _unnested(columns: tuple[Column[Any], ...], column: Column[Any], with_id: bool) -> Select[Any]:  # noqa: FBT001
+    """Return the statement for PostgreSQL, which is made to look each value up in the index.
+
+    Its statistics lag behind a ledger that grows quickly, and by them it would rather read the whole table.
+    """
+    listed = func.unnest(bindparam("listed", type_=ARRAY(Text))).table_valued("value").render_derived()
+    each = select(*columns).where(_wanted(with_id), column == listed.c.value).offset(0).lateral()
+    return select(each).select_from(listed.join(each, true()))
+
+
+def _wanted(with_id: bool) -> ColumnElement[bool]:  # noqa: FBT001
+    place = and_(record.c.system == bindparam("system"), record.c.kind == bindparam("kind"))
+    return place & (record.c.external_id != "") if with_id else place
 
 
 def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -> dict[str, Row]:
@@ -97,7 +115,7 @@ def fetch(connection: Connection, system: str, kind: str, keys: Sequence[str]) -
     if not all_storable(keys):
         unusable = next(key for key in keys if not storable(key))
         raise DataError(f"the key {clean(unusable)[:100]!r} is {UNUSABLE}", system=system, code=Reason.KEY_UNUSABLE)
-    rows = lookup(connection, _COLUMNS, belongs_to(system, kind), record.c.key, keys)
+    rows = lookup(connection, _COLUMNS, (system, kind), record.c.key, keys)
     return {row[0]: Row._make(row) for row in rows}
 
 
