@@ -61,6 +61,10 @@ class Way:
         """Return the seconds by which the clock goes ahead after each kill: none where attempts wait for the lease."""
         return 0.0
 
+    def carried(self) -> Path | None:
+        """Return the file that gets what the next attempt carries; none where it isn't read back."""
+        return None
+
     def writes(self) -> int:
         """Return how many writing requests have reached the proxies."""
         for proxy in self.proxies:
@@ -120,7 +124,7 @@ class Way:
         self.attempts += 1
         owner, log = f"try {self.attempts}", self._log(name)
         ahead = self.lease() * self.killed
-        asked = way_worker.Asked(name, self.config, self.ledger, owner, self.variables(), log, ahead)
+        asked = way_worker.Asked(name, self.config, self.ledger, owner, self.variables(), log, ahead, self.carried())
         process = _server().Process(target=way_worker.work, args=(asked,))
         process.start()
         try:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import pickle
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pv_testing.billing.invoicing import create_invoices
 from pv_testing.config import load_config
@@ -55,6 +57,7 @@ class Asked:
         variables: of the environment, which the configuration names.
         log: the file to which the attempt writes.
         ahead: seconds by which its clock is ahead, so that the leases of killed attempts have ended.
+        carried: the file that gets what the attempt carries; none where it isn't read back.
     """
 
     step: str
@@ -64,6 +67,7 @@ class Asked:
     variables: Mapping[str, str]
     log: Path
     ahead: float = 0.0
+    carried: Path | None = None
 
 
 def work(asked: Asked) -> None:
@@ -85,7 +89,21 @@ async def _attempt(asked: Asked, ledger: Ledger) -> list[Report]:
     system, step = STEPS[asked.step]
     framework = connect(systems["framework"].ready(), ledger=ledger, owner=asked.owner)
     other = connect(systems[system].ready(), ledger=ledger, owner=asked.owner)
+    if asked.carried is not None:
+        _record(other, asked.carried)
     async with framework, other:
         listed = await framework.alist("list_service_requests")
         made = await step(framework, other, [request["id"] for request in listed])
     return list(made) if isinstance(made, Sequence) else [made]
+
+
+def _record(client: Any, carried: Path) -> None:
+    """Have a client write down what each exchange is to carry, before it does."""
+    exchange = client.aexchange
+
+    async def recorded(operation: str, records: Sequence[Any], **how: Any) -> Report:
+        with carried.open("ab") as file:
+            pickle.dump((operation, list(records)), file)
+        return await exchange(operation, records, **how)
+
+    client.aexchange = recorded

@@ -1,7 +1,7 @@
 """Carries a service request through each product, all documented traps set; `make products` carries a whole one.
 
-Processes are killed with SIGKILL, answers are lost, requests never arrive. The stand-in's own database says in the end
-what is there.
+Processes are killed with SIGKILL, answers are lost, requests never arrive. In the end the stand-in's own database says
+what is there, and so does the product's interface, by which each record is looked up once more.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from contextlib import ExitStack
 import pytest
 
 from sandbox.products import PRODUCTS
+from tests.products.reading import read_back
 from tests.products.walks import Journey, Walk, open_walk
 
 
@@ -26,6 +27,13 @@ def walk(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 def test_each_record_is_there_once(walk: Walk) -> None:
     Journey.OF[walk.product.system].judge(walk)
+
+
+def test_the_product_s_own_interface_shows_each_record_once_and_as_it_was_carried(walk: Walk) -> None:
+    reading = read_back(walk)
+    assert reading.carried
+    shown = {place: (found.external_id, found.copies, found.in_effect) for place, found in reading.shown.items()}
+    assert shown == {place: (external_id, 1, True) for place, external_id in reading.carried.items()}
 
 
 def test_attempts_were_killed(walk: Walk) -> None:

@@ -62,6 +62,10 @@ class Walk(Way):
         section = {**self.section, "contract": str(shortened)}
         return {"framework": shipped["framework"], "lab": shipped["lab"], self.product.system: section}
 
+    def carried(self) -> Path:
+        """Return the file that gets what the next attempt carries, so that it can be read back."""
+        return self.directory / f"{self.attempts:02}.carried"
+
     def writes(self) -> int:
         """Return how many writing requests have reached the product."""
         return super().writes() if self.proxies else cast("UnproxiedStandIn", self.stand_in).writes()
