@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fastapi import APIRouter
+
 from sandbox import oauth
 from sandbox.application import application
 from sandbox.cache import SharedCache
@@ -11,6 +13,9 @@ from sandbox.lims.naive import NaiveRecords
 from sandbox.lims.records import LimsRecords
 from sandbox.settings import Naive
 from sandbox.system import System
+
+_LOGIN = APIRouter(prefix="/api/v2")
+_LOGIN.include_router(oauth.router)
 
 
 def build(system: System, *, idempotency: bool = False, naive: Naive | None = None) -> Application:
@@ -22,8 +27,7 @@ def build(system: System, *, idempotency: bool = False, naive: Naive | None = No
         naive: makes it one that checks nothing twice, with this lag and this cache.
     """
     records = NaiveRecords(system.store, naive.lag) if naive else LimsRecords(system.store)
-    app = application("LIMS", "2.0.0", "/api/v2", system, records, (api.router, lab.router))
-    app.include_router(oauth.router, prefix="/api/v2")
+    app = application("LIMS", "2.0.0", "/api/v2", system, records, (api.router, lab.router, _LOGIN))
     app.state.idempotency = idempotency and not naive
     gate = Gate(app, system)
     return SharedCache(gate, system.log, naive.cache) if naive and naive.cache else gate
