@@ -6,6 +6,8 @@ ARGS ?=
 BIN := .venv/bin
 RUN := $(BIN)/python
 READY := .venv/.ready
+# More processes than processors, as tests wait for one another's processes; tests/sharing.py says who runs which.
+SHARED := -n 4 --dist loadfile --no-loadscope-reorder
 UV := .run/uv/bin/uv
 
 # Whether a Python can carry the virtual environment; asked by running it, because a pyenv shim may be there and fail.
@@ -15,6 +17,8 @@ USABLE := import sys, ensurepip, sqlite3, ssl, venv; sys.exit(not (3, 10) <= sys
 export PYTHONPATH := $(CURDIR)/plugins:$(CURDIR)
 # What matplotlib keeps of the machine's fonts stays in the clone, too.
 export MPLCONFIGDIR := $(CURDIR)/.run/matplotlib
+# What Python has compiled is kept: hundreds of processes of the tests would compile the product again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help venv demo test coverage products lint schemas bench chaos live constraints clean
@@ -29,11 +33,11 @@ demo: $(READY)  ## Run a laboratory and Airflow on this machine, carry a service
 	@$(RUN) -m demo $(ARGS)
 
 test: $(READY)  ## Run every test that needs no third-party system
-	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not live" $(ARGS)
+	@$(RUN) -m pytest $(SHARED) -m "not live" $(ARGS)
 
 coverage: $(READY) ## Run the tests of `make test` and measure which branches they take; fail below 92 % in the core
 	@mkdir -p .run
-	@$(RUN) -m pytest -n 3 --dist loadfile --no-loadscope-reorder -m "not live" --cov --cov-report= $(ARGS)
+	@$(RUN) -m pytest $(SHARED) -m "not live" --cov --cov-report= $(ARGS)
 	@$(RUN) -m coverage report --include="plugins/*" --omit="plugins/pv_testing/*" --fail-under=0
 	@$(RUN) -m coverage report
 

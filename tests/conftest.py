@@ -6,27 +6,36 @@ import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.sharing import Sharing
 
 SERVER = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 _numbers = count(1)
 # A busy machine, or one that measures coverage, makes examples slowly; that says nothing of the tested code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
-# The longest first, so that no worker is left alone with one at the end; those that start Airflow take turns anyway.
+# The longest first, so that no process is left alone with one at the end.
 FIRST = (
-    "products/test_whole_request",
-    "airflow/test_capa_approval", "integration/test_killed_workers", "chaos/test_naive", "airflow/test_scheduler",
+    "airflow/test_capa_approval", "airflow/test_scheduler", "airflow/test_webhook_runs", "airflow/test_carry_records",
+    "airflow/test_lineage", "products/test_whole_request", "integration/test_killed_workers", "chaos/test_naive",
     "conformance/test_planted_faults", "conformance/test_command", "conformance/test_lost_answers",
     "integration/test_every_method",
     "integration/test_stock", "integration/test_invoicing", "ledger/test_frozen_writer", "chaos/test_storm",
     "chaos/test_audit_trail", "providers/test_too_many_requests", "docs/test_providers", "chaos/test_office",
     "contract/test_sandbox_qms", "contract/test_sandbox_erp",
-    "airflow/test_carry_records", "airflow/test_launcher", "guide/test_processes", "integration/test_changes",
+    "airflow/test_launcher", "guide/test_processes", "integration/test_changes",
 )  # fmt: skip
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing | None:
+    """Share the tests as :mod:`tests.sharing` says, where files are to be shared."""
+    return Sharing(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -1,0 +1,35 @@
+"""Shows that tests that wait for one another are run by one process, and long ones by several."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.sharing import AIRFLOW, BY_PARAMETER, SINGLE, scope
+from tests.shipped import PROJECT
+
+FILES = {str(path.relative_to(PROJECT)): path for path in (PROJECT / "tests").rglob("test_*.py")}
+
+
+def test_every_file_that_runs_an_airflow_by_turns_belongs_to_one_scope() -> None:
+    by_turns = {name for name, path in FILES.items() if re.search(r"\balone: None", path.read_text(encoding="utf-8"))}
+    assert by_turns == {name for name in FILES if AIRFLOW.match(name)}
+    assert {scope(f"{name}::test_it") for name in by_turns} == {"airflow"}
+
+
+@pytest.mark.parametrize("pattern", [BY_PARAMETER, SINGLE])
+def test_what_is_shared_more_finely_is_there(pattern: re.Pattern[str]) -> None:
+    assert any(pattern.match(f"{name}::test_it[x]") for name in FILES)
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "expected"),
+    [
+        ("tests/unit/core/test_keys.py::test_it[a::b]", "tests/unit/core/test_keys.py"),
+        ("tests/products/test_whole_request.py::test_it[jira-dc]", "[jira-dc]"),
+        ("tests/chaos/test_naive.py::test_it[lag]", "tests/chaos/test_naive.py::test_it[lag]"),
+    ],
+)
+def test_a_test_belongs_to_its_file_its_parameter_or_itself(nodeid: str, expected: str) -> None:
+    assert scope(nodeid) == expected
