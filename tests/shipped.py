@@ -13,6 +13,12 @@ import sandbox
 PROJECT = Path(__file__).parents[1]
 
 
+def parsed(path: Path) -> dict[str, Any]:
+    """Return what a YAML file holds, quickly: every process reads all contracts when it collects the tests."""
+    text = path.read_text(encoding="utf-8")
+    return dict(yaml.load(text, yaml.CSafeLoader) if yaml.__with_libyaml__ else yaml.safe_load(text))
+
+
 def variables(lab: sandbox.Lab) -> dict[str, str]:
     """Return what the shipped configuration wants to find in the environment."""
     known = lab.credentials

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import pytest
-import yaml
 
-from tests.shipped import PROJECT
+from tests.shipped import PROJECT, parsed
 
 # The files of a CAPA come from a finding that never changes, so that one name has one content.
 UNCHANGING = {"attach_file"}
 AMENDED = [
     pytest.param(operation, id=f"{path.stem}-{name}")
     for path in sorted((PROJECT / "include" / "mappings").glob("*.yaml"))
-    for name, operation in yaml.safe_load(path.read_text(encoding="utf-8")).get("operations", {}).items()
+    for name, operation in parsed(path).get("operations", {}).items()
     if operation.get("on_change") == "amend" and name not in UNCHANGING and "files" not in operation
 ]
 
