@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from pv_testing.ledger import Ledger
 from sandbox.proxy import Proxy
 from tests import way_worker
+from tests.forks import server
 
 PROJECT = Path(__file__).parents[1]
 DEADLINE = 1500.0
-LIBRARIES = ("jsonschema", "psycopg", "zeep")
-"""What an attempt imports where it needs it."""
 SETTLED = 0.7
 """Seconds after which a system has taken what a killed attempt had sent."""
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -125,7 +119,7 @@ class Way:
         owner, log = f"try {self.attempts}", self._log(name)
         ahead = self.lease() * self.killed
         asked = way_worker.Asked(name, self.config, self.ledger, owner, self.variables(), log, ahead, self.carried())
-        process = _server().Process(target=way_worker.work, args=(asked,))
+        process = server().Process(target=way_worker.work, args=(asked,))
         process.start()
         try:
             return self._watch(process, kill_at, give_up, log)
@@ -145,14 +139,3 @@ class Way:
                 time.sleep(SETTLED if self.lease() else 0)
             process.join(0.1 if kill_at is None else 0.02)
         return int(process.exitcode)
-
-
-@cache
-def _server() -> Any:
-    """Start the fork server, which imports everything once, so that an attempt begins within milliseconds."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([way_worker.__name__, *LIBRARIES])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)]))
-        forkserver.ensure_running()
-    return context

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,9 +12,10 @@ import yaml
 
 import sandbox
 from pv_testing.ledger import Ledger, State
-from tests.chaos.siege import PROJECT, Siege
+from tests.chaos.siege import Siege
 from tests.chaos.standing import TWICE, Standing, standing
 from tests.chaos.standstill import SECONDS
+from tests.forks import PROJECT, ModuleProcess
 
 LIMITS = {"attempt_timeout": 1, "total_timeout": 1.5, "horizon": 0.3}
 """So that a lease ends after little more than three seconds."""
@@ -111,15 +110,15 @@ class NaiveSiege(Siege):
             while kill_at and process.poll() is None and self.arrived() < kill_at:
                 time.sleep(0.0005)
             if kill_at:
-                process.kill()
+                process.send_signal(signal.SIGKILL)
             process.wait(max(1.0, self.give_up - time.monotonic()))
 
-    def _stop(self, process: subprocess.Popen[bytes], at: int, *, by_itself: bool) -> bool:
+    def _stop(self, process: ModuleProcess, at: int, *, by_itself: bool) -> bool:
         while process.poll() is None:
             if not by_itself and self.arrived() >= at:
                 process.send_signal(signal.SIGSTOP)
                 by_itself = True
-            if os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOHANG | os.WNOWAIT):
+            if process.stopped():
                 return True
             time.sleep(0.002)
         return False

@@ -16,7 +16,8 @@ import sandbox
 from pv_testing.ledger import Ledger
 from sandbox.closing import Tally, closing
 from sandbox.seed import CUSTOMERS
-from tests.chaos.siege import PROJECT, Siege
+from tests.chaos.siege import Siege
+from tests.forks import PROJECT
 from tests.shipped import configuration, impatient
 
 SYSTEMS = ("qms", "pm", "erp")

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-PROJECT = Path(__file__).parents[2]
+from tests.forks import ModuleProcess
+
 MISUSED = 2
 """The exit status of a command whose arguments are wrong, which no further attempt would mend."""
 
@@ -62,18 +61,17 @@ class Siege(ABC):
         """Run one attempt, kill it when so many records have arrived; return its exit status."""
         self.attempts += 1
         with self._process() as process:
-            while process.poll() is None:
+            while (status := process.poll()) is None:
                 if time.monotonic() > self.give_up:
-                    process.kill()
                     raise TimeoutError(self._stuck("the storm did not end in time"))
                 if kill_at is not None and self.arrived() >= kill_at:
                     process.send_signal(signal.SIGKILL)
                     self.killed += 1
                     kill_at = None
                 time.sleep(0.002)
-        if process.returncode == MISUSED:
+        if status == MISUSED:
             raise RuntimeError(self._stuck("the worker does not understand its command line"))
-        return process.returncode
+        return status
 
     def _stuck(self, what: str) -> str:
         """Return the complaints and the last words of the last attempts."""
@@ -82,14 +80,10 @@ class Siege(ABC):
         return f"{what}: {self.attempts} attempts, {self.killed} killed\n{ends}"
 
     @contextmanager
-    def _process(self) -> Iterator[subprocess.Popen[bytes]]:
-        path = os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)])
-        environment = {**os.environ, **self.secrets(), "PYTHONPATH": path}
-        command = [sys.executable, "-m", *self.command()]
-        with (self.directory / f"try-{self.attempts:03}.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=log, stderr=subprocess.STDOUT)
-            try:
-                yield process
-            finally:
-                process.kill()
-                process.wait()
+    def _process(self) -> Iterator[ModuleProcess]:
+        log = self.directory / f"try-{self.attempts:03}.log"
+        process = ModuleProcess(self.command(), {**os.environ, **self.secrets()}, log)
+        try:
+            yield process
+        finally:
+            process.end()

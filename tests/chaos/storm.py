@@ -11,7 +11,8 @@ import yaml
 
 import sandbox
 from pv_testing.ledger import Ledger
-from tests.chaos.siege import PROJECT, Siege
+from tests.chaos.siege import Siege
+from tests.forks import PROJECT
 
 FAULTS = (
     {"route": "POST /api/v2/samples*", "kind": "drop_after", "rate": 0.10, "seed": 1},

@@ -17,7 +17,8 @@ import yaml
 
 from pv_testing.ledger import Ledger
 from sandbox.proxy import Proxy, serve_proxy
-from tests.chaos.siege import PROJECT, Siege
+from tests.chaos.siege import Siege
+from tests.forks import PROJECT
 from tests.live.redmine import plan, work
 from tests.live.redmine.server import Server
 from tests.live.test_redmine_facts import Laboratory

@@ -19,7 +19,8 @@ import yaml
 
 from pv_testing.ledger import Ledger
 from sandbox.proxy import Proxy, serve_proxy
-from tests.chaos.siege import PROJECT, Siege
+from tests.chaos.siege import Siege
+from tests.forks import PROJECT
 from tests.live.tryton import plan, work
 from tests.live.tryton.caller import Caller
 from tests.live.tryton.server import DATABASE, Server

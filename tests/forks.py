@@ -1,0 +1,93 @@
+"""Processes that can be killed at any moment, begun by a fork of one that has imported everything already."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import runpy
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from multiprocessing import forkserver
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+IMPORTED = ("tests.way_worker", "tests.chaos.worker", "jsonschema", "psycopg", "zeep", "alembic.command")
+"""What most processes import; that takes longer than what they are begun for."""
+
+
+@cache
+def server() -> Any:
+    """Start the fork server, which imports everything once, so that a process begins within milliseconds."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(IMPORTED))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)]))
+        forkserver.ensure_running()
+    return context
+
+
+class ModuleProcess:
+    """A process that runs a module, as ``python -m`` does.
+
+    Args:
+        command: the module and its arguments.
+        environment: the whole environment.
+        log: the file that takes what the process prints.
+    """
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self._process = server().Process(target=_run, args=(tuple(command), dict(environment), log))
+        self._process.start()
+        self.pid = int(self._process.pid)
+
+    def poll(self) -> int | None:
+        """Return the exit status, negative for a signal, or None while the process lives."""
+        code: int | None = self._process.exitcode
+        return code
+
+    def stopped(self) -> bool:
+        """Whether the process lives, and a signal has stopped it."""
+        try:
+            status = Path(f"/proc/{self.pid}/stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return False
+        return status.rpartition(")")[2].split()[0] == "T"
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process, which may be gone already."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for the end.
+
+        Raises:
+            TimeoutError: the process lives on.
+        """
+        self._process.join(seconds)
+        if self.poll() is None:
+            raise TimeoutError(f"process {self.pid} lives after {seconds} s")
+
+    def end(self) -> None:
+        """Kill the process if it lives, and release what belongs to it."""
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+    os.chdir(PROJECT)
+    os.environ.clear()
+    os.environ.update(environment)
+    sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    for stream in (1, 2):
+        os.dup2(sink, stream)
+    os.close(sink)
+    module, *arguments = command
+    sys.argv = [module, *arguments]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
