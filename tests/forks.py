@@ -7,7 +7,8 @@ import os
 import runpy
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from multiprocessing import forkserver
 from pathlib import Path
@@ -78,6 +79,16 @@ class ModuleProcess:
         self._process.kill()
         self._process.join()
         self._process.close()
+
+
+@contextmanager
+def module_process(command: Sequence[str], environment: Mapping[str, str], log: Path) -> Iterator[ModuleProcess]:
+    """Run a module in a :class:`ModuleProcess` that doesn't outlive the context."""
+    process = ModuleProcess(command, environment, log)
+    try:
+        yield process
+    finally:
+        process.end()
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:

@@ -6,11 +6,11 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from tests.forks import ModuleProcess
+from tests.forks import ModuleProcess, module_process
 
 MISUSED = 2
 """The exit status of a command whose arguments are wrong, which no further attempt would mend."""
@@ -79,11 +79,6 @@ class Siege(ABC):
         ends = "\n".join(f"{log.name}:\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}" for log in logs)
         return f"{what}: {self.attempts} attempts, {self.killed} killed\n{ends}"
 
-    @contextmanager
-    def _process(self) -> Iterator[ModuleProcess]:
+    def _process(self) -> AbstractContextManager[ModuleProcess]:
         log = self.directory / f"try-{self.attempts:03}.log"
-        process = ModuleProcess(self.command(), {**os.environ, **self.secrets()}, log)
-        try:
-            yield process
-        finally:
-            process.end()
+        return module_process(self.command(), {**os.environ, **self.secrets()}, log)

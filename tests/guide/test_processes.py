@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 import sandbox
+from tests.forks import module_process
 from tests.guide.test_qms_samples import STRAY_QUOTE
 
-PROJECT = Path(__file__).resolve().parents[2]
 LEFT = {
     "lims": {"samples": 3, "results": 1},
     "qms": {"nc_reports": 1, "capas": 1},
@@ -34,14 +32,16 @@ def test_three_processes_leave_one_record_of_each(system: str, home: Path) -> No
         customer = lab.know_customer("Solar Corporation") if system == "erp" else ""
         environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join((str(PROJECT / "plugins"), str(PROJECT))),
             "AIRFLOW_HOME": str(home / "new"),
             "QMS_PASSWORD": known.qms_password,
             "PM_API_TOKEN": known.pm_token,
             "ERP_CLIENT_ID": known.erp_client_id,
             "ERP_CLIENT_SECRET": known.erp_client_secret,
         }
-        command = [sys.executable, "-m", "tests.guide.process", system, json.dumps(replaced), customer]
-        for _ in range(3):
-            subprocess.run(command, env=environment, cwd=PROJECT, check=True, timeout=120)
+        command = ["tests.guide.process", system, json.dumps(replaced), customer]
+        for number in range(3):
+            log = home / f"process-{number}.log"
+            with module_process(command, environment, log) as process:
+                process.wait(120)
+                assert process.poll() == 0, log.read_text(encoding="utf-8")
         assert {table: len(lab.rows(system, f"SELECT * FROM {table}")) for table in LEFT[system]} == LEFT[system]
