@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 LAST_LINES = 15
-POLL = 0.1
+POLL = 0.2
 PORTS_TRIED = 50
 GRACE = ((signal.SIGINT, 10.0), (signal.SIGTERM, 4.0), (signal.SIGKILL, 4.0))
 

@@ -25,6 +25,8 @@ DAGS = (
     "pv_audit_sync",
     "pv_webhooks",
 )
+ASKING = "pv_capa"
+"""The DAG that asks a person."""
 ON_DATA = ("pv_quality", "pv_projects", "pv_invoicing")
 BY_DATA = "asset_triggered"
 BY_EVENT = "webhook__"
@@ -138,7 +140,7 @@ class Story:
         asked: dict[str, float] = {}
 
         def ended() -> str | None:
-            for question in self.api.questions(dag_id, run_id):
+            for question in self.api.questions(dag_id, run_id) if dag_id == ASKING else ():
                 since = asked.setdefault(question["task_instance"]["id"], time.monotonic())
                 if time.monotonic() - since >= READING_SECONDS:
                     say(f"     the quality manager is asked: {question['subject']} The answer is: approve.")
@@ -174,9 +176,12 @@ class Story:
                 self._report(run.dag_id, run.run_id, "   ", cause)
 
     def _settled(self) -> bool | None:
-        if any(self.api.queued(dag_id) for dag_id in ON_DATA):
+        if not self._idle() or any(self.api.queued(dag_id) for dag_id in ON_DATA):
             return None
-        return True if all(run.state in FINAL for run in self.api.runs()) else None
+        return True if self._idle() else None  # what was queued a moment before may run now
+
+    def _idle(self) -> bool:
+        return all(run.state in FINAL for run in self.api.runs())
 
     def _report(self, dag_id: str, run_id: str, mark: str, why: str) -> list[Any]:
         tasks = [task for task in self.api.tasks(dag_id, run_id) if task.state == "success" and reports_on(task)]

@@ -17,6 +17,12 @@ from typing import Any
 import pytest
 
 PROJECT = Path(__file__).resolve().parents[2]
+FRUGAL = {
+    "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.3",
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600",
+    "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "30",
+}
+"""Lets a running Airflow that waits for tests take little of the machine; no DAG file changes meanwhile."""
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -20,6 +20,7 @@ from demo.api import Api
 from demo.processes import Components, free_port
 from demo.story import Story
 from sandbox import Lab
+from tests.airflow.home import FRUGAL
 
 pytestmark = pytest.mark.scheduler
 
@@ -43,6 +44,7 @@ def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
         lab.run_executions()
         shutil.copytree(airflow.PROJECT / "config", folder / "config")
         extra = {
+            **FRUGAL,
             "PV_SYNC_INTERVAL": "0",
             "PV_CONFIG": str(folder / "config" / "integrations.yaml"),
             "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),

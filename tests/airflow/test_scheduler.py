@@ -16,7 +16,7 @@ from demo.processes import Components, free_port
 from demo.story import Story, complaints
 from sandbox import Lab, SeedPlan
 from sandbox.closing import closing
-from tests.airflow.home import PROJECT
+from tests.airflow.home import FRUGAL, PROJECT
 
 pytestmark = pytest.mark.scheduler
 
@@ -31,7 +31,7 @@ def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sto
         lab = laboratory.start(folder / "sandbox", components, "--seed-on-start", *map(str, size))
         shutil.copytree(PROJECT / "dags", folder / "dags")
         shutil.copytree(PROJECT / "tests" / "airflow" / "dags", folder / "dags", dirs_exist_ok=True)
-        extra = {"PV_SYNC_INTERVAL": "0", "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags")}
+        extra = {**FRUGAL, "PV_SYNC_INTERVAL": "0", "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags")}
         setting = airflow.AirflowSetting(folder / "airflow", free_port(18080), laboratory.connections(lab), extra)
         api = airflow.start(setting, components)
         api.log_in()

@@ -29,7 +29,7 @@ from pv_testing.webhooks.airflow_rest import AirflowRest
 from pv_testing.webhooks.secrets import Secrets
 from pv_testing.webhooks.settings import WebhookSettings
 from sandbox import SeedPlan
-from tests.airflow.home import PROJECT
+from tests.airflow.home import FRUGAL, PROJECT
 from tests.unit.webhooks.conftest import Told, told  # noqa: F401 - a fixture
 from tests.unit.webhooks.receiving import SECRET, framework
 
@@ -70,6 +70,7 @@ def running(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
     with Components(folder / "logs") as components:
         lab = laboratory.start(folder / "sandbox", components, "--seed-on-start", "--requests", "2", "--modules", "2")
         extra = {
+            **FRUGAL,
             "PV_SYNC_INTERVAL": "0",
             "PV_CONFIG": str(folder / "config" / "integrations.yaml"),
             "FRAMEWORK_WEBHOOK_SECRET": SECRET,
