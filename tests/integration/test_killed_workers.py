@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from contextlib import closing
 from zoneinfo import ZoneInfo
 
@@ -44,15 +45,10 @@ PROJECTS = {"rules": ProjectRules()}
 class Laboratory:
     """One service request, and the steps as the operators run them, with leases that end soon."""
 
-    def __init__(self, lab: sandbox.Lab, folder) -> None:
+    def __init__(self, lab: sandbox.Lab, shared, ledger) -> None:
         self.lab = lab
-        self.folder = folder
-        self.url = f"sqlite:///{folder / 'ledger.sqlite'}"
-        for name in ("erp_custom", "pm_custom"):
-            text = contract_path(name).read_text(encoding="utf-8")
-            for long, brief in (("attempt_timeout: 30", "1"), ("total_timeout: 120", "1"), ("horizon: 2", "0.2")):
-                text = text.replace(long, f"{long.partition(':')[0]}: {brief}")
-            (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+        self.folder = shared
+        self.url = f"sqlite:///{ledger}"
 
     def step(self, workflow, options, ids=(1,)) -> None:
         """Run a step until nothing waits; as in Airflow, once more where a second was too short on a busy machine."""
@@ -116,14 +112,26 @@ class Laboratory:
         return ERPClient(self.lab.url("erp"), ledger=ledger, contract=str(self.folder / "erp_custom.yaml"), **user)
 
 
+def prepare(folder):
+    """Write contracts whose leases end soon, and an empty ledger: what each laboratory would make anew."""
+    for name in ("erp_custom", "pm_custom"):
+        text = contract_path(name).read_text(encoding="utf-8")
+        for long, brief in (("attempt_timeout: 30", "1"), ("total_timeout: 120", "1"), ("horizon: 2", "0.2")):
+            text = text.replace(long, f"{long.partition(':')[0]}: {brief}")
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    Ledger(f"sqlite:///{folder / 'empty.sqlite'}").close()
+
+
 def laboratories(tmp_path, **plan):
     """Give a fresh laboratory for each write that a worker may be killed at."""
+    prepare(tmp_path)
     for place, (at, done) in enumerate(itertools.product(range(1, MOST), (False, True))):
         folder = tmp_path / str(place)
         folder.mkdir()
         wanted = sandbox.SeedPlan(**{"requests": 1, "modules": 2, "protocols": 1, **plan})
+        ledger = shutil.copy(tmp_path / "empty.sqlite", folder / "ledger.sqlite")
         with sandbox.serve(folder / "lab", seed_plan=wanted) as lab:
-            yield Laboratory(lab, folder), at, done
+            yield Laboratory(lab, tmp_path, ledger), at, done
 
 
 @pytest.mark.parametrize("withdrawn", [False, True], ids=["invoice", "credit note"])
