@@ -7,6 +7,7 @@ import os
 import runpy
 import signal
 import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -17,7 +18,10 @@ from typing import Any
 import pytest
 
 PROJECT = Path(__file__).parents[1]
-IMPORTED = ("tests.way_worker", "tests.chaos.worker", "jsonschema", "psycopg", "zeep", "alembic.command")
+IMPORTED = (
+    *("tests.way_worker", "tests.chaos.worker", "sandbox.importer"),
+    *("jsonschema", "psycopg", "zeep", "alembic.command"),
+)
 """What most processes import; that takes longer than what they are begun for."""
 
 
@@ -42,6 +46,8 @@ class ModuleProcess:
     """
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        log.touch()
         self._process = server().Process(target=_run, args=(tuple(command), dict(environment), log))
         self._process.start()
         self.pid = int(self._process.pid)
@@ -50,6 +56,18 @@ class ModuleProcess:
         """Return the exit status, negative for a signal, or None while the process lives."""
         code: int | None = self._process.exitcode
         return code
+
+    def wait_for(self, word: str, seconds: float = 60.0) -> None:
+        """Wait until the process has printed a word.
+
+        Raises:
+            TimeoutError: it has not, or the process has ended before.
+        """
+        give_up = time.monotonic() + seconds
+        while word not in (said := self.log.read_text(encoding="utf-8")):
+            if self.poll() is not None or time.monotonic() > give_up:
+                raise TimeoutError(f"process {self.pid} has not said {word!r}, but: {said}")
+            time.sleep(0.002)
 
     def stopped(self) -> bool:
         """Whether the process lives, and a signal has stopped it."""

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from contextlib import closing
@@ -18,11 +16,11 @@ import pytest
 
 from pv_testing.ledger import Ledger
 from sandbox.importer import Importer
+from tests.forks import ModuleProcess
 from tests.integration.file_drop import samples, short_contract
 
 RECORDS = 120
 KILLS = 14
-PROJECT = Path(__file__).parents[2]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -40,12 +38,11 @@ class Scene:
         self.store.mkdir()
         self.contract = short_contract(tmp_path, deadline=6)
         self.dice = random.Random(7)
-        self.importer: subprocess.Popen[str] | None = None
+        self.importer: ModuleProcess | None = None
+        self.logs = (tmp_path / f"process-{number}.log" for number in itertools.count())
 
-    def start(self, module: str, *arguments: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "PYTHONPATH": f"{PROJECT / 'plugins'}{os.pathsep}{PROJECT}"}
-        command = [sys.executable, "-m", module, *arguments]
-        return subprocess.Popen(command, cwd=PROJECT, env=environment, stdout=subprocess.PIPE, text=True)
+    def start(self, module: str, *arguments: str) -> ModuleProcess:
+        return ModuleProcess([module, *arguments], os.environ, next(self.logs))
 
     def import_again(self, lose: float = 0.15) -> None:
         self.stop()
@@ -55,14 +52,13 @@ class Scene:
 
     def stop(self) -> None:
         if self.importer is not None:
-            self.importer.send_signal(signal.SIGKILL)
-            self.importer.wait()
-            self.importer.stdout.close()
+            self.importer.end()
+            self.importer = None
 
-    def attempt(self) -> subprocess.Popen[str]:
+    def attempt(self) -> ModuleProcess:
         place = ["--store", str(self.store), "--contract", str(self.contract), "--ledger", self.url]
         worker = self.start("tests.integration.file_drop", *place, "--records", str(RECORDS))
-        assert worker.stdout.readline().strip() == "ready"
+        worker.wait_for("ready")
         return worker
 
     def imported(self) -> list[dict[str, str]]:
@@ -75,8 +71,10 @@ def finish(scene: Scene) -> None:
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         worker = scene.attempt()
-        worker.communicate(timeout=60)
-        if worker.returncode == 0:
+        worker.wait(60)
+        status = worker.poll()
+        worker.end()
+        if status == 0:
             return
         time.sleep(0.5)
     raise AssertionError("attempts are still deferred")
@@ -89,8 +87,7 @@ def test_nothing_is_imported_twice_or_lost_whoever_is_killed(tmp_path, url) -> N
         for kill in range(KILLS):
             worker = scene.attempt()
             time.sleep(scene.dice.uniform(0.0, 0.9))
-            worker.send_signal(signal.SIGKILL)
-            worker.communicate()
+            worker.end()
             if kill % 3 == 2:
                 scene.import_again()
         finish(scene)
@@ -121,6 +118,5 @@ def answer_late(scene: Scene) -> None:
     while list((scene.store / "import").glob("*.csv")):
         time.sleep(0.05)
     scene.stop()
-    scene.importer = None
     with closing(Importer(scene.store, scene.base)) as importer:
         importer.answer_lost()

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import os
 import random
-import subprocess
-import sys
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
@@ -16,44 +13,37 @@ from pv_testing.core.errors import ConfigError, LeaseLost
 from pv_testing.core.records import Result
 from pv_testing.ledger import Ledger, State
 from sandbox.lims_database import SAMPLE, LimsDatabase
+from tests.forks import ModuleProcess
 from tests.integration import databases
 from tests.integration.database_worker import samples
 
 NUMBER = 400
-ROOT = Path(__file__).parents[2]
 
 
-def worker(contract, ledger, place, *, together: bool = False) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'plugins'}{os.pathsep}{ROOT}"}
+def begin(folder, contract, ledger, place, *, together: bool = False) -> ModuleProcess:
     user = place.login.get("username", "")
     said = [str(contract), ledger, place.base_url, user, str(together), str(NUMBER)]
-    command = [sys.executable, "-m", "tests.integration.database_worker", *said]
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
-
-
-def begin(*args, **kwargs) -> subprocess.Popen[str]:
-    process = worker(*args, **kwargs)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
+    log = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
+    process = ModuleProcess(["tests.integration.database_worker", *said], os.environ, log)
+    process.wait_for("begun\n")
     return process
 
 
-def kill(process: subprocess.Popen[str]) -> None:
-    process.kill()
-    process.communicate()
+def finish(process: ModuleProcess) -> None:
+    process.wait(120)
+    process.end()
+    assert process.log.read_text(encoding="utf-8").endswith("done\n")
 
 
-def killed_and_finished(contract, ledger, place, *, together: bool = False) -> int:
+def killed_and_finished(folder, contract, ledger, place, *, together: bool = False) -> int:
     """Kill four workers in the midst of their work and let a fifth one finish; return how many were killed."""
     chance, killed = random.Random(11), 0
     for _ in range(4):
-        process = begin(contract, ledger, place, together=together)
+        process = begin(folder, contract, ledger, place, together=together)
         time.sleep(chance.uniform(0.05, 0.35))
         killed += process.poll() is None
-        kill(process)
-    process = begin(contract, ledger, place, together=together)
-    said, _ = process.communicate(timeout=120)
-    assert said.endswith("done\n")
+        process.end()
+    finish(begin(folder, contract, ledger, place, together=together))
     return killed
 
 
@@ -67,7 +57,7 @@ def test_killed_workers_lose_nothing_and_double_nothing(kind, tmp_path):
     contract = databases.brief_contract(tmp_path)
     ledger = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     with databases.place(kind, tmp_path) as place:
-        assert killed_and_finished(contract, ledger, place) >= 2
+        assert killed_and_finished(tmp_path, contract, ledger, place) >= 2
         assert keys(place) == [sample["external_id"] for sample in samples(NUMBER)]
 
 
@@ -82,16 +72,15 @@ def together(tmp_path):
 def test_killed_workers_leave_write_and_settlement_or_neither(together, tmp_path):
     place, ledger_url = together
     contract = databases.brief_contract(tmp_path)
-    process = begin(contract, ledger_url, place, together=True)
+    process = begin(tmp_path, contract, ledger_url, place, together=True)
     for _ in range(4):
         time.sleep(0.15)
-        kill(process)
+        process.end()
         with Ledger(ledger_url) as ledger:
             confirmed = [entry.key.partition("/")[2] for entry in ledger.entries(states=[State.CONFIRMED])]
         assert sorted(confirmed) == keys(place)
-        process = begin(contract, ledger_url, place, together=True)
-    said, _ = process.communicate(timeout=120)
-    assert said.endswith("done\n")
+        process = begin(tmp_path, contract, ledger_url, place, together=True)
+    finish(process)
     assert keys(place) == [sample["external_id"] for sample in samples(NUMBER)]
     with Ledger(ledger_url) as ledger:
         ledger.verify()
