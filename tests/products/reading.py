@@ -72,7 +72,9 @@ def _carried(directory: Path) -> Mapping[str, Mapping[str, Record]]:
 
 
 def _prepared(operation: Any, records: Mapping[str, Record], ledger: Ledger) -> Iterator[Prepared]:
-    ids = ledger.external_ids(operation.system, operation.kind, list(records))
+    known = ledger.states(operation.system, operation.kind, list(records))
     for record in records.values():
-        payload = operation.prepare(record)
-        yield Prepared(record.key, payload, content_of(payload), ids.get(record.key, ""), data=record.data)
+        payload, entry = operation.prepare(record), known[record.key]
+        yield Prepared(
+            record.key, payload, content_of(payload), entry.external_id, max(entry.revision, 1), data=record.data
+        )
