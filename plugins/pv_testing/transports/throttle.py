@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import TYPE_CHECKING
 
 from pv_testing.core import clock
 from pv_testing.core.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
 from pv_testing.transports.limits import Breaker, ConcurrencyLimit, Pace, Pause, Quota
+from pv_testing.transports.waiting import remaining
 
+if TYPE_CHECKING:
+    from pv_testing.core.response import Response
+    from pv_testing.transports.governor import Governor
+
+BAD_REQUEST = 400
 Wait = tuple[float, IntegrationError]
 
 
@@ -21,10 +29,12 @@ class Throttle:
         slots: how many at a time.
 
     Attributes:
+        governor: the limit that all tasks and hosts share, where :meth:`govern` has set one.
         pace: how far apart, since the system has refused some as too many.
     """
 
     def __init__(self, pause: Pause, breaker: Breaker, quota: Quota | None, slots: ConcurrencyLimit) -> None:
+        self.governor: Governor | None = None
         self.pause = pause
         self.breaker = breaker
         self.pace = Pace()
@@ -41,7 +51,7 @@ class Throttle:
             What to tell :meth:`leave`.
 
         Raises:
-            RateLimited: the system wants to be left alone for longer than that.
+            RateLimited: the system wants to be left alone for longer than that, or others have used up what it takes.
             CircuitOpen: the system failed too often, and that won't change before.
             DeadlineExceeded: quota or other requests don't leave the time.
         """
@@ -53,11 +63,51 @@ class Throttle:
             while (wait := self._closed() or self._used_up()) is not None:
                 _in_time(wait, latest)
                 await asyncio.sleep(wait[0])
+            if self.governor is not None:
+                await self._in_turn(self.governor, latest)
         except BaseException:
             self._concurrency.give()
             raise
         self.pace.passed()
         return self.breaker.begin()
+
+    def govern(self, governor: Governor) -> None:
+        """Let requests pass in the slots of a shared limit, which takes the place of the quota."""
+        self.governor = governor
+        self._quota = None
+        governor.on_pause = self.pause.learn
+
+    def hear(self, response: Response) -> None:
+        """Pass on to the shared limit how many requests a system says that it still takes, unless it refuses one.
+
+        Some refuse the requests for one object alone, and a wish to be left alone is a pause.
+        """
+        if self.governor is None or response.status >= BAD_REQUEST:
+            return
+        said = remaining(response, time.time())
+        if said is not None:
+            self.governor.hear(*said)
+
+    def is_late(self, passed: float) -> bool:
+        """Say whether a request that passed so many seconds ago must wait for another slot of the shared limit."""
+        return self.governor is not None and self.governor.is_late(passed)
+
+    async def enter_late(self, latest: float) -> None:
+        """Wait for another slot; the arguments and what is raised are those of :meth:`enter`."""
+        if self.governor is not None:
+            await self._in_turn(self.governor, latest)
+
+    async def aclose(self) -> None:
+        """Lease no more slots."""
+        if self.governor is not None:
+            await self.governor.aclose()
+
+    async def _in_turn(self, governor: Governor, latest: float) -> None:
+        """Wait for a slot of the shared limit in which nothing else holds the request back."""
+        while not await governor.take(latest) or self._closed() is not None:
+            while (wait := self._closed()) is not None:
+                _in_time(wait, latest)
+                await asyncio.sleep(wait[0])
 
     def leave(self, *, probe: bool) -> None:
         """The request is over.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import time
 from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -40,8 +41,18 @@ class _InTime(aiohttp.ClientRequest):
     """
 
     def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        """Write the request, or raise what says that its time is over."""
+        """Write the request, or raise what says that its time is over; one that comes too late waits for its turn."""
         call = _call.get()
+        if call.throttle.is_late(time.monotonic() - call.passed):
+            return self._send_late(call, conn)
+        return self._send_now(call, conn)
+
+    async def _send_late(self, call: OutgoingRequest, conn: Connection) -> aiohttp.ClientResponse:
+        """Wait for another slot of a shared limit: a new connection was made in the time of the first one."""
+        await call.throttle.enter_late(call.latest)
+        return await self._send_now(call, conn)
+
+    def _send_now(self, call: OutgoingRequest, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         if not self.body:  # else write_bytes asks, as late as can be
             call.left()
         call.written = True
