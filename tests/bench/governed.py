@@ -1,16 +1,12 @@
-"""A process that asks a system as often as its shared limit allows, until its time is over.
-
-It prints the name under which it leases, waits for a line, and asks for as many seconds as its arguments say.
-"""
+"""A process that asks a system as often as its shared limit allows, until its time is over."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
-import sys
 import time
-from typing import Any
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 from pv_testing.config import system_config
 from pv_testing.config.sections import Secret, SharedLimitSection
@@ -22,43 +18,56 @@ from pv_testing.providers.session import open_session
 from pv_testing.transports.rest import RestSession
 
 
-def opened(given: dict[str, Any], ledger: Ledger) -> RestSession:
-    """Return a session as a task opens it.
+@dataclass(frozen=True)
+class Work:
+    """What a process does.
 
-    Args:
-        given: ``address``, ``limit``, and perhaps ``redis_url``.
-        ledger: of the laboratory.
+    Attributes:
+        address: of the system.
+        ledger: the ledger's URL.
+        redis: that of a Redis; empty where the ledger keeps the timetable.
+        seconds: for how long it asks.
+        width: how many requests at a time.
+        requests: how many requests a second the system takes.
+        priority: of its requests.
     """
-    keys = {**given["limit"], **({"redis_url": Secret(given["redis_url"])} if given.get("redis_url") else {})}
-    config = system_config("lims", base_url=given["address"], api_key="bench-key")
-    config = config.overlay(shared_limit=SharedLimitSection(**keys))
+
+    address: str
+    ledger: str
+    redis: str = ""
+    seconds: float = 20.0
+    width: int = 8
+    requests: int = 25
+    priority: priority.Priority = priority.Priority.NORMAL
+
+
+def ask(work: Work, link: Connection) -> None:
+    """Send the name under which the process leases, wait for a word, ask, and send how many slots it gave up."""
+    asyncio.run(_ask(work, link))
+
+
+async def _ask(work: Work, link: Connection) -> None:
+    with Ledger(work.ledger) as ledger, priority.using(work.priority):
+        async with opened(work, ledger) as session:
+            governor = session.throttle.governor
+            assert governor is not None
+            link.send(governor.requester)
+            await asyncio.to_thread(link.recv)
+            until = time.monotonic() + work.seconds
+            await asyncio.gather(*(_one_after_another(session, until) for _ in range(work.width)))
+            link.send(governor.given_up)
+
+
+def opened(work: Work, ledger: Ledger) -> RestSession:
+    """Return a session as a task opens it."""
+    limit = SharedLimitSection(requests=work.requests)
+    if work.redis:
+        limit = SharedLimitSection(requests=work.requests, redis_url=Secret(work.redis))
+    config = system_config("lims", base_url=work.address, api_key="bench-key").overlay(shared_limit=limit)
     return open_session(config, load_contract("lims_custom"), ledger)
 
 
-async def _ask(session: RestSession, seconds: float, width: int) -> int:
-    until = time.monotonic() + seconds
-    sent = 0
-
-    async def work() -> None:
-        nonlocal sent
-        while time.monotonic() < until:
-            with contextlib.suppress(RateLimited, DeadlineExceeded):
-                await session.request("GET", "/samples", timeout=max(0.1, until - time.monotonic()))
-                sent += 1
-
-    await asyncio.gather(*(work() for _ in range(width)))
-    return sent
-
-
-async def _main(given: dict[str, Any]) -> None:
-    with Ledger(given["ledger"]) as ledger, priority.using(priority.Priority(given.get("priority", 1))):
-        async with opened(given, ledger) as session:
-            governor = session.throttle.governor
-            assert governor is not None
-            print(governor.requester, flush=True)
-            await asyncio.to_thread(sys.stdin.readline)
-            print(await _ask(session, given["seconds"], given["width"]), flush=True)
-
-
-if __name__ == "__main__":
-    asyncio.run(_main(json.loads(sys.argv[1])))
+async def _one_after_another(session: RestSession, until: float) -> None:
+    while (left := until - time.monotonic()) > 0:
+        with contextlib.suppress(RateLimited, DeadlineExceeded):
+            await session.request("GET", "/samples", timeout=max(0.1, left))

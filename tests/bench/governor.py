@@ -12,6 +12,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +22,12 @@ from pv_testing.core.errors import IntegrationError
 from pv_testing.ledger import Ledger
 from pv_testing.transports.governor import Grant, TimetableStore
 from pv_testing.transports.governor.redis_store import RedisTimetables
+from pv_testing.transports.governor.timetable import State
 from tests.bench.databases import REDIS, own_schema
+from tests.bench.governed import Work, ask
 
 PROJECT = Path(__file__).parents[2]
-LIMIT = {"requests": 25, "per": 1.0}
+LIMIT = 25
 PROCESSES, WIDTH = 16, 8
 LEAST = 23.0
 Target = tuple[str, str, bool]
@@ -36,13 +41,15 @@ class Seen:
         most: requests in any second, wherever it begins.
         average: requests in a second, from the first to the last.
         number: of all requests.
-        lost: slots that no request came in, after a process was killed.
+        given_up: slots that passed unused, because their process was too busy.
+        lost: how many requests fewer came after a process was killed.
     """
 
     most: int
     average: float
     number: int
-    lost: float = 0.0
+    given_up: int
+    lost: int = 0
 
 
 def most_in(times: Sequence[float], seconds: float = 1.0) -> int:
@@ -78,38 +85,57 @@ def times_of(server: subprocess.Popen[str]) -> list[float]:
     return times
 
 
+@dataclass
+class Worker:
+    """A process that asks, and how it is spoken to."""
+
+    name: str
+    process: BaseProcess
+    link: Connection
+
+
 @contextlib.contextmanager
-def workers(given: dict[str, Any], number: int) -> Iterator[dict[str, subprocess.Popen[str]]]:
-    """Run processes that are ready to ask, and give them by the names under which they lease."""
-    command = [sys.executable, "-m", "tests.bench.governed", json.dumps(given)]
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    started = [subprocess.Popen(command, cwd=PROJECT, **pipes) for _ in range(number)]
+def workers(work: Sequence[Work]) -> Iterator[list[Worker]]:
+    """Run processes that are ready to ask."""
+    fork = get_context("fork")  # they start at once, and a benchmark's processes have no thread yet
+    started: list[Worker] = []
     try:
-        yield {str(each.stdout.readline()).strip(): each for each in started if each.stdout}
+        for each in work:
+            ours, theirs = fork.Pipe()
+            process = fork.Process(target=ask, args=(each, theirs), daemon=True)
+            process.start()
+            theirs.close()
+            started.append(Worker("", process, ours))
+        for worker in started:
+            worker.name = worker.link.recv()
+        yield started
     finally:
-        for each in started:
-            each.kill()
-            each.communicate()
+        for worker in started:
+            worker.process.kill()
+            worker.process.join()
 
 
-def begin(processes: dict[str, subprocess.Popen[str]]) -> None:
-    """Let processes begin to ask."""
-    for each in processes.values():
-        assert each.stdin is not None
-        each.stdin.write("\n")
-        each.stdin.flush()
-
-
-def kill_holder(processes: dict[str, subprocess.Popen[str]], store: TimetableStore) -> float:
+def kill_holder(started: Sequence[Worker], store: TimetableStore) -> float:
     """Kill a process while it holds slots of the next half second, and return when, in epoch seconds."""
     while True:
-        state: dict[str, Any] = {}
-        now = store.change("lims", lambda kept, _: (state.update(kept) or kept, Grant())).now  # type: ignore[func-returns-value]
-        for name, (_, until) in state["active"].items():
-            if until > now + 0.5 and name in processes:
-                processes[name].kill()
+        state, now = look(store)
+        for worker in started:
+            if state["active"].get(worker.name, (0, 0.0))[1] > now + 0.5:
+                worker.process.kill()
+                worker.process.join()
                 return time.time()
         time.sleep(0.05)
+
+
+def look(store: TimetableStore) -> tuple[State, float]:
+    """Return the LIMS's timetable, and the store's clock."""
+    seen: State = {}
+
+    def unchanged(state: State, _: float) -> tuple[State, Grant]:
+        seen.update(state)
+        return state, Grant()
+
+    return seen, store.change("lims", unchanged).now
 
 
 def measured(ledger_url: str, redis_url: str, seconds: float, *, kill: bool, processes: int = PROCESSES) -> Seen:
@@ -123,22 +149,31 @@ def measured(ledger_url: str, redis_url: str, seconds: float, *, kill: bool, pro
         processes: how many.
     """
     Ledger(ledger_url).close()
-    with logging_server() as (address, server), Ledger(ledger_url) as ledger:
-        given = {"address": address, "ledger": ledger_url, "redis_url": redis_url, "limit": LIMIT}
-        with workers({**given, "seconds": seconds, "width": WIDTH}, processes) as started:
-            begin(started)
+    with logging_server() as (address, server):
+        work = Work(address, ledger_url, redis_url, seconds, WIDTH, LIMIT)
+        with workers([work] * processes) as started:
+            for worker in started:
+                worker.link.send("go")
             killed = 0.0
             if kill:
                 time.sleep(seconds / 2)
-                killed = kill_holder(started, RedisTimetables(redis_url) if redis_url else ledger.timetables)
-            for each in started.values():
-                each.wait()
+                with Ledger(ledger_url) as ledger:
+                    killed = kill_holder(started, RedisTimetables(redis_url) if redis_url else ledger.timetables)
+            given_up = sum(_given_up(worker) for worker in started)
         times = sorted(times_of(server))
-    span = times[-1] - times[0]
-    return Seen(most_in(times), (len(times) - 1) / span, len(times), _lost(times, killed) if killed else 0.0)
+    average = (len(times) - 1) / (times[-1] - times[0])
+    return Seen(most_in(times), average, len(times), given_up, _lost(times, killed) if killed else 0)
 
 
-def _lost(times: Sequence[float], killed: float, within: float = 5.0) -> float:
+def _given_up(worker: Worker) -> int:
+    """Wait for the end of a process, and return how many slots it gave up; 0 of one that was killed."""
+    try:
+        return int(worker.link.recv())
+    except EOFError:
+        return 0
+
+
+def _lost(times: Sequence[float], killed: float, within: float = 5.0) -> int:
     """Return how many requests fewer than before came in the seconds after a process was killed."""
     before = sum(killed - within <= moment < killed for moment in times)
     return before - sum(killed <= moment < killed + within for moment in times)
@@ -159,16 +194,18 @@ def stores(folder: str) -> Iterator[tuple[str, str, str]]:
 
 def measure(seconds: float) -> list[Target]:
     """Measure each store, without and with a process that is killed, and print the figures."""
-    print(f"\n{PROCESSES} processes share 25 requests a second{'':<12}{'most in 1 s':>12}{'average':>10}{'requests':>10}")
+    with contextlib.suppress(OSError):
+        os.nice(-10)  # what else runs here has no part in it
+    print(f"\n{PROCESSES} processes share 25 requests a second{'':<12}{'most in 1 s':>12}{'average':>10}{'requests':>10}{'given up':>10}")
     targets: list[Target] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, ledger_url, redis_url in stores(folder):
             for kill in (False, True):
                 seen = measured(ledger_url, redis_url, seconds, kill=kill)
                 what = f"{name}{', one is killed' if kill else ''}"
-                lost = f"  {seen.lost:.0f} requests fewer in the 5 s after the kill" if kill else ""
-                print(f"  {what:<50}{seen.most:>10}{seen.average:>10.2f}{seen.number:>10}{lost}", flush=True)
-                targets.append((f"{what}: at most 25 in any second", str(seen.most), seen.most <= LIMIT["requests"]))
+                lost = f"  {seen.lost} requests fewer in the 5 s after the kill" if kill else ""
+                print(f"  {what:<50}{seen.most:>10}{seen.average:>10.2f}{seen.number:>10}{seen.given_up:>10}{lost}", flush=True)
+                targets.append((f"{what}: at most 25 in any second", str(seen.most), seen.most <= LIMIT))
                 targets.append((f"{what}: at least 23 on average", f"{seen.average:.2f}", seen.average >= LEAST))
     return targets
 

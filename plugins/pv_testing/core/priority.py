@@ -49,3 +49,8 @@ _current: ContextVar[Priority] = ContextVar("priority", default=Priority.NORMAL)
 def current() -> Priority:
     """Return the priority of what runs here; normal where nothing else is said."""
     return _current.get()
+
+
+def behind() -> Priority:
+    """Return the priority of what is left of much work: not above :attr:`Priority.BULK`; a replay keeps its own."""
+    return max(current(), Priority.BULK) if current() is not Priority.REPLAY else current()

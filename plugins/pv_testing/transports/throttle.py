@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pv_testing.core import clock
 from pv_testing.core.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
@@ -17,6 +17,20 @@ if TYPE_CHECKING:
 
 BAD_REQUEST = 400
 Wait = tuple[float, IntegrationError]
+
+
+class Passing(Protocol):
+    """A request that is to pass.
+
+    Attributes:
+        latest: ``clock.seconds()`` after which it makes no more sense to send it.
+        turn_ends: the same after which it must not be written in the turn that a shared limit has given it.
+    """
+
+    @property
+    def latest(self) -> float: ...
+
+    turn_ends: float
 
 
 class Throttle:
@@ -41,11 +55,11 @@ class Throttle:
         self._quota = quota
         self._concurrency = slots
 
-    async def enter(self, latest: float) -> bool:
+    async def enter(self, request: Passing) -> bool:
         """Wait until a request may be sent; :meth:`leave` must follow.
 
         Args:
-            latest: ``clock.seconds()`` after which it makes no more sense to send it.
+            request: that is to be sent.
 
         Returns:
             What to tell :meth:`leave`.
@@ -55,6 +69,7 @@ class Throttle:
             CircuitOpen: the system failed too often, and that won't change before.
             DeadlineExceeded: quota or other requests don't leave the time.
         """
+        latest = request.latest
         if self._concurrency.taken and (closed := self._closed()) is not None:
             _in_time(closed, latest)
         if not self._concurrency.take_free():
@@ -64,7 +79,7 @@ class Throttle:
                 _in_time(wait, latest)
                 await asyncio.sleep(wait[0])
             if self.governor is not None:
-                await self._in_turn(self.governor, latest)
+                await self._in_turn(self.governor, request)
         except BaseException:
             self._concurrency.give()
             raise
@@ -88,25 +103,25 @@ class Throttle:
         if said is not None:
             self.governor.hear(*said)
 
-    def is_late(self, passed: float) -> bool:
-        """Say whether a request that passed so many seconds ago must wait for another slot of the shared limit."""
-        return self.governor is not None and self.governor.is_late(passed)
-
-    async def enter_late(self, latest: float) -> None:
-        """Wait for another slot; the arguments and what is raised are those of :meth:`enter`."""
+    async def enter_again(self, request: Passing) -> None:
+        """Wait for another turn, as the first one was over before the request was written; raises as :meth:`enter`."""
         if self.governor is not None:
-            await self._in_turn(self.governor, latest)
+            await self._in_turn(self.governor, request)
 
     async def aclose(self) -> None:
         """Lease no more slots."""
         if self.governor is not None:
             await self.governor.aclose()
 
-    async def _in_turn(self, governor: Governor, latest: float) -> None:
+    async def _in_turn(self, governor: Governor, request: Passing) -> None:
         """Wait for a slot of the shared limit in which nothing else holds the request back."""
-        while not await governor.take(latest) or self._closed() is not None:
+        while True:
+            ends = await governor.take(request.latest)
+            if ends and self._closed() is None:
+                request.turn_ends = ends
+                return
             while (wait := self._closed()) is not None:
-                _in_time(wait, latest)
+                _in_time(wait, request.latest)
                 await asyncio.sleep(wait[0])
 
     def leave(self, *, probe: bool) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections.abc import Coroutine, Mapping
 from contextvars import ContextVar
 from typing import Any
@@ -14,7 +13,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.connector import Connection
 
-from pv_testing.core import lease
+from pv_testing.core import clock, lease
 from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
 from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response, read_bounded
@@ -43,13 +42,13 @@ class _InTime(aiohttp.ClientRequest):
     def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Write the request, or raise what says that its time is over; one that comes too late waits for its turn."""
         call = _call.get()
-        if call.throttle.is_late(time.monotonic() - call.passed):
+        if clock.seconds() > call.turn_ends:
             return self._send_late(call, conn)
         return self._send_now(call, conn)
 
     async def _send_late(self, call: OutgoingRequest, conn: Connection) -> aiohttp.ClientResponse:
         """Wait for another slot of a shared limit: a new connection was made in the time of the first one."""
-        await call.throttle.enter_late(call.latest)
+        await call.throttle.enter_again(call)
         return await self._send_now(call, conn)
 
     def _send_now(self, call: OutgoingRequest, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:

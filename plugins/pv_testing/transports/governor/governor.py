@@ -13,12 +13,12 @@ from typing import NamedTuple
 
 from pv_testing.core import clock, priority
 from pv_testing.core.errors import RateLimited
-from pv_testing.transports.governor.shared_limit import SharedLimit
+from pv_testing.transports.governor.shared_limit import MARGIN, SharedLimit
 from pv_testing.transports.governor.slot_clock import SlotClock
 from pv_testing.transports.governor.timetable import PERIOD, Ask, Grant, lease
 from pv_testing.transports.governor.timetable_store import Leased, TimetableStore
 
-TOLERANCE = 0.02
+TOLERANCE = MARGIN / 2
 """Seconds after its time for which a slot may be used; a later request would come too close to the next ones."""
 REFILL = 0.2
 """Seconds before the last slot at which more are asked for."""
@@ -45,6 +45,7 @@ class Governor:
 
     Attributes:
         requester: the name under which it leases.
+        given_up: how many slots have passed unused, because this process was too busy.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Governor:
         self._limit = limit
         self._paused_until = paused_until
         self.on_pause = on_pause
+        self.given_up = 0
         self.requester = secrets.token_hex(6)
         self._numbers = itertools.count()
         self._line: list[tuple[int, int, float, asyncio.Future[Slot | None]]] = []
@@ -73,22 +75,14 @@ class Governor:
         self._told: tuple[int, float] | None = None
         self._task: asyncio.Task[None] | None = None
 
-    def is_late(self, passed: float) -> bool:
-        """Say whether a request that has passed must wait for another slot, because it took so long to be written.
-
-        Args:
-            passed: the seconds since it passed.
-        """
-        return passed > TOLERANCE and bool(self._limit.interval)
-
-    async def take(self, latest: float) -> bool:
+    async def take(self, latest: float) -> float:
         """Wait for a slot of one request.
 
         Args:
             latest: ``clock.seconds()`` after which it makes no more sense to send it.
 
         Returns:
-            Whether it may be sent now; else the system has asked to be left alone meanwhile.
+            ``clock.seconds()`` until which it may be sent, from now on; 0 where the system wants to be left alone.
 
         Raises:
             RateLimited: there is no slot before; the message says why, and when to go on.
@@ -97,13 +91,14 @@ class Governor:
         while True:
             slot = self._take_held() or await self._next(latest)
             if slot is None:
-                return False
+                return 0.0
             ahead = slot.at - clock.seconds()
             if ahead > 0:
                 await asyncio.sleep(ahead)
             if clock.seconds() <= slot.until:
                 self._passed.append(clock.seconds())
-                return True
+                return slot.until
+            self.given_up += 1
 
     def hear(self, left: int, until: float) -> None:
         """Note what the system has said of its own limit; the others learn it with the next lease.

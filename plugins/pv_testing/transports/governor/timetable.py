@@ -54,7 +54,7 @@ class Ask(NamedTuple):
     waiting: int
     hoped: int = 0
     lead: float = 0.0
-    horizon: float = math.inf
+    horizon: float = 86_400.0
     told: tuple[int, float] | None = None
 
 
@@ -198,7 +198,8 @@ class _Timetable:
     def _take(self, slots: tuple[float, ...], ask: Ask) -> None:
         last = slots[-1]
         if any(priority < ask.priority for priority, _ in self.active.values()):
-            self.lower = last + FLOOR * self.limit.interval
+            since = max(self.lower, self.now - PERIOD)
+            self.lower = since + FLOOR * self.limit.interval * len(slots)
         self.next = last + self.limit.interval
         self.active[ask.requester] = (ask.priority, last)
         for quota in self.limit.quotas:
