@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import psycopg
 
 POSTGRESQL = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
-REDIS = os.environ.get("PV_TEST_REDIS", "redis://127.0.0.1:6379/15")
+REDIS = os.environ.get("PV_TEST_REDIS", "redis://127.0.0.1:6379") + "/7"
 
 
 @contextlib.contextmanager

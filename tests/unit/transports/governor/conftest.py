@@ -10,7 +10,9 @@ import pytest
 from pv_testing.ledger import Ledger
 from pv_testing.transports.governor import TimetableStore
 
-REDIS = os.environ.get("PV_TEST_REDIS", "redis://127.0.0.1:6379/15")
+SERVER = os.environ.get("PV_TEST_REDIS", "redis://127.0.0.1:6379")
+REDIS = f"{SERVER}/{8 + int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw')) % 8}"
+"""A database for each process that runs tests."""
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from pv_testing.transports.auth import Auth
 from pv_testing.transports.governor import Governor, SharedLimit
 from pv_testing.transports.limits import Rate
 from tests.bench.governor import most_in
-from tests.unit.transports.servers import OK, json
+from tests.unit.transports.servers import json
 
 pytestmark = pytest.mark.anyio
 DAY = 86_400.0
@@ -46,7 +46,7 @@ async def many(session, number: int):
 
 
 async def test_sessions_keep_one_rate_together(serve, governed):
-    server = await serve(OK)
+    server = await serve(json({"id": 1}))
     sessions = [governed(server.address, SharedLimit(Rate(25, 1.0))) for _ in range(4)]
     began = time.monotonic()
     await asyncio.gather(*(many(session, 20) for session in sessions))
@@ -61,7 +61,7 @@ async def test_a_request_that_is_written_late_waits_for_another_slot(serve, gove
             await asyncio.sleep(0.15)
             return await super().carry(wire, call, headers)
 
-    server = await serve(OK)
+    server = await serve(json({"id": 1}))
     session = governed(server.address, SharedLimit(Rate(5, 1.0)), Slow())
     await many(session, 6)
     times = sorted(request.at for request in server.seen)
@@ -70,7 +70,7 @@ async def test_a_request_that_is_written_late_waits_for_another_slot(serve, gove
 
 async def test_a_wish_to_be_left_alone_holds_back_the_other_sessions_too(serve, governed):
     limit = SharedLimit(Rate(20, 1.0))
-    server = await serve(json({}, 429, Retry_After="2"), OK)
+    server = await serve(json({}, 429, Retry_After="2"), json({"id": 1}))
     told, other = governed(server.address, limit), governed(server.address, limit)
     first = asyncio.ensure_future(told.request("GET", "/told"))
     await server.arrival()
@@ -98,7 +98,7 @@ async def test_what_the_system_says_remains_is_told_to_the_other_sessions(serve,
 
 
 async def test_a_quota_that_is_used_up_says_when_it_goes_on_and_nothing_is_sent(serve, governed):
-    server = await serve(OK)
+    server = await serve(json({"id": 1}))
     limit = SharedLimit(None, (Rate(5, DAY),), reserve=0.4)
     backfill, normal = (governed(server.address, limit, total_timeout=2.0) for _ in range(2))
     with priority.using(Priority.BACKFILL):
@@ -113,7 +113,7 @@ async def test_a_quota_that_is_used_up_says_when_it_goes_on_and_nothing_is_sent(
 
 
 async def test_a_replay_passes_a_backfill(serve, governed):
-    server = await serve(OK)
+    server = await serve(json({"id": 1}))
     limit = SharedLimit(Rate(20, 1.0))
     backfill, replay = (governed(server.address, limit) for _ in range(2))
 
