@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from pv_testing.core.model import Model, Text
 from pv_testing.core.places import project_root
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from typing_extensions import Self
 
 AuthType = Literal[
     "none",
@@ -142,6 +144,12 @@ class SharedLimitSection(Model):
         Secret(),
         description="A Redis that keeps who may send when, such as rediss://redis.company.com:6380/0; else the ledger.",
     )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.requests or self.hourly or self.daily):
+            raise ValueError("says no limit: set requests, hourly or daily")
+        return self
 
 
 class SystemSection(Model):

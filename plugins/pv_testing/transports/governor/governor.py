@@ -194,12 +194,13 @@ class Governor:
         now = clock.seconds()
         waiting = self._waiting()
         first = self._line[0][0] if waiting else priority.Priority.BACKFILL
-        recent = sum(moment > now - PERIOD / 2 for moment in self._passed)
+        recent = sum(moment > now - 1.0 for moment in self._passed)
         horizon = max((latest for _, _, latest, _ in self._line), default=now) - now
         return Ask(
             self.requester,
             priority.Priority(first),
             waiting,
+            soon=int(recent * self._clock.lead),
             hoped=max(0, recent - waiting),
             lead=self._clock.lead,
             horizon=horizon,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from statistics import median
 
 from pv_testing.transports.governor.timetable_store import Leased
 
@@ -19,11 +20,12 @@ class SlotClock:
     truth, and it never makes a slot seem earlier than it is.
 
     Attributes:
-        lead: seconds within which a store has answered lately, with a margin.
+        lead: seconds within which a store mostly answers; a slot that an answer comes too late for is given up.
     """
 
     def __init__(self) -> None:
         self._offsets: deque[float] = deque(maxlen=SAMPLES)
+        self._took: deque[float] = deque(maxlen=SAMPLES // 2)
         self.lead = 0.05
 
     def learn(self, leased: Leased, took: float) -> None:
@@ -37,7 +39,8 @@ class SlotClock:
         if self._offsets and abs(offset - min(self._offsets)) > STEP:
             self._offsets.clear()
         self._offsets.append(offset)
-        self.lead = min(MOST_LEAD, max(LEAST_LEAD, 1.5 * took + 0.01, 0.8 * self.lead))
+        self._took.append(took)
+        self.lead = min(MOST_LEAD, max(LEAST_LEAD, 1.5 * median(self._took) + 0.01))
 
     def local(self, moment: float) -> float:
         """Return the ``clock.seconds()`` of a moment on the store's clock."""

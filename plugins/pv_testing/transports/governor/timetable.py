@@ -43,7 +43,8 @@ class Ask(NamedTuple):
         requester: who asks.
         priority: of its first request.
         waiting: how many requests wait for a slot.
-        hoped: how many more it expects; it gets slots for these only where it is alone.
+        soon: how many more will wait before it can ask again.
+        hoped: how many it expects in the next second; it gets slots for these only where it is alone.
         lead: seconds until a slot can be used, because the store needs time to answer.
         horizon: seconds after which no slot is of use.
         told: what the system has said remains, and the epoch seconds until when.
@@ -52,6 +53,7 @@ class Ask(NamedTuple):
     requester: str
     priority: Priority
     waiting: int
+    soon: int = 0
     hoped: int = 0
     lead: float = 0.0
     horizon: float = 86_400.0
@@ -165,7 +167,7 @@ class _Timetable:
             return self._behind(ask, interval)
         equals = 1 + sum(priority == ask.priority for priority in priorities)
         block = max(1, int(PERIOD / interval / equals))
-        wanted = ask.waiting + (0 if priorities else ask.hoped)
+        wanted = ask.waiting + (ask.soon if priorities else max(ask.soon, ask.hoped))
         return min(block, wanted), None
 
     def _behind(self, ask: Ask, interval: float) -> tuple[int, Grant | None]:
