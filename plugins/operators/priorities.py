@@ -19,6 +19,7 @@ def priority_of(context: Context, *, replay: bool = False) -> Priority:
         context: of the task; a run that a backfill has made goes behind all others.
         replay: whether a person has asked to try records again.
     """
-    if str(getattr(context["dag_run"].run_type, "value", context["dag_run"].run_type)) == BACKFILL:
+    kind = str(getattr(context.get("dag_run"), "run_type", "")).rpartition(".")[2].lower()
+    if kind == BACKFILL:
         return Priority.BACKFILL
     return Priority.REPLAY if replay else Priority.NORMAL

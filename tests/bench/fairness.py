@@ -91,7 +91,7 @@ def seconds(tasks: Sequence[Sequence[str]], rate: int, contract: str) -> float:
                 each.join()
 
 
-def measure(rate: int) -> list[Target]:
+def measure(rate: int = 100) -> list[Target]:
     """Measure with and without a shared limit, and print the figures."""
     sizes = {**SMALL, **HUGE}
     alone = by_size(list(SMALL), sizes)

@@ -49,6 +49,6 @@ async def _serve() -> None:
 
 
 if __name__ == "__main__":
-    with contextlib.suppress(OSError):
-        os.nice(-5)  # a system has a machine of its own, and doesn't wait for its clients' processor
+    with contextlib.suppress(OSError, AttributeError):  # a system doesn't wait for the processor of its clients
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(2))
     asyncio.run(_serve())
