@@ -1,4 +1,4 @@
-"""Prints what records, claims, DAGs, sweeps, events, files and shared limits cost, beside what others pay, in one run."""
+"""Prints what records, claims, DAGs, sweeps, events, files and shared limits cost, beside what others pay."""
 
 from __future__ import annotations
 

@@ -13,7 +13,6 @@ import tempfile
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from multiprocessing import get_context
 from multiprocessing.queues import Queue
 from typing import Any
 
@@ -25,6 +24,7 @@ from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
 from tests.bench import server
 from tests.bench.creation import single_contract
+from tests.bench.governor import forking
 
 SLOTS = 4
 SMALL = {f"SR-2025-{number:04}": 12 for number in range(200)}
@@ -69,7 +69,7 @@ def slot(place: Place, tasks: Queue[Any], done: Queue[Any]) -> None:
 def seconds(tasks: Sequence[Sequence[str]], rate: int, contract: str) -> float:
     """Return how long it takes until all small requests of some tasks are carried; the others are given up then."""
     sizes = {**SMALL, **HUGE}
-    fork = get_context("fork")
+    fork = forking("tests.bench.fairness")
     waiting, done = fork.Queue(), fork.Queue()
     left = {number for task in tasks for number in task if number in SMALL}
     with server.running() as address, tempfile.TemporaryDirectory() as folder:

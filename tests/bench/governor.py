@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class Seen:
 
     Attributes:
         most: requests in any second, wherever it begins.
-        average: requests in a second, from the first to the last.
+        average: requests in a second, from the first until a second before the processes stop.
         number: of all requests.
         given_up: slots that passed unused, because their process was too busy.
         lost: how many requests fewer came after a process was killed.
@@ -85,6 +86,13 @@ def times_of(server: subprocess.Popen[str]) -> list[float]:
     return times
 
 
+def forking(module: str) -> ForkServerContext:
+    """Return what starts processes that have imported a module before, and no thread of this process."""
+    context = get_context("forkserver")
+    context.set_forkserver_preload([module])
+    return context
+
+
 @dataclass
 class Worker:
     """A process that asks, and how it is spoken to."""
@@ -97,7 +105,7 @@ class Worker:
 @contextlib.contextmanager
 def workers(work: Sequence[Work]) -> Iterator[list[Worker]]:
     """Run processes that are ready to ask."""
-    fork = get_context("fork")  # they start at once, and a benchmark's processes have no thread yet
+    fork = forking("tests.bench.governed")
     started: list[Worker] = []
     try:
         for each in work:
@@ -161,7 +169,8 @@ def measured(ledger_url: str, redis_url: str, seconds: float, *, kill: bool, pro
                     killed = kill_holder(started, RedisTimetables(redis_url) if redis_url else ledger.timetables)
             given_up = sum(_given_up(worker) for worker in started)
         times = sorted(times_of(server))
-    average = (len(times) - 1) / (times[-1] - times[0])
+    span = seconds - 1.0  # in the last second, processes begin nothing that would not be answered in time
+    average = sum(moment < times[0] + span for moment in times) / span
     return Seen(most_in(times), average, len(times), given_up, _lost(times, killed) if killed else 0)
 
 
@@ -204,7 +213,8 @@ def stores(folder: str) -> Iterator[tuple[str, str, str]]:
 def measure(seconds: float) -> list[Target]:
     """Measure each store, without and with a process that is killed, and print the figures."""
     undisturbed(1)
-    print(f"\n{PROCESSES} processes share 25 requests a second{'':<12}{'most in 1 s':>12}{'average':>10}{'requests':>10}{'given up':>10}")
+    title = f"{PROCESSES} processes share {LIMIT} requests a second"
+    print(f"\n{title:<50}{'most in 1 s':>12}{'average':>10}{'requests':>10}{'given up':>10}")
     targets: list[Target] = []
     with tempfile.TemporaryDirectory() as folder:
         for name, ledger_url, redis_url in stores(folder):
@@ -212,7 +222,8 @@ def measure(seconds: float) -> list[Target]:
                 seen = measured(ledger_url, redis_url, seconds, kill=kill)
                 what = f"{name}{', one is killed' if kill else ''}"
                 lost = f"  {seen.lost} requests fewer in the 5 s after the kill" if kill else ""
-                print(f"  {what:<50}{seen.most:>10}{seen.average:>10.2f}{seen.number:>10}{seen.given_up:>10}{lost}", flush=True)
+                figures = f"{seen.most:>10}{seen.average:>10.2f}{seen.number:>10}{seen.given_up:>10}"
+                print(f"  {what:<50}{figures}{lost}", flush=True)
                 targets.append((f"{what}: at most 25 in any second", str(seen.most), seen.most <= LIMIT))
                 targets.append((f"{what}: at least 23 on average", f"{seen.average:.2f}", seen.average >= LEAST))
     return targets

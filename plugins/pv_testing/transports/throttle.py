@@ -27,9 +27,7 @@ class Passing(Protocol):
         turn_ends: the same after which it must not be written in the turn that a shared limit has given it.
     """
 
-    @property
-    def latest(self) -> float: ...
-
+    latest: float
     turn_ends: float
 
 

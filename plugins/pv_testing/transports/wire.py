@@ -42,7 +42,7 @@ class _InTime(aiohttp.ClientRequest):
     def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         """Write the request, or raise what says that its time is over; one that comes too late waits for its turn."""
         call = _call.get()
-        if clock.seconds() > call.turn_ends:
+        if call.turn_ends < math.inf and clock.seconds() > call.turn_ends:
             return self._send_late(call, conn)
         return self._send_now(call, conn)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
@@ -65,7 +66,7 @@ async def test_a_request_that_is_written_late_waits_for_another_slot(serve, gove
     session = governed(server.address, SharedLimit(Rate(5, 1.0)), Slow())
     await many(session, 6)
     times = sorted(request.at for request in server.seen)
-    assert all(later - earlier >= 0.15 for earlier, later in zip(times, times[1:], strict=False))
+    assert all(later - earlier >= 0.15 for earlier, later in pairwise(times))
 
 
 async def test_a_wish_to_be_left_alone_holds_back_the_other_sessions_too(serve, governed):
