@@ -20,7 +20,7 @@ class Priority(IntEnum):
     BULK = 2
     """A service request with so many records that the others would wait for it."""
     BACKFILL = 3
-    """Work that nobody waits for today."""
+    """Work that no person waits for today."""
 
 
 class using:  # noqa: N801 - used as a function is
@@ -52,5 +52,5 @@ def current() -> Priority:
 
 
 def behind() -> Priority:
-    """Return the priority of what is left of much work: not above :attr:`Priority.BULK`; a replay keeps its own."""
+    """Return the priority of the remainder of much work: not above :attr:`Priority.BULK`; a replay keeps its own."""
     return max(current(), Priority.BULK) if current() is not Priority.REPLAY else current()

@@ -97,9 +97,9 @@ class Throttle:
         """
         if self.governor is None or response.status >= BAD_REQUEST:
             return
-        said = remaining(response, time.time())
-        if said is not None:
-            self.governor.hear(*said)
+        left = remaining(response, time.time())
+        if left is not None:
+            self.governor.hear(*left)
 
     async def enter_again(self, request: Passing) -> None:
         """Wait for another turn, as the first one was over before the request was written; raises as :meth:`enter`."""

@@ -57,8 +57,8 @@ def remaining(response: Response, now: float) -> tuple[int, float] | None:
         seconds = _until(response.headers.get(f"{name}-Reset", ""), now)
         if left is not None and seconds is not None and 0 < seconds <= LONGEST:
             return int(left), now + seconds
-    said = dict(_PARAMETER.findall(response.headers.get("RateLimit", "")))
-    return (int(said["r"]), now + min(LONGEST, float(said["t"]))) if {"r", "t"} <= said.keys() else None
+    parts = dict(_PARAMETER.findall(response.headers.get("RateLimit", "")))
+    return (int(parts["r"]), now + min(LONGEST, float(parts["t"]))) if {"r", "t"} <= parts.keys() else None
 
 
 def _number(text: object) -> float | None:

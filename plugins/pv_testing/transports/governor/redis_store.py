@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 TRIES = 200
 """How often a change is begun anew because another process was faster."""
 KEPT_SECONDS = 2 * 86_400
-"""For how long a timetable is kept that nobody changes; it counts the requests of a day."""
+"""For how long a timetable is kept that no process changes; it counts the requests of a day."""
 TIMEOUT = 5.0
 LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
 
