@@ -52,7 +52,7 @@ lint: $(READY)  ## Check the code with ruff, the types with mypy, and the layers
 schemas: $(READY) ## Write the JSON Schemas of the configuration, of the models that read it
 	@$(RUN) -m pv_testing.cli.schemas
 
-bench: $(READY) ## Measure what records, claims, DAGs, sweeps, events and files cost, and how soon an event is a sample
+bench: $(READY) ## Measure what records, claims, DAGs, sweeps, events, files and shared limits cost, and how soon an event is a sample
 	@$(RUN) -m tests.bench $(ARGS)
 
 chaos: $(READY) ## Attack 5,000 samples, the work of an office and a LIMS that checks nothing, and count what arrived

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 MOST_TASKS = 8
+HUGE = 1_000
+"""From so many modules on, a service request shares no task with small ones."""
 
 
 def chunks(items: Sequence[str], most: int = MOST_TASKS) -> list[list[str]]:
@@ -20,6 +22,24 @@ def chunks(items: Sequence[str], most: int = MOST_TASKS) -> list[list[str]]:
     number = min(len(items), most)
     bounds = [len(items) * index // number for index in range(number + 1)] if number else []
     return [list(items[start:end]) for start, end in zip(bounds, bounds[1:])]  # noqa: B905, RUF007 - one shorter is meant
+
+
+def by_size(items: Sequence[str], sizes: Mapping[str, int], most: int = MOST_TASKS) -> list[list[str]]:
+    """Split service requests so that huge ones hold up no small one: they have tasks of their own, which come last.
+
+    Airflow starts the mapped tasks of a run in their order, so that small requests get the first free slots.
+
+    Args:
+        items: the numbers of the service requests.
+        sizes: how many modules those have of which that is known; the others count as small.
+        most: the most chunks there may be.
+    """
+    huge = sorted((item for item in items if sizes.get(item, 0) >= HUGE), key=lambda item: sizes[item])
+    small = [item for item in items if sizes.get(item, 0) < HUGE]
+    if not huge or not small or most < 2:
+        return chunks([*small, *huge], most)
+    own = min(len(huge), most // 2)
+    return [*chunks(small, most - own), *chunks(huge, own)]
 
 
 def title(items: Sequence[str]) -> str:

@@ -13,7 +13,9 @@ from airflow.sdk.exceptions import AirflowSkipException
 from operators.lineage import LineageMixin, remember
 from operators.links import SampleLink
 from operators.news import wanted_changes
+from operators.priorities import priority_of
 from operators.retry_policy import ErrorTreeRetryPolicy, can_mend
+from pv_testing.core.priority import using
 from pv_testing.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -148,7 +150,8 @@ class ExchangeOperator(LineageMixin, BaseOperator):
 
         self.changes = wanted_changes(context)
         try:
-            reports = self._exchange(owner_of(context))
+            with using(priority_of(context, replay=truth(self.replay))):
+                reports = self._exchange(owner_of(context))
         except ConfigError as error:
             if self.without_operation and error.code == Reason.NO_OPERATION:
                 raise AirflowSkipException(f"{self.without_operation}: {error}") from None

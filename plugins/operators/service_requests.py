@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import BaseOperator
 
-from operators.chunks import MOST_TASKS, chunks, title
+from operators.chunks import MOST_TASKS, by_size, title
 from operators.exchange import owner_of, truth
 from operators.lineage import LineageMixin
 from operators.news import wanted_changes
@@ -65,6 +65,7 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         self.most_tasks = most_tasks
         self.framework_conn_id = framework_conn_id
         self.ledger_conn_id = ledger_conn_id
+        self.sizes: dict[str, int] = {}
 
     def chosen(self, owner: str, changes: Wanted) -> dict[str, int]:
         """Return the ids of the service requests by their numbers.
@@ -95,12 +96,14 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
                 shown = visible(number)
                 self.log.warning("%s is taken by no DAG, because its state %r is unknown; it waits", shown, state)
         sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions)
-        return sweep.due(keep=keep, wanted=changes)
+        ids = sweep.due(keep=keep, wanted=changes)
+        self.sizes = sweep.sizes
+        return ids
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
         ids = self.chosen(owner_of(context), wanted_changes(context))
-        parts = chunks(list(ids), self.most_tasks)
+        parts = by_size(list(ids), self.sizes, self.most_tasks)
         titles = [title(part) for part in parts]
         self.log.info("%d service requests in %d tasks: %s", len(ids), len(parts), visible(", ".join(titles) or "none"))
         tasks: list[dict[str, Any]] = []

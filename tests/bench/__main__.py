@@ -1,4 +1,4 @@
-"""Prints what records, claims, DAGs, sweeps, events and files cost, beside what others pay, in one run."""
+"""Prints what records, claims, DAGs, sweeps, events, files and shared limits cost, beside what others pay."""
 
 from __future__ import annotations
 
@@ -12,7 +12,19 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tests.bench import against, creation, exports, imports, latency, ledger, server, sweeps, webhooks
+from tests.bench import (
+    against,
+    creation,
+    exports,
+    fairness,
+    governor,
+    imports,
+    latency,
+    ledger,
+    server,
+    sweeps,
+    webhooks,
+)
 from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
@@ -34,6 +46,7 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=3_000, help="webhooks sent and received (default 3,000)")
     parser.add_argument("--started", type=int, default=20, help="events that start the intake (default 20)")
     parser.add_argument("--file-rows", type=int, default=500_000, help="rows of files (default 500,000)")
+    parser.add_argument("--governed-seconds", type=float, default=20.0, help="of each measurement (default 20)")
     parser.add_argument("--against", metavar="REV", help="measure only what a record costs, beside that commit")
     asked = parser.parse_args()
     if asked.against:
@@ -52,6 +65,8 @@ def _parts() -> dict[str, Callable[[argparse.Namespace], Sequence[Target]]]:
         "latency": lambda asked: latency.measure(asked.started),
         "exports": lambda asked: exports.compare(asked.file_rows),
         "imports": lambda asked: imports.compare(asked.file_rows),
+        "governor": lambda asked: governor.measure(asked.governed_seconds),
+        "fairness": lambda _: fairness.measure(),
     }
 
 

@@ -62,7 +62,7 @@ def ours(address: str, number: int, *, bulk: bool) -> tuple[Timing, Timing]:
         number: how many.
         bulk: 500 samples a request, or one.
     """
-    contract = "lims_custom" if bulk else str(_single_contract())
+    contract = "lims_custom" if bulk else str(single_contract())
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger(f"sqlite:///{Path(folder) / 'ledger.sqlite'}") as ledger,
@@ -76,7 +76,7 @@ def ours(address: str, number: int, *, bulk: bool) -> tuple[Timing, Timing]:
     return created, unchanged
 
 
-def _single_contract() -> Path:
+def single_contract() -> Path:
     """The generic contract without its bulk endpoint."""
     import yaml
 

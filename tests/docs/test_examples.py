@@ -42,6 +42,7 @@ def test_the_pages_with_examples_are_known() -> None:
         "clients.md",
         "erp.md",
         "inventory.md",
+        "limits.md",
         "projects.md",
         "quality.md",
     ]

@@ -15,7 +15,7 @@ from pv_testing.core.yaml_file import Place, dotted
 
 ELSEWHERE = ("sample_url", "nc_url", "task_url", "invoice_url")
 """Extra fields that the links of the task instances read."""
-NOT_HERE = ("enabled", "provider_class", "connection", "base_url", "sync_interval", "bidirectional")
+NOT_HERE = ("enabled", "provider_class", "connection", "base_url", "sync_interval", "bidirectional", "shared_limit")
 EXTRA = (*(key for key in KEYS if key not in NOT_HERE), *ELSEWHERE)
 """The extra fields of a connection."""
 

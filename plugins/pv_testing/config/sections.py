@@ -6,13 +6,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_args
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from pv_testing.core.model import Model, Text
 from pv_testing.core.places import project_root
 
 if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
+
+    from typing_extensions import Self
 
 AuthType = Literal[
     "none",
@@ -128,6 +130,28 @@ Scopes = Annotated[
 Option = Annotated[str | int | float | bool, WithJsonSchema({"type": ["string", "number", "boolean"]})]
 
 
+class SharedLimitSection(Model):
+    """What a system takes from all tasks and hosts together."""
+
+    requests: int = Field(0, ge=1, description="How many requests it takes in `per` seconds; they are spread evenly.")
+    per: float = Field(1.0, gt=0, le=3600, description="In how many seconds; 1 without it.")
+    hourly: int = Field(0, ge=1, description="How many requests it takes in any hour.")
+    daily: int = Field(0, ge=1, description="How many requests it takes in any day.")
+    reserve: float = Field(
+        0.1, ge=0, lt=1, description="The share of `hourly` and `daily` that a backfill leaves to the others."
+    )
+    redis_url: SecretText = Field(
+        Secret(),
+        description="A Redis that keeps who may send when, such as rediss://redis.company.com:6380/0; else the ledger.",
+    )
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.requests or self.hourly or self.daily):
+            raise ValueError("says no limit: set requests, hourly or daily")
+        return self
+
+
 class SystemSection(Model):
     """One system, as its section of the file says it."""
 
@@ -217,6 +241,9 @@ class SystemSection(Model):
     )
     mappings: Mapping[str, Text] = Field({}, description="What it calls otherwise than its contract does.")
     options: Mapping[str, Option] = Field({}, description="What its provider wants to know besides.")
+    shared_limit: SharedLimitSection | None = Field(
+        None, description="What it takes from all tasks and hosts together; without it, each task keeps the contract's."
+    )
     allow_http: bool = Field(
         default=False, description="Whether an address without TLS is accepted that is not on this machine."
     )
@@ -274,7 +301,7 @@ class IntegrationsFile(SystemSections):
 SYSTEMS = tuple(SystemSections.model_fields)
 SECRETS = frozenset(
     name
-    for model in (SystemSection, LedgerSection)
+    for model in (SystemSection, SharedLimitSection, LedgerSection)
     for name, field in model.model_fields.items()
     if isinstance(field.default, Secret)
 )

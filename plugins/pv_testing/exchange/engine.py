@@ -2,6 +2,9 @@
 
 The steps are those of the outbox pattern with a read-back: map, claim in the ledger, send, classify, look up ambiguous
 records, settle. A record whose fate is unknown is never sent again before a look-up has shown that it isn't there.
+
+Where all tasks share a limit of the system, the first chunk of an exchange goes with those of other tasks and the rest
+goes behind them, so that who has much to carry doesn't hold up who has little.
 """
 
 from __future__ import annotations
@@ -11,7 +14,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 
-from pv_testing.core import metrics
+from pv_testing.core import metrics, priority
 from pv_testing.core.concurrency import together
 from pv_testing.core.errors import AmbiguousOutcome, DataError
 from pv_testing.core.reasons import Reason
@@ -91,11 +94,12 @@ class Exchange:
         shared = ExchangeContext(
             self.operation, self.ledger, owner=self.owner, replay=self.replay, patience=self.patience, width=width
         )
-        left = iter(chunks)
+        left = enumerate(chunks)
 
         async def work() -> None:
-            for chunk in left:
-                report.add(await self._carry(chunk, shared, contradictory))
+            for number, chunk in left:
+                with priority.using(priority.behind() if number else priority.current()):
+                    report.add(await self._carry(chunk, shared, contradictory))
                 self._progress(report, len(distinct))
 
         await together(*(work() for _ in range(width)))

@@ -14,6 +14,7 @@ from pv_testing.ledger.endpoints import Endpoints
 from pv_testing.ledger.inbox import Inbox
 from pv_testing.ledger.outbox import Outbox
 from pv_testing.ledger.store import Store, warn_of_volatile
+from pv_testing.ledger.timetables import LedgerTimetables
 from pv_testing.ledger.types import AuditEvent, AuditSummary, Claim, Claimed, Entry, Refusal, Settlement, State
 from pv_testing.ledger.verify import verify
 
@@ -80,6 +81,11 @@ class Ledger:
     def inbox(self) -> Inbox:
         """The events that others have told us of."""
         return Inbox(self._store)
+
+    @property
+    def timetables(self) -> LedgerTimetables:
+        """Who may send when, where all tasks and hosts share a system's limit."""
+        return LedgerTimetables(self._store)
 
     def now(self) -> float:
         """Return epoch seconds on the clock that leases are measured by: the server's on PostgreSQL."""

@@ -12,7 +12,7 @@ from pv_testing.core.reasons import Reason
 from pv_testing.ledger.failures import place, understood
 from pv_testing.ledger.store import BUSY_SECONDS, Store
 
-VERSION = "0003"
+VERSION = "0004"
 VERSION_TABLE = "ledger_version"
 _ADVISORY_LOCK = 0x70765F6C6564676572 & 0x7FFFFFFFFFFFFFFF
 _FIND_VERSION = text(f"SELECT version_num FROM {VERSION_TABLE}")  # noqa: S608 - a constant

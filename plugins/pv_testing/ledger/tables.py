@@ -98,6 +98,14 @@ pause = Table(
     Column("until", Float(53), nullable=False),
 )
 
+# Who may send when, where all tasks and hosts share a system's limit; see pv_testing.transports.governor.timetable.
+timetable = Table(
+    "ledger_timetable",
+    metadata,
+    Column("system", Word, primary_key=True),
+    Column("state", Text, nullable=False),
+)
+
 # Who is told of events. Of a secret only its name and a short digest are kept, never the secret.
 endpoint = Table(
     "ledger_endpoint",

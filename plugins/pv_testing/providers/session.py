@@ -12,6 +12,7 @@ from pv_testing.core.errors import ConfigError
 from pv_testing.core.reasons import Reason
 from pv_testing.core.redaction import conceal
 from pv_testing.ledger import Ledger
+from pv_testing.providers.sharing import governor_of
 from pv_testing.transports.assertion import SignedAssertion, SigningKey
 from pv_testing.transports.auth import Auth, ClientCredentials, JwtLogin, api_key, basic, bearer
 from pv_testing.transports.limits import Rate
@@ -61,6 +62,20 @@ def open_session(
         allow_http=config.allow_http,
         not_processed=contract.rules.not_processed,
     )
+    session = _session(settings, config, contract, ledger, on_token)
+    governor = governor_of(config, ledger)
+    if governor is not None:
+        session.throttle.govern(governor)
+    return session
+
+
+def _session(
+    settings: RestSettings,
+    config: SystemConfig,
+    contract: Contract,
+    ledger: Ledger,
+    on_token: Callable[[str], None] | None,
+) -> RestSession:
     if contract.database is not None:
         return SqlSession(
             contract.database,

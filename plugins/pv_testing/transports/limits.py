@@ -53,6 +53,11 @@ class Pause:
             if self._on_pause is not None:
                 self._on_pause(until)
 
+    def learn(self, until: float) -> None:
+        """Hold to a pause that another process was asked for and has kept; ``until`` is in epoch seconds."""
+        self._until = max(self._until, time.monotonic() + until - time.time())
+        self._told = max(self._told, until)
+
     def left(self) -> float:
         """Return how many seconds the pause still lasts; not more than 0 when it is over."""
         return self._until - time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,6 +41,7 @@ class OutgoingRequest:
         redirects: how often it was sent on to another address.
         written: whether anything of it may have been written to a socket in the last attempt.
         passed: ``time.monotonic()`` at which it passed the throttle last.
+        turn_ends: ``clock.seconds()`` after which it must wait for another turn, where a shared limit has given it one.
         careful: whether it must not be repeated and is sent under a lease, so that a refusal that may have come after
             the effect is followed by a look-up or left to a person.
     """
@@ -60,6 +62,7 @@ class OutgoingRequest:
     written: bool = False
     careful: bool = False
     passed: float = 0.0
+    turn_ends: float = math.inf
 
     def left(self) -> float:
         """Return the seconds until the deadline.

@@ -64,6 +64,7 @@ class RestSession:
         not_before: epoch seconds of such a wish that an earlier process was told.
 
     Attributes:
+        throttle: what a request must pass.
         watch: sees every request with its answer, or why there is none.
 
     Raises:
@@ -83,9 +84,8 @@ class RestSession:
         self.auth = auth or Auth()
         self._addresses, self._wire = self._new_way()
         self._keeper = RetryAfterStore(on_pause) if on_pause else None
-        self._throttle = self._new_throttle(
-            Pause(not_before, self._keeper), Quota(settings.rate) if settings.rate else None
-        )
+        quota = Quota(settings.rate) if settings.rate else None
+        self.throttle = self._new_throttle(Pause(not_before, self._keeper), quota)
         self._throttle_elsewhere = self._new_throttle(Pause(), None)
         self._renewed: Mapping[str, str] | None = None
         self.watch: Watch | None = None
@@ -95,9 +95,8 @@ class RestSession:
         return addresses, Wire(self.settings, secure=addresses.secure)
 
     def _new_throttle(self, pause: Pause, quota: Quota | None) -> Throttle:
-        settings = self.settings
-        breaker = Breaker(settings.breaker_failures, settings.breaker_reset)
-        return Throttle(pause, breaker, quota, ConcurrencyLimit(settings.concurrency))
+        breaker = Breaker(self.settings.breaker_failures, self.settings.breaker_reset)
+        return Throttle(pause, breaker, quota, ConcurrencyLimit(self.settings.concurrency))
 
     async def __aenter__(self) -> Self:
         return self
@@ -110,6 +109,7 @@ class RestSession:
         self._wire.closed = True
         await self.auth.aclose()
         await self._wire.aclose()
+        await self.throttle.aclose()
         if self._keeper is not None:
             await self._keeper.aclose()
 
@@ -183,7 +183,7 @@ class RestSession:
                 repeatable,
                 deadline,
                 latest,
-                self._throttle,
+                self.throttle,
                 classify or classify_http,
                 decode=decode,
             )
@@ -211,7 +211,7 @@ class RestSession:
             IntegrationError: as of :meth:`request`, without what the other side says, which may hold the secret.
         """
         address = self._addresses.anywhere(url)
-        throttle = self._throttle if self._addresses.is_own(address) else self._throttle_elsewhere
+        throttle = self.throttle if self._addresses.is_own(address) else self._throttle_elsewhere
         if json is not None:
             data, headers = orjson.dumps(json), {**JSON, **(headers or {})}
         deadline, latest = self._times(None)
@@ -278,12 +278,13 @@ class RestSession:
     async def _send(self, call: OutgoingRequest, credentials: Mapping[str, str]) -> Response:
         headers = {**credentials, **call.headers} if call.headers else credentials
         asked = time.monotonic()
-        probe = await call.throttle.enter(call.latest)
+        probe = await call.throttle.enter(call)
         call.passed = time.monotonic()
         status = 0
         try:
             response = await self.auth.carry(self._wire, call, headers)
             status = response.status
+            call.throttle.hear(response)
             if self.watch is not None:
                 self.watch(call, response)
         except (Again, AmbiguousOutcome) as error:
@@ -300,10 +301,9 @@ class RestSession:
 
     def _failed(self, call: OutgoingRequest) -> None:
         if call.throttle.breaker.failed():
-            settings = self.settings
-            told = (settings.system, settings.breaker_failures, settings.breaker_reset)
+            told = (self.settings.system, self.settings.breaker_failures, self.settings.breaker_reset)
             log.warning("%s: %d requests in a row have failed; nothing is sent for %.0f s, then one tries", *told)
-            metrics.count("breaker_opened", system=settings.system)
+            metrics.count("breaker_opened", system=self.settings.system)
 
     def _succeeded(self, call: OutgoingRequest) -> None:
         if call.throttle.breaker.succeeded():

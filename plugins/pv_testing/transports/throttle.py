@@ -3,12 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from typing import TYPE_CHECKING, Protocol
 
 from pv_testing.core import clock
 from pv_testing.core.errors import CircuitOpen, DeadlineExceeded, IntegrationError, RateLimited
 from pv_testing.transports.limits import Breaker, ConcurrencyLimit, Pace, Pause, Quota
+from pv_testing.transports.waiting import remaining
 
+if TYPE_CHECKING:
+    from pv_testing.core.response import Response
+    from pv_testing.transports.governor import Governor
+
+BAD_REQUEST = 400
 Wait = tuple[float, IntegrationError]
+
+
+class Passing(Protocol):
+    """A request that is to pass.
+
+    Attributes:
+        latest: ``clock.seconds()`` after which it makes no more sense to send it.
+        turn_ends: the same after which it must not be written in the turn that a shared limit has given it.
+    """
+
+    latest: float
+    turn_ends: float
 
 
 class Throttle:
@@ -21,30 +41,33 @@ class Throttle:
         slots: how many at a time.
 
     Attributes:
+        governor: the limit that all tasks and hosts share, where :meth:`govern` has set one.
         pace: how far apart, since the system has refused some as too many.
     """
 
     def __init__(self, pause: Pause, breaker: Breaker, quota: Quota | None, slots: ConcurrencyLimit) -> None:
+        self.governor: Governor | None = None
         self.pause = pause
         self.breaker = breaker
         self.pace = Pace()
         self._quota = quota
         self._concurrency = slots
 
-    async def enter(self, latest: float) -> bool:
+    async def enter(self, request: Passing) -> bool:
         """Wait until a request may be sent; :meth:`leave` must follow.
 
         Args:
-            latest: ``clock.seconds()`` after which it makes no more sense to send it.
+            request: that is to be sent.
 
         Returns:
             What to tell :meth:`leave`.
 
         Raises:
-            RateLimited: the system wants to be left alone for longer than that.
+            RateLimited: the system wants to be left alone for longer than that, or others have used up what it takes.
             CircuitOpen: the system failed too often, and that won't change before.
             DeadlineExceeded: quota or other requests don't leave the time.
         """
+        latest = request.latest
         if self._concurrency.taken and (closed := self._closed()) is not None:
             _in_time(closed, latest)
         if not self._concurrency.take_free():
@@ -53,11 +76,51 @@ class Throttle:
             while (wait := self._closed() or self._used_up()) is not None:
                 _in_time(wait, latest)
                 await asyncio.sleep(wait[0])
+            if self.governor is not None:
+                await self._in_turn(self.governor, request)
         except BaseException:
             self._concurrency.give()
             raise
         self.pace.passed()
         return self.breaker.begin()
+
+    def govern(self, governor: Governor) -> None:
+        """Let requests pass in the slots of a shared limit, which takes the place of the quota."""
+        self.governor = governor
+        self._quota = None
+        governor.on_pause = self.pause.learn
+
+    def hear(self, response: Response) -> None:
+        """Pass on to the shared limit how many requests a system says that it still takes, unless it refuses one.
+
+        Some refuse the requests for one object alone, and a wish to be left alone is a pause.
+        """
+        if self.governor is None or response.status >= BAD_REQUEST:
+            return
+        left = remaining(response, time.time())
+        if left is not None:
+            self.governor.hear(*left)
+
+    async def enter_again(self, request: Passing) -> None:
+        """Wait for another turn, as the first one was over before the request was written; raises as :meth:`enter`."""
+        if self.governor is not None:
+            await self._in_turn(self.governor, request)
+
+    async def aclose(self) -> None:
+        """Lease no more slots."""
+        if self.governor is not None:
+            await self.governor.aclose()
+
+    async def _in_turn(self, governor: Governor, request: Passing) -> None:
+        """Wait for a slot of the shared limit in which nothing else holds the request back."""
+        while True:
+            ends = await governor.take(request.latest)
+            if ends and self._closed() is None:
+                request.turn_ends = ends
+                return
+            while (wait := self._closed()) is not None:
+                _in_time(wait, request.latest)
+                await asyncio.sleep(wait[0])
 
     def leave(self, *, probe: bool) -> None:
         """The request is over.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -11,6 +12,7 @@ from pv_testing.core.errors import ResponseError
 from pv_testing.core.response import Response
 
 LONGEST = 86_400.0
+_PARAMETER = re.compile(r";\s*([rt])=(\d{1,9})(?!\d)")
 
 
 def backoff(attempt: int, base: float, cap: float) -> float:
@@ -38,6 +40,25 @@ def asked_wait(response: Response, now: float) -> float | None:
         if seconds is not None and seconds > 0:
             return min(seconds, LONGEST)
     return None
+
+
+def remaining(response: Response, now: float) -> tuple[int, float] | None:
+    """Return how many requests a system says that it still takes, and the epoch seconds at which it counts anew.
+
+    Reads ``X-RateLimit-Remaining`` and ``RateLimit-Remaining`` with their ``-Reset``, and the ``r`` and ``t`` of
+    ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers). ``None`` where one of the two isn't said.
+
+    Args:
+        response: what came back.
+        now: epoch seconds.
+    """
+    for name in ("X-RateLimit", "RateLimit"):
+        left = _number(response.headers.get(f"{name}-Remaining"))
+        seconds = _until(response.headers.get(f"{name}-Reset", ""), now)
+        if left is not None and seconds is not None and 0 < seconds <= LONGEST:
+            return int(left), now + seconds
+    parts = dict(_PARAMETER.findall(response.headers.get("RateLimit", "")))
+    return (int(parts["r"]), now + min(LONGEST, float(parts["t"]))) if {"r", "t"} <= parts.keys() else None
 
 
 def _number(text: object) -> float | None:
@@ -82,7 +103,10 @@ def _from_body(response: Response) -> float | None:
 def _from_reset(response: Response, now: float) -> float | None:
     if response.headers.get("X-RateLimit-Remaining", "0") != "0":
         return None
-    value = response.headers.get("X-RateLimit-Reset", "")
+    return _until(response.headers.get("X-RateLimit-Reset", ""), now)
+
+
+def _until(value: str, now: float) -> float | None:
     reset = _number(value)
     if reset is None:
         until = _moment(value)

@@ -13,7 +13,7 @@ from aiohttp.abc import AbstractStreamWriter
 from aiohttp.client_middlewares import ClientHandlerType
 from aiohttp.connector import Connection
 
-from pv_testing.core import lease
+from pv_testing.core import clock, lease
 from pv_testing.core.errors import AmbiguousOutcome, DeadlineExceeded, NetworkError, SecurityError, redact
 from pv_testing.core.reasons import Reason
 from pv_testing.core.response import Response, read_bounded
@@ -40,8 +40,18 @@ class _InTime(aiohttp.ClientRequest):
     """
 
     def send(self, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        """Write the request, or raise what says that its time is over."""
+        """Write the request, or raise what says that its time is over; one that comes too late waits for its turn."""
         call = _call.get()
+        if call.turn_ends < math.inf and clock.seconds() > call.turn_ends:
+            return self._send_late(call, conn)
+        return self._send_now(call, conn)
+
+    async def _send_late(self, call: OutgoingRequest, conn: Connection) -> aiohttp.ClientResponse:
+        """Wait for another slot of a shared limit: a new connection was made in the time of the first one."""
+        await call.throttle.enter_again(call)
+        return await self._send_now(call, conn)
+
+    def _send_now(self, call: OutgoingRequest, conn: Connection) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         if not self.body:  # else write_bytes asks, as late as can be
             call.left()
         call.written = True

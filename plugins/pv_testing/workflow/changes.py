@@ -78,6 +78,15 @@ def stamp_of(row: Row) -> float | None:
         return None
 
 
+def size_of(row: Row) -> int:
+    """Return how many modules a listed service request has, or announces; 0 where it doesn't say."""
+    module, modules = row.get("module"), row.get("modules")
+    announced = module.get("quantity") if isinstance(module, dict) else None
+    if isinstance(modules, list):
+        return len(modules)
+    return announced if isinstance(announced, int) else 0
+
+
 def offers(framework: FrameworkClient, listing: str) -> bool:
     """Whether a listing can be asked for what has changed since an instant, as the contract says."""
     operations = framework.contract.operations

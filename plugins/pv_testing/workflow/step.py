@@ -144,7 +144,9 @@ class Step(ABC, Generic[Client, Made]):
                 effect, and stops no other.
         """
         self.backlog = await asyncio.to_thread(SweepBacklog, self.ledger, self.sweep, self.days)
-        self.requests, unread = await self.framework.aservice_requests(sr_ids if self.enabled else ())
+        read, unread = await self.framework.aservice_requests(sr_ids if self.enabled else ())
+        # The small ones first: they don't wait for one with thousands of modules.
+        self.requests = sorted(read, key=lambda request: len(request.modules))
         self.deleted = unread.deleted
         if self.begins and not self.dry_run:
             await self.begin()

@@ -29,6 +29,7 @@ from pv_testing.workflow.changes import (
     Row,
     has_turned,
     request_of,
+    size_of,
     stamp_of,
 )
 from pv_testing.workflow.shared_changes import Reading, SharedChanges, Wanted
@@ -90,6 +91,9 @@ class Sweep:
         days: for how many days after its creation a closed request is looked for; 0 to look for none.
         executions: the state of those executions whose changes matter, empty for all of them, ``None`` for none.
         adopts: whether the sweep begins with requests that it finds; else another step tells it of them.
+
+    Attributes:
+        sizes: how many modules the requests have that the last look has listed.
     """
 
     def __init__(
@@ -114,6 +118,7 @@ class Sweep:
         self._shared = SharedChanges(framework, ledger, name)
         self._rules = rules_digest()
         self._overlap, self._period = _times(framework)
+        self.sizes: dict[str, int] = {}
 
     def due(self, *, keep: bool = True, wanted: Wanted = Wanted.UNSEEN) -> dict[str, int]:
         """Return the ids of the requests to read, by their numbers.
@@ -127,6 +132,7 @@ class Sweep:
         if not (self._states or self._days or kept["begun"]):
             return {}
         look = run(self._look(kept, wanted if keep else None))
+        self.sizes = {number: size_of(row) for number, row in look.rows.items()}
         new = self._new(kept, look)
         begun = {**kept["begun"], **new}
         changed = {*new, *self._changed(kept, look, begun)}

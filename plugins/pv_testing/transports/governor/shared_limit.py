@@ -1,0 +1,40 @@
+"""What a system takes from all tasks and hosts together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pv_testing.core.priority import Priority
+from pv_testing.transports.limits import Rate
+
+MARGIN = 0.06
+"""Seconds by which a period is longer here: at 25 requests a second, 23.6 are sent."""
+
+
+@dataclass(frozen=True)
+class SharedLimit:
+    """What a system takes from all tasks and hosts together.
+
+    Attributes:
+        rate: how many requests in how many seconds; they are spread evenly. ``None`` where only quotas hold.
+        quotas: how many requests in any hour or any day.
+        reserve: the share of each quota that a backfill leaves to the others.
+    """
+
+    rate: Rate | None = None
+    quotas: tuple[Rate, ...] = ()
+    reserve: float = 0.1
+
+    @property
+    def interval(self) -> float:
+        """The seconds from one slot to the next; 0 where requests need no distance.
+
+        They are a little longer than the rate says, because hosts and networks may bring requests closer together than
+        they were meant to be. As long as they do so by less than ``MARGIN``, no period holds more than the rate.
+        """
+        return 0.0 if self.rate is None else (self.rate.seconds + MARGIN) / self.rate.requests
+
+    def allowed(self, quota: Rate, priority: Priority) -> int:
+        """Return how much of a quota a class of work may use up."""
+        share = 1.0 - self.reserve if priority is Priority.BACKFILL else 1.0
+        return int(quota.requests * share)

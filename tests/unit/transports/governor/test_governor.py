@@ -1,0 +1,131 @@
+"""Shows, by the server's own clock, that sessions which share a limit keep it together, and tell each other."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from itertools import pairwise
+
+import pytest
+from aiohttp import web
+
+from pv_testing.core import priority
+from pv_testing.core.errors import RateLimited
+from pv_testing.core.priority import Priority
+from pv_testing.ledger import Ledger
+from pv_testing.transports.auth import Auth
+from pv_testing.transports.governor import Governor, SharedLimit
+from pv_testing.transports.limits import Rate
+from tests.bench.governor import most_in
+from tests.unit.transports.servers import json
+
+pytestmark = pytest.mark.anyio
+DAY = 86_400.0
+
+
+@pytest.fixture
+def ledger(tmp_path):
+    with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as opened:
+        yield opened
+
+
+@pytest.fixture
+def governed(open_session, ledger):
+    """Give a function that opens a session which shares a limit with all others of the test."""
+
+    def start(address: str, limit: SharedLimit, auth: Auth | None = None, **settings):
+        session = open_session(address, auth, on_pause=lambda until: ledger.pause("lims", until), **settings)
+        until = lambda: ledger.paused_until("lims")  # noqa: E731
+        session.throttle.govern(Governor(ledger.timetables, "lims", limit, paused_until=until))
+        return session
+
+    return start
+
+
+async def many(session, number: int):
+    return await asyncio.gather(*(session.request("GET", f"/samples/{place}") for place in range(number)))
+
+
+async def test_sessions_keep_one_rate_together(serve, governed):
+    server = await serve(json({"id": 1}))
+    sessions = [governed(server.address, SharedLimit(Rate(25, 1.0))) for _ in range(4)]
+    began = time.monotonic()
+    await asyncio.gather(*(many(session, 20) for session in sessions))
+    assert len(server.seen) == 80
+    assert most_in([request.at for request in server.seen]) <= 25
+    assert time.monotonic() - began < 20
+
+
+async def test_a_request_that_is_written_late_waits_for_another_slot(serve, governed):
+    class Slow(Auth):
+        async def carry(self, wire, call, headers):
+            await asyncio.sleep(0.15)
+            return await super().carry(wire, call, headers)
+
+    server = await serve(json({"id": 1}))
+    session = governed(server.address, SharedLimit(Rate(5, 1.0)), Slow())
+    await many(session, 6)
+    times = sorted(request.at for request in server.seen)
+    assert all(later - earlier >= 0.15 for earlier, later in pairwise(times))
+
+
+async def test_a_wish_to_be_left_alone_holds_back_the_other_sessions_too(serve, governed):
+    limit = SharedLimit(Rate(20, 1.0))
+    server = await serve(json({}, 429, Retry_After="2"), json({"id": 1}))
+    told, other = governed(server.address, limit), governed(server.address, limit)
+    first = asyncio.ensure_future(told.request("GET", "/told"))
+    await server.arrival()
+    asked_at = server.seen[0].at
+    await asyncio.sleep(0.5)
+    await other.request("GET", "/other")
+    await first
+    assert min(request.at for request in server.seen[1:]) >= asked_at + 2
+
+
+async def test_what_the_system_says_remains_is_told_to_the_other_sessions(serve, governed):
+    limit = SharedLimit(Rate(20, 1.0))
+
+    async def handle(_: web.Request) -> web.Response:
+        return json({}, 200, X_RateLimit_Remaining="0", X_RateLimit_Reset="3600")
+
+    server = await serve(handle)
+    told, other = governed(server.address, limit), governed(server.address, limit, total_timeout=2.0)
+    await told.request("GET", "/told")
+    await asyncio.sleep(0.5)
+    with pytest.raises(RateLimited, match="limit is used up; it goes on at 20") as caught:
+        await other.request("GET", "/other")
+    assert 3500 < caught.value.retry_after <= 3600
+    assert server.paths() == ["/told"]
+
+
+async def test_a_quota_that_is_used_up_says_when_it_goes_on_and_nothing_is_sent(serve, governed):
+    server = await serve(json({"id": 1}))
+    limit = SharedLimit(None, (Rate(5, DAY),), reserve=0.4)
+    backfill, normal = (governed(server.address, limit, total_timeout=2.0) for _ in range(2))
+    with priority.using(Priority.BACKFILL):
+        await many(backfill, 3)
+        with pytest.raises(RateLimited, match="3 requests in 24 h are used up"):
+            await many(backfill, 1)
+    await many(normal, 2)
+    with pytest.raises(RateLimited, match="5 requests in 24 h are used up; it goes on at 20") as caught:
+        await many(normal, 1)
+    assert caught.value.retry_after > 23 * 3600
+    assert len(server.seen) == 5
+
+
+async def test_a_replay_passes_a_backfill(serve, governed):
+    server = await serve(json({"id": 1}))
+    limit = SharedLimit(Rate(20, 1.0))
+    backfill, replay = (governed(server.address, limit) for _ in range(2))
+
+    async def ask(session, path: str, number: int, kind: Priority) -> None:
+        with priority.using(kind):
+            await asyncio.gather(*(session.request("GET", path) for _ in range(number)))
+
+    behind = asyncio.ensure_future(ask(backfill, "/backfill", 80, Priority.BACKFILL))
+    await server.arrival()
+    await ask(replay, "/replay", 30, Priority.REPLAY)
+    paths = server.paths()
+    assert paths.count("/backfill") < 60
+    await behind
+    assert server.paths().count("/backfill") == 80
