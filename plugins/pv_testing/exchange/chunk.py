@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
-from pv_testing.core import clock, lease, metrics
+from pv_testing.core import clock, lease
 from pv_testing.core.errors import Action, IntegrationError, LedgerError
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.exchange.batches import batches
 from pv_testing.exchange.claim_buffer import ClaimBuffer
 from pv_testing.exchange.context import ExchangeContext
+from pv_testing.exchange.look_up_log import log_look_up
 from pv_testing.exchange.next_action import (
     Facts,
     NextAction,
@@ -324,23 +325,13 @@ class ChunkProcessor:
         items = self.buffer.held(items)
         if found is None and self.operation.limits.repeatable:
             return list(items)
-        self._tell_of_look_up(items, found)
+        log_look_up(self.operation, items, found)
         if found is None:
             for item in items:
                 reason = "the system offers no look-up: see there; confirm it if it took effect, else release it"
                 self.buffer.quarantine(item, Reason.NO_LOOKUP, reason)
             return []
         return [item for item in items if not self._settle_found(item, found.get(item.key))]
-
-    def _tell_of_look_up(self, items: Sequence[Prepared], found: Mapping[str, Found] | None) -> None:
-        if found is None:
-            log.warning("%s: %d records may be in effect, and the system offers no look-up", self._name, len(items))
-            return
-        seen = [found[item.key] for item in items if item.key in found]
-        effective = sum(each.in_effect and each.copies == 1 and not each.unclear for each in seen)
-        told = (self._name, len(items), effective, len(items) - len(seen), len(seen) - effective)
-        log.info("%s: %d records looked up: %d in effect, %d not there, %d otherwise or unclear", *told)
-        metrics.count("look_ups", len(items), system=self.operation.system, operation=self.operation.name)
 
     async def _not_found_out(self, items: Sequence[Prepared], error: IntegrationError) -> list[Prepared]:
         """Act on a look-up that failed; one that is refused concerns single records, which wait in doubt."""
