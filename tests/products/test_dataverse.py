@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from pv_testing.core.errors import IntegrationError
+from pv_testing.core.records import Result
 from pv_testing.integrations import PMClient
 from pv_testing.ledger import Ledger
 from pv_testing.providers.dataverse.provider import TASKS, guid_of
@@ -120,6 +123,48 @@ def test_sets_that_killed_processes_left_open_are_abandoned(tmp_path: Path, ledg
         with client(there, tmp_path, ledger) as pm:
             pm.create_task(**task(1))
         assert open_sets(there) == 1  # that of the other program
+
+
+def test_a_change_waits_while_others_have_too_many_sets_open(tmp_path: Path, ledger: Ledger) -> None:
+    with dataverse.serve(tmp_path) as there:
+        opened = [open_set(there, number) for number in range(dataverse.MOST_OPEN)]
+        closing = threading.Timer(1.0, there.tables.put, (dataverse.SETS, *closed(opened[0])))
+        closing.start()
+        with client(there, tmp_path, ledger) as pm:
+            (outcome,) = pm.create_tasks([task(1)]).outcomes
+        closing.join()
+        assert outcome.result.in_effect
+        assert open_sets(there) == dataverse.MOST_OPEN - 1
+
+
+def test_a_change_that_finds_too_many_sets_open_until_its_deadline_is_tried_again_later(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for limit in ("attempt_timeout", "total_timeout"):
+        monkeypatch.setitem(pm_clients.LIMITS, limit, 1)
+    with dataverse.serve(tmp_path) as there:
+        for number in range(dataverse.MOST_OPEN):
+            open_set(there, number)
+        with client(there, tmp_path, ledger) as pm:
+            (outcome,) = pm.create_tasks([task(1)]).outcomes
+        assert (outcome.result, there.rows("task")) == (Result.DEFERRED, [])
+
+
+def open_set(there: dataverse.Dataverse, number: int) -> dict[str, Any]:
+    """Open a set as a living process of another program does."""
+    row = {
+        "msdyn_operationsetid": guid_of(dataverse.SETS, str(number)),
+        "msdyn_status": dataverse.OPEN,
+        "createdon": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "msdyn_description": "of another program",
+    }
+    there.tables.put(dataverse.SETS, row["msdyn_operationsetid"], row)
+    return row
+
+
+def closed(row: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return an operation set as its program has left it, with its id."""
+    return row["msdyn_operationsetid"], {**row, "msdyn_status": dataverse.FAILED}
 
 
 def test_an_account_without_a_licence_is_refused_and_nothing_is_made(tmp_path: Path, ledger: Ledger) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -14,8 +15,12 @@ from pv_testing.providers.dataverse.provider import TASKS, DataverseProvider, Ro
 
 OURS = "PV testing"
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+MOST_OPEN = 10
+"""So many sets an account may have open."""
 TRIES = 2
 CREATE, UPDATE = "msdyn_PssCreateV1", "msdyn_PssUpdateV1"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -86,29 +91,41 @@ async def _once(dataverse: DataverseProvider, change: Change, arrived: Callable[
 
 
 async def _opened(dataverse: DataverseProvider, change: Change) -> str:
-    """Open a set; a refusal may mean that too many are open, left behind by killed processes and lost answers."""
+    """Open a set; while too many are open, abandon what was left behind, and wait for the others.
+
+    Sets are left behind by killed processes and lost answers. The deadline of the request ends the wait.
+    """
     body = {"ProjectId": change.project, "Description": f"{OURS} {change.key}"}
-    try:
-        answer = await _act(dataverse, change, "msdyn_CreateOperationSetV1", body)
-    except Rejected:
-        if not await _swept(dataverse, change):
-            raise
-        answer = await _act(dataverse, change, "msdyn_CreateOperationSetV1", body)
-    return str(answer["OperationSetId"])
+    pause = FIRST_PAUSE
+    while True:
+        try:
+            answer = await _act(dataverse, change, "msdyn_CreateOperationSetV1", body)
+        except Rejected:
+            if not await _swept(dataverse, change):
+                if len(await _open(dataverse, change)) < MOST_OPEN:
+                    raise
+                log.info("%s: %d operation sets are open in Dataverse; it waits", change.key, MOST_OPEN)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+        else:
+            return str(answer["OperationSetId"])
 
 
 async def _swept(dataverse: DataverseProvider, change: Change) -> int:
     """Abandon our open sets that are too old for a living process to use them, and return how many."""
     age = timedelta(seconds=2 * dataverse.contract.limits.total_timeout)
     before = (datetime.now(timezone.utc) - age).strftime("%Y-%m-%dT%H:%M:%SZ")
-    status = dataverse.contract.names["open_status"]
-    only = f"msdyn_status eq {status} and createdon lt {before} and startswith(msdyn_description,'{OURS}')"
-    stale = [
-        str(row["msdyn_operationsetid"]) async for row in dataverse.rows("msdyn_operationsets", change.operation, only)
-    ]
+    stale = await _open(dataverse, change, f"createdon lt {before} and startswith(msdyn_description,'{OURS}')")
     for each in stale:
         await _abandon(dataverse, change, each)
     return len(stale)
+
+
+async def _open(dataverse: DataverseProvider, change: Change, only: str = "") -> list[str]:
+    """Return the ids of the open sets that the account sees."""
+    status = f"msdyn_status eq {dataverse.contract.names['open_status']}"
+    rows = dataverse.rows("msdyn_operationsets", change.operation, f"{status} and {only}" if only else status)
+    return [str(row["msdyn_operationsetid"]) async for row in rows]
 
 
 async def _abandon(dataverse: DataverseProvider, change: Change, opened: str) -> None:
