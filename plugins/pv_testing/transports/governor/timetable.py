@@ -147,7 +147,7 @@ class _Timetable:
         if refused is None:
             number, refused = self._within_quotas(number, ask)
         first, interval = max(self.next, self.now + ask.lead), self.limit.interval
-        in_time = number if not interval else int((self.now + ask.horizon - first) / interval) + 1
+        in_time = number if not interval else math.floor((self.now + ask.horizon - first) / interval) + 1
         if refused is None and in_time < 1:
             refused = Grant((), first - self.now, "other tasks are in line for the system before")
         if refused is not None:

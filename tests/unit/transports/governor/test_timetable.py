@@ -139,3 +139,12 @@ def test_no_slot_is_given_that_comes_too_late_to_be_of_use() -> None:
     refused, grant = lease(state, NOW, Ask("b", Priority.NORMAL, 5, horizon=0.5), LIMIT)
     assert grant == Grant((), pytest.approx(40 * LIMIT.interval), grant.why)
     assert refused["next"] == state["next"]
+
+
+def test_no_slot_is_given_after_the_horizon_however_far_apart_the_slots_are() -> None:
+    limit = SharedLimit(Rate(1, HOUR))
+    state, _ = lease({}, NOW, Ask("a", Priority.NORMAL, 1), limit)
+    refused, grant = lease(state, NOW + 600, Ask("b", Priority.NORMAL, 1, horizon=60), limit)
+    assert grant.slots == ()
+    assert grant.wait == pytest.approx(HOUR - 600, rel=0.05)
+    assert refused["next"] == state["next"]
