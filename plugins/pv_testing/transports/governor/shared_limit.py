@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from pv_testing.core.priority import Priority
@@ -9,6 +10,8 @@ from pv_testing.transports.limits import Rate
 
 MARGIN = 0.06
 """Seconds by which a period is longer here: at 25 requests a second, 23.6 are sent."""
+ROUNDING = 1e-6
+"""Requests by which a share of a quota is off: 10 without nine tenths of it are 0.9999999999999998."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,6 @@ class SharedLimit:
         return 0.0 if self.rate is None else (self.rate.seconds + MARGIN) / self.rate.requests
 
     def allowed(self, quota: Rate, priority: Priority) -> int:
-        """Return how much of a quota a class of work may use up."""
+        """Return how much of a quota a class of work may use up: at least one request, so that it goes on at all."""
         share = 1.0 - self.reserve if priority is Priority.BACKFILL else 1.0
-        return int(quota.requests * share)
+        return max(1, math.floor(quota.requests * share + ROUNDING))

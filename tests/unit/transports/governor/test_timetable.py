@@ -148,3 +148,14 @@ def test_no_slot_is_given_after_the_horizon_however_far_apart_the_slots_are() ->
     assert grant.slots == ()
     assert grant.wait == pytest.approx(HOUR - 600, rel=0.05)
     assert refused["next"] == state["next"]
+
+
+@pytest.mark.parametrize("reserve", [0.0, 0.9, 0.99])
+def test_a_backfill_keeps_a_quota_whatever_its_reserve_and_has_at_least_one_request_of_it(reserve: float) -> None:
+    limit = SharedLimit(None, (Rate(10, DAY),), reserve=reserve)
+    state: dict = {}
+    taken = 0
+    for _ in range(30):
+        state, grant = lease(state, NOW, Ask("b", Priority.BACKFILL, 1), limit)
+        taken += len(grant.slots)
+    assert taken == max(1, round(10 * (1 - reserve)))
