@@ -111,15 +111,15 @@ class _Timetable:
         back = back if back > SET_BACK else 0.0
         active = {name: (kind, until - back) for name, (kind, until) in state.get("active", {}).items()}
         kept = state.get("counts", {})
-        told = state.get("told")
+        told = (state["told"][0], state["told"][1] - back) if state.get("told") else None
         return cls(
             limit,
             now,
             state.get("next", 0.0) - back,
             state.get("lower", 0.0) - back,
             {name: each for name, each in active.items() if each[1] + GRACE > now},
-            {f"{q.seconds:g}": windows.prune(kept.get(f"{q.seconds:g}", {}), q, now) for q in limit.quotas},
-            tuple(told) if told and told[1] > now else None,
+            {f"{q.seconds:g}": windows.prune(kept.get(f"{q.seconds:g}", {}), q, now, back) for q in limit.quotas},
+            told if told and told[1] > now else None,
         )
 
     def state(self) -> State:

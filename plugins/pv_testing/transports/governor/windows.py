@@ -12,9 +12,18 @@ PARTS = 60
 Counts = dict[str, int]
 
 
-def prune(counts: Counts, quota: Rate, now: float) -> Counts:
-    """Return the counts that still matter."""
-    return {part: number for part, number in counts.items() if _end(part, quota) > now}
+def prune(counts: Counts, quota: Rate, now: float, back: float = 0.0) -> Counts:
+    """Return the counts that still matter.
+
+    Args:
+        counts: of the quota.
+        quota: which.
+        now: epoch seconds.
+        back: seconds by which the clock was set back since they were counted.
+    """
+    parts = int(back // (quota.seconds / PARTS))
+    kept = {str(int(part) - parts): number for part, number in counts.items()} if parts else counts
+    return {part: number for part, number in kept.items() if _end(part, quota) > now}
 
 
 def add(counts: Counts, quota: Rate, number: int, at: float) -> None:

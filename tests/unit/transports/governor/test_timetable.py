@@ -159,3 +159,19 @@ def test_a_backfill_keeps_a_quota_whatever_its_reserve_and_has_at_least_one_requ
         state, grant = lease(state, NOW, Ask("b", Priority.BACKFILL, 1), limit)
         taken += len(grant.slots)
     assert taken == max(1, round(10 * (1 - reserve)))
+
+
+def test_a_clock_that_is_set_back_by_a_month_closes_no_quota_for_it() -> None:
+    limit = SharedLimit(None, (Rate(10, DAY),))
+    state, _ = lease({}, NOW, Ask("a", Priority.NORMAL, 10, told=(0, NOW + 60)), limit)
+    state, _ = lease({**state, "told": None}, NOW, Ask("a", Priority.NORMAL, 10), limit)
+    now = NOW - 30 * DAY
+    state, grant = lease(state, now, Ask("b", Priority.NORMAL, 1), limit)
+    assert 0 < grant.wait <= DAY * 61 / 60
+    assert lease(state, now + grant.wait, Ask("b", Priority.NORMAL, 1), limit)[1].slots
+
+
+def test_what_the_system_said_holds_no_longer_when_the_clock_is_set_back() -> None:
+    state, _ = lease({}, NOW, Ask("a", Priority.NORMAL, 1, told=(0, NOW + 60)), LIMIT)
+    _, grant = lease(state, NOW - 30 * DAY, Ask("b", Priority.NORMAL, 1), LIMIT)
+    assert grant.wait == pytest.approx(60)
