@@ -9,7 +9,6 @@ from pv_testing.core import priority
 from pv_testing.core.errors import ConfigError
 from pv_testing.ledger import Ledger
 from pv_testing.providers.sharing import governor_of, limit_of
-from pv_testing.transports.governor.governor import TOLERANCE
 from pv_testing.transports.governor.timetable import PERIOD
 from pv_testing.transports.limits import Rate
 from tests.docs.pages import PROJECT, blocks, text
@@ -29,7 +28,7 @@ def test_the_limit_is_read_as_the_page_says(tmp_path) -> None:
     assert limit.rate == Rate(25, 1.0)
     assert limit.quotas == (Rate(40_000, 3600.0), Rate(500_000, 86_400.0))
     assert f"at 25 a second: {1 / limit.interval:.1f}" in text(PAGE)
-    assert f"more than {TOLERANCE * 1000:.0f} ms late" in text(PAGE)
+    assert f"more than {limit.tolerance * 1000:.0f} ms late" in text(PAGE)
     assert PERIOD == 2
     assert limit.allowed(limit.quotas[1], priority.Priority.BACKFILL) == 450_000
     with Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger:

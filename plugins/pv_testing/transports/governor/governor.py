@@ -13,13 +13,11 @@ from typing import NamedTuple
 
 from pv_testing.core import clock, priority
 from pv_testing.core.errors import RateLimited
-from pv_testing.transports.governor.shared_limit import MARGIN, SharedLimit
+from pv_testing.transports.governor.shared_limit import SharedLimit
 from pv_testing.transports.governor.slot_clock import SlotClock
 from pv_testing.transports.governor.timetable import PERIOD, Ask, Grant, lease
 from pv_testing.transports.governor.timetable_store import Leased, TimetableStore
 
-TOLERANCE = MARGIN / 2
-"""Seconds after its time for which a slot may be used; a later request would come too close to the next ones."""
 REFILL = 0.2
 """Seconds before the last slot at which more are asked for."""
 LONGEST_WAIT = 5.0
@@ -214,7 +212,7 @@ class Governor:
     def _slot(self, moment: float) -> Slot:
         at = self._clock.local(moment)
         self._last = max(self._last, at)
-        return Slot(at, at + (TOLERANCE if self._limit.interval else PERIOD))
+        return Slot(at, at + (self._limit.tolerance if self._limit.interval else PERIOD))
 
     def _hand_out(self, slots: list[Slot] | list[None]) -> None:
         """Give slots to those in line, the first one first; keep those that are left over."""

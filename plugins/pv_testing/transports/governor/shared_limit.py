@@ -10,6 +10,8 @@ from pv_testing.transports.limits import Rate
 
 MARGIN = 0.06
 """Seconds by which a period is longer here: at 25 requests a second, 23.6 are sent."""
+MARGIN_OF_LONG = 0.02
+"""The same as a share of a long period. So a slot that others won't follow for long can wait for a connection."""
 ROUNDING = 1e-6
 """Requests by which a share of a quota is off: 10 without nine tenths of it are 0.9999999999999998."""
 
@@ -29,13 +31,23 @@ class SharedLimit:
     reserve: float = 0.1
 
     @property
+    def margin(self) -> float:
+        """The seconds by which a period is longer here than the rate says."""
+        return 0.0 if self.rate is None else max(MARGIN, MARGIN_OF_LONG * self.rate.seconds)
+
+    @property
+    def tolerance(self) -> float:
+        """The seconds after its time for which a slot may be used; later, a request would come too close to others."""
+        return self.margin / 2
+
+    @property
     def interval(self) -> float:
         """The seconds from one slot to the next; 0 where requests need no distance.
 
         They are a little longer than the rate says, because hosts and networks may bring requests closer together than
-        they were meant to be. As long as they do so by less than ``MARGIN``, no period holds more than the rate.
+        they were meant to be. As long as they do so by less than the margin, no period holds more than the rate.
         """
-        return 0.0 if self.rate is None else (self.rate.seconds + MARGIN) / self.rate.requests
+        return 0.0 if self.rate is None else (self.rate.seconds + self.margin) / self.rate.requests
 
     def allowed(self, quota: Rate, priority: Priority) -> int:
         """Return how much of a quota a class of work may use up: at least one request, so that it goes on at all."""

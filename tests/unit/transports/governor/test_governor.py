@@ -129,3 +129,14 @@ async def test_a_replay_passes_a_backfill(serve, governed):
     assert paths.count("/backfill") < 60
     await behind
     assert server.paths().count("/backfill") == 80
+
+
+async def test_a_request_whose_connection_takes_a_while_keeps_its_slot_where_slots_lie_far_apart(serve, governed):
+    class Slow(Auth):
+        async def carry(self, wire, call, headers):
+            await asyncio.sleep(0.15)
+            return await super().carry(wire, call, headers)
+
+    server = await serve(json({"id": 1}))
+    await governed(server.address, SharedLimit(Rate(1, 3600.0)), Slow(), total_timeout=5.0).request("GET", "/slow")
+    assert server.paths() == ["/slow"]
