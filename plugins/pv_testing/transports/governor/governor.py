@@ -90,9 +90,7 @@ class Governor:
             slot = self._take_held() or await self._next(latest)
             if slot is None:
                 return 0.0
-            ahead = slot.at - clock.seconds()
-            if ahead > 0:
-                await asyncio.sleep(ahead)
+            await self._reach(slot, latest)
             if clock.seconds() <= slot.until:
                 self._passed.append(clock.seconds())
                 return slot.until
@@ -116,6 +114,19 @@ class Governor:
             await asyncio.wait([self._task])
         await asyncio.to_thread(self._store.close)
 
+    async def _reach(self, slot: Slot, latest: float) -> None:
+        """Wait until a slot begins; one that this request can't use is the next one's."""
+        if slot.at > latest:
+            self._hand_out([slot])
+            raise self._too_late(slot.at)
+        ahead = slot.at - clock.seconds()
+        if ahead > 0:
+            try:
+                await asyncio.sleep(ahead)
+            except asyncio.CancelledError:
+                self._hand_out([slot])
+                raise
+
     def _take_held(self) -> Slot | None:
         now = clock.seconds()
         while self._held and not self._line:
@@ -136,7 +147,7 @@ class Governor:
             return await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled() and (slot := turn.result()) is not None:
-                self._held.appendleft(slot)
+                self._hand_out([slot])
             raise
         finally:
             alarm.cancel()
@@ -145,9 +156,9 @@ class Governor:
         if not turn.done():
             turn.set_exception(self._too_late())
 
-    def _too_late(self) -> RateLimited:
+    def _too_late(self, at: float = 0.0) -> RateLimited:
         why = self._refused.why or "other requests are in line for the system before"
-        wait = max(1.0, self._refused_until - clock.seconds())
+        wait = max(1.0, max(self._refused_until, at) - clock.seconds())
         return RateLimited(f"no request may be sent now, {why}; nothing was sent", retry_after=wait)
 
     def _serve(self) -> None:

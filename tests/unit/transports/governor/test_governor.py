@@ -140,3 +140,32 @@ async def test_a_request_whose_connection_takes_a_while_keeps_its_slot_where_slo
     server = await serve(json({"id": 1}))
     await governed(server.address, SharedLimit(Rate(1, 3600.0)), Slow(), total_timeout=5.0).request("GET", "/slow")
     assert server.paths() == ["/slow"]
+
+
+async def test_no_request_waits_for_a_slot_after_its_deadline_and_the_next_one_gets_that(serve, governed):
+    server = await serve(json({"id": 1}))
+    session = governed(server.address, SharedLimit(Rate(1, 4.0)))
+    await session.request("GET", "/first")
+    began = time.monotonic()
+    hurried = asyncio.ensure_future(session.request("GET", "/hurried", timeout=1.0))
+    patient = asyncio.ensure_future(session.request("GET", "/patient"))
+    with pytest.raises(RateLimited) as caught:
+        await hurried
+    assert time.monotonic() - began < 2.5
+    assert 1 <= caught.value.retry_after <= 4.5
+    await patient
+    assert server.paths() == ["/first", "/patient"]
+    assert time.monotonic() - began < 7
+
+
+async def test_a_request_that_is_cancelled_in_line_leaves_its_slot_to_the_next_one(serve, governed):
+    server = await serve(json({"id": 1}))
+    session = governed(server.address, SharedLimit(Rate(1, 3.0)))
+    await session.request("GET", "/first")
+    began = time.monotonic()
+    cancelled = asyncio.ensure_future(session.request("GET", "/cancelled"))
+    await asyncio.sleep(0.5)
+    cancelled.cancel()
+    await session.request("GET", "/next")
+    assert server.paths() == ["/first", "/next"]
+    assert time.monotonic() - began < 5
