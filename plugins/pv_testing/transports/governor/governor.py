@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import heapq
 import itertools
+import logging
 import secrets
 from collections import deque
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from functools import partial
 from typing import NamedTuple
 
 from pv_testing.core import clock, priority
-from pv_testing.core.errors import RateLimited
+from pv_testing.core.errors import IntegrationError, NetworkError, RateLimited
 from pv_testing.transports.governor.shared_limit import SharedLimit
 from pv_testing.transports.governor.slot_clock import SlotClock
 from pv_testing.transports.governor.timetable import PERIOD, Ask, Grant, lease
@@ -22,6 +24,11 @@ REFILL = 0.2
 """Seconds before the last slot at which more are asked for."""
 LONGEST_WAIT = 5.0
 """Seconds after which a process asks again at the latest, because a person may have lifted what held it back."""
+GRACE = 5.0
+"""Seconds that the system's last word has to be kept when the session is closed."""
+CLOSED = "the session was closed; nothing was sent"
+
+log = logging.getLogger(__name__)
 
 
 class Slot(NamedTuple):
@@ -72,6 +79,8 @@ class Governor:
         self._refused_until = 0.0
         self._told: tuple[int, float] | None = None
         self._task: asyncio.Task[None] | None = None
+        self._asleep: set[asyncio.Future[None]] = set()
+        self._closed = False
 
     async def take(self, latest: float) -> float:
         """Wait for a slot of one request.
@@ -108,11 +117,24 @@ class Governor:
             self._serve()
 
     async def aclose(self) -> None:
-        """Lease nothing more."""
+        """Lease nothing more, end the requests in line, and see kept what the system has said last."""
+        self._closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+        self._fail(NetworkError(CLOSED))
+        for bell in self._asleep:
+            if not bell.done():
+                bell.set_exception(NetworkError(CLOSED))
+        if self._told is not None:
+            await self._tell_others()
         await asyncio.to_thread(self._store.close)
+
+    async def _tell_others(self) -> None:
+        try:
+            await asyncio.wait_for(asyncio.to_thread(self._change, self._ask()), GRACE)
+        except (IntegrationError, asyncio.TimeoutError) as error:
+            log.warning("%s: what it said of its limit holds for this process only: %s", self._system, error)
 
     async def _reach(self, slot: Slot, latest: float) -> None:
         """Wait until a slot begins; one that this request can't use is the next one's."""
@@ -122,10 +144,22 @@ class Governor:
         ahead = slot.at - clock.seconds()
         if ahead > 0:
             try:
-                await asyncio.sleep(ahead)
+                await self._sleep(ahead)
             except asyncio.CancelledError:
                 self._hand_out([slot])
                 raise
+
+    async def _sleep(self, seconds: float) -> None:
+        """Sleep, but not longer than the session is open."""
+        loop = asyncio.get_running_loop()
+        bell: asyncio.Future[None] = loop.create_future()
+        alarm = loop.call_later(seconds, _ring, bell)
+        self._asleep.add(bell)
+        try:
+            await bell
+        finally:
+            alarm.cancel()
+            self._asleep.discard(bell)
 
     def _take_held(self) -> Slot | None:
         now = clock.seconds()
@@ -136,6 +170,8 @@ class Governor:
         return None
 
     async def _next(self, latest: float) -> Slot | None:
+        if self._closed:
+            raise NetworkError(CLOSED)
         if self._refused_until > latest:
             raise self._too_late()
         loop = asyncio.get_running_loop()
@@ -162,7 +198,7 @@ class Governor:
         return RateLimited(f"no request may be sent now, {why}; nothing was sent", retry_after=wait)
 
     def _serve(self) -> None:
-        if self._task is None or self._task.done():
+        if not self._closed and (self._task is None or self._task.done()):
             self._task = asyncio.get_running_loop().create_task(self._lease_while_needed())
 
     async def _lease_while_needed(self) -> None:
@@ -176,10 +212,14 @@ class Governor:
                     self._refuse_those_too_late()
                     await asyncio.sleep(min(ahead, LONGEST_WAIT))
         except Exception as error:  # noqa: BLE001 - those who wait for a slot raise it
-            for *_, turn in self._line:
-                if not turn.done():
-                    turn.set_exception(error)
-            self._line.clear()
+            self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
+        """End the requests in line, each with an error of its own: it will name the record."""
+        for *_, turn in self._line:
+            if not turn.done():
+                turn.set_exception(copy.copy(error) if isinstance(error, IntegrationError) else error)
+        self._line.clear()
 
     def _waiting(self) -> int:
         self._line = [each for each in self._line if not each[-1].done()]
@@ -187,9 +227,11 @@ class Governor:
         return len(self._line)
 
     async def _lease(self) -> None:
-        ask, self._told = self._ask(), None
+        ask = self._ask()
         asked = clock.seconds()
         paused, leased = await asyncio.to_thread(self._change, ask)
+        if self._told is ask.told:
+            self._told = None
         self._clock.learn(leased, clock.seconds() - asked)
         self._refused = leased.grant
         self._refused_until = clock.seconds() + leased.grant.wait if leased.grant.wait else 0.0
@@ -241,6 +283,11 @@ class Governor:
         for *_, latest, turn in self._line:
             if latest < self._refused_until:
                 self._give_up(turn)
+
+
+def _ring(bell: asyncio.Future[None]) -> None:
+    if not bell.done():
+        bell.set_result(None)
 
 
 def _leased(state: dict[str, object], now: float, *, ask: Ask, limit: SharedLimit) -> tuple[dict[str, object], Grant]:

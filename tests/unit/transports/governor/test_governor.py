@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import time
 from itertools import pairwise
 
@@ -10,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from pv_testing.core import priority
-from pv_testing.core.errors import RateLimited
+from pv_testing.core.errors import LedgerError, NetworkError, RateLimited
 from pv_testing.core.priority import Priority
 from pv_testing.ledger import Ledger
 from pv_testing.transports.auth import Auth
@@ -169,3 +170,42 @@ async def test_a_request_that_is_cancelled_in_line_leaves_its_slot_to_the_next_o
     await session.request("GET", "/next")
     assert server.paths() == ["/first", "/next"]
     assert time.monotonic() - began < 5
+
+
+async def test_requests_in_line_end_at_once_when_their_session_is_closed(serve, governed):
+    server = await serve(json({"id": 1}))
+    session = governed(server.address, SharedLimit(Rate(1, 30.0)))
+    await session.request("GET", "/first")
+    waiting = [asyncio.ensure_future(session.request("GET", "/later")) for _ in range(3)]
+    await asyncio.sleep(0.3)
+    await session.aclose()
+    answers = await asyncio.wait_for(asyncio.gather(*waiting, return_exceptions=True), 5)
+    assert [str(answer.message) for answer in answers] == ["the session was closed; nothing was sent"] * 3
+    with pytest.raises(NetworkError, match="closed"):
+        await asyncio.wait_for(session.request("GET", "/after"), 5)
+    assert server.paths() == ["/first"]
+
+
+@pytest.mark.parametrize("remaining", ["0", "4"])
+async def test_what_the_system_says_last_is_told_to_the_others_though_the_session_ends(serve, governed, remaining):
+    server = await serve(json({}, 200, X_RateLimit_Remaining=remaining, X_RateLimit_Reset="3600"), json({"id": 1}))
+    limit = SharedLimit(Rate(20, 1.0))
+    short = governed(server.address, limit)
+    await short.request("GET", "/short")
+    await short.aclose()
+    other = governed(server.address, limit, total_timeout=2.0)
+    with pytest.raises(RateLimited, match="limit is used up"):
+        for _ in range(8):
+            await other.request("GET", "/other")
+    assert len(server.seen) - 1 <= int(remaining) <= len(server.seen)
+
+
+async def test_each_request_has_an_error_of_its_own_when_the_ledger_fails(serve, governed, ledger, tmp_path):
+    server = await serve(json({"id": 1}))
+    session = governed(server.address, SharedLimit(Rate(20, 1.0)))
+    session.throttle.governor._paused_until = lambda: 0.0
+    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
+        connection.execute("DROP TABLE ledger_timetable")
+    asked = [session.request("GET", "/", key=key) for key in ("SN1", "SN2", "SN3")]
+    errors = await asyncio.gather(*asked, return_exceptions=True)
+    assert [(type(error), error.key) for error in errors] == [(LedgerError, key) for key in ("SN1", "SN2", "SN3")]
