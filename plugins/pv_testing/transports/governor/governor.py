@@ -8,6 +8,7 @@ import heapq
 import itertools
 import logging
 import secrets
+import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
@@ -236,7 +237,8 @@ class Governor:
         self._refused = leased.grant
         self._refused_until = clock.seconds() + leased.grant.wait if leased.grant.wait else 0.0
         if paused > leased.now:
-            self.on_pause(paused)
+            # By the store's clock: where this host's is ahead, the pause would seem over, and this be asked again at once.
+            self.on_pause(time.time() + paused - leased.now)
             self._hand_out([None] * len(self._line))
             return
         self._hand_out([self._slot(moment) for moment in leased.grant.slots])
@@ -260,7 +262,7 @@ class Governor:
 
     def _change(self, ask: Ask) -> tuple[float, Leased]:
         paused = self._paused_until()
-        return paused, self._store.change(self._system, partial(_leased, ask=ask, limit=self._limit))
+        return paused, self._store.change(self._system, partial(_leased, ask=ask, limit=self._limit, paused=paused))
 
     def _slot(self, moment: float) -> Slot:
         at = self._clock.local(moment)
@@ -290,5 +292,8 @@ def _ring(bell: asyncio.Future[None]) -> None:
         bell.set_result(None)
 
 
-def _leased(state: dict[str, object], now: float, *, ask: Ask, limit: SharedLimit) -> tuple[dict[str, object], Grant]:
-    return lease(state, now, ask, limit)
+def _leased(
+    state: dict[str, object], now: float, *, ask: Ask, limit: SharedLimit, paused: float
+) -> tuple[dict[str, object], Grant]:
+    """Lease slots, but none in a pause, in which nothing is sent."""
+    return lease(state, now, ask if paused <= now else ask._replace(waiting=0), limit)

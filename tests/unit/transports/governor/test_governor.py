@@ -10,12 +10,12 @@ from itertools import pairwise
 import pytest
 from aiohttp import web
 
-from pv_testing.core import priority
+from pv_testing.core import clock, priority
 from pv_testing.core.errors import LedgerError, NetworkError, RateLimited
 from pv_testing.core.priority import Priority
 from pv_testing.ledger import Ledger
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.governor import Governor, SharedLimit
+from pv_testing.transports.governor import Governor, Leased, SharedLimit, TimetableStore
 from pv_testing.transports.limits import Rate
 from tests.bench.governor import most_in
 from tests.unit.transports.servers import json
@@ -209,3 +209,34 @@ async def test_each_request_has_an_error_of_its_own_when_the_ledger_fails(serve,
     asked = [session.request("GET", "/", key=key) for key in ("SN1", "SN2", "SN3")]
     errors = await asyncio.gather(*asked, return_exceptions=True)
     assert [(type(error), error.key) for error in errors] == [(LedgerError, key) for key in ("SN1", "SN2", "SN3")]
+
+
+async def test_a_pause_takes_no_slot_and_is_over_by_the_clock_of_the_store(ledger):
+    late = LateClock(ledger.timetables, 60.0)
+    limit = SharedLimit(Rate(20, 1.0), (Rate(5, DAY),))
+    told: list[float] = []
+    governor = Governor(late, "lims", limit, paused_until=lambda: time.time() - 30, on_pause=told.append)
+    assert await governor.take(clock.seconds() + 5) == 0
+    await governor.aclose()
+    assert told == [pytest.approx(time.time() + 30, abs=5)]
+    assert sum(late.state["counts"][f"{DAY:g}"].values()) == 0
+
+
+class LateClock:
+    """A store whose clock is so many seconds behind that of this host."""
+
+    def __init__(self, store: TimetableStore, seconds: float) -> None:
+        self._store = store
+        self._seconds = seconds
+        self.state: dict = {}
+
+    def change(self, system: str, change) -> Leased:
+        def late(state, now):
+            self.state, grant = change(state, now - self._seconds)
+            return self.state, grant
+
+        leased = self._store.change(system, late)
+        return leased._replace(now=leased.now - self._seconds)
+
+    def close(self) -> None:
+        self._store.close()
