@@ -78,6 +78,7 @@ class Governor:
         self._clock = SlotClock()
         self._refused = Grant()
         self._refused_until = 0.0
+        self._refused_class = priority.Priority.REPLAY
         self._told: tuple[int, float] | None = None
         self._task: asyncio.Task[None] | None = None
         self._asleep: set[asyncio.Future[None]] = set()
@@ -173,7 +174,7 @@ class Governor:
     async def _next(self, latest: float) -> Slot | None:
         if self._closed:
             raise NetworkError(CLOSED)
-        if self._refused_until > latest:
+        if self._refused_until > latest and priority.current() >= self._refused_class and not self._idle():
             raise self._too_late()
         loop = asyncio.get_running_loop()
         turn: asyncio.Future[Slot | None] = loop.create_future()
@@ -199,8 +200,12 @@ class Governor:
         return RateLimited(f"no request may be sent now, {why}; nothing was sent", retry_after=wait)
 
     def _serve(self) -> None:
-        if not self._closed and (self._task is None or self._task.done()):
+        if not self._closed and self._idle():
             self._task = asyncio.get_running_loop().create_task(self._lease_while_needed())
+
+    def _idle(self) -> bool:
+        """Whether no one asks for slots; what the store has said before may have changed since."""
+        return self._task is None or self._task.done()
 
     async def _lease_while_needed(self) -> None:
         """Lease slots as long as requests wait for some, or the others must learn what the system has said."""
@@ -234,10 +239,10 @@ class Governor:
         if self._told is ask.told:
             self._told = None
         self._clock.learn(leased, clock.seconds() - asked)
-        self._refused = leased.grant
+        self._refused, self._refused_class = leased.grant, ask.priority
         self._refused_until = clock.seconds() + leased.grant.wait if leased.grant.wait else 0.0
         if paused > leased.now:
-            # By the store's clock: where this host's is ahead, the pause would seem over, and this be asked again at once.
+            # By the store's clock: by one that is ahead, the pause would seem over, and be asked for again at once.
             self.on_pause(time.time() + paused - leased.now)
             self._hand_out([None] * len(self._line))
             return

@@ -47,6 +47,11 @@ async def many(session, number: int):
     return await asyncio.gather(*(session.request("GET", f"/samples/{place}") for place in range(number)))
 
 
+async def one_after_another(session, number: int) -> None:
+    for _ in range(number):
+        await session.request("GET", "/other")
+
+
 async def test_sessions_keep_one_rate_together(serve, governed):
     server = await serve(json({"id": 1}))
     sessions = [governed(server.address, SharedLimit(Rate(25, 1.0))) for _ in range(4)]
@@ -195,8 +200,7 @@ async def test_what_the_system_says_last_is_told_to_the_others_though_the_sessio
     await short.aclose()
     other = governed(server.address, limit, total_timeout=2.0)
     with pytest.raises(RateLimited, match="limit is used up"):
-        for _ in range(8):
-            await other.request("GET", "/other")
+        await one_after_another(other, 8)
     assert len(server.seen) - 1 <= int(remaining) <= len(server.seen)
 
 
@@ -240,3 +244,12 @@ class LateClock:
 
     def close(self) -> None:
         self._store.close()
+
+
+async def test_a_class_that_has_something_left_isnt_refused_with_one_that_has_not(serve, governed):
+    server = await serve(json({"id": 1}))
+    session = governed(server.address, SharedLimit(None, (Rate(4, DAY),), reserve=0.5), total_timeout=8.0)
+    with priority.using(Priority.BACKFILL), pytest.raises(RateLimited, match="2 requests"):
+        await many(session, 3)
+    await many(session, 2)
+    assert len(server.seen) == 4
