@@ -76,12 +76,12 @@ class Throttle:
             while (wait := self._closed() or self._used_up()) is not None:
                 _in_time(wait, latest)
                 await asyncio.sleep(wait[0])
+            self.pace.passed()  # before a slot is taken: those in line behind this request would take some in vain
             if self.governor is not None:
                 await self._in_turn(self.governor, request)
         except BaseException:
             self._concurrency.give()
             raise
-        self.pace.passed()
         return self.breaker.begin()
 
     def govern(self, governor: Governor) -> None:
@@ -115,10 +115,10 @@ class Throttle:
         """Wait for a slot of the shared limit in which nothing else holds the request back."""
         while True:
             ends = await governor.take(request.latest)
-            if ends and self._closed() is None:
+            if ends and self._left_alone() is None:
                 request.turn_ends = ends
                 return
-            while (wait := self._closed()) is not None:
+            while (wait := self._left_alone()) is not None:
                 _in_time(wait, request.latest)
                 await asyncio.sleep(wait[0])
 
@@ -133,6 +133,14 @@ class Throttle:
             self.breaker.end()
 
     def _closed(self) -> Wait | None:
+        wait = self._left_alone()
+        left = self.pace.left()
+        if wait is None and left > 0:
+            message = f"the system takes fewer requests than there are; the next one goes in {left:.1f} s"
+            return left, RateLimited(message, retry_after=left)
+        return wait
+
+    def _left_alone(self) -> Wait | None:
         left = self.pause.left()
         if left > 0:
             return left, RateLimited(f"the system asks to be left alone for {left:.1f} s", retry_after=left)
@@ -140,10 +148,6 @@ class Throttle:
         if left > 0:
             message = f"the system failed many times in a row; nothing is sent for {left:.1f} s"
             return left, CircuitOpen(message)
-        left = self.pace.left()
-        if left > 0:
-            message = f"the system takes fewer requests than there are; the next one goes in {left:.1f} s"
-            return left, RateLimited(message, retry_after=left)
         return None
 
     def _used_up(self) -> Wait | None:

@@ -15,7 +15,7 @@ from pv_testing.core.errors import LedgerError, NetworkError, RateLimited
 from pv_testing.core.priority import Priority
 from pv_testing.ledger import Ledger
 from pv_testing.transports.auth import Auth
-from pv_testing.transports.governor import Governor, Leased, SharedLimit, TimetableStore
+from pv_testing.transports.governor import Governor, Grant, Leased, SharedLimit, TimetableStore
 from pv_testing.transports.limits import Rate
 from tests.bench.governor import most_in
 from tests.unit.transports.servers import json
@@ -253,3 +253,18 @@ async def test_a_class_that_has_something_left_isnt_refused_with_one_that_has_no
         await many(session, 3)
     await many(session, 2)
     assert len(server.seen) == 4
+
+
+async def test_requests_that_are_spread_out_after_a_refusal_take_a_slot_each_and_no_more(serve, governed, ledger):
+    server = await serve(*[json({}, 429)] * 6, json({"id": 1}))
+    session = governed(server.address, SharedLimit(None, (Rate(1000, DAY),)))
+    await many(session, 16)
+    counted: list[int] = []
+
+    def look(state, _):
+        counted.append(sum(state["counts"][f"{DAY:g}"].values()))
+        return state, Grant()
+
+    ledger.timetables.change("lims", look)
+    assert len(server.seen) == 22
+    assert counted[0] <= 24
