@@ -15,6 +15,7 @@ from pv_testing.core import clock
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import timetable
 from pv_testing.transports.governor import Leased
+from pv_testing.transports.governor.kept import read
 
 if TYPE_CHECKING:
     from pv_testing.transports.governor.timetable_store import Change
@@ -36,7 +37,7 @@ class LedgerTimetables:
             kept = self._locked(connection, system)
             now = self._store.clock(connection)
             read_at = clock.seconds()
-            state, grant = change(orjson.loads(kept), now)
+            state, grant = change(read(system, kept, now), now)
             wanted = timetable.c.system == system
             connection.execute(update(timetable).where(wanted).values(state=orjson.dumps(state).decode()))
         return Leased(grant, now, read_at)

@@ -12,6 +12,7 @@ import orjson
 from pv_testing.core import clock
 from pv_testing.core.errors import ConfigError, NetworkError
 from pv_testing.core.reasons import Reason
+from pv_testing.transports.governor.kept import read
 from pv_testing.transports.governor.timetable_store import Leased
 
 if TYPE_CHECKING:
@@ -57,7 +58,7 @@ class RedisTimetables:
             with self._redis.pipeline() as pipe:
                 for attempt in range(TRIES):
                     try:
-                        return _change(pipe, f"pv_testing:timetable:{system}", change)
+                        return _change(pipe, system, change)
                     except WatchError:
                         time.sleep(random.uniform(0, 0.001 * min(attempt + 1, 20)))  # noqa: S311 - spreads load
         except RedisError as error:
@@ -70,12 +71,13 @@ class RedisTimetables:
         self._redis.close()
 
 
-def _change(pipe: Pipeline, key: str, change: Change) -> Leased:
+def _change(pipe: Pipeline, system: str, change: Change) -> Leased:
+    key = f"pv_testing:timetable:{system}"
     pipe.watch(key)  # type: ignore[no-untyped-call]
     kept: Any = pipe.get(key)
     seconds, micros = pipe.time()
     read_at, now = clock.seconds(), seconds + micros / 1e6
-    state, grant = change(orjson.loads(kept or b"{}"), now)
+    state, grant = change(read(system, kept or b"{}", now), now)
     pipe.multi()
     pipe.set(key, orjson.dumps(state), ex=KEPT_SECONDS)
     pipe.execute()

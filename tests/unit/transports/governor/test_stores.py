@@ -6,9 +6,14 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import update
 
 from pv_testing.core.errors import ConfigError, NetworkError
-from pv_testing.transports.governor import Grant
+from pv_testing.core.priority import Priority
+from pv_testing.ledger.tables import timetable
+from pv_testing.ledger.timetables import LedgerTimetables
+from pv_testing.transports.governor import Ask, Grant, SharedLimit, lease
+from pv_testing.transports.limits import Rate
 
 
 def test_no_change_is_lost_when_many_change_one_timetable_at_the_same_time(open_store) -> None:
@@ -16,11 +21,11 @@ def test_no_change_is_lost_when_many_change_one_timetable_at_the_same_time(open_
 
     def add(store) -> None:
         for _ in range(20):
-            store.change("lims", lambda state, _: ({"number": state.get("number", 0) + 1}, Grant()))
+            store.change("lims", lambda state, _: ({"next": state.get("next", 0) + 1}, Grant()))
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(add, stores))
-    assert stores[0].change("lims", lambda state, _: (state, Grant((state["number"],)))).grant.slots == (120,)
+    assert stores[0].change("lims", lambda state, _: (state, Grant((state["next"],)))).grant.slots == (120,)
     for store in stores:
         store.close()
 
@@ -48,3 +53,43 @@ def test_a_redis_that_does_not_answer_means_that_nothing_was_sent() -> None:
 
     with pytest.raises(NetworkError, match="nothing was sent"):
         RedisTimetables("redis://127.0.0.1:1/0").change("lims", lambda state, _: (state, Grant()))
+
+
+BROKEN = {
+    "no JSON": "{",
+    "a list": "[]",
+    "words for numbers": '{"next": "later"}',
+    "requesters of another shape": '{"active": {"a": 1}}',
+    "counts of another shape": '{"counts": {"3600": {"a": "b"}}}',
+    "counts that are words": '{"counts": {"3600": {"500000": "b"}}}',
+    "half of it": '{"at": 1.0, "next": 1.0, "lower": 0.0, "active": {"a"',
+    "no number": '{"next": NaN}',
+    "too large": '{"next": 0, "active": {"' + "a" * 2_000_000 + '": [1, 2]}}',
+    "a moment that no calendar has": '{"told": [0, 1e300]}',
+}
+
+
+def put(store, kept: str) -> None:
+    if isinstance(store, LedgerTimetables):
+        with store._store.exclusive() as connection:
+            connection.execute(update(timetable).values(state=kept))
+    else:
+        store._redis.set("pv_testing:timetable:lims", kept)
+
+
+@pytest.mark.parametrize("kept", BROKEN.values(), ids=BROKEN)
+def test_a_timetable_that_cannot_be_read_begins_anew_and_the_log_says_so(
+    open_store, caplog, kept: str
+) -> None:
+    store = open_store()
+    ask = Ask("a", Priority.NORMAL, 3)
+    limit = SharedLimit(Rate(20, 1.0), (Rate(100, 3600.0),))
+    store.change("lims", lambda state, now: lease(state, now, ask, limit))
+    put(store, kept)
+    leased = store.change("lims", lambda state, now: lease(state, now, ask, limit))
+    assert len(leased.grant.slots) == 3
+    assert leased.grant.slots[0] <= leased.now + 5
+    assert "lims" in caplog.text
+    assert "begins anew" in caplog.text
+    assert len(caplog.text) < 2_000
+    store.close()

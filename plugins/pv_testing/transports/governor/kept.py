@@ -1,0 +1,47 @@
+"""Reads a timetable as it is kept. One that can't be read is no evidence: it begins anew, and the log says so."""
+
+from __future__ import annotations
+
+import logging
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
+
+from pv_testing.transports.governor.timetable import PERIOD, State
+
+LARGEST = 1_000_000
+"""Bytes of a timetable; that of a thousand processes has 50,000."""
+
+Moment = Annotated[float, Field(le=1e11, allow_inf_nan=False)]
+log = logging.getLogger(__name__)
+
+
+class _Kept(TypedDict, total=False):
+    at: Moment
+    next: Moment
+    lower: Moment
+    active: dict[str, tuple[int, Moment]]
+    counts: dict[str, dict[Annotated[str, Field(pattern=r"^-?[0-9]{1,15}$")], int]]
+    told: tuple[int, Moment] | None
+
+
+_ADAPTER = TypeAdapter(_Kept)
+
+
+def read(system: str, kept: bytes | str, now: float) -> State:
+    """Return a system's timetable.
+
+    Args:
+        system: whose.
+        kept: as JSON; it may be damaged, or of another version.
+        now: epoch seconds on the store's clock.
+    """
+    if len(kept) <= LARGEST:
+        try:
+            return dict(_ADAPTER.validate_json(kept, strict=False))
+        except ValidationError:
+            pass
+    message = "%s: the timetable of its shared limit can't be read and begins anew; the counts of hour and day are lost"
+    log.warning(message, system)
+    return {"next": now + PERIOD}
