@@ -44,11 +44,12 @@ class RedisTimetables:
     def __init__(self, url: str) -> None:
         from redis import Redis
 
-        _refuse_unsafe(url)
         try:
+            _refuse_unsafe(url)
             self._redis: Redis = Redis.from_url(url, socket_timeout=TIMEOUT, socket_connect_timeout=TIMEOUT)
-        except ValueError as error:
-            raise ConfigError("shared_limit.redis_url is no address of a Redis", code=Reason.CONFIG) from error
+        except ValueError:  # which names parts of the address, perhaps of its password
+            message = "shared_limit.redis_url is no address of a Redis; write special characters of a password as %XX"
+            raise ConfigError(message, code=Reason.CONFIG) from None
 
     def change(self, system: str, change: Change) -> Leased:
         """Change a system's timetable in one transaction."""
@@ -86,8 +87,8 @@ def _change(pipe: Pipeline, system: str, change: Change) -> Leased:
 
 def _refuse_unsafe(url: str) -> None:
     parts = urlsplit(url)
-    if parts.scheme not in {"redis", "rediss"} or "ssl_" in parts.query:
-        message = "shared_limit.redis_url must be like rediss://redis.company.com:6380/0, without ssl_ options"
+    if parts.scheme not in {"redis", "rediss"} or parts.query:
+        message = "shared_limit.redis_url must be like rediss://redis.company.com:6380/0, without options"
         raise ConfigError(message, code=Reason.CONFIG)
     if parts.scheme == "redis" and parts.hostname not in LOCAL:
         message = "shared_limit.redis_url leads without TLS to another machine; write rediss://"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -78,9 +79,7 @@ def put(store, kept: str) -> None:
 
 
 @pytest.mark.parametrize("kept", BROKEN.values(), ids=BROKEN)
-def test_a_timetable_that_cannot_be_read_begins_anew_and_the_log_says_so(
-    open_store, caplog, kept: str
-) -> None:
+def test_a_timetable_that_cannot_be_read_begins_anew_and_the_log_says_so(open_store, caplog, kept: str) -> None:
     store = open_store()
     ask = Ask("a", Priority.NORMAL, 3)
     limit = SharedLimit(Rate(20, 1.0), (Rate(100, 3600.0),))
@@ -93,3 +92,24 @@ def test_a_timetable_that_cannot_be_read_begins_anew_and_the_log_says_so(
     assert "begins anew" in caplog.text
     assert len(caplog.text) < 2_000
     store.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:s3cret/word@127.0.0.1:6379/0",
+        "redis://user:s3cret@127.0.0.1:port/0",
+        "redis://:s3cret@[::1",
+        "redis://:s3cret@127.0.0.1/0?db=s3cret",
+        "redis://:s3cret@127.0.0.1/0?socket_timeout=s3cret",
+        "redis://127.0.0.1/0?unknown=s3cret",
+        "redis://127.0.0.1:1000000/0?password=s3cret",
+    ],
+)
+def test_an_address_that_cannot_be_read_is_refused_and_its_password_not_shown(url: str) -> None:
+    pytest.importorskip("redis", reason="the package redis is not installed")
+    from pv_testing.transports.governor.redis_store import RedisTimetables
+
+    with pytest.raises((ConfigError, NetworkError)) as caught:
+        RedisTimetables(url).change("lims", lambda state, _: (state, Grant()))
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
