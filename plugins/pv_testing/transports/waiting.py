@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import random
 import re
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
@@ -12,6 +13,8 @@ from pv_testing.core.errors import ResponseError
 from pv_testing.core.response import Response
 
 LONGEST = 86_400.0
+MOST = 10**9
+"""Of how many requests it matters that they remain."""
 _PARAMETER = re.compile(r";\s*([rt])=(\d{1,9})(?!\d)")
 
 
@@ -46,7 +49,8 @@ def remaining(response: Response, now: float) -> tuple[int, float] | None:
     """Return how many requests a system says that it still takes, and the epoch seconds at which it counts anew.
 
     Reads ``X-RateLimit-Remaining`` and ``RateLimit-Remaining`` with their ``-Reset``, and the ``r`` and ``t`` of
-    ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers). ``None`` where one of the two isn't said.
+    ``RateLimit`` (draft-ietf-httpapi-ratelimit-headers), of several limits that of which least remains. ``None`` where
+    one of the two isn't said, or makes no sense: some say -1 where they have no limit.
 
     Args:
         response: what came back.
@@ -55,10 +59,16 @@ def remaining(response: Response, now: float) -> tuple[int, float] | None:
     for name in ("X-RateLimit", "RateLimit"):
         left = _number(response.headers.get(f"{name}-Remaining"))
         seconds = _until(response.headers.get(f"{name}-Reset", ""), now)
-        if left is not None and seconds is not None and 0 < seconds <= LONGEST:
-            return int(left), now + seconds
-    parts = dict(_PARAMETER.findall(response.headers.get("RateLimit", "")))
-    return (int(parts["r"]), now + min(LONGEST, float(parts["t"]))) if {"r", "t"} <= parts.keys() else None
+        if left is not None and left >= 0 and seconds is not None and 0 < seconds <= LONGEST:
+            return int(min(left, MOST)), now + seconds
+    return min(_limits(response.headers.get("RateLimit", ""), now), default=None)
+
+
+def _limits(text: str, now: float) -> Iterator[tuple[int, float]]:
+    for limit in text.split(","):
+        parts = dict(_PARAMETER.findall(limit))
+        if {"r", "t"} <= parts.keys() and int(parts["t"]):
+            yield int(parts["r"]), now + min(LONGEST, float(parts["t"]))
 
 
 def _number(text: object) -> float | None:

@@ -8,7 +8,7 @@ from email.utils import format_datetime
 import pytest
 
 from pv_testing.core.response import Response
-from pv_testing.transports.waiting import LONGEST, asked_wait, backoff
+from pv_testing.transports.waiting import LONGEST, MOST, asked_wait, backoff, remaining
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc).timestamp()
 
@@ -102,3 +102,27 @@ def test_the_end_of_a_period_may_be_a_time(said, seconds):
 @pytest.mark.parametrize("said", ["2026-03-01T12:00:20", "2026-03-01T11:59:00Z", "tomorrow"])
 def test_a_time_without_a_zone_or_in_the_past_is_no_end(said):
     assert asked(X_RateLimit_Reset=said) is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "said"),
+    [
+        ({"X_RateLimit_Remaining": "5", "X_RateLimit_Reset": "60"}, (5, NOW + 60)),
+        ({"RateLimit_Remaining": "0", "RateLimit_Reset": "60"}, (0, NOW + 60)),
+        ({"RateLimit": '"default";r=7;t=60'}, (7, NOW + 60)),
+        ({"X_RateLimit_Remaining": "-1", "X_RateLimit_Reset": "60"}, None),
+        ({"X_RateLimit_Remaining": "1e300", "X_RateLimit_Reset": "60"}, (MOST, NOW + 60)),
+        ({"X_RateLimit_Remaining": "99999999999999999999999", "X_RateLimit_Reset": "60"}, (MOST, NOW + 60)),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "-60"}, None),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": f"{(NOW + 60) * 1000:.0f}"}, None),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "inf"}, None),
+        ({"X_RateLimit_Remaining": "0", "X_RateLimit_Reset": "nan"}, None),
+        ({"X_RateLimit_Remaining": "unlimited", "X_RateLimit_Reset": "60"}, None),
+        ({"RateLimit": '"default";r=999999999;t=999999999'}, (999_999_999, NOW + LONGEST)),
+        ({"RateLimit": '"default";r=0;t=0'}, None),
+        ({"RateLimit": '"minute";r=3;t=20, "day";r=900;t=7200'}, (3, NOW + 20)),
+    ],
+)
+def test_what_a_system_says_remains_is_read_only_where_it_makes_sense(headers, said) -> None:
+    named = {name.replace("_", "-"): text for name, text in headers.items()}
+    assert remaining(Response(200, named, b""), NOW) == said
