@@ -10,13 +10,14 @@ from collections.abc import Callable, Mapping
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
 
 from pv_testing.ledger import outbox
 from pv_testing.ledger.audit import MARK, Draft, append
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import pause as pauses
 from pv_testing.ledger.tables import watermark as watermarks
+from pv_testing.ledger.timetables import forget, used_up
 
 TRAIL_SENT = "qms/audit_event/ledger"
 """The watermark of how far the audit trail itself has come to the QMS."""
@@ -95,9 +96,14 @@ def paused_until(store: Store, system: str) -> float:
 def paused(store: Store) -> dict[str, float]:
     """Return the systems that want to be left alone now, with the epoch seconds until when."""
     with store.reading() as connection:
-        now = store.clock(connection)
-        rows = connection.execute(select(pauses).where(pauses.c.until > now).order_by(pauses.c.system)).all()
-    return dict(map(tuple, rows))
+        return dict(sorted(_paused(connection, store.clock(connection)).items()))
+
+
+def _paused(connection: Connection, now: float) -> dict[str, float]:
+    """Return what :func:`paused` does: who asked to be left alone, and who said that its limit is used up."""
+    asked = dict(map(tuple, connection.execute(select(pauses).where(pauses.c.until > now)).all()))
+    said = used_up(connection, now)
+    return {system: max(asked.get(system, 0.0), said.get(system, 0.0)) for system in asked.keys() | said.keys()}
 
 
 def pause(store: Store, system: str, until: float) -> None:
@@ -112,9 +118,10 @@ def pause(store: Store, system: str, until: float) -> None:
 def resume(store: Store, system: str, owner: str) -> float:
     """Forget a system's wish to be left alone; return until when it was, in epoch seconds, or 0 without one."""
     with store.writing() as writing:
-        until = float(writing.connection.scalar(select(pauses.c.until).where(pauses.c.system == system)) or 0.0)
-        if until > writing.now:
+        until = _paused(writing.connection, writing.now).get(system, 0.0)
+        if until:
             writing.connection.execute(delete(pauses).where(pauses.c.system == system))
+            forget(writing.connection, system, writing.now)
             append(writing, [Draft(owner, "resume", system, detail={"paused_until": until})])
             return until
     return 0.0

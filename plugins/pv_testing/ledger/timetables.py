@@ -54,3 +54,29 @@ class LedgerTimetables:
 
     def close(self) -> None:
         """Leave the ledger open; it belongs to the client."""
+
+
+def used_up(connection: Connection, now: float) -> dict[str, float]:
+    """Return the systems which say that their own limit is used up, with the epoch seconds until when.
+
+    Args:
+        connection: to the ledger's database.
+        now: epoch seconds.
+    """
+    told = {system: read(system, kept, now).get("told") for system, kept in connection.execute(select(timetable))}
+    return {system: each[1] for system, each in told.items() if each and each[0] < 1 and each[1] > now}
+
+
+def forget(connection: Connection, system: str, now: float) -> None:
+    """Forget what a system has said of its own limit.
+
+    Args:
+        connection: in a transaction.
+        system: which.
+        now: epoch seconds.
+    """
+    wanted = timetable.c.system == system
+    kept = connection.scalar(select(timetable.c.state).where(wanted).with_for_update())
+    if kept is not None:
+        state = orjson.dumps({**read(system, kept, now), "told": None}).decode()
+        connection.execute(update(timetable).where(wanted).values(state=state))

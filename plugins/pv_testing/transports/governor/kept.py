@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import cache
 from typing import Annotated
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -26,7 +27,9 @@ class _Kept(TypedDict, total=False):
     told: tuple[int, Moment] | None
 
 
-_ADAPTER = TypeAdapter(_Kept)
+@cache
+def _adapter() -> TypeAdapter[_Kept]:
+    return TypeAdapter(_Kept)
 
 
 def read(system: str, kept: bytes | str, now: float) -> State:
@@ -39,7 +42,7 @@ def read(system: str, kept: bytes | str, now: float) -> State:
     """
     if len(kept) <= LARGEST:
         try:
-            return dict(_ADAPTER.validate_json(kept, strict=False))
+            return dict(_adapter().validate_json(kept, strict=False))
         except ValidationError:
             pass
     message = "%s: the timetable of its shared limit can't be read and begins anew; the counts of hour and day are lost"

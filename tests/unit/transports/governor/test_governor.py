@@ -268,3 +268,20 @@ async def test_requests_that_are_spread_out_after_a_refusal_take_a_slot_each_and
     ledger.timetables.change("lims", look)
     assert len(server.seen) == 22
     assert counted[0] <= 24
+
+
+async def test_a_person_sees_that_a_system_calls_its_limit_used_up_and_has_it_asked_again(serve, governed, ledger):
+    server = await serve(json({}, 200, X_RateLimit_Remaining="0", X_RateLimit_Reset="80000"), json({"id": 1}))
+    session = governed(server.address, SharedLimit(Rate(20, 1.0)), total_timeout=2.0)
+    await session.request("GET", "/wrong")
+    await asyncio.sleep(0.5)
+    with pytest.raises(RateLimited, match="limit is used up"):
+        await session.request("GET", "/refused")
+    assert ledger.paused() == {"lims": pytest.approx(time.time() + 80000, abs=60)}
+    assert ledger.resume("lims", owner="test") == pytest.approx(time.time() + 80000, abs=60)
+    assert ledger.paused() == {}
+    assert ledger.resume("lims", owner="test") == 0
+    assert [event.action for event in ledger.events()][-1] == "resume"
+    ledger.verify()
+    await governed(server.address, SharedLimit(Rate(20, 1.0))).request("GET", "/again")
+    assert server.paths() == ["/wrong", "/again"]
