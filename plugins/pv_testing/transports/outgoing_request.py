@@ -42,6 +42,7 @@ class OutgoingRequest:
         written: whether anything of it may have been written to a socket in the last attempt.
         passed: ``time.monotonic()`` at which it passed the throttle last.
         turn_ends: ``clock.seconds()`` after which it must wait for another turn, where a shared limit has given it one.
+        attempt_ends: the same by which the attempt under way must have its answer.
         careful: whether it must not be repeated and is sent under a lease, so that a refusal that may have come after
             the effect is followed by a look-up or left to a person.
     """
@@ -63,6 +64,7 @@ class OutgoingRequest:
     careful: bool = False
     passed: float = 0.0
     turn_ends: float = math.inf
+    attempt_ends: float = math.inf
 
     def left(self) -> float:
         """Return the seconds until the deadline.

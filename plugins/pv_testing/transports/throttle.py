@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pv_testing.transports.governor import Governor
 
 BAD_REQUEST = 400
+SPARE = 0.5
+"""Seconds before the end of an attempt after which it waits for no turn."""
 Wait = tuple[float, IntegrationError]
 
 
@@ -25,10 +27,12 @@ class Passing(Protocol):
     Attributes:
         latest: ``clock.seconds()`` after which it makes no more sense to send it.
         turn_ends: the same after which it must not be written in the turn that a shared limit has given it.
+        attempt_ends: the same by which the attempt under way must have its answer.
     """
 
     latest: float
     turn_ends: float
+    attempt_ends: float
 
 
 class Throttle:
@@ -78,7 +82,7 @@ class Throttle:
                 await asyncio.sleep(wait[0])
             self.pace.passed()  # before a slot is taken: those in line behind this request would take some in vain
             if self.governor is not None:
-                await self._in_turn(self.governor, request)
+                await self._in_turn(self.governor, request, request.latest)
         except BaseException:
             self._concurrency.give()
             raise
@@ -102,24 +106,27 @@ class Throttle:
             self.governor.hear(*left)
 
     async def enter_again(self, request: Passing) -> None:
-        """Wait for another turn, as the first one was over before the request was written; raises as :meth:`enter`."""
+        """Wait for another turn, as the first one was over before the request was written; raises as :meth:`enter`.
+
+        It waits no longer than leaves the attempt time for an answer: its end would look as if no system was there.
+        """
         if self.governor is not None:
-            await self._in_turn(self.governor, request)
+            await self._in_turn(self.governor, request, min(request.latest, request.attempt_ends - SPARE))
 
     async def aclose(self) -> None:
         """Lease no more slots."""
         if self.governor is not None:
             await self.governor.aclose()
 
-    async def _in_turn(self, governor: Governor, request: Passing) -> None:
+    async def _in_turn(self, governor: Governor, request: Passing, latest: float) -> None:
         """Wait for a slot of the shared limit in which nothing else holds the request back."""
         while True:
-            ends = await governor.take(request.latest)
+            ends = await governor.take(latest)
             if ends and self._left_alone() is None:
                 request.turn_ends = ends
                 return
             while (wait := self._left_alone()) is not None:
-                _in_time(wait, request.latest)
+                _in_time(wait, latest)
                 await asyncio.sleep(wait[0])
 
     def leave(self, *, probe: bool) -> None:

@@ -122,6 +122,7 @@ class Wire:
         if call.method == "GET":
             headers = {**FRESH, **headers}
         timeout = self._timeout if left >= self._settings.attempt_timeout else self._within(left)
+        call.attempt_ends = clock.seconds() + min(left, self._settings.attempt_timeout)
         try:
             raw = await session.request(
                 call.method,

@@ -285,3 +285,19 @@ async def test_a_person_sees_that_a_system_calls_its_limit_used_up_and_has_it_as
     ledger.verify()
     await governed(server.address, SharedLimit(Rate(20, 1.0))).request("GET", "/again")
     assert server.paths() == ["/wrong", "/again"]
+
+
+async def test_a_request_that_is_late_in_every_slot_is_not_said_to_have_found_no_system(serve, governed):
+    class Slow(Auth):
+        async def carry(self, wire, call, headers):
+            await asyncio.sleep(0.3)
+            return await super().carry(wire, call, headers)
+
+    server = await serve(json({"id": 1}))
+    session = governed(
+        server.address, SharedLimit(Rate(1, 4.0)), Slow(), attempt_timeout=1.0, total_timeout=8.0, breaker_failures=1
+    )
+    with pytest.raises(RateLimited, match="nothing was sent"):
+        await session.request("GET", "/late")
+    assert session.throttle.breaker.closed
+    assert server.seen == []
