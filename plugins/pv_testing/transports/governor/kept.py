@@ -14,17 +14,19 @@ from pv_testing.transports.governor.timetable import PERIOD, State
 LARGEST = 1_000_000
 """Bytes of a timetable; that of a thousand processes has 50,000."""
 
-Moment = Annotated[float, Field(le=1e11, allow_inf_nan=False)]
+_Moment = Annotated[float, Field(le=1e11, allow_inf_nan=False)]
+_Seconds = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,9}$")]
+_Number = Annotated[str, Field(pattern=r"^-?[0-9]{1,15}$")]
 log = logging.getLogger(__name__)
 
 
 class _Kept(TypedDict, total=False):
-    at: Moment
-    next: Moment
-    lower: Moment
-    active: dict[str, tuple[int, Moment]]
-    counts: dict[str, dict[Annotated[str, Field(pattern=r"^-?[0-9]{1,15}$")], int]]
-    told: tuple[int, Moment] | None
+    at: _Moment
+    next: _Moment
+    lower: _Moment
+    active: dict[str, tuple[int, _Moment]]
+    counts: dict[_Seconds, dict[_Number, int]]
+    told: tuple[int, _Moment] | None
 
 
 @cache

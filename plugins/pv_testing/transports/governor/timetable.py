@@ -110,7 +110,7 @@ class _Timetable:
         back = max(0.0, state.get("at", now) - now)
         back = back if back > SET_BACK else 0.0
         active = {name: (kind, until - back) for name, (kind, until) in state.get("active", {}).items()}
-        kept = state.get("counts", {})
+        quotas = {f"{quota.seconds:g}": {} for quota in limit.quotas} | state.get("counts", {})
         told = (state["told"][0], state["told"][1] - back) if state.get("told") else None
         return cls(
             limit,
@@ -118,7 +118,7 @@ class _Timetable:
             state.get("next", 0.0) - back,
             state.get("lower", 0.0) - back,
             {name: each for name, each in active.items() if each[1] + GRACE > now},
-            {f"{q.seconds:g}": windows.prune(kept.get(f"{q.seconds:g}", {}), q, now, back) for q in limit.quotas},
+            {seconds: windows.prune(kept, float(seconds), now, back) for seconds, kept in quotas.items()},
             told if told and told[1] > now else None,
         )
 

@@ -12,18 +12,18 @@ PARTS = 60
 Counts = dict[str, int]
 
 
-def prune(counts: Counts, quota: Rate, now: float, back: float = 0.0) -> Counts:
+def prune(counts: Counts, seconds: float, now: float, back: float = 0.0) -> Counts:
     """Return the counts that still matter.
 
     Args:
         counts: of the quota.
-        quota: which.
+        seconds: its period.
         now: epoch seconds.
         back: seconds by which the clock was set back since they were counted.
     """
-    parts = int(back // (quota.seconds / PARTS))
+    parts = int(back // (seconds / PARTS))
     kept = {str(int(part) - parts): number for part, number in counts.items()} if parts else counts
-    return {part: number for part, number in kept.items() if _end(part, quota) > now}
+    return {part: number for part, number in kept.items() if _end(part, seconds) > now}
 
 
 def add(counts: Counts, quota: Rate, number: int, at: float) -> None:
@@ -47,10 +47,10 @@ def free_at(counts: Counts, quota: Rate, allowed: int) -> float:
             break
         used -= counts[part]
         if used < allowed:
-            return _end(part, quota)
+            return _end(part, quota.seconds)
     return 0.0
 
 
-def _end(part: str, quota: Rate) -> float:
+def _end(part: str, seconds: float) -> float:
     """Return the epoch seconds at which a part no longer counts."""
-    return (int(part) + 1) * quota.seconds / PARTS + quota.seconds
+    return (int(part) + 1) * seconds / PARTS + seconds

@@ -175,3 +175,12 @@ def test_what_the_system_said_holds_no_longer_when_the_clock_is_set_back() -> No
     state, _ = lease({}, NOW, Ask("a", Priority.NORMAL, 1, told=(0, NOW + 60)), LIMIT)
     _, grant = lease(state, NOW - 30 * DAY, Ask("b", Priority.NORMAL, 1), LIMIT)
     assert grant.wait == pytest.approx(60)
+
+
+def test_a_process_that_was_told_of_no_quota_forgets_none_of_the_others() -> None:
+    limit = SharedLimit(None, (Rate(5, DAY),))
+    state, _ = lease({}, NOW, Ask("a", Priority.NORMAL, 5), limit)
+    state, _ = lease(state, NOW + 1, Ask("old", Priority.NORMAL, 1), LIMIT)
+    assert lease(state, NOW + 2, Ask("a", Priority.NORMAL, 1), limit)[1].slots == ()
+    state, _ = lease(state, NOW + 2 * DAY, Ask("old", Priority.NORMAL, 1), LIMIT)
+    assert not any(state["counts"].values())
