@@ -250,8 +250,8 @@ class Governor:
 
     def _ask(self) -> Ask:
         now = clock.seconds()
-        waiting = self._waiting()
-        first = self._line[0][0] if waiting else priority.Priority.BACKFILL
+        first = self._line[0][0] if self._waiting() else priority.Priority.BACKFILL
+        waiting = sum(kind == first for kind, *_ in self._line)  # the lower classes ask when these have their slots
         recent = sum(moment > now - 1.0 for moment in self._passed)
         horizon = max((latest for _, _, latest, _ in self._line), default=now) - now
         return Ask(

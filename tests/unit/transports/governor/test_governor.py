@@ -301,3 +301,17 @@ async def test_a_request_that_is_late_in_every_slot_is_not_said_to_have_found_no
         await session.request("GET", "/late")
     assert session.throttle.breaker.closed
     assert server.seen == []
+
+
+async def test_a_lower_class_takes_no_slots_in_the_name_of_a_higher_one_of_its_session(serve, governed):
+    server = await serve(json({"id": 1}))
+    session = governed(server.address, SharedLimit(None, (Rate(10, DAY),), reserve=0.8), total_timeout=2.0)
+
+    async def ask(kind: Priority, path: str) -> None:
+        with priority.using(kind):
+            await session.request("GET", path)
+
+    behind = [ask(Priority.BACKFILL, "/backfill") for _ in range(6)]
+    await asyncio.gather(ask(Priority.NORMAL, "/normal"), *behind, return_exceptions=True)
+    assert server.paths().count("/normal") == 1
+    assert server.paths().count("/backfill") <= 2
