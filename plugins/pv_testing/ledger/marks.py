@@ -102,8 +102,8 @@ def paused(store: Store) -> dict[str, float]:
 def _paused(connection: Connection, now: float) -> dict[str, float]:
     """Return what :func:`paused` does: who asked to be left alone, and who said that its limit is used up."""
     asked = dict(map(tuple, connection.execute(select(pauses).where(pauses.c.until > now)).all()))
-    said = used_up(connection, now)
-    return {system: max(asked.get(system, 0.0), said.get(system, 0.0)) for system in asked.keys() | said.keys()}
+    full = used_up(connection, now)
+    return {system: max(asked.get(system, 0.0), full.get(system, 0.0)) for system in asked.keys() | full.keys()}
 
 
 def pause(store: Store, system: str, until: float) -> None:

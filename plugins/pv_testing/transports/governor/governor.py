@@ -204,7 +204,7 @@ class Governor:
             self._task = asyncio.get_running_loop().create_task(self._lease_while_needed())
 
     def _idle(self) -> bool:
-        """Whether no one asks for slots; what the store has said before may have changed since."""
+        """Whether nothing asks for slots now; the store's last answer may be out of date then."""
         return self._task is None or self._task.done()
 
     async def _lease_while_needed(self) -> None:
