@@ -7,6 +7,7 @@ import copy
 import heapq
 import itertools
 import logging
+import math
 import secrets
 import time
 from collections import deque
@@ -27,6 +28,9 @@ LONGEST_WAIT = 5.0
 """Seconds after which a process asks again at the latest, because a person may have lifted what held it back."""
 GRACE = 5.0
 """Seconds that the system's last word has to be kept when the session is closed."""
+PATIENCE = 1.0
+"""Seconds after which a store without an answer is why a request gets no slot."""
+HANGS = "the ledger or the Redis that keeps the shared limit has not answered"
 CLOSED = "the session was closed; nothing was sent"
 
 log = logging.getLogger(__name__)
@@ -74,6 +78,7 @@ class Governor:
         self._line: list[tuple[int, int, float, asyncio.Future[Slot | None]]] = []
         self._held: deque[Slot] = deque()
         self._last = 0.0
+        self._asked = math.inf
         self._passed: deque[float] = deque(maxlen=64)
         self._clock = SlotClock()
         self._refused = Grant()
@@ -195,7 +200,8 @@ class Governor:
             turn.set_exception(self._too_late())
 
     def _too_late(self, at: float = 0.0) -> RateLimited:
-        why = self._refused.why or "other requests are in line for the system before"
+        hangs = clock.seconds() - self._asked > PATIENCE
+        why = HANGS if hangs else self._refused.why or "other requests are in line for the system before"
         wait = max(1.0, max(self._refused_until, at) - clock.seconds())
         return RateLimited(f"no request may be sent now, {why}; nothing was sent", retry_after=wait)
 
@@ -218,6 +224,7 @@ class Governor:
                     self._refuse_those_too_late()
                     await asyncio.sleep(min(ahead, LONGEST_WAIT))
         except Exception as error:  # noqa: BLE001 - those who wait for a slot raise it
+            self._asked = math.inf
             self._fail(error)
 
     def _fail(self, error: Exception) -> None:
@@ -234,8 +241,9 @@ class Governor:
 
     async def _lease(self) -> None:
         ask = self._ask()
-        asked = clock.seconds()
+        self._asked = asked = clock.seconds()
         paused, leased = await asyncio.to_thread(self._change, ask)
+        self._asked = math.inf
         if self._told is ask.told:
             self._told = None
         self._clock.learn(leased, clock.seconds() - asked)
