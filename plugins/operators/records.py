@@ -10,8 +10,10 @@ from airflow.sdk import BaseOperator
 from hooks.provider_info import HOOKS
 from operators.exchange import conclude, hook_of, open_clients, owner_of, truth
 from operators.lineage import LineageMixin, remember
+from operators.priorities import priority_of
 from operators.retry_policy import ErrorTreeRetryPolicy
 from pv_testing.core.errors import ConfigError
+from pv_testing.core.priority import using
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -81,7 +83,8 @@ class CarryRecordsOperator(LineageMixin, BaseOperator):
             IntegrationError: what stopped the exchange.
             AirflowSkipException: the system is disabled.
         """
-        report = self._carried(records_of(self.records), owner_of(context))
+        with using(priority_of(context, replay=truth(self.replay))):
+            report = self._carried(records_of(self.records), owner_of(context))
         return conclude(self, [report], context, dry_run=truth(self.is_dry_run))
 
     def _carried(self, records: Sequence[Record], owner: str) -> Report:

@@ -11,6 +11,8 @@ from operators.chunks import MOST_TASKS, by_size, title
 from operators.exchange import owner_of, truth
 from operators.lineage import LineageMixin
 from operators.news import wanted_changes
+from operators.priorities import priority_of
+from pv_testing.core.priority import using
 from pv_testing.core.visible import visible
 from pv_testing.workflow.selection import OPEN, choose
 
@@ -102,7 +104,8 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
-        ids = self.chosen(owner_of(context), wanted_changes(context))
+        with using(priority_of(context)):
+            ids = self.chosen(owner_of(context), wanted_changes(context))
         parts = by_size(list(ids), self.sizes, self.most_tasks)
         titles = [title(part) for part in parts]
         self.log.info("%d service requests in %d tasks: %s", len(ids), len(parts), visible(", ".join(titles) or "none"))
