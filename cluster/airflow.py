@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -21,25 +19,14 @@ from cluster import compose, secrets, servers
 from cluster.compose import PROJECT, Places, Service
 from cluster.nodes import Node, Nodes
 from cluster.patient import PatientApi
+from cluster.service import SERVICES, here
 from demo import laboratory
-from demo.airflow import plain_environment
 from demo.processes import Components, DemoError, free_port
 from sandbox import Lab
 
 FIRST_PORT = 18080
 START_SECONDS = 600.0
 HEALTH_SECONDS = 60.0
-SERVICES = ("api-server", "scheduler", "dag-processor", "triggerer", "worker")
-OWN_PORTS = (
-    "AIRFLOW__API__HOST",
-    "AIRFLOW__API__PORT",
-    "AIRFLOW__API__BASE_URL",
-    "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT",
-    "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT",
-    "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT",
-)
-"""The variables of ``compose.yaml`` that differ here, because all processes share one machine's ports."""
-BIN = Path(sys.executable).parent
 
 T = TypeVar("T")
 
@@ -132,41 +119,6 @@ def _start_airflow(
     cluster.api.log_in()
     for node, service in checks:
         wait_for(f"The health check of {node.name}", partial(_healthy, service), cluster.nodes)
-
-
-def here(service: Service, places: Places, number: int) -> Service:
-    """Return a service of ``compose.yaml`` as one process of this machine.
-
-    Args:
-        service: as the file describes it.
-        places: of the folders and hosts.
-        number: which of its replicas, from 1; each has ports and a name of its own.
-    """
-    ports = _own_ports(places, number)
-    environment = {name: places.translated(value) for name, value in service.environment.items()}
-    environment |= {name: value for name, value in ports.items() if name in environment}
-    command = [places.translated(part) for part in service.command]
-    if service.name == "worker":
-        command += ["--celery-hostname", f"{service.name}-{number}"]
-    swapped = {
-        "http://localhost:8080": f"http://{places.api}",
-        "http://localhost:8974": f"http://localhost:{ports['AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT']}",
-        "$(hostname)": f"{service.name}-{number}",
-    }
-    health = service.health
-    for container, own in swapped.items():
-        health = [part.replace(container, own) for part in health]
-    path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return replace(
-        service, command=command, health=health, environment={**plain_environment(), "PATH": path, **environment}
-    )
-
-
-def _own_ports(places: Places, number: int) -> dict[str, str]:
-    host, _, port = places.api.partition(":")
-    base = int(port) + 100 * number
-    own = (host, port, f"http://{places.api}", *(str(base + offset) for offset in (1, 2, 3)))
-    return dict(zip(OWN_PORTS, own, strict=True))
 
 
 def _sandbox(data: Path, service: Service, ports: Mapping[str, int], places: Places, components: Components) -> Lab:

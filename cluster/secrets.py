@@ -16,6 +16,8 @@ from pathlib import Path
 from secrets import token_bytes, token_urlsafe
 from typing import Any
 
+IMAGE_USER = 50000
+"""As whom the containers run where the caller is root."""
 SANDBOX_PORTS = {"framework": 8001, "lims": 8002, "qms": 8003, "pm": 8004, "erp": 8005}
 API_PATHS = {"framework": "/api/v1", "lims": "/api/v2", "qms": "/api", "pm": "/api", "erp": "/api"}
 KEYS = {"framework": "framework_password", "lims": "lims_api_key", "qms": "qms_client_secret", "pm": "pm_token"}
@@ -130,10 +132,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m cluster.secrets", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the files are written, such as deploy/secrets")
     parser.add_argument("--sandbox", action="store_true", help="connect to the sandbox's systems, not to yours")
+    parser.add_argument("--postgres", default=Addresses.postgres, help="host:port of PostgreSQL (postgres:5432)")
+    parser.add_argument("--redis", default=Addresses.redis, help="host:port of Redis (redis:6379)")
     asked = parser.parse_args()
-    new = write(asked.folder, Addresses(sandbox=sandbox_of_compose() if asked.sandbox else {}))
+    sandbox = sandbox_of_compose() if asked.sandbox else {}
+    new = write(asked.folder, Addresses(postgres=asked.postgres, redis=asked.redis, sandbox=sandbox))
+    if os.getuid() == 0:
+        for path in (asked.folder, *asked.folder.iterdir()):
+            os.chown(path, IMAGE_USER, 0)
     print(f"new in {asked.folder}: {', '.join(new) or 'nothing; every file was there already'}")
-    if _keep(Path(".env"), f"AIRFLOW_UID={os.getuid() or 50000}\n"):
+    if _keep(Path(".env"), f"AIRFLOW_UID={os.getuid() or IMAGE_USER}\n"):
         print("new: .env, by which the containers run as you and can read these files")
     if not asked.sandbox:
         print(f"Fill in the addresses and secrets of your systems in {asked.folder / 'connections.json'}.")
