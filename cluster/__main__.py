@@ -77,8 +77,9 @@ def _run(executor: str, options: argparse.Namespace) -> Result:
         cluster = airflow.start(HOME / executor, _variables(executor, options), stack)
         names = ", ".join(node.name for node in cluster.nodes.running)
         say(f"  healthy after {time.monotonic() - started:.0f} s: {names}")
-        attack = Attack(cluster, options.seed, options.rounds if executor == CELERY else 0, options.frozen)
-        result = _carry(cluster, attack)
+        journey, rounds = Journey(cluster), options.rounds if executor == CELERY else 0
+        attack = Attack(cluster, options.seed, rounds, lambda: journey.begun, options.frozen)
+        result = _carry(journey, attack)
         for line in result.judgement.lines():
             say(f"  {line}")
         if attack.rounds:
@@ -87,9 +88,8 @@ def _run(executor: str, options: argparse.Namespace) -> Result:
     return result
 
 
-def _carry(cluster: airflow.Cluster, attack: Attack) -> Result:
+def _carry(journey: Journey, attack: Attack) -> Result:
     """Carry the requests while the cluster is attacked, then run everything twice in peace and judge."""
-    journey = Journey(cluster)
     journey.wait_for_dags()
     started = time.monotonic()
     attack.start()
@@ -102,7 +102,7 @@ def _carry(cluster: airflow.Cluster, attack: Attack) -> Result:
     finally:
         attack.stop()
     journey.round()
-    return Result(seconds, judge(cluster, journey, journey.round()))
+    return Result(seconds, judge(journey.cluster, journey, journey.round()))
 
 
 def _variables(executor: str, options: argparse.Namespace) -> dict[str, str]:

@@ -14,6 +14,7 @@ import redis
 
 from cluster import servers
 from cluster.airflow import Cluster
+from cluster.journey import STEPS
 from cluster.nodes import Node
 from demo.reports import say
 
@@ -22,7 +23,7 @@ BROKER_KEYS = (QUEUE, "unacked", "unacked_index")
 MOMENT_SECONDS = 90.0
 POLL = 0.1
 DOWN = (1.0, 10.0)
-PAUSE = (3.0, 12.0)
+PAUSE = (0.5, 6.0)
 LEASE = 1.25 * 120 + 2 + 1
 """Seconds of a lease under the contracts of the sandbox: see ``Limits.lease``."""
 KINDS = ("worker", "freeze", "scheduler", "triggerer", "queue", "broker", "postgres")
@@ -36,12 +37,14 @@ class Attack(threading.Thread):
         cluster: what is attacked.
         seed: of the random numbers.
         rounds: how often each kind strikes.
+        begun: says which step of the journey has begun; the attacks are spread over all of them.
         frozen: seconds for which a worker is stopped.
     """
 
     cluster: Cluster
     seed: int
     rounds: int
+    begun: Callable[[], int]
     frozen: float = LEASE + 10.0
     struck: Counter[str] = field(default_factory=Counter)
     tasks_hit: int = 0
@@ -82,7 +85,11 @@ class Attack(threading.Thread):
             "broker": lambda: self._kill("redis"),
             "postgres": self._restart_postgres,
         }
-        for kind in self.plan():
+        plan = self.plan()
+        for place, kind in enumerate(plan):
+            while self.begun() <= place * STEPS // len(plan):
+                if self._over.wait(POLL):
+                    return
             if self._over.wait(self.random.uniform(*PAUSE)):
                 return
             self._say(does[kind]())
