@@ -37,7 +37,8 @@ class Cluster:
 
     Attributes:
         lab: the sandbox.
-        api: Airflow's API.
+        api: Airflow's API, called by the administrator.
+        quality: the same, called by the quality manager.
         nodes: the processes, which may be killed.
         ledger: the SQLAlchemy address of the ledger.
         broker: the address of Redis.
@@ -46,6 +47,7 @@ class Cluster:
 
     lab: Lab
     api: PatientApi
+    quality: PatientApi
     nodes: Nodes
     ledger: str
     broker: str
@@ -92,6 +94,7 @@ def start(home: Path, variables: Mapping[str, str], stack: ExitStack) -> Cluster
     cluster = Cluster(
         lab=lab,
         api=PatientApi(f"http://{places.api}", _secret(places, "users.json")),
+        quality=PatientApi(f"http://{places.api}", _secret(places, "users.json"), "quality"),
         nodes=nodes,
         ledger=f"{root}/{addresses.ledger}".replace("postgresql:", "postgresql+psycopg:"),
         broker=broker,
@@ -117,6 +120,7 @@ def _start_airflow(
             checks.append((node, service))
     wait_for("Airflow", cluster.api.healthy, cluster.nodes)
     cluster.api.log_in()
+    cluster.quality.log_in()
     for node, service in checks:
         wait_for(f"The health check of {node.name}", partial(_healthy, service), cluster.nodes)
 

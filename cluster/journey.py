@@ -112,7 +112,7 @@ class Journey:
 
     def _answer(self, dag_id: str, run_id: str, question: dict[str, Any]) -> None:
         try:
-            self.api.answer(dag_id, run_id, question, APPROVE)
+            self.cluster.quality.answer(dag_id, run_id, question, APPROVE)
         except requests.HTTPError as error:  # an answer whose confirmation was lost is there already
             if error.response is None or error.response.status_code != requests.codes.conflict:
                 raise

@@ -32,21 +32,22 @@ patiently = retry(
 
 
 class PatientApi(Api):
-    """Airflow's API, called by the administrator of ``compose.yaml``.
+    """Airflow's API, called by a user of ``compose.yaml``.
 
     Args:
         url: the address of the API server.
         users: the passwords by user, as JSON.
+        user: the caller.
     """
 
-    def __init__(self, url: str, users: str) -> None:
+    def __init__(self, url: str, users: str, user: str = "admin") -> None:
         super().__init__(url)
-        self._password = json.loads(users)["admin"]
+        self._user, self._password = user, json.loads(users)[user]
 
     @patiently
     def log_in(self) -> None:
-        """Fetch a token for the administrator."""
-        known = {"username": "admin", "password": self._password}
+        """Fetch a token for the user."""
+        known = {"username": self._user, "password": self._password}
         answer = self._session.post(f"{self.url}/auth/token", json=known, timeout=TIMEOUT)
         answer.raise_for_status()
         self._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"

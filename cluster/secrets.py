@@ -16,6 +16,8 @@ from pathlib import Path
 from secrets import token_bytes, token_urlsafe
 from typing import Any
 
+USERS = ("admin", "quality")
+"""The administrator, and the quality manager, who approves findings: two, because of four eyes."""
 IMAGE_USER = 50000
 """As whom the containers run where the caller is root."""
 SANDBOX_PORTS = {"framework": 8001, "lims": 8002, "qms": 8003, "pm": 8004, "erp": 8005}
@@ -72,7 +74,7 @@ def _made() -> dict[str, str]:
         "fernet_key": base64.urlsafe_b64encode(token_bytes(32)).decode(),
         "api_secret_key": token_urlsafe(48),
         "jwt_secret": token_urlsafe(64),
-        "users.json": json.dumps({"admin": token_urlsafe(18)}),
+        "users.json": json.dumps({user: token_urlsafe(18) for user in USERS}),
         "sandbox.json": json.dumps({key: token_urlsafe(24) for key in keys}),
     }
 
