@@ -102,7 +102,8 @@ def _carry(journey: Journey, attack: Attack) -> Result:
     finally:
         attack.stop()
     journey.round()
-    return Result(seconds, judge(journey.cluster, journey, journey.round()))
+    wrong = [f"the attack {kind} has not struck" for kind in attack.missed()]
+    return Result(seconds, judge(journey.cluster, journey, journey.round(), wrong))
 
 
 def _variables(executor: str, options: argparse.Namespace) -> dict[str, str]:

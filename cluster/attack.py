@@ -69,6 +69,10 @@ class Attack(threading.Thread):
         random.Random(self.seed).shuffle(kinds)  # noqa: S311 - the same attacks again
         return kinds
 
+    def missed(self) -> list[str]:
+        """Return the kinds that have struck less often than planned, because the attack ended with an error."""
+        return sorted((Counter(self.plan()) - self.struck).elements())
+
     def told(self) -> str:
         """Return what has struck, in words."""
         kinds = ", ".join(f"{kind} {self.struck[kind]}" for kind in KINDS)
@@ -87,7 +91,7 @@ class Attack(threading.Thread):
         }
         plan = self.plan()
         for place, kind in enumerate(plan):
-            while self.begun() <= place * STEPS // len(plan):
+            while self.begun() <= place * len(STEPS) // len(plan):
                 if self._over.wait(POLL):
                     return
             if self._over.wait(self.random.uniform(*PAUSE)):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -12,11 +13,42 @@ import requests
 from cluster.airflow import Cluster, wait_for
 from demo.reports import numbers, reports_on, say, together
 from demo.story import APPROVE, BY_DATA, DAGS, ON_DATA, READING_SECONDS, writes
+from sandbox import Lab
 
 RUN_SECONDS = 3600.0
-STEPS = 9
 MOST_RUNS = 6
 FINAL = frozenset({"success", "failed"})
+
+
+def _receive(lab: Lab, _: Sequence[int]) -> None:
+    """Let all samples arrive at the laboratory."""
+    lab.receive()
+
+
+def _test(lab: Lab, sr_ids: Sequence[int], fraction: float) -> None:
+    """Complete a share of the executions."""
+    for sr_id in sr_ids:
+        lab.advance(sr_id, "PROTOCOLS_ASSIGNED")
+        lab.run_executions(sr_id, fraction)
+
+
+def _approve(lab: Lab, sr_ids: Sequence[int]) -> None:
+    """Approve the reports."""
+    for sr_id in sr_ids:
+        lab.advance(sr_id, "REPORTS_APPROVED")
+
+
+STEPS: tuple[tuple[str, Callable[[Lab, Sequence[int]], None] | None], ...] = (
+    ("pv_intake", None),
+    ("pv_status_sync", _receive),
+    ("pv_results", partial(_test, fraction=0.5)),
+    ("pv_status_sync", None),
+    ("pv_results", partial(_test, fraction=1.0)),
+    ("pv_capa", None),
+    ("pv_status_sync", _approve),
+    ("pv_audit_sync", None),
+)
+"""The DAGs in their order, each with what the laboratory does before."""
 
 
 class Journey:
@@ -31,7 +63,7 @@ class Journey:
         self.lab = cluster.lab
         self.api = cluster.api
         self.count = 0
-        self.begun = 0
+        self.begun = 0  # the number of the step
         self.states: Counter[str] = Counter()
         self._told: set[str] = set()
         self._asked: dict[str, float] = {}
@@ -42,25 +74,12 @@ class Journey:
         wait_for("the DAG files", lambda: self.api.dags().issuperset(DAGS) or None, self.cluster.nodes)
 
     def carry(self) -> None:
-        """Carry all service requests from their arrival to their invoice, in ``STEPS`` steps."""
-        requests_there = [request["id"] for request in self.lab.service_requests()]
-        self._step("pv_intake")
-        self.lab.receive()
-        self._step("pv_status_sync")
-        self._work(requests_there, 0.5)
-        self._step("pv_results")
-        self._step("pv_status_sync")
-        self._work(requests_there, 1.0)
-        self._step("pv_results")
-        self._step("pv_capa")
-        for sr_id in requests_there:
-            self.lab.advance(sr_id, "REPORTS_APPROVED")
-        self._step("pv_status_sync")
-        self._step("pv_audit_sync")
-
-    def _step(self, dag_id: str) -> None:
-        self.begun += 1
-        self.run(dag_id)
+        """Carry all service requests from their arrival to their invoice; before some DAGs, play the laboratory."""
+        for number, (dag_id, before) in enumerate(STEPS, start=1):
+            if before:
+                before(self.lab, [request["id"] for request in self.lab.service_requests()])
+            self.begun = number
+            self.run(dag_id)
 
     def round(self) -> int:
         """Run every DAG once more and return how many requests to the systems were meant to change something."""
@@ -152,8 +171,3 @@ class Journey:
 
     def _last_request(self, system: str) -> int:
         return max((request["number"] for request in self.lab.read_requests(system)), default=0)
-
-    def _work(self, requests_there: list[int], fraction: float) -> None:
-        for sr_id in requests_there:
-            self.lab.advance(sr_id, "PROTOCOLS_ASSIGNED")
-            self.lab.run_executions(sr_id, fraction)

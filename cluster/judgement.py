@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cluster.airflow import Cluster
@@ -53,16 +53,17 @@ class Judgement:
         yield f"requests that write, sent by a last round in which nothing had changed: {self.written}"
 
 
-def judge(cluster: Cluster, journey: Journey, written: int) -> Judgement:
+def judge(cluster: Cluster, journey: Journey, written: int, found: Sequence[str] = ()) -> Judgement:
     """Read every system's own database and the ledger.
 
     Args:
         cluster: where everything is.
         journey: how the requests were carried.
         written: requests of the last round that were meant to change something.
+        found: what is known to be wrong before.
     """
     tallies = list(closing(cluster.lab))
-    wrong = [each.complaint for each in tallies if each.complaint]
+    wrong = [*found, *(each.complaint for each in tallies if each.complaint)]
     wrong += [complaint for row in cluster.lab.summary() for complaint in complaints(row)]
     with Ledger(cluster.ledger) as ledger:
         events, waiting = ledger.verify().count, ledger.waiting()

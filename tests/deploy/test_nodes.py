@@ -14,7 +14,9 @@ import psutil
 import pytest
 
 from cluster.attack import KINDS, Attack
+from cluster.journey import STEPS
 from cluster.nodes import Node, Nodes
+from demo.story import DAGS, ON_DATA
 
 TASK = "import os, time; os.setpgid(0, 0); print('task', os.getpid(), flush=True); time.sleep(120)"
 POOL = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {TASK!r}])"
@@ -107,3 +109,14 @@ def test_each_attack_strikes_as_often_as_asked_in_an_order_of_the_seed(rounds: i
     assert Counter(plans[0]) == Counter(dict.fromkeys(KINDS, rounds) if rounds else {})
     assert plans[0] == plans[1]
     assert not rounds or plans[0] != plans[2]
+
+
+def test_an_attack_that_has_not_struck_is_told() -> None:
+    attack = Attack(None, 1, 1, lambda: 99)  # type: ignore[arg-type]
+    assert attack.missed() == sorted(KINDS)
+
+
+def test_the_last_attack_is_not_put_after_the_last_step() -> None:
+    plan = Attack(None, 1, 3, lambda: 0).plan()  # type: ignore[arg-type]
+    assert [place * len(STEPS) // len(plan) for place in range(len(plan))][-1] < len(STEPS)
+    assert {dag_id for dag_id, _ in STEPS} | set(ON_DATA) | {"pv_webhooks"} == set(DAGS)
