@@ -10,8 +10,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import redis
-
 from cluster import servers
 from cluster.airflow import Cluster
 from cluster.journey import STEPS
@@ -121,6 +119,9 @@ class Attack(threading.Thread):
 
     def _purge(self) -> str:
         """Empty the queue, at a moment when tasks wait in it; Redis's list of unacknowledged messages too."""
+        import redis  # not among the packages of `make test`
+
+        self._moment(lambda: bool(servers.redis_answers(self.cluster.broker)))  # an earlier attack may have killed it
         with redis.Redis.from_url(self.cluster.broker) as client:
             self._moment(lambda: bool(client.llen(QUEUE)))
             waiting = int(client.llen(QUEUE))

@@ -12,7 +12,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import psycopg
-import redis
 
 from cluster.nodes import Node, Nodes
 from demo.airflow import plain_environment
@@ -132,6 +131,8 @@ def start_redis(nodes: Nodes, configuration: Path, port: int, password: str) -> 
 
 def redis_answers(url: str) -> bool | None:
     """Return ``True`` where Redis answers at an address, else ``None``."""
+    import redis  # not among the packages of `make test`
+
     with suppress(redis.RedisError), redis.Redis.from_url(url) as client:
         return True if client.ping() else None
     return None
