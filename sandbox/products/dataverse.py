@@ -68,6 +68,7 @@ class Dataverse:
     Attributes:
         asked: the actions, as they came.
         refused: ids of tasks whose changes the scheduling service always refuses.
+        closes_when_refused: ids of open sets of other programs, each of which is closed right after a refusal.
     """
 
     def __init__(self, folder: Path, traps: Collection[str] = ()) -> None:
@@ -77,6 +78,7 @@ class Dataverse:
         self.origin = ""
         self.asked: list[str] = []
         self.refused: set[str] = set()
+        self.closes_when_refused: list[str] = []
         self._lock = threading.RLock()
         self._failed: set[str] = set()
         self._executed = 0
@@ -201,6 +203,8 @@ class Dataverse:
         if set(body) != {"ProjectId", "Description"} or self.tables.get("msdyn_projects", body["ProjectId"]) is None:
             raise RefusedError(400, "ProjectId must be a project", "ScheduleAPI")
         if len([row for row in self.tables.all(SETS) if row["msdyn_status"] == OPEN]) >= MOST_OPEN:
+            while self.closes_when_refused:
+                self._abandon({"OperationSetId": self.closes_when_refused.pop()})
             raise RefusedError(400, f"A user can have {MOST_OPEN} open operation sets only", "ScheduleAPI")
         guid, now = str(uuid4()), datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
         row = {

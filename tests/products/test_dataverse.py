@@ -137,6 +137,19 @@ def test_a_change_waits_while_others_have_too_many_sets_open(tmp_path: Path, led
         assert open_sets(there) == dataverse.MOST_OPEN - 1
 
 
+def test_a_refusal_is_not_final_where_a_set_was_closed_before_the_open_ones_were_counted(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    with dataverse.serve(tmp_path) as there:
+        first = open_set(there, 0)
+        for number in range(1, dataverse.MOST_OPEN):
+            open_set(there, number)
+        there.closes_when_refused.append(first["msdyn_operationsetid"])
+        with client(there, tmp_path, ledger) as pm:
+            (outcome,) = pm.create_tasks([task(1)]).outcomes
+        assert outcome.result.in_effect
+
+
 def test_a_change_that_finds_too_many_sets_open_until_its_deadline_is_tried_again_later(
     tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,8 @@ OURS = "PV testing"
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
 MOST_OPEN = 10
 """So many sets an account may have open."""
+REFUSALS = 3
+"""After so many refusals that too many open sets don't explain, one is final; another task may have closed a set."""
 TRIES = 2
 CREATE, UPDATE = "msdyn_PssCreateV1", "msdyn_PssUpdateV1"
 
@@ -96,17 +98,20 @@ async def _opened(dataverse: DataverseProvider, change: Change) -> str:
     Sets are left behind by killed processes and lost answers. The deadline of the request ends the wait.
     """
     body = {"ProjectId": change.project, "Description": f"{OURS} {change.key}"}
-    pause = FIRST_PAUSE
+    pause, refused = FIRST_PAUSE, 0
     while True:
         try:
             answer = await _act(dataverse, change, "msdyn_CreateOperationSetV1", body)
         except Rejected:
-            if not await _swept(dataverse, change):
-                if len(await _open(dataverse, change)) < MOST_OPEN:
-                    raise
+            swept = await _swept(dataverse, change)
+            full = len(await _open(dataverse, change)) >= MOST_OPEN
+            refused += not (swept or full)
+            if refused == REFUSALS:
+                raise
+            if full:
                 log.info("%s: %d operation sets are open in Dataverse; it waits", change.key, MOST_OPEN)
-                await asyncio.sleep(pause)
-                pause = min(2 * pause, LONGEST_PAUSE)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
         else:
             return str(answer["OperationSetId"])
 
