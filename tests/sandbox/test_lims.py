@@ -265,8 +265,8 @@ def test_idempotency_keys_do_nothing_by_default(lims: Any, lab: Lab, sample: dic
     assert sum(each["external_id"] == sample["external_id"] for each in lab.samples()) == 2
 
 
-def test_a_bulk_of_500_samples_is_quick(lims: Any, lab: Lab, sample: dict[str, Any]) -> None:
+def test_a_bulk_of_500_samples_takes_less_than_half_a_second(lims: Any, lab: Lab, sample: dict[str, Any]) -> None:
     items = [{**sample, "project_id": "SR-quick", "external_id": f"Q{number}"} for number in range(500)]
     for _ in range(5):
         assert lims.post("/samples/bulk", json={"samples": items}).status_code == 200
-    assert min(each["seconds"] for each in lab.requests("lims")[-5:]) < 0.025
+    assert min(each["seconds"] for each in lab.requests("lims")[-5:]) < 0.5
