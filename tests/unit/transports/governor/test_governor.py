@@ -319,7 +319,7 @@ async def test_a_lower_class_takes_no_slots_in_the_name_of_a_higher_one_of_its_s
 
 async def test_a_request_that_gets_no_slot_because_the_ledger_is_locked_says_so(serve, governed, tmp_path):
     server = await serve(json({"id": 1}))
-    session = governed(server.address, SharedLimit(Rate(20, 1.0)), total_timeout=2.0)
+    session = governed(server.address, SharedLimit(Rate(20, 1.0)), total_timeout=4.0)
     with sqlite3.connect(tmp_path / "ledger.sqlite", isolation_level=None) as connection:
         connection.execute("BEGIN IMMEDIATE")
         with pytest.raises(RateLimited, match="has not answered"):
