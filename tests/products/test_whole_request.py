@@ -32,6 +32,7 @@ def test_each_record_is_there_once(walk: Walk) -> None:
 def test_the_product_s_own_interface_shows_each_record_once_and_as_it_was_carried(walk: Walk) -> None:
     reading = read_back(walk)
     assert reading.carried
+    assert not reading.without, "each of these products looks up all that it is given"
     assert {place: (found.copies, found.in_effect) for place, found in reading.shown.items()} == dict.fromkeys(
         reading.carried, (1, True)
     )
