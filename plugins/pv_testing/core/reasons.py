@@ -98,6 +98,7 @@ class Reason(str, Enum):
     RECEIPT_UNCLEAR = auto()
     RECEIPT_UNKNOWN = auto()
     LOOKUP_REFUSED = auto()
+    SEARCH_LAG = auto()
     NO_LIST = auto()
     KEY_MISSING = auto()
     ID_MISSING = auto()

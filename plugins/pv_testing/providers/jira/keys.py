@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from pv_testing.core.errors import AmbiguousOutcome, IntegrationError, NotFound
+from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Prepared
 from pv_testing.providers.jira.jql import among, phrase
 
@@ -160,7 +161,7 @@ class Keys:
             since = now - sent.get(item.key, 0.0)
             # Within the horizon the exchange looks once more by itself.
             if since < lag - self._horizon:
-                unclear[item.key] = Found("", unclear=LAGGING.format(int(since), lag), code="SEARCH_LAG")
+                unclear[item.key] = Found("", unclear=LAGGING.format(int(since), lag), code=Reason.SEARCH_LAG)
         return unclear
 
     @property
