@@ -8,8 +8,8 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 READY := $(VENV)/.ready
 CLUSTER := $(VENV)/.cluster
-# More processes than processors, as tests wait for one another's processes; tests/sharing.py says who runs which.
-SHARED := -n 3 --dist loadfile --no-loadscope-reorder
+# More processes than processors, as tests mostly wait for other processes; tests/sharing.py says who runs which.
+SHARED := -n 6 --dist loadfile --no-loadscope-reorder
 UV := .run/uv/bin/uv
 
 # Whether a Python can carry the virtual environment; asked by running it, because a pyenv shim may be there and fail.
@@ -44,7 +44,7 @@ coverage: $(READY) ## Run the tests of `make test` and measure which branches th
 	@$(RUN) -m coverage report
 
 products: $(READY) ## Carry a whole service request, 12 modules and 12 protocols, through each product's stand-in
-	@PV_TEST_PRODUCTS=1 $(RUN) -m pytest tests/products/test_whole_request.py $(ARGS)
+	@PV_TEST_PRODUCTS=1 $(RUN) -m pytest $(SHARED) tests/products/test_whole_request.py $(ARGS)
 
 lint: $(READY)  ## Check the code with ruff, the types with mypy, and the layers
 	@$(RUN) -m ruff check .
