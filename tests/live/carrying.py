@@ -1,7 +1,8 @@
-"""Carries one record into a running system, and the ways in which its answer is lost."""
+"""Carries one record into a running system: under a key of its own, and with the ways in which an answer is lost."""
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from pv_testing.core.records import Outcome, Record
@@ -17,3 +18,7 @@ def carry(client: SystemClient, operation: str, key: str, **data: Any) -> Outcom
         raise report.error
     (outcome,) = report.outcomes
     return outcome
+
+
+def fresh() -> str:
+    return uuid.uuid4().hex[:10]
