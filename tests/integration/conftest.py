@@ -13,6 +13,7 @@ from pv_testing.ledger import Ledger
 from pv_testing.samples.intake import create_samples
 from pv_testing.samples.results import upload_results
 from pv_testing.samples.statuses import pull_statuses, push_statuses
+from tests.integration.billing import offices
 
 
 class RoundTrip:
@@ -60,4 +61,11 @@ def laboratory(tmp_path):
             ledger = stack.enter_context(Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}"))
             return stack.enter_context(closing(RoundTrip(lab, ledger)))
 
+        yield start
+
+
+@pytest.fixture
+def office(tmp_path):
+    """Return a function that starts a laboratory whose reports are approved and gives its office."""
+    with offices(tmp_path) as start:
         yield start
