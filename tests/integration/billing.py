@@ -28,6 +28,7 @@ from pv_testing.ledger import Ledger
 from pv_testing.workflow.sweep import Sweep
 from tests.unit.billing.orders import SELLER
 
+SR = "SR-2025-0001"
 CUSTOMER = "Solar Power Industries"
 PRICES = {"PVTP-001": "33.335", "PVTP-002": "700.00", "PVTP-003": "600.00"}
 BUYER = {
@@ -200,7 +201,7 @@ def offices(folder: Path) -> Iterator[Callable[..., Office]]:
         yield start
 
 
-def outcome(reports: list[Report], operation: str, key: str = "SR-2025-0001") -> Any:
+def outcome(reports: list[Report], operation: str, key: str = SR) -> Any:
     """Return the outcome of one record."""
     (report,) = (each for each in reports if each.operation == operation)
     (of_record,) = (each for each in report.outcomes if each.key == key)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +15,8 @@ from pv_testing.ledger import Ledger
 from pv_testing.samples.intake import create_samples
 from pv_testing.samples.results import upload_results
 from pv_testing.samples.statuses import pull_statuses, push_statuses
+from tests.integration.auditing import Auditing
+from tests.integration.billing import offices
 
 
 class RoundTrip:
@@ -61,3 +65,24 @@ def laboratory(tmp_path):
             return stack.enter_context(closing(RoundTrip(lab, ledger)))
 
         yield start
+
+
+@pytest.fixture
+def office(tmp_path):
+    """Return a function that starts a laboratory whose reports are approved and gives its office."""
+    with offices(tmp_path) as start:
+        yield start
+
+
+@pytest.fixture
+def auditing(tmp_path: Path) -> Iterator[Auditing]:
+    """Give a laboratory whose audit trails go to its QMS."""
+    plan = sandbox.SeedPlan(modules=1, protocols=1)
+    with (
+        sandbox.serve(tmp_path / "lab", seed_plan=plan) as lab,
+        Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}") as ledger,
+    ):
+        given = Auditing(lab, ledger, tmp_path)
+        yield given
+        given.framework.close()
+        given.qms.close()

@@ -8,16 +8,7 @@ from contextlib import suppress
 import pytest
 
 from pv_testing.ledger import Claim, Ledger, Refusal
-from tests.integration.billing import Office, offices, outcome
-
-SR = "SR-2025-0001"
-
-
-@pytest.fixture
-def office(tmp_path):
-    """Return a function that starts a laboratory whose reports are approved and gives its office."""
-    with offices(tmp_path) as start:
-        yield start
+from tests.integration.billing import SR, Office, outcome
 
 
 def withdraw(at: Office, protocol: str, moment: str) -> None:

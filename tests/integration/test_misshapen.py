@@ -9,9 +9,7 @@ import pytest
 
 import sandbox
 from pv_testing.ledger import Ledger
-from tests.integration.billing import CUSTOMER, Office, outcome, policy
-
-SR = "SR-2025-0001"
+from tests.integration.billing import CUSTOMER, SR, Office, outcome, policy
 
 
 @pytest.fixture
