@@ -133,8 +133,13 @@ class Exchange:
         return Result.REJECTED if claimed.rejected else _PLANNED[claimed.decision]
 
     def _width(self, chunks: int) -> int:
-        """Return how many chunks to carry at a time: two, so that the ledger works on one while the system works."""
-        return max(1, min(PIPELINE, self.operation.limits.concurrency, chunks))
+        """Return how many chunks to carry at a time.
+
+        Two in bulk, so that the ledger works on one while the system works on the other. Single records keep this
+        process itself busy, and a second chunk would only take turns with the first.
+        """
+        limits = self.operation.limits
+        return 1 if limits.batch_size == 1 else max(1, min(PIPELINE, limits.concurrency, chunks))
 
     def _chunks(self, records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         limits = self.operation.limits
