@@ -33,7 +33,8 @@ class SeedPlan:
         seed: of all random numbers.
         state: ``new``: nothing has happened yet, the laboratory's work is planned; ``complete``: all tests are done.
         messy: whether requests with bad data are added.
-        first: number of the first request, where the laboratory has none of that number or a higher one.
+        first: number of the first request, where the laboratory has none of that number or a higher one; its
+            executions have the numbers that they have after as many requests of this size.
     """
 
     requests: int = 1
@@ -76,7 +77,8 @@ def seed(database: Path, wanted: SeedPlan) -> dict[str, int]:
 
 def _plan(records: FrameworkRecords, sr_id: int, wanted: SeedPlan) -> int:
     completed_from = DONE if wanted.state == "complete" else None
-    return plan(records, sr_id, ExecutionPlan(wanted.failures, wanted.seed, completed_from, wanted.weak))
+    after = 5000 + (wanted.first - 1) * wanted.modules * wanted.protocols
+    return plan(records, sr_id, ExecutionPlan(wanted.failures, wanted.seed, completed_from, wanted.weak, after))
 
 
 def request(records: FrameworkRecords, wanted: SeedPlan, number: int) -> dict[str, Any]:

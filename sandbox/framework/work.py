@@ -42,12 +42,14 @@ class ExecutionPlan:
         seed: of all random numbers.
         completed_from: when given, all executions are complete, the first at this instant and one more each minute.
         weak: a protocol that more than half of the modules fail besides.
+        after: the number that the first execution follows, where there is none of a higher number.
     """
 
     failures: float = 0.07
     seed: int = 1
     completed_from: datetime | None = None
     weak: str = ""
+    after: int = 0
 
 
 def plan(records: FrameworkRecords, sr_id: int, how: ExecutionPlan) -> int:
@@ -55,7 +57,8 @@ def plan(records: FrameworkRecords, sr_id: int, how: ExecutionPlan) -> int:
     row = records.service_request(sr_id)
     serials = list(dict.fromkeys(load(row, "module").get("serial_numbers") or []))
     chosen = [each for each in load(row, "testing")["protocols"] if each in catalogue.protocols()]
-    first = int(records.store.value("SELECT coalesce(max(execution_id), 5000) + 1 FROM executions"))
+    last = int(records.store.value("SELECT coalesce(max(execution_id), 5000) FROM executions"))
+    first = max(last, how.after) + 1
     rows = list(_executions(sr_id, serials, chosen, first, how))
     with records.store.transaction():
         records.store.execute_many(_INSERT, rows)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 import pytest
 
+from tests.live.redmine.releases import FIVE, RELEASES, SIX
 from tests.live.redmine.server import Server as Redmine
 from tests.live.senaite.server import Server as Senaite
 from tests.live.serving import LiveServer, Missing
@@ -37,9 +38,22 @@ def senaite() -> Iterator[Senaite]:
 
 
 @pytest.fixture(scope="session")
-def redmine() -> Iterator[Redmine]:
-    """Serve the seeded Redmine."""
-    yield from served(Redmine(WORKER))
+def redmine_5() -> Iterator[Redmine]:
+    """Serve the seeded Redmine 5."""
+    yield from served(Redmine(WORKER, release=FIVE))
+
+
+@pytest.fixture(scope="session")
+def redmine_6() -> Iterator[Redmine]:
+    """Serve the seeded Redmine 6."""
+    yield from served(Redmine(WORKER, release=SIX))
+
+
+@pytest.fixture(scope="session", params=RELEASES, ids=str)
+def redmine(request: pytest.FixtureRequest) -> Redmine:
+    """Give the seeded Redmine of each release; both run until the end, however the tests change between them."""
+    server: Redmine = request.getfixturevalue(f"redmine_{request.param.number}")
+    return server
 
 
 @pytest.fixture(scope="session")

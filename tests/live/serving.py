@@ -210,7 +210,7 @@ class LiveServer:
         while time.monotonic() < give_up:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.name} did not start; see {log}")
-            with suppress(requests.ConnectionError):
+            with suppress(requests.ConnectionError, requests.Timeout):
                 if self.answers():
                     return
             time.sleep(0.2)

@@ -12,6 +12,7 @@ import pytest
 import requests
 
 from tests.live.redmine import plan
+from tests.live.redmine.releases import FIVE, SIX
 from tests.live.redmine.server import Server
 
 pytestmark = pytest.mark.live
@@ -274,6 +275,14 @@ def test_hours_are_shown_with_two_decimals_and_added_up_with_all(lab, key):
     shown = [lab.entry(f"{key}/{n}", 1.333333, issue_id=number).json()["time_entry"]["hours"] for n in range(3)]
     assert shown == [1.33] * 3
     assert lab.issue(number)["spent_hours"] == pytest.approx(3.999999)
+
+
+@pytest.mark.parametrize(("hours", "in_minutes"), [(0.01, 0.02), (0.04, 0.03), (1.25, 1.25), (2.29, 2.28)])
+def test_redmine_6_shows_hours_in_whole_minutes_and_adds_up_what_it_was_given(redmine, lab, key, hours, in_minutes):
+    number = lab.make(key)["id"]
+    made = lab.entry(key, hours, issue_id=number).json()["time_entry"]
+    assert made["hours"] == lab.entries(key)[0]["hours"] == {FIVE: hours, SIX: in_minutes}[redmine.release]
+    assert lab.issue(number)["spent_hours"] == pytest.approx(hours, abs=1e-9)
 
 
 def test_an_issues_spent_time_counts_every_activity_and_goes_up_to_the_parent(lab, key):

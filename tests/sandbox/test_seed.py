@@ -83,6 +83,18 @@ def test_the_same_seed_gives_the_same_laboratory(tmp_path: Path, planned: list[d
     assert [each["results"] for each in other] != [each["results"] for each in planned]
 
 
+def test_laboratories_with_other_first_requests_have_no_number_in_common(tmp_path: Path) -> None:
+    numbers: Counter[int] = Counter()
+    serials: Counter[str] = Counter()
+    for first in (1, 2, 3):
+        database = tmp_path / f"{first}.sqlite"
+        seed(database, SeedPlan(modules=2, protocols=3, first=first))
+        numbers.update(each["execution_id"] for each in executions(database))
+        serials.update({each["module_id"] for each in executions(database)})
+    assert numbers == Counter(range(5001, 5019))
+    assert len(serials) == 6
+
+
 def test_every_protocol_of_the_catalogue_can_be_run(tmp_path: Path) -> None:
     for failures, verdict in ((0.0, "PASS"), (1.0, "FAIL")):
         database = tmp_path / f"{verdict}.sqlite"

@@ -12,8 +12,8 @@ GUEST, GUEST_KEY = "guest", "9" * 40
 OPERATOR, OPERATOR_MAIL = "ada", "ada.volt@laboratory.example"
 SHY, SHY_MAIL = "shy", "shy.watt@laboratory.example"
 PROJECT, QUALITY, OPEN_HOUSE = "pv-lab", "quality", "open-house"
-# The project that service request 77 of the sandbox's framework names, and that framework's people.
-REQUESTED = "proj-2025-077"
+# The projects that service requests 77 and 78 of the sandbox's framework name, and that framework's people.
+REQUESTED = ("proj-2025-077", "proj-2025-078")
 STAFF = [(login, mail) for _, login, mail, _, role, active in USERS if active and role in {"operator", "manager"}]
 KEY_FIELD = "External key"
 TRACKERS = ("Task", "Non-conformance", "CAPA")
@@ -67,6 +67,6 @@ def plan() -> dict[str, Any]:
             {"identifier": PROJECT, "public": False},
             {"identifier": QUALITY, "public": False},
             {"identifier": OPEN_HOUSE, "public": True},
-            {"identifier": REQUESTED, "public": False},
+            *({"identifier": identifier, "public": False} for identifier in REQUESTED),
         ],
     }

@@ -1,7 +1,8 @@
-"""Installs Redmine 5 once, seeds it once, and starts it from the seeded database each time.
+"""Installs a release of Redmine once, seeds it once, and starts it from the seeded database each time.
 
-Debian has Redmine and the Ruby libraries that it stands on. The libraries are installed by apt; Redmine itself is
-unpacked into the clone, where its database, files and logs stay too. Debian's own instance is neither made nor touched.
+Debian has Redmine and the Ruby libraries that it stands on. The libraries are installed by apt, on this machine or in a
+directory that holds the release of Debian which has this Redmine. Redmine itself is unpacked into the clone, where its
+database, files and logs stay too. Debian's own instance is neither made nor touched.
 """
 
 from __future__ import annotations
@@ -11,30 +12,41 @@ import os
 import re
 import secrets
 import shutil
-import subprocess
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import requests
 
+from tests.live.debian import Debian
 from tests.live.redmine.plan import plan
-from tests.live.serving import LiveServer, Missing
+from tests.live.redmine.releases import FIVE, Release
+from tests.live.serving import LiveServer, home
 
 HERE = Path(__file__).parent
-APT_WITHIN, RAILS_WITHIN = 1200.0, 300.0
+RAILS_WITHIN = 300.0
 # Not threads: one that waits for SQLite's lock lets no other go on, also not the one that has it, until it gives up.
 PROCESSES = 2
-# Ruby libraries that Redmine can do without.
+# Libraries that Redmine can do without.
 SPARED = frozenset({"ruby-rmagick"})
 
 
 class Server(LiveServer):
-    """Redmine on this machine."""
+    """Redmine on this machine.
+
+    Args:
+        instance: its name; each has its own data.
+        place: the directory of the installation; under ``$LIVE_HOME``, else in the clone, by default.
+        release: the release of Redmine.
+    """
 
     name = "Redmine"
 
-    def __init__(self, instance: str = "main", place: Path | None = None) -> None:
-        super().__init__(instance, place)
+    def __init__(self, instance: str = "main", place: Path | None = None, release: Release = FIVE) -> None:
+        super().__init__(instance, place or home() / str(release))
+        self.release = release
+        self.debian = Debian(release.suite, self.place)
         self.template = self.place / "redmine"
         self.app = self.home / "redmine"
         self.data = self.app / "instances" / "default"
@@ -73,58 +85,26 @@ class Server(LiveServer):
             **environment,
         }
         settings = [f"{name}={value}" for name, value in variables.items()]
-        return ["env", "-i", "-C", self.app, *settings, "bundle", "exec", *command]
+        return self.debian.within("env", "-i", "-C", self.app, *settings, "bundle", "exec", *command)
 
     def install(self) -> None:
         """Unpack Redmine and let apt install what it stands on; a half-made installation is made anew."""
+        self.debian.check(self.run)
         done = self.place / "unpacked"
         if done.exists():
             return
-        for tool in ("apt-get", "dpkg-deb", "dpkg-query"):
-            if shutil.which(tool) is None:
-                raise Missing(f"Redmine is installed from Debian's packages, and this machine has no {tool}")
-        print(f"installing Redmine 5 into {self.place}; this takes some minutes", flush=True)
+        print(f"installing Redmine {self.release.number} into {self.place}; this takes some minutes", flush=True)
+        self.debian.make(self.run)
         unpacked = self.place / "package"
         for leftover in (unpacked, self.template):
             shutil.rmtree(leftover, ignore_errors=True)
-        package = self._fetched()
-        self._satisfy(_libraries(self.run(["dpkg-deb", "-f", package, "Depends"])))
-        self.run(["dpkg-deb", "-x", package, unpacked])
+        package = self.debian.fetch(self.run, "redmine", str(self.release.number))
+        depends = self.run(self.debian.within("dpkg-deb", "-f", package, "Depends"))
+        self.debian.install(self.run, *_libraries(depends))
+        self.run(self.debian.within("dpkg-deb", "-x", package, unpacked))
+        _lead_out(unpacked)
         (unpacked / "usr" / "share" / "redmine").rename(self.template)
         done.touch()
-
-    def _fetched(self) -> Path:
-        """Return Debian's package of Redmine, downloaded."""
-        downloads = self.place / "downloads"
-        shutil.rmtree(downloads, ignore_errors=True)
-        downloads.mkdir()
-        download = ["env", "-C", downloads, "apt-get", "download", "-q", "redmine"]
-        try:
-            self.run(download, APT_WITHIN)
-        except RuntimeError:
-            if os.geteuid() == 0:
-                self.run(["apt-get", "update", "-q"], APT_WITHIN)
-            try:
-                self.run(download, APT_WITHIN)
-            except RuntimeError as error:
-                raise Missing("apt offers no redmine here, as Debian 12 does") from error
-        (package,) = downloads.glob("redmine_*.deb")
-        version = self.run(["dpkg-deb", "-f", package, "Version"]).strip()
-        if not version.startswith("5."):
-            raise Missing(f"apt offers Redmine {version} here; these tests are of Redmine 5")
-        return package
-
-    def _satisfy(self, libraries: Sequence[str]) -> None:
-        """Let apt install the libraries that are missing."""
-        missing = [name for name in libraries if not _installed(name)]
-        if not missing:
-            return
-        if os.geteuid() != 0:
-            wanted = " ".join(missing)
-            raise Missing(f"Redmine needs packages that only root can install: apt-get install {wanted}")
-        self.run(["apt-get", "update", "-q"], APT_WITHIN)
-        install = ["apt-get", "install", "-y", "-q", "--no-install-recommends", *missing]
-        self.run(install, APT_WITHIN, DEBIAN_FRONTEND="noninteractive")
 
     def _configure(self) -> None:
         """Copy the unpacked Redmine, and give it a database, keys and folders of its own in the place of Debian's."""
@@ -157,9 +137,10 @@ class Server(LiveServer):
         draft = self.place / "plan.json"
         draft.write_text(json.dumps(plan()), encoding="utf-8")
         self.run(self._bundled("rake", "db:migrate"), RAILS_WITHIN)
-        if "seeded" not in self.rails(HERE / "seed.rb", PV_LIVE_PLAN=draft):
+        seed = shutil.copy(HERE / "seed.rb", self.place)
+        if "seeded" not in self.rails(seed, PV_LIVE_PLAN=draft):
             raise RuntimeError(f"Redmine could not be seeded; see {self.place / 'install.log'}")
-        shutil.copyfile(self.database, self.seeded)
+        _keep(self.database, self.seeded)
         kept.write_text(wanted, encoding="utf-8")
 
     def restore(self) -> None:
@@ -169,14 +150,21 @@ class Server(LiveServer):
 
 
 def _libraries(depends: str) -> list[str]:
-    """Return the Ruby packages that a Debian package's ``Depends`` names, and those of database and server."""
+    """Return the libraries that a Debian package's ``Depends`` names, and those of database and server."""
     named = (re.match(r"[a-z0-9.+-]+", part.strip()) for part in depends.split(","))
-    ruby = [match[0] for match in named if match and match[0].startswith("ruby")]
-    return [name for name in (*ruby, "ruby-sqlite3", "puma") if name not in SPARED]
+    libraries = [match[0] for match in named if match and match[0].startswith(("ruby", "libjs"))]
+    return [name for name in (*libraries, "ruby-sqlite3", "puma") if name not in SPARED]
 
 
-def _installed(package: str) -> bool:
-    query = subprocess.run(
-        ["dpkg-query", "-W", "-f", "${Status}", package], capture_output=True, text=True, check=False, timeout=60
-    )
-    return query.stdout == "install ok installed"
+def _keep(database: Path, copy: Path) -> None:
+    """Copy a database with what SQLite has in its log only, where a process that ended has left it."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+
+
+def _lead_out(unpacked: Path) -> None:
+    """Let an unpacked package's relative links lead to the installed libraries, wherever it is copied to."""
+    for path in unpacked.rglob("*"):
+        if path.is_symlink() and not (target := path.readlink()).is_absolute():
+            path.unlink()
+            path.symlink_to(os.path.normpath("/" / path.relative_to(unpacked).parent / target))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pv_testing.core.errors import AuthenticationError, ConfigError
+from pv_testing.core.errors import AuthenticationError, ConfigError, NetworkError
 from pv_testing.core.records import Outcome, Record, Result
 from pv_testing.integrations.client import SystemClient
 from pv_testing.ledger import Ledger
@@ -290,19 +290,36 @@ def test_a_lost_answer_is_looked_up_and_the_hours_entered_once(redmine, connect,
     assert [entry["hours"] for entry in lab.entries(execution)] == [1.5]
 
 
-def test_hours_that_the_ledger_has_forgotten_are_found(connect, lab, sr):
+# Those that are no whole minutes look different in Redmine 6.
+@pytest.mark.parametrize("amount", [1.5, 0.01, 1.54])
+def test_hours_that_the_ledger_has_forgotten_are_found(connect, lab, sr, amount):
     main = task(connect(), sr).external_id
     execution = fresh()
-    first, second = (hours(connect(), execution, main) for _ in range(2))
+    first, second = (hours(connect(), execution, main, amount) for _ in range(2))
     assert (second.result, second.external_id) == (Result.ADOPTED, first.external_id)
 
 
-def test_corrected_hours_are_corrected_in_place(pm, lab, sr):
+@pytest.mark.parametrize("amount", [2.25, 0.04, 2.29])
+def test_corrected_hours_are_corrected_in_place(pm, lab, sr, amount):
     main = task(pm, sr).external_id
     execution = fresh()
     hours(pm, execution, main, 1.5)
-    assert hours(pm, execution, main, 2.25).result is Result.UPDATED
-    assert [entry["hours"] for entry in lab.entries(execution)] == [2.25]
+    assert hours(pm, execution, main, amount).result is Result.UPDATED
+    assert lab.issue(int(main))["spent_hours"] == pytest.approx(amount, abs=1e-9)
+
+
+def test_a_small_correction_that_never_arrived_is_made_by_the_next_attempt(redmine, connect, lab, sr):
+    with serve_proxy(redmine.url) as proxy:
+        pm = connect(url=proxy.url)
+        main, execution = task(pm, sr).external_id, fresh()
+        # Redmine 6 shows both in the same minute.
+        hours(pm, execution, main, 0.03)
+        proxy.faults({"route": "PUT /time_entries/*", "kind": "drop_before"})
+        with pytest.raises(NetworkError):
+            hours(pm, execution, main, 0.04)
+        proxy.faults()
+        assert hours(pm, execution, main, 0.04).result.in_effect
+    assert lab.issue(int(main))["spent_hours"] == pytest.approx(0.04, abs=1e-9)
 
 
 def test_hours_of_someone_who_is_not_there_wait_for_a_person(pm, lab, sr):

@@ -31,8 +31,7 @@ class HoursOperation(RedmineOperation):
     def prepare(self, record: Record) -> Payload:
         """Map and validate; hours get the two decimals that Redmine shows, so that it adds up what it shows."""
         payload = super().prepare(record)
-        hours = Decimal(str(payload["hours"])).quantize(HUNDREDTH, ROUND_HALF_UP)
-        return {**payload, "hours": float(hours)}
+        return {**payload, "hours": _rounded(Decimal(str(payload["hours"])))}
 
     async def perform(self, item: Prepared) -> Reply:
         """Enter hours, or correct them."""
@@ -63,17 +62,16 @@ class HoursOperation(RedmineOperation):
 
     def _found_entry(self, item: Prepared, entries: Sequence[Item]) -> Found:
         entry = entries[0]
+        in_effect = self._same(item.payload, entry)
+        if item.external_id and entry.get("hours") != item.payload["hours"]:
+            # What looks alike may be the version before; a change is written again, which does no harm.
+            in_effect = False
         body = described(self.redmine, entry)
-        return Found(
-            ids.of_found(entry["id"], item.key),
-            in_effect=self._same(item.payload, entry),
-            body=body,
-            copies=len(entries),
-        )
+        return Found(ids.of_found(entry["id"], item.key), in_effect=in_effect, body=body, copies=len(entries))
 
     def _same(self, payload: Payload, entry: Item) -> bool:
         return (
-            entry.get("hours") == payload["hours"]
+            entry.get("hours") in _shown(payload["hours"])
             and entry.get("spent_on") == payload["spent_on"]
             and same(self.comments(payload), entry.get("comments"))
         )
@@ -150,3 +148,14 @@ class EquipmentHoursOperation(HoursOperation):
     async def place(self, item: Prepared, project: RedmineProject) -> dict[str, Any]:  # noqa: ARG002 - the base's shape
         """Return the project."""
         return {"project_id": project.id}
+
+
+def _shown(hours: float) -> set[float]:
+    """Return how Redmine shows hours that it was given: version 5 as they are, version 6 in whole minutes."""
+    minutes = Decimal(str(hours)) * 60
+    return {hours, _rounded(minutes.quantize(Decimal(1), ROUND_HALF_UP) / 60)}
+
+
+def _rounded(hours: Decimal) -> float:
+    """Return hours with two decimals."""
+    return float(hours.quantize(HUNDREDTH, ROUND_HALF_UP))
