@@ -20,6 +20,8 @@ DEADLINE = 1500.0
 SETTLED = 0.7
 """Seconds without a new write after which a system has taken what a killed attempt had sent."""
 LONGEST_SETTLING = 10
+RETRY_DELAY = 0.5
+"""Seconds after which a step that did not end well is tried again, as a task is: a search that lags takes some."""
 WRITING = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
@@ -95,8 +97,11 @@ class Way:
         kills = list(kill_after)
         for attempt in range(1, attempts + 1):
             kill_at = begin + kills.pop(0) if kills else None
-            if self._attempt(name, kill_at, give_up) == 0:
+            ended = self._attempt(name, kill_at, give_up)
+            if ended == 0:
                 return attempt
+            if ended > 0:
+                time.sleep(RETRY_DELAY)
         last = self._log(name).read_text(encoding="utf-8", errors="replace")[-3000:]
         raise TimeoutError(f"{name} did not end well in {attempts} attempts; see {self._log(name)}:\n{last}")
 
@@ -139,7 +144,7 @@ class Way:
                 kill_at = None
                 if self.lease():
                     self._let_settle()
-            process.join(0.1 if kill_at is None else 0.02)
+            process.join(0.1 if kill_at is None else 0.005)
         return int(process.exitcode)
 
     def _let_settle(self) -> None:
