@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 AIRFLOW = re.compile(r"tests/airflow/test_(?:capa_approval|scheduler|webhook_runs|carry_records|lineage)\.py")
 """Files that run an Airflow by turns: one process runs them all, so that none of the others waits for its turn."""
-BY_PARAMETER = re.compile(r"tests/products/test_whole_request\.py::.*(\[.*\])")
+BY_PARAMETER = re.compile(r"(tests/products/test_whole_request\.py)::.*\[(.*)\]|(tests/live/[^:]*)::.*\[.*(redmine-\d)")
 """Files whose tests share what is made for a parameter: each of its values may go to another process."""
 SINGLE = re.compile(r"tests/(?:chaos/test_|integration/test_killed_workers|conformance/test_planted_faults).*")
 """Files whose tests share nothing and take long: each test may go to another process."""
@@ -23,7 +23,7 @@ def scope(nodeid: str) -> str:
     if AIRFLOW.match(nodeid):
         return "airflow"
     if parameter := BY_PARAMETER.match(nodeid):
-        return parameter[1]
+        return "-".join(filter(None, parameter.groups()))
     return nodeid if SINGLE.match(nodeid) else nodeid.partition("::")[0]
 
 
