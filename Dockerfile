@@ -34,7 +34,7 @@ USER airflow
 FROM product AS sandbox
 
 COPY --chown=airflow:0 requirements-dev.txt /opt/airflow/
-RUN grep -E '^(httptools|uvloop)' /opt/airflow/requirements-dev.txt > /tmp/sandbox.txt \
+RUN grep '^httptools' /opt/airflow/requirements-dev.txt > /tmp/sandbox.txt \
     && pip install --no-cache-dir -r /tmp/sandbox.txt -c /opt/airflow/constraints.txt \
     && mkdir --mode=775 /opt/airflow/sandbox-data
 COPY --chown=airflow:0 sandbox /opt/airflow/sandbox

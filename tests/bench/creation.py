@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
+from collections.abc import Callable, Coroutine
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import orjson
@@ -88,9 +90,11 @@ def single_contract() -> Path:
     return path
 
 
-def bare_aiohttp(address: str, number: int) -> Timing:
+def bare_aiohttp(
+    address: str, number: int, run: Callable[[Coroutine[Any, Any, list[str]]], object] = asyncio.run
+) -> Timing:
     """Send ready-made JSON with aiohttp, a few requests at a time, and read the id: no mapping, ledger or audit."""
-    return timed(number, lambda: asyncio.run(_bare(address, payloads(number))))
+    return timed(number, lambda: run(_bare(address, payloads(number))))
 
 
 async def _bare(address: str, bodies: list[bytes]) -> list[str]:

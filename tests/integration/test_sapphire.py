@@ -149,7 +149,8 @@ def test_a_client_certificate_stands_alone_or_beside_a_token(authority, server_f
             assert lims.create_sample(**SAMPLE)["id"] == "S-000001"
         with (
             LIMSClient(server.url, ledger=ledger, **known) as without,
-            pytest.raises((SecurityError, NetworkError), match=r"(?i)certificate"),
+            # One in sixty writes meets a socket that the service has closed before its alert was read.
+            pytest.raises((SecurityError, NetworkError), match=r"(?i)certificate|broken pipe"),
         ):
             without.identity()
     with sapphire.serve("", authority.server(server_files, clients=authority)) as server:

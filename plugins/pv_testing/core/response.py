@@ -8,6 +8,7 @@ from typing import Any
 
 import aiohttp
 import orjson
+from aiohttp import hdrs
 from yarl import URL
 
 from pv_testing.core.errors import ResponseError, SecurityError, redact
@@ -91,7 +92,7 @@ async def read_bounded(raw: aiohttp.ClientResponse, limit: int) -> bytes:
         SecurityError: the body is larger.
     """
     length = raw.content_length
-    if length is not None and length <= limit and "Content-Encoding" not in raw.headers:
+    if length is not None and length <= limit and hdrs.CONTENT_ENCODING not in raw.headers:
         return await raw.read()
     if length is not None and length > limit:
         raise _too_large(limit)

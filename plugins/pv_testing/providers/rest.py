@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -376,7 +376,7 @@ class RestOperation:
         """Return a key that is the same for every attempt to bring this version of the record into effect."""
         return idempotency_key(self.system, self.kind, item.key, item.fingerprint, item.revision)
 
-    async def _exchange(
+    def _exchange(
         self,
         request: Request,
         key: str,
@@ -384,13 +384,14 @@ class RestOperation:
         headers: Mapping[str, str] | None = None,
         *,
         decode: bool = False,
-    ) -> Response:
+    ) -> Coroutine[Any, Any, Response]:
         content = request.content
-        return await self._session.request(
+        return self._session.request(
             request.method,
             request.path,
             params=request.params,
-            **{**content, "headers": {**content.get("headers", {}), **(headers or {})} or None},
+            headers={**content.pop("headers", {}), **(headers or {})} or None,
+            **content,
             operation=self.name,
             key=key,
             repeatable=self._repeatable,

@@ -278,7 +278,7 @@ class RestSession:
     async def _send(self, call: OutgoingRequest, credentials: Mapping[str, str]) -> Response:
         headers = {**credentials, **call.headers} if call.headers else credentials
         asked = time.monotonic()
-        probe = await call.throttle.enter(call)
+        probe = not call.throttle.enter_at_once() and await call.throttle.enter(call)
         call.passed = time.monotonic()
         status = 0
         try:

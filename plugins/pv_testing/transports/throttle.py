@@ -57,6 +57,15 @@ class Throttle:
         self._quota = quota
         self._concurrency = slots
 
+    def enter_at_once(self) -> bool:
+        """Let a request pass if nothing holds it back, and return whether; :meth:`leave` must follow then."""
+        unlimited = self._quota is None and self.governor is None
+        free = unlimited and self.breaker.closed and self.pause.left() <= 0 and self.pace.left() <= 0
+        if not free or not self._concurrency.take_free():
+            return False
+        self.pace.passed()
+        return True
+
     async def enter(self, request: Passing) -> bool:
         """Wait until a request may be sent; :meth:`leave` must follow.
 

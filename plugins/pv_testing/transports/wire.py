@@ -63,13 +63,16 @@ class _InTime(aiohttp.ClientRequest):
         self, writer: AbstractStreamWriter, conn: Connection, content_length: int | None = None
     ) -> None:
         """Write the headers and the body, which may be in a later turn of the loop; or end the request with why not."""
+        assert conn.protocol is not None
         try:
             _call.get().left()
         except DeadlineExceeded as error:
-            assert conn.protocol is not None
             conn.protocol.set_exception(error)
         else:
-            await super().write_bytes(writer, conn, content_length)
+            transport = conn.transport
+            # What closes a connection is told when it is lost; to write would put an error of its own before that.
+            if transport is None or not transport.is_closing():
+                await super().write_bytes(writer, conn, content_length)
 
 
 _call: ContextVar[OutgoingRequest] = ContextVar("call")
@@ -121,8 +124,9 @@ class Wire:
         _call.set(call)
         if call.method == "GET":
             headers = {**FRESH, **headers}
-        timeout = self._timeout if left >= self._settings.attempt_timeout else self._within(left)
-        call.attempt_ends = clock.seconds() + min(left, self._settings.attempt_timeout)
+        seconds = min(left, self._settings.attempt_timeout)
+        timeout = self._timeout if seconds == self._settings.attempt_timeout else self._within(seconds)
+        call.attempt_ends = call.deadline - left + seconds
         try:
             raw = await session.request(
                 call.method,
