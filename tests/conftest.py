@@ -28,7 +28,9 @@ FIRST = (
     "integration/test_stock", "integration/test_invoicing", "ledger/test_frozen_writer", "chaos/test_storm",
     "chaos/test_audit_trail", "providers/test_too_many_requests", "docs/test_providers", "chaos/test_office",
     "contract/test_sandbox_qms", "contract/test_sandbox_erp",
-    "airflow/test_launcher", "guide/test_processes", "integration/test_changes",
+    "airflow/test_launcher", "guide/test_processes", "integration/test_changes", "products/test_conformance_pm",
+    "exchange/test_histories", "ledger/test_evidence", "webhooks/test_delivery", "governor/test_governor",
+    "governor/test_processes", "ledger/test_durability", "exchange/test_overlapping_attempts",
 )  # fmt: skip
 
 

@@ -143,7 +143,7 @@ class Debian:
 def _suite_here() -> str:
     """Return the name of this machine's release; empty where it is no Debian."""
     try:
-        said = platform.freedesktop_os_release()
+        names = platform.freedesktop_os_release()
     except OSError:
         return ""
-    return said.get("VERSION_CODENAME", "") if said.get("ID") == "debian" else ""
+    return names.get("VERSION_CODENAME", "") if names.get("ID") == "debian" else ""

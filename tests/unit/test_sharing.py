@@ -27,7 +27,9 @@ def test_what_is_shared_more_finely_is_there(pattern: re.Pattern[str]) -> None:
     ("nodeid", "expected"),
     [
         ("tests/unit/core/test_keys.py::test_it[a::b]", "tests/unit/core/test_keys.py"),
-        ("tests/products/test_whole_request.py::test_it[jira-dc]", "[jira-dc]"),
+        ("tests/products/test_whole_request.py::test_it[jira-dc]", "tests/products/test_whole_request.py-jira-dc"),
+        ("tests/live/test_conformance.py::TestPm::test_it[a-redmine-6]", "tests/live/test_conformance.py-redmine-6"),
+        ("tests/live/test_whole_way.py::test_it[redmine-5-hours]", "tests/live/test_whole_way.py-redmine-5"),
         ("tests/chaos/test_naive.py::test_it[lag]", "tests/chaos/test_naive.py::test_it[lag]"),
     ],
 )
