@@ -71,26 +71,6 @@ def test_a_request_that_never_arrived_is_sent_again_once_the_search_would_show_i
         assert keys(there) == ["SR-2025-0001"]
 
 
-@pytest.mark.parametrize("second", ["drop_before", "drop_after"])
-def test_an_issue_that_is_lost_a_second_time_waits_for_the_search_and_not_for_a_person(tmp_path, ledger, second):
-    with (
-        jira.serve(tmp_path, ["search_lag"]) as there,
-        serve_proxy(there.origin) as proxy,
-        client(there, tmp_path, ledger, address=proxy.url, search_lag=3) as pm,
-    ):
-        there.lag = 2.0
-        for kind in ("drop_before", second):
-            proxy.faults({"route": "POST */issue", "kind": kind, "rate": 1, "seed": 1})
-            with pytest.raises(AmbiguousOutcome) as raised:
-                pm.create_task(**task(1))
-            assert raised.value.code == "SEARCH_LAG"
-            time.sleep(3)
-        proxy.faults()
-        pm.create_task(**task(1))
-        assert keys(there) == ["SR-2025-0001"]
-        assert not ledger.waiting()
-
-
 def test_a_creation_that_jira_surely_did_not_take_is_not_held_back(tmp_path, ledger):
     with jira.serve(tmp_path, ["burst_limit"]) as there, client(there, tmp_path, ledger, search_lag=120) as pm:
         there.limits._hold["jira-burst-based POST issue"] = time.time() + 30
