@@ -62,6 +62,9 @@ class Way:
         """Return the file that gets what the next attempt carries; none where it isn't read back."""
         return None
 
+    def attend(self) -> None:
+        """Do what a person does where a step did not end well: nothing, unless records wait for one."""
+
     def writes(self) -> int:
         """Return how many writing requests have reached the proxies."""
         for proxy in self.proxies:
@@ -101,6 +104,7 @@ class Way:
             if ended == 0:
                 return attempt
             if ended > 0:
+                self.attend()
                 time.sleep(RETRY_DELAY)
         last = self._log(name).read_text(encoding="utf-8", errors="replace")[-3000:]
         raise TimeoutError(f"{name} did not end well in {attempts} attempts; see {self._log(name)}:\n{last}")

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from pv_testing.contracts import load_contract
-from pv_testing.core.errors import AmbiguousOutcome, PaginationLoop, PermissionDenied, RateLimited, Rejected
+from pv_testing.core.errors import (
+    AmbiguousOutcome,
+    MappingError,
+    PaginationLoop,
+    PermissionDenied,
+    RateLimited,
+    Rejected,
+)
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
 from pv_testing.core.sync import run
@@ -69,6 +76,30 @@ def test_a_request_that_never_arrived_is_sent_again_once_the_search_would_show_i
         time.sleep(2)
         pm.create_task(**task(1))
         assert keys(there) == ["SR-2025-0001"]
+
+
+def test_an_issue_that_was_sent_twice_waits_for_a_person_where_the_search_lags_longer_than_the_option_says(
+    tmp_path, ledger
+):
+    with (
+        jira.serve(tmp_path, ["search_lag"]) as there,
+        serve_proxy(there.origin) as proxy,
+        client(there, tmp_path, ledger, address=proxy.url, search_lag=2) as pm,
+    ):
+        there.lag = 7.0
+        proxy.faults({"route": "POST */issue", "kind": "drop_after", "rate": 1, "seed": 1})
+        began = time.monotonic()
+        with pytest.raises(AmbiguousOutcome):
+            pm.create_task(**task(1))
+        time.sleep(2.5)
+        with pytest.raises(MappingError, match="sent twice"):
+            pm.create_task(**task(1))
+        proxy.faults()
+        time.sleep(max(0.0, began + 7.6 - time.monotonic()))  # the search shows the first issue, and not the second
+        with pytest.raises(MappingError, match="sent twice"):
+            pm.create_task(**task(1))
+        assert keys(there) == ["SR-2025-0001"] * 2
+        assert [entry.code for entry in ledger.waiting()] == ["LOOKUP_REFUSED"]
 
 
 def test_a_creation_that_jira_surely_did_not_take_is_not_held_back(tmp_path, ledger):

@@ -17,6 +17,8 @@ import yaml
 import sandbox
 from pv_testing.config import load_config
 from pv_testing.contracts import load_contract
+from pv_testing.core.reasons import Reason
+from pv_testing.ledger import Ledger
 from sandbox.products import ErpStandIn, LimsStandIn, Product, Row, StandIn, UnproxiedStandIn
 from sandbox.proxy import serve_proxy
 from sandbox.seed import CUSTOMERS
@@ -73,6 +75,15 @@ class Walk(Way):
     def lease(self) -> float:
         """Return the seconds of a lease, or none where the product's own clock counts."""
         return 0.0 if self.product.timed else LEASE
+
+    def attend(self) -> None:
+        """Release what was sent twice while a search lags, after a look at the product: there is one at the most."""
+        with Ledger(self.ledger) as ledger:
+            for entry in ledger.waiting():
+                if self.product.timed and entry.code == Reason.LOOKUP_REFUSED:
+                    kinds = Journey.OF[entry.system].kinds
+                    assert sum(self.keys(kind)[entry.key] for kind in kinds) <= 1, entry
+                    ledger.release(entry.system, entry.kind, [entry.key], owner="a person")
 
     def storm(self, rate: float, seed: int = 1) -> None:
         """Lose answers and requests from now on; 0 ends it."""

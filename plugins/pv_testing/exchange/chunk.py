@@ -387,7 +387,7 @@ class ChunkProcessor:
         if disputed:
             log.warning("%s: %d records may be there twice and are looked up", self._name, len(disputed))
         self._second_copies.expect([self.items[key] for key in disputed], sent_twice=True)
-        refusals = await self._second_copies.found(self.buffer.awaited())
+        refusals = await self._second_copies.found()
         if refusals:
             await self._ledger(self.shared.ledger.suspect, refusals, owner=self.shared.owner)
         self.buffer.note_suspects(refusals, disputed)

@@ -17,7 +17,6 @@ from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Claimed, Decision, Ledger, Refusal, Settlement
 
 GROUP_SECONDS = 1.0
-TOLD_LATER = frozenset({Reason.SEARCH_LAG, Reason.ANSWER_AWAITED})
 RENEWALS = 3
 SHOWN_ID = 100
 ID_TAKEN = (
@@ -363,13 +362,6 @@ class ClaimBuffer:
         await self.commit()
         keys, self._disputed = self._disputed, []
         return keys
-
-    def awaited(self) -> set[str]:
-        """Return the records that stay in doubt because only a later look-up can tell."""
-        last = {outcome.key: outcome for outcome in self._outcomes}
-        return {
-            key for key, outcome in last.items() if outcome.result is Result.DEFERRED and outcome.code in TOLD_LATER
-        }
 
     def note_suspects(self, refusals: Sequence[Refusal], disputed: Sequence[str]) -> None:
         """Take the outcomes of records that wait because of a second copy, and of disputed ones that have none."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pv_testing.core.errors import IntegrationError
 from pv_testing.core.reasons import Reason
@@ -50,15 +50,9 @@ class SecondCopies:
             if sent_twice:
                 self._sent_twice.add(item.key)
 
-    async def found(self, awaited: Collection[str]) -> list[Refusal]:
-        """Look the records up, and once more what an answer doesn't tell of; return those that must wait.
-
-        Args:
-            awaited: the keys of records that stay in doubt because only a later look-up can tell. They are left to the
-                next attempt: its look-up shows a second copy, too.
-        """
-        left = [item for item in self._items.values() if item.key not in awaited]
-        copies, why = dict[str, int](), ""
+    async def found(self) -> list[Refusal]:
+        """Look the records up, and once more what an answer doesn't tell of; return those that must wait."""
+        left, copies, why = list(self._items.values()), dict[str, int](), ""
         for _ in range(TRIES if left else 0):
             await asyncio.sleep(self._operation.limits.horizon)
             unclear, why = await self._look_up(left, copies)

@@ -27,7 +27,7 @@ LABEL = "pv:"
 AT_ONCE = 40
 LAGGING = (
     "the issue may have been created {0} s ago, and a search of Jira shows one surely only after {1} s (option "
-    "search_lag); a later attempt looks it up again, and creates nothing before"
+    "search_lag); nothing is created before"
 )
 Issue = Mapping[str, Any]
 
