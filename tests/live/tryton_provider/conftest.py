@@ -27,7 +27,7 @@ def books(tryton: Server) -> Iterator[Caller]:
 
 @pytest.fixture(scope="module")
 def contract(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The contract with a short horizon: here nobody else keeps Tryton's database busy."""
+    """The contract with a short horizon: here nothing else keeps Tryton's database busy."""
     file = tmp_path_factory.mktemp("contract") / "erp_tryton.yaml"
     text = (project_root() / "include/mappings/erp_tryton.yaml").read_text(encoding="utf-8")
     file.write_text(text.replace("horizon: 10", "horizon: 0.2"), encoding="utf-8")

@@ -46,9 +46,10 @@ def test_names_without_an_answer_hold_up_no_connection(monkeypatch: pytest.Monke
         unanswered = [asyncio.ensure_future(loop.getaddrinfo(f"unanswered{n}.example", 80)) for n in range(3)]
         await asyncio.sleep(0.1)
         began = time.monotonic()
-        _, writer = await asyncio.open_connection(*address)
+        with socket.socket() as sock:
+            sock.setblocking(False)
+            await loop.sock_connect(sock, address)
         seconds = time.monotonic() - began
-        writer.close()
         return seconds, list(await asyncio.gather(*unanswered, return_exceptions=True))  # type: ignore[misc]
 
     monkeypatch.setattr(socket, "getaddrinfo", slow)
@@ -58,22 +59,28 @@ def test_names_without_an_answer_hold_up_no_connection(monkeypatch: pytest.Monke
     assert seconds < 1.5
 
 
+async def connect(address: tuple[str, int]) -> None:
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(sock, address)
+
+
 def test_an_address_at_which_nothing_listens_is_refused() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         address = server.getsockname()
     with pytest.raises(ConnectionRefusedError):
-        run(asyncio.open_connection(*address))
+        run(connect(address))
 
 
 def test_a_connection_that_takes_long_can_be_given_up() -> None:
-    async def connect() -> None:
+    async def connect_in_vain() -> None:
         with socket.create_server(("127.0.0.1", 0), backlog=0) as full:
             waiting = [socket.socket() for _ in range(3)]
             for one in waiting:
                 one.setblocking(False)
                 one.connect_ex(full.getsockname())
             try:
-                await asyncio.wait_for(asyncio.open_connection(*full.getsockname()), 0.3)
+                await asyncio.wait_for(connect(full.getsockname()), 0.3)
             finally:
                 for one in waiting:
                     one.close()
@@ -81,6 +88,6 @@ def test_a_connection_that_takes_long_can_be_given_up() -> None:
     loop = new_loop()
     try:
         with pytest.raises(asyncio.TimeoutError):
-            loop.run_until_complete(connect())
+            loop.run_until_complete(connect_in_vain())
     finally:
         loop.close()
