@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, StaticPool
 
 from pv_testing.core.errors import ConfigError, LedgerError
-from pv_testing.ledger import postgresql
+from pv_testing.ledger import postgresql, sqlite
 from pv_testing.ledger.failures import place, understood
 from pv_testing.ledger.postgresql import CONNECT_SECONDS
 from pv_testing.ledger.watch import ServerWatch
@@ -27,7 +26,6 @@ log = logging.getLogger(__name__)
 
 BUSY_SECONDS = 30
 HANGING_SECONDS = 120
-CACHE_KIB = 64 * 1024
 _ALIASES = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg", "sqlite3": "sqlite"}
 _NO_ADDRESS = (
     "the ledger's address is no database URL, such as sqlite:////srv/pv/ledger.sqlite or "
@@ -36,11 +34,6 @@ _NO_ADDRESS = (
 )
 _STOOD_STILL = (
     f"this process stood still for more than {BUSY_SECONDS} s while it held the write lock, and kept all others waiting"
-)
-_PRAGMAS = (
-    "PRAGMA synchronous = FULL",
-    f"PRAGMA cache_size = -{CACHE_KIB}",
-    "PRAGMA wal_autocheckpoint = 4000",
 )
 
 
@@ -82,8 +75,8 @@ class Store:
         with understood(self.url), _sound():
             engine = create_engine(self.url, hide_parameters=True, **options)
         if self.sqlite:
-            event.listen(engine, "connect", _prepare_connection)
-            event.listen(engine, "begin", _begin)
+            event.listen(engine, "connect", sqlite.prepare)
+            event.listen(engine, "begin", partial(sqlite.begin, options["connect_args"]["timeout"]))
         else:
             event.listen(engine, "checkout", partial(_ping, engine.dialect))
             event.listen(engine, "before_cursor_execute", _ask)
@@ -181,12 +174,6 @@ def parse(url: str) -> URL:
     return parsed
 
 
-def _prepare_connection(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = None  # the driver leaves BEGIN to us
-    for pragma in _PRAGMAS:
-        connection.execute(pragma)
-
-
 def _ping(dialect: Dialect, connection: Any, record: ConnectionPoolEntry, _: object) -> None:
     """Have a connection of the pool replaced when its server doesn't answer on it, or not in time."""
     if record.info.setdefault("used", False):
@@ -216,11 +203,6 @@ def _ask(connection: Connection, *_: object) -> None:
     watch = connection.info.get("watch")
     if watch is not None:
         watch.ask()
-
-
-def _begin(connection: Connection) -> None:
-    writing = connection.get_execution_options().get("writing", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
 @cache
