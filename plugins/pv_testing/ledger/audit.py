@@ -18,8 +18,8 @@ from sqlalchemy import Connection, select, update
 
 from pv_testing.core.errors import LedgerError
 from pv_testing.core.redaction import BLOT, names_secret, redact
+from pv_testing.ledger.batches import insertion, many
 from pv_testing.ledger.failures import RESTORE
-from pv_testing.ledger.rows import insertion, many
 from pv_testing.ledger.storable import clean
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import audit, head

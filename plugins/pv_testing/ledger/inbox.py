@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, delete, func, literal_column, or_, select
 
-from pv_testing.ledger.rows import insertion, many
+from pv_testing.ledger.batches import Statement, change, insertion, many
 from pv_testing.ledger.storable import clean
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import inbox
@@ -21,9 +21,9 @@ DAY = 86_400.0
 # As the index's own condition says it; a parameter would keep SQLite from using it.
 _IS_WAITING: ColumnElement[str] = literal_column("'waiting'")
 _COLUMNS = ("source", "id", "dag", "event", "subject", "received_at", "state", "attempts", "next_at", "reason")
-_ADD = f"{insertion('ledger_inbox', _COLUMNS)} ON CONFLICT DO NOTHING"
-_CLOSE = "UPDATE ledger_inbox SET state = ?, reason = ? WHERE source = ? AND id = ? AND dag = ?"
-_POSTPONE = (
+_ADD = insertion("ledger_inbox", _COLUMNS, "ON CONFLICT DO NOTHING")
+_CLOSE = change("ledger_inbox", ("state", "reason"), ("source", "id", "dag"))
+_POSTPONE = Statement(
     "UPDATE ledger_inbox SET attempts = attempts + 1, next_at = ?, reason = ? WHERE source = ? AND id = ? AND dag = ?"
 )
 
@@ -131,7 +131,7 @@ class Inbox:
             )
             return int(writing.connection.execute(delete(inbox).where(old)).rowcount)
 
-    def _write(self, statement: str, values: list[tuple[Any, ...]]) -> None:
+    def _write(self, statement: Statement, values: list[tuple[Any, ...]]) -> None:
         if values:
             with self._store.writing() as writing:
                 many(writing.connection, statement, values)

@@ -20,8 +20,8 @@ from pv_testing.core.records import NOTHING
 from pv_testing.domain.events import Occurrence, matches, occurrences
 from pv_testing.ledger import endpoints
 from pv_testing.ledger.audit import Draft
+from pv_testing.ledger.batches import Statement, change, insertion, many
 from pv_testing.ledger.endpoints import Endpoint, EndpointState
-from pv_testing.ledger.rows import insertion, many
 from pv_testing.ledger.storable import clean
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.tables import delivery, outbox
@@ -34,13 +34,13 @@ _IS_PENDING: ColumnElement[str] = literal_column("'pending'")
 _LISTENERS = "SELECT 1 FROM ledger_endpoint LIMIT 1"
 _EVENT = insertion("ledger_outbox", ("sequence", "id", "event", "subject", "at", "data"))
 _DELIVERY = insertion("ledger_delivery", [column.name for column in delivery.columns])
-_LEASE = "UPDATE ledger_delivery SET lease_until = ? WHERE endpoint = ? AND sequence = ?"
-_SETTLE = (
+_LEASE = change("ledger_delivery", ("lease_until",), ("endpoint", "sequence"))
+_SETTLE = Statement(
     "UPDATE ledger_delivery SET state = ?, attempts = ?, next_at = ?, lease_until = 0, changed_at = ?, status = ?, "
     "reason = ? WHERE endpoint = ? AND sequence = ?"
 )
-_FREE = "UPDATE ledger_delivery SET lease_until = 0 WHERE endpoint = ? AND sequence = ?"
-_AGAIN = (
+_FREE = Statement("UPDATE ledger_delivery SET lease_until = 0 WHERE endpoint = ? AND sequence = ?")
+_AGAIN = Statement(
     "UPDATE ledger_delivery SET state = 'pending', attempts = 0, next_at = 0, lease_until = 0, reason = '' "
     "WHERE endpoint = ? AND sequence = ?"
 )

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from pv_testing.core.errors import DataError
 from pv_testing.core.reasons import Reason
+from pv_testing.ledger.batches import Statement, change, insertion, many
 from pv_testing.ledger.rules import Row
 from pv_testing.ledger.storable import UNUSABLE, all_storable, clean, storable
 from pv_testing.ledger.tables import record
@@ -28,37 +29,16 @@ _SETTLED = (
 )  # fmt: skip
 
 
-def _update(names: Sequence[str]) -> str:
-    changes = ", ".join(f"{record.c[name].name} = ?" for name in names)
-    return f"UPDATE ledger_record SET {changes}, changed_at = ? WHERE system = ? AND kind = ? AND key = ?"  # noqa: S608
+_KEY = ("system", "kind", "key")
 
 
-_UPDATE_CLAIMED, _UPDATE_SETTLED = _update(_CLAIMED), _update(_SETTLED)
+def _change(names: Sequence[str]) -> Statement:
+    return change("ledger_record", [*(record.c[name].name for name in names), "changed_at"], _KEY)
+
+
+_CHANGE_CLAIMED, _CHANGE_SETTLED = _change(_CLAIMED), _change(_SETTLED)
 _take_claimed, _take_settled = attrgetter(*_CLAIMED), attrgetter(*_SETTLED)
-
-
-def insertion(table: str, names: Sequence[str]) -> str:
-    """Return the statement for :func:`many` that adds rows with these columns."""
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608
-
-
 _INSERT = insertion("ledger_record", [*(column.name for column in _COLUMNS), "changed_at", "system", "kind"])
-
-
-def many(connection: Connection, statement: str, values: list[tuple[Any, ...]]) -> int:
-    """Run a statement once for each tuple of values, and return how many rows it has written.
-
-    The driver gets the tuples as they are. SQLAlchemy's own way through a mapping a row costs as much as the database.
-
-    Args:
-        connection: where to run it.
-        statement: SQL with ``?`` for each value.
-        values: the tuples.
-    """
-    if not values:
-        return 0
-    sqlite = connection.dialect.name == "sqlite"
-    return connection.exec_driver_sql(statement if sqlite else statement.replace("?", "%s"), values).rowcount
 
 
 def lookup(
@@ -127,10 +107,10 @@ def add(connection: Connection, system: str, kind: str, rows: Iterable[Row], now
 def write_claimed(connection: Connection, system: str, kind: str, rows: Iterable[Row], now: float) -> None:
     """Write what a claim or a refusal has changed."""
     values = [(*_take_claimed(row), now, system, kind, row.key) for row in rows]
-    many(connection, _UPDATE_CLAIMED, values)
+    many(connection, _CHANGE_CLAIMED, values)
 
 
 def write_settled(connection: Connection, system: str, kind: str, rows: Iterable[Row], now: float) -> None:
     """Write what a settlement has changed."""
     values = [(*_take_settled(row), now, system, kind, row.key) for row in rows]
-    many(connection, _UPDATE_SETTLED, values)
+    many(connection, _CHANGE_SETTLED, values)
