@@ -53,10 +53,10 @@ def change(table: str, names: Sequence[str], keys: Sequence[str]) -> Statement:
         names: the columns to change; their values come first.
         keys: the columns that name the row; their values come last.
     """
-    columns = [*names, *keys]
-    new = [f"{name} = change.column{number}" for number, name in enumerate(columns, 1)]
-    changes, wanted = ", ".join(new[: len(names)]), " AND ".join(f"{table}.{each}" for each in new[len(names) :])
-    head, tail = f"UPDATE {table} SET {changes} FROM (VALUES ", f") AS change WHERE {wanted}"  # noqa: S608
+    changes = ", ".join(f"{name} = change.{name}" for name in names)
+    wanted = " AND ".join(f"{table}.{name} = change.{name}" for name in keys)
+    listed = f"WITH change({', '.join([*names, *keys])}) AS (VALUES "
+    head, tail = f"UPDATE {table} SET {changes} FROM ({listed}", f") SELECT * FROM change) AS change WHERE {wanted}"  # noqa: S608
     single = f"UPDATE {table} SET {' = ?, '.join(names)} = ? WHERE {' = ? AND '.join(keys)} = ?"  # noqa: S608
     return Statement(single, head, tail)
 
