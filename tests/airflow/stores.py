@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from hooks.object_storage import open_path
 from pv_testing.core.errors import SecurityError
 from pv_testing.core.places import contract_path
+from pv_testing.ledger import Ledger
 from pv_testing.transports.files.store import FileStore
+from tests.integration.file_drop import lims, samples, short_contract
 
 IMPORT = {"folder": "in", "pattern": "*.csv", "format": "csv", "map": "row", "key": "{serial_number}", "quiet": 0}
 
@@ -43,6 +47,34 @@ def does_what_a_folder_does(store: FileStore) -> None:
     store.delete("out/deep", "b.csv")
     assert store.names("out/deep") == []
     store.write("out/deep", "b.csv", b"1")
+
+
+def carried_twice(folder: Path, address: str, look: Callable[[], object]) -> list[Mapping[str, int]]:
+    """Drop ten samples into a store, and once more; return what became of them each time.
+
+    Args:
+        folder: of the contract and the ledger.
+        address: of the store.
+        look: has the LIMS look into its folder; called ever again meanwhile.
+    """
+    contract, ended, counts = short_contract(folder, wait=30), threading.Event(), []
+
+    def work() -> None:
+        while not ended.wait(0.05):
+            look()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        with (
+            Ledger(f"sqlite:///{folder / 'l.sqlite'}") as ledger,
+            lims(contract, address, ledger, open_path=open_path) as client,
+        ):
+            counts += [client.exchange("create_sample", samples(10)).counts() for _ in range(2)]
+    finally:
+        ended.set()
+        thread.join()
+    return counts
 
 
 def with_imports(known: Mapping[str, Any], folder: Path, store: str) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -21,7 +20,7 @@ from hooks.object_storage import open_path
 from operators.files import ImportFilesOperator
 from pv_testing.contracts.imports import FileImport
 from pv_testing.contracts.load import load_contract
-from pv_testing.core.errors import NetworkError
+from pv_testing.core.errors import ConfigError, NetworkError
 from pv_testing.core.sync import run
 from pv_testing.exchange.engine import Exchange
 from pv_testing.importers.folders import Folders
@@ -32,8 +31,7 @@ from pv_testing.transports.files.remote_store import RemoteStore
 from pv_testing.transports.files.store import FileStore, open_store
 from sandbox.importer import Importer
 from tests.airflow.home import connect
-from tests.airflow.stores import does_what_a_folder_does, with_imports
-from tests.integration.file_drop import lims, samples, short_contract
+from tests.airflow.stores import carried_twice, does_what_a_folder_does, with_imports
 
 CONTEXT = {"ti": SimpleNamespace(dag_id="pv_files", run_id="run-1", task_id="step", map_index=-1, try_number=1)}
 MISSING = "S3 isn't tried here: moto[server], s3fs and apache-airflow-providers-amazon aren't installed together"
@@ -136,31 +134,16 @@ def take(how: FileImport, store: FileStore, ledger: Ledger) -> list[FileReport]:
 
 def test_records_are_dropped_and_answered(store: FileStore, address: str, tmp_path: Path) -> None:
     """The LIMS of this test has a folder of its own; what lies in one place is brought to the other."""
-    contract, own = short_contract(tmp_path, wait=30), open_store(str(tmp_path / "lims"))
-    ended = threading.Event()
-
-    def work() -> None:
-        importer = Importer(tmp_path / "lims", tmp_path / "lims.sqlite")
-        while not ended.wait(0.05):
-            bring(store, own, "import")
-            importer.look()
-            bring(own, store, "answers")
-
     (tmp_path / "lims").mkdir()
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        with (
-            Ledger(f"sqlite:///{tmp_path / 'l.sqlite'}") as ledger,
-            lims(contract, address, ledger, open_path=open_path) as client,
-        ):
-            report = client.exchange("create_sample", samples(10))
-            again = client.exchange("create_sample", samples(10))
-    finally:
-        ended.set()
-        thread.join()
-    assert report.counts()["created"] == 10
-    assert again.counts()["unchanged"] == 10
+    own = open_store(str(tmp_path / "lims"))
+
+    def look() -> None:
+        bring(store, own, "import")
+        Importer(tmp_path / "lims", tmp_path / "lims.sqlite").look()
+        bring(own, store, "answers")
+
+    first, again = carried_twice(tmp_path, address, look)
+    assert first["created"] == again["unchanged"] == 10
     assert names(store, "import") == []
 
 
@@ -190,3 +173,13 @@ def test_what_other_programs_write_is_seen_at_once(s3_address: str) -> None:
     other.call_s3("put_object", Bucket=place.partition("/")[0], Key="exchange/in/b.csv", Body=b"22")
     assert names(store, "in") == ["a.csv", "b.csv"]
     assert store.read("in", "b.csv", 10) == b"22"
+
+
+@pytest.mark.parametrize("scheme", ["sftp", "ssh"])
+def test_without_its_provider_sftp_is_refused_by_its_name_and_the_python_that_it_needs(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow.sdk.io.fs._register_filesystems", lambda: {"file": None})
+    with pytest.raises(ConfigError, match=r"Python 3\.11 or newer.*apache-airflow-providers-sftp\[sshfs\]") as caught:
+        open_store(f"{scheme}://pv_drop@/in", open_path)
+    assert caught.value.code == "STORE_UNUSABLE"

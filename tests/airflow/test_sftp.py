@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
-import threading
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +17,9 @@ import pytest
 
 from hooks.object_storage import open_path
 from pv_testing.core.errors import ConfigError, NetworkError
-from pv_testing.ledger import Ledger
 from pv_testing.transports.files.store import open_store
 from sandbox.importer import Importer
-from tests.airflow.stores import does_what_a_folder_does
-from tests.integration.file_drop import lims, samples, short_contract
+from tests.airflow.stores import carried_twice, does_what_a_folder_does
 
 sshfs = pytest.importorskip("sshfs", reason="sshfs isn't installed: apache-airflow-providers-sftp[sshfs]")
 pytest.importorskip("airflow.providers.sftp", reason="apache-airflow-providers-sftp isn't installed")
@@ -96,28 +94,10 @@ def test_a_store_over_sftp_does_what_a_folder_does(address, tmp_path) -> None:
 
 
 def test_records_are_dropped_and_answered_over_sftp(address, tmp_path) -> None:
-    contract = short_contract(tmp_path, wait=15)
-    ended = threading.Event()
-
-    def work() -> None:
-        importer = Importer(tmp_path / "store", tmp_path / "lims.sqlite")
-        while not ended.wait(0.05):
-            importer.look()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        with (
-            Ledger(f"sqlite:///{tmp_path / 'l.sqlite'}") as ledger,
-            lims(contract, address, ledger, open_path=open_path) as client,
-        ):
-            report = client.exchange("create_sample", samples(10))
-            again = client.exchange("create_sample", samples(10))
-    finally:
-        ended.set()
-        thread.join()
-    assert report.counts()["created"] == 10
-    assert again.counts()["unchanged"] == 10
+    first, again = carried_twice(
+        tmp_path, address, lambda: Importer(tmp_path / "store", tmp_path / "lims.sqlite").look()
+    )
+    assert first["created"] == again["unchanged"] == 10
 
 
 @pytest.mark.parametrize("conn_id", ["pv_strange", "pv_open"])
@@ -134,3 +114,10 @@ def test_a_server_that_is_not_known_is_refused_whatever_its_connection_says(
 def test_sftp_without_a_connection_is_refused_because_no_key_would_be_checked() -> None:
     with pytest.raises(ConfigError, match="Airflow connection"):
         open_store("sftp://host/in")
+
+
+def test_without_sshfs_sftp_is_refused_in_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PV_DROP", json.dumps({"conn_type": "sftp", "host": "127.0.0.1"}))
+    monkeypatch.setitem(sys.modules, "sshfs", None)
+    with pytest.raises(ConfigError, match=r"Python 3\.11 or newer"):
+        open_store("sftp://pv_drop@/in", open_path)
