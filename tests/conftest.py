@@ -29,8 +29,8 @@ FIRST = (
     "chaos/test_audit_trail", "providers/test_too_many_requests", "docs/test_providers", "chaos/test_office",
     "contract/test_sandbox_qms", "contract/test_sandbox_erp",
     "airflow/test_launcher", "guide/test_processes", "integration/test_changes", "products/test_conformance_pm",
-    "exchange/test_histories", "ledger/test_evidence", "webhooks/test_delivery", "governor/test_governor",
-    "governor/test_processes", "ledger/test_durability", "exchange/test_overlapping_attempts",
+    "exchange/test_histories", "ledger/test_evidence", "webhooks/test_delivery", "webhooks/test_staying",
+    "governor/test_governor", "governor/test_processes", "ledger/test_durability", "exchange/test_overlapping_attempts",
 )  # fmt: skip
 
 
