@@ -71,7 +71,7 @@ with DAG(
         dry_run="{{ params.dry_run }}",
         replay="{{ params.replay }}",
         trigger_rule="none_failed_min_one_success",
-        inlets=[FINDINGS, NON_CONFORMANCES, CAPAS],
+        inlets=[FINDINGS, CAPAS],
         outlets=[CAPAS],
     )
     [find, approve] >> raise_capas

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 import sandbox
@@ -23,11 +21,11 @@ from operators.files import (
     RequestCertificatesOperator,
 )
 from pv_testing.core.errors import ConfigError, DataError
-from pv_testing.core.places import contract_path
 from pv_testing.importers.keeping import imported
 from sandbox import Lab, SeedPlan
 from sensors.certificates import WaitForCertificates
 from tests.airflow.home import connect
+from tests.airflow.stores import with_imports
 from triggers.certificates import CertificateTrigger
 
 CONTEXT = {"ti": SimpleNamespace(dag_id="pv_files", run_id="run-1", task_id="step", map_index=-1, try_number=1)}
@@ -36,24 +34,9 @@ CONTEXT = {"ti": SimpleNamespace(dag_id="pv_files", run_id="run-1", task_id="ste
 @pytest.fixture
 def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
     with sandbox.serve(seed_plan=SeedPlan(requests=1, modules=2)) as running:
-        written = yaml.safe_load(contract_path("lims_custom").read_text(encoding="utf-8"))
-        written["maps"]["row"] = {"serial_number": "SN", "value": {"to": "V", "type": "decimal"}}
-        said = {"folder": "in", "pattern": "*.csv", "format": "csv", "map": "row", "key": "{serial_number}", "quiet": 0}
-        written["imports"] = {"results": said}
-        contract = tmp_path / "lims_site.yaml"
-        contract.write_text(yaml.safe_dump(written, sort_keys=False))
-        known = connections(running)
         (tmp_path / "store" / "in").mkdir(parents=True)
-        connect(monkeypatch, with_extra(known, contract=str(contract), options={"file_store": str(tmp_path / "store")}))
+        connect(monkeypatch, with_imports(connections(running), tmp_path, str(tmp_path / "store")))
         yield running
-
-
-def with_extra(known, **extra):
-    """Return the connections with more said of the LIMS."""
-    said = json.loads(known["pv_lims"]) if isinstance(known["pv_lims"], str) else dict(known["pv_lims"])
-    inner = said.get("extra") or {}
-    said["extra"] = {**(json.loads(inner) if isinstance(inner, str) else inner), **extra}
-    return {**known, "pv_lims": json.dumps(said) if isinstance(known["pv_lims"], str) else said}
 
 
 def drop(tmp_path: Path, text: str, name: str = "a.csv") -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import socket
 import subprocess
-import threading
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +16,10 @@ from pathlib import Path
 import pytest
 
 from hooks.object_storage import open_path
-from pv_testing.core.errors import ConfigError, NetworkError, SecurityError
-from pv_testing.ledger import Ledger
+from pv_testing.core.errors import ConfigError, NetworkError
 from pv_testing.transports.files.store import open_store
 from sandbox.importer import Importer
-from tests.integration.file_drop import lims, samples, short_contract
+from tests.airflow.stores import carried_twice, does_what_a_folder_does
 
 sshfs = pytest.importorskip("sshfs", reason="sshfs isn't installed: apache-airflow-providers-sftp[sshfs]")
 pytest.importorskip("airflow.providers.sftp", reason="apache-airflow-providers-sftp isn't installed")
@@ -88,50 +87,17 @@ def address(port, tmp_path, monkeypatch) -> str:
 def test_a_store_over_sftp_does_what_a_folder_does(address, tmp_path) -> None:
     store = open_store(address, open_path)
     assert store.renames
-    assert store.names("in") == []
-    store.write("in", "a.csv", b"1")
-    (entry,) = store.names("in")
-    assert (entry.name, entry.size) == ("a.csv", 1)
-    assert abs(entry.changed - time.time()) < 60
-    store.move("in", "a.csv", "out/deep", "b.csv")
+    does_what_a_folder_does(store)
     assert (tmp_path / "store" / "out" / "deep" / "b.csv").read_bytes() == b"1"
-    assert not store.exists("in", "a.csv")
-    assert store.read("out/deep", "b.csv", 10) == b"1"
-    with pytest.raises(FileNotFoundError):
-        store.move("in", "a.csv", "out", "c.csv")
-    with pytest.raises(FileNotFoundError):
-        store.read("in", "a.csv", 10)
-    with pytest.raises(SecurityError):
-        store.read("out/deep", "b.csv", 0)
-    store.delete("out/deep", "b.csv")
-    store.delete("out/deep", "b.csv")
     (tmp_path / "store" / "in" / "link.csv").symlink_to("/etc/passwd")
     assert store.names("in") == []
 
 
 def test_records_are_dropped_and_answered_over_sftp(address, tmp_path) -> None:
-    contract = short_contract(tmp_path, wait=15)
-    ended = threading.Event()
-
-    def work() -> None:
-        importer = Importer(tmp_path / "store", tmp_path / "lims.sqlite")
-        while not ended.wait(0.05):
-            importer.look()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    try:
-        with (
-            Ledger(f"sqlite:///{tmp_path / 'l.sqlite'}") as ledger,
-            lims(contract, address, ledger, open_path=open_path) as client,
-        ):
-            report = client.exchange("create_sample", samples(10))
-            again = client.exchange("create_sample", samples(10))
-    finally:
-        ended.set()
-        thread.join()
-    assert report.counts()["created"] == 10
-    assert again.counts()["unchanged"] == 10
+    first, again = carried_twice(
+        tmp_path, address, lambda: Importer(tmp_path / "store", tmp_path / "lims.sqlite").look()
+    )
+    assert first["created"] == again["unchanged"] == 10
 
 
 @pytest.mark.parametrize("conn_id", ["pv_strange", "pv_open"])
@@ -148,3 +114,10 @@ def test_a_server_that_is_not_known_is_refused_whatever_its_connection_says(
 def test_sftp_without_a_connection_is_refused_because_no_key_would_be_checked() -> None:
     with pytest.raises(ConfigError, match="Airflow connection"):
         open_store("sftp://host/in")
+
+
+def test_without_sshfs_sftp_is_refused_in_the_same_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PV_DROP", json.dumps({"conn_type": "sftp", "host": "127.0.0.1"}))
+    monkeypatch.setitem(sys.modules, "sshfs", None)
+    with pytest.raises(ConfigError, match=r"Python 3\.11 or newer"):
+        open_store("sftp://pv_drop@/in", open_path)

@@ -25,6 +25,7 @@ from typing import Any
 from pv_testing.domain.reading import read_execution
 from pv_testing.exporters.lims_xml import write_points
 from pv_testing.exporters.raw import Point
+from pv_testing.transports.files.chunks import Progress
 from pv_testing.transports.files.csv_writer import write_csv
 from pv_testing.transports.files.excel_writer import write_workbook
 from pv_testing.transports.files.json_writer import write_json
@@ -71,7 +72,7 @@ def ours_excel(path: Path, given: Rows) -> None:
 def ours_xml(path: Path, given: Rows) -> None:
     with path.open("wb") as file:
         file.write(b"<Series>")
-        write_points(file, given, EXECUTION, has_unit=True, has_time=True)
+        write_points(file, given, EXECUTION, Progress("bench"), has_unit=True, has_time=True)
         file.write(b"</Series>")
 
 

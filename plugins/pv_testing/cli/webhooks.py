@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pv_testing.webhooks import WebhookManager
 
 POLL = 2.0
+AT_A_TIME = 5.0
+"""Seconds after which no further deliveries are begun before the process looks whether it is asked to end."""
 _REFERENCE = "where the secret is: connection:ID, env:NAME or file:NAME; without it, it is read from the input"
 Say = Callable[[argparse.Namespace], int]
 
@@ -144,15 +147,41 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _deliver(options: argparse.Namespace) -> int:
+    if options.stay:
+        return _stay(options)
     with _manager(options) as manager:
         report = manager.deliver()
-        while options.stay:
-            if report.problems:
-                print(visible(str(report), lines=True), flush=True)
-            time.sleep(POLL)
-            report = manager.deliver()
     print(visible(str(report), lines=True))
     return 1 if report.problems else 0
+
+
+def _stay(options: argparse.Namespace) -> int:
+    with _manager(options) as manager, _asked_to_end() as asked:
+        while not asked:
+            report = manager.deliver(AT_A_TIME)
+            if report.problems:
+                print(visible(str(report), lines=True), flush=True)
+            if not asked and not report.delivered:
+                time.sleep(POLL)
+    return 0
+
+
+@contextmanager
+def _asked_to_end() -> Iterator[list[int]]:
+    """Give a list that isn't empty once the process is asked to end: what is under way is settled before that.
+
+    It is no ``threading.Event``, which a signal could find locked by the thread that it interrupts.
+    """
+    asked: list[int] = []
+    before = {
+        number: signal.signal(number, lambda given, _: asked.append(given))
+        for number in (signal.SIGTERM, signal.SIGINT)
+    }
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _expect(options: argparse.Namespace) -> int:

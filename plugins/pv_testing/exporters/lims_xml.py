@@ -6,7 +6,7 @@ import functools
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from pv_testing.core.cells import is_number, text_of
 from pv_testing.core.errors import ConfigError, DataError
@@ -18,7 +18,7 @@ from pv_testing.exporters.contents import verdict, when
 from pv_testing.exporters.raw import Point
 from pv_testing.exporters.reading import Dossier
 from pv_testing.samples.result_sets import operator_name
-from pv_testing.transports.files.chunks import chunks
+from pv_testing.transports.files.chunks import Progress, chunks
 from pv_testing.transports.files.columns import rendered
 from pv_testing.transports.files.xml_writer import DECLARATION, markup
 
@@ -35,6 +35,14 @@ ELEMENTS = (
 """The elements with a value, by their path below the root."""
 
 
+class _Target(NamedTuple):
+    """What is written to: elements by ``xml``, many points at once by ``file``."""
+
+    xml: Any
+    file: IO[bytes]
+    progress: Progress
+
+
 def write_lims_v2(file: IO[bytes], dossier: Dossier) -> None:
     """Write what was tested as XML that is valid against ``include/schemas/lims_v2.xsd``.
 
@@ -49,7 +57,7 @@ def write_lims_v2(file: IO[bytes], dossier: Dossier) -> None:
     """
     from lxml import etree
 
-    request = dossier.request
+    request, progress = dossier.request, Progress(dossier.request.sr_number)
     file.write(DECLARATION)
     root = {"nsmap": {None: NAMESPACE}}
     with (
@@ -61,7 +69,7 @@ def write_lims_v2(file: IO[bytes], dossier: Dossier) -> None:
         _add(xml, "Customer", request.customer.get("name"), optional=True)
         _add(xml, "PurchaseOrder", request.purchase_order, optional=True)
         for module in _modules(dossier):
-            _sample(xml, file, dossier, module)
+            _sample(_Target(xml, file, progress), dossier, module)
     file.flush()
     _validate(file.name, request.sr_number)
 
@@ -73,17 +81,19 @@ def _modules(dossier: Dossier) -> list[Module]:
     return list({**named, **known}.values())
 
 
-def _sample(xml: Any, file: IO[bytes], dossier: Dossier, module: Module) -> None:
+def _sample(to: _Target, dossier: Dossier, module: Module) -> None:
+    xml = to.xml
     with xml.element(_tag("Sample")):
         _add(xml, "SerialNumber", module.serial_number)
         _add(xml, "Manufacturer", module.details.get("manufacturer"), optional=True)
         _add(xml, "Model", module.details.get("model"), optional=True)
         for execution in dossier.executions:
             if execution.status == COMPLETE and execution.serial_number == module.serial_number:
-                _test(xml, file, dossier, execution)
+                _test(to, dossier, execution)
 
 
-def _test(xml: Any, file: IO[bytes], dossier: Dossier, execution: Execution) -> None:
+def _test(to: _Target, dossier: Dossier, execution: Execution) -> None:
+    xml = to.xml
     with xml.element(_tag("Test")):
         _add(xml, "ExecutionId", execution.execution_id)
         _add(xml, "ProtocolId", execution.protocol_id)
@@ -101,16 +111,17 @@ def _test(xml: Any, file: IO[bytes], dossier: Dossier, execution: Execution) -> 
                 _add(xml, "Unit", each.unit, optional=True)
                 _add(xml, "Uncertainty", each.uncertainty, optional=True)
                 _add(xml, "Status", verdict(execution, each).value)
-        _series(xml, file, dossier, execution)
+        to.progress.add(len(execution.measurements))
+        _series(to, dossier, execution)
 
 
-def _series(xml: Any, file: IO[bytes], dossier: Dossier, execution: Execution) -> None:
+def _series(to: _Target, dossier: Dossier, execution: Execution) -> None:
     found = dossier.points.get(execution.execution_id, ())
     for name, values in groupby(found, key=lambda point: point.series):
-        with xml.element(_tag("Series"), {"name": text_of(name)}):
-            xml.flush()
+        with to.xml.element(_tag("Series"), {"name": text_of(name)}):
+            to.xml.flush()
             for (has_unit, has_time), points in groupby(values, key=_shape):
-                write_points(file, points, execution, has_unit=has_unit, has_time=has_time)
+                write_points(to.file, points, execution, to.progress, has_unit=has_unit, has_time=has_time)
 
 
 def _shape(point: Point) -> tuple[bool, bool]:
@@ -118,7 +129,13 @@ def _shape(point: Point) -> tuple[bool, bool]:
 
 
 def write_points(
-    file: IO[bytes], points: Iterable[Point], execution: Execution, *, has_unit: bool, has_time: bool
+    file: IO[bytes],
+    points: Iterable[Point],
+    execution: Execution,
+    progress: Progress,
+    *,
+    has_unit: bool,
+    has_time: bool,
 ) -> None:
     """Write points that all have a unit and a point in time, or all have none.
 
@@ -126,10 +143,11 @@ def write_points(
         file: where to.
         points: the points.
         execution: theirs, for messages.
+        progress: of the file.
         has_unit: whether they have a unit.
         has_time: whether they have a point in time.
     """
-    for chunk in chunks(points, execution.execution_id):
+    for chunk in chunks(points, progress):
         _, numbers, quantities, values, units, times = zip(*chunk, strict=True)
         parts: list[str | Sequence[str]] = ['<Point number="', markup(numbers), '" quantity="', markup(quantities)]
         if has_unit:

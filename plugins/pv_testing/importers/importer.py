@@ -76,18 +76,22 @@ class FileImporter:
         reports: list[FileReport] = []
         for name in await asyncio.to_thread(self._folders.dropped):
             claimed = await asyncio.to_thread(self._folders.claim, name)
-            if claimed is not None:
-                reports.append(await self._import(claimed))
+            report = await self._import(claimed) if claimed is not None else None
+            if report is not None:
+                reports.append(report)
         deferred = sum(report.counts[Result.DEFERRED.value] for report in reports)
         if deferred:
             message = f"{deferred:,} rows are deferred; their files stay claimed and are imported again"
             raise ExchangeIncomplete(message, deferred=deferred, system=self._how.system)
         return reports
 
-    async def _import(self, claimed: str) -> FileReport:
+    async def _import(self, claimed: str) -> FileReport | None:
+        """Import a claimed file; ``None`` where another run is done with it, as a store without a rename allows."""
         try:
             file = await asyncio.to_thread(self._folders.read, claimed)
             rows = await asyncio.to_thread(self._rows, file)
+        except FileNotFoundError:
+            return None
         except (DataError, SecurityError) as error:
             return await asyncio.to_thread(self._refuse, claimed, error)
         report = FileReport(file.name)

@@ -24,7 +24,18 @@ FINDING: Origins = {
     "protocol_id": f"{_EX}.protocol_id",
     "related_ncs": f"{datasets.NON_CONFORMANCES}.id",
 }
-"""The fields of the CAPA's record, which is all that leaves a finding."""
+"""The fields of the CAPA's record."""
+DRAWN: Origins = {
+    "executions": (*_SCOPE, *_FAILURES, f"{_SR}.sr_number", f"{datasets.NON_CONFORMANCES}.id"),
+    "modules": (f"{_EX}.serial_number", f"{_EX}.qc_status"),
+    "strata": (*_SCOPE, *_FAILURES),
+    "chart": (*_SCOPE, *_FAILURES),
+    "signal": (*_SCOPE, *_FAILURES),
+}
+"""What the files of the CAPA are made of: the list of executions, and the charts."""
+DECIDED_BY = "approved_by"
+"""The column that the decision of a person adds to a finding."""
+_TYPES = {"executions": "array", "modules": "integer", "strata": "object", "chart": "array", "signal": "object"}
 
 
 def findings_flow(number: int, reads: Collection[str], *, dry_run: bool = False) -> Flow:
@@ -35,8 +46,8 @@ def findings_flow(number: int, reads: Collection[str], *, dry_run: bool = False)
         reads: the datasets that the task reads; no other one is taken for a source.
         dry_run: whether none was kept.
     """
-    columns = []
-    for name in FINDING:
-        sources = tuple(source for source in sources_of(FINDING, name) if source.dataset in reads)
-        columns.append(Column(name, "string", sources=sources))
+    columns, origins = [], {**FINDING, **DRAWN}
+    for name in origins:
+        sources = tuple(source for source in sources_of(origins, name) if source.dataset in reads)
+        columns.append(Column(name, _TYPES.get(name, "string"), sources=sources))
     return Flow(datasets.FINDINGS, tuple(columns), written=0 if dry_run else number, in_effect=number)

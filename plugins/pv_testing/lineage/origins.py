@@ -23,6 +23,7 @@ _EVENT = (datasets.FRAMEWORK_EVENTS, datasets.LEDGER_EVENTS)
 _CRITERIA, _MEASURED = f"{_EX}.criteria", f"{_EX}.measurements"
 _CONDITIONS, _EQUIPMENT = f"{_EX}.conditions", f"{_EX}.equipment"
 _AMOUNT = (f"{_SR}.protocols", f"{_SR}.modules", f"{_SR}.priority", _PRICE)
+_EVIDENCE = tuple(f"{datasets.FINDINGS}.{name}" for name in ("executions", "modules", "strata", "chart", "signal"))
 
 _LINES: Origins = {
     "line_items.protocol_id": f"{_SR}.protocols",
@@ -83,12 +84,14 @@ ORIGINS: Mapping[str, Origins] = {
         ),
         OTHERS: _EX,
     },
-    "capa": {
-        "related_ncs": f"{datasets.NON_CONFORMANCES}.id",
-        "approved_by": f"{datasets.FINDINGS}.approved_by",
-        OTHERS: (datasets.FINDINGS,),
+    "capa": {OTHERS: datasets.FINDINGS},
+    "attachment": {
+        "capa_id": f"{datasets.CAPAS}.id",
+        "filename": (),
+        "content_type": (),
+        "content": _EVIDENCE,
+        "sha256": _EVIDENCE,
     },
-    "attachment": {"capa_id": f"{datasets.CAPAS}.id", OTHERS: (datasets.FINDINGS,)},
     "audit_event": {OTHERS: _EVENT},
     "task": {
         "task_key": _NUMBER,

@@ -59,7 +59,14 @@ def verify(
         raise NotGenuine("no_secret")
     _WAYS[spec.verify](spec, incoming, body, secrets, now, tolerance)
     if spec.time is not None:
-        _check_time(_epoch(spec.time(body)), now, tolerance)
+        for item in _items(spec, body):
+            _check_time(_epoch(spec.time(item)), now, tolerance)
+
+
+def _items(spec: WebhookSpec, body: Any) -> list[Any]:
+    """Return the events of a body, unread; each says its own time."""
+    items = spec.items(body) if spec.items else [body]
+    return items if isinstance(items, list) else []
 
 
 def _check_time(said: float | None, now: float, tolerance: float) -> None:
@@ -130,8 +137,8 @@ def _hub(name: str, prefix: str) -> Way:
 
 def _business_central(spec: WebhookSpec, _: Incoming, body: Any, secrets: Sequence[str], __: float, ___: float) -> None:
     """Each notification carries the shared secret that the subscription was made with; there is no signature."""
-    items = spec.items(body) if spec.items else [body]
-    if not isinstance(items, list) or not items:
+    items = _items(spec, body)
+    if not items:
         raise NotGenuine("no_events")
     for item in items:
         said = item.get("clientState") if isinstance(item, dict) else None

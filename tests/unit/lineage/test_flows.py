@@ -8,18 +8,20 @@ from pv_testing.contracts import load_contract
 from pv_testing.contracts.fields import Shared
 from pv_testing.contracts.imports import compile_imports
 from pv_testing.core.records import Outcome, Result
+from pv_testing.domain.datasets import FINDINGS
 from pv_testing.domain.records import Execution, ServiceRequest
 from pv_testing.exchange.report import Report
 from pv_testing.exporters.contents import CONTENTS
 from pv_testing.exporters.exported import ExportedTable
 from pv_testing.exporters.lims_xml import ELEMENTS
-from pv_testing.lineage import Flow, flows_of
+from pv_testing.lineage import ColumnSource, Flow, flows_of
+from pv_testing.lineage.columns import COMPUTED
 from pv_testing.lineage.deliveries import deliveries_flow
 from pv_testing.lineage.exports import TABLES, export_flows
-from pv_testing.lineage.findings import findings_flow
+from pv_testing.lineage.findings import DECIDED_BY, DRAWN, findings_flow
 from pv_testing.lineage.imports import import_flow
 
-LIMS, PM = load_contract("lims_custom"), load_contract("pm_custom")
+LIMS, PM, QMS = load_contract("lims_custom"), load_contract("pm_custom"), load_contract("qms_custom")
 READS = {"framework/service_requests", "framework/protocols", "pm/tasks"}
 
 
@@ -147,3 +149,35 @@ def test_rows_of_a_file_come_from_its_columns_wherever_they_go() -> None:
     assert carried.dataset == "lims/samples"
     (column,) = [each for each in carried.columns if each.name == "external_id"]
     assert [(source.dataset, source.column) for source in column.sources] == [("files/dropped", "SN")]
+
+
+def from_findings(kind: str) -> dict[str, list[ColumnSource]]:
+    """Return the columns of a kind of record of the QMS that come from findings, with their sources there."""
+    operation = next(each for each in QMS.operations.values() if each.kind == kind)
+    (flow,) = flows_of([report(operation.name, "qms", Outcome("a", Result.CREATED))], {"qms": QMS}, {FINDINGS})
+    return {column.name: list(column.sources) for column in flow.columns if column.sources}
+
+
+@pytest.mark.parametrize("kind", ["capa", "attachment"])
+def test_what_a_finding_gives_to_the_qms_is_in_the_finding(kind: str) -> None:
+    kept = {column.name for column in findings_flow(1, ()).columns} | {DECIDED_BY}
+    used = {source.column for sources in from_findings(kind).values() for source in sources}
+    assert used
+    assert used <= kept
+
+
+def test_a_capa_is_raised_as_it_was_found_and_approved() -> None:
+    found = from_findings("capa")
+    columns = {name: each.column for name, (each,) in found.items()}
+    assert columns.pop("external_id") == "capa_key"
+    assert {"title", "problem_statement", "corrective_action", "related_ncs", "approved_by"} <= set(columns)
+    assert columns == {name: name for name in columns}
+    assert not [each for (each,) in found.values() if each.description.startswith(COMPUTED)]
+
+
+def test_the_files_of_a_capa_are_drawn_from_the_executions_and_numbers_of_its_finding() -> None:
+    found = from_findings("attachment")
+    assert set(found) == {"content", "sha256"}
+    assert {each.column for each in found["content"]} == set(DRAWN)
+    assert {each.column for each in found["sha256"]} == set(DRAWN)
+    assert {each.subtype for each in found["content"]} == {"TRANSFORMATION"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,10 +27,12 @@ class Told:
     Attributes:
         requests: path, headers and body of each request, in their order.
         answers: statuses of the next answers, with headers; 200 when they are used up.
+        delay: seconds that it takes for an answer.
         url: the receiver's address.
     """
 
     url: str = ""
+    delay: float = 0.0
     requests: list[tuple[str, dict[str, str], bytes]] = field(default_factory=list)
     answers: list[tuple[int, dict[str, str]]] = field(default_factory=list)
 
@@ -52,6 +55,7 @@ def told() -> Iterator[Told]:
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 known.requests.append((self.path, headers, body))
                 status, extra = known.answers.pop(0) if known.answers else (200, {})
+            time.sleep(known.delay)
             self.send_response(status)
             for name, value in extra.items():
                 self.send_header(name, value)

@@ -17,7 +17,9 @@ import pv_testing.webhooks
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.records import Result
 from pv_testing.webhooks import handshakes
+from pv_testing.webhooks.file import SourceSettings
 from pv_testing.webhooks.receiver import create_app
+from pv_testing.webhooks.settings import WebhookSettings
 from pv_testing.webhooks.signatures import for_library
 from tests.unit.webhooks import receiving
 from tests.unit.webhooks.receiving import OTHER, REVOKED, SECRET, Runs, digest, framework, standard
@@ -300,3 +302,58 @@ def test_settings_that_can_t_be_used_are_a_503_and_no_500(ledger, tmp_path) -> N
 
     with TestClient(create_app(broken), raise_server_exceptions=False) as client:
         assert client.post("/framework", content=framework(DATA)).status_code == 503
+
+
+def shipped(ledger, folder: Path, system: str, contract: str, runs: Runs | None = None) -> TestClient:
+    """Return a client of a receiver that takes a system's events as a shipped contract says."""
+    known = {system: SourceSettings(secrets=("env:FIRST", "env:SECOND"), contract=contract)}
+    return TestClient(receiving.application(ledger, WebhookSettings(sources=known, linger=0.05), folder, runs))
+
+
+@pytest.mark.parametrize("change", ["created", "updated", "deleted", "collection"])
+def test_business_central_s_notification_starts_the_invoicing_by_the_shipped_contract(ledger, tmp_path, change) -> None:
+    runs = Runs()
+    with shipped(ledger, tmp_path, "erp", "erp_business_central", runs) as client:
+        assert client.post("/erp?validationToken=5f1c-9a").text == "5f1c-9a"
+        notification = {
+            "subscriptionId": "salesInvoice",
+            "clientState": SECRET,
+            "expirationDateTime": "2026-12-01T10:55:01Z",
+            "resource": "api/v2.0/companies(7dbba574-5f69-4167-a43e-fb975045de15)/salesInvoices(26814998-936a-401c)",
+            "changeType": change,
+            "lastModifiedDateTime": "2026-11-28T12:54:20.467Z",  # it is sent again for 36 hours
+        }
+        for _ in range(2):
+            assert client.post("/erp", json={"value": [notification]}).json() == {"accepted": 1}
+        stranger = {**notification, "clientState": REVOKED}
+        assert client.post("/erp", json={"value": [stranger]}).status_code == 401
+        deadline = time.monotonic() + 10
+        while not runs.started and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert [dag for dag, _, _ in runs.started] == ["pv_invoicing"]
+
+
+def test_asana_s_events_start_the_projects_by_the_shipped_contract_also_when_they_come_late(ledger, tmp_path) -> None:
+    with shipped(ledger, tmp_path, "pm", "pm_asana") as client:
+        for at in ("2026-01-01T10:00:00.000Z", receiving.now()):
+            event = {"action": "changed", "resource": {"gid": "1", "resource_type": "task"}, "created_at": at}
+            body = json.dumps({"events": [event]}).encode()
+            answer = client.post("/pm", content=body, headers={"X-Hook-Signature": digest(SECRET, body)})
+            assert (answer.status_code, answer.json()) == (202, {"accepted": 1})
+        empty = b'{"events": []}'
+        assert client.post("/pm", content=empty, headers={"X-Hook-Signature": digest(SECRET, empty)}).status_code == 202
+    assert kept(ledger) == [("pm", "task.changed", "", "pv_projects")] * 2
+
+
+def test_where_a_body_carries_several_events_the_time_of_each_counts(ledger, tmp_path) -> None:
+    ways = {"pm": {"verify": "jira", "items": "events", "time": "at", "starts": {"*": ["pv_projects"]}}}
+    app = receiving.application(ledger, receiving.settings(tmp_path, ways), tmp_path)
+    with TestClient(app) as client:
+        for times, status in (
+            ([receiving.now(), receiving.now()], 202),
+            ([receiving.now(), "2026-01-01T10:00:00Z"], 401),
+            ([receiving.now(), ""], 401),
+        ):
+            body = json.dumps({"events": [{"event": "changed", "at": at} for at in times]}).encode()
+            headers = {"X-Hub-Signature": f"sha256={digest(SECRET, body)}"}
+            assert client.post("/pm", content=body, headers=headers).status_code == status

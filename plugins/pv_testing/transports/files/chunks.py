@@ -17,18 +17,33 @@ EVERY = 10.0
 log = logging.getLogger(__name__)
 
 
-def chunks(rows: Iterable[Row], about: str, size: int = CHUNK) -> Iterator[list[Row]]:
-    """Give rows some hundred at a time; of a long table the log says every ten seconds how far it is.
+class Progress:
+    """Says in the log every ten seconds how far a long file is.
+
+    Args:
+        about: what is written.
+    """
+
+    def __init__(self, about: str) -> None:
+        self._about, self._count, self._told = about, 0, time.monotonic()
+
+    def add(self, rows: int) -> None:
+        """Count rows that are written."""
+        self._count += rows
+        if time.monotonic() - self._told >= EVERY:
+            self._told = time.monotonic()
+            log.info("%s: %s rows are written", self._about, f"{self._count:,}")
+
+
+def chunks(rows: Iterable[Row], progress: Progress, size: int = CHUNK) -> Iterator[list[Row]]:
+    """Give rows some hundred at a time.
 
     Args:
         rows: the rows, each read once.
-        about: what is written, for the log.
+        progress: counts them, for the log; one for the whole file.
         size: the most rows at a time.
     """
-    left, count, told = iter(rows), 0, time.monotonic()
+    left = iter(rows)
     while chunk := list(islice(left, size)):
         yield chunk
-        count += len(chunk)
-        if time.monotonic() - told >= EVERY:
-            told = time.monotonic()
-            log.info("%s: %s rows are written", about, f"{count:,}")
+        progress.add(len(chunk))

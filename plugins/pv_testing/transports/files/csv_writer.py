@@ -12,7 +12,7 @@ from typing import IO, Any
 from pv_testing.contracts.files import FileFormat
 from pv_testing.core.errors import DataError
 from pv_testing.core.reasons import Reason
-from pv_testing.transports.files.chunks import Row, chunks
+from pv_testing.transports.files.chunks import Progress, Row, chunks
 from pv_testing.transports.files.columns import is_one_word, rendered, texts
 
 LINE = "\r\n"
@@ -36,7 +36,7 @@ def write_csv(
     """
     heading = [_quoted(texts([name], guard=form.guarded), form.delimiter)[0] for name in columns]
     file.write(encoded(form.delimiter.join(heading) + LINE, form.encoding))
-    for chunk in chunks(rows, about):
+    for chunk in chunks(rows, Progress(about)):
         cells = [_cells(column, form) for column in zip(*chunk, strict=True)]
         file.write(encoded(_lines(cells, len(chunk), form.delimiter), form.encoding))
 

@@ -20,7 +20,7 @@ from xml.sax.saxutils import escape
 from pv_testing.core.cells import FORMULA, is_risky, text_of
 from pv_testing.core.errors import ConfigError, DataError
 from pv_testing.core.reasons import Reason
-from pv_testing.transports.files.chunks import Row, chunks
+from pv_testing.transports.files.chunks import Progress, Row, chunks
 from pv_testing.transports.files.columns import has_any
 
 if TYPE_CHECKING:
@@ -178,7 +178,7 @@ def _printed(sheet: Any) -> None:
 def _write_rows(part: IO[bytes], rows: Iterable[Row], styles: _Styles, *, about: str) -> int:
     """Write the rows behind the heading, and return the number of the last one."""
     count = 1
-    for chunk in chunks(rows, about):
+    for chunk in chunks(rows, Progress(about)):
         count += len(chunk)
         if count > MOST_ROWS:
             message = f"{about}: Excel holds {MOST_ROWS - 1:,} rows, and there are more; use CSV"

@@ -9,7 +9,7 @@ from typing import IO, Any
 import orjson
 
 from pv_testing.core.cells import text_of
-from pv_testing.transports.files.chunks import Row, chunks
+from pv_testing.transports.files.chunks import Progress, Row, chunks
 from pv_testing.transports.files.columns import has_any, is_one_word, rendered
 
 BIG = 2**63
@@ -38,7 +38,7 @@ def write_list(file: IO[bytes], columns: Sequence[str], rows: Iterable[Row], *, 
     """Write the rows of a table as a list of objects; the arguments are those of :func:`write_json`."""
     file.write(b"[")
     before = b""
-    for chunk in chunks(rows, about):
+    for chunk in chunks(rows, Progress(about)):
         file.write(before + _objects(columns, chunk))
         before = b",\n"
     file.write(b"]")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,6 +17,8 @@ SSH = frozenset({"sftp", "ssh"})
 """fsspec's own file system for these takes any server's key."""
 ONE_STEP = frozenset({"sftp", "ssh", "memory", "smb"})
 """The protocols whose rename is one step; an object store copies and deletes."""
+OBJECTS = frozenset({"s3", "s3a", "s3n", "gs", "gcs", "abfs", "abfss", "az"})
+"""The protocols without folders: to make one would make the bucket, which may be one with a name that was misspelt."""
 
 
 def universal_path(address: str) -> Any:
@@ -59,19 +61,17 @@ class RemoteStore:
     def names(self, folder: str) -> list[FileEntry]:
         """Return the files of a folder by name."""
         place = self._path(folder)
-        with self._reaching(place) as fs:
-            try:
-                listed = fs.ls(place, detail=True, refresh=True) if self.protocol == "s3" else fs.ls(place, detail=True)
-            except FileNotFoundError:
-                return []
-            found = (_entry(each) for each in listed if each.get("type") == "file")
-            return sorted(each for each in found if not each.name.startswith("."))
+        try:
+            with self._reaching(place) as fs:
+                found = [_entry(each) for each in fs.ls(place, detail=True) if each.get("type") == "file"]
+        except FileNotFoundError:
+            return []
+        return sorted(each for each in found if not each.name.startswith("."))
 
     def exists(self, folder: str, name: str) -> bool:
         """Say whether a file is there."""
         path = self._path(folder, name)
         with self._reaching(path) as fs:
-            fs.invalidate_cache()
             return bool(fs.exists(path))
 
     def read(self, folder: str, name: str, most: int) -> bytes:
@@ -87,7 +87,7 @@ class RemoteStore:
         """Write a file whole: an object store has it whole anyway, elsewhere it is renamed into its place."""
         place, path = self._path(folder), self._path(folder, name)
         with self._reaching(path) as fs:
-            fs.makedirs(place, exist_ok=True)
+            self._make_folder(fs, place)
             beside = f"{place}/.{uuid4().hex}.part" if self.renames else path
             fs.pipe_file(beside, content)
             if beside != path:
@@ -97,7 +97,7 @@ class RemoteStore:
         """Rename a file."""
         old, new = self._path(folder, name), self._path(to_folder, to_name)
         with self._reaching(new) as fs:
-            fs.makedirs(self._path(to_folder), exist_ok=True)
+            self._make_folder(fs, self._path(to_folder))
             self._rename(fs, old, new)
 
     def delete(self, folder: str, name: str) -> None:
@@ -117,6 +117,10 @@ class RemoteStore:
         parts = [*map(safe_name, folder.split("/") if folder else []), *([safe_name(name)] if name else [])]
         return "/".join([self._root, *parts])
 
+    def _make_folder(self, fs: Any, place: str) -> None:
+        if self.protocol not in OBJECTS:
+            fs.makedirs(place, exist_ok=True)
+
     def _rename(self, fs: Any, old: str, new: str) -> None:
         if not self.renames:
             fs.cp_file(old, new)
@@ -131,12 +135,26 @@ class RemoteStore:
     @contextmanager
     def _reaching(self, path: str) -> Iterator[Any]:
         try:
+            self._file_system.invalidate_cache()  # other programs write here, too
             yield self._file_system
-        except (FileNotFoundError, SecurityError):
+        except FileNotFoundError:
+            self._refuse_missing_bucket()
+            raise
+        except SecurityError:
             raise
         except Exception as error:  # each file system has errors of its own
             message = f"{self.protocol}://{path} can't be reached: {type(error).__name__}: {redact(str(error), 200)}"
             raise NetworkError(message, code=Reason.STORE_UNREACHABLE) from error
+
+    def _refuse_missing_bucket(self) -> None:
+        """Say of a bucket that isn't there that it isn't: it is no empty folder."""
+        bucket, there = self._root.lstrip("/").partition("/")[0], True
+        if self.protocol in OBJECTS:
+            with suppress(Exception):  # what it raises says nothing of the file that was asked for
+                there = self._file_system.exists(bucket)
+        if not there:
+            message = f"{self.protocol}://{bucket} isn't there, or isn't shown to its connection"
+            raise NetworkError(message, code=Reason.STORE_UNREACHABLE)
 
 
 def _entry(info: dict[str, Any]) -> FileEntry:
