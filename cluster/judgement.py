@@ -53,8 +53,8 @@ class Judgement:
     def sentence(self) -> str:
         """Return the verdict in a line.
 
-        Records are counted without audit events. Those differ between runs, because each update and each attempt is
-        an event: a task of the project that is told 6 and then 12 executions has one more than a task told 12.
+        Records are counted without audit events. Those may differ between runs of one seed, because each update and
+        each attempt is an event: a run that data has started sees a status between two others, or comes too late.
         """
         there = sum(each.there for each in self.tallies if each.records != AUDIT)
         events = sum(each.there for each in self.tallies if each.records == AUDIT)
@@ -68,7 +68,7 @@ class Judgement:
         yield from table([each.row() for each in self.tallies]).splitlines()
         yield from (f"not known: {each}, because {why}" for each, why in UNKNOWN.items() if each in self.uncounted)
         yield from (f"WRONG: {each}" for each in self.wrong)
-        yield f"copied into the QMS, as many as there were updates and attempts: {_in_words(self.told)}"
+        yield f"events that are copied into the QMS, one for each change or attempt: {_in_words(self.told)}"
         yield f"audit trail verified: {self.audit_events:,} events; {self.waiting} records wait for a person"
         yield f"runs of DAGs: {_in_words(self.runs)}"
         yield f"requests that write, sent by a last round in which nothing had changed: {self.written}"
