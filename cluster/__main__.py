@@ -17,6 +17,7 @@ from types import FrameType
 
 from cluster import airflow
 from cluster.attack import Attack
+from cluster.certificates import CERTIFICATES
 from cluster.compose import PROJECT
 from cluster.journey import Journey
 from cluster.judgement import Judgement, judge
@@ -89,7 +90,10 @@ def _run(executor: str, options: argparse.Namespace) -> Result:
 
 
 def _carry(journey: Journey, attack: Attack) -> Result:
-    """Carry the requests while the cluster is attacked, then run everything twice in peace and judge."""
+    """Carry the requests while the cluster is attacked; in peace ask for certificates, run everything twice, judge.
+
+    Certificates wait for the peace, because a person decides what becomes of one whose request has lost its answer.
+    """
     journey.wait_for_dags()
     started = time.monotonic()
     attack.start()
@@ -101,6 +105,7 @@ def _carry(journey: Journey, attack: Attack) -> Result:
             journey.round()
     finally:
         attack.stop()
+    journey.run(CERTIFICATES)
     journey.round()
     wrong = [f"the attack {kind} has not struck" for kind in attack.missed()]
     return Result(seconds, judge(journey.cluster, journey, journey.round(), wrong))

@@ -15,7 +15,7 @@ from typing import TypeVar
 
 import psycopg
 
-from cluster import compose, secrets, servers
+from cluster import certificates, compose, secrets, servers
 from cluster.compose import PROJECT, Places, Service
 from cluster.nodes import Node, Nodes
 from cluster.patient import PatientApi
@@ -43,6 +43,7 @@ class Cluster:
         ledger: the SQLAlchemy address of the ledger.
         broker: the address of Redis.
         database: the address of Airflow's database, for libpq.
+        files: the folder in which the LIMS's certificates are filed.
     """
 
     lab: Lab
@@ -52,6 +53,7 @@ class Cluster:
     ledger: str
     broker: str
     database: str
+    files: Path
 
 
 def start(home: Path, variables: Mapping[str, str], stack: ExitStack) -> Cluster:
@@ -78,6 +80,7 @@ def start(home: Path, variables: Mapping[str, str], stack: ExitStack) -> Cluster
     places = Places(home / "airflow", home / "secrets", f"127.0.0.1:{api}")
     places.home.mkdir()
     secrets.write(places.secrets, addresses)
+    certificates.keep_files(places.secrets / "connections.json", home / "files")
     nodes, components = Nodes(home / "logs"), stack.enter_context(Components(home / "logs"))
     data = _server_data(stack)
     stack.enter_context(nodes)
@@ -99,6 +102,7 @@ def start(home: Path, variables: Mapping[str, str], stack: ExitStack) -> Cluster
         ledger=f"{root}/{addresses.ledger}".replace("postgresql:", "postgresql+psycopg:"),
         broker=broker,
         database=f"{root}/{addresses.metadata}",
+        files=home / "files",
     )
     _start_airflow(cluster, described, places, variables)
     return cluster

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from cluster import servers
 from cluster.airflow import Cluster
@@ -24,7 +25,17 @@ DOWN = (1.0, 10.0)
 PAUSE = (0.5, 6.0)
 LEASE = 1.25 * 120 + 2 + 1
 """Seconds of a lease under the contracts of the sandbox: see ``Limits.lease``."""
-KINDS = ("worker", "freeze", "scheduler", "triggerer", "queue", "broker", "postgres")
+KINDS = (
+    "worker",
+    "freeze",
+    "scheduler",
+    "triggerer",
+    "api-server",
+    "dag-processor",
+    "queue",
+    "broker",
+    "postgres",
+)
 
 
 @dataclass
@@ -81,8 +92,7 @@ class Attack(threading.Thread):
         does: dict[str, Callable[[], str]] = {
             "worker": self._kill_worker,
             "freeze": self._freeze_worker,
-            "scheduler": lambda: self._kill("scheduler"),
-            "triggerer": lambda: self._kill("triggerer"),
+            **{kind: partial(self._kill, kind) for kind in ("scheduler", "triggerer", "api-server", "dag-processor")},
             "queue": self._purge,
             "broker": lambda: self._kill("redis"),
             "postgres": self._restart_postgres,

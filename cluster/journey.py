@@ -11,6 +11,7 @@ from typing import Any
 import requests
 
 from cluster.airflow import Cluster, wait_for
+from cluster.certificates import CERTIFICATES
 from demo.reports import numbers, reports_on, say, together
 from demo.story import APPROVE, BY_DATA, DAGS, ON_DATA, READING_SECONDS, writes
 from sandbox import Lab
@@ -71,7 +72,8 @@ class Journey:
 
     def wait_for_dags(self) -> None:
         """Wait until Airflow has read the DAG files."""
-        wait_for("the DAG files", lambda: self.api.dags().issuperset(DAGS) or None, self.cluster.nodes)
+        wanted = {*DAGS, CERTIFICATES}
+        wait_for("the DAG files", lambda: self.api.dags().issuperset(wanted) or None, self.cluster.nodes)
 
     def carry(self) -> None:
         """Carry all service requests from their arrival to their invoice; before some DAGs, play the laboratory."""

@@ -46,9 +46,9 @@ class Addresses:
     sandbox: Mapping[str, str] = field(default_factory=dict)
 
 
-def sandbox_of_compose() -> dict[str, str]:
-    """Return the addresses of the sandbox's systems in ``compose.yaml``."""
-    return {system: f"http://sandbox:{port}" for system, port in SANDBOX_PORTS.items()}
+def sandbox_at(host: str) -> dict[str, str]:
+    """Return the addresses of the sandbox's systems on a host, with the ports of ``compose.yaml``."""
+    return {system: f"http://{host}:{port}" for system, port in SANDBOX_PORTS.items()}
 
 
 def write(folder: Path, addresses: Addresses) -> list[str]:
@@ -134,10 +134,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python3 -m cluster.secrets", description=__doc__)
     parser.add_argument("folder", type=Path, help="where the files are written, such as deploy/secrets")
     parser.add_argument("--sandbox", action="store_true", help="connect to the sandbox's systems, not to yours")
+    parser.add_argument("--sandbox-host", default="sandbox", help="where it is (sandbox, its name in compose.yaml)")
     parser.add_argument("--postgres", default=Addresses.postgres, help="host:port of PostgreSQL (postgres:5432)")
     parser.add_argument("--redis", default=Addresses.redis, help="host:port of Redis (redis:6379)")
     asked = parser.parse_args()
-    sandbox = sandbox_of_compose() if asked.sandbox else {}
+    sandbox = sandbox_at(asked.sandbox_host) if asked.sandbox else {}
     new = write(asked.folder, Addresses(postgres=asked.postgres, redis=asked.redis, sandbox=sandbox))
     if os.getuid() == 0:
         for path in (asked.folder, *asked.folder.iterdir()):

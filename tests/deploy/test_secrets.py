@@ -35,7 +35,7 @@ def test_a_missing_one_is_made_again_and_agrees_with_the_others(tmp_path: Path) 
 
 
 def test_the_sandbox_takes_its_credentials_from_them(tmp_path: Path) -> None:
-    secrets.write(tmp_path, secrets.Addresses(sandbox=secrets.sandbox_of_compose()))
+    secrets.write(tmp_path, secrets.Addresses(sandbox=secrets.sandbox_at("sandbox")))
     (tmp_path / "credentials.json").write_text((tmp_path / "sandbox.json").read_text())
     known, connections = Credentials.kept(tmp_path), json.loads((tmp_path / "connections.json").read_text())
     assert connections["pv_lims"]["password"] == known.lims_api_key
