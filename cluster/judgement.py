@@ -10,6 +10,7 @@ from cluster import certificates
 from cluster.airflow import Cluster
 from cluster.expected import UNKNOWN, copied, expected
 from cluster.journey import Journey
+from cluster.keys import differences
 from demo.story import complaints
 from pv_testing.ledger import Ledger
 from sandbox.closing import Tally, closing
@@ -86,7 +87,8 @@ def judge(cluster: Cluster, journey: Journey, written: int, found: Sequence[str]
     with Ledger(cluster.ledger) as ledger:
         tallies = [*tallies_of(cluster.lab, ledger), *certificates.tallies(cluster.lab, cluster.files)]
         events, waiting, told = ledger.verify().count, ledger.waiting(), copied(ledger)
-    wrong = [*found, *(each.complaint for each in tallies if each.complaint)]
+        other = list(differences(cluster.lab, ledger))
+    wrong = [*found, *(each.complaint for each in tallies if each.complaint), *other]
     wrong += [f"{each.system}: no count is known for {each.records}" for each in tallies if _unjudged(each)]
     wrong += [complaint for row in cluster.lab.summary() for complaint in complaints(row)]
     wrong += [f"waits for a person: {each.system} {each.kind} {each.key}: {each.reason}" for each in waiting]

@@ -16,6 +16,7 @@ import sandbox
 from cluster import certificates
 from cluster.expected import UNKNOWN
 from cluster.judgement import tallies_of
+from cluster.keys import KEPT, differences
 from pv_testing.auditing.trail import send_framework_events, send_ledger_events
 from pv_testing.billing.invoicing import create_invoices
 from pv_testing.core.sync import run
@@ -82,7 +83,9 @@ class Outcome(NamedTuple):
             return [*tallies_of(judge, ledger), *certificates.tallies(judge, self.files)]
 
     def complaints(self) -> list[str]:
-        return [each.complaint for each in self.tallies() if each.complaint]
+        counted = [each.complaint for each in self.tallies() if each.complaint]
+        with Ledger(f"sqlite:///{self.ledger}") as ledger:
+            return [*counted, *differences(Judge(Settings(self.data)), ledger)]
 
 
 class Office:
@@ -176,6 +179,17 @@ def test_a_doubled_record_is_found(outcome: Outcome, records: str, tmp_path: Pat
     columns = ", ".join(_columns(spoilt, system, table))
     spoilt.spoil(system, f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {table} LIMIT 1")
     assert f"{system}: 1 {records} are there twice" in spoilt.complaints()
+
+
+@pytest.mark.parametrize("records", KEPT)
+def test_a_record_in_the_place_of_a_missing_one_is_found(outcome: Outcome, records: str, tmp_path: Path) -> None:
+    system, table = TABLES[records]
+    spoilt = outcome.copy(tmp_path)
+    newest = f"number = (SELECT max(number) FROM {table})"
+    spoilt.spoil(system, f"UPDATE {table} SET external_id = 'X' || external_id WHERE {newest}")
+    stranger, missing = spoilt.complaints()
+    assert stranger.startswith(f"{system}: 1 {records} are unknown to the ledger: ")
+    assert missing.startswith(f"{system}: 1 {records} are not there, though in the ledger: ")
 
 
 def test_a_missing_line_of_an_invoice_is_found_and_a_doubled_one(outcome: Outcome, tmp_path: Path) -> None:

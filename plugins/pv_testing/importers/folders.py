@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import re
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from typing import NamedTuple
+from uuid import uuid4
 
 from pv_testing.contracts.imports import FileImport
 from pv_testing.transports.files.store import FileStore, now
@@ -13,7 +15,8 @@ from pv_testing.transports.files.store import FileStore, now
 LEASE = 900.0
 """Seconds after which a claimed file is another run's: the one that had it is gone."""
 CLAIMED, ARCHIVE, REJECTED = "claimed", "archive", "rejected"
-_SIGN = "~"
+_CLAIM = re.compile(r"(?P<seconds>\d{10})(?:-[0-9a-f]{8})?~(?P<name>.+)", re.ASCII | re.DOTALL)
+"""The name of a claimed file: the mark keeps files of one name apart that are claimed in one second."""
 
 log = logging.getLogger(__name__)
 
@@ -61,8 +64,8 @@ class Folders:
 
     def claim(self, name: str) -> str | None:
         """Take a file by renaming it; return its new name, or ``None`` where another run was faster."""
-        folder = self._within(CLAIMED) if _stale(name) else self._how.folder
-        claimed = f"{int(now()):010d}{_SIGN}{original(name)}"
+        folder = self._within(CLAIMED) if self._left(name) else self._how.folder
+        claimed = f"{int(now()):010d}-{uuid4().hex[:8]}~{original(name)}"
         try:
             self._store.move(folder, name, self._within(CLAIMED), claimed)
         except FileNotFoundError:
@@ -91,10 +94,19 @@ class Folders:
         return self._store.where(self._within(REJECTED), name)
 
     def set_aside(self, claimed: str) -> str:
-        """Move a file that can't be read at all to the rejected ones; return its address."""
-        name = original(claimed)
-        self._store.move(self._within(CLAIMED), claimed, self._within(REJECTED), name)
-        return self._store.where(self._within(REJECTED), name)
+        """Move a file that can't be read at all to the rejected ones; return its address.
+
+        Another file of its name may wait there for a person: then it gets a mark that no other one has.
+        """
+        rejected, name = self._within(REJECTED), original(claimed)
+        if self._store.exists(rejected, name):
+            name = _with(name, uuid4().hex[:8])
+        self._store.move(self._within(CLAIMED), claimed, rejected, name)
+        return self._store.where(rejected, name)
+
+    def _left(self, name: str) -> bool:
+        """Whether a run has left a file behind; a person may have put it back to the dropped ones under that name."""
+        return _stale(name) and self._store.exists(self._within(CLAIMED), name)
 
     def _within(self, folder: str) -> str:
         return f"{self._how.folder}/{folder}"
@@ -102,14 +114,18 @@ class Folders:
 
 def original(name: str) -> str:
     """Return under which name a claimed file was dropped."""
-    begin, sign, rest = name.partition(_SIGN)
-    return rest if sign and begin.isdigit() and len(begin) == 10 else name
+    claim = _CLAIM.fullmatch(name)
+    return claim["name"] if claim else name
 
 
 def rejected_name(file: ClaimedFile) -> str:
     """Return the name of the file with the rejected rows of another one."""
-    stem = file.name.rpartition(".")[0] or file.name
-    return f"{stem}.{file.digest[:8]}.rejected{_ending(file.name)}"
+    return _with(file.name, f"{file.digest[:8]}.rejected")
+
+
+def _with(name: str, words: str) -> str:
+    """Return a name with words before its ending."""
+    return f"{name.rpartition('.')[0] or name}.{words}{_ending(name)}"
 
 
 def _ending(name: str) -> str:
@@ -117,5 +133,5 @@ def _ending(name: str) -> str:
 
 
 def _stale(name: str) -> bool:
-    begin, sign, _ = name.partition(_SIGN)
-    return bool(sign and begin.isdigit() and len(begin) == 10 and int(begin) + LEASE < now())
+    claim = _CLAIM.fullmatch(name)
+    return claim is not None and int(claim["seconds"]) + LEASE < now()

@@ -16,6 +16,8 @@ MOST_SIGNATURES = 20
 LONGEST_ID = 200
 _MILLISECONDS = 1e11
 """Epoch numbers beyond it are milliseconds: as seconds they would lie some 3,000 years ahead."""
+_NO_MOMENT = 1e14
+"""Epoch numbers from it on are no moment, not even as milliseconds; a float can't hold all of them."""
 
 
 class NotGenuine(Exception):
@@ -78,6 +80,8 @@ def _check_time(said: float | None, now: float, tolerance: float) -> None:
 
 def _epoch(said: Any) -> float | None:
     if isinstance(said, (int, float)) and not isinstance(said, bool):
+        if not abs(said) < _NO_MOMENT:  # nor is what is no number, which compares with none
+            return None
         return float(said) / (1000 if abs(said) > _MILLISECONDS else 1)
     try:
         moment = datetime.fromisoformat(str(said).replace("Z", "+00:00"))

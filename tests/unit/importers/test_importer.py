@@ -20,8 +20,10 @@ from pv_testing.core.errors import ConfigError, ExchangeIncomplete
 from pv_testing.core.places import contract_path
 from pv_testing.core.sync import run
 from pv_testing.exchange.engine import Exchange
+from pv_testing.exchange.report import Report
 from pv_testing.importers import FileImporter
 from pv_testing.importers import folders as folders_of
+from pv_testing.importers.importer import Carry
 from pv_testing.importers.keeping import KeepRows, imported
 from pv_testing.ledger import Ledger
 from pv_testing.transports.files.excel_writer import write_workbook
@@ -62,9 +64,9 @@ class Watched:
         said = content if isinstance(content, bytes) else content.encode("cp1252")
         (self.folder / name).write_bytes(said)
 
-    def take(self) -> list[Any]:
+    def take(self, carry: Carry | None = None) -> list[Any]:
         exchange = Exchange(KeepRows(self.ledger, "lims", "results"), self.ledger, owner="test")
-        return run(FileImporter(self.how, LocalStore(self.root), exchange.arun).run())
+        return run(FileImporter(self.how, LocalStore(self.root), carry or exchange.arun).run())
 
     def kept(self) -> dict[str, Any]:
         return dict(imported(self.ledger, "lims", "results"))
@@ -182,6 +184,26 @@ def test_a_file_that_a_killed_run_left_is_taken_again(watched: Watched, monkeypa
     assert (report.name, report.counts) == ("a.csv", {"created": 2})
 
 
+def test_deferred_files_of_one_name_are_all_kept_and_imported(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def defer(_: Any) -> Report:
+        return Report("keep", "lims")
+
+    within_one_second = time.time() + 60
+    monkeypatch.setattr(folders_of, "now", lambda: within_one_second)
+    contents = [GOOD.replace("SN", f"SN{number}-") for number in range(3)]
+    for content in contents:
+        watched.drop(content)
+        with pytest.raises(ExchangeIncomplete):
+            watched.take(defer)
+    monkeypatch.setattr(folders_of, "LEASE", -5)
+    with pytest.raises(ExchangeIncomplete, match="6 rows"):
+        watched.take(defer)
+    assert [(report.name, report.counts) for report in watched.take()] == [("a.csv", {"created": 2})] * 3
+    assert len(watched.kept()) == 6
+
+
 def test_a_file_that_is_still_written_is_left_alone(tmp_path: Path) -> None:
     watched = Watched(tmp_path, quiet=5)
     watched.drop(GOOD)
@@ -208,6 +230,26 @@ def test_a_whole_file_that_is_wrong_is_set_aside_with_its_reason(watched: Watche
     assert watched.files("rejected") == ["a.csv", "a.csv.reason.json"]
     said = json.loads((watched.folder / "rejected" / "a.csv.reason.json").read_text())
     assert said["code"] == "COLUMN_MISSING"
+
+
+def test_each_file_that_is_wrong_is_kept_though_another_of_its_name_was_set_aside_before(watched: Watched) -> None:
+    wrong = [f"SAMPLE,ANALYTE,VALUE\r\nSN{number},Pmax,1\r\n" for number in range(3)]
+    reports = []
+    for content in wrong:
+        watched.drop(content)
+        reports += watched.take()
+    assert sorted(Path(each.rejected).read_bytes().decode() for each in reports) == wrong
+    notes = [json.loads((watched.folder / "rejected" / f"{each.name}.reason.json").read_text()) for each in reports]
+    assert [each["file"] for each in notes] == [each.name for each in reports]
+    assert len(watched.files("rejected")) == 6
+
+
+def test_a_claimed_file_that_a_person_puts_back_is_imported(watched: Watched) -> None:
+    watched.drop(GOOD, f"{int(time.time() - 2 * folders_of.LEASE)}~a.csv")
+    (report,) = watched.take()
+    assert report.name == "a.csv"
+    assert len(watched.kept()) == 2
+    assert watched.files("") == ["archive", "claimed"]
 
 
 @pytest.mark.parametrize(

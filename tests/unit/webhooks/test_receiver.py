@@ -357,3 +357,14 @@ def test_where_a_body_carries_several_events_the_time_of_each_counts(ledger, tmp
             body = json.dumps({"events": [{"event": "changed", "at": at} for at in times]}).encode()
             headers = {"X-Hub-Signature": f"sha256={digest(SECRET, body)}"}
             assert client.post("/pm", content=body, headers=headers).status_code == status
+
+
+@pytest.mark.parametrize("at", ["1" + 400 * "0", "-1" + 400 * "0", "NaN", "Infinity", "1e400"])
+def test_a_number_that_is_no_moment_is_refused_as_a_time(ledger, tmp_path, at) -> None:
+    ways = {"pm": {"verify": "jira", "time": "at", "starts": {"*": ["pv_projects"]}}}
+    app = receiving.application(ledger, receiving.settings(tmp_path, ways), tmp_path)
+    body = f'{{"event": "changed", "at": {at}}}'.encode()
+    with TestClient(app, raise_server_exceptions=False) as client:
+        answer = client.post("/pm", content=body, headers={"X-Hub-Signature": f"sha256={digest(SECRET, body)}"})
+    assert (answer.status_code, answer.json()) == (401, {"error": "no_time"})
+    assert ledger.inbox.counts() == {}

@@ -148,13 +148,27 @@ class RemoteStore:
 
     def _refuse_missing_bucket(self) -> None:
         """Say of a bucket that isn't there that it isn't: it is no empty folder."""
-        bucket, there = self._root.lstrip("/").partition("/")[0], True
+        bucket, gone = self._root.lstrip("/").partition("/")[0], False
         if self.protocol in OBJECTS:
             with suppress(Exception):  # what it raises says nothing of the file that was asked for
-                there = self._file_system.exists(bucket)
-        if not there:
+                gone = self._is_gone(bucket)
+        if gone:
             message = f"{self.protocol}://{bucket} isn't there, or isn't shown to its connection"
             raise NetworkError(message, code=Reason.STORE_UNREACHABLE)
+
+    def _is_gone(self, bucket: str) -> bool:
+        """Whether a bucket isn't there: to a connection that may see a folder only, s3fs says the same by ``exists``.
+
+        Raises:
+            Exception: the file system doesn't say; then the bucket may well be there.
+        """
+        if self._file_system.exists(bucket):
+            return False
+        try:
+            self._file_system.info(bucket)
+        except FileNotFoundError:  # an empty bucket, too, which exists
+            return True
+        return False
 
 
 def _entry(info: dict[str, Any]) -> FileEntry:
