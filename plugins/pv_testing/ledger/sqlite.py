@@ -15,7 +15,7 @@ _PRAGMAS = (
     f"PRAGMA cache_size = -{_CACHE_KIB}",
     "PRAGMA wal_autocheckpoint = 4000",
 )
-_PAUSE = 0.000_5, 0.002
+_PAUSE = 0.001, 0.008
 
 
 def prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -47,7 +47,7 @@ def begin(seconds: float, connection: Connection) -> None:
 
 
 def _take_lock(link: sqlite3.Connection, deadline: float) -> None:
-    """Ask for the write lock about every millisecond.
+    """Ask for the write lock every few milliseconds.
 
     SQLite's own wait asks ever more seldom, at last every 100 ms. A process that has waited long then meets a busy
     lock each time, and those that came later pass it: 4 s were seen beside two processes that write much.
