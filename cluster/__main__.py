@@ -92,7 +92,7 @@ def _run(executor: str, options: argparse.Namespace) -> Result:
 def _carry(journey: Journey, attack: Attack) -> Result:
     """Carry the requests while the cluster is attacked; in peace ask for certificates, run everything twice, judge.
 
-    Certificates wait for the peace, because a person decides what becomes of one whose request has lost its answer.
+    Certificates are asked for after the attacks: where the request for one loses its answer, a person must decide.
     """
     journey.wait_for_dags()
     started = time.monotonic()

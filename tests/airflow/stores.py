@@ -50,12 +50,12 @@ def does_what_a_folder_does(store: FileStore) -> None:
 
 
 def carried_twice(folder: Path, address: str, look: Callable[[], object]) -> list[Mapping[str, int]]:
-    """Drop ten samples into a store, and once more; return what became of them each time.
+    """Drop ten samples into a store twice, and return the outcomes of both times.
 
     Args:
         folder: of the contract and the ledger.
         address: of the store.
-        look: has the LIMS look into its folder; called ever again meanwhile.
+        look: has the LIMS look into its folder; called again and again meanwhile.
     """
     contract, ended, counts = short_contract(folder, wait=30), threading.Event(), []
 

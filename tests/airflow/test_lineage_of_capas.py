@@ -1,4 +1,4 @@
-"""What OpenLineage is told of findings, of the CAPAs that are raised from them, and of the files of these."""
+"""OpenLineage's events name the sources of findings, of their CAPAs, and of the CAPAs' files."""
 
 from __future__ import annotations
 

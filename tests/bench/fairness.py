@@ -29,7 +29,7 @@ from tests.bench.governor import forking
 
 SLOTS = 4
 ROUNDS = 5
-"""How often half a second is measured: one wait of a second is twice that."""
+"""How often a way without a limit is measured, as it takes less than a second."""
 SMALL = {f"SR-2025-{number:04}": 12 for number in range(200)}
 HUGE = {f"SR-2024-{number:04}": 20_000 for number in range(2)}
 Target = tuple[str, str, bool]

@@ -143,7 +143,7 @@ def write_points(
         file: where to.
         points: the points.
         execution: theirs, for messages.
-        progress: of the file.
+        progress: counts the rows of the whole file.
         has_unit: whether they have a unit.
         has_time: whether they have a point in time.
     """

@@ -64,7 +64,7 @@ class Folders:
 
     def claim(self, name: str) -> str | None:
         """Take a file by renaming it; return its new name, or ``None`` where another run was faster."""
-        folder = self._within(CLAIMED) if self._left(name) else self._how.folder
+        folder = self._within(CLAIMED) if self._is_left_behind(name) else self._how.folder
         claimed = f"{int(now()):010d}-{uuid4().hex[:8]}~{original(name)}"
         try:
             self._store.move(folder, name, self._within(CLAIMED), claimed)
@@ -100,11 +100,11 @@ class Folders:
         """
         rejected, name = self._within(REJECTED), original(claimed)
         if self._store.exists(rejected, name):
-            name = _with(name, uuid4().hex[:8])
+            name = _name_with(name, uuid4().hex[:8])
         self._store.move(self._within(CLAIMED), claimed, rejected, name)
         return self._store.where(rejected, name)
 
-    def _left(self, name: str) -> bool:
+    def _is_left_behind(self, name: str) -> bool:
         """Whether a run has left a file behind; a person may have put it back to the dropped ones under that name."""
         return _stale(name) and self._store.exists(self._within(CLAIMED), name)
 
@@ -120,10 +120,10 @@ def original(name: str) -> str:
 
 def rejected_name(file: ClaimedFile) -> str:
     """Return the name of the file with the rejected rows of another one."""
-    return _with(file.name, f"{file.digest[:8]}.rejected")
+    return _name_with(file.name, f"{file.digest[:8]}.rejected")
 
 
-def _with(name: str, words: str) -> str:
+def _name_with(name: str, words: str) -> str:
     """Return a name with words before its ending."""
     return f"{name.rpartition('.')[0] or name}.{words}{_ending(name)}"
 

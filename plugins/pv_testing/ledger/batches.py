@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 BATCH = 64
 """Rows of one statement: its parameters stay far below the 32,766 that SQLite takes."""
+# Before 3.33 it knows no UPDATE from a list, and before 3.32 it takes 999 parameters.
 _UPDATES_FROM_LISTS = sqlite3.sqlite_version_info >= (3, 33)
 
 
@@ -73,10 +74,10 @@ def many(connection: Connection, statement: Statement, values: Sequence[tuple[An
     """
     if not values:
         return 0
-    if connection.dialect.name != "sqlite":
-        return connection.exec_driver_sql(statement.single.replace("?", "%s"), list(values)).rowcount
-    if not statement.head or not _UPDATES_FROM_LISTS:
-        return connection.exec_driver_sql(statement.single, list(values)).rowcount
+    sqlite = connection.dialect.name == "sqlite"
+    if not (sqlite and statement.head and _UPDATES_FROM_LISTS):
+        single = statement.single if sqlite else statement.single.replace("?", "%s")
+        return connection.exec_driver_sql(single, list(values)).rowcount
     written = 0
     for first in range(0, len(values), BATCH):
         batch = values[first : first + BATCH]

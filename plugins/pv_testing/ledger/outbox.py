@@ -39,7 +39,6 @@ _SETTLE = Statement(
     "UPDATE ledger_delivery SET state = ?, attempts = ?, next_at = ?, lease_until = 0, changed_at = ?, status = ?, "
     "reason = ? WHERE endpoint = ? AND sequence = ?"
 )
-_FREE = Statement("UPDATE ledger_delivery SET lease_until = 0 WHERE endpoint = ? AND sequence = ?")
 _AGAIN = Statement(
     "UPDATE ledger_delivery SET state = 'pending', attempts = 0, next_at = 0, lease_until = 0, reason = '' "
     "WHERE endpoint = ? AND sequence = ?"
@@ -238,7 +237,7 @@ class Outbox:
             sent = [each for each in results if each.attempted]
             free = [each for each in results if not each.attempted]
             many(writing.connection, _SETTLE, [_settled(each, writing.now) for each in sent])
-            many(writing.connection, _FREE, [(endpoint_id, each.delivery.event.sequence) for each in free])
+            many(writing.connection, _LEASE, [(0.0, endpoint_id, each.delivery.event.sequence) for each in free])
             _note_health(writing, endpoint_id, sent)
 
     def hold(self, endpoint_id: str, until: float) -> None:

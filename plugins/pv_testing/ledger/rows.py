@@ -27,8 +27,6 @@ _SETTLED = (
     "state", "fingerprint", "confirmed", "revision", "external_id", "unresolved_fingerprint", "code", "reason",
     "lease_until",
 )  # fmt: skip
-
-
 _KEY = ("system", "kind", "key")
 
 

@@ -16,6 +16,7 @@ _PRAGMAS = (
     "PRAGMA wal_autocheckpoint = 4000",
 )
 _PAUSE = 0.001, 0.008
+"""Seconds between two attempts to get the lock, by chance, so that waiting processes do not ask in step."""
 
 
 def prepare(connection: sqlite3.Connection, _: object) -> None:
@@ -52,11 +53,12 @@ def _take_lock(link: sqlite3.Connection, deadline: float) -> None:
     SQLite's own wait asks ever more seldom, at last every 100 ms. A process that has waited long then meets a busy
     lock each time, and those that came later pass it: 4 s were seen beside two processes that write much.
     """
-    while not _locked(link, deadline):
+    while not _try_lock(link, deadline):
         time.sleep(random.uniform(*_PAUSE))  # noqa: S311 (no secret)
 
 
-def _locked(link: sqlite3.Connection, deadline: float) -> bool:
+def _try_lock(link: sqlite3.Connection, deadline: float) -> bool:
+    """Return whether the lock was free; raise where it was not and the time is over."""
     try:
         link.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:

@@ -23,7 +23,7 @@ class Objects(MemoryFileSystem):
 
 
 class OneFolder(Objects):
-    """What s3fs says to credentials that may list one folder: the bucket's information is refused to them."""
+    """A store that says of a bucket that it isn't there, and refuses to tell more, to those who may list one folder."""
 
     def exists(self, path: str, **more: Any) -> bool:
         return path.strip("/") != "lab" and bool(super().exists(path, **more))

@@ -40,7 +40,7 @@ def chunks(rows: Iterable[Row], progress: Progress, size: int = CHUNK) -> Iterat
 
     Args:
         rows: the rows, each read once.
-        progress: counts them, for the log; one for the whole file.
+        progress: counts the rows, for the log.
         size: the most rows at a time.
     """
     left = iter(rows)

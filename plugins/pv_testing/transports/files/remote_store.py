@@ -157,7 +157,7 @@ class RemoteStore:
             raise NetworkError(message, code=Reason.STORE_UNREACHABLE)
 
     def _is_gone(self, bucket: str) -> bool:
-        """Whether a bucket isn't there: to a connection that may see a folder only, s3fs says the same by ``exists``.
+        """Whether a bucket isn't there; ``exists`` alone may also mean that the connection may see one folder only.
 
         Raises:
             Exception: the file system doesn't say; then the bucket may well be there.
