@@ -94,6 +94,8 @@ def test_the_first_event_starts_its_run_at_once_and_those_that_follow_start_one_
         receive(ledger, "SR-0")
         patient.wake()
         await asyncio.wait_for(until(1), 30)
+        while ledger.inbox.waiting():  # noqa: ASYNC110 - what a thread writes
+            await asyncio.sleep(0.005)
         await patient.aclose()
         starter = Starter(ledger, runs, linger=0.3)
         receive(ledger, "SR-0", "SR-1", dag="pv_intake")
