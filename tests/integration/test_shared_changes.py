@@ -281,6 +281,14 @@ def test_the_lease_of_a_sweep_that_was_killed_keeps_no_other_waiting(sweeps, unt
     assert site.due("one") == {FIRST}
 
 
+def test_a_lease_that_began_after_another_sweep_looked_at_the_clock_is_left_to_its_holder(sweeps):
+    site = sweeps()
+    held = {"by": "another", "until": site.ledger.now() + 0.5 + LEASE_SECONDS}
+    site.ledger.update(LEASE, lambda _: held, {})
+    assert not shared_changes.SharedChanges(site.framework, site.ledger, "one")._acquire()
+    assert site.ledger.state(LEASE, {}) == held
+
+
 def test_a_change_after_the_reading_that_the_next_one_misses_is_in_the_one_after(sweeps):
     site = sweeps().at_rest("one", "two")
     site.changes(2, "ANALYSIS_COMPLETE")

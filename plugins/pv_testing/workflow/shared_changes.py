@@ -170,8 +170,8 @@ class SharedChanges:
         mine = {"by": self._token, "until": now + LEASE_SECONDS}
 
         def taken(held: Kept) -> Kept:
-            # A later end is from before the ledger's clock was set back.
-            return held if now < held["until"] <= now + LEASE_SECONDS else mine
+            # Another sweep may have looked at the clock a little later; a far later end is from before it was set back.
+            return held if now < held["until"] <= now + 2 * LEASE_SECONDS else mine
 
         return bool(self._ledger.update(LEASE, taken, _FREE)["by"] == self._token)
 
