@@ -20,7 +20,7 @@ from airflow.sdk import DAG
 
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, SAMPLES, SERVICE_REQUESTS, START, schedule
+from operators.wiring import DEFAULT_ARGS, PARAMS, RUN_TIMEOUT, RUNS_AT_ONCE, SAMPLES, SERVICE_REQUESTS, START, schedule
 
 with DAG(
     dag_id="pv_intake",
@@ -29,7 +29,7 @@ with DAG(
     schedule=schedule(),
     start_date=START,
     catchup=False,
-    max_active_runs=1,
+    max_active_runs=RUNS_AT_ONCE,
     dagrun_timeout=RUN_TIMEOUT,
     default_args=DEFAULT_ARGS,
     params=PARAMS,

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from operators.lineage import LineageMixin, remember
 from operators.links import SampleLink
+from operators.locks import locked_out, locks_of
 from operators.news import wanted_changes
 from operators.priorities import priority_of
 from operators.retry_policy import ErrorTreeRetryPolicy, can_mend
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient
     from pv_testing.integrations.client import SystemClient
+    from pv_testing.ledger import Ledger
+    from pv_testing.workflow.request_locks import RequestLocks
     from pv_testing.workflow.shared_changes import Wanted
     from pv_testing.workflow.step import Step
 
@@ -109,6 +112,10 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         """Return the step that the operator runs; imported when it is needed and not before."""
         raise NotImplementedError
 
+    def given(self) -> list[int]:
+        """Return the ids of the service requests that the task was given."""
+        return [int(sr_id) for sr_id in self.service_requests or ()]
+
     def chosen(self, step: Step[Any, Any]) -> list[int]:
         """Return the ids of the service requests of the run.
 
@@ -118,7 +125,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         from pv_testing.workflow.selection import OPEN, choose
 
         if self.service_requests is not None:
-            return [int(sr_id) for sr_id in self.service_requests]
+            return self.given()
         wanted = str(self.service_request or "").strip()
         ids = choose(step.framework, OPEN, wanted) if self.takes_all else step.choose(wanted, changes=self.changes)
         return list(ids.values())
@@ -151,23 +158,36 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         self.changes = wanted_changes(context)
         try:
             with using(priority_of(context, replay=truth(self.replay))):
-                reports = self._exchange(owner_of(context))
+                reports = self._exchange(context)
         except ConfigError as error:
             if self.without_operation and error.code == Reason.NO_OPERATION:
                 raise AirflowSkipException(f"{self.without_operation}: {error}") from None
             raise
         return conclude(self, reports, context, dry_run=truth(self.is_dry_run))
 
-    def _exchange(self, owner: str) -> list[Report]:
+    def _exchange(self, context: Context) -> list[Report]:
         from pv_testing.exchange.report import Report
 
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
-        with open_clients(hooks, self.ledger_conn_id, owner) as (framework, *clients):
+        with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (framework, *clients):
+            locks = self._lock(framework.ledger, context)
             made = self.run_step(framework, *clients, replay=truth(self.replay), dry_run=truth(self.is_dry_run))
             reports = [made] if isinstance(made, Report) else made
+            if locks is not None and not any(map(may_be_mended, reports)):
+                locks.unlock(self.given())
             remember(self, (framework, *clients), reports)
             self.record_page = page_of(hooks, reports)
         return reports
+
+    def _lock(self, ledger: Ledger, context: Context) -> RequestLocks | None:
+        """Lock the service requests that were given, as a person may have cleared the task of an earlier run."""
+        if self.service_requests is None or truth(self.is_dry_run):
+            return None
+        locks = locks_of(ledger, context)
+        others = locks.lock({str(sr_id): sr_id for sr_id in self.given()})
+        if others:
+            raise locked_out(others)
+        return locks
 
     def hook(self, system: str) -> SystemHook[Any]:
         """Return the hook of a system on the connection that the step was given.
@@ -269,6 +289,11 @@ def summarise(reports: Sequence[Report]) -> dict[str, Any]:
         "not_in_effect": waiting[:KEYS_SHOWN],
         "seconds": round(sum(report.seconds for report in reports), 3),
     }
+
+
+def may_be_mended(report: Report) -> bool:
+    """Say whether another try may bring more of an exchange's records into effect."""
+    return report.counts()["deferred"] > 0 if report.error is None else can_mend(report.error)
 
 
 def in_order(reports: Iterable[Report]) -> list[Report]:

@@ -10,6 +10,7 @@ from airflow.sdk import BaseOperator
 from operators.chunks import MOST_TASKS, by_size, title
 from operators.exchange import owner_of, truth
 from operators.lineage import LineageMixin
+from operators.locks import locked_out, locks_of
 from operators.news import wanted_changes
 from operators.priorities import priority_of
 from pv_testing.core.priority import using
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pv_testing.integrations import FrameworkClient
+    from pv_testing.workflow.request_locks import RequestLocks
     from pv_testing.workflow.shared_changes import Wanted
 
 
@@ -69,24 +71,34 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         self.ledger_conn_id = ledger_conn_id
         self.sizes: dict[str, int] = {}
 
-    def chosen(self, owner: str, changes: Wanted) -> dict[str, int]:
-        """Return the ids of the service requests by their numbers.
+    def chosen(self, context: Context) -> dict[str, int]:
+        """Return the ids of the service requests by their numbers, and lock them for the run.
 
-        Args:
-            owner: who acts.
-            changes: how new the answer of the framework has to be that another sweep has asked for.
+        Raises:
+            RequestLocked: the only one that is wanted is carried by another run.
         """
         from hooks.framework import FrameworkHook
         from hooks.ledger import LedgerHook
 
-        wanted = str(self.service_request or "").strip()
+        owner, wanted = owner_of(context), str(self.service_request or "").strip()
         with (
             LedgerHook(self.ledger_conn_id).get_conn() as ledger,
             FrameworkHook(self.framework_conn_id).get_client(ledger, owner) as framework,
         ):
             if wanted or not self.sweep:
-                return choose(framework, self.states, wanted)
-            return self._sweep(framework, owner, changes)
+                ids = choose(framework, self.states, wanted)
+            else:
+                ids = self._sweep(framework, owner, wanted_changes(context))
+            return ids if truth(self.is_dry_run) else self._locked(ids, locks_of(ledger, context), only=bool(wanted))
+
+    def _locked(self, ids: dict[str, int], locks: RequestLocks, *, only: bool) -> dict[str, int]:
+        """Lock service requests and return those that no other run carries; what is left is read by a later run."""
+        others = locks.lock(ids)
+        if others and only:
+            raise locked_out(others)
+        for number, run_id in others.items():
+            self.log.info("%s is left to the run %s, which is carrying it", visible(number), visible(run_id))
+        return {number: sr_id for number, sr_id in ids.items() if number not in others}
 
     def _sweep(self, framework: FrameworkClient, owner: str, changes: Wanted) -> dict[str, int]:
         from pv_testing.workflow.sweep import Sweep
@@ -105,7 +117,7 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Return the arguments of each mapped task: the ids of its service requests, and a title that names them."""
         with using(priority_of(context)):
-            ids = self.chosen(owner_of(context), wanted_changes(context))
+            ids = self.chosen(context)
         parts = by_size(list(ids), self.sizes, self.most_tasks)
         titles = [title(part) for part in parts]
         self.log.info("%d service requests in %d tasks: %s", len(ids), len(parts), visible(", ".join(titles) or "none"))

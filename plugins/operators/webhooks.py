@@ -168,6 +168,12 @@ class _Supervisor:
         """Say whether a run of the DAG has not begun yet."""
         return bool(self._ti.get_dr_count(dag_id, states=["queued"]))
 
+    def is_running(self, dag_id: str, run_id: str) -> bool:
+        """Say whether a run is running, or will be."""
+        from pv_testing.workflow.request_locks import UNFINISHED
+
+        return bool(self._ti.get_dr_count(dag_id, run_ids=[run_id], states=list(UNFINISHED)))
+
     def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         """Start a run; one that is there already under this id is left as it is."""
         from airflow.sdk.exceptions import ErrorType

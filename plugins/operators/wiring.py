@@ -27,6 +27,8 @@ DEFAULT_INTERVAL = 300
 SIZE_LIMIT, DEPTH_LIMIT = 1024 * 1024, 30
 START = datetime(2025, 1, 1, tzinfo=timezone.utc)
 RUN_TIMEOUT = timedelta(hours=4)
+RUNS_AT_ONCE = 4
+"""Runs of one DAG whose service requests are locked: beside one with a huge request, the next ones carry small ones."""
 
 SERVICE_REQUESTS = Asset(name="framework_service_requests", uri=uri(datasets.SERVICE_REQUESTS), group="pv")
 EXECUTIONS = Asset(name="framework_executions", uri=uri(datasets.EXECUTIONS), group="pv")

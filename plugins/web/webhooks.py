@@ -18,6 +18,7 @@ from pv_testing.webhooks.receiver import Receiver, create_app
 from pv_testing.webhooks.settings import load_settings
 from pv_testing.webhooks.sources import EventSources
 from pv_testing.webhooks.starting import Starter
+from pv_testing.workflow.request_locks import UNFINISHED
 
 USER = "webhook"
 
@@ -27,14 +28,20 @@ class InProcess:
 
     def has_queued(self, dag_id: str) -> bool:
         """Say whether a run of the DAG has not begun yet."""
+        return self._has_run(dag_id, state="queued")
+
+    def is_running(self, dag_id: str, run_id: str) -> bool:
+        """Say whether a run is running, or will be."""
+        return any(self._has_run(dag_id, state=state, run_id=run_id) for state in UNFINISHED)
+
+    @staticmethod
+    def _has_run(dag_id: str, **wanted: str) -> bool:
         from airflow.models import DagRun
         from airflow.utils.session import create_session
-        from airflow.utils.state import DagRunState
         from sqlalchemy import select
 
-        waiting = select(DagRun.id).where(DagRun.dag_id == dag_id, DagRun.state == DagRunState.QUEUED).limit(1)
         with create_session() as session:
-            return session.scalar(waiting) is not None
+            return session.scalar(select(DagRun.id).filter_by(dag_id=dag_id, **wanted).limit(1)) is not None
 
     def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         """Start a run; one that is there already under this id is left as it is."""

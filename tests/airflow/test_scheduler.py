@@ -104,6 +104,33 @@ def test_a_task_links_to_its_sample_in_the_lims(told: Story) -> None:
     assert answer.json()["project_id"] in {row["service_request"] for row in told.lab.summary()}
 
 
+def test_a_run_that_takes_long_holds_up_no_request_that_comes_after_it(told: Story) -> None:
+    api, components = told.api, told.components
+    slow = seeded(told.lab, seed=3)
+    told.lab.set_faults("lims", [{"route": "POST /api/v2/samples*", "kind": "delay", "seconds": 25, "times": 1}])
+    api.trigger("pv_intake", "slow-1", {"sr": slow})
+    components.wait_for("The slow LIMS", lambda: told.lab.read_faults("lims")[0]["hits"] or None, seconds=60)
+    later = seeded(told.lab, seed=5)
+    api.trigger("pv_intake", "beside-1", {})
+    assert components.wait_for("The run", lambda: api.finished("pv_intake", "beside-1"), seconds=60) == "success"
+    assert (len(told.lab.samples(later)), told.lab.samples(slow)) == (MODULES, [])
+    assert api.finished("pv_intake", "slow-1") is None
+    (choose,) = [task for task in api.tasks("pv_intake", "beside-1") if task.task_id == "choose"]
+    left = f"{slow} is left to the run slow-1, which is carrying it"
+    assert any(left in line for line in api.log("pv_intake", "beside-1", choose))
+    assert components.wait_for("The run", lambda: api.finished("pv_intake", "slow-1"), seconds=60) == "success"
+    told.lab.set_faults("lims", [])
+    assert len(told.lab.samples(slow)) == MODULES
+    assert told.lab.duplicates()["samples"] == []
+
+
+def seeded(lab: Lab, seed: int) -> str:
+    known = {row["service_request"] for row in lab.summary()}
+    lab.seed(SeedPlan(requests=1, modules=MODULES, protocols=1, seed=seed))
+    (number,) = {row["service_request"] for row in lab.summary()} - known
+    return str(number)
+
+
 def test_a_dry_run_of_one_request_changes_nothing_and_the_real_one_only_that_request(told: Story) -> None:
     known = {row["service_request"] for row in told.lab.summary()}
     told.lab.seed(SeedPlan(requests=2, modules=MODULES, protocols=1, seed=7))

@@ -78,6 +78,8 @@ def test_an_event_starts_one_run_under_its_own_id_whatever_comes_twice(client: T
         assert run.conf == {"sr": "SR-2025-0123"}
         assert run.run_id.startswith("webhook__framework__")
     assert InProcess().has_queued("pv_results")
+    assert InProcess().is_running("pv_results", run.run_id)
+    assert not InProcess().is_running("pv_results", "another run")
     InProcess().start("pv_results", run.run_id, {})
     InProcess().start("pv_results", "later", {}, 60)
     with create_session() as session:

@@ -242,6 +242,14 @@ class RateLimited(IntegrationError):
         self.retry_after = retry_after
 
 
+class RequestLocked(IntegrationError):
+    """Another run is carrying the service request, so that this one did nothing."""
+
+    actor = Actor.TRANSIENT
+    action = Action.RETRY
+    default_code = Reason.SR_LOCKED
+
+
 class ResponseError(IntegrationError):
     """The answer to a read can't be understood."""
 

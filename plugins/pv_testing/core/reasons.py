@@ -63,6 +63,7 @@ class Reason(str, Enum):
     QUANTITY_UNKNOWN = auto()
     SR_NUMBER_MISSING = auto()
     SR_UNKNOWN = auto()
+    SR_LOCKED = auto()
     FIELD_MISSING = auto()
     FIELD_UNKNOWN = auto()
     NOT_A_LIST = auto()

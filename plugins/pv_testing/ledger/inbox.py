@@ -23,6 +23,7 @@ _IS_WAITING: ColumnElement[str] = literal_column("'waiting'")
 _COLUMNS = ("source", "id", "dag", "event", "subject", "received_at", "state", "attempts", "next_at", "reason")
 _ADD = insertion("ledger_inbox", _COLUMNS, "ON CONFLICT DO NOTHING")
 _CLOSE = change("ledger_inbox", ("state", "reason"), ("source", "id", "dag"))
+_PUT_OFF = change("ledger_inbox", ("next_at", "reason"), ("source", "id", "dag"))
 _POSTPONE = Statement(
     "UPDATE ledger_inbox SET attempts = attempts + 1, next_at = ?, reason = ? WHERE source = ? AND id = ? AND dag = ?"
 )
@@ -112,9 +113,17 @@ class Inbox:
             seconds: from now.
             reason: why.
         """
-        with self._store.reading() as connection:
-            then = self._store.clock(connection) + seconds
-        self._write(_POSTPONE, [(then, clean(reason), event.source, event.id, event.dag) for event in events])
+        self._later(_POSTPONE, events, seconds, reason)
+
+    def put_off(self, events: Sequence[Received], seconds: float, reason: str) -> None:
+        """Note that events have to wait before what they start can be tried; no attempt is counted.
+
+        Args:
+            events: which.
+            seconds: from now.
+            reason: why.
+        """
+        self._later(_PUT_OFF, events, seconds, reason)
 
     def counts(self) -> dict[tuple[str, str], int]:
         """Return how many events there are by source and state."""
@@ -130,6 +139,11 @@ class Inbox:
                 inbox.c.received_at < writing.now - days * DAY, or_(inbox.c.state == STARTED, inbox.c.state == IGNORED)
             )
             return int(writing.connection.execute(delete(inbox).where(old)).rowcount)
+
+    def _later(self, statement: Statement, events: Sequence[Received], seconds: float, reason: str) -> None:
+        with self._store.reading() as connection:
+            then = self._store.clock(connection) + seconds
+        self._write(statement, [(then, clean(reason), event.source, event.id, event.dag) for event in events])
 
     def _write(self, statement: Statement, values: list[tuple[Any, ...]]) -> None:
         if values:

@@ -25,6 +25,8 @@ ADDRESS = "/address"
 """How the names end under which the addresses of systems are kept."""
 READING = "framework/reading"
 """How the names begin under which sweeps share what the framework has listed as changed."""
+LOCKS = "locks/"
+"""How the names begin under which runs keep the service requests that they carry."""
 Change = Callable[[str | None], str | None]
 """Makes a new value of the one that is kept; where it returns that one, nothing is written."""
 
@@ -36,8 +38,9 @@ def is_told(name: str) -> bool:
     comparing the two trails finds a forged one. The address of a system only leads to a warning; who says that a system
     has moved leaves an event of that. What the framework has listed is kept anew every few minutes, also without any
     news; a forged one only delays a change, because each open request is also read without it, by default once a day.
+    A forged lock keeps a request from being carried no longer than the run is running that it names.
     """
-    return name != TRAIL_SENT and not name.endswith(ADDRESS) and not name.startswith(READING)
+    return name != TRAIL_SENT and not name.endswith(ADDRESS) and not name.startswith((READING, LOCKS))
 
 
 def digest(value: str) -> str:

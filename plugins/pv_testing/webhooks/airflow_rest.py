@@ -10,9 +10,10 @@ from urllib.parse import quote
 
 from pv_testing.core.errors import AuthenticationError, ConfigError, NetworkError
 from pv_testing.core.redaction import conceal
+from pv_testing.workflow.request_locks import UNFINISHED
 
 TIMEOUT = 10.0
-_CONFLICT, _UNAUTHORIZED, _BAD = 409, 401, 400
+_CONFLICT, _NOT_FOUND, _UNAUTHORIZED, _BAD = 409, 404, 401, 400
 
 
 class AirflowRest:
@@ -43,21 +44,28 @@ class AirflowRest:
         found = self._call("GET", f"dags/{quote(dag_id, safe='')}/dagRuns?state=queued&limit=1")
         return bool(found.get("total_entries"))
 
+    def is_running(self, dag_id: str, run_id: str) -> bool:
+        """Say whether a run is running, or will be."""
+        path = f"dags/{quote(dag_id, safe='')}/dagRuns/{quote(run_id, safe='')}"
+        return self._call("GET", path, empty=_NOT_FOUND).get("state") in UNFINISHED
+
     def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         """Start a run; one that is there already under this id is left as it is."""
         run: dict[str, Any] = {"dag_run_id": run_id, "logical_date": None, "conf": dict(conf)}
         if after:  # else at once, whatever the clocks of both machines say
             run["run_after"] = (datetime.now(timezone.utc) + timedelta(seconds=after)).isoformat()
-        self._call("POST", f"dags/{quote(dag_id, safe='')}/dagRuns", run)
+        self._call("POST", f"dags/{quote(dag_id, safe='')}/dagRuns", run, empty=_CONFLICT)
 
-    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, empty: int = 0
+    ) -> dict[str, Any]:
         for fresh in (False, True):
             answer = self._send(method, f"api/v2/{path}", body, self._bearer(fresh=fresh))
             if answer.status_code != _UNAUTHORIZED:
                 break
         if answer.status_code == _UNAUTHORIZED:
             raise AuthenticationError("Airflow doesn't accept PV_AIRFLOW_USERNAME and PV_AIRFLOW_PASSWORD")
-        if answer.status_code == _CONFLICT and method == "POST":
+        if answer.status_code == empty:
             return {}
         if answer.status_code >= _BAD:
             raise NetworkError(f"Airflow answers {answer.status_code} to {method} {path}", excerpt=answer.text[:300])

@@ -14,11 +14,14 @@ from pv_testing.core.errors import IntegrationError, redact
 from pv_testing.core.visible import visible
 from pv_testing.ledger import Ledger
 from pv_testing.ledger.inbox import Received, Waiting
+from pv_testing.workflow.request_locks import locked_subjects
 
 IDLE_SECONDS, BUSY_SECONDS = 30.0, 2.0
 APART = 3.0
 """Seconds by which the first of several runs goes ahead; side by side on few processors each would take longer."""
 SHORTEST_WAIT, LONGEST_WAIT = 15.0, 3_600.0
+LOCKED_WAITS = 2.0, 60.0
+"""Seconds until an event is looked at again whose service request another run carries: the older, the longer."""
 _RUN_ID = re.compile(r"[A-Za-z0-9_.~:+-]{1,150}")
 
 log = logging.getLogger(__name__)
@@ -29,6 +32,9 @@ class Trigger(Protocol):
 
     def has_queued(self, dag_id: str) -> bool:
         """Say whether a run of the DAG has not begun yet, which will see what events tell now."""
+
+    def is_running(self, dag_id: str, run_id: str) -> bool:
+        """Say whether a run is running, or will be."""
 
     def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         """Start a run; one that is there already under this id is left as it is.
@@ -44,9 +50,10 @@ class Trigger(Protocol):
 def start_waiting(ledger: Ledger, trigger: Trigger, *, older: float = 0.0) -> int:
     """Start what is waiting to be started; return how many runs were.
 
-    A DAG of which a run is queued already gets no further one: its events wait and are then started together. One
-    service request is handed on; several are left to the DAG, which finds what has changed. Of several DAGs the first
-    begins at once and the others a little later.
+    A DAG of which a run is queued already gets no further one: its events wait and are then started together. So do
+    the events of a service request that a running run carries, which may not see what they tell. One service request is
+    handed on; several are left to the DAG, which finds what has changed. Of several DAGs the first begins at once and
+    the others a little later.
 
     Args:
         ledger: whose inbox.
@@ -63,21 +70,41 @@ def start_waiting(ledger: Ledger, trigger: Trigger, *, older: float = 0.0) -> in
 
 
 def _start_one(ledger: Ledger, trigger: Trigger, dag_id: str, group: Sequence[Waiting], after: float) -> int:
-    events = [each.event for each in group]
-    run_id = _run_id(events[0])
     try:
         if trigger.has_queued(dag_id):
             return 0
+        events = _unlocked(ledger, trigger, dag_id, group)
+        if not events:
+            return 0
+        run_id = _run_id(events[0])
         trigger.start(dag_id, run_id, _conf(events), after)
     except Exception as error:  # noqa: BLE001 - the events stay, and are tried again
-        seconds = min(SHORTEST_WAIT * 2.0 ** min(group[0].attempts, 10), LONGEST_WAIT)
-        why = error.message if isinstance(error, IntegrationError) else redact(f"{type(error).__name__}: {error}")
-        log.warning("%s could not be started for %d events, again in %.0f s: %s", dag_id, len(events), seconds, why)
-        ledger.inbox.postpone(events, seconds, why)
+        _postpone(ledger, dag_id, group, error)
         return 0
     log.info("%s was started as %s for %d events", dag_id, visible(run_id), len(events))
     ledger.inbox.started(events, run_id)
     return 1
+
+
+def _postpone(ledger: Ledger, dag_id: str, group: Sequence[Waiting], error: Exception) -> None:
+    seconds = min(SHORTEST_WAIT * 2.0 ** min(group[0].attempts, 10), LONGEST_WAIT)
+    why = error.message if isinstance(error, IntegrationError) else redact(f"{type(error).__name__}: {error}")
+    log.warning("%s could not be started for %d events, again in %.0f s: %s", dag_id, len(group), seconds, why)
+    ledger.inbox.postpone([each.event for each in group], seconds, why)
+
+
+def _unlocked(ledger: Ledger, trigger: Trigger, dag_id: str, group: Sequence[Waiting]) -> list[Received]:
+    """Return the events whose service request no running run carries; the others wait."""
+    locks = locked_subjects(ledger, dag_id)
+    holders = {locks[each.event.subject] for each in group if each.event.subject in locks}
+    running = {run_id for run_id in holders if trigger.is_running(dag_id, run_id)}
+    for run_id in sorted(running):
+        behind = [each for each in group if locks.get(each.event.subject) == run_id]
+        seconds = min(max((ledger.now() - behind[0].received_at) / 4, LOCKED_WAITS[0]), LOCKED_WAITS[1])
+        text = "%d events of %s wait for the run %s, which carries their service request; looked at again in %.0f s"
+        log.info(text, len(behind), dag_id, visible(run_id), seconds)
+        ledger.inbox.put_off([each.event for each in behind], seconds, f"the run {run_id} carries the service request")
+    return [each.event for each in group if locks.get(each.event.subject) not in running]
 
 
 def _run_id(event: Received) -> str:

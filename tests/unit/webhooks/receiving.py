@@ -73,10 +73,14 @@ class Runs:
     started: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     after: dict[str, float] = field(default_factory=dict)
     queued: set[str] = field(default_factory=set)
+    running: set[tuple[str, str]] = field(default_factory=set)
     fails: Exception | None = None
 
     def has_queued(self, dag_id: str) -> bool:
         return dag_id in self.queued
+
+    def is_running(self, dag_id: str, run_id: str) -> bool:
+        return (dag_id, run_id) in self.running
 
     def start(self, dag_id: str, run_id: str, conf: Mapping[str, Any], after: float = 0.0) -> None:
         if self.fails:

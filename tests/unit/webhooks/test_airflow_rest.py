@@ -32,7 +32,10 @@ class Airflow:
         if self.broken:
             return 500, {"detail": "no"}
         if method == "GET":
-            return 200, {"total_entries": len(self.runs)}
+            run_id = path.rpartition("/dagRuns/")[2] if "/dagRuns/" in path else ""
+            if run_id and run_id not in self.runs:
+                return 404, {"detail": "no such run"}
+            return 200, self.runs[run_id] if run_id else {"total_entries": len(self.runs)}
         if body["dag_run_id"] in self.runs:
             return 409, {}
         self.runs[body["dag_run_id"]] = body
@@ -84,6 +87,18 @@ def test_a_run_is_started_once_and_a_refused_token_is_fetched_anew(airflow) -> N
     begin = datetime.fromisoformat(known.runs["webhook__lims__2"]["run_after"])
     assert 0 < (begin - datetime.now(timezone.utc)).total_seconds() <= 60
     assert "run_after" not in known.runs["webhook__lims__1"]
+
+
+@pytest.mark.parametrize(("state", "running"), [("queued", True), ("running", True), ("success", False)])
+def test_a_run_is_running_until_it_has_ended(airflow, state: str, running: bool) -> None:
+    known, url = airflow
+    known.runs["run-1"] = {"state": state}
+    assert AirflowRest(url, "pv", "a password").is_running("pv_results", "run-1") is running
+
+
+def test_a_run_that_is_not_there_is_not_running(airflow) -> None:
+    _, url = airflow
+    assert not AirflowRest(url, "pv", "a password").is_running("pv_results", "run-1")
 
 
 def test_what_goes_wrong_is_said_in_words(airflow) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from pv_testing.core.errors import NetworkError
 from pv_testing.ledger.inbox import Received
 from pv_testing.webhooks.starting import APART, Starter, start_waiting
+from pv_testing.workflow.request_locks import RequestLocks
 from tests.unit.webhooks.receiving import Runs
 
 
@@ -51,6 +52,29 @@ def test_a_dag_with_a_queued_run_gets_no_further_one_until_that_has_begun(ledger
     assert start_waiting(ledger, runs) == 0
     runs.queued.clear()
     assert start_waiting(ledger, runs) == 1
+
+
+def test_an_event_waits_for_the_run_that_carries_its_service_request_and_holds_up_no_other(ledger) -> None:
+    runs = Runs(running={("pv_results", "huge")})
+    RequestLocks(ledger, "pv_results", "huge", is_running=bool).lock({"SR-1": 17})
+    receive(ledger, "SR-1", "SR-2", "17")
+    assert start_waiting(ledger, runs) == 1
+    assert runs.started == [("pv_results", "webhook__lims__e1", {"sr": "SR-2"})]
+    assert ledger.inbox.counts() == {("lims", "started"): 1, ("lims", "waiting"): 2}
+    assert ledger.inbox.waiting() == []
+    for started in (0, 1):
+        with ledger._store.exclusive() as connection:
+            connection.execute(text("UPDATE ledger_inbox SET next_at = 1"))
+        assert [each.attempts for each in ledger.inbox.waiting()] == [0, 0]
+        assert start_waiting(ledger, runs) == started
+        runs.running.clear()
+    assert runs.started[1:] == [("pv_results", "webhook__lims__e0", {})]
+
+
+def test_runs_of_another_dag_hold_no_event_back(ledger) -> None:
+    RequestLocks(ledger, "pv_intake", "huge", is_running=bool).lock({"SR-1": 17})
+    receive(ledger, "SR-1")
+    assert start_waiting(ledger, Runs(running={("pv_intake", "huge")})) == 1
 
 
 def test_what_can_t_be_started_stays_and_is_tried_again_later(ledger) -> None:

@@ -1,0 +1,109 @@
+"""Runs of a DAG side by side: each service request is carried by one of them, and the others say so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import sandbox
+from demo.laboratory import connections
+from operators.samples import CreateSamplesOperator
+from operators.service_requests import ChooseServiceRequestsOperator
+from pv_testing.core.errors import IntegrationError, RequestLocked
+from sandbox import Lab, SeedPlan
+from tests.airflow.home import connect
+
+UNFINISHED: set[str] = set()
+"""The runs that are running."""
+
+
+class TaskInstance:
+    """A task instance of a run, as far as the operators ask it."""
+
+    dag_id, task_id, map_index, try_number = "pv_intake", "task", -1, 1
+
+    def __init__(self, run_id: str) -> None:
+        self.run_id = run_id
+
+    def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str]) -> int:
+        assert (dag_id, states) == ("pv_intake", ["queued", "running"])
+        return len(UNFINISHED.intersection(run_ids))
+
+    def xcom_push(self, **_: Any) -> None:
+        """Take a value and forget it."""
+
+
+@pytest.fixture
+def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
+    UNFINISHED.clear()
+    UNFINISHED.update({"first", "second"})
+    with sandbox.serve(seed_plan=SeedPlan(requests=2, modules=1, protocols=1)) as running:
+        known = connections(running)
+        known["pv_ledger"] = {"conn_type": "pv_ledger", "extra": {"path": str(tmp_path / "ledger.sqlite")}}
+        connect(monkeypatch, known)
+        yield running
+
+
+def choose(run_id: str, **options: Any) -> list[list[int]]:
+    operator = ChooseServiceRequestsOperator(task_id="choose", sweep="lims/samples", **options)
+    return [task["service_requests"] for task in operator.execute({"ti": TaskInstance(run_id)})]
+
+
+def create(run_id: str, sr_id: int, **options: Any) -> dict[str, int]:
+    operator = CreateSamplesOperator(task_id="create_samples", service_requests=[sr_id], **options)
+    return operator.execute({"ti": TaskInstance(run_id), "outlet_events": {}})["counts"]
+
+
+def test_a_run_leaves_the_requests_of_another_one_to_it_until_their_task_has_ended(lab: Lab) -> None:
+    assert choose("first") == [[1], [2]]
+    lab.seed(SeedPlan(requests=1, modules=1, protocols=1, first=3))
+    assert choose("second") == [[3]]
+    assert create("first", 1)["created"] == 1
+    lab.advance(1, "PROTOCOLS_ASSIGNED")
+    assert choose("second") == [[1], [3]]
+    assert create("second", 1)["created"] == 0
+
+
+def test_what_a_run_that_has_ended_left_is_taken_by_the_next(lab: Lab) -> None:
+    assert choose("first") == [[1], [2]]
+    UNFINISHED.clear()
+    assert choose("second") == [[1], [2]]
+
+
+def test_a_request_that_is_wanted_by_name_waits_visibly_for_the_run_that_carries_it(lab: Lab) -> None:
+    choose("first")
+    for wanted in ("2", "SR-2025-0002"):
+        with pytest.raises(RequestLocked, match=r"the run first .* is carrying the service request") as raised:
+            choose("second", service_request=wanted)
+        assert raised.value.key == "SR-2025-0002"
+    create("first", 2)
+    assert choose("second", service_request="2") == [[2]]
+
+
+def test_a_cleared_task_of_an_earlier_run_waits_for_the_one_that_carries_its_request(lab: Lab) -> None:
+    choose("first")
+    with pytest.raises(RequestLocked):
+        create("second", 1)
+    assert lab.samples() == []
+    assert create("first", 1)["created"] == 1
+    assert create("second", 1)["unchanged"] == 1
+
+
+def test_a_dry_run_locks_nothing_and_is_not_locked_out(lab: Lab) -> None:
+    assert choose("first", dry_run=True) == [[1], [2]]
+    choose("second")
+    assert choose("first", dry_run=True) == [[1], [2]]
+    assert create("first", 1, dry_run=True)["created"] == 1
+    assert lab.samples() == []
+
+
+@pytest.mark.parametrize(("status", "is_free"), [(503, False), (422, True)])
+def test_a_request_stays_locked_while_another_try_of_its_task_may_mend_it(lab: Lab, status: int, is_free: bool) -> None:
+    choose("first")
+    lab.faults("lims", {"route": "POST /api/v2/samples*", "kind": "error", "status": status, "times": 99})
+    with pytest.raises(IntegrationError):
+        create("first", 1)
+    assert (1 in [sr_id for task in choose("second") for sr_id in task]) is is_free
