@@ -8,6 +8,9 @@ each module that has a serial number. What is there already is left alone; what 
 | `choose` | finds the service requests: one mapped task each while they are few, balanced chunks of them beyond eight |
 | `create_samples` | creates the samples and says in its log what became of every module |
 
+Up to four runs go side by side, so that none waits for a huge service request; each request is carried by one of them,
+and the log of `choose` names those that are left to another run.
+
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
 them at their source and clear the task: only what is missing is sent. A request that is closed meanwhile comes back
 until every sample of it is there; one in a state that nobody knows waits for a person. Parameters: one service request

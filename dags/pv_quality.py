@@ -11,7 +11,8 @@ nothing here closes one.
 | `report_non_conformances` | makes the reports and says in its log what became of every failed execution |
 
 The notes at the end of the log name what a person should look at: executions whose verdicts contradict each other or
-are neither PASS nor FAIL, and reports whose execution, or its retest, passes now.
+are neither PASS nor FAIL, and reports whose execution, or its retest, passes now. Up to four runs go side by side; each
+service request is carried by one of them, and the log of `choose` names those that are left to another run.
 
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
 them at their source and clear the task: only what is missing is sent. Without a QMS (`enabled: false`) the task is

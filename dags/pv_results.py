@@ -8,6 +8,9 @@ completed executions. Corrected results become an amendment with the next revisi
 | `choose` | finds the service requests: one mapped task each while they are few, balanced chunks of them beyond eight |
 | `upload_results` | uploads the result sets and says in its log what became of every execution |
 
+Up to four runs go side by side, so that none waits for a huge service request; each request is carried by one of them,
+and the log of `choose` names those that are left to another run.
+
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
 them at their source and clear the task: only what is missing is sent. An execution whose sample is not in the LIMS yet
 waits for `pv_intake`. A request that is closed meanwhile comes back until nothing of it waits and every test has ended.

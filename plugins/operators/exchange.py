@@ -18,6 +18,7 @@ from operators.priorities import priority_of
 from operators.retry_policy import ErrorTreeRetryPolicy, can_mend
 from pv_testing.core.priority import using
 from pv_testing.core.reasons import Reason
+from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperatorLink, Context
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
     from pv_testing.exchange.report import Report
     from pv_testing.integrations import FrameworkClient
     from pv_testing.integrations.client import SystemClient
-    from pv_testing.ledger import Ledger
     from pv_testing.workflow.request_locks import RequestLocks
     from pv_testing.workflow.shared_changes import Wanted
     from pv_testing.workflow.step import Step
 
 KEYS_SHOWN = 50
+PASSES = 3
+"""How often a task carries a service request that changes all the while; then a later run reads it."""
 
 
 class ExchangeOperator(LineageMixin, BaseOperator):
@@ -107,6 +109,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         self.ledger_conn_id = ledger_conn_id
         self.record_page = ""
         self.changes: Wanted | None = None
+        self.locks: RequestLocks | None = None
 
     def step(self) -> type[Step[Any, Any]]:
         """Return the step that the operator runs; imported when it is needed and not before."""
@@ -141,9 +144,41 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         """
         from pv_testing.core.sync import run
 
+        if self.locks is not None and self.service_requests is not None and not dry_run:
+            return self._run_locked(self.locks, framework, *clients, replay=replay)
         step = self.step()(framework, *clients, replay=replay, dry_run=dry_run)
         made: Report | list[Report] = run(step.run(self.chosen(step)))
         return made
+
+    def _run_locked(
+        self, locks: RequestLocks, framework: FrameworkClient, *clients: Any, replay: bool
+    ) -> Report | list[Report]:
+        """Run the step over the service requests that were given, while no other run of the DAG carries them.
+
+        A run that sees one changed meanwhile leaves it to this one, which therefore carries it once more.
+        """
+        from pv_testing.core.sync import run
+        from pv_testing.workflow.sweep_backlog import SweepBacklog
+
+        ids = {str(sr_id): sr_id for sr_id in self.given()}
+        if others := locks.lock(ids):  # a person may have cleared the task of an earlier run
+            raise locked_out(others)
+        reports: list[Report] = []
+        for _ in range(PASSES):
+            backlog = SweepBacklog(framework.ledger, self.step().sweep)
+            made = run(self.step()(framework, *clients, replay=replay).run(ids.values()))
+            reports = continued(reports, listed(made))
+            if any(map(may_be_mended, reports)):
+                return reports  # the next try has the locks of this one
+            locks.unlock(ids.values())
+            changed = backlog.changed(ids.values())
+            others = locks.lock(changed)
+            ids = {number: sr_id for number, sr_id in changed.items() if number not in others}
+            if not ids:
+                return reports
+            self.log.info("carried once more, as changed meanwhile: %s", visible(", ".join(ids)))
+        locks.unlock(ids.values())
+        return reports
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the exchange and return what became of the records, in numbers.
@@ -166,28 +201,15 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         return conclude(self, reports, context, dry_run=truth(self.is_dry_run))
 
     def _exchange(self, context: Context) -> list[Report]:
-        from pv_testing.exchange.report import Report
-
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (framework, *clients):
-            locks = self._lock(framework.ledger, context)
-            made = self.run_step(framework, *clients, replay=truth(self.replay), dry_run=truth(self.is_dry_run))
-            reports = [made] if isinstance(made, Report) else made
-            if locks is not None and not any(map(may_be_mended, reports)):
-                locks.unlock(self.given())
+            self.locks = locks_of(framework.ledger, context)
+            reports = listed(
+                self.run_step(framework, *clients, replay=truth(self.replay), dry_run=truth(self.is_dry_run))
+            )
             remember(self, (framework, *clients), reports)
             self.record_page = page_of(hooks, reports)
         return reports
-
-    def _lock(self, ledger: Ledger, context: Context) -> RequestLocks | None:
-        """Lock the service requests that were given, as a person may have cleared the task of an earlier run."""
-        if self.service_requests is None or truth(self.is_dry_run):
-            return None
-        locks = locks_of(ledger, context)
-        others = locks.lock({str(sr_id): sr_id for sr_id in self.given()})
-        if others:
-            raise locked_out(others)
-        return locks
 
     def hook(self, system: str) -> SystemHook[Any]:
         """Return the hook of a system on the connection that the step was given.
@@ -289,6 +311,18 @@ def summarise(reports: Sequence[Report]) -> dict[str, Any]:
         "not_in_effect": waiting[:KEYS_SHOWN],
         "seconds": round(sum(report.seconds for report in reports), 3),
     }
+
+
+def listed(made: Report | list[Report]) -> list[Report]:
+    """Return the reports of a step, however many it has."""
+    return made if isinstance(made, list) else [made]
+
+
+def continued(reports: list[Report], later: list[Report]) -> list[Report]:
+    """Return the reports of a step that was run once more, in one; without earlier ones, the later ones."""
+    for report, more in zip(reports, later, strict=False):
+        report.continue_with(more)
+    return reports or later
 
 
 def may_be_mended(report: Report) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,12 @@ import pytest
 
 import sandbox
 from demo.laboratory import connections
+from operators.exchange import ExchangeOperator
+from operators.results import UploadResultsOperator
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
 from pv_testing.core.errors import IntegrationError, RequestLocked
+from pv_testing.workflow.selection import UNDER_TEST
 from sandbox import Lab, SeedPlan
 from tests.airflow.home import connect
 
@@ -48,23 +53,28 @@ def lab(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Lab]:
 
 
 def choose(run_id: str, **options: Any) -> list[list[int]]:
-    operator = ChooseServiceRequestsOperator(task_id="choose", sweep="lims/samples", **options)
+    operator = ChooseServiceRequestsOperator(task_id="choose", **{"sweep": "lims/samples", **options})
     return [task["service_requests"] for task in operator.execute({"ti": TaskInstance(run_id)})]
 
 
+def act(kind: type[ExchangeOperator], run_id: str, sr_id: int, **options: Any) -> dict[str, int]:
+    operator = kind(task_id="task", service_requests=[sr_id], **options)
+    counts = operator.execute({"ti": TaskInstance(run_id), "outlet_events": {}})["counts"]
+    return {name: number for name, number in counts.items() if number}
+
+
 def create(run_id: str, sr_id: int, **options: Any) -> dict[str, int]:
-    operator = CreateSamplesOperator(task_id="create_samples", service_requests=[sr_id], **options)
-    return operator.execute({"ti": TaskInstance(run_id), "outlet_events": {}})["counts"]
+    return act(CreateSamplesOperator, run_id, sr_id, **options)
 
 
 def test_a_run_leaves_the_requests_of_another_one_to_it_until_their_task_has_ended(lab: Lab) -> None:
     assert choose("first") == [[1], [2]]
     lab.seed(SeedPlan(requests=1, modules=1, protocols=1, first=3))
     assert choose("second") == [[3]]
-    assert create("first", 1)["created"] == 1
+    assert create("first", 1) == {"created": 1}
     lab.advance(1, "PROTOCOLS_ASSIGNED")
     assert choose("second") == [[1], [3]]
-    assert create("second", 1)["created"] == 0
+    assert create("second", 1) == {"unchanged": 1}
 
 
 def test_what_a_run_that_has_ended_left_is_taken_by_the_next(lab: Lab) -> None:
@@ -88,15 +98,15 @@ def test_a_cleared_task_of_an_earlier_run_waits_for_the_one_that_carries_its_req
     with pytest.raises(RequestLocked):
         create("second", 1)
     assert lab.samples() == []
-    assert create("first", 1)["created"] == 1
-    assert create("second", 1)["unchanged"] == 1
+    assert create("first", 1) == {"created": 1}
+    assert create("second", 1) == {"unchanged": 1}
 
 
 def test_a_dry_run_locks_nothing_and_is_not_locked_out(lab: Lab) -> None:
     assert choose("first", dry_run=True) == [[1], [2]]
     choose("second")
     assert choose("first", dry_run=True) == [[1], [2]]
-    assert create("first", 1, dry_run=True)["created"] == 1
+    assert create("first", 1, dry_run=True) == {"created": 1}
     assert lab.samples() == []
 
 
@@ -107,3 +117,22 @@ def test_a_request_stays_locked_while_another_try_of_its_task_may_mend_it(lab: L
     with pytest.raises(IntegrationError):
         create("first", 1)
     assert (1 in [sr_id for task in choose("second") for sr_id in task]) is is_free
+
+
+def test_what_changes_while_a_run_carries_a_request_is_carried_by_that_run_too(lab: Lab) -> None:
+    create("first", 1)
+    lab.advance(1, "PROTOCOLS_ASSIGNED")
+    lab.run_executions(1)
+    results = {"sweep": "lims/results", "states": UNDER_TEST, "executions": "COMPLETE"}
+    assert choose("first", **results) == [[1]]
+    lab.faults("lims", {"route": "POST /api/v2/*results*", "kind": "delay", "seconds": 3, "times": 1})
+    with ThreadPoolExecutor(1) as pool:
+        upload = pool.submit(act, UploadResultsOperator, "first", 1)
+        while not (upload.done() or lab.fault_report("lims")[0]["hits"]):
+            time.sleep(0.05)
+        (execution,) = lab.framework_rows("SELECT execution_id AS id FROM executions WHERE sr_id = 1")
+        lab.correct(int(execution["id"]), {"Pmax": {"value": 401.0, "unit": "W"}})
+        assert choose("second", **results) == []
+        assert upload.result(60) == {"updated": 1}
+    assert act(UploadResultsOperator, "second", 1) == {"unchanged": 1}
+    assert len(lab.results()) == 2

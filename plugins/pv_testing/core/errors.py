@@ -20,6 +20,7 @@ retry policy, the exchange engine and the task log read these two; nothing else 
     │   ├── CircuitOpen             too many failures in a row; the system is left alone for a while
     │   └── ServerUnavailable       the system says that it can't serve now
     ├── RateLimited                 the system asks to wait; carries ``retry_after`` seconds
+    ├── RequestLocked               another run carries the service request; this one did nothing
     ├── ResponseError               the answer to a read can't be understood: truncated, not JSON, of the wrong shape
     │   └── PaginationLoop          the same page came twice
     ├── AmbiguousOutcome            the request may or may not have taken effect; look it up, never repeat it blindly

@@ -55,6 +55,19 @@ class Report:
         self.outcomes, self._counts = [], Counter()
         self.add([*kept, *new.values()])
 
+    def continue_with(self, later: Report) -> None:
+        """Take in what became of records that were carried once more; what did not change stays as it was said before.
+
+        Args:
+            later: the report of that.
+        """
+        in_effect = self.external_ids().keys()
+        changed = [each for each in later.outcomes if each.result is not Result.UNCHANGED or each.key not in in_effect]
+        self.replace(changed)
+        self.notes += [note for note in later.notes if note not in self.notes]
+        self.error = later.error
+        self._ended = later._ended
+
     def close(self) -> None:
         """Stop the clock."""
         self._ended = time.monotonic()

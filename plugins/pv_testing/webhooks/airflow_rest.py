@@ -56,9 +56,7 @@ class AirflowRest:
             run["run_after"] = (datetime.now(timezone.utc) + timedelta(seconds=after)).isoformat()
         self._call("POST", f"dags/{quote(dag_id, safe='')}/dagRuns", run, empty=_CONFLICT)
 
-    def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None, *, empty: int = 0
-    ) -> dict[str, Any]:
+    def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None, *, empty: int = 0) -> dict[str, Any]:
         for fresh in (False, True):
             answer = self._send(method, f"api/v2/{path}", body, self._bearer(fresh=fresh))
             if answer.status_code != _UNAUTHORIZED:

@@ -161,6 +161,16 @@ class SweepBacklog:
             still_open = {} if is_over(request) else {"open": request.id}
             finished[request.sr_number] = {"changed": changed, "at": now, **still_open}
 
+    def changed(self, sr_ids: Collection[int]) -> dict[str, int]:
+        """Return the ids, by their numbers, of requests that a sweep has seen changed since this object was made.
+
+        Args:
+            sr_ids: of those that an attempt has read meanwhile, perhaps before they changed.
+        """
+        kept = self.kept()
+        begun = {number: sr_id for number, sr_id in kept["begun"].items() if sr_id in sr_ids}
+        return {number: sr_id for number, sr_id in begun.items() if kept["due"].get(number, 0.0) > self._opened}
+
     def mark(self, kept: Kept, new: Mapping[str, int], changed: Iterable[str], at: float, **facts: Any) -> Kept:
         """Return the facts to remember of a look into the framework.
 
