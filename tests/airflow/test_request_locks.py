@@ -119,12 +119,15 @@ def test_a_request_stays_locked_while_another_try_of_its_task_may_mend_it(lab: L
     assert (1 in [sr_id for task in choose("second") for sr_id in task]) is is_free
 
 
-def test_what_changes_while_a_run_carries_a_request_is_carried_by_that_run_too(lab: Lab) -> None:
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_changes_while_a_run_carries_a_request_is_carried_by_that_run_too(lab: Lab, closed: bool) -> None:
     create("first", 1)
     lab.advance(1, "PROTOCOLS_ASSIGNED")
     lab.run_executions(1)
     results = {"sweep": "lims/results", "states": UNDER_TEST, "executions": "COMPLETE"}
     assert choose("first", **results) == [[1]]
+    if closed:
+        lab.advance(1, "CLOSED")
     lab.faults("lims", {"route": "POST /api/v2/*results*", "kind": "delay", "seconds": 3, "times": 1})
     with ThreadPoolExecutor(1) as pool:
         upload = pool.submit(act, UploadResultsOperator, "first", 1)

@@ -52,7 +52,7 @@ def test_open_requests_are_chosen_and_closed_ones_until_they_are_finished(lab, f
     known = {sr_id: read_service_request(framework.get_service_request(sr_id)) for sr_id in (first, second)}
     run(memory.keep([(known[first], False), (known[second], False)]))
     assert sorted(set(chosen(task, framework))) == [first, second]
-    run(memory.keep([(known[second], True)]))
+    run(SweepBacklog(framework.ledger, name, 30).keep([(known[second], True)]))
     assert set(chosen(task, framework)) == {first}
 
 

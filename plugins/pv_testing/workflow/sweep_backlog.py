@@ -113,7 +113,7 @@ class SweepBacklog:
             oldest = now - self.days * DAY
             finished = {number: entry for number, entry in kept["finished"].items() if entry["at"] > oldest}
             for request, is_finished in requests:
-                if is_finished:
+                if is_finished and not self._has_changed(kept, request.sr_number):
                     begun.pop(request.sr_number, None)
                     self._finish(request, finished, now)
                 else:
@@ -144,8 +144,7 @@ class SweepBacklog:
         due, read = dict(kept["due"]), dict(kept["read"])
         for request in settled:
             number, stamp = request.sr_number, stamp_of(request.raw)
-            stale = number not in kept["begun"] or due.get(number, self._opened) > self._opened
-            if stale or stamp is None:
+            if number not in kept["begun"] or self._has_changed(kept, number) or stamp is None:
                 continue
             due.pop(number, None)
             before = read.get(number)
@@ -169,7 +168,11 @@ class SweepBacklog:
         """
         kept = self.kept()
         begun = {number: sr_id for number, sr_id in kept["begun"].items() if sr_id in sr_ids}
-        return {number: sr_id for number, sr_id in begun.items() if kept["due"].get(number, 0.0) > self._opened}
+        return {number: sr_id for number, sr_id in begun.items() if self._has_changed(kept, number)}
+
+    def _has_changed(self, kept: Kept, number: str) -> bool:
+        """Say whether a sweep has seen a request changed since this object was made."""
+        return bool(kept["due"].get(number, 0.0) > self._opened)
 
     def mark(self, kept: Kept, new: Mapping[str, int], changed: Iterable[str], at: float, **facts: Any) -> Kept:
         """Return the facts to remember of a look into the framework.
