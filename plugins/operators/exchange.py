@@ -150,34 +150,29 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         made: Report | list[Report] = run(step.run(self.chosen(step)))
         return made
 
-    def _run_locked(
-        self, locks: RequestLocks, framework: FrameworkClient, *clients: Any, replay: bool
-    ) -> Report | list[Report]:
+    def _run_locked(self, locks: RequestLocks, framework: FrameworkClient, *clients: Any, replay: bool) -> list[Report]:
         """Run the step over the service requests that were given, while no other run of the DAG carries them.
 
         A run that sees one changed meanwhile leaves it to this one, which therefore carries it once more.
         """
         from pv_testing.core.sync import run
-        from pv_testing.workflow.sweep_backlog import SweepBacklog
 
         ids = {str(sr_id): sr_id for sr_id in self.given()}
         if others := locks.lock(ids):  # a person may have cleared the task of an earlier run
             raise locked_out(others)
         reports: list[Report] = []
-        for _ in range(PASSES):
-            backlog = SweepBacklog(framework.ledger, self.step().sweep)
-            made = run(self.step()(framework, *clients, replay=replay).run(ids.values()))
-            reports = continued(reports, listed(made))
+        for number in range(1, PASSES + 1):
+            step = self.step()(framework, *clients, replay=replay)
+            reports = continued(reports, listed(run(step.run(ids.values()))))
             if any(map(may_be_mended, reports)):
-                return reports  # the next try has the locks of this one
+                break  # the next try has the locks of this one
             locks.unlock(ids.values())
-            changed = backlog.changed(ids.values())
+            changed = step.backlog.changed(ids.values()) if number < PASSES else {}
             others = locks.lock(changed)
-            ids = {number: sr_id for number, sr_id in changed.items() if number not in others}
+            ids = {name: sr_id for name, sr_id in changed.items() if name not in others}
             if not ids:
-                return reports
+                break
             self.log.info("carried once more, as changed meanwhile: %s", visible(", ".join(ids)))
-        locks.unlock(ids.values())
         return reports
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -12,12 +12,15 @@ import pytest
 
 import sandbox
 from demo.laboratory import connections
-from operators.exchange import ExchangeOperator
+from operators.exchange import PASSES, ExchangeOperator
 from operators.results import UploadResultsOperator
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
 from pv_testing.core.errors import IntegrationError, RequestLocked
+from pv_testing.exchange.report import Report
+from pv_testing.samples.intake import CreateSamples
 from pv_testing.workflow.selection import UNDER_TEST
+from pv_testing.workflow.sweep_backlog import SweepBacklog
 from sandbox import Lab, SeedPlan
 from tests.airflow.home import connect
 
@@ -139,3 +142,34 @@ def test_what_changes_while_a_run_carries_a_request_is_carried_by_that_run_too(l
         assert upload.result(60) == {"updated": 1}
     assert act(UploadResultsOperator, "second", 1) == {"unchanged": 1}
     assert len(lab.results()) == 2
+
+
+def test_what_nobody_has_seen_changed_is_carried_once(lab: Lab) -> None:
+    lab.faults("lims", {"route": "POST /api/v2/samples*", "kind": "error", "status": 422, "times": 99})
+    with pytest.raises(IntegrationError):
+        create("first", 1, replay=True)
+    assert lab.fault_report("lims")[0]["hits"] == 1
+
+
+class Restless(CreateSamples):
+    """A step whose requests another run sees changed whenever it reads them."""
+
+    async def carry(self) -> Report:
+        changed = {each.sr_number for each in self.requests}
+        other = SweepBacklog(self.ledger, self.sweep)
+        other.change(lambda kept: other.mark(kept, {}, changed, self.ledger.now()))
+        return await super().carry()
+
+
+class RestlessOperator(CreateSamplesOperator):
+    """Runs that step."""
+
+    def step(self) -> type[Restless]:
+        return Restless
+
+
+def test_what_changes_all_the_while_is_left_to_a_later_run(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
+    choose("first")
+    assert act(RestlessOperator, "first", 1) == {"created": 1}
+    assert capsys.readouterr().out.count("carried once more") == PASSES - 1
+    assert choose("second") == [[1]]
