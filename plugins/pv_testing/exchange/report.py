@@ -65,7 +65,7 @@ class Report:
         changed = [each for each in later.outcomes if each.result is not Result.UNCHANGED or each.key not in in_effect]
         self.replace(changed)
         self.notes += [note for note in later.notes if note not in self.notes]
-        self.error = later.error
+        self.error = later.error or self.error
         self._ended = later._ended
 
     def close(self) -> None:

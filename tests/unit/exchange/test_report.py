@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pv_testing.core.errors import NetworkError, PermissionDenied
 from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
 
@@ -15,3 +16,13 @@ def test_a_report_whose_outcomes_are_replaced_is_the_same_in_all_else():
     assert report.external_ids() == {"a": "INV-a"}
     assert {name: count for name, count in report.counts().items() if count} == {"created": 1, "deferred": 1}
     assert (report.dry_run, report.seconds) == (True, seconds)
+
+
+def test_what_stopped_an_exchange_is_still_said_after_some_requests_were_carried_once_more():
+    report, quiet, later = (Report("create_sample", "lims") for _ in range(3))
+    report.error = PermissionDenied("this account may not")
+    report.continue_with(quiet)
+    assert isinstance(report.error, PermissionDenied)
+    later.error = NetworkError("nobody answers")
+    report.continue_with(later)
+    assert report.error is later.error
