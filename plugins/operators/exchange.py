@@ -314,10 +314,16 @@ def listed(made: Report | list[Report]) -> list[Report]:
 
 
 def continued(reports: list[Report], later: list[Report]) -> list[Report]:
-    """Return the reports of a step that was run once more, in one; without earlier ones, the later ones."""
-    for report, more in zip(reports, later, strict=False):
-        report.continue_with(more)
-    return reports or later
+    """Return the reports of a step that was run once more: those of an operation as one."""
+    known = {(report.system, report.operation): report for report in reports}
+    new: list[Report] = []
+    for more in later:
+        report = known.get((more.system, more.operation))
+        if report is None:
+            new.append(more)
+        else:
+            report.continue_with(more)
+    return [*reports, *new]
 
 
 def may_be_mended(report: Report) -> bool:

@@ -12,11 +12,12 @@ import pytest
 
 import sandbox
 from demo.laboratory import connections
-from operators.exchange import PASSES, ExchangeOperator
+from operators.exchange import PASSES, ExchangeOperator, continued
 from operators.results import UploadResultsOperator
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
 from pv_testing.core.errors import IntegrationError, RequestLocked
+from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
 from pv_testing.samples.intake import CreateSamples
 from pv_testing.workflow.selection import UNDER_TEST
@@ -173,3 +174,17 @@ def test_what_changes_all_the_while_is_left_to_a_later_run(lab: Lab, capsys: pyt
     assert act(RestlessOperator, "first", 1) == {"created": 1}
     assert capsys.readouterr().out.count("carried once more") == PASSES - 1
     assert choose("second") == [[1]]
+
+
+def test_a_report_that_only_a_later_pass_has_is_shown_and_none_takes_in_another_one() -> None:
+    first = [Report(name, "erp") for name in ("create_invoice", "post_invoice", "create_customer")]
+    later = [Report(name, "erp") for name in ("create_invoice", "post_invoice", "write_e_invoice")]
+    later[-1].add([Outcome("SR-1", Result.REJECTED)])
+    reports = continued(first, later)
+    assert [report.operation for report in reports] == [
+        "create_invoice",
+        "post_invoice",
+        "create_customer",
+        "write_e_invoice",
+    ]
+    assert [report.total() for report in reports] == [0, 0, 0, 1]
