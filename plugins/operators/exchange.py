@@ -156,6 +156,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         A run that sees one changed meanwhile leaves it to this one, which therefore carries it once more.
         """
         from pv_testing.core.sync import run
+        from pv_testing.integrations.framework import unread_name
 
         ids = {str(sr_id): sr_id for sr_id in self.given()}
         if others := locks.lock(ids):  # a person may have cleared the task of an earlier run
@@ -163,7 +164,8 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         reports: list[Report] = []
         for number in range(1, PASSES + 1):
             step = self.step()(framework, *clients, replay=replay)
-            reports = continued(reports, listed(run(step.run(ids.values()))))
+            again = {*ids, *map(unread_name, ids.values())}
+            reports = continued(reports, listed(run(step.run(ids.values()))), again)
             if any(map(may_be_mended, reports)):
                 break  # the next try has the locks of this one
             locks.unlock(ids.values())
@@ -313,8 +315,14 @@ def listed(made: Report | list[Report]) -> list[Report]:
     return made if isinstance(made, list) else [made]
 
 
-def continued(reports: list[Report], later: list[Report]) -> list[Report]:
-    """Return the reports of a step that was run once more: those of an operation as one."""
+def continued(reports: list[Report], later: list[Report], again: Collection[str] = ()) -> list[Report]:
+    """Return the reports of a step that was run once more: those of an operation as one.
+
+    Args:
+        reports: of the earlier passes; empty for the first one.
+        later: of the last one.
+        again: what names the service requests in business keys that it carried.
+    """
     known = {(report.system, report.operation): report for report in reports}
     new: list[Report] = []
     for more in later:
@@ -322,7 +330,7 @@ def continued(reports: list[Report], later: list[Report]) -> list[Report]:
         if report is None:
             new.append(more)
         else:
-            report.continue_with(more)
+            report.continue_with(more, again)
     return [*reports, *new]
 
 

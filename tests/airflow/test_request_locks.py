@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -188,3 +192,23 @@ def test_a_report_that_only_a_later_pass_has_is_shown_and_none_takes_in_another_
         "write_e_invoice",
     ]
     assert [report.total() for report in reports] == [0, 0, 0, 1]
+
+
+def test_what_is_corrected_while_a_run_carries_its_request_leaves_the_task_green(lab: Lab) -> None:
+    serials(lab, "A", None)
+    assert choose("first") == [[1], [2]]
+    lab.faults("lims", {"route": "POST /api/v2/samples*", "kind": "delay", "seconds": 3, "times": 1})
+    with ThreadPoolExecutor(1) as pool:
+        creation = pool.submit(create, "first", 1)
+        while not (creation.done() or lab.fault_report("lims")[0]["hits"]):
+            time.sleep(0.05)
+        serials(lab, "A", "B")
+        choose("second")
+        assert creation.result(60) == {"created": 2}
+
+
+def serials(lab: Lab, *numbers: str | None) -> None:
+    with closing(sqlite3.connect(lab.settings.database("framework"))) as connection, connection:
+        sql = "UPDATE service_requests SET module = json_set(module, '$.serial_numbers', json(?)), updated_at = ?"
+        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        connection.execute(f"{sql} WHERE id = 1", (json.dumps(numbers), at))

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from operator import attrgetter
 
 from pv_testing.core.errors import ExchangeIncomplete, IntegrationError
+from pv_testing.core.keys import split
 from pv_testing.core.records import Outcome, Result
 from pv_testing.core.visible import visible
 from pv_testing.ledger.storable import clean
@@ -55,13 +56,16 @@ class Report:
         self.outcomes, self._counts = [], Counter()
         self.add([*kept, *new.values()])
 
-    def continue_with(self, later: Report) -> None:
+    def continue_with(self, later: Report, again: Collection[str] = ()) -> None:
         """Take in what became of records that were carried once more; what did not change stays as it was said before.
 
         Args:
             later: the report of that.
+            again: what the keys begin with of all records that it speaks of. Of those that were not in effect and that
+                it doesn't have, nothing is left to do.
         """
         in_effect = self.external_ids().keys()
+        self.outcomes = [each for each in self.outcomes if each.key in in_effect or split(each.key)[0] not in again]
         changed = [each for each in later.outcomes if each.result is not Result.UNCHANGED or each.key not in in_effect]
         self.replace(changed)
         self.notes += [note for note in later.notes if note not in self.notes]

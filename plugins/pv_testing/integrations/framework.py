@@ -155,7 +155,7 @@ class FrameworkClient(SystemClient):
         missing = UnreadRequests([], [])
         for sr_id, result in zip(wanted, results, strict=True):
             if isinstance(result, IntegrationError):
-                missing.unread.append(_unread(f"service request {sr_id}", result))
+                missing.unread.append(_unread(unread_name(sr_id), result))
             elif result is None:
                 missing.deleted.append(sr_id)
             else:
@@ -220,6 +220,11 @@ class UnreadRequests:
             for sr_id in self.deleted
         ]
         report.add(self.unread)
+
+
+def unread_name(sr_id: int) -> str:
+    """Return what stands in the place of a business key for a service request that could not be read."""
+    return f"service request {sr_id}"
 
 
 async def _or_reason(read: Coroutine[Any, Any, T]) -> T | IntegrationError:
