@@ -155,6 +155,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
 
         A run that sees one changed meanwhile leaves it to this one, which therefore carries it once more.
         """
+        from pv_testing.core.errors import IntegrationError
         from pv_testing.core.sync import run
         from pv_testing.integrations.framework import unread_name
 
@@ -162,19 +163,24 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         if others := locks.lock(ids):  # a person may have cleared the task of an earlier run
             raise locked_out(others)
         reports: list[Report] = []
-        for number in range(1, PASSES + 1):
-            step = self.step()(framework, *clients, replay=replay)
-            again = {*ids, *map(unread_name, ids.values())}
-            reports = continued(reports, listed(run(step.run(ids.values()))), again)
-            if any(map(may_be_mended, reports)):
-                break  # the next try has the locks of this one
-            locks.unlock(ids.values())
-            changed = step.backlog.changed(ids.values()) if number < PASSES else {}
-            others = locks.lock(changed)
-            ids = {name: sr_id for name, sr_id in changed.items() if name not in others}
-            if not ids:
-                break
-            self.log.info("carried once more, as changed meanwhile: %s", visible(", ".join(ids)))
+        try:
+            for number in range(1, PASSES + 1):
+                step = self.step()(framework, *clients, replay=replay)
+                again = {*ids, *map(unread_name, ids.values())}
+                reports = continued(reports, listed(run(step.run(ids.values()))), again)
+                if any(map(may_be_mended, reports)):
+                    break  # the next try has the locks of this one
+                locks.unlock(ids.values())
+                changed = step.backlog.changed(ids.values()) if number < PASSES else {}
+                others = locks.lock(changed)
+                ids = {name: sr_id for name, sr_id in changed.items() if name not in others}
+                if not ids:
+                    break
+                self.log.info("carried once more, as changed meanwhile: %s", visible(", ".join(ids)))
+        except IntegrationError as error:
+            if not reports:
+                raise
+            reports[0].error = error  # and what was done before is said
         return reports
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from operators.exchange import PASSES, ExchangeOperator, continued
 from operators.results import UploadResultsOperator
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from pv_testing.core.errors import IntegrationError, RequestLocked
+from pv_testing.core.errors import IntegrationError, NetworkError, RequestLocked
 from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
 from pv_testing.samples.intake import CreateSamples
@@ -212,3 +212,23 @@ def serials(lab: Lab, *numbers: str | None) -> None:
         sql = "UPDATE service_requests SET module = json_set(module, '$.serial_numbers', json(?)), updated_at = ?"
         at = datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         connection.execute(f"{sql} WHERE id = 1", (json.dumps(numbers), at))
+
+
+def test_a_task_that_fails_while_it_carries_once_more_still_says_what_it_did(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    choose("first")
+    lab.faults("lims", {"route": "POST /api/v2/samples*", "kind": "delay", "seconds": 3, "times": 1})
+    with ThreadPoolExecutor(1) as pool:
+        creation = pool.submit(create, "first", 1)
+        while not (creation.done() or lab.fault_report("lims")[0]["hits"]):
+            time.sleep(0.05)
+        serials(lab, "A", "B")
+        choose("second")
+        lab.faults("framework", {"route": "GET /api/v1/service-requests/1", "kind": "drop_before"})
+        with pytest.raises(NetworkError):
+            creation.result(60)
+    lab.faults("framework")
+    assert "created            1" in capsys.readouterr().out
+    assert [1] not in choose("second")
+    assert create("first", 1) == {"created": 2}
