@@ -158,8 +158,10 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         from pv_testing.core.errors import IntegrationError
         from pv_testing.core.sync import run
         from pv_testing.integrations.framework import unread_name
+        from pv_testing.workflow.sweep_backlog import SweepBacklog
 
-        ids = {str(sr_id): sr_id for sr_id in self.given()}
+        numbers = SweepBacklog(framework.ledger, self.step().sweep).numbers()
+        ids = {numbers.get(sr_id, unread_name(sr_id)): sr_id for sr_id in self.given()}
         if others := locks.lock(ids):  # a person may have cleared the task of an earlier run
             raise locked_out(others)
         reports: list[Report] = []

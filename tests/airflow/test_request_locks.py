@@ -16,14 +16,16 @@ import pytest
 
 import sandbox
 from demo.laboratory import connections
+from hooks.ledger import LedgerHook
 from operators.exchange import PASSES, ExchangeOperator, continued
 from operators.results import UploadResultsOperator
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from pv_testing.core.errors import IntegrationError, NetworkError, RequestLocked
+from pv_testing.core.errors import ExchangeIncomplete, IntegrationError, NetworkError, RequestLocked
 from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
 from pv_testing.samples.intake import CreateSamples
+from pv_testing.workflow.request_locks import locked_subjects
 from pv_testing.workflow.selection import UNDER_TEST
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 from sandbox import Lab, SeedPlan
@@ -108,6 +110,21 @@ def test_a_cleared_task_of_an_earlier_run_waits_for_the_one_that_carries_its_req
     assert lab.samples() == []
     assert create("first", 1) == {"created": 1}
     assert create("second", 1) == {"unchanged": 1}
+
+
+def test_a_cleared_task_locks_its_requests_by_their_numbers_so_that_events_of_them_wait(lab: Lab) -> None:
+    choose("first")
+    lab.faults("lims", {"route": "POST /api/v2/samples*", "kind": "error", "status": 422, "times": 99})
+    with pytest.raises(ExchangeIncomplete):
+        create("first", 1)
+    lab.faults("lims", {"route": "POST /api/v2/samples*", "kind": "error", "status": 503, "times": 99})
+    with pytest.raises(IntegrationError):
+        create("first", 1, replay=True)
+    with LedgerHook("pv_ledger").get_conn() as ledger:
+        assert locked_subjects(ledger, "pv_intake")["SR-2025-0001"] == "first"
+    with pytest.raises(RequestLocked) as raised:
+        create("second", 1)
+    assert raised.value.key == "SR-2025-0001"
 
 
 def test_a_dry_run_locks_nothing_and_is_not_locked_out(lab: Lab) -> None:

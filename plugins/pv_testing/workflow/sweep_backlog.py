@@ -187,6 +187,10 @@ class SweepBacklog:
         begun = {**kept["begun"], **new}
         return self._due({**kept, **facts, "begun": begun}, begun.keys() & set(changed), at)
 
+    def numbers(self) -> dict[int, str]:
+        """Return the numbers, by their ids, of the requests that are begun and not finished."""
+        return {sr_id: number for number, sr_id in self.kept()["begun"].items()}
+
     def kept(self) -> Kept:
         """Return the facts that are remembered."""
         return _complete(self.ledger.state(self.name, {}))
