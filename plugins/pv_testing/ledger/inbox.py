@@ -6,6 +6,7 @@ is about; the object is read again by what the event starts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -95,6 +96,12 @@ class Inbox:
             Waiting(Received(row.source, row.id, row.event, row.subject, row.dag), row.received_at, row.attempts)
             for row in rows
         ]
+
+    def next_in(self) -> float:
+        """Return in how many seconds the next event is due by which something is still to be started; else infinity."""
+        with self._store.reading() as connection:
+            due = connection.scalar(select(func.min(inbox.c.next_at)).where(inbox.c.state == _IS_WAITING))
+            return math.inf if due is None else max(0.0, due - self._store.clock(connection))
 
     def started(self, events: Sequence[Received], run: str) -> None:
         """Note that what events start has begun.

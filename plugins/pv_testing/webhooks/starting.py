@@ -149,8 +149,7 @@ class Starter:
             self._arrived.clear()
             try:
                 await asyncio.to_thread(start_waiting, self._ledger, self._trigger)
-                left = await asyncio.to_thread(self._ledger.inbox.waiting, 1)
-                pause = BUSY_SECONDS if left else IDLE_SECONDS
+                pause = min(max(await asyncio.to_thread(self._ledger.inbox.next_in), BUSY_SECONDS), IDLE_SECONDS)
             except IntegrationError as error:
                 log.warning("what has arrived is started later: %s", error)
             await asyncio.sleep(self._linger)

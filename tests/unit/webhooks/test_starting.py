@@ -135,3 +135,25 @@ def test_the_first_event_starts_its_run_at_once_and_those_that_follow_start_one_
     assert runs.started[2] == ("pv_intake", "webhook__lims__SR-2", {})
     assert len(runs.started) == 3
     assert ledger.inbox.waiting() == []
+
+
+def test_an_event_of_a_locked_request_is_looked_at_again_as_soon_as_the_log_says(ledger) -> None:
+    runs = Runs(running={("pv_results", "huge")})
+    locks = RequestLocks(ledger, "pv_results", "huge", is_running=bool)
+    locks.lock({"SR-1": 17})
+
+    async def events() -> None:
+        starter = Starter(ledger, runs, linger=0.01)
+        receive(ledger, "SR-1")
+        starter.wake()
+        while ledger.inbox.waiting():  # noqa: ASYNC110 - what a thread writes
+            await asyncio.sleep(0.005)
+        locks.unlock([17])
+        for _ in range(100):
+            if runs.started:
+                break
+            await asyncio.sleep(0.1)
+        await starter.aclose()
+
+    asyncio.run(events())
+    assert runs.started == [("pv_results", "webhook__lims__e0", {"sr": "SR-1"})]
