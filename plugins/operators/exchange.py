@@ -163,6 +163,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         numbers = SweepBacklog(framework.ledger, self.step().sweep).numbers()
         ids = {numbers.get(sr_id, unread_name(sr_id)): sr_id for sr_id in self.given()}
         if others := locks.lock(ids):  # a person may have cleared the task of an earlier run
+            locks.unlock(ids.values())
             raise locked_out(others)
         reports: list[Report] = []
         try:

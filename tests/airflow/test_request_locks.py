@@ -249,3 +249,11 @@ def test_a_task_that_fails_while_it_carries_once_more_still_says_what_it_did(
     assert "created            1" in capsys.readouterr().out
     assert [1] not in choose("second")
     assert create("first", 1) == {"created": 2}
+
+
+def test_a_task_that_is_refused_for_one_request_holds_back_none_of_the_others(lab: Lab) -> None:
+    choose("first", service_request="2")
+    cleared = CreateSamplesOperator(task_id="task", service_requests=[1, 2])
+    with pytest.raises(RequestLocked):
+        cleared.execute({"ti": TaskInstance("second"), "outlet_events": {}})
+    assert choose("first") == [[1], [2]]
