@@ -181,6 +181,8 @@ class ExchangeOperator(LineageMixin, BaseOperator):
                     break
                 self.log.info("carried once more, as changed meanwhile: %s", visible(", ".join(ids)))
         except IntegrationError as error:
+            if not can_mend(error):
+                locks.unlock(ids.values())
             if not reports:
                 raise
             reports[0].error = error  # and what was done before is said

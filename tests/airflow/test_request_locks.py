@@ -21,7 +21,7 @@ from operators.exchange import PASSES, ExchangeOperator, continued
 from operators.results import UploadResultsOperator
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
-from pv_testing.core.errors import ExchangeIncomplete, IntegrationError, NetworkError, RequestLocked
+from pv_testing.core.errors import ExchangeIncomplete, IntegrationError, NetworkError, PermissionDenied, RequestLocked
 from pv_testing.core.records import Outcome, Result
 from pv_testing.exchange.report import Report
 from pv_testing.samples.intake import CreateSamples
@@ -257,3 +257,16 @@ def test_a_task_that_is_refused_for_one_request_holds_back_none_of_the_others(la
     with pytest.raises(RequestLocked):
         cleared.execute({"ti": TaskInstance("second"), "outlet_events": {}})
     assert choose("first") == [[1], [2]]
+
+
+def test_a_task_that_no_other_try_can_mend_holds_back_nothing_after_its_end(lab: Lab) -> None:
+    create("first", 1)
+    lab.advance(1, "PROTOCOLS_ASSIGNED")
+    lab.run_executions(1)
+    results = {"sweep": "lims/results", "states": UNDER_TEST, "executions": "COMPLETE"}
+    assert choose("first", **results) == [[1]]
+    lab.faults("framework", {"route": "GET /api/v1/executions", "kind": "error", "status": 403})
+    with pytest.raises(PermissionDenied):
+        act(UploadResultsOperator, "first", 1)
+    lab.faults("framework")
+    assert choose("second", **results) == [[1]]
