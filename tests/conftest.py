@@ -22,10 +22,11 @@ settings.load_profile("patient")
 # The longest first, so that no process is left alone with one at the end.
 FIRST = (
     "airflow/test_capa_approval", "airflow/test_scheduler", "airflow/test_webhook_runs", "airflow/test_carry_records",
-    "airflow/test_lineage", "airflow/test_lineage_of_capas", "products/test_whole_request",
-    "integration/test_killed_workers", "chaos/test_naive", "conformance/test_planted_faults",
-    "conformance/test_command", "conformance/test_lost_answers", "integration/test_every_method",
-    "integration/test_stock", "integration/test_invoicing", "ledger/test_frozen_writer", "chaos/test_storm",
+    "airflow/test_lineage", "airflow/test_lineage_of_capas", "airflow/test_request_locks",
+    "products/test_whole_request", "integration/test_killed_workers", "chaos/test_naive",
+    "conformance/test_planted_faults", "conformance/test_command", "conformance/test_lost_answers",
+    "integration/test_every_method", "integration/test_stock", "integration/test_invoicing",
+    "ledger/test_frozen_writer", "chaos/test_storm",
     "chaos/test_audit_trail", "providers/test_too_many_requests", "docs/test_providers", "chaos/test_office",
     "contract/test_sandbox_qms", "contract/test_sandbox_erp",
     "airflow/test_launcher", "guide/test_processes", "integration/test_changes", "products/test_conformance_pm",
