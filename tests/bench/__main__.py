@@ -30,6 +30,8 @@ from tests.bench import (
 from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
+BARE = 3
+"""The place of bare aiohttp among the timings of a round."""
 Target = tuple[str, str, bool]
 DAGS = tuple(f"dags.{path.stem}" for path in sorted((PROJECT / "dags").glob("*.py")))
 
@@ -108,22 +110,25 @@ def _records(asked: argparse.Namespace) -> list[Target]:
     print(f"{'creating samples':<50}{'records/s':>12}{'CPU µs/record':>15}{'of bare':>9}")
     for name, timing in rows:
         print(f"  {name:<48}{timing.rate:>12,.0f}{timing.microseconds:>15,.0f}{timing.rate / bare.rate:>9.2f}")
-    least = (("one by one", single, 0.55), ("in bulk of 500", bulk, 1.3), ("nothing changed", unchanged, 2.7))
-    return [
-        (
-            f"{name}, at least {wanted} of bare aiohttp",
-            f"{timing.rate / bare.rate:.2f}",
-            timing.rate >= wanted * bare.rate,
-        )
-        for name, timing, wanted in least
-    ]
+    least = (("one by one", 0, 0.55), ("in bulk of 500", 1, 1.3), ("nothing changed", 2, 2.7))
+    targets: list[Target] = []
+    for name, place, wanted in least:
+        ratio = _ratio(rounds, place)
+        targets.append((f"{name}, at least {wanted} of bare aiohttp", f"{ratio:.2f}", ratio >= wanted))
+    return targets
+
+
+def _ratio(rounds: Sequence[tuple[Timing, ...]], place: int) -> float:
+    """Return the median of what rounds say beside bare aiohttp: between two rounds, a machine's speed may change."""
+    ratios = sorted(each[place].rate / each[BARE].rate for each in rounds)
+    return ratios[len(ratios) // 2]
 
 
 def _round(address: str, asked: argparse.Namespace) -> tuple[Timing, ...]:
-    single, _ = creation.ours(address, asked.records, bulk=False)
-    bulk, unchanged = creation.ours(address, asked.bulk_records, bulk=True)
     bare = creation.bare_aiohttp(address, asked.records)
+    single, _ = creation.ours(address, asked.records, bulk=False)
     on_uvloop = creation.bare_aiohttp(address, asked.records, run=uvloop.run)
+    bulk, unchanged = creation.ours(address, asked.bulk_records, bulk=True)
     return single, bulk, unchanged, bare, on_uvloop, creation.guide_requests(address, asked.records // 5)
 
 
