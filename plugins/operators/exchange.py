@@ -144,7 +144,8 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         """
         from pv_testing.core.sync import run
 
-        if self.locks is not None and self.service_requests is not None and not dry_run:
+        given = self.service_requests is not None and not dry_run
+        if given and self.locks is not None and self.locks.in_use():
             return self._run_locked(self.locks, framework, *clients, replay=replay)
         step = self.step()(framework, *clients, replay=replay, dry_run=dry_run)
         made: Report | list[Report] = run(step.run(self.chosen(step)))

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
+
+from airflow.sdk.exceptions import AirflowRuntimeError
+
+from pv_testing.core.visible import visible
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from pv_testing.ledger import Ledger
     from pv_testing.workflow.request_locks import RequestLocks
+
+log = logging.getLogger(__name__)
 
 
 def locks_of(ledger: Ledger, context: Context) -> RequestLocks:
@@ -23,7 +30,13 @@ def locks_of(ledger: Ledger, context: Context) -> RequestLocks:
     ti = context["ti"]
 
     def is_running(run_id: str) -> bool:
-        return bool(ti.get_dr_count(ti.dag_id, run_ids=[run_id], states=list(UNFINISHED)))
+        try:
+            return bool(ti.get_dr_count(ti.dag_id, run_ids=[run_id], states=list(UNFINISHED)))
+        except AirflowRuntimeError as error:
+            log.warning(
+                "Airflow doesn't say whether the run %s has ended, so its locks count: %s", visible(run_id), error
+            )
+            return True
 
     return RequestLocks(ledger, ti.dag_id, ti.run_id, is_running)
 

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
+from airflow.sdk.execution_time.comms import ErrorResponse
 
 import sandbox
 from demo.laboratory import connections
@@ -44,7 +46,9 @@ class TaskInstance:
         self.run_id = run_id
 
     def get_dr_count(self, dag_id: str, run_ids: list[str], states: list[str]) -> int:
-        assert (dag_id, states) == ("pv_intake", ["queued", "running"])
+        assert (dag_id, states) == (self.dag_id, ["queued", "running"])
+        if "unheard" in run_ids:
+            raise AirflowRuntimeError(ErrorResponse(error=ErrorType.API_SERVER_ERROR, detail={"status_code": 500}))
         return len(UNFINISHED.intersection(run_ids))
 
     def xcom_push(self, **_: Any) -> None:
@@ -133,6 +137,20 @@ def test_a_dry_run_locks_nothing_and_is_not_locked_out(lab: Lab) -> None:
     assert choose("first", dry_run=True) == [[1], [2]]
     assert create("first", 1, dry_run=True) == {"created": 1}
     assert lab.samples() == []
+
+
+def test_the_locks_of_a_run_count_where_airflow_does_not_say_whether_it_has_ended(lab: Lab) -> None:
+    assert choose("unheard") == [[1], [2]]
+    assert choose("second") == []
+
+
+def test_tasks_of_a_dag_that_locks_nothing_are_never_locked_out(lab: Lab) -> None:
+    CreateSamplesOperator(task_id="task", service_requests=[1]).execute(
+        {"ti": TaskInstance("first"), "outlet_events": {}}
+    )
+    with LedgerHook().get_conn() as ledger:
+        assert locked_subjects(ledger, "pv_intake") == {}
+        assert ledger.state("locks/pv_intake", None) is None
 
 
 @pytest.mark.parametrize(("status", "is_free"), [(503, False), (422, True)])

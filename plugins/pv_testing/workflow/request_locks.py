@@ -34,6 +34,10 @@ class RequestLocks:
         self._run_id = run_id
         self._is_running = is_running
 
+    def in_use(self) -> bool:
+        """Say whether runs of the DAG lock service requests at all."""
+        return self._ledger.state(self._key, None) is not None
+
     def lock(self, wanted: Mapping[str, int]) -> dict[str, str]:
         """Lock service requests; return the numbers of those that another run has locked, each with its run's id.
 
