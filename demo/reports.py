@@ -8,7 +8,7 @@ from typing import Any
 
 from demo.api import TaskRun
 
-SILENT = frozenset({"choose", "find_findings", "approve", "announce", "start_runs"})
+SILENT = frozenset({"choose", "choose_updates", "choose_hours", "find_findings", "approve", "announce", "start_runs"})
 
 
 def reports_on(task: TaskRun) -> bool:

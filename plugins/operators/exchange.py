@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -109,7 +110,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         self.ledger_conn_id = ledger_conn_id
         self.record_page = ""
         self.changes: Wanted | None = None
-        self.locks: RequestLocks | None = None
+        self.locks_in: Callable[[str], RequestLocks] | None = None
 
     def step(self) -> type[Step[Any, Any]]:
         """Return the step that the operator runs; imported when it is needed and not before."""
@@ -144,9 +145,10 @@ class ExchangeOperator(LineageMixin, BaseOperator):
         """
         from pv_testing.core.sync import run
 
-        given = self.service_requests is not None and not dry_run
-        if given and self.locks is not None and self.locks.in_use():
-            return self._run_locked(self.locks, framework, *clients, replay=replay)
+        if self.locks_in is not None and self.service_requests is not None and not dry_run:
+            locks = self.locks_in(self.step().sweep)
+            if locks.in_use():
+                return self._run_locked(locks, framework, *clients, replay=replay)
         step = self.step()(framework, *clients, replay=replay, dry_run=dry_run)
         made: Report | list[Report] = run(step.run(self.chosen(step)))
         return made
@@ -212,7 +214,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
     def _exchange(self, context: Context) -> list[Report]:
         hooks = {system: self.hook(system) for system in ("framework", *self.systems)}
         with open_clients(hooks, self.ledger_conn_id, owner_of(context)) as (framework, *clients):
-            self.locks = locks_of(framework.ledger, context)
+            self.locks_in = partial(locks_of, framework.ledger, context)
             reports = listed(
                 self.run_step(framework, *clients, replay=truth(self.replay), dry_run=truth(self.is_dry_run))
             )

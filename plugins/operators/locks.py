@@ -18,12 +18,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def locks_of(ledger: Ledger, context: Context) -> RequestLocks:
+def locks_of(ledger: Ledger, context: Context, sweep: str) -> RequestLocks:
     """Return the locks of a task's run; Airflow says which of the others have ended.
 
     Args:
         ledger: where the locks are kept.
         context: of the task.
+        sweep: in which requests are locked.
     """
     from pv_testing.workflow.request_locks import UNFINISHED, RequestLocks
 
@@ -38,7 +39,7 @@ def locks_of(ledger: Ledger, context: Context) -> RequestLocks:
             )
             return True
 
-    return RequestLocks(ledger, ti.dag_id, ti.run_id, is_running)
+    return RequestLocks(ledger, ti.dag_id, sweep, ti.run_id, is_running)
 
 
 def locked_out(others: dict[str, str]) -> Exception:

@@ -32,6 +32,8 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         states: the states that the workflow is about; the open ones by default.
         sweep: the workflow's name in the ledger, such as ``lims/results``: of the requests in these states, and of
             those that it has begun with and not finished, only those are taken that have changed or wait for something.
+            They are locked for the run, until the task that carries them in this sweep has ended.
+        adopts: with ``sweep``, whether it begins with requests that it finds; else another task tells it of them.
         executions: with ``sweep``, the state of those executions whose changes matter, empty for all of them; without
             it, those of none do.
         unknown_states: look once a day for requests in a state that no workflow is about; they wait for a person.
@@ -50,6 +52,7 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         *,
         states: Sequence[str] = OPEN,
         sweep: str = "",
+        adopts: bool = True,
         executions: str | None = None,
         service_request: str = "",
         unknown_states: bool = False,
@@ -62,6 +65,7 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         super().__init__(**kwargs)
         self.states = states
         self.sweep = sweep
+        self.adopts = adopts
         self.executions = executions
         self.service_request = service_request
         self.unknown_states = unknown_states
@@ -89,7 +93,9 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
                 ids = choose(framework, self.states, wanted)
             else:
                 ids = self._sweep(framework, owner, wanted_changes(context))
-            return ids if truth(self.is_dry_run) else self._locked(ids, locks_of(ledger, context), only=bool(wanted))
+            if truth(self.is_dry_run) or not self.sweep:
+                return ids
+            return self._locked(ids, locks_of(ledger, context, self.sweep), only=bool(wanted))
 
     def _locked(self, ids: dict[str, int], locks: RequestLocks, *, only: bool) -> dict[str, int]:
         """Lock service requests and return those that no other run carries; what is left is read by a later run."""
@@ -109,7 +115,7 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
             for number, state in look_for_unknown_states(framework, ledger, owner).items():
                 shown = visible(number)
                 self.log.warning("%s is taken by no DAG, because its state %r is unknown; it waits", shown, state)
-        sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions)
+        sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions, adopts=self.adopts)
         ids = sweep.due(keep=keep, wanted=changes)
         self.sizes = sweep.sizes
         return ids

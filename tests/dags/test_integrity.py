@@ -13,6 +13,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from pv_testing.projects.task_updates import UpdateTasks
+from pv_testing.projects.time_entries import LogHours
+from pv_testing.quality.nonconformances import ReportNonConformances
+from pv_testing.samples.intake import CreateSamples
+from pv_testing.samples.results import UploadResults
+from pv_testing.workflow.step import Step
 from tests.airflow.home import PROJECT, ask
 
 DAGS = sorted(path.stem for path in (PROJECT / "dags").glob("*.py"))
@@ -49,7 +55,7 @@ def test_each_file_is_one_dag_of_its_name(described: dict[str, Any]) -> None:
     assert sorted(described) == DAGS
 
 
-LOCKING = {"pv_intake", "pv_results", "pv_quality"}
+LOCKING = {"pv_intake", "pv_results", "pv_quality", "pv_projects"}
 """DAGs whose runs lock the service requests that they carry, so that several may run side by side."""
 
 
@@ -96,7 +102,7 @@ def test_what_a_task_makes_is_an_asset_and_a_link(
 
 @pytest.mark.parametrize("name", DAGS)
 def test_every_task_that_carries_names_what_it_reads_and_writes(described: dict[str, Any], name: str) -> None:
-    silent = {"choose", "approve", "fail_run", "wait_for_certificates", "start_runs"}
+    silent = {"choose", "choose_updates", "choose_hours", "approve", "fail_run", "wait_for_certificates", "start_runs"}
     tasks = described[name]["tasks"]
     assert [task for task in tasks if task != "fail_run" and not tasks[task]["inlets"]] == []
     assert [task for task in tasks if task not in silent and not tasks[task]["outlets"]] == []
@@ -114,16 +120,21 @@ def test_the_asset_graph_leads_from_the_framework_to_every_system(described: dic
 
 
 @pytest.mark.parametrize(
-    ("name", "task"),
+    ("name", "choose", "task", "step"),
     [
-        ("pv_intake", "create_samples"),
-        ("pv_results", "upload_results"),
-        ("pv_quality", "report_non_conformances"),
+        ("pv_intake", "choose", "create_samples", CreateSamples),
+        ("pv_results", "choose", "upload_results", UploadResults),
+        ("pv_quality", "choose", "report_non_conformances", ReportNonConformances),
+        ("pv_projects", "choose_updates", "update_tasks", UpdateTasks),
+        ("pv_projects", "choose_hours", "log_hours", LogHours),
     ],
 )
-def test_work_is_mapped_over_what_was_chosen_and_named(described: dict[str, Any], name: str, task: str) -> None:
+def test_work_is_mapped_over_what_was_chosen_for_its_sweep_and_named(
+    described: dict[str, Any], name: str, choose: str, task: str, step: type[Step[Any, Any]]
+) -> None:
     tasks = described[name]["tasks"]
-    assert tasks["choose"]["downstream"] == [task]
+    assert tasks[choose]["sweep"] == step.sweep
+    assert set(tasks[choose]["downstream"]) - {"fail_run"} == {task}
     assert tasks[task]["mapped"]
     assert tasks[task]["title"] == "{{ task.title }}"
 

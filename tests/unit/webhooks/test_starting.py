@@ -56,7 +56,7 @@ def test_a_dag_with_a_queued_run_gets_no_further_one_until_that_has_begun(ledger
 
 def test_an_event_waits_for_the_run_that_carries_its_service_request_and_holds_up_no_other(ledger) -> None:
     runs = Runs(running={("pv_results", "huge")})
-    RequestLocks(ledger, "pv_results", "huge", is_running=bool).lock({"SR-1": 17})
+    RequestLocks(ledger, "pv_results", "a sweep", "huge", is_running=bool).lock({"SR-1": 17})
     receive(ledger, "SR-1", "SR-2", "17")
     assert start_waiting(ledger, runs) == 1
     assert runs.started == [("pv_results", "webhook__lims__e1", {"sr": "SR-2"})]
@@ -72,7 +72,7 @@ def test_an_event_waits_for_the_run_that_carries_its_service_request_and_holds_u
 
 
 def test_runs_of_another_dag_hold_no_event_back(ledger) -> None:
-    RequestLocks(ledger, "pv_intake", "huge", is_running=bool).lock({"SR-1": 17})
+    RequestLocks(ledger, "pv_intake", "a sweep", "huge", is_running=bool).lock({"SR-1": 17})
     receive(ledger, "SR-1")
     assert start_waiting(ledger, Runs(running={("pv_intake", "huge")})) == 1
 
@@ -139,7 +139,7 @@ def test_the_first_event_starts_its_run_at_once_and_those_that_follow_start_one_
 
 def test_an_event_of_a_locked_request_is_looked_at_again_as_soon_as_the_log_says(ledger) -> None:
     runs = Runs(running={("pv_results", "huge")})
-    locks = RequestLocks(ledger, "pv_results", "huge", is_running=bool)
+    locks = RequestLocks(ledger, "pv_results", "a sweep", "huge", is_running=bool)
     locks.lock({"SR-1": 17})
 
     async def events() -> None:

@@ -22,8 +22,14 @@ class Runs:
         self.asked += 1
         return run_id in self.running
 
-    def locks(self, ledger: Ledger, run_id: str, dag_id: str = "pv_intake") -> RequestLocks:  # noqa: F811
-        return RequestLocks(ledger, dag_id, run_id, self)
+    def locks(
+        self,
+        ledger: Ledger,  # noqa: F811
+        run_id: str,
+        dag_id: str = "pv_intake",
+        sweep: str = "lims/samples",
+    ) -> RequestLocks:
+        return RequestLocks(ledger, dag_id, sweep, run_id, self)
 
 
 def test_what_one_run_has_locked_is_left_to_it_and_the_rest_is_locked(ledger: Ledger) -> None:  # noqa: F811
@@ -36,6 +42,15 @@ def test_what_one_run_has_locked_is_left_to_it_and_the_rest_is_locked(ledger: Le
         **dict.fromkeys(("3", "SR-3"), "second"),
     }
     assert runs.locks(ledger, "third", "pv_results").lock({"SR-1": 1}) == {}
+
+
+def test_what_one_sweep_of_a_dag_carries_another_one_may_carry_meanwhile(ledger: Ledger) -> None:  # noqa: F811
+    runs = Runs("first", "second")
+    assert runs.locks(ledger, "first", sweep="pm/tasks").lock({"SR-1": 1}) == {}
+    assert runs.locks(ledger, "second", sweep="pm/hours").lock({"SR-1": 1, "SR-2": 2}) == {}
+    runs.locks(ledger, "second", sweep="pm/tasks").unlock([1])
+    assert runs.locks(ledger, "second", sweep="pm/tasks").lock({"SR-1": 1}) == {"SR-1": "first"}
+    assert set(locked_subjects(ledger, "pv_intake")) == {"1", "SR-1", "2", "SR-2"}
 
 
 def test_another_try_of_a_run_has_its_locks(ledger: Ledger) -> None:  # noqa: F811
