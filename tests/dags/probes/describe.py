@@ -38,7 +38,6 @@ def describe_task(task: Any) -> dict[str, Any]:
         "policy": task.has_retry_policy,
         "mapped": task.is_mapped,
         "title": getattr(task, "map_index_template", None),
-        "sweep": getattr(task, "sweep", None),
         "sweep": getattr(task, "sweep", ""),
         "outlets": [asset.uri for asset in task.outlets],
         "inlets": [asset.uri for asset in task.inlets],
