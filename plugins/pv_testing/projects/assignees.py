@@ -69,16 +69,17 @@ class Assignees:
 
         Args:
             complete: by service request, the protocols that are.
-            followed: numbers of the service requests whose tasks are still brought up to date; whoever is assigned to
-                another request has nothing to do there.
+            followed: numbers of the service requests whose tasks are still brought up to date; whoever was assigned to
+                another request before this object was made has nothing to do there.
         """
+        before = self._open
 
         def still_open(kept: Open) -> Open:
             left: Open = {}
             for sr_number, assigned in kept.items():
                 done = set(complete.get(sr_number, ()))
                 rest = {protocol: who for protocol, who in assigned.items() if protocol not in done}
-                if rest and sr_number in followed:
+                if rest and (sr_number in followed or sr_number not in before):
                     left[sr_number] = rest
             return left
 

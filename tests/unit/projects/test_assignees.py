@@ -41,3 +41,14 @@ def test_two_runs_that_assign_one_request_at_once_count_the_same_person_as_loade
 def test_two_runs_that_assign_two_requests_at_once_assign_them_evenly(ledger: Ledger) -> None:  # noqa: F811
     late = Overtaken(ledger, lambda: assign(Assignees(ledger), "SR-1"))
     assert assign(late, "SR-2") == MARCO
+
+
+def test_what_is_assigned_while_another_run_takes_off_what_is_done_stays_load(ledger: Ledger) -> None:  # noqa: F811
+    assign(Assignees(ledger), "SR-1")
+    updating = Assignees(ledger)
+    followed = ["SR-1"]
+    assign(Assignees(ledger), "SR-2")
+    updating.done({"SR-1": ["P"]}, followed)
+    assert ledger.state(OPEN, {}) == {"SR-2": {"P": MARCO}}
+    Assignees(ledger).done({}, followed)
+    assert ledger.state(OPEN, {}) == {}
