@@ -169,10 +169,10 @@ class ExchangeOperator(LineageMixin, BaseOperator):
             locks.unlock(ids.values())
             raise locked_out(others)
         reports: list[Report] = []
+        again: set[str] = set()
         try:
             for number in range(1, PASSES + 1):
                 step = self.step()(framework, *clients, replay=replay)
-                again = {*ids, *map(unread_name, ids.values())}
                 reports = continued(reports, listed(run(step.run(ids.values()))), again)
                 if any(map(may_be_mended, reports)):
                     break  # the next try has the locks of this one
@@ -182,6 +182,7 @@ class ExchangeOperator(LineageMixin, BaseOperator):
                 ids = {name: sr_id for name, sr_id in changed.items() if name not in others}
                 if not ids:
                     break
+                again = set(map(unread_name, ids.values())).union(*map(step.names_in_keys, ids))
                 self.log.info("carried once more, as changed meanwhile: %s", visible(", ".join(ids)))
         except IntegrationError as error:
             if not can_mend(error):

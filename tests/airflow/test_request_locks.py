@@ -19,7 +19,9 @@ from airflow.sdk.execution_time.comms import ErrorResponse
 import sandbox
 from demo.laboratory import connections
 from hooks.ledger import LedgerHook
-from operators.exchange import PASSES, ExchangeOperator, continued
+from operators.exchange import PASSES, ExchangeOperator, continued, listed
+from operators.nonconformances import ReportNonConformancesOperator
+from operators.projects import CreateTasksOperator, LogHoursOperator
 from operators.results import UploadResultsOperator
 from operators.samples import CreateSamplesOperator
 from operators.service_requests import ChooseServiceRequestsOperator
@@ -288,3 +290,43 @@ def test_a_task_that_no_other_try_can_mend_holds_back_nothing_after_its_end(lab:
         act(UploadResultsOperator, "first", 1)
     lab.faults("framework")
     assert choose("second", **results) == [[1]]
+
+
+def aborting(kind: type[ExchangeOperator], lab: Lab) -> type[ExchangeOperator]:
+    """Make an operator; an execution that its step has refused is aborted, and another run sees that at once."""
+
+    class Aborting(kind(task_id="any").step()):  # type: ignore[misc]
+        async def carry(self) -> Report | list[Report]:
+            reports = await super().carry()
+            if any(report.not_in_effect() for report in listed(reports)):
+                in_framework(lab, "UPDATE executions SET status = 'ABORTED'")
+                numbers = {each.sr_number for each in self.requests}
+                other = SweepBacklog(self.ledger, self.sweep)
+                other.change(lambda kept: other.mark(kept, {}, numbers, self.ledger.now()))
+            return reports
+
+    class AbortingOperator(kind):  # type: ignore[misc, valid-type]
+        def step(self) -> type[Aborting]:
+            return Aborting
+
+    return AbortingOperator
+
+
+@pytest.mark.parametrize("kind", [UploadResultsOperator, ReportNonConformancesOperator, LogHoursOperator])
+def test_what_is_refused_of_an_execution_that_is_aborted_meanwhile_leaves_the_task_green(
+    lab: Lab, kind: type[ExchangeOperator]
+) -> None:
+    lab.advance(1, "PROTOCOLS_ASSIGNED")
+    act(CreateTasksOperator, "first", 1)
+    create("first", 1)
+    lab.run_executions(1)
+    wrong = "completed_at = '2020-01-01T00:00:00Z', qc_status = 'MAYBE', results = '{\"Pmax\": 7}'"
+    in_framework(lab, f"UPDATE executions SET {wrong}")
+    sweep = kind(task_id="any").step().sweep
+    assert choose("first", sweep=sweep, service_request="1") == [[1]]
+    assert act(aborting(kind, lab), "first", 1) == {}
+
+
+def in_framework(lab: Lab, sql: str) -> None:
+    with closing(sqlite3.connect(lab.settings.database("framework"))) as connection, connection:
+        connection.execute(sql)

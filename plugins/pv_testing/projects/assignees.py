@@ -46,48 +46,51 @@ class Assignees:
             roles: who may be assigned.
         """
         known = self.known(sr_number)
-        if users is None:
-            return known
         new = [protocol for protocol in protocols if protocol not in known]
-        for protocol in new:
-            known[protocol] = find_available_operator(users, self._load(), roles)
-            if known[protocol]:
-                self._open.setdefault(sr_number, {})[protocol] = known[protocol]
-        if new and self._keep:
-            chosen = {protocol: known[protocol] for protocol in new if known[protocol]}
-            self._open = self._ledger.update(OPEN, lambda kept: _with(kept, sr_number, chosen), {})
-            known = self._ledger.update(_name(sr_number), lambda kept: {**known, **kept}, {})
-        return known
+        if users is None or not new:
+            return known
+
+        def with_new(kept: Open) -> Open:
+            # Within the change, so that two runs that assign at the same time see each other's load.
+            chosen, load = dict(kept.get(sr_number, {})), _load(kept)
+            for protocol in new:
+                if protocol not in chosen and (operator := find_available_operator(users, load, roles)):
+                    chosen[protocol] = operator
+                    load[operator] += 1
+            return {**kept, sr_number: chosen} if chosen else kept
+
+        self._open = self._ledger.update(OPEN, with_new, {}) if self._keep else with_new(self._open)
+        chosen = self._open.get(sr_number, {})
+        known.update({protocol: chosen.get(protocol, "") for protocol in new})
+        return self._ledger.update(_name(sr_number), lambda kept: {**known, **kept}, {}) if self._keep else known
 
     def done(self, complete: Mapping[str, Iterable[str]], followed: Container[str]) -> None:
         """Take off the load what is complete, and what is followed no more, such as what has been deleted.
 
         Args:
             complete: by service request, the protocols that are.
-            followed: numbers of the service requests whose tasks are still brought up to date; whoever is assigned to
-                another request has nothing to do there.
+            followed: numbers of the service requests whose tasks are still brought up to date; whoever was assigned to
+                another request before this object was made has nothing to do there.
         """
+        before = self._open
 
         def still_open(kept: Open) -> Open:
             left: Open = {}
             for sr_number, assigned in kept.items():
                 done = set(complete.get(sr_number, ()))
                 rest = {protocol: who for protocol, who in assigned.items() if protocol not in done}
-                if rest and sr_number in followed:
+                if rest and (sr_number in followed or sr_number not in before):
                     left[sr_number] = rest
             return left
 
         self._open = self._ledger.update(OPEN, still_open, {}) if self._keep else still_open(self._open)
 
-    def _load(self) -> Counter[str]:
-        load: Counter[str] = Counter()
-        for assigned in self._open.values():
-            load.update(assigned.values())
-        return load
 
-
-def _with(kept: Open, sr_number: str, chosen: Mapping[str, str]) -> Open:
-    return {**kept, sr_number: {**kept.get(sr_number, {}), **chosen}} if chosen else kept
+def _load(assigned: Open) -> Counter[str]:
+    load: Counter[str] = Counter()
+    for by_protocol in assigned.values():
+        load.update(by_protocol.values())
+    return load
 
 
 def _name(sr_number: str) -> str:

@@ -50,11 +50,13 @@ class ProjectStep(Step[PMClient, list[Report]]):
         """
         tested = [request for request in self.requests if request.status in TESTED]
         reads = [self.framework.alist("list_executions", sr_id=request.id) for request in tested]
+        self._names: dict[str, set[str]] = {}
         under_test: list[tuple[ServiceRequest, Sequence[Execution]]] = []
         all_unread: list[Outcome] = []
         for request, rows in zip(tested, await gather_bounded(reads, limit=2), strict=True):
             executions, unread = readable(request, rows)
             all_unread += unread
+            self._names[request.sr_number] = {each.execution_id for each in executions} | {each.key for each in unread}
             if not unread:
                 distinct = {execution.execution_id: execution for execution in executions}
                 under_test.append((request, list(distinct.values())))
@@ -66,6 +68,10 @@ class FollowingStep(ProjectStep):
 
     executions = ""
     adopts = False
+
+    def names_in_keys(self, sr_number: str) -> set[str]:
+        """Return the number of a request and the ids of its executions."""
+        return {sr_number} | self._names.get(sr_number, set())
 
 
 def unknown(key: str, task: str) -> Outcome:

@@ -187,6 +187,10 @@ class ReportNonConformances(Step[QMSClient, Report]):
         request = part.completed.request
         return nonconformance_record(execution, request, protocol, judgement, self._policy, earlier)
 
+    def names_in_keys(self, sr_number: str) -> set[str]:
+        """Return the number of a request and the ids of its executions."""
+        return {sr_number} | (self._by_number[sr_number].completed.names if sr_number in self._by_number else set())
+
     def is_done(self, request: ServiceRequest) -> bool:
         """Say whether nothing of a request waits, nor is waited for although it is closed."""
         part = self._by_number[request.sr_number]

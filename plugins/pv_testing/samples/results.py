@@ -66,6 +66,10 @@ class UploadResults(Step[LIMSClient, Report]):
         )
         return await read_completed(self.framework, request, checkpoint)
 
+    def names_in_keys(self, sr_number: str) -> set[str]:
+        """Return the number of a request and the ids of its executions."""
+        return {sr_number} | (self._parts[sr_number].names if sr_number in self._parts else set())
+
     def is_done(self, request: ServiceRequest) -> bool:
         """Say whether nothing of a request waits, nor is waited for although it is closed."""
         part = self._parts[request.sr_number]

@@ -58,6 +58,11 @@ class CompletedExecutions:
     checkpoint: ExecutionCheckpoint
 
     @property
+    def names(self) -> set[str]:
+        """What the records of the executions are named by."""
+        return {execution.execution_id for execution in self.listed.complete} | {each.key for each in self.unread}
+
+    @property
     def may_be_finished(self) -> bool:
         """Whether every row was read, and no execution of a closed request is waited for."""
         return not self.unread and not self.listed.under_way

@@ -181,6 +181,14 @@ class Step(ABC, Generic[Client, Made]):
         """Say whether nothing of a request waits."""
         raise NotImplementedError
 
+    def names_in_keys(self, sr_number: str) -> set[str]:
+        """Return what the business keys of a request's records begin with: its number, or an execution's id.
+
+        Args:
+            sr_number: of a request that the step has carried.
+        """
+        return {sr_number}
+
     def report(self, operation: str) -> Report:
         """Return an empty report, to take in several exchanges of one operation."""
         return Report(operation, self.client.system, self.client.config.provider, dry_run=self.dry_run)
