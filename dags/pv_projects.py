@@ -19,8 +19,8 @@ entered, by one of them at a time, and the logs of the choosing tasks name those
 
 **A red task** has records that are not in effect; its log ends with a table that names each of them and why. Correct
 them at their source and clear the task: only what is missing is sent. Without project management (`enabled: false`) the
-tasks that carry are skipped. Parameters: one service request by number or id, a dry run that changes nothing, a replay of what
-waits for a person.
+tasks that carry are skipped. Parameters: one service request by number or id, a dry run that changes nothing, a replay
+of what waits for a person.
 """
 
 from __future__ import annotations
