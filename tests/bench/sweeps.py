@@ -65,17 +65,18 @@ class Sweeper:
 
     def _cost(self, dag_id: str) -> int:
         before = len(self.lab.requests("framework"))
-        given: Any = None
+        returned: dict[str, Any] = {}
         for task in self.dags[dag_id].topological_sort():
             if task.task_id not in SKIPPED:
-                given = self._run(task, given)
+                returned[task.task_id] = self._run(task, returned)
         return len(self.lab.requests("framework")) - before
 
-    def _run(self, task: Any, given: Any) -> Any:
+    def _run(self, task: Any, returned: Mapping[str, Any]) -> Any:
         if not task.is_mapped:
             return self._execute(task)
+        (choosing,) = task.upstream_task_ids
         made = {**task.partial_kwargs, "task_id": task.task_id, **PLAN}
-        for arguments in given:
+        for arguments in returned[choosing] or ():
             self._execute(task.operator_class(**{**made, **arguments}))
         return None
 
