@@ -6,8 +6,8 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -234,6 +234,13 @@ def test_a_report_that_only_a_later_pass_has_is_shown_and_none_takes_in_another_
 def test_what_is_corrected_while_a_run_carries_its_request_leaves_the_task_green(lab: Lab) -> None:
     serials(lab, "A", None)
     assert choose("first") == [[1], [2]]
+    with corrected_meanwhile(lab) as creation:
+        assert creation.result(60) == {"created": 2}
+
+
+@contextmanager
+def corrected_meanwhile(lab: Lab) -> Iterator[Future[dict[str, int]]]:
+    """Let the first run create the samples of a request that is corrected meanwhile, which the second run sees."""
     lab.faults("lims", {"route": "POST /api/v2/samples*", "kind": "delay", "seconds": 3, "times": 1})
     with ThreadPoolExecutor(1) as pool:
         creation = pool.submit(create, "first", 1)
@@ -241,7 +248,7 @@ def test_what_is_corrected_while_a_run_carries_its_request_leaves_the_task_green
             time.sleep(0.05)
         serials(lab, "A", "B")
         choose("second")
-        assert creation.result(60) == {"created": 2}
+        yield creation
 
 
 def serials(lab: Lab, *numbers: str | None) -> None:
@@ -255,13 +262,7 @@ def test_a_task_that_fails_while_it_carries_once_more_still_says_what_it_did(
     lab: Lab, capsys: pytest.CaptureFixture[str]
 ) -> None:
     choose("first")
-    lab.faults("lims", {"route": "POST /api/v2/samples*", "kind": "delay", "seconds": 3, "times": 1})
-    with ThreadPoolExecutor(1) as pool:
-        creation = pool.submit(create, "first", 1)
-        while not (creation.done() or lab.fault_report("lims")[0]["hits"]):
-            time.sleep(0.05)
-        serials(lab, "A", "B")
-        choose("second")
+    with corrected_meanwhile(lab) as creation:
         lab.faults("framework", {"route": "GET /api/v1/service-requests/1", "kind": "drop_before"})
         with pytest.raises(NetworkError):
             creation.result(60)

@@ -57,7 +57,7 @@ class Report:
         self.add([*kept, *new.values()])
 
     def continue_with(self, later: Report, again: Collection[str] = ()) -> None:
-        """Take in what became of records that were carried once more; what did not change stays as it was said before.
+        """Take in what became of records that were carried once more; one that is unchanged keeps its outcome.
 
         Args:
             later: the report of that.

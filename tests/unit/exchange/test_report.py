@@ -23,6 +23,6 @@ def test_what_stopped_an_exchange_is_still_said_after_some_requests_were_carried
     report.error = PermissionDenied("this account may not")
     report.continue_with(quiet)
     assert isinstance(report.error, PermissionDenied)
-    later.error = NetworkError("nobody answers")
+    later.error = NetworkError("there is no answer")
     report.continue_with(later)
     assert report.error is later.error
