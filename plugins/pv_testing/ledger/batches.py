@@ -46,19 +46,21 @@ def insertion(table: str, names: Sequence[str], conflict: str = "") -> Statement
     return Statement(f"{head}{_places(len(names), 1)}{tail}", head, tail)
 
 
-def change(table: str, names: Sequence[str], keys: Sequence[str]) -> Statement:
+def change(table: str, names: Sequence[str], keys: Sequence[str], where: str = "") -> Statement:
     """Return the statement that changes rows, each once in a batch.
 
     Args:
         table: its name.
         names: the columns to change; their values come first.
         keys: the columns that name the row; their values come last.
+        where: what else must hold of a row, in SQL, so that it is changed; empty for nothing.
     """
+    also = f" AND {table}.{where}" if where else ""
     changes = ", ".join(f"{name} = change.{name}" for name in names)
-    wanted = " AND ".join(f"{table}.{name} = change.{name}" for name in keys)
+    wanted = " AND ".join(f"{table}.{name} = change.{name}" for name in keys) + also
     listed = f"WITH change({', '.join([*names, *keys])}) AS (VALUES "
     head, tail = f"UPDATE {table} SET {changes} FROM ({listed}", f") SELECT * FROM change) AS change WHERE {wanted}"  # noqa: S608
-    single = f"UPDATE {table} SET {' = ?, '.join(names)} = ? WHERE {' = ? AND '.join(keys)} = ?"  # noqa: S608
+    single = f"UPDATE {table} SET {' = ?, '.join(names)} = ? WHERE {' = ? AND '.join(keys)} = ?{also}"  # noqa: S608
     return Statement(single, head, tail)
 
 

@@ -9,11 +9,10 @@ from pv_testing.core.errors import LeaseLost, redact
 from pv_testing.core.reasons import Reason
 from pv_testing.ledger import outbox, rules
 from pv_testing.ledger.audit import Draft, append
-from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled
-from pv_testing.ledger.rules import Row
+from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled, write_settled_if_held
 from pv_testing.ledger.storable import clean
 from pv_testing.ledger.store import Store, Writing
-from pv_testing.ledger.types import Claim, Claimed, Decision, Settlement, State
+from pv_testing.ledger.types import Claim, Claimed, Decision, Row, Settlement, State
 
 REASON_LIMIT = 1_000
 NAMED = 5
@@ -85,6 +84,7 @@ class _Desk:
             self._events.append(event)
             return rules.restore(row)
         row = rules.take(row, answer.fingerprint, answer.decision, self._owner, self._lease_until)
+        answer.row = row
         answer.token, answer.owner, answer.lease_until = row.token, row.owner, row.lease_until
         return row
 
@@ -147,26 +147,56 @@ def settle_within(writing: Writing, settlements: Sequence[Settlement], owner: st
     """Do what :func:`settle` does, in a transaction that somebody else commits."""
     refused: list[str] = []
     events: list[Draft] = []
-    for (system, kind), group in _by_kind([(one.claimed, one) for one in settlements]):
-        rows = fetch(writing.connection, system, kind, [settlement.claimed.key for settlement in group])
-        changed: dict[str, Row] = {}
-        disputed: dict[str, Row] = {}
-        for settlement in map(_tidy, group):
-            row = rows.get(settlement.claimed.key)
-            if row is None or not rules.holds(row, settlement.claimed):
-                refused.append(settlement.claimed.key)
-                after = rules.dispute(row, settlement) if row is not None and settlement.sent else row
-                if after is not None and after != row:
-                    rows[after.key] = disputed[after.key] = after
-                events.append(_fenced(settlement, row, after, owner))
-                continue
-            row = rules.settle(row, settlement)
-            rows[row.key] = changed[row.key] = row
-            events.append(_settled(settlement, row, owner))
-        write_settled(writing.connection, system, kind, changed.values(), writing.now)
-        write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
+    for place, group in _by_kind([(one.claimed, one) for one in settlements]):
+        tidy = [_tidy(one) for one in group]
+        rows = _settle_unread(writing, place, tidy)
+        if rows is None:
+            refused += _settle_read(writing, place, tidy, owner, events)
+        else:
+            events += [_settled(one, row, owner) for one, row in zip(tidy, rows, strict=True)]
     append(writing, events)
     outbox.write_events(writing, events, settlements)
+    return refused
+
+
+def _settle_unread(writing: Writing, place: tuple[str, str], group: Sequence[Settlement]) -> list[Row] | None:
+    """Settle records by what their claims have left of them; ``None``, and nothing is written, where one isn't held.
+
+    A record that is in flight under the token of a claim is as that claim has left it, but for the end of its lease.
+    """
+    rows: list[Row] = []
+    for settlement in group:
+        row = settlement.claimed.row
+        if row is None or not rules.holds(row, settlement.claimed):
+            return None
+        rows.append(rules.settle(row, settlement))
+    if len({row.key for row in rows}) < len(rows):
+        return None
+    return rows if write_settled_if_held(writing.connection, *place, rows, writing.now) else None
+
+
+def _settle_read(
+    writing: Writing, place: tuple[str, str], group: Sequence[Settlement], owner: str, events: list[Draft]
+) -> list[str]:
+    """Settle what is still held, note what isn't, and return the keys of that."""
+    refused: list[str] = []
+    rows = fetch(writing.connection, *place, [settlement.claimed.key for settlement in group])
+    changed: dict[str, Row] = {}
+    disputed: dict[str, Row] = {}
+    for settlement in group:
+        row = rows.get(settlement.claimed.key)
+        if row is None or not rules.holds(row, settlement.claimed):
+            refused.append(settlement.claimed.key)
+            after = rules.dispute(row, settlement) if row is not None and settlement.sent else row
+            if after is not None and after != row:
+                rows[after.key] = disputed[after.key] = after
+            events.append(_fenced(settlement, row, after, owner))
+            continue
+        row = rules.settle(row, settlement)
+        rows[row.key] = changed[row.key] = row
+        events.append(_settled(settlement, row, owner))
+    write_settled(writing.connection, *place, changed.values(), writing.now)
+    write_claimed(writing.connection, *place, disputed.values(), writing.now)
     return refused
 
 

@@ -21,9 +21,9 @@ from pv_testing.ledger import replay
 from pv_testing.ledger.audit import MARK
 from pv_testing.ledger.marks import digest, is_told
 from pv_testing.ledger.replay import ANY, Told
-from pv_testing.ledger.rules import Row, unheard_of, unresolved_version
+from pv_testing.ledger.rules import unheard_of, unresolved_version
 from pv_testing.ledger.tables import record, watermark
-from pv_testing.ledger.types import State
+from pv_testing.ledger.types import Row, State
 
 PAGE = 5_000
 MOST_CLAIMS = 2**40

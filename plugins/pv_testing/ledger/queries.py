@@ -11,11 +11,10 @@ from sqlalchemy import ColumnElement, func, select, tuple_
 from pv_testing.core.reasons import Reason
 from pv_testing.ledger import rules
 from pv_testing.ledger.rows import lookup
-from pv_testing.ledger.rules import Row
 from pv_testing.ledger.storable import all_storable, storable
 from pv_testing.ledger.store import Store
 from pv_testing.ledger.tables import record
-from pv_testing.ledger.types import Entry, State
+from pv_testing.ledger.types import Entry, Row, State
 
 PAGE = 1_000
 WAITING = (State.QUARANTINED, State.REJECTED, State.UNKNOWN, State.IN_FLIGHT)

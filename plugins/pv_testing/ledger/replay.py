@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Result
 from pv_testing.ledger import rules
-from pv_testing.ledger.rules import Row, unresolved_version
-from pv_testing.ledger.types import Claimed, Decision, Refusal, Settlement, State
+from pv_testing.ledger.rules import unresolved_version
+from pv_testing.ledger.types import Claimed, Decision, Refusal, Row, Settlement, State
 
 ANY = "\N{BULLET}"
 _IN_FLIGHT, _UNKNOWN = State.IN_FLIGHT.value, State.UNKNOWN.value

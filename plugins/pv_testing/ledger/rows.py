@@ -14,9 +14,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from pv_testing.core.errors import DataError
 from pv_testing.core.reasons import Reason
 from pv_testing.ledger.batches import Statement, change, insertion, many
-from pv_testing.ledger.rules import Row
 from pv_testing.ledger.storable import UNUSABLE, all_storable, clean, storable
 from pv_testing.ledger.tables import record
+from pv_testing.ledger.types import Row, State
 
 _COLUMNS = tuple(record.c[name] for name in Row._fields)
 _CLAIMED = (
@@ -30,11 +30,12 @@ _SETTLED = (
 _KEY = ("system", "kind", "key")
 
 
-def _change(names: Sequence[str]) -> Statement:
-    return change("ledger_record", [*(record.c[name].name for name in names), "changed_at"], _KEY)
+def _change(names: Sequence[str], keys: Sequence[str] = _KEY, where: str = "") -> Statement:
+    return change("ledger_record", [*(record.c[name].name for name in names), "changed_at"], keys, where)
 
 
 _CHANGE_CLAIMED, _CHANGE_SETTLED = _change(_CLAIMED), _change(_SETTLED)
+_CHANGE_HELD = _change(_SETTLED, (*_KEY, "token"), f"state = '{State.IN_FLIGHT.value}'")
 _take_claimed, _take_settled = attrgetter(*_CLAIMED), attrgetter(*_SETTLED)
 _INSERT = insertion("ledger_record", [*(column.name for column in _COLUMNS), "changed_at", "system", "kind"])
 
@@ -112,3 +113,18 @@ def write_settled(connection: Connection, system: str, kind: str, rows: Iterable
     """Write what a settlement has changed."""
     values = [(*_take_settled(row), now, system, kind, row.key) for row in rows]
     many(connection, _CHANGE_SETTLED, values)
+
+
+def write_settled_if_held(connection: Connection, system: str, kind: str, rows: Sequence[Row], now: float) -> bool:
+    """Write what a settlement has changed, if every record is held by the claim whose token its row has.
+
+    Returns:
+        Whether all are written; otherwise none is.
+    """
+    values = [(*_take_settled(row), now, system, kind, row.key, row.token) for row in rows]
+    attempt = connection.begin_nested()
+    if many(connection, _CHANGE_HELD, values) == len(rows):
+        attempt.commit()
+        return True
+    attempt.rollback()
+    return False

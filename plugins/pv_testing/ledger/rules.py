@@ -17,11 +17,9 @@ refusal or a person says what became of it; while there is doubt, no claim may s
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Result
-from pv_testing.ledger.types import Claimed, Decision, Refusal, Settlement, State
+from pv_testing.ledger.types import Claimed, Decision, Refusal, Row, Settlement, State
 
 # The states as the database has them; an enum's .value costs more than the decision it is used for.
 _CONFIRMED = State.CONFIRMED.value
@@ -43,42 +41,6 @@ DISPUTED_FIELDS = {
 _DISPUTE = "an attempt that had lost the record has sent it all the same; the next one looks up what became of it"
 _FATE_UNKNOWN = frozenset({_IN_FLIGHT, _UNKNOWN})
 _REFUSED = frozenset({_REJECTED, _QUARANTINED})
-
-
-class Row(NamedTuple):
-    """A record in the ledger; the order of the fields is that of the SELECT.
-
-    Attributes:
-        key: the business key.
-        state: one of :class:`State`, as text.
-        fingerprint: of the version that ``state`` speaks of.
-        confirmed: fingerprint of the version in effect, or empty.
-        revision: number of the version in effect, 0 while none is.
-        external_id: the record's id in the system, or empty.
-        unresolved_fingerprint: of an earlier version that may have been sent, or empty.
-        code: reason code of the last refusal, or empty.
-        reason: the same in words.
-        token: the newest fencing token.
-        owner: who claimed it last.
-        lease_until: end of the last lease, epoch seconds.
-        before_state: ``state`` before the last claim.
-        before_fingerprint: ``fingerprint`` before the last claim.
-    """
-
-    key: str
-    state: str
-    fingerprint: str = ""
-    confirmed: str = ""
-    revision: int = 0
-    external_id: str = ""
-    unresolved_fingerprint: str = ""
-    code: str = ""
-    reason: str = ""
-    token: int = 0
-    owner: str = ""
-    lease_until: float = 0.0
-    before_state: str = _RELEASED
-    before_fingerprint: str = ""
 
 
 def unheard_of(key: str) -> Row:

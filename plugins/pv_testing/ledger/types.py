@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -59,6 +59,42 @@ class Claim(NamedTuple):
     fingerprint: str
 
 
+class Row(NamedTuple):
+    """A record in the ledger; the order of the fields is that of the SELECT.
+
+    Attributes:
+        key: the business key.
+        state: one of :class:`State`, as text.
+        fingerprint: of the version that ``state`` speaks of.
+        confirmed: fingerprint of the version in effect, or empty.
+        revision: number of the version in effect, 0 while none is.
+        external_id: the record's id in the system, or empty.
+        unresolved_fingerprint: of an earlier version that may have been sent, or empty.
+        code: reason code of the last refusal, or empty.
+        reason: the same in words.
+        token: the newest fencing token.
+        owner: who claimed it last.
+        lease_until: end of the last lease, epoch seconds.
+        before_state: ``state`` before the last claim.
+        before_fingerprint: ``fingerprint`` before the last claim.
+    """
+
+    key: str
+    state: str
+    fingerprint: str = ""
+    confirmed: str = ""
+    revision: int = 0
+    external_id: str = ""
+    unresolved_fingerprint: str = ""
+    code: str = ""
+    reason: str = ""
+    token: int = 0
+    owner: str = ""
+    lease_until: float = 0.0
+    before_state: str = State.RELEASED.value
+    before_fingerprint: str = ""
+
+
 @dataclass(slots=True)
 class Claimed:
     """The ledger's answer to a claim.
@@ -81,6 +117,7 @@ class Claimed:
         lease_until: when the lease ends, in epoch seconds of :meth:`Ledger.now`.
         absent: whether a person has said since the last attempt that the system doesn't hold the record.
         rejected: with ``WAITING``, whether the system itself has refused the record.
+        row: the record as the claim has left it, where it is held.
     """
 
     system: str
@@ -98,6 +135,7 @@ class Claimed:
     lease_until: float
     absent: bool = False
     rejected: bool = False
+    row: Row | None = field(default=None, compare=False, repr=False)
 
 
 class Settlement(NamedTuple):

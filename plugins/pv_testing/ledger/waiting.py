@@ -12,10 +12,9 @@ from pv_testing.ledger import outbox, rules
 from pv_testing.ledger.audit import Draft, append
 from pv_testing.ledger.claims import REASON_LIMIT
 from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled
-from pv_testing.ledger.rules import Row
 from pv_testing.ledger.storable import UNUSABLE, clean, storable
 from pv_testing.ledger.store import Store, Writing
-from pv_testing.ledger.types import Refusal, State
+from pv_testing.ledger.types import Refusal, Row, State
 
 _REFUSED = {State.REJECTED.value, State.QUARANTINED.value}
 _UNDECIDED = {*_REFUSED, State.UNKNOWN.value, State.IN_FLIGHT.value}

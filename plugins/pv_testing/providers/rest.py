@@ -245,7 +245,8 @@ class RestOperation:
             return no_id_at(expected, body)
         if self._needs_id and not external_id and not (item and item.external_id):
             return NO_ID
-        return Reply(Verdict.OK, external_id, body=body if isinstance(body, Mapping) else {})
+        is_object = type(body) is dict or isinstance(body, Mapping)  # the first is ten times as fast
+        return Reply(Verdict.OK, external_id, body=body if is_object else {})
 
     async def _send_one(self, item: Prepared) -> Reply:
         changes = bool(item.external_id and self._spec.update and self._spec.on_change == "update")
@@ -386,11 +387,13 @@ class RestOperation:
         decode: bool = False,
     ) -> Coroutine[Any, Any, Response]:
         content = request.content
+        if "headers" in content:
+            headers = {**content.pop("headers"), **(headers or {})}
         return self._session.request(
             request.method,
             request.path,
             params=request.params,
-            headers={**content.pop("headers", {}), **(headers or {})} or None,
+            headers=headers,
             **content,
             operation=self.name,
             key=key,

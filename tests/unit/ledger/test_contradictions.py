@@ -9,8 +9,7 @@ import pytest
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Result
 from pv_testing.ledger.replay import Told, contradiction
-from pv_testing.ledger.rules import Row
-from pv_testing.ledger.types import State
+from pv_testing.ledger.types import Row, State
 
 CONFIRMED = Row("k", State.CONFIRMED.value, "v1", confirmed="v1", revision=1, external_id="LIM-1")
 IN_DOUBT = Row(

@@ -10,8 +10,8 @@ from sqlalchemy import create_engine, text
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Decision, Ledger, Refusal, Settlement, State, rules
-from pv_testing.ledger.rules import Row
 from pv_testing.ledger.store import parse
+from pv_testing.ledger.types import Row
 
 
 def stored(url: str) -> dict[str, str]:

@@ -6,7 +6,7 @@ import pytest
 
 from pv_testing.core.records import Result
 from pv_testing.ledger import Claimed, Decision, Refusal, Settlement, rules
-from pv_testing.ledger.rules import Row
+from pv_testing.ledger.types import Row
 
 NOW = 1000.0
 LIVE, EXPIRED = NOW + 1, NOW
