@@ -59,6 +59,7 @@ with DAG(
         states=UNDER_TEST,
         executions="COMPLETE",
         sweep="qms/nc",
+        checkpoint="qms/nc",
         service_request="{{ params.sr }}",
         dry_run="{{ params.dry_run }}",
         inlets=[SERVICE_REQUESTS, EXECUTIONS],

@@ -56,6 +56,7 @@ with DAG(
         states=UNDER_TEST,
         executions="COMPLETE",
         sweep="lims/results",
+        checkpoint="lims/result",
         service_request="{{ params.sr }}",
         dry_run="{{ params.dry_run }}",
         inlets=[SERVICE_REQUESTS, EXECUTIONS],

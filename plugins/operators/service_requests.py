@@ -36,6 +36,8 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         adopts: with ``sweep``, whether it begins with requests that it finds; else another task tells it of them.
         executions: with ``sweep``, the state of those executions whose changes matter, empty for all of them; without
             it, those of none do.
+        checkpoint: with ``sweep``, where the ledger remembers which executions are settled, such as ``lims/result``: a
+            closed service request that was finished is taken again when one of these changes.
         unknown_states: look once a day for requests in a state that no workflow is about; they wait for a person.
         dry_run: don't remember which are taken.
         service_request: the number or the id of the only one to take.
@@ -54,6 +56,7 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         sweep: str = "",
         adopts: bool = True,
         executions: str | None = None,
+        checkpoint: str = "",
         service_request: str = "",
         unknown_states: bool = False,
         dry_run: bool | str = False,
@@ -67,6 +70,7 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
         self.sweep = sweep
         self.adopts = adopts
         self.executions = executions
+        self.checkpoint = checkpoint
         self.service_request = service_request
         self.unknown_states = unknown_states
         self.is_dry_run = dry_run
@@ -115,7 +119,15 @@ class ChooseServiceRequestsOperator(LineageMixin, BaseOperator):
             for number, state in look_for_unknown_states(framework, ledger, owner).items():
                 shown = visible(number)
                 self.log.warning("%s is taken by no DAG, because its state %r is unknown; it waits", shown, state)
-        sweep = Sweep(framework, ledger, self.sweep, self.states, executions=self.executions, adopts=self.adopts)
+        sweep = Sweep(
+            framework,
+            ledger,
+            self.sweep,
+            self.states,
+            executions=self.executions,
+            checkpoint=self.checkpoint,
+            adopts=self.adopts,
+        )
         ids = sweep.due(keep=keep, wanted=changes)
         self.sizes = sweep.sizes
         return ids

@@ -134,6 +134,8 @@ def test_work_is_mapped_over_what_was_chosen_for_its_sweep_and_named(
 ) -> None:
     tasks = described[name]["tasks"]
     assert tasks[choose]["sweep"] == step.sweep
+    assert tasks[choose]["checkpoint"] == step.checkpoint
+    assert tasks[choose]["executions"] == step.executions
     assert set(tasks[choose]["downstream"]) - {"fail_run"} == {task}
     assert tasks[task]["mapped"]
     assert tasks[task]["title"] == "{{ task.title }}"

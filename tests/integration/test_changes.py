@@ -22,7 +22,7 @@ from pv_testing.integrations import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.samples import results
 from pv_testing.samples.intake import create_samples
-from pv_testing.samples.results import upload_results
+from pv_testing.samples.results import UploadResults, upload_results
 from pv_testing.workflow.changes import EXECUTIONS, REQUESTS, changed_since, has_turned
 from pv_testing.workflow.selection import UNDER_TEST
 from pv_testing.workflow.sweep import Sweep
@@ -30,6 +30,7 @@ from pv_testing.workflow.sweep_backlog import DAY, SweepBacklog
 from tests.integration.auditing import contract
 
 FIRST, SECOND = "SR-2025-0001", "SR-2025-0002"
+LESS = {"Pmax": {"value": 399.0, "unit": "W"}}
 
 
 class Results:
@@ -44,8 +45,8 @@ class Results:
         )
 
     def due(self, **options):
-        sweep = Sweep(self.framework, self.ledger, results.SWEEP, UNDER_TEST, executions="COMPLETE")
-        return sweep.due(**options)
+        about = {"executions": "COMPLETE", "checkpoint": UploadResults.checkpoint}
+        return Sweep(self.framework, self.ledger, results.SWEEP, UNDER_TEST, **about).due(**options)
 
     def upload(self):
         """Run the sweep once and return which requests it read, and what became of their results."""
@@ -63,6 +64,13 @@ class Results:
     def edit(self, sql, *values):
         with closing(sqlite3.connect(self.lab.settings.database("framework"))) as connection, connection:
             connection.execute(sql, values)
+
+    def close(self, sr_id):
+        """Close a service request, and let the sweep finish it."""
+        for state in ("REPORTS_APPROVED", "CLOSED"):
+            self.lab.advance(sr_id, state)
+        self.come_to_rest()
+        assert SweepBacklog(self.ledger, results.SWEEP).take({}).keys() == {FIRST, SECOND} - {f"SR-2025-{sr_id:04}"}
 
     def analyse(self, execution_id, pmax, at):
         """Correct a measurement, stamped with another time than now."""
@@ -123,8 +131,55 @@ def test_an_execution_that_ends_is_carried_although_its_request_says_no_change(l
 
 def test_a_correction_becomes_an_amendment(laboratory_of_results):
     sweep = laboratory_of_results()
-    sweep.lab.correct(5002, {"Pmax": {"value": 399.0, "unit": "W"}})
+    sweep.lab.correct(5002, LESS)
     assert sweep.upload() == ({SECOND}, {"updated": 1})
+
+
+def test_a_correction_of_a_closed_request_becomes_an_amendment(laboratory_of_results, caplog):
+    sweep = laboratory_of_results()
+    sweep.close(2)
+    sweep.lab.correct(5002, LESS)
+    assert sweep.upload() == ({SECOND}, {"updated": 1})
+    assert f"executions have changed after their requests were closed: {SECOND}" in caplog.text
+    assert SweepBacklog(sweep.ledger, results.SWEEP).take({}).keys() == {FIRST}
+    assert sweep.upload() == (set(), {})
+
+
+def test_so_does_one_that_is_made_after_a_closed_request_was_read_and_before_it_is_finished(laboratory_of_results):
+    sweep = laboratory_of_results()
+
+    class Corrected(UploadResults):
+        async def remember(self):
+            sweep.lab.correct(5002, LESS)
+            await super().remember()
+
+    for state in ("REPORTS_APPROVED", "CLOSED"):
+        sweep.lab.advance(2, state)
+    assert run(Corrected.over(sweep.framework, sweep.trip.lims, sweep.due().values())).counts()["unchanged"] == 1
+    assert SweepBacklog(sweep.ledger, results.SWEEP).take({}).keys() == {FIRST}
+    assert sweep.upload() == ({SECOND}, {"updated": 1})
+
+
+def test_a_correction_of_a_closed_request_that_cannot_be_read_waits_until_it_can(laboratory_of_results, caplog):
+    sweep = laboratory_of_results()
+    sweep.close(2)
+    sweep.lab.correct(5002, LESS)
+    sweep.lab.faults("framework", {"route": "GET /api/v1/service-requests/2", "kind": "error", "status": 409})
+    for _ in range(3):
+        time.sleep(1.1)
+        assert sweep.upload() == (set(), {})
+    assert "service request 2 has news, but can't be read" in caplog.text
+    sweep.lab.faults("framework")
+    assert sweep.upload() == ({SECOND}, {"updated": 1})
+
+
+def test_a_closed_request_that_was_never_carried_is_left_alone(laboratory_of_results):
+    sweep = laboratory_of_results(at_rest=False)
+    for state in ("REPORTS_APPROVED", "CLOSED"):
+        sweep.lab.advance(2, state)
+    sweep.come_to_rest()
+    sweep.lab.correct(5002, LESS)
+    assert sweep.upload() == (set(), {})
 
 
 def test_a_change_that_is_written_later_than_it_is_stamped_is_carried(laboratory_of_results):
@@ -152,7 +207,7 @@ def test_a_request_that_one_listing_misses_is_in_the_next(laboratory_of_results)
     sweep.lab.correct(5001, {"Pmax": {"value": 399.0, "unit": "W"}})
     sweep.edit("UPDATE service_requests SET gone = 1 WHERE id = 1")  # as when it is moved into a page that was read
     time.sleep(1.1)
-    sweep.lab.correct(5002, {"Pmax": {"value": 399.0, "unit": "W"}})
+    sweep.lab.correct(5002, LESS)
     assert sweep.upload()[0] == {SECOND}
     sweep.edit("UPDATE service_requests SET gone = 0 WHERE id = 1")
     assert FIRST in sweep.upload()[0]

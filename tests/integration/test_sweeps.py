@@ -6,6 +6,7 @@ import json
 import multiprocessing
 import sqlite3
 from contextlib import closing
+from datetime import datetime, timezone
 
 import pytest
 
@@ -16,7 +17,7 @@ from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import QMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.quality.nonconformances import SWEEP as REPORTS
-from pv_testing.quality.nonconformances import report_non_conformances
+from pv_testing.quality.nonconformances import ReportNonConformances, report_non_conformances
 from pv_testing.samples import intake, results, statuses
 from pv_testing.workflow.executions import list_complete, readable
 from pv_testing.workflow.sweep_backlog import SweepBacklog
@@ -116,6 +117,23 @@ def test_a_test_that_ends_after_its_request_was_closed_is_waited_for(laboratory)
         assert run(report_non_conformances(trip.framework, qms, [1])).counts()["created"] == 1
     for sweep in (results.SWEEP, REPORTS):
         assert SweepBacklog(trip.ledger, sweep).take({}) == {}
+
+
+def test_an_execution_that_fails_after_its_request_was_closed_is_reported(laboratory):
+    trip = laboratory(modules=2, protocols=1, state="complete", failures=0.0)
+    trip.lab.advance(1, "REPORTS_APPROVED")
+    with _qms(trip) as qms:
+        report = ReportNonConformances(trip.framework, qms)
+        run(report.run(report.choose().values()))
+        trip.lab.advance(1, "CLOSED")
+        run(report.run(report.choose().values()))
+        assert SweepBacklog(trip.ledger, REPORTS).take({}) == {}
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        fails = "results = json_set(results, '$.qc_status', 'FAIL')"
+        _edit(trip, f"UPDATE executions SET {fails}, updated_at = '{now}' WHERE execution_id = 5001")
+        assert report.choose() == {"SR-2025-0001": 1}
+        assert run(report.run([1])).counts()["created"] == 1
+        assert SweepBacklog(trip.ledger, REPORTS).take({}) == {}
 
 
 def test_an_execution_without_a_module_waits_for_a_person(laboratory):

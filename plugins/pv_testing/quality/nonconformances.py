@@ -85,6 +85,7 @@ class ReportNonConformances(Step[QMSClient, Report]):
 
     sweep = SWEEP
     executions = "COMPLETE"
+    checkpoint = "qms/nc"
     begins = True
 
     def states(self) -> Sequence[str]:
@@ -122,7 +123,7 @@ class ReportNonConformances(Step[QMSClient, Report]):
         number = request.sr_number
         contract = self.client.contract.digest
         checkpoint = await asyncio.to_thread(
-            ExecutionCheckpoint, self.ledger, f"qms/nc/{number}", contract, anew=self.replay
+            ExecutionCheckpoint, self.ledger, f"{self.checkpoint}/{number}", contract, anew=self.replay
         )
         reported = await asyncio.to_thread(NcInputCache, self.ledger, f"qms/nc_facts/{number}")
         completed = await read_completed(self.framework, request, checkpoint)

@@ -32,6 +32,7 @@ class UploadResults(Step[LIMSClient, Report]):
 
     sweep = SWEEP
     executions = "COMPLETE"
+    checkpoint = "lims/result"
     begins = True
 
     def states(self) -> Sequence[str]:
@@ -60,7 +61,7 @@ class UploadResults(Step[LIMSClient, Report]):
         return report
 
     async def _read(self, request: ServiceRequest) -> CompletedExecutions:
-        name = f"lims/result/{request.sr_number}"
+        name = f"{self.checkpoint}/{request.sr_number}"
         checkpoint = await asyncio.to_thread(
             ExecutionCheckpoint, self.ledger, name, self.client.rules, anew=self.replay
         )

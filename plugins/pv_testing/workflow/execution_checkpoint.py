@@ -58,6 +58,18 @@ class ExecutionCheckpoint:
             self._ledger.update(self._name, lambda _: {**self._kept, "rows": rows}, EMPTY)
 
 
+def has_changed(ledger: Ledger, name: str, rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any listed execution of a service request differs from what is remembered; not where nothing is.
+
+    Args:
+        ledger: where it is remembered.
+        name: as of :class:`ExecutionCheckpoint`.
+        rows: of the listing.
+    """
+    known: Mapping[str, str] = ledger.state(name, EMPTY).get("rows", {})
+    return bool(known) and any(known.get(str(row.get("execution_id"))) != digest(row) for row in rows)
+
+
 def digest(row: Mapping[str, Any]) -> str:
     """Return a short name for the content of a listing's row."""
     return hashlib.sha256(orjson.dumps(row, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

@@ -41,6 +41,7 @@ class Step(ABC, Generic[Client, Made]):
         days: for how many days after its creation a closed request is looked for, or one that has changed after it was
             finished; 0 to look for none.
         executions: the state of those executions whose changes matter, empty for all of them, ``None`` for none.
+        checkpoint: where the ledger remembers which executions of a request are settled; see :class:`Sweep`.
         adopts: whether the step begins with requests that it finds; else another step tells it of them.
         begins: whether requests are remembered before anything is done with them, so that a killed worker forgets none
             that was given by hand.
@@ -54,6 +55,7 @@ class Step(ABC, Generic[Client, Made]):
     sweep: ClassVar[str]
     days: int = 0
     executions: ClassVar[str | None] = None
+    checkpoint: ClassVar[str] = ""
     adopts: ClassVar[bool] = True
     begins: ClassVar[bool] = False
 
@@ -109,6 +111,7 @@ class Step(ABC, Generic[Client, Made]):
             self.states(),
             days=self.days,
             executions=self.executions,
+            checkpoint=self.checkpoint,
             adopts=self.adopts,
         )
         return sweep.due(keep=not self.dry_run, wanted=changes or Wanted.UNSEEN)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -19,6 +20,7 @@ from pv_testing.config.digest import rules_digest
 from pv_testing.core import metrics
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.sync import run
+from pv_testing.core.visible import visible
 from pv_testing.domain.reading import text
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger
@@ -32,6 +34,7 @@ from pv_testing.workflow.changes import (
     size_of,
     stamp_of,
 )
+from pv_testing.workflow.execution_checkpoint import has_changed
 from pv_testing.workflow.shared_changes import Reading, SharedChanges, Wanted
 from pv_testing.workflow.sweep_backlog import CLOSED, DAY, Kept, SweepBacklog, is_finished
 
@@ -52,6 +55,7 @@ class _Look:
         executions: those that have changed; ``None`` where that can't be listed.
         listed: how many rows say a change, also those that don't matter to the sweep.
         taken: whether another sweep has asked the framework.
+        late: the ids, by number, of closed requests that the sweep was done with before their executions changed.
     """
 
     began: float
@@ -63,6 +67,7 @@ class _Look:
     executions: list[Row] | None = field(default_factory=list)
     listed: int = 0
     taken: bool = False
+    late: dict[str, int] = field(default_factory=dict)
 
     def is_new(self, row: Row, at: float, overlap: float) -> bool:
         """Say whether a row may have changed since a moment of the ledger's clock."""
@@ -90,6 +95,8 @@ class Sweep:
         states: those states of open requests that the sweep is about.
         days: for how many days after its creation a closed request is looked for; 0 to look for none.
         executions: the state of those executions whose changes matter, empty for all of them, ``None`` for none.
+        checkpoint: where the ledger remembers which executions of a request are settled, such as ``lims/result``. With
+            it, a closed request that the sweep was done with is taken again when one of these changes.
         adopts: whether the sweep begins with requests that it finds; else another step tells it of them.
 
     Attributes:
@@ -105,6 +112,7 @@ class Sweep:
         *,
         days: int = 0,
         executions: str | None = None,
+        checkpoint: str = "",
         adopts: bool = True,
     ) -> None:
         self._framework = framework
@@ -114,6 +122,7 @@ class Sweep:
         self._states = tuple(states)
         self._days = days
         self._executions = executions
+        self._checkpoint = checkpoint
         self._adopts = adopts
         self._shared = SharedChanges(framework, ledger, name)
         self._rules = rules_digest()
@@ -169,7 +178,33 @@ class Sweep:
         if known is not None and known.mark is not None and not look.rows:
             # No row tells how far the framework's clock is, but an earlier reading does.
             look.place = Place(known.mark, known.began, known.mark)
+        if self._checkpoint and not await self._look_for_late(kept, look):
+            look.place = before
         return look
+
+    async def _look_for_late(self, kept: Kept, look: _Look) -> bool:
+        """Find closed requests whose executions have changed since the sweep was done with them.
+
+        Returns:
+            Whether each request could be read; otherwise the same executions have to be listed once more.
+        """
+        ours = {str(sr_id) for sr_id in kept["begun"].values()}
+        ours |= {text(row.get("id")) for row in look.rows.values() if self._is_ours(row)}
+        others: dict[str, list[Row]] = defaultdict(list)
+        for execution in look.executions or ():
+            if request_of(execution) not in ours:
+                others[request_of(execution)].append(execution)
+        requests, unread = await self._framework.aservice_requests(int(sr_id) for sr_id in others if sr_id.isdigit())
+        for request in requests:
+            place, rows = f"{self._checkpoint}/{request.sr_number}", others[str(request.id)]
+            if request.status == CLOSED and await asyncio.to_thread(has_changed, self._ledger, place, rows):
+                look.late[request.sr_number] = request.id
+        for outcome in unread.unread:
+            log.warning("%s: %s has news, but can't be read: %s", self._name, outcome.key, outcome.reason)
+        if look.late:
+            shown = visible(", ".join(sorted(look.late)))
+            log.warning("%s: executions have changed after their requests were closed: %s", self._name, shown)
+        return not unread.unread
 
     async def _read(self, before: Place, wanted: Wanted | None) -> Reading:
         since = before.back - self._overlap
@@ -222,7 +257,7 @@ class Sweep:
         """Return the ids of requests that the sweep has something to do for and hasn't begun with."""
         if not self._adopts:
             return {}
-        new: dict[str, int] = {}
+        new = dict(look.late)
         finished = kept["finished"]
         for number, entry in finished.items():
             if "open" in entry and has_turned(number, entry["at"], look.began, DAY):

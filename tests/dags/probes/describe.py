@@ -39,6 +39,8 @@ def describe_task(task: Any) -> dict[str, Any]:
         "mapped": task.is_mapped,
         "title": getattr(task, "map_index_template", None),
         "sweep": getattr(task, "sweep", ""),
+        "checkpoint": getattr(task, "checkpoint", ""),
+        "executions": getattr(task, "executions", None),
         "outlets": [asset.uri for asset in task.outlets],
         "inlets": [asset.uri for asset in task.inlets],
         "links": sorted(link.name for link in task.operator_extra_links),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 
 import pytest
 
@@ -203,6 +204,41 @@ def test_a_person_can_free_an_unknown_record_that_the_system_does_not_hold(ledge
     assert ledger.release("lims", "sample", ["k"]) == 0
     assert ledger.release("lims", "sample", ["k"], absent=True, owner="ana") == 1
     assert decisions(claim(ledger, "k")) == [Decision.NEW]
+
+
+@pytest.mark.parametrize("number", [3, 150])
+def test_of_a_batch_only_what_another_attempt_has_taken_over_is_refused(ledger, number):
+    keys = [f"SR-1/SN{place:03}" for place in range(number)]
+    first = claim(ledger, *keys, lease=-1.0)
+    (second,) = claim(ledger, keys[1], owner="second")
+    assert settle(ledger, first, external_id="LIM-1", sent=True) == [keys[1]]
+    entries = {entry.key: entry for entry in ledger.entries("lims", "sample")}
+    assert [key for key, entry in entries.items() if entry.state is not State.CONFIRMED] == [keys[1]]
+    assert entries[keys[1]].code == "DISPUTED"
+    assert {(entry.external_id, entry.revision) for key, entry in entries.items() if key != keys[1]} == {("LIM-1", 1)}
+    assert settle(ledger, [second], owner="second") == [keys[1]]
+    ledger.verify()
+
+
+def test_a_claim_is_settled_once_under_its_own_token_and_in_the_state_in_which_it_was_left(ledger):
+    first, second, third = claim(ledger, "first", "second", "third", lease=-1.0)
+    assert settle(ledger, [first, first]) == ["first"]
+    assert settle(ledger, [replace(second, token=second.token + 1)]) == ["second"]
+    ledger.release("lims", "sample", ["third"], owner="a person", absent=True)
+    assert settle(ledger, [third, second]) == ["third"]
+    assert actions(ledger)[-1] == ("settle", "second", "created")
+    ledger.verify()
+
+
+def test_a_settlement_keeps_what_a_renewal_has_changed_and_what_was_confirmed_before(ledger):
+    settle(ledger, claim(ledger, "k"), external_id="LIM-1")
+    changed = claim(ledger, "k", fingerprint="b")
+    ledger.renew(changed, 60.0)
+    settle(ledger, changed, Result.REJECTED, code="NO", reason="the system refuses it")
+    (entry,) = ledger.entries("lims", "sample")
+    assert (entry.state, entry.external_id, entry.revision) == (State.REJECTED, "LIM-1", 1)
+    assert entry.lease_until == 0.0
+    assert decisions(claim(ledger, "k")) == [Decision.UNCHANGED]
 
 
 def test_settlements_of_several_kinds_share_a_transaction(ledger):
