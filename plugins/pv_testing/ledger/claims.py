@@ -9,7 +9,7 @@ from pv_testing.core.errors import LeaseLost, redact
 from pv_testing.core.reasons import Reason
 from pv_testing.ledger import outbox, rules
 from pv_testing.ledger.audit import Draft, append
-from pv_testing.ledger.rows import add, fetch, write_claimed, write_settled, write_settled_if_held
+from pv_testing.ledger.rows import add, fetch, write_claimed, write_held, write_settled
 from pv_testing.ledger.storable import clean
 from pv_testing.ledger.store import Store, Writing
 from pv_testing.ledger.types import Claim, Claimed, Decision, Row, Settlement, State
@@ -135,68 +135,70 @@ def renew(store: Store, claims: Sequence[Claimed], lease: float) -> None:
         raise LeaseLost(f"another attempt has taken over {named}; it will settle them", system=claims[0].system)
 
 
+class _NotHeld(Exception):
+    """A record is not as the claim has left it that is settled."""
+
+
 def settle(store: Store, settlements: Sequence[Settlement], owner: str) -> list[str]:
     """Settle records and tell the audit trail, in one transaction; return the keys that others have taken over."""
     if not settlements:
         return []
-    with store.writing() as writing:
-        return settle_within(writing, settlements, owner)
+    try:
+        with store.writing() as writing:
+            _settle_unread(writing, settlements, owner)
+            return []
+    except _NotHeld:
+        with store.writing() as writing:
+            return settle_within(writing, settlements, owner)
+
+
+def _settle_unread(writing: Writing, settlements: Sequence[Settlement], owner: str) -> None:
+    """Settle records by what their claims have left of them, without reading them again.
+
+    A record that is in flight under the token of a claim is as that claim has left it, but for the end of its lease.
+
+    Raises:
+        _NotHeld: one isn't; the transaction must be rolled back.
+    """
+    events: list[Draft] = []
+    for place, group in _by_kind([(one.claimed, one) for one in settlements]):
+        rows: dict[str, Row] = {}
+        for settlement in map(_tidy, group):
+            row = settlement.claimed.row
+            if row is None or row.key in rows or not rules.holds(row, settlement.claimed):
+                raise _NotHeld
+            rows[row.key] = row = rules.settle(row, settlement)
+            events.append(_settled(settlement, row, owner))
+        if write_held(writing.connection, *place, list(rows.values()), writing.now) < len(rows):
+            raise _NotHeld
+    append(writing, events)
+    outbox.write_events(writing, events, settlements)
 
 
 def settle_within(writing: Writing, settlements: Sequence[Settlement], owner: str) -> list[str]:
     """Do what :func:`settle` does, in a transaction that somebody else commits."""
     refused: list[str] = []
     events: list[Draft] = []
-    for place, group in _by_kind([(one.claimed, one) for one in settlements]):
-        tidy = [_tidy(one) for one in group]
-        rows = _settle_unread(writing, place, tidy)
-        if rows is None:
-            refused += _settle_read(writing, place, tidy, owner, events)
-        else:
-            events += [_settled(one, row, owner) for one, row in zip(tidy, rows, strict=True)]
+    for (system, kind), group in _by_kind([(one.claimed, one) for one in settlements]):
+        rows = fetch(writing.connection, system, kind, [settlement.claimed.key for settlement in group])
+        changed: dict[str, Row] = {}
+        disputed: dict[str, Row] = {}
+        for settlement in map(_tidy, group):
+            row = rows.get(settlement.claimed.key)
+            if row is None or not rules.holds(row, settlement.claimed):
+                refused.append(settlement.claimed.key)
+                after = rules.dispute(row, settlement) if row is not None and settlement.sent else row
+                if after is not None and after != row:
+                    rows[after.key] = disputed[after.key] = after
+                events.append(_fenced(settlement, row, after, owner))
+                continue
+            row = rules.settle(row, settlement)
+            rows[row.key] = changed[row.key] = row
+            events.append(_settled(settlement, row, owner))
+        write_settled(writing.connection, system, kind, changed.values(), writing.now)
+        write_claimed(writing.connection, system, kind, disputed.values(), writing.now)
     append(writing, events)
     outbox.write_events(writing, events, settlements)
-    return refused
-
-
-def _settle_unread(writing: Writing, place: tuple[str, str], group: Sequence[Settlement]) -> list[Row] | None:
-    """Settle records by what their claims have left of them; ``None``, and nothing is written, where one isn't held.
-
-    A record that is in flight under the token of a claim is as that claim has left it, but for the end of its lease.
-    """
-    rows: list[Row] = []
-    for settlement in group:
-        row = settlement.claimed.row
-        if row is None or not rules.holds(row, settlement.claimed):
-            return None
-        rows.append(rules.settle(row, settlement))
-    if len({row.key for row in rows}) < len(rows):
-        return None
-    return rows if write_settled_if_held(writing.connection, *place, rows, writing.now) else None
-
-
-def _settle_read(
-    writing: Writing, place: tuple[str, str], group: Sequence[Settlement], owner: str, events: list[Draft]
-) -> list[str]:
-    """Settle what is still held, note what isn't, and return the keys of that."""
-    refused: list[str] = []
-    rows = fetch(writing.connection, *place, [settlement.claimed.key for settlement in group])
-    changed: dict[str, Row] = {}
-    disputed: dict[str, Row] = {}
-    for settlement in group:
-        row = rows.get(settlement.claimed.key)
-        if row is None or not rules.holds(row, settlement.claimed):
-            refused.append(settlement.claimed.key)
-            after = rules.dispute(row, settlement) if row is not None and settlement.sent else row
-            if after is not None and after != row:
-                rows[after.key] = disputed[after.key] = after
-            events.append(_fenced(settlement, row, after, owner))
-            continue
-        row = rules.settle(row, settlement)
-        rows[row.key] = changed[row.key] = row
-        events.append(_settled(settlement, row, owner))
-    write_settled(writing.connection, *place, changed.values(), writing.now)
-    write_claimed(writing.connection, *place, disputed.values(), writing.now)
     return refused
 
 

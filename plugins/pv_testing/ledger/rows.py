@@ -115,16 +115,7 @@ def write_settled(connection: Connection, system: str, kind: str, rows: Iterable
     many(connection, _CHANGE_SETTLED, values)
 
 
-def write_settled_if_held(connection: Connection, system: str, kind: str, rows: Sequence[Row], now: float) -> bool:
-    """Write what a settlement has changed, if every record is held by the claim whose token its row has.
-
-    Returns:
-        Whether all are written; otherwise none is.
-    """
+def write_held(connection: Connection, system: str, kind: str, rows: Sequence[Row], now: float) -> int:
+    """Write what a settlement has changed of records that the claim holds whose token a row has; return how many."""
     values = [(*_take_settled(row), now, system, kind, row.key, row.token) for row in rows]
-    attempt = connection.begin_nested()
-    if many(connection, _CHANGE_HELD, values) == len(rows):
-        attempt.commit()
-        return True
-    attempt.rollback()
-    return False
+    return many(connection, _CHANGE_HELD, values)
