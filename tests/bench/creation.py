@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,17 +66,23 @@ def ours(address: str, number: int, *, bulk: bool) -> tuple[Timing, Timing]:
         bulk: 500 samples a request, or one.
     """
     contract = "lims_custom" if bulk else str(single_contract())
+    with _client(address, contract) as lims:
+        wanted = records(number)
+        lims.exchange("create_sample", wanted[:1])
+        created = timed(number, lambda: lims.exchange("create_sample", wanted).raise_for_waiting())
+        unchanged = timed(number, lambda: lims.exchange("create_sample", wanted).raise_for_waiting())
+    return created, unchanged
+
+
+@contextmanager
+def _client(address: str, contract: str) -> Iterator[LIMSClient]:
     with (
         tempfile.TemporaryDirectory() as folder,
         Ledger(f"sqlite:///{Path(folder) / 'ledger.sqlite'}") as ledger,
         LIMSClient(address, api_key="bench-key", contract=contract, ledger=ledger, owner="bench") as lims,
     ):
         freeze_once()  # as a task does
-        wanted = records(number)
-        lims.exchange("create_sample", wanted[:1])
-        created = timed(number, lambda: lims.exchange("create_sample", wanted).raise_for_waiting())
-        unchanged = timed(number, lambda: lims.exchange("create_sample", wanted).raise_for_waiting())
-    return created, unchanged
+        yield lims
 
 
 def single_contract() -> Path:
@@ -98,18 +105,69 @@ def bare_aiohttp(
 
 
 async def _bare(address: str, bodies: list[bytes]) -> list[str]:
+    async with _session() as session:
+        return await _posted(session, address, bodies)
+
+
+def _session() -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(headers={"Content-Type": "application/json", "X-API-Key": "bench-key"})
+
+
+async def _posted(session: aiohttp.ClientSession, address: str, bodies: list[bytes]) -> list[str]:
     left = iter(bodies)
     ids: list[str] = []
-    headers = {"Content-Type": "application/json", "X-API-Key": "bench-key"}
-    async with aiohttp.ClientSession(headers=headers) as session:
 
-        async def work() -> None:
-            for body in left:
-                async with session.post(f"{address}/samples", data=body) as response:
-                    ids.append(orjson.loads(await response.read())["id"])
+    async def work() -> None:
+        for body in left:
+            async with session.post(f"{address}/samples", data=body) as response:
+                ids.append(orjson.loads(await response.read())["id"])
 
-        await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
+    await asyncio.gather(*(work() for _ in range(CONCURRENCY)))
     return ids
+
+
+def by_turns(address: str, number: int, turns: int) -> list[tuple[Timing, Timing]]:
+    """Create samples one by one through the engine and with bare aiohttp, by turns; return what each turn took.
+
+    A machine's speed may change within a second. Therefore a turn of the engine comes between two halves of one of the
+    bare client. Both keep their connections.
+
+    Args:
+        address: of the LIMS.
+        number: how many samples in one turn, of each.
+        turns: how many turns.
+    """
+    loop = asyncio.new_event_loop()
+
+    async def session() -> aiohttp.ClientSession:
+        return _session()
+
+    bare, bodies = loop.run_until_complete(session()), payloads(number // 2)
+    wanted = records(number * turns + 1)
+    results: list[tuple[Timing, Timing]] = []
+    try:
+        with _client(address, str(single_contract())) as lims:
+
+            def ours(turn: int) -> Timing:
+                part = wanted[turn * number + 1 : (turn + 1) * number + 1]
+                return timed(number, lambda: lims.exchange("create_sample", part).raise_for_waiting())
+
+            def half() -> Timing:
+                return timed(len(bodies), lambda: loop.run_until_complete(_posted(bare, address, bodies)))
+
+            lims.exchange("create_sample", wanted[:1])
+            half()
+            for turn in range(turns):
+                results.append(_turn(half(), ours(turn), half()))
+    finally:
+        loop.run_until_complete(bare.close())
+        loop.close()
+    return results
+
+
+def _turn(before: Timing, engine: Timing, after: Timing) -> tuple[Timing, Timing]:
+    bare = Timing(before.records + after.records, before.seconds + after.seconds, before.cpu + after.cpu)
+    return engine, bare
 
 
 def guide_requests(address: str, number: int) -> Timing:

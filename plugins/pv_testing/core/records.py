@@ -40,6 +40,7 @@ class Prepared:
         external_id: the record's id in the system, where the ledger knows it.
         revision: 1 for the first version that takes effect, one more for each amendment.
         data: the record as it was before mapping, for operations that need more than the payload.
+        idempotency_key: the same for every attempt to bring this version into effect, where it is known already.
         absent: whether the system surely holds nothing of it, although an earlier version was confirmed: a look-up has
             found nothing, twice, or a person has looked.
     """
@@ -50,6 +51,7 @@ class Prepared:
     external_id: str = ""
     revision: int = 1
     data: Mapping[str, Any] = field(default_factory=dict)
+    idempotency_key: str = ""
     absent: bool = False
 
 

@@ -9,6 +9,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing.core import clock, lease
 from pv_testing.core.errors import Action, IntegrationError, LedgerError
+from pv_testing.core.fingerprint import idempotency_key
 from pv_testing.core.reasons import Reason
 from pv_testing.core.records import Found, Outcome, Prepared, Reply, Result, Verdict
 from pv_testing.exchange.batches import batches
@@ -162,6 +163,8 @@ class ChunkProcessor:
     def _take(self, claim: Claimed) -> Prepared:
         item = self.items[claim.key]
         item.external_id, item.revision, item.absent = claim.external_id, claim.revision, claim.absent
+        if self.operation.limits.stamped:  # for all records at a time it costs a fifth of what it does between requests
+            item.idempotency_key = idempotency_key(claim.system, claim.kind, item.key, item.fingerprint, item.revision)
         return item
 
     def _sends(self, items: Sequence[Prepared], rounds: int, wait: float = 0.0) -> Iterator[Work]:

@@ -32,6 +32,7 @@ class OperationLimits:
             it takes several steps to make, the operation itself must tell from that.
         absence_certain: whether the system has surely never taken a record that a look-up doesn't find, so that sending
             it then makes no second copy.
+        stamped: whether its requests carry an idempotency key.
         one_transaction: whether what is written is settled in the same transaction, as the ledger is in the database.
     """
 
@@ -48,6 +49,7 @@ class OperationLimits:
     changes: bool = False
     own_record: bool = False
     absence_certain: bool = False
+    stamped: bool = False
     one_transaction: bool = False
 
     @property

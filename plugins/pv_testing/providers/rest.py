@@ -205,6 +205,7 @@ class RestOperation:
             needs_id=self._needs_id,
             changes=spec.kind in STATES,
             own_record=self.at_once and spec.kind not in STATES,
+            stamped=bool(self._idempotency_header) or self._stamps_idempotency,
         )
 
     def prepare(self, record: Record) -> Payload:
@@ -375,7 +376,9 @@ class RestOperation:
 
     def _idempotency_key(self, item: Prepared) -> str:
         """Return a key that is the same for every attempt to bring this version of the record into effect."""
-        return idempotency_key(self.system, self.kind, item.key, item.fingerprint, item.revision)
+        return item.idempotency_key or idempotency_key(
+            self.system, self.kind, item.key, item.fingerprint, item.revision
+        )
 
     def _exchange(
         self,
