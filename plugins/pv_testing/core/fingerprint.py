@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from pv_testing.core.records import Payload
+from pv_testing.core.records import Payload, Prepared
 
 ROOM = 20
 """Levels that a request may put around a payload; orjson writes 254 of them."""
@@ -42,3 +42,8 @@ def idempotency_key(system: str, kind: str, key: str, content: str, revision: in
     """Return a key that is the same for every attempt to bring one version of one record into effect."""
     text = "\x1f".join((system, kind, key, content, str(revision)))
     return hashlib.sha256(text.encode()).hexdigest()[:40]
+
+
+def idempotency_key_of(item: Prepared, system: str, kind: str) -> str:
+    """Return the idempotency key of a record, as it was made ahead or is made now."""
+    return item.idempotency_key or idempotency_key(system, kind, item.key, item.fingerprint, item.revision)

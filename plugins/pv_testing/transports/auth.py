@@ -15,7 +15,7 @@ from pv_testing.core.redaction import conceal
 from pv_testing.core.response import Response
 
 if TYPE_CHECKING:
-    from pv_testing.transports.outgoing_request import OutgoingRequest
+    from pv_testing.transports.outgoing_request import Carrier, OutgoingRequest
     from pv_testing.transports.rest import RestSession
 
 SKEW = 60.0
@@ -52,13 +52,24 @@ class Auth:
         del session
         return refused or NO_HEADERS
 
-    def sealed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
-        """Return a request and its headers as they are written this one time: signed anew, where the way does so.
+    async def carry(self, wire: Carrier, call: OutgoingRequest, headers: Mapping[str, str]) -> Response:
+        """Send a request once, as it is or sealed; what is raised is as of the carrier.
 
         Args:
+            wire: carries it.
             call: the request; logs, evidence and errors see it as it is here.
             headers: all of its headers.
         """
+        if call.login:
+            return await wire.send(call, headers)
+        sealed, headers = self.sealed(call, headers)
+        try:
+            return await wire.send(sealed, headers)
+        finally:
+            call.written = sealed.written
+
+    def sealed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
+        """Return a request and its headers as they are written this one time: signed anew, where the way does so."""
         return call, headers
 
     async def aclose(self) -> None:

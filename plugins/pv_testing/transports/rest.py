@@ -281,17 +281,13 @@ class RestSession:
         probe = not call.throttle.enter_at_once() and await call.throttle.enter(call)
         call.passed = time.monotonic()
         status = 0
-        sealed = call
         try:
-            if not call.login:
-                sealed, headers = self.auth.sealed(call, headers)
-            response = await self._wire.send(sealed, headers)
+            response = await self.auth.carry(self._wire, call, headers)
             status = response.status
             call.throttle.hear(response)
             if self.watch is not None:
                 self.watch(call, response)
         except (Again, AmbiguousOutcome) as error:
-            call.written = sealed.written
             self._failed(call)
             if self.watch is not None:
                 self.watch.broke(call, error.error if isinstance(error, Again) else error)

@@ -7,6 +7,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from pv_testing.core.errors import DataError, LeaseLost, LedgerError
 from pv_testing.core.records import Result
@@ -28,7 +29,7 @@ def decisions(claimed):
 
 
 def actions(ledger):
-    return [(event.action, event.key, event.result) for event in ledger.events()]
+    return [(each.action, each.key, each.result) for each in ledger.events()]
 
 
 def test_a_record_is_sent_once_and_unchanged_from_then_on(ledger):
@@ -239,6 +240,15 @@ def test_a_settlement_keeps_what_a_renewal_has_changed_and_what_was_confirmed_be
     assert (entry.state, entry.external_id, entry.revision) == (State.REJECTED, "LIM-1", 1)
     assert entry.lease_until == 0.0
     assert decisions(claim(ledger, "k")) == [Decision.UNCHANGED]
+
+
+def test_records_that_are_still_held_are_settled_without_being_read(ledger):
+    claimed = claim(ledger, *KEYS)
+    statements = []
+    event.listen(ledger._store.engine, "before_cursor_execute", lambda *told: statements.append(told[2]))
+    assert settle(ledger, claimed, external_id="LIM-1") == []
+    assert any(text.startswith("UPDATE ledger_record") for text in statements)
+    assert not any(text.startswith("SELECT") and "ledger_record" in text for text in statements)
 
 
 def test_settlements_of_several_kinds_share_a_transaction(ledger):
