@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import uvloop
@@ -31,6 +32,7 @@ from tests.bench import (
 from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
+PARSING = 0.1
 TURNS = 8
 """Turns of one by one and bare aiohttp for each round."""
 BARE = 3
@@ -204,12 +206,13 @@ def _dags() -> list[Target]:
 
     with tempfile.TemporaryDirectory() as home:
         measured = ask("tests.dags.probes.measure", *DAGS, home=Path(home))
-    print("\nparsing a DAG after the SDK's import")
+    print(f"\n{'parsing a DAG after the import of the SDK':<62}of that")
     targets = []
     for name in DAGS:
-        milliseconds = min(tries["seconds"] for tries in measured[name]) * 1_000
-        print(f"  {name:<48}{milliseconds:>9.0f} ms")
-        targets.append((f"{name} parsed in at most 150 ms", f"{milliseconds:.0f} ms", milliseconds <= 150))
+        quickest = min(measured[name], key=itemgetter("seconds"))
+        part = quickest["of_sdk"]
+        print(f"  {name:<48}{quickest['seconds'] * 1_000:>9.0f} ms{part:>9.3f}")
+        targets.append((f"{name} parsed in at most {PARSING} of the SDK's import", f"{part:.3f}", part <= PARSING))
     return targets
 
 

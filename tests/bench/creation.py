@@ -22,8 +22,8 @@ from tests.bench.timing import Timing, timed
 CONCURRENCY = 8
 
 
-def records(number: int) -> list[Record]:
-    """Return samples as the workflow carries them, before mapping."""
+def records(number: int, first: int = 0) -> list[Record]:
+    """Return samples as the workflow carries them, before mapping; their serial numbers begin with ``first``."""
     module = {"manufacturer": "AST", "model": "AST-M400", "type": "mono PERC", "power_rating": 400, "voltage": 49.5}
     return [
         Record(
@@ -37,7 +37,7 @@ def records(number: int) -> list[Record]:
                 "module": module,
             },
         )
-        for place in range(number)
+        for place in range(first, first + number)
     ]
 
 
@@ -143,19 +143,18 @@ def by_turns(address: str, number: int, turns: int) -> list[tuple[Timing, Timing
         return _session()
 
     bare, bodies = loop.run_until_complete(session()), payloads(number // 2)
-    wanted = records(number * turns + 1)
     results: list[tuple[Timing, Timing]] = []
     try:
         with _client(address, str(single_contract())) as lims:
 
             def ours(turn: int) -> Timing:
-                part = wanted[turn * number + 1 : (turn + 1) * number + 1]
+                part = records(number, turn * number + 1)
                 return timed(number, lambda: lims.exchange("create_sample", part).raise_for_waiting())
 
             def half() -> Timing:
                 return timed(len(bodies), lambda: loop.run_until_complete(_posted(bare, address, bodies)))
 
-            lims.exchange("create_sample", wanted[:1])
+            lims.exchange("create_sample", records(1))
             half()
             for turn in range(turns):
                 results.append(_turn(half(), ours(turn), half()))

@@ -246,7 +246,7 @@ class RestOperation:
             return no_id_at(expected, body)
         if self._needs_id and not external_id and not (item and item.external_id):
             return NO_ID
-        return Reply(Verdict.OK, external_id, body=body if isinstance(body, Mapping) else {})
+        return Reply(Verdict.OK, external_id, body=body if type(body) is dict or isinstance(body, Mapping) else {})
 
     async def _send_one(self, item: Prepared) -> Reply:
         changes = bool(item.external_id and self._spec.update and self._spec.on_change == "update")
