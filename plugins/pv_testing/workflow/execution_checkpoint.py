@@ -15,10 +15,12 @@ from typing import Any
 import orjson
 
 from pv_testing.core.records import Outcome
+from pv_testing.domain.records import ServiceRequest
 from pv_testing.ledger import Ledger
 
 DAY = 86_400.0
 EMPTY: dict[str, Any] = {}
+FINISHED = ":finished/"
 
 
 class ExecutionCheckpoint:
@@ -56,6 +58,27 @@ class ExecutionCheckpoint:
         rows = {execution_id: row for execution_id, row in self._rows.items() if execution_id in done}
         if rows != self._kept["rows"]:
             self._ledger.update(self._name, lambda _: {**self._kept, "rows": rows}, EMPTY)
+
+
+def note_finished(ledger: Ledger, checkpoint: str, requests: Iterable[ServiceRequest]) -> None:
+    """Remember the numbers of finished service requests under their ids, which are all that an execution says.
+
+    Args:
+        ledger: where it is remembered.
+        checkpoint: what the names of the checkpoints begin with, such as ``lims/result``.
+        requests: that nothing is left to do for.
+    """
+    for request in requests:
+        _keep(ledger, f"{checkpoint}{FINISHED}{request.id}", request.sr_number)
+
+
+def _keep(ledger: Ledger, name: str, number: str) -> None:
+    ledger.update(name, lambda _: number, "")
+
+
+def finished_number(ledger: Ledger, checkpoint: str, sr_id: str) -> str:
+    """Return the number of a finished service request; empty for others. The arguments are as above."""
+    return ledger.state(f"{checkpoint}{FINISHED}{sr_id}", "")
 
 
 def has_changed(ledger: Ledger, name: str, rows: Iterable[Mapping[str, Any]]) -> bool:

@@ -15,10 +15,11 @@ from pv_testing.integrations.client import SystemClient
 from pv_testing.integrations.framework import FrameworkClient
 from pv_testing.ledger import Ledger
 from pv_testing.workflow.confirmed import without_confirmed
+from pv_testing.workflow.execution_checkpoint import note_finished
 from pv_testing.workflow.selection import OPEN, choose
 from pv_testing.workflow.shared_changes import Wanted
 from pv_testing.workflow.sweep import Sweep
-from pv_testing.workflow.sweep_backlog import SweepBacklog
+from pv_testing.workflow.sweep_backlog import SweepBacklog, is_over
 
 Client = TypeVar("Client", bound=SystemClient)
 Made = TypeVar("Made", Report, list[Report])
@@ -178,6 +179,9 @@ class Step(ABC, Generic[Client, Made]):
         done: set[str] = set()
         if not self.stopped:
             done = {request.sr_number for request in self.requests if self.is_done(request)}
+        if self.checkpoint:
+            over = [request for request in self.requests if request.sr_number in done and is_over(request)]
+            await asyncio.to_thread(note_finished, self.ledger, self.checkpoint, over)
         await self.backlog.settle(self.requests, done, self.deleted)
 
     def is_done(self, request: ServiceRequest) -> bool:

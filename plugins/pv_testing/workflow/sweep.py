@@ -34,7 +34,7 @@ from pv_testing.workflow.changes import (
     size_of,
     stamp_of,
 )
-from pv_testing.workflow.execution_checkpoint import has_changed
+from pv_testing.workflow.execution_checkpoint import finished_number, has_changed
 from pv_testing.workflow.shared_changes import Reading, SharedChanges, Wanted
 from pv_testing.workflow.sweep_backlog import CLOSED, DAY, Kept, SweepBacklog, is_finished
 
@@ -55,7 +55,6 @@ class _Look:
         executions: those that have changed; ``None`` where that can't be listed.
         listed: how many rows say a change, also those that don't matter to the sweep.
         taken: whether another sweep has asked the framework.
-        late: the ids, by number, of closed requests that the sweep was done with before their executions changed.
     """
 
     began: float
@@ -67,7 +66,6 @@ class _Look:
     executions: list[Row] | None = field(default_factory=list)
     listed: int = 0
     taken: bool = False
-    late: dict[str, int] = field(default_factory=dict)
 
     def is_new(self, row: Row, at: float, overlap: float) -> bool:
         """Say whether a row may have changed since a moment of the ledger's clock."""
@@ -142,7 +140,7 @@ class Sweep:
             return {}
         look = run(self._look(kept, wanted if keep else None))
         self.sizes = {number: size_of(row) for number, row in look.rows.items()}
-        new = self._new(kept, look)
+        new = {**self._late(kept, look), **self._new(kept, look)}
         begun = {**kept["begun"], **new}
         changed = {*new, *self._changed(kept, look, begun)}
         if keep:
@@ -178,33 +176,7 @@ class Sweep:
         if known is not None and known.mark is not None and not look.rows:
             # No row tells how far the framework's clock is, but an earlier reading does.
             look.place = Place(known.mark, known.began, known.mark)
-        if self._checkpoint and not await self._look_for_late(kept, look):
-            look.place = before
         return look
-
-    async def _look_for_late(self, kept: Kept, look: _Look) -> bool:
-        """Find closed requests whose executions have changed since the sweep was done with them.
-
-        Returns:
-            Whether each request could be read; otherwise the same executions have to be listed once more.
-        """
-        ours = {str(sr_id) for sr_id in kept["begun"].values()}
-        ours |= {text(row.get("id")) for row in look.rows.values() if self._is_ours(row)}
-        others: dict[str, list[Row]] = defaultdict(list)
-        for execution in look.executions or ():
-            if request_of(execution) not in ours:
-                others[request_of(execution)].append(execution)
-        requests, unread = await self._framework.aservice_requests(int(sr_id) for sr_id in others if sr_id.isdigit())
-        for request in requests:
-            place, rows = f"{self._checkpoint}/{request.sr_number}", others[str(request.id)]
-            if request.status == CLOSED and await asyncio.to_thread(has_changed, self._ledger, place, rows):
-                look.late[request.sr_number] = request.id
-        for outcome in unread.unread:
-            log.warning("%s: %s has news, but can't be read: %s", self._name, outcome.key, outcome.reason)
-        if look.late:
-            shown = visible(", ".join(sorted(look.late)))
-            log.warning("%s: executions have changed after their requests were closed: %s", self._name, shown)
-        return not unread.unread
 
     async def _read(self, before: Place, wanted: Wanted | None) -> Reading:
         since = before.back - self._overlap
@@ -257,7 +229,7 @@ class Sweep:
         """Return the ids of requests that the sweep has something to do for and hasn't begun with."""
         if not self._adopts:
             return {}
-        new = dict(look.late)
+        new: dict[str, int] = {}
         finished = kept["finished"]
         for number, entry in finished.items():
             if "open" in entry and has_turned(number, entry["at"], look.began, DAY):
@@ -267,6 +239,25 @@ class Sweep:
             if self._is_ours(row) and not begun_or_finished:
                 new[number] = int(row["id"])
         return new
+
+    def _late(self, kept: Kept, look: _Look) -> dict[str, int]:
+        """Return the ids of requests that were finished before an execution of them has changed."""
+        if not self._checkpoint:
+            return {}
+        begun = {str(sr_id) for sr_id in kept["begun"].values()}
+        others: dict[str, list[Row]] = defaultdict(list)
+        for execution in look.executions or ():
+            if request_of(execution) not in begun:
+                others[request_of(execution)].append(execution)
+        late: dict[str, int] = {}
+        for sr_id, rows in others.items():
+            number = finished_number(self._ledger, self._checkpoint, sr_id)
+            if number and has_changed(self._ledger, f"{self._checkpoint}/{number}", rows):
+                late[number] = int(sr_id)
+        if late:
+            shown = visible(", ".join(sorted(late)))
+            log.warning("%s: executions have changed after their requests were closed: %s", self._name, shown)
+        return late
 
     def _is_ours(self, row: Row) -> bool:
         if self._days and row.get("status") == CLOSED:
