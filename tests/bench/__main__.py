@@ -33,6 +33,7 @@ from tests.bench.timing import Timing, median
 
 PROJECT = Path(__file__).parents[2]
 PARSING = 0.1
+"""The part of the time for the import of Airflow's SDK that a DAG may take to be parsed."""
 TURNS = 8
 """Turns of one by one and bare aiohttp for each round."""
 BARE = 3

@@ -79,7 +79,6 @@ class RequestTemplate:
         clears: whether ``null`` is sent for those of ``fields`` that a record hasn't, so that a change can take away.
         body_as: ``list`` for a list with the one record, ``form`` for a form; a JSON object otherwise.
         names: the fields that go into the address or the query.
-        is_whole: whether the body is the payload as it is, and nothing else depends on the record.
     """
 
     method: str
@@ -93,15 +92,12 @@ class RequestTemplate:
     clears: bool = False
     body_as: str = ""
     names: tuple[str, ...] = field(init=False)
-    is_whole: bool = field(init=False)
 
     def __post_init__(self) -> None:
         names = [*self.path.names, *self.query]
         for template in self.templates.values():
             names += template.names
         object.__setattr__(self, "names", tuple(names))
-        altered = names or self.templates or self.stamps or self.constants or self.body_as
-        object.__setattr__(self, "is_whole", self.has_body and self.fields is None and not altered)
 
     def params(self, payload: Values) -> dict[str, str]:
         """Return the query; what the payload lacks is left out."""
@@ -143,8 +139,6 @@ class RequestTemplate:
         Raises:
             MappingError: the address lacks a value, or a request without body was given too much.
         """
-        if self.is_whole:
-            return Request(self.method, self.path.text, {}, dict(payload))
         path = self.path.url(payload, context)
         params = self.params(payload) if self.query or self.templates else dict(self.constants)
         body = self.body(payload, context)

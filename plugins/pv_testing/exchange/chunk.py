@@ -163,7 +163,7 @@ class ChunkProcessor:
     def _take(self, claim: Claimed) -> Prepared:
         item = self.items[claim.key]
         item.external_id, item.revision, item.absent = claim.external_id, claim.revision, claim.absent
-        if self.operation.limits.stamped:  # for all records at a time it costs a fifth of what it does between requests
+        if self.operation.limits.stamped:  # for all records at a time it costs a tenth of what it does between requests
             item.idempotency_key = idempotency_key(claim.system, claim.kind, item.key, item.fingerprint, item.revision)
         return item
 

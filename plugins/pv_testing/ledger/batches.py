@@ -53,7 +53,7 @@ def change(table: str, names: Sequence[str], keys: Sequence[str], where: str = "
         table: its name.
         names: the columns to change; their values come first.
         keys: the columns that name the row; their values come last.
-        where: what else must hold of a row, in SQL, so that it is changed; empty for nothing.
+        where: a condition in SQL that begins with a column of the table and must hold of a row, too; empty for none.
     """
     also = f" AND {table}.{where}" if where else ""
     changes = ", ".join(f"{name} = change.{name}" for name in names)
