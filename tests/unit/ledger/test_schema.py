@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -15,7 +16,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from pv_testing.core.errors import ConfigError, IntegrationError, LedgerError
-from pv_testing.ledger import Claim, Ledger
+from pv_testing.ledger import Claim, Ledger, schema
 from pv_testing.ledger.schema import VERSION, VERSION_TABLE
 from pv_testing.ledger.store import Store, parse
 from pv_testing.ledger.tables import metadata
@@ -32,6 +33,61 @@ def test_the_version_that_the_code_expects_is_that_of_the_newest_migration():
     config = Config()
     config.set_main_option("script_location", "pv_testing.ledger:migrations")
     assert ScriptDirectory.from_config(config).get_heads() == [VERSION]
+
+
+SHAPE = {
+    "sqlite": ["SELECT type, name, sql FROM sqlite_master"],
+    "postgresql": [
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = current_schema()",
+        """
+        SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint
+        WHERE connamespace = current_schema()::regnamespace
+        """,
+        """
+        SELECT pg_get_triggerdef(t.oid) FROM pg_trigger t JOIN pg_class c ON c.oid = tgrelid
+        WHERE relnamespace = current_schema()::regnamespace
+        """,
+        "SELECT proname, prosrc FROM pg_proc WHERE pronamespace = current_schema()::regnamespace",
+        """
+        SELECT table_name, column_name, ordinal_position, data_type, is_nullable, column_default
+        FROM information_schema.columns WHERE table_schema = current_schema()
+        """,
+    ],
+}
+
+
+def shape(url: str) -> list[list[str]]:
+    """Return what the database says of its tables, and the rows that a new ledger has."""
+    store = Store(url)
+    queries = [*SHAPE[store.engine.dialect.name], "SELECT * FROM ledger_head", f"SELECT * FROM {VERSION_TABLE}"]
+    with store.reading() as connection:
+        rows = [sorted(str(row) for row in connection.execute(text(query))) for query in queries]
+    store.close()
+    return rows
+
+
+def empty(url: str) -> None:
+    store = Store(url)
+    if store.sqlite:
+        Path(str(store.engine.url.database)).unlink()
+    else:
+        with store.exclusive() as connection:
+            name = connection.scalar(text("SELECT current_schema()"))
+            connection.execute(text(f"DROP SCHEMA {name} CASCADE"))
+            connection.execute(text(f"CREATE SCHEMA {name}"))
+    store.close()
+
+
+def test_the_second_new_ledger_of_a_process_is_made_as_the_migrations_made_the_first(url, monkeypatch):
+    monkeypatch.setattr(schema, "_STATEMENTS", {})
+    Ledger(url).close()
+    migrated = shape(url)
+    assert len(schema._STATEMENTS) == 1
+    empty(url)
+    monkeypatch.setattr(schema, "_migrate", lambda *_: pytest.fail("Alembic runs again"))
+    Ledger(url).close()
+    assert all(migrated)
+    assert shape(url) == migrated
 
 
 def test_a_ledger_that_is_opened_again_has_what_it_had(url):
