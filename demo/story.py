@@ -148,7 +148,7 @@ class Story:
             return self.api.finished(dag_id, run_id)
 
         activity = f"The run {run_id} of {dag_id}"
-        state = self.components.wait_for(activity, ended, seconds=RUN_SECONDS, poll=0.25)
+        state = self.components.wait_for(activity, ended, seconds=RUN_SECONDS, poll=0.5)
         if state != "success":
             raise DemoError(self._failure(dag_id, run_id, self.api.tasks(dag_id, run_id)))
         self.told.add((dag_id, run_id))
@@ -163,12 +163,12 @@ class Story:
         def begun() -> bool | None:
             return any(run.dag_id == dag_id and run.run_id.startswith(BY_EVENT) for run in self.api.runs()) or None
 
-        self.components.wait_for(f"The start of {dag_id} by an event", begun, seconds=RUN_SECONDS, poll=0.25)
+        self.components.wait_for(f"The start of {dag_id} by an event", begun, seconds=RUN_SECONDS, poll=0.5)
         self._settle()
 
     def _settle(self) -> None:
         """Wait until every run that changed data or an event has set off has ended, and print its reports."""
-        self.components.wait_for("The runs that new data set off", self._settled, seconds=RUN_SECONDS, poll=0.25)
+        self.components.wait_for("The runs that new data set off", self._settled, seconds=RUN_SECONDS, poll=0.5)
         for run in self.api.runs():
             cause = cause_of(run)
             if cause and (run.dag_id, run.run_id) not in self.told:

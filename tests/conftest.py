@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from itertools import count
@@ -19,6 +20,7 @@ _numbers = count(1)
 # A busy machine, or one that measures coverage, makes examples slowly; that says nothing of the tested code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+gc.disable()  # until all tests are collected: what is made meanwhile stays until the end
 # The longest first, so that no process is left alone with one at the end.
 FIRST = (
     "airflow/test_capa_approval", "airflow/test_scheduler", "airflow/test_webhook_runs", "airflow/test_carry_records",
@@ -45,6 +47,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the longest modules first."""
     places = {name: place for place, name in enumerate(FIRST)}
     items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.stem}", len(FIRST)))
+
+
+def pytest_collection_finish() -> None:
+    """Let the garbage collector pass over all modules and tests, which is the most of what it would look at."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -100,12 +100,12 @@ def hangs_up(request: web.Request) -> web.StreamResponse:
 
 def contract(folder: Path, change: Callable[[Body], object] = lambda _: None, **limits: float) -> Path:
     """Write the shipped contract of a plain LIMS without bulk requests, with short times and what a test changes."""
-    content = yaml.safe_load(contract_path("lims_custom").read_text(encoding="utf-8"))
+    content = yaml.load(contract_path("lims_custom").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
     content["limits"].update({**SHORT, **limits})
     del content["operations"]["create_sample"]["bulk"]
     change(content)
     path = folder / "lims_plain.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
     return path
 
 
