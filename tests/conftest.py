@@ -23,7 +23,7 @@ settings.load_profile("patient")
 gc.disable()  # until all tests are collected: what is made meanwhile stays until the end
 # The longest first, so that no process is left alone with one at the end.
 FIRST = (
-    "airflow/test_capa_approval", "airflow/test_scheduler", "airflow/test_webhook_runs", "airflow/test_carry_records",
+    "running/test_scheduler", "running/test_capa_approval", "running/test_webhook_runs", "airflow/test_carry_records",
     "airflow/test_lineage", "airflow/test_lineage_of_capas", "airflow/test_request_locks",
     "products/test_whole_request", "integration/test_killed_workers", "chaos/test_naive",
     "conformance/test_planted_faults", "conformance/test_command", "conformance/test_lost_answers",
@@ -50,8 +50,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let the garbage collector pass over all modules and tests, which is the most of what it would look at."""
+    """Let the garbage collector pass over all modules and tests, which is most of what it would visit, and run less."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
     gc.enable()
 
 

@@ -20,7 +20,7 @@ import pytest
 PROJECT = Path(__file__).parents[1]
 IMPORTED = (
     *("tests.way_worker", "tests.chaos.worker", "sandbox.importer"),
-    *("jsonschema", "psycopg", "zeep", "alembic.command"),
+    *("jsonschema", "psycopg", "zeep", "alembic.command", "tests.preloaded"),
 )
 """What most processes import; that takes longer than what they are begun for."""
 

@@ -6,10 +6,8 @@ import re
 
 from xdist.scheduler import LoadScopeScheduling
 
-AIRFLOW = re.compile(
-    r"tests/airflow/test_(?:capa_approval|scheduler|webhook_runs|carry_records|lineage(?:_of_capas)?)\.py"
-)
-"""Files that run an Airflow by turns: one process runs them all, so that none of the others waits for its turn."""
+AIRFLOW = re.compile(r"tests/airflow/running/test_\w+\.py")
+"""Files that share one running Airflow."""
 BY_PARAMETER = re.compile(r"(tests/products/test_whole_request\.py)::.*\[(.*)\]|(tests/live/[^:]*)::.*\[.*(redmine-\d)")
 """Files whose tests share what is made for a parameter: each of its values may go to another process."""
 SINGLE = re.compile(r"tests/(?:chaos/test_|integration/test_killed_workers|conformance/test_planted_faults).*")

@@ -68,7 +68,7 @@ def lab() -> Any:
 
 
 @pytest.fixture(scope="module")
-def told(alone: None, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
+def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[dict[str, Any]]]:
     """Return what Airflow kept of the runs of each DAG, the printed one included."""
     folder = tmp_path_factory.mktemp("carry")
     dags = folder / "dags"

@@ -106,7 +106,7 @@ def environment(lab: Lab, folder: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def told(alone: None, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> str:
+def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the text of all events of the runs."""
     folder = tmp_path_factory.mktemp("lineage")
     known, home, events = environment(lab, folder), folder / "home", folder / "events.ndjson"

@@ -27,7 +27,7 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture(scope="module")
-def events(alone: None, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Events:
+def events(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Events:
     """Return the events of a run that reports failures, and of one that asks no person and raises the CAPA."""
     folder = tmp_path_factory.mktemp("capas")
     known, told = environment(lab, folder) | PRINTED, folder / "events.ndjson"

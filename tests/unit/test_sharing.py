@@ -12,10 +12,11 @@ from tests.shipped import PROJECT
 FILES = {str(path.relative_to(PROJECT)): path for path in (PROJECT / "tests").rglob("test_*.py")}
 
 
-def test_every_file_that_runs_an_airflow_by_turns_belongs_to_one_scope() -> None:
-    by_turns = {name for name, path in FILES.items() if re.search(r"\balone: None", path.read_text(encoding="utf-8"))}
-    assert by_turns == {name for name in FILES if AIRFLOW.match(name)}
-    assert {scope(f"{name}::test_it") for name in by_turns} == {"airflow"}
+def test_every_file_that_shares_the_running_airflow_belongs_to_one_scope() -> None:
+    fixtures = re.compile(r"^def .*\b(?:running: Running|story: Story)\b", re.MULTILINE)
+    sharing = {name for name, path in FILES.items() if fixtures.search(path.read_text(encoding="utf-8"))}
+    assert sharing == {name for name in FILES if AIRFLOW.match(name)}
+    assert {scope(f"{name}::test_it") for name in sharing} == {"airflow"}
 
 
 @pytest.mark.parametrize("pattern", [BY_PARAMETER, SINGLE])

@@ -1,26 +1,18 @@
-"""Webhooks through a real Airflow: an event of the framework starts its DAG within seconds, and others are told.
-
-One Airflow serves all tests of this module: api-server, scheduler, DAG processor and triggerer on SQLite.
-"""
+"""Webhooks through a real Airflow: an event of the framework starts its DAG within seconds, and others are told."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import pytest
 import requests
-import yaml
 
-from demo import airflow, laboratory
-from demo.processes import Components, free_port
+from demo.processes import free_port
 from demo.story import Story
 from pv_testing.ledger import Ledger
 from pv_testing.webhooks import WebhookManager
@@ -28,8 +20,8 @@ from pv_testing.webhooks.addresses import Guard
 from pv_testing.webhooks.airflow_rest import AirflowRest
 from pv_testing.webhooks.secrets import Secrets
 from pv_testing.webhooks.settings import WebhookSettings
-from sandbox import SeedPlan
-from tests.airflow.home import FRUGAL, PROJECT
+from tests.airflow.home import PROJECT
+from tests.airflow.running.launcher import Running
 from tests.unit.webhooks.conftest import Told, told  # noqa: F401 - a fixture
 from tests.unit.webhooks.receiving import SECRET, framework
 
@@ -37,50 +29,6 @@ pytestmark = pytest.mark.scheduler
 
 SOON = 20.0
 """Seconds within which a run must begin; it takes one or two where the machine has nothing else to do."""
-
-
-@dataclass
-class Running:
-    """A running Airflow with its laboratory.
-
-    Attributes:
-        story: what speaks to both.
-        home: of Airflow.
-        settings: the folder of its configuration.
-    """
-
-    story: Story
-    home: Path
-    settings: Path
-
-    @property
-    def ledger(self) -> str:
-        return f"sqlite:///{self.home / 'pv_ledger.sqlite'}"
-
-
-@pytest.fixture(scope="module")
-def running(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    folder = tmp_path_factory.mktemp("webhooks")
-    shutil.copytree(PROJECT / "config", folder / "config")
-    said = {
-        "send": {"allow": ["127.0.0.0/8"], "allow_http": True},
-        "receive": {"systems": {"framework": {"secrets": ["env:FRAMEWORK_WEBHOOK_SECRET"]}}},
-    }
-    (folder / "config" / "webhooks.yaml").write_text(yaml.safe_dump(said))
-    with Components(folder / "logs") as components:
-        lab = laboratory.start(folder / "sandbox", components, "--seed-on-start", "--requests", "2", "--modules", "2")
-        extra = {
-            **FRUGAL,
-            "PV_SYNC_INTERVAL": "0",
-            "PV_CONFIG": str(folder / "config" / "integrations.yaml"),
-            "FRAMEWORK_WEBHOOK_SECRET": SECRET,
-        }
-        setting = airflow.AirflowSetting(folder / "airflow", free_port(18280), laboratory.connections(lab), extra)
-        api = airflow.start(setting, components)
-        api.log_in()
-        story = Story(lab, api, components)
-        story.wait_for_dags()
-        yield Running(story, folder / "airflow", folder / "config")
 
 
 def first_run(story: Story, dag_id: str, before: set[str]) -> dict:
@@ -91,20 +39,27 @@ def first_run(story: Story, dag_id: str, before: set[str]) -> dict:
     return story.components.wait_for(f"A run of {dag_id}", found, seconds=120)
 
 
-def number_of(story: Story, place: int) -> tuple[int, str]:
-    request = story.lab.service_requests()[place]
-    return request["id"], request["sr_number"]
+def runs(story: Story, dag_id: str) -> set[str]:
+    return {run["dag_run_id"] for run in story.api.get(f"dags/{dag_id}/dagRuns")["dag_runs"]}
+
+
+def arrived(running: Running, seed: int) -> tuple[int, str]:
+    """Return id and number of a service request that has come just now."""
+    number = running.seed(modules=2, protocols=1, seed=seed)
+    ids = {request["sr_number"]: request["id"] for request in running.story.lab.service_requests()}
+    return ids[number], number
 
 
 def test_an_event_starts_the_dag_of_its_service_request_within_seconds(running: Running) -> None:
     story = running.story
-    sr_id, number = number_of(story, 0)
+    sr_id, number = arrived(running, seed=21)
+    before = runs(story, "pv_intake")
     body = framework({"sr_id": sr_id, "sr_number": number}, event="service_request.created")
     story.api._session.get(f"{story.api.url}/pv/webhooks/framework", timeout=30)
     began = time.time()
     answers = [requests.post(f"{story.api.url}/pv/webhooks/framework", data=body, timeout=30) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [202] * 3
-    run = first_run(story, "pv_intake", set())
+    run = first_run(story, "pv_intake", before)
     waited = datetime.fromisoformat(run["start_date"].replace("Z", "+00:00")).timestamp() - began
     print(f"the run began {waited:.2f} s after its event was sent")
     assert waited < SOON
@@ -113,16 +68,16 @@ def test_an_event_starts_the_dag_of_its_service_request_within_seconds(running: 
         "The run", lambda: story.api.finished("pv_intake", run["dag_run_id"]), seconds=120
     )
     assert state == "success"
-    assert {sample["project_id"] for sample in story.lab.samples()} == {number}
-    assert len(story.api.get("dags/pv_intake/dagRuns")["dag_runs"]) == 1
+    assert len(story.lab.samples(number)) == 2
+    assert runs(story, "pv_intake") - before == {run["dag_run_id"]}
 
 
 def test_what_the_receiver_has_not_started_the_dag_starts(running: Running) -> None:
     from pv_testing.ledger.inbox import Received
 
     story = running.story
-    sr_id, number = number_of(story, 1)
-    before = {run["dag_run_id"] for run in story.api.get("dags/pv_intake/dagRuns")["dag_runs"]}
+    sr_id, number = arrived(running, seed=22)
+    before = runs(story, "pv_intake")
     with Ledger(running.ledger) as ledger:
         ledger.inbox.receive([Received("framework", "left", "x", str(sr_id), "pv_intake")])
         ledger.inbox.postpone([Received("framework", "left", "x", str(sr_id), "pv_intake")], 0, "")
@@ -136,7 +91,7 @@ def test_what_the_receiver_has_not_started_the_dag_starts(running: Running) -> N
     run = first_run(story, "pv_intake", before)
     assert run["dag_run_id"] == "webhook__framework__left"
     story.components.wait_for("The run", lambda: story.api.finished("pv_intake", run["dag_run_id"]), seconds=120)
-    assert {sample["project_id"] for sample in story.lab.samples()} >= {number}
+    assert len(story.lab.samples(number)) == 2
 
 
 def test_others_are_told_of_what_the_dags_do(running: Running, told: Told) -> None:  # noqa: F811
@@ -147,9 +102,7 @@ def test_others_are_told_of_what_the_dags_do(running: Running, told: Told) -> No
         WebhookManager(ledger, settings=open_here, secrets=secrets).register(
             told.url, ["sample.created", "service_request.created"], SECRET
         )
-    known = {request["sr_number"] for request in story.lab.service_requests()}
-    story.lab.seed(SeedPlan(requests=1, modules=2, protocols=1, seed=23))
-    (number,) = {request["sr_number"] for request in story.lab.service_requests()} - known
+    _, number = arrived(running, seed=23)
     story.run("pv_intake", "samples to tell of", sr=number)
     story.api.trigger("pv_webhooks", "tell-1", {})
     state = story.components.wait_for("The run", lambda: story.api.finished("pv_webhooks", "tell-1"), seconds=180)
@@ -176,7 +129,7 @@ def test_the_command_takes_events_alone_and_keeps_them(running: Running, tmp_pat
     environment = {
         "PATH": "/usr/bin:/bin",
         "PYTHONPATH": str(PROJECT / "plugins"),
-        "PV_CONFIG": str(running.settings / "integrations.yaml"),
+        "PV_CONFIG": str(running.config / "integrations.yaml"),
         "FRAMEWORK_WEBHOOK_SECRET": SECRET,
         "AIRFLOW_HOME": str(tmp_path),
     }

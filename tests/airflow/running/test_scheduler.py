@@ -1,22 +1,15 @@
-"""The DAGs run through a real scheduler against running systems, with the launcher of the demo.
-
-One Airflow serves all tests of this module: api-server, scheduler, DAG processor and triggerer on SQLite.
-"""
+"""The DAGs run through a real scheduler against running systems, with the launcher of the demo."""
 
 from __future__ import annotations
-
-import shutil
-from collections.abc import Iterator
 
 import pytest
 import requests
 
-from demo import airflow, laboratory
-from demo.processes import Components, free_port
+from demo import laboratory
 from demo.story import Story, complaints
 from sandbox import Lab, SeedPlan
 from sandbox.closing import closing
-from tests.airflow.home import FRUGAL, PROJECT
+from tests.airflow.running.launcher import Running
 
 pytestmark = pytest.mark.scheduler
 
@@ -24,24 +17,8 @@ REQUESTS, MODULES, PROTOCOLS = 2, 3, 2
 
 
 @pytest.fixture(scope="module")
-def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    folder = tmp_path_factory.mktemp("scheduler")
-    with Components(folder / "logs") as components:
-        size = ("--requests", REQUESTS, "--modules", MODULES, "--protocols", PROTOCOLS)
-        lab = laboratory.start(folder / "sandbox", components, "--seed-on-start", *map(str, size))
-        shutil.copytree(PROJECT / "dags", folder / "dags")
-        shutil.copytree(PROJECT / "tests" / "airflow" / "dags", folder / "dags", dirs_exist_ok=True)
-        extra = {**FRUGAL, "PV_SYNC_INTERVAL": "0", "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags")}
-        setting = airflow.AirflowSetting(folder / "airflow", free_port(18080), laboratory.connections(lab), extra)
-        api = airflow.start(setting, components)
-        api.log_in()
-        story = Story(lab, api, components)
-        story.wait_for_dags()
-        yield story
-
-
-@pytest.fixture(scope="module")
 def told(story: Story) -> Story:
+    story.lab.seed(SeedPlan(requests=REQUESTS, modules=MODULES, protocols=PROTOCOLS))
     lose_some_answers(story.lab)
     story.tell()
     assert [rule["hits"] for rule in story.lab.read_faults("lims")] == [1, 1]
@@ -104,13 +81,13 @@ def test_a_task_links_to_its_sample_in_the_lims(told: Story) -> None:
     assert answer.json()["project_id"] in {row["service_request"] for row in told.lab.summary()}
 
 
-def test_a_run_that_takes_long_holds_up_no_request_that_comes_after_it(told: Story) -> None:
+def test_a_run_that_takes_long_holds_up_no_request_that_comes_after_it(told: Story, running: Running) -> None:
     api, components = told.api, told.components
-    slow = seeded(told.lab, seed=3)
+    slow = running.seed(modules=MODULES, protocols=1, seed=3)
     told.lab.set_faults("lims", [{"route": "POST /api/v2/samples*", "kind": "delay", "seconds": 25, "times": 1}])
     api.trigger("pv_intake", "slow-1", {"sr": slow})
     components.wait_for("The slow LIMS", lambda: told.lab.read_faults("lims")[0]["hits"] or None, seconds=60)
-    later = seeded(told.lab, seed=5)
+    later = running.seed(modules=MODULES, protocols=1, seed=5)
     api.trigger("pv_intake", "beside-1", {})
     assert components.wait_for("The run", lambda: api.finished("pv_intake", "beside-1"), seconds=60) == "success"
     assert (len(told.lab.samples(later)), told.lab.samples(slow)) == (MODULES, [])
@@ -122,13 +99,6 @@ def test_a_run_that_takes_long_holds_up_no_request_that_comes_after_it(told: Sto
     told.lab.set_faults("lims", [])
     assert len(told.lab.samples(slow)) == MODULES
     assert told.lab.duplicates()["samples"] == []
-
-
-def seeded(lab: Lab, seed: int) -> str:
-    known = {row["service_request"] for row in lab.summary()}
-    lab.seed(SeedPlan(requests=1, modules=MODULES, protocols=1, seed=seed))
-    (number,) = {row["service_request"] for row in lab.summary()} - known
-    return str(number)
 
 
 def test_a_dry_run_of_one_request_changes_nothing_and_the_real_one_only_that_request(told: Story) -> None:
@@ -168,10 +138,8 @@ def doubled(lab: Lab) -> tuple[dict[str, object], list[str]]:
     raise AssertionError("no request has a serial number twice")
 
 
-def test_a_wait_is_left_to_the_triggerer_and_ends_when_the_samples_arrive(told: Story) -> None:
-    known = {row["service_request"] for row in told.lab.summary()}
-    told.lab.seed(SeedPlan(requests=1, modules=MODULES, protocols=1, seed=11))
-    (number,) = {row["service_request"] for row in told.lab.summary()} - known
+def test_a_wait_is_left_to_the_triggerer_and_ends_when_the_samples_arrive(told: Story, running: Running) -> None:
+    number = running.seed(modules=MODULES, protocols=1, seed=11)
     told.run("pv_intake", "samples to wait for", sr=number)
     told.api.trigger("wait_for_receipt", "wait-1", {"sr": number})
     told.components.wait_for(

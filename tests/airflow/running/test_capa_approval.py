@@ -1,13 +1,12 @@
-"""The CAPA workflow in a running Airflow: a person is asked, sees numbers and charts, and what she approves is raised.
+"""The CAPA workflow in a running Airflow: a person sees numbers and charts, and approves or rejects.
 
-One Airflow serves all tests of this module, which follow each other.
+The tests follow each other.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -15,64 +14,36 @@ from typing import Any
 import pytest
 import requests
 
-from demo import airflow, laboratory
-from demo.api import Api
-from demo.processes import Components, free_port
 from demo.story import Story
 from sandbox import Lab
-from tests.airflow.home import FRUGAL
+from tests.airflow.running.launcher import Running
 
 pytestmark = pytest.mark.scheduler
 
 WEAK = "PVTP-018"
-USERS = {
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
-    "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "ada:admin,vera:admin",
-}
 
 
-@pytest.fixture(scope="module")
-def story(alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    folder = tmp_path_factory.mktemp("capa")
-    (folder / "dags").mkdir()
-    (folder / "dags" / "pv_capa.py").write_text((airflow.PROJECT / "dags" / "pv_capa.py").read_text())
-    with Components(folder / "logs") as components:
-        plan = ("--modules", "12", "--protocols", "6", "--failures", "0", "--weak", WEAK)
-        lab = laboratory.start(folder / "sandbox", components, "--seed-on-start", *plan)
-        for request in lab.service_requests():
-            lab.advance(request["id"], "PROTOCOLS_ASSIGNED")
-        lab.run_executions()
-        shutil.copytree(airflow.PROJECT / "config", folder / "config")
-        extra = {
-            **FRUGAL,
-            "PV_SYNC_INTERVAL": "0",
-            "PV_CONFIG": str(folder / "config" / "integrations.yaml"),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(folder / "dags"),
-            **USERS,
-        }
-        setting = airflow.AirflowSetting(folder / "airflow", free_port(18180), laboratory.connections(lab), extra)
-        api = airflow.start(setting, components)
-        words = json.loads((setting.home / "simple_auth_manager_passwords.json.generated").read_text())
-        log_in(api, "ada", words["ada"])
-        components.wait_for("Reading the DAG", lambda: "pv_capa" in api.dags() or None, seconds=120, poll=0.5)
-        yield Story(lab, api, components)
+@pytest.fixture(scope="module", autouse=True)
+def weak(running: Running) -> None:
+    """Complete a service request whose modules fail one protocol more often than the others."""
+    number = running.seed(seed=13, modules=12, protocols=6, failures=0, weak=WEAK)
+    lab = running.story.lab
+    (request,) = [request for request in lab.service_requests() if request["sr_number"] == number]
+    lab.advance(request["id"], "PROTOCOLS_ASSIGNED")
+    lab.run_executions(request["id"])
 
 
 @pytest.fixture
-def as_vera(story: Story) -> Iterator[Callable[[], None]]:
+def as_vera(running: Running) -> Iterator[Callable[[], None]]:
     """Give a function that lets vera go on where ada has begun."""
-    own = story.api._session.headers["Authorization"]
-    words = json.loads(
-        next(story.components.logs.parent.rglob("simple_auth_manager_passwords.json.generated")).read_text()
-    )
-    yield lambda: log_in(story.api, "vera", words["vera"])
-    story.api._session.headers["Authorization"] = own
+    yield lambda: running.log_in("vera")
+    running.log_in("ada")
 
 
 @pytest.fixture
-def rules(story: Story) -> Iterator[Callable[..., None]]:
+def rules(running: Running) -> Iterator[Callable[..., None]]:
     """Return a function that replaces text in capa.yaml for one test."""
-    path = story.components.logs.parent / "config" / "capa.yaml"
+    path = running.config / "capa.yaml"
     shipped = path.read_text()
 
     def change(*changes: tuple[str, str]) -> None:
@@ -88,11 +59,6 @@ def rules(story: Story) -> Iterator[Callable[..., None]]:
 
 NOTED = 6.0
 """Seconds after which Airflow has noted that a task asks."""
-
-
-def log_in(api: Api, user: str, word: str) -> None:
-    answer = requests.post(f"{api.url}/auth/token", json={"username": user, "password": word}, timeout=30)
-    api._session.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
 
 
 def start(story: Story, run_id: str, **conf: Any) -> None:
@@ -132,7 +98,7 @@ def files(lab: Lab) -> list[str]:
     return sorted(json.loads(row["body"])["filename"] for row in lab.rows("qms", "SELECT * FROM attachments"))
 
 
-def test_a_dry_run_asks_nobody(story: Story) -> None:
+def test_a_dry_run_asks_no_question(story: Story) -> None:
     start(story, "dry", dry_run=True)
     assert end(story, "dry") == {
         "run": "success",
@@ -143,9 +109,7 @@ def test_a_dry_run_asks_nobody(story: Story) -> None:
     assert capas(story.lab) == []
 
 
-def test_a_question_that_nobody_may_or_does_answer_in_time_makes_the_run_red(
-    story: Story, rules: Callable[..., None]
-) -> None:
+def test_a_question_without_an_answer_in_time_makes_the_run_red(story: Story, rules: Callable[..., None]) -> None:
     rules(("approvers: []", "approvers: [vera]"), ("hours: 20", "hours: 0.004"))
     start(story, "late")
     asked = question(story, "late")
@@ -187,7 +151,7 @@ def test_who_has_started_the_run_cannot_approve_what_it_has_found(story: Story) 
     assert capas(story.lab) == []
 
 
-def test_the_approver_sees_charts_and_what_she_approves_is_raised_once(
+def test_the_approver_sees_charts_and_an_approved_capa_is_raised_once(
     story: Story, as_vera: Callable[[], None]
 ) -> None:
     (execution,) = story.lab.framework_rows(
@@ -215,7 +179,7 @@ def test_the_approver_sees_charts_and_what_she_approves_is_raised_once(
     assert set(kept) == {"finding", "approved", "by"}
 
 
-def test_while_the_capa_is_open_nobody_is_asked(story: Story) -> None:
+def test_while_the_capa_is_open_no_question_is_asked(story: Story) -> None:
     start(story, "after")
     assert end(story, "after")["approve"] == "skipped"
     assert len(capas(story.lab)) == 1
