@@ -37,10 +37,9 @@ def prepare(store: Store) -> None:
     with store.exclusive() as connection:
         if not store.sqlite:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _ADVISORY_LOCK})
-        version = _version(connection)
-        if not version:
+        if not inspect(connection).has_table(VERSION_TABLE):
             _make(connection, store)
-        elif version != VERSION:
+        elif _version(connection) != VERSION:
             _migrate(connection, store)
 
 

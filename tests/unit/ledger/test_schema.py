@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,19 @@ def test_the_second_new_ledger_of_a_process_is_made_as_the_migrations_made_the_f
     Ledger(url).close()
     assert all(migrated)
     assert shape(url) == migrated
+
+
+def test_a_database_whose_version_was_lost_is_no_model_for_a_new_ledger(tmp_path, monkeypatch):
+    monkeypatch.setattr(schema, "_STATEMENTS", {})
+    lost = tmp_path / "lost.sqlite"
+    with closing(sqlite3.connect(lost)) as connection:
+        connection.execute(f"CREATE TABLE {VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+    Ledger(f"sqlite:///{lost}").close()
+    new = f"sqlite:///{tmp_path / 'new.sqlite'}"
+    with Ledger(new) as ledger:
+        ledger.verify()
+    Ledger(f"sqlite:///{tmp_path / 'another.sqlite'}").close()
+    assert shape(f"sqlite:///{tmp_path / 'another.sqlite'}") == shape(new)
 
 
 def test_a_ledger_that_is_opened_again_has_what_it_had(url):
