@@ -14,15 +14,15 @@ from functools import cache
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
-
-import pytest
+from unittest import mock
 
 PROJECT = Path(__file__).parents[1]
 IMPORTED = (
-    *("tests.way_worker", "tests.chaos.worker", "sandbox.importer"),
-    *("jsonschema", "psycopg", "zeep", "alembic.command", "tests.preloaded"),
+    *("tests.forks", "tests.way_worker", "tests.chaos.worker", "tests.integration.every_method.sender"),
+    *("sandbox.importer", "jsonschema", "openpyxl", "psycopg", "python_calamine", "scipy.stats", "zeep"),
+    *("alembic.command", "tests.preloaded"),
 )
-"""What most processes import; that takes longer than what they are begun for."""
+"""What most processes import; that takes longer than what they are begun for. A process has one fork server."""
 
 
 @cache
@@ -30,8 +30,7 @@ def server() -> Any:
     """Start the fork server, which imports everything once, so that a process begins within milliseconds."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(list(IMPORTED))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)]))
+    with mock.patch.dict(os.environ, PYTHONPATH=os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)])):
         forkserver.ensure_running()
     return context
 

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from tests.forks import ModuleProcess, module_process
 
+POLL = 0.01
+"""Seconds between two looks at what has arrived."""
 MISUSED = 2
 """The exit status of a command whose arguments are wrong, which no further attempt would mend."""
 
@@ -68,7 +70,7 @@ class Siege(ABC):
                     process.send_signal(signal.SIGKILL)
                     self.killed += 1
                     kill_at = None
-                time.sleep(0.002)
+                time.sleep(POLL)
         if status == MISUSED:
             raise RuntimeError(self._stuck("the worker does not understand its command line"))
         return status

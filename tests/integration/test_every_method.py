@@ -14,12 +14,13 @@ import pytest
 
 import sandbox
 from pv_testing.ledger import Ledger
+from tests.forks import PROJECT
 from tests.integration.every_method.by_files import by_files
 from tests.integration.every_method.by_requests import by_rest, by_soap
 from tests.integration.every_method.by_tables import by_postgresql, by_sqlite
 from tests.integration.every_method.content import Content, expected
 from tests.integration.every_method.lims import Lims
-from tests.integration.every_method.sender import PROJECT, AtArrival, AtWrite, Sender, Task
+from tests.integration.every_method.sender import AtArrival, AtWrite, Sender, Task
 
 MODULES, PROTOCOLS = 12, 2
 METHODS: dict[str, Callable[[Path, sandbox.Lab], AbstractContextManager[Lims]]] = {

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import multiprocessing
 import os
 import signal
 import sys
@@ -15,27 +14,21 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
-from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any, NamedTuple
-
-import pytest
 
 from pv_testing.config import SystemConfig
 from pv_testing.integrations import FrameworkClient, LIMSClient
 from pv_testing.ledger import Ledger
 from pv_testing.samples.intake import create_samples
 from pv_testing.samples.results import upload_results
+from tests.forks import server
 
-PROJECT = Path(__file__).parents[3]
 LATER = 600.0
 """Seconds by which the clock of each attempt is ahead of the one before, so that the leases of the dead have ended."""
 SETTLED = 0.2
 """Seconds after which a LIMS has taken what a killed process had sent; a clock that is ahead doesn't wait for that."""
 LONGEST = 60.0
-LIBRARIES = ("jsonschema", "openpyxl", "psycopg", "python_calamine", "zeep")
-"""What an attempt imports where it needs it."""
 
 log = logging.getLogger(__name__)
 
@@ -128,13 +121,13 @@ class Sender:
         """Run an attempt, which may be killed; return whether it says that every record is in effect."""
         self._attempts += 1
         enough = self._enough(moment)
-        process = _server().Process(target=_attempt, args=(self._task, moment, LATER * self._attempts))
+        process = server().Process(target=_attempt, args=(self._task, moment, LATER * self._attempts))
         process.start()
         give_up = time.monotonic() + LONGEST
         while process.is_alive():
             if enough() or time.monotonic() > give_up:
                 process.kill()
-            process.join(0.005)
+            process.join(0.02)
         assert time.monotonic() < give_up, f"an attempt hangs; see {self._task.log}"
         if process.exitcode == -signal.SIGKILL:
             self.killed += 1
@@ -147,17 +140,6 @@ class Sender:
             return lambda: False
         wanted = self._arrived(moment.kind) + moment.number
         return lambda: self._arrived(moment.kind) >= wanted
-
-
-@cache
-def _server() -> Any:
-    """Start the fork server, which imports everything once."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, *LIBRARIES])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", os.pathsep.join([str(PROJECT / "plugins"), str(PROJECT)]))
-        forkserver.ensure_running()
-    return context
 
 
 def _attempt(task: Task, moment: Moment | None, later: float) -> None:

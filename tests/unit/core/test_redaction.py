@@ -182,9 +182,18 @@ def test_names_of_other_things(name: str) -> None:
     ],
 )
 def test_no_text_takes_long(said: str) -> None:
-    started = time.monotonic()
-    redact(said * 10_000, 10**6)
-    assert time.monotonic() - started < 2
+    short, long = (_processor_time(said * times) for times in (200, 2_000))
+    assert long < 40 * short, "ten times the text takes about ten times as long, not a hundred times"
+
+
+def _processor_time(text: str) -> float:
+    """Return the shortest of five times, in seconds of this thread: others that run meanwhile don't count."""
+    shortest = float("inf")
+    for _ in range(5):
+        started = time.thread_time()
+        redact(text, 10**6)
+        shortest = min(shortest, time.thread_time() - started)
+    return shortest
 
 
 @pytest.mark.parametrize("said", ["client_secret=canary-123456&x=1", "secret=canary", "session token: 'canary'"])
