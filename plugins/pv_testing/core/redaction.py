@@ -70,10 +70,17 @@ class _Known:
             if secret in self._secrets:
                 return
             self._secrets[secret] = dict(_patterns(secret))
-            while len(self._secrets) > MOST:
-                del self._secrets[next(iter(self._secrets))]
-            self._patterns = {form: pattern for each in self._secrets.values() for form, pattern in each.items()}
-            self.longest = encodings.LONGEST * max(len(_bytes(each)) for each in self._secrets)
+            if len(self._secrets) > MOST:
+                self._forget()
+            self._patterns = {**self._patterns, **self._secrets[secret]}  # others read the former one meanwhile
+            self.longest = max(self.longest, encodings.LONGEST * len(_bytes(secret)))
+
+    def _forget(self) -> None:
+        """Forget the oldest tenth at once: to find the patterns of the others takes as long when one is forgotten."""
+        for secret in list(self._secrets)[: max(1, MOST // 10)]:
+            del self._secrets[secret]
+        self._patterns = {form: pattern for each in self._secrets.values() for form, pattern in each.items()}
+        self.longest = encodings.LONGEST * max(len(_bytes(each)) for each in self._secrets)
 
     def spans(self, text: str) -> Iterator[Span]:
         """Yield the places of known credentials in a text, in every way of writing their characters."""

@@ -152,6 +152,10 @@ def test_the_newest_credentials_are_known(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(redaction, "MOST", 2)
     conceal("first-token", "second-token", "third-token")
     assert redact("a first-token, second-token, third-token") == "a first-token, ***, ***"
+    monkeypatch.setattr(redaction, "MOST", 100)
+    conceal(*(f"token-{number:03}" for number in range(150)))
+    assert {redact(f"token-{number:03}") for number in range(60, 150)} == {"***"}
+    assert redact("third-token, token-000") == "third-token, token-000"
 
 
 @pytest.mark.parametrize(
