@@ -19,7 +19,7 @@ from unittest import mock
 PROJECT = Path(__file__).parents[1]
 IMPORTED = (
     *("tests.forks", "tests.way_worker", "tests.chaos.worker", "tests.integration.every_method.sender"),
-    *("sandbox.importer", "jsonschema", "psycopg", "zeep"),
+    *("sandbox.importer", "jsonschema", "psycopg", "pytest", "zeep"),
     *("alembic.command", "tests.preloaded"),
 )
 """What most processes import; that takes longer than what they are begun for. A process has one fork server."""

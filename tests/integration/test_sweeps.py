@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import sqlite3
 from contextlib import closing
 from datetime import datetime, timezone
@@ -22,6 +21,7 @@ from pv_testing.samples import intake, results, statuses
 from pv_testing.workflow.executions import list_complete, readable
 from pv_testing.workflow.sweep_backlog import SweepBacklog
 from pv_testing.workflow.unknown_states import KIND, LOOKED, look_for_unknown_states
+from tests.forks import server
 
 UNREADABLE = "GET /api/v1/executions/5001/results"
 
@@ -84,8 +84,7 @@ def test_tasks_of_one_sweep_forget_no_request_of_each_other(tmp_path):
     url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     with Ledger(url) as ledger:
         _taken(url, 0)
-        context = multiprocessing.get_context("spawn")
-        tasks = [context.Process(target=_taken, args=(url, number)) for number in range(1, 7)]
+        tasks = [server().Process(target=_taken, args=(url, number)) for number in range(1, 7)]
         for task in tasks:
             task.start()
         for task in tasks:

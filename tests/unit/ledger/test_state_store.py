@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import multiprocessing
-
 import pytest
 
 from pv_testing.core.records import Result
 from pv_testing.ledger import Claim, Ledger, Settlement
+from tests.forks import server
 
 
 def test_what_was_never_kept_is_empty_and_reading_writes_nothing(ledger: Ledger) -> None:
@@ -37,7 +36,7 @@ def _count(url: str, number: int) -> None:
 def test_processes_at_the_same_time_lose_no_change(url: str) -> None:
     with Ledger(url) as ledger:
         ledger.update("counter", lambda kept: kept, 0)
-        workers = [multiprocessing.get_context("spawn").Process(target=_count, args=(url, 25)) for _ in range(4)]
+        workers = [server().Process(target=_count, args=(url, 25)) for _ in range(4)]
         for worker in workers:
             worker.start()
         for worker in workers:
