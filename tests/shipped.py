@@ -6,17 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import sandbox
+from tests import yaml_text
 
 PROJECT = Path(__file__).parents[1]
-
-
-def parsed(path: Path) -> dict[str, Any]:
-    """Return what a YAML file holds, quickly: every process reads all contracts when it collects the tests."""
-    text = path.read_text(encoding="utf-8")
-    return dict(yaml.load(text, yaml.CSafeLoader) if yaml.__with_libyaml__ else yaml.safe_load(text))
 
 
 def variables(lab: sandbox.Lab) -> dict[str, str]:
@@ -45,7 +38,7 @@ def configuration(lab: sandbox.Lab, contracts: Mapping[str, Path]) -> dict[str, 
     text = (PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8")
     for name, value in variables(lab).items():
         text = text.replace(f"${{{name}}}", value)
-    document: dict[str, Any] = yaml.safe_load(text)
+    document: dict[str, Any] = yaml_text.load(text)
     for system in lab.origins:
         del document[system]["connection"]
     for system, path in contracts.items():
@@ -62,11 +55,11 @@ def impatient(contract: str, directory: Path, *, bulk: int = 0, **limits: float)
         bulk: records of one bulk request; as shipped where it is 0.
         limits: of the contract's section.
     """
-    document = yaml.safe_load((PROJECT / "include" / "mappings" / f"{contract}.yaml").read_text(encoding="utf-8"))
+    document = yaml_text.load((PROJECT / "include" / "mappings" / f"{contract}.yaml").read_text(encoding="utf-8"))
     document["limits"].update(limits)
     for operation in document["operations"].values():
         if bulk and "bulk" in operation:
             operation["bulk"]["size"] = bulk
     path = directory / f"{contract}.yaml"
-    path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path

@@ -8,11 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pv_testing.ledger import Ledger
 from sandbox.proxy import Proxy
-from tests import way_worker
+from tests import way_worker, yaml_text
 from tests.forks import server
 
 PROJECT = Path(__file__).parents[1]
@@ -44,7 +42,7 @@ class Way:
     _writes: int = field(default=0, init=False)
 
     def __post_init__(self) -> None:
-        self.config.write_text(yaml.safe_dump(self.configuration()), encoding="utf-8")
+        self.config.write_text(yaml_text.dump(self.configuration()), encoding="utf-8")
 
     def configuration(self) -> dict[str, Any]:
         """Return the configuration of all systems of the way."""

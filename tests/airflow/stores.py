@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from hooks.object_storage import open_path
 from pv_testing.core.errors import SecurityError
 from pv_testing.core.places import contract_path
 from pv_testing.ledger import Ledger
 from pv_testing.transports.files.store import FileStore
+from tests import yaml_text
 from tests.integration.file_drop import lims, samples, short_contract
 
 IMPORT = {"folder": "in", "pattern": "*.csv", "format": "csv", "map": "row", "key": "{serial_number}", "quiet": 0}
@@ -85,11 +85,11 @@ def with_imports(known: Mapping[str, Any], folder: Path, store: str) -> dict[str
         folder: where the contract is written.
         store: the address of the store.
     """
-    written = yaml.safe_load(contract_path("lims_custom").read_text(encoding="utf-8"))
+    written = yaml_text.load(contract_path("lims_custom").read_text(encoding="utf-8"))
     written["maps"]["row"] = {"serial_number": "SN", "value": {"to": "V", "type": "decimal"}}
     written["imports"] = {"results": IMPORT}
     contract = folder / "lims_site.yaml"
-    contract.write_text(yaml.safe_dump(written, sort_keys=False))
+    contract.write_text(yaml_text.dump(written, sort_keys=False))
     return _with_extra(known, contract=str(contract), options={"file_store": store})
 
 

@@ -7,12 +7,12 @@ import re
 from typing import Any
 
 import pytest
-import yaml
 
 from demo import laboratory
 from operators.records import CarryRecordsOperator, records_of
 from pv_testing.core.errors import ConfigError
 from sandbox import Lab, serve
+from tests import yaml_text
 from tests.airflow.home import PROJECT, ask
 
 CANARY = "canary-of-a-record"
@@ -82,9 +82,9 @@ def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[d
     runs += ["disabled", "samples_from_a_list", "samples_from_a_list"]
     home = folder / "home"
     home.mkdir()
-    configuration = yaml.safe_load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
+    configuration = yaml_text.load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
     configuration["erp"] = {"enabled": False}
-    (folder / "integrations.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    (folder / "integrations.yaml").write_text(yaml_text.dump(configuration), encoding="utf-8")
     connections["PV_CONFIG"] = str(folder / "integrations.yaml")
     extra = {**connections, "AIRFLOW__CORE__DAGS_FOLDER": str(dags), "AIRFLOW__CORE__UNIT_TEST_MODE": "False"}
     found = ask("tests.airflow.probes.carry", str(dags / "own.py"), *runs, home=home, **extra)

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.models import DagRun
 from airflow.models.dagbundle import DagBundleModel
@@ -21,6 +20,7 @@ from starlette.testclient import TestClient
 import pv_plugin
 from hooks.webhooks import WebhookHook
 from pv_testing.ledger import Ledger
+from tests import yaml_text
 from tests.airflow.home import PROJECT, connect
 from tests.unit.webhooks.receiving import SECRET, framework
 
@@ -49,7 +49,7 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         },
     )
     said = {"receive": {"systems": {"framework": {"secrets": ["connection:pv_webhook_framework"]}}, "linger": 0}}
-    (tmp_path / "webhooks.yaml").write_text(yaml.safe_dump(said))
+    (tmp_path / "webhooks.yaml").write_text(yaml_text.dump(said))
     (tmp_path / "integrations.yaml").write_text((PROJECT / "config" / "integrations.yaml").read_text())
     monkeypatch.setenv("PV_CONFIG", str(tmp_path / "integrations.yaml"))
     return ledger

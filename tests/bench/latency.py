@@ -28,12 +28,12 @@ from statistics import median
 from typing import Any
 
 import requests
-import yaml
 
 from demo import airflow, laboratory
 from demo.processes import Components, free_port
 from demo.story import Story
 from sandbox import SeedPlan
+from tests import yaml_text
 from tests.unit.webhooks.receiving import SECRET, framework
 
 PROJECT = Path(__file__).parents[2]
@@ -174,7 +174,7 @@ def _settings(folder: Path) -> dict[str, str]:
     """Write the configuration of a receiver of the framework's events, and return the environment that names it."""
     shutil.copytree(PROJECT / "config", folder / "config")
     receive = {"systems": {"framework": {"secrets": ["env:FRAMEWORK_WEBHOOK_SECRET"]}}}
-    (folder / "config" / "webhooks.yaml").write_text(yaml.safe_dump({"receive": receive}))
+    (folder / "config" / "webhooks.yaml").write_text(yaml_text.dump({"receive": receive}))
     return {
         "PV_SYNC_INTERVAL": "0",
         "PV_CONFIG": str(folder / "config" / "integrations.yaml"),

@@ -8,10 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
 import sandbox
 from pv_testing.ledger import Ledger, State
+from tests import yaml_text
 from tests.chaos.siege import Siege
 from tests.chaos.standing import TWICE, Standing, standing
 from tests.chaos.standstill import SECONDS
@@ -150,7 +149,7 @@ class NaiveSiege(Siege):
 
 def contract(path: Path, *, bulk: int = 1, look_first: bool = False) -> Path:
     """Write the generic contract with short deadlines and a look-up by ``GET``, one record at a time."""
-    written = yaml.safe_load((PROJECT / "include/mappings/lims_custom.yaml").read_text(encoding="utf-8"))
+    written = yaml_text.load((PROJECT / "include/mappings/lims_custom.yaml").read_text(encoding="utf-8"))
     written["limits"].update(LIMITS)
     create = written["operations"]["create_sample"]
     if bulk == 1:
@@ -161,5 +160,5 @@ def contract(path: Path, *, bulk: int = 1, look_first: bool = False) -> Path:
         del create["find"][name]
     create["find"].update(path="/samples", query={"external_id": "external_id", "project_id": "project_id"})
     create["look_first"] = look_first
-    path.write_text(yaml.safe_dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path

@@ -10,12 +10,11 @@ from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import sandbox
 from pv_testing.ledger import Ledger
 from sandbox.closing import Tally, closing
 from sandbox.seed import CUSTOMERS
+from tests import yaml_text
 from tests.chaos.siege import Siege
 from tests.forks import PROJECT
 from tests.shipped import configuration, impatient
@@ -98,7 +97,7 @@ class OfficeAttack(Siege):
         contracts = {each: impatient(f"{each}_custom", directory, bulk=5, **limits) for each in SYSTEMS}
         self._config = directory / "integrations.yaml"
         self._config.touch(mode=0o600)
-        self._config.write_text(yaml.safe_dump(configuration(lab, contracts)), encoding="utf-8")
+        self._config.write_text(yaml_text.dump(configuration(lab, contracts)), encoding="utf-8")
         write_rules(directory)
 
     def run(self) -> OfficeVerdict:
@@ -160,10 +159,10 @@ class OfficeAttack(Siege):
 def write_rules(directory: Path) -> None:
     """Write the shipped rules of the laboratory, without the approval of CAPAs, because there is no person to ask."""
     for policy in ("quality", "capa", "projects", "prices", "billing", "inventory"):
-        policy_file = yaml.safe_load((PROJECT / "config" / f"{policy}.yaml").read_text(encoding="utf-8"))
+        policy_file = yaml_text.load((PROJECT / "config" / f"{policy}.yaml").read_text(encoding="utf-8"))
         if policy == "capa":
             policy_file["approval"] = {**policy_file.get("approval", {}), "required": False}
-        (directory / f"{policy}.yaml").write_text(yaml.safe_dump(policy_file, allow_unicode=True), encoding="utf-8")
+        (directory / f"{policy}.yaml").write_text(yaml_text.dump(policy_file, allow_unicode=True), encoding="utf-8")
 
 
 def faults(seed: int) -> list[dict[str, Any]]:
@@ -193,11 +192,11 @@ def wrong_capas(lab: sandbox.Lab, tallies: list[Tally]) -> Iterator[str]:
 
 def wrong_money(lab: sandbox.Lab) -> Iterator[str]:
     """Compute every invoice anew from the shipped prices, and give what the ERP has otherwise."""
-    prices = yaml.safe_load((PROJECT / "config" / "prices.yaml").read_text(encoding="utf-8"))["prices"]
-    billing = yaml.safe_load((PROJECT / "config" / "billing.yaml").read_text(encoding="utf-8"))
+    prices = yaml_text.load((PROJECT / "config" / "prices.yaml").read_text(encoding="utf-8"))["prices"]
+    billing = yaml_text.load((PROJECT / "config" / "billing.yaml").read_text(encoding="utf-8"))
     in_erp = {row["key"]: row for row in lab.rows("erp", _INVOICES)}
     for request in lab.framework_rows("SELECT sr_number, customer, module, testing FROM service_requests"):
-        customer, module, testing = (yaml.safe_load(request[name]) for name in ("customer", "module", "testing"))
+        customer, module, testing = (yaml_text.load(request[name]) for name in ("customer", "module", "testing"))
         tax = billing["customers"][customer["name"]].get("tax") or billing["tax"]
         each = sum(Decimal(prices[protocol][0]["price"]) for protocol in testing["protocols"])
         subtotal = each * module["quantity"]

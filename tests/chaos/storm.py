@@ -7,10 +7,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 import sandbox
 from pv_testing.ledger import Ledger
+from tests import yaml_text
 from tests.chaos.siege import Siege
 from tests.forks import PROJECT
 
@@ -130,14 +129,14 @@ class StormAttack(Siege):
         """The generic contract with short deadlines, so that a killed attempt's leases end soon."""
         path = self.directory / "lims_storm.yaml"
         if not path.exists():
-            contract = yaml.safe_load((PROJECT / "include/mappings/lims_custom.yaml").read_text(encoding="utf-8"))
+            contract = yaml_text.load((PROJECT / "include/mappings/lims_custom.yaml").read_text(encoding="utf-8"))
             contract["limits"].update(attempt_timeout=1, total_timeout=1.5, horizon=0.3)
             create = contract["operations"]["create_sample"]
             if self.storm.bulk == 1:
                 del create["bulk"]
             else:
                 create["bulk"]["size"] = self.storm.bulk
-            path.write_text(yaml.safe_dump(contract, allow_unicode=True, sort_keys=False), encoding="utf-8")
+            path.write_text(yaml_text.dump(contract, allow_unicode=True, sort_keys=False), encoding="utf-8")
         return path
 
     def _writes(self) -> int:

@@ -16,10 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
-import yaml
 
 from pv_testing.ledger import Ledger
 from pv_testing.webhooks.starting import start_waiting
+from tests import yaml_text
 from tests.unit.webhooks.receiving import SECRET, Runs, contract, standard
 
 PROJECT = Path(__file__).parents[2]
@@ -104,7 +104,7 @@ class WebhookStorm:
         way = {"verify": "standard_webhooks", "service_request": ["data.sr_number"], "starts": {"*": ["pv_results"]}}
         source = {"secrets": ["env:HOOK"], "contract": contract(self._folder, "lims", way)}
         said = {"receive": {"systems": {"lims": source}}}
-        (self._folder / "webhooks.yaml").write_text(yaml.safe_dump(said))
+        (self._folder / "webhooks.yaml").write_text(yaml_text.dump(said))
         (self._folder / "integrations.yaml").write_text("{}")
 
     def _start(self) -> None:

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import yaml
-
 from pv_testing.core.places import contract_path
+from tests import yaml_text
 
 KEY = "the-key-of-the-faulty-lims"
 STATUSES = ["Pending Receipt", "Received", "In Testing", "Testing Complete", "Approved"]
@@ -242,9 +241,9 @@ def serve(fault: str = "", lag: float = 0.0, server: FaultyLims | None = None) -
 
 def contract(folder: Path, change: Callable[[Row], object] = lambda _: None, **limits: float) -> Path:
     """Write the shipped contract of a LIMS with short times and what a test changes."""
-    content = yaml.safe_load(contract_path("lims_custom").read_text(encoding="utf-8"))
+    content = yaml_text.load(contract_path("lims_custom").read_text(encoding="utf-8"))
     content["limits"].update({"attempt_timeout": 5, "total_timeout": 20, "horizon": 0.2, **limits})
     change(content)
     path = folder / "lims_faulty.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml_text.dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path

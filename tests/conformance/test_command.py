@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pv_testing.cli.main import main
 from pv_testing.contracts import load_contract
 from pv_testing.testing import replayed
+from tests import yaml_text
 from tests.conformance import broken_provider, faulty_lims
 from tests.docs.pages import PROJECT
 
@@ -30,7 +30,7 @@ def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         contract = faulty_lims.contract(tmp_path, change)
         path = tmp_path / "integrations.yaml"
         section = {"base_url": lims.url, "contract": str(contract), "api_key": "${FAULTY_KEY}"}
-        path.write_text(yaml.safe_dump({"lims": section}))
+        path.write_text(yaml_text.dump({"lims": section}))
         monkeypatch.setenv("FAULTY_KEY", faulty_lims.KEY)
         monkeypatch.setenv("PV_CONFIG", str(path))
         monkeypatch.setenv("AIRFLOW_HOME", str(tmp_path))
@@ -200,9 +200,9 @@ def tried_with_a_fault(configured, capsys, monkeypatch, where: str) -> str:
     monkeypatch.setattr(broken_provider.BrokenProvider, "where", where)
     with faulty_lims.serve() as lims:
         path = configured(lims)
-        content = yaml.safe_load(path.read_text())
+        content = yaml_text.load(path.read_text())
         content["lims"]["provider_class"] = "tests.conformance.broken_provider:BrokenProvider"
-        path.write_text(yaml.safe_dump(content))
+        path.write_text(yaml_text.dump(content))
         assert main(["check", "--offline", "--try", "lims", "--patience", "1"]) == 1
     printed = capsys.readouterr()
     return str(printed.out + printed.err)

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import yaml
-
 from pv_testing.cli.main import main
 from pv_testing.config import SystemConfig
 from pv_testing.testing import TrialFinding, TrialVerdict, try_system
 from sandbox.products.labware import files
 from sandbox.products.labware.database import Row
 from sandbox.products.labware.files import ImportClient
+from tests import yaml_text
 from tests.products.test_labware_conformance import brisk, configured
 
 CREATE = "operations.create_sample"
@@ -34,10 +33,10 @@ def failed(findings: Sequence[TrialFinding]) -> dict[str, TrialFinding]:
 
 def of_samples(path: Path) -> None:
     """Keep the operations of samples alone, so that a trial is short."""
-    written = yaml.safe_load(path.read_text(encoding="utf-8"))
+    written = yaml_text.load(path.read_text(encoding="utf-8"))
     for name in ("upload_results", "update_sample_status", "get_results"):
         del written["operations"][name]
-    path.write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml_text.dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
 
 
 def test_a_word_that_the_contract_does_not_know_is_a_failure(tmp_path: Path) -> None:

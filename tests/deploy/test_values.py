@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import yaml
-
 from cluster import compose
 from cluster.compose import PROJECT
+from tests import yaml_text
 
-VALUES = yaml.safe_load((PROJECT / "deploy" / "values.yaml").read_text(encoding="utf-8"))
+VALUES = yaml_text.load((PROJECT / "deploy" / "values.yaml").read_text(encoding="utf-8"))
 OF_THE_CHART = {
     "AIRFLOW_HOME",
     "PV_SYNC_INTERVAL",

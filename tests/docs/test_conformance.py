@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-import yaml
 
 import sandbox
 from pv_testing.cli.main import main
@@ -15,6 +14,7 @@ from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
 from pv_testing.testing import CHECKS, TrialVerdict, try_system
 from pv_testing.testing.examples import EXAMPLES
+from tests import yaml_text
 from tests.conformance import faulty_lims
 from tests.docs.pages import PROJECT, blocks, text
 from tests.shipped import variables
@@ -82,7 +82,7 @@ def test_the_records_of_the_page_can_be_given_and_its_deletion_be_added(tmp_path
     for records in given:
         path.write_text(records, encoding="utf-8")
         assert set(read_given(str(path))) <= set(EXAMPLES)
-    added = yaml.safe_load(operations)["operations"]
+    added = yaml_text.load(operations)["operations"]
     contract = faulty_lims.contract(tmp_path, lambda content: content["operations"].update(added))
     assert "delete_sample" in load_contract(contract).operations
 

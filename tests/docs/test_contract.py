@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.config import system_config
 from pv_testing.contracts import load_contract
@@ -30,6 +29,7 @@ from pv_testing.samples.records import sample_records
 from pv_testing.samples.result_sets import result_record
 from pv_testing.testing import TrialVerdict, try_system
 from sandbox.proxy import serve_proxy
+from tests import yaml_text
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks, prose, text
 
@@ -157,11 +157,11 @@ def test_the_answers_to_the_pages_bulk_request_are_given_to_the_records_by_key(
     contract: Path, tmp_path: Path, *, ordered: bool
 ) -> None:
     (said,) = re.findall(r"`(bulk: \{.+?\}\})`", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    written = yaml.safe_load(contract.read_text(encoding="utf-8"))
-    written["operations"]["create_sample"] |= yaml.safe_load(said)
+    written = yaml_text.load(contract.read_text(encoding="utf-8"))
+    written["operations"]["create_sample"] |= yaml_text.load(said)
     written["operations"]["create_sample"]["bulk"]["ordered"] = ordered
     path = tmp_path / "lims_sunlab.yaml"
-    path.write_text(yaml.safe_dump(written), encoding="utf-8")
+    path.write_text(yaml_text.dump(written), encoding="utf-8")
     bulk = load_contract(path).operation("create_sample").bulk
     assert bulk is not None
     keys = bulk.keys([{"Order": {"Number": "SR-1"}, "SampleNo": number} for number in "ABC"])

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pv_testing.__main__ import main
 from sandbox import halley
+from tests import yaml_text
 from tests.docs.pages import PROJECT, blocks, text
 
 PAGE = PROJECT / "docs" / "tutorial.md"
@@ -29,17 +29,17 @@ def contract(server: halley.Halley, monkeypatch: pytest.MonkeyPatch, tmp_path: P
     """Follow the steps 2 and 3; the files lie in a folder of the test's own."""
     path = tmp_path / "lims_halley.yaml"
     path.write_text(CONTRACT, encoding="utf-8")
-    configuration = yaml.safe_load(CONFIGURATION)
+    configuration = yaml_text.load(CONFIGURATION)
     configuration["lims"].update(base_url=server.url, contract=str(path))
-    (tmp_path / "halley.yaml").write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    (tmp_path / "halley.yaml").write_text(yaml_text.dump(configuration), encoding="utf-8")
     monkeypatch.setenv("PV_CONFIG", str(tmp_path / "halley.yaml"))
     monkeypatch.setenv("HALLEY_TOKEN", halley.TOKEN)
     return path
 
 
 def corrected(contract: Path) -> None:
-    content = yaml.safe_load(contract.read_text(encoding="utf-8"))
-    contract.write_text(yaml.safe_dump({**content, **yaml.safe_load(CORRECTION)}, sort_keys=False), encoding="utf-8")
+    content = yaml_text.load(contract.read_text(encoding="utf-8"))
+    contract.write_text(yaml_text.dump({**content, **yaml_text.load(CORRECTION)}, sort_keys=False), encoding="utf-8")
 
 
 def printed(beginning: str) -> list[str]:

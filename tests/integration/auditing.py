@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import sandbox
 from pv_testing.auditing import trail as audit_trail
 from pv_testing.auditing.comparison import TrailComparison, compare_trails
@@ -18,17 +16,18 @@ from pv_testing.core.sync import run
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import FrameworkClient, QMSClient
 from pv_testing.ledger import Claim, Ledger, Settlement
+from tests import yaml_text
 
 MAPPINGS = Path(__file__).resolve().parents[2] / "include" / "mappings"
 
 
 def contract(directory: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> str:
     """Write a copy of a contract with short deadlines and changed operations; return its path."""
-    document = yaml.safe_load((MAPPINGS / f"{name}.yaml").read_text(encoding="utf-8"))
+    document = yaml_text.load((MAPPINGS / f"{name}.yaml").read_text(encoding="utf-8"))
     document["limits"].update(attempt_timeout=1, total_timeout=1.5, horizon=0.2)
     change(document["operations"])
     path = directory / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return str(path)
 
 

@@ -10,21 +10,20 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pv_testing.config import SystemConfig
 from pv_testing.core.places import contract_path
 from pv_testing.core.records import Record
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
+from tests import yaml_text
 
 SHORT = {"wait": 0.4, "deadline": 600, "size": 7}
 
 
 def short_contract(folder: Path, operation: str = "create_sample", **files: Any) -> Path:
     """Write LabWare's contract with short times and what a test wants otherwise, and return the file."""
-    written = yaml.safe_load(contract_path("lims_labware").read_text(encoding="utf-8"))
+    written = yaml_text.load(contract_path("lims_labware").read_text(encoding="utf-8"))
     written["limits"].update(total_timeout=1, attempt_timeout=1)
     for each in (each for each in written["operations"].values() if "files" in each):
         each["files"] = {**each["files"], **SHORT, "answers": {**each["files"]["answers"], "quiet": 0.05}}
@@ -32,7 +31,7 @@ def short_contract(folder: Path, operation: str = "create_sample", **files: Any)
     said["answers"].update(files.pop("answers", {}))
     said.update(files)
     path = folder / "lims_short.yaml"
-    path.write_text(yaml.safe_dump(written, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(written, sort_keys=False), encoding="utf-8")
     return path
 
 

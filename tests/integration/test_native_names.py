@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pv_testing.core.errors import ConfigError, ResponseError
 from pv_testing.core.sync import run
 from pv_testing.integrations import LIMSClient
+from tests import yaml_text
 from tests.docs import sunlab
 from tests.docs.pages import PROJECT, blocks
 from triggers.receipt import awaited
@@ -19,11 +19,11 @@ PAGE = PROJECT / "docs" / "reference" / "contracts.md"
 
 def contract(folder: Path, change=lambda _: None) -> Path:
     """Write the contract of docs/reference/contracts.md for a laboratory that inspects modules at their receipt."""
-    said = yaml.safe_load("\n".join(block.lstrip() for block in blocks(PAGE, "yaml")))
+    said = yaml_text.load("\n".join(block.lstrip() for block in blocks(PAGE, "yaml")))
     said["vocabularies"]["receipt"]["in"] = {"HERE": "INSPECTION_COMPLETE"}
     change(said)
     path = folder / "lims_native.yaml"
-    path.write_text(yaml.safe_dump(said, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml_text.dump(said, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-import yaml
 
 from pv_testing.core.errors import ConfigError, ExchangeIncomplete
 from pv_testing.integrations import LIMSClient
+from tests import yaml_text
 from tests.shipped import PROJECT
 
 CONTRACT = PROJECT / "include" / "mappings" / "lims_custom.yaml"
@@ -22,14 +22,14 @@ def altered(path: Path, *, blind: bool = True, look_up: bool = True) -> Path:
         blind: whether the listing shows no sample, as that of a system that is behind.
         look_up: whether the contract says how the status of one sample is looked up.
     """
-    said = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
+    said = yaml_text.load(CONTRACT.read_text(encoding="utf-8"))
     said["vocabularies"]["receipt"]["in"] = {"Received": "INSPECTION_COMPLETE"}
     if blind:
         said["operations"]["get_samples"]["query"]["external_id"] = {"const": "no such module"}
     if not look_up:
         del said["operations"]["update_sample_status"]["find"]
         said["operations"]["update_sample_status"]["person"] = True
-    path.write_text(yaml.safe_dump(said, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(said, sort_keys=False), encoding="utf-8")
     return path
 
 

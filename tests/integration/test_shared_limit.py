@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import sandbox
 from pv_testing.config import system_config
@@ -20,6 +19,7 @@ from pv_testing.core.errors import RateLimited
 from pv_testing.core.places import MAPPINGS, project_root
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
+from tests import yaml_text
 from tests.bench import creation, server
 from tests.bench.fairness import records
 
@@ -63,11 +63,11 @@ def test_what_does_not_fit_into_the_quota_of_the_day_waits_and_says_until_when(l
 @pytest.fixture
 def contract(tmp_path: Path) -> Path:
     """Give the generic contract with small batches, so that a chunk is small."""
-    written = yaml.safe_load((project_root() / MAPPINGS / "lims_custom.yaml").read_text(encoding="utf-8"))
+    written = yaml_text.load((project_root() / MAPPINGS / "lims_custom.yaml").read_text(encoding="utf-8"))
     written["operations"]["create_sample"]["bulk"]["size"] = BATCH
     written["limits"]["concurrency"] = 2 * CHUNK // BATCH
     path = tmp_path / "lims_small_batches.yaml"
-    path.write_text(yaml.safe_dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -6,7 +6,6 @@ from functools import partial
 from typing import Any
 
 import pytest
-import yaml
 
 import sandbox
 from pv_testing.contracts import load_contract
@@ -19,6 +18,7 @@ from pv_testing.ledger import Ledger
 from pv_testing.samples.intake import create_samples
 from pv_testing.samples.results import upload_results
 from pv_testing.samples.statuses import pull_statuses, push_statuses
+from tests import yaml_text
 from tests.integration import soap_lims
 
 SAMPLE = {"external_id": "SN1", "project_id": "SR-1", "sample_type": "PV Module", "customer": "Helios"}
@@ -313,7 +313,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("change", "said"), WRONG)
 def test_what_a_contract_gets_wrong_of_its_wsdl_is_said_with_its_line(contract, change, said):
-    written = yaml.safe_load(contract.read_text(encoding="utf-8"))
+    written = yaml_text.load(contract.read_text(encoding="utf-8"))
     for name, value in change.items():
         if name == "operations":
             written[name].update(value)
@@ -321,7 +321,7 @@ def test_what_a_contract_gets_wrong_of_its_wsdl_is_said_with_its_line(contract, 
             del written[name]
         else:
             written[name] = value
-    contract.write_text(yaml.safe_dump(written, allow_unicode=True), encoding="utf-8")
+    contract.write_text(yaml_text.dump(written, allow_unicode=True), encoding="utf-8")
     with pytest.raises(IntegrationError) as caught:
         load_contract(contract)
     assert said in str(caught.value)

@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import sandbox
+from tests import yaml_text
 from tests.live.senaite import plan
 from tests.way import PROJECT, Way
 
@@ -46,7 +45,7 @@ class RoundTrip(Way):
 
     def configuration(self) -> dict[str, Any]:
         """Return the shipped configuration, in which only what speaks of the real systems is another."""
-        shipped = yaml.safe_load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
+        shipped = yaml_text.load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
         return {
             "framework": {name: value for name, value in shipped["framework"].items() if name != "connection"},
             "lims": {
@@ -68,12 +67,12 @@ def impatient(directory: Path, **limits: float) -> Path:
         directory: where it is written.
         limits: of the contract's section; without any, those for samples of a few analyses.
     """
-    contract = yaml.safe_load((PROJECT / "include/mappings/lims_senaite.yaml").read_text(encoding="utf-8"))
+    contract = yaml_text.load((PROJECT / "include/mappings/lims_senaite.yaml").read_text(encoding="utf-8"))
     contract["limits"].update(limits or QUICK)
     # In this laboratory a module is inspected when it is received.
     contract["vocabularies"]["receipt"]["in"] = {"sample_received": "INSPECTION_COMPLETE"}
     path = directory / "lims_live.yaml"
-    path.write_text(yaml.safe_dump(contract, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(contract, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.ledger import Ledger
 from sandbox.proxy import Proxy, serve_proxy
+from tests import yaml_text
 from tests.chaos.siege import Siege
 from tests.forks import PROJECT
 from tests.live.redmine import plan, work
@@ -42,7 +42,7 @@ class Attack(Siege):
         self._seen = 0
         self._writes = 0
         self._config = directory / "integrations.yaml"
-        self._config.write_text(yaml.safe_dump(configuration(proxy.url, lab, directory)), encoding="utf-8")
+        self._config.write_text(yaml_text.dump(configuration(proxy.url, lab, directory)), encoding="utf-8")
 
     def run(self, phase: str, kills: list[int]) -> None:
         """Run a phase to its end; each number kills an attempt when so many more writes have come."""
@@ -77,10 +77,10 @@ def configuration(url: str, lab: Laboratory, directory: Path) -> dict[str, Any]:
     """Return a configuration whose deadlines are as short as a busy machine allows, so that leases end soon."""
     systems = {}
     for system, project in (("pm", plan.PROJECT), ("qms", plan.QUALITY)):
-        contract = yaml.safe_load((PROJECT / f"include/mappings/{system}_redmine.yaml").read_text(encoding="utf-8"))
+        contract = yaml_text.load((PROJECT / f"include/mappings/{system}_redmine.yaml").read_text(encoding="utf-8"))
         contract["limits"].update(**LIMITS)
         file = directory / f"{system}_live.yaml"
-        file.write_text(yaml.safe_dump(contract, sort_keys=False), encoding="utf-8")
+        file.write_text(yaml_text.dump(contract, sort_keys=False), encoding="utf-8")
         fields = {"issue_key_field": lab.fields["issue"], "time_entry_key_field": lab.fields["time_entry"]}
         systems[system] = {
             "provider": "Redmine",

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.ledger import Ledger
 from sandbox.proxy import Proxy, serve_proxy
+from tests import yaml_text
 from tests.chaos.siege import Siege
 from tests.forks import PROJECT
 from tests.live.tryton import plan, work
@@ -46,7 +46,7 @@ class Attack(Siege):
         self._seen = 0
         self.ledger = f"sqlite:///{directory / 'ledger.sqlite'}"
         self._config = directory / "integrations.yaml"
-        self._config.write_text(yaml.safe_dump({"erp": configuration(proxy.url, directory)}), encoding="utf-8")
+        self._config.write_text(yaml_text.dump({"erp": configuration(proxy.url, directory)}), encoding="utf-8")
 
     def run(self, phase: str, kills: list[int]) -> None:
         """Run a phase to its end; each number kills an attempt when so many requests more have come."""
@@ -77,10 +77,10 @@ class Attack(Siege):
 
 def configuration(url: str, directory: Path) -> dict[str, Any]:
     """Return a configuration whose deadlines are as short as a busy machine allows, so that leases end soon."""
-    contract = yaml.safe_load((PROJECT / "include/mappings/erp_tryton.yaml").read_text(encoding="utf-8"))
+    contract = yaml_text.load((PROJECT / "include/mappings/erp_tryton.yaml").read_text(encoding="utf-8"))
     contract["limits"].update(**LIMITS)
     file = directory / "erp_live.yaml"
-    file.write_text(yaml.safe_dump(contract, sort_keys=False), encoding="utf-8")
+    file.write_text(yaml_text.dump(contract, sort_keys=False), encoding="utf-8")
     return {
         "provider": "Tryton",
         "contract": str(file),

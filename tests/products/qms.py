@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pv_testing.config.model import default_contract
 from sandbox.products import StandIn
+from tests import yaml_text
 from tests.shipped import impatient
 
 
 def write_section(folder: Path, system: str, section: Mapping[str, Any]) -> Path:
     """Write a configuration with one system, and return its file."""
     path = folder / "integrations.yaml"
-    path.write_text(yaml.safe_dump({system: dict(section)}), encoding="utf-8")
+    path.write_text(yaml_text.dump({system: dict(section)}), encoding="utf-8")
     return path
 
 

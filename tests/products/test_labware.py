@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import sandbox
 from pv_testing.config import SystemConfig, load_config
@@ -26,6 +25,7 @@ from pv_testing.samples.statuses import pull_statuses, push_statuses
 from sandbox.products.labware import files, stand_in
 from sandbox.products.labware.database import SCHEMA
 from sandbox.products.labware.stand_in import LabWareStandIn
+from tests import yaml_text
 from tests.products.test_labware_conformance import WAYS, brisk, configured
 
 OAUTH = {"auth_type": "oauth2", "client_id": stand_in.CLIENT_ID, "client_secret": stand_in.CLIENT_SECRET}
@@ -293,9 +293,9 @@ def test_statuses_are_pulled_and_pushed_by_files(site) -> None:
 
 def test_a_contract_without_words_for_receipt_says_so(site) -> None:
     place = site("files")
-    written = yaml.safe_load(Path(place.section["contract"]).read_text(encoding="utf-8"))
+    written = yaml_text.load(Path(place.section["contract"]).read_text(encoding="utf-8"))
     del written["vocabularies"]["receipt"]
     path = place.folder / "silent.yaml"
-    path.write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml_text.dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
     with pytest.raises(ConfigError, match=r"silent.yaml: vocabularies has no 'receipt'"):
         receipt(place.client(contract=str(path)), "1")

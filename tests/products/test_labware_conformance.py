@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.config import SystemConfig, load_config, system_config
 from pv_testing.core.places import contract_path
 from sandbox.products.labware import files, rest, soap, sql
+from tests import yaml_text
 from tests.conformance.test_contracts_here import Ours
 from tests.integration import databases
 
@@ -21,7 +21,7 @@ WAYS: dict[str, Any] = {"files": files, "rest": rest, "soap": soap, "sql": sql}
 def configured(section: dict[str, Any], folder: Path) -> SystemConfig:
     """Return the system as a configuration file says it."""
     path = folder / "integrations.yaml"
-    path.write_text(yaml.safe_dump({"lims": section}), encoding="utf-8")
+    path.write_text(yaml_text.dump({"lims": section}), encoding="utf-8")
     return load_config(str(path)).systems["lims"].ready()
 
 
@@ -34,7 +34,7 @@ def brisk(contract: str, folder: Path, wait: float = 5, name: str = "") -> Path:
         wait: seconds for an answer.
         name: of the list of samples; the contract's own without it.
     """
-    written = yaml.safe_load(contract_path(contract).read_text(encoding="utf-8"))
+    written = yaml_text.load(contract_path(contract).read_text(encoding="utf-8"))
     written["limits"]["horizon"] = 0.2
     if "soap" in written:
         written["soap"]["wsdl"] = str(contract_path(contract).parent / written["soap"]["wsdl"])
@@ -46,7 +46,7 @@ def brisk(contract: str, folder: Path, wait: float = 5, name: str = "") -> Path:
             operation["list_file"]["quiet"] = 0.05
             operation["list_file"]["name"] = name or operation["list_file"]["name"]
     path = folder / f"{contract}_{name or wait}.yaml"
-    path.write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml_text.dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
 
 

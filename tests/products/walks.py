@@ -12,8 +12,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
-import yaml
-
 import sandbox
 from pv_testing.config import load_config
 from pv_testing.contracts import load_contract
@@ -22,6 +20,7 @@ from pv_testing.ledger import Ledger
 from sandbox.products import ErpStandIn, LimsStandIn, Product, Row, StandIn, UnproxiedStandIn
 from sandbox.proxy import serve_proxy
 from sandbox.seed import CUSTOMERS
+from tests import yaml_text
 from tests.chaos.office import write_rules
 from tests.live.whole_way import storm
 from tests.shipped import PROJECT, configuration
@@ -58,7 +57,7 @@ class Walk(Way):
         """Return the framework's part as it is shipped, and the product's with short deadlines."""
         shipped = configuration(self.lab, {})
         path = self.directory / "product.yaml"
-        path.write_text(yaml.safe_dump({self.product.system: dict(self.section)}), encoding="utf-8")
+        path.write_text(yaml_text.dump({self.product.system: dict(self.section)}), encoding="utf-8")
         contract = load_config(path).systems[self.product.system].contract
         shortened = shorten(Path(load_contract(contract).file), self.directory, self.product.name)
         section = {**self.section, "contract": str(shortened)}
@@ -113,7 +112,7 @@ class Walk(Way):
 
 def shorten(contract: Path, directory: Path, name: str) -> Path:
     """Write a contract with short deadlines, and return its file."""
-    document = yaml.safe_load(contract.read_text(encoding="utf-8"))
+    document = yaml_text.load(contract.read_text(encoding="utf-8"))
     document.setdefault("limits", {}).update(LIMITS)
     if "soap" in document:
         document["soap"]["wsdl"] = str(contract.parent / document["soap"]["wsdl"])
@@ -121,7 +120,7 @@ def shorten(contract: Path, directory: Path, name: str) -> Path:
         if "files" in operation:
             operation["files"].update(wait=2)
     path = directory / f"{name}.contract.yaml"
-    path.write_text(yaml.safe_dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(document, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -226,7 +225,7 @@ def judge_qms(walk: Walk) -> None:
 def judge_erp(walk: Walk) -> None:
     """Hold the invoice against the price list, to the cent."""
     (invoice,) = walk.stand_in.rows("invoice")
-    prices = yaml.safe_load((PROJECT / "config" / "prices.yaml").read_text(encoding="utf-8"))["prices"]
+    prices = yaml_text.load((PROJECT / "config" / "prices.yaml").read_text(encoding="utf-8"))["prices"]
     net = MODULES * sum(Decimal(prices[protocol][0]["price"]) for protocol in walk.request["testing"]["protocols"])
     tax = (net * Decimal("0.19")).quantize(Decimal("0.01"))
     assert invoice["key"] == walk.request["sr_number"]

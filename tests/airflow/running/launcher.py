@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import requests
-import yaml
 
 from demo import airflow, laboratory
 from demo.processes import Components, free_port
 from demo.story import Story
 from sandbox import SeedPlan
+from tests import yaml_text
 from tests.airflow.home import FRUGAL, PROJECT
 from tests.unit.webhooks.receiving import SECRET
 
@@ -70,7 +70,7 @@ def launched(folder: Path) -> Iterator[Running]:
     shutil.copytree(PROJECT / "dags", folder / "dags")
     shutil.copytree(PROJECT / "tests" / "airflow" / "dags", folder / "dags", dirs_exist_ok=True)
     shutil.copytree(PROJECT / "config", folder / "config")
-    (folder / "config" / "webhooks.yaml").write_text(yaml.safe_dump(WEBHOOKS))
+    (folder / "config" / "webhooks.yaml").write_text(yaml_text.dump(WEBHOOKS))
     with Components(folder / "logs") as components:
         lab = laboratory.start(folder / "sandbox", components)
         extra = {

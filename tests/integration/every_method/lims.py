@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pv_testing.core.places import contract_path
+from tests import yaml_text
 from tests.integration.every_method.content import Content
 from tests.integration.every_method.sender import Moment
 
@@ -45,9 +44,9 @@ class Lims:
 def written_contract(folder: Path, name: str, change: Callable[[dict[str, Any]], object] = lambda _: None) -> str:
     """Write a shipped contract with a short horizon and a change of its operations, and return the file."""
     shipped = contract_path(name)
-    written = yaml.safe_load(shipped.read_text(encoding="utf-8"))
+    written = yaml_text.load(shipped.read_text(encoding="utf-8"))
     written["limits"].update(horizon=HORIZON, concurrency=2)
     change(written["operations"])
     path = folder / shipped.name
-    path.write_text(yaml.safe_dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(written, allow_unicode=True, sort_keys=False), encoding="utf-8")
     return str(path)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.shipped import PROJECT, parsed
+from tests import yaml_text
+from tests.shipped import PROJECT
 
 # The files of a CAPA come from a finding that never changes, so that one name has one content.
 UNCHANGING = {"attach_file"}
 AMENDED = [
     pytest.param(operation, id=f"{path.stem}-{name}")
     for path in sorted((PROJECT / "include" / "mappings").glob("*.yaml"))
-    for name, operation in parsed(path).get("operations", {}).items()
+    for name, operation in yaml_text.read(path).get("operations", {}).items()
     if operation.get("on_change") == "amend" and name not in UNCHANGING and "files" not in operation
 ]
 

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.contracts import Contract, OperationSpec, Request, load_contract
 from pv_testing.core.errors import MappingError, ResponseError
+from tests import yaml_text
 
 SAMPLE = {
     "sr_number": "SR-2025-0123",
@@ -46,7 +46,7 @@ def upload(lims: Contract) -> OperationSpec:
 def small(folder: Path, **operation: Any) -> OperationSpec:
     path = folder / "small.yaml"
     content = {"contract": 1, "system": "lims", "provider": "P", "title": "T", "operations": {"op": operation}}
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml_text.dump(content))
     return load_contract(path).operation("op")
 
 

@@ -6,19 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.cli.showing import show
 from pv_testing.contracts import load_contract
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import contract_path
+from tests import yaml_text
 
 
 def written(folder: Path, **status: Any) -> Path:
-    content = yaml.safe_load(contract_path("lims_custom").read_text(encoding="utf-8"))
+    content = yaml_text.load(contract_path("lims_custom").read_text(encoding="utf-8"))
     content["maps"]["status"].update(status)
     path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -7,20 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.contracts import load_contract
 from pv_testing.core.errors import ConfigError, MappingError
 from pv_testing.core.places import contract_path
+from tests import yaml_text
 
 Operations = dict[str, Any]
 
 
 def changed(folder: Path, change: Callable[[Operations], object], name: str = "lims_labware") -> Path:
-    written = yaml.safe_load(contract_path(name).read_text(encoding="utf-8"))
+    written = yaml_text.load(contract_path(name).read_text(encoding="utf-8"))
     change(written["operations"])
     path = folder / "lims_site.yaml"
-    path.write_text(yaml.safe_dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml_text.dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
 
 

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 
 from pv_testing.contracts import load_contract
@@ -21,6 +20,7 @@ from pv_testing.contracts.units import is_known
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.places import MAPPINGS, SCHEMAS, contract_names, project_root
 from pv_testing.core.schema import validator
+from tests import yaml_text
 
 MINIMAL: dict[str, Any] = {
     "contract": 1,
@@ -34,7 +34,7 @@ CONTRACTS = sorted((project_root() / MAPPINGS).glob("*.yaml"))
 
 def written(folder: Path, **changes: Any) -> Path:
     path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump({**MINIMAL, **changes}, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump({**MINIMAL, **changes}, sort_keys=False), encoding="utf-8")
     return path
 
 
@@ -176,7 +176,7 @@ def test_every_shipped_file_names_a_schema_that_editors_find_and_meets_it(path: 
     first = path.read_text(encoding="utf-8").splitlines()[0]
     assert first.startswith("# yaml-language-server: $schema=")
     schema = json.loads((path.parent / first.partition("=")[2]).resolve().read_text(encoding="utf-8"))
-    Draft202012Validator(schema).validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    Draft202012Validator(schema).validate(yaml_text.load(path.read_text(encoding="utf-8")))
 
 
 @pytest.mark.parametrize("name", [name for name in contract_names() if name != "field_mappings"])

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.contracts import load_contract
 from pv_testing.contracts.kinds import KINDS
 from pv_testing.contracts.request_template import Request
 from pv_testing.core.errors import ConfigError, MappingError
 from pv_testing.core.schema import validator
+from tests import yaml_text
 
 MAPS = {
     "record": {
@@ -30,7 +30,7 @@ def written(folder: Path, find: dict[str, Any], *, maps: Any = MAPS, **operation
     create = {"kind": "sample", "method": "POST", "path": "/s", "map": "record", "on_change": "ignore", "find": find}
     said = {"contract": 1, "system": "lims", "provider": "Small", "title": "A small one", "maps": maps}
     path = folder / "small.yaml"
-    path.write_text(yaml.safe_dump({**said, "operations": {"create": {**create, **operation}}}), encoding="utf-8")
+    path.write_text(yaml_text.dump({**said, "operations": {"create": {**create, **operation}}}), encoding="utf-8")
     return path
 
 
@@ -199,7 +199,7 @@ def test_an_operation_of_the_workflows_has_the_kind_that_they_look_for(
     path = tmp_path / "small.yaml"
     said = {"contract": 1, "system": "lims", "provider": "Small", "title": "A small one"}
     create = {"path": "/s", "person": True, "on_change": "ignore", **operation}
-    path.write_text(yaml.safe_dump({**said, "operations": {"create_sample": create}}), encoding="utf-8")
+    path.write_text(yaml_text.dump({**said, "operations": {"create_sample": create}}), encoding="utf-8")
     assert f"operations.create_sample.kind: {expected}" in refusal(path)
 
 

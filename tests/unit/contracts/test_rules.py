@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.contracts import Contract, load_contract
 from pv_testing.core.errors import AuthenticationError, Conflict, NotFound
 from pv_testing.core.records import Verdict
 from pv_testing.core.response import Response
+from tests import yaml_text
 
 RULES = [
     {"status": "2xx", "at": "success", "equals": False, "verdict": "rejected"},
@@ -49,7 +49,7 @@ def contract(tmp_path: Path) -> Contract:
         "errors": {"code": "error.code", "reason": ["error.message", "error.details"], "rules": RULES},
     }
     path = tmp_path / "rules.yaml"
-    path.write_text(yaml.safe_dump(content))
+    path.write_text(yaml_text.dump(content))
     return load_contract(path)
 
 

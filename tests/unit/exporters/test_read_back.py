@@ -11,7 +11,6 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from lxml import etree
 from openpyxl import load_workbook
@@ -66,6 +65,14 @@ def dossier(*said: dict[str, Any]) -> Dossier:
 
 
 @pytest.fixture
+def pandas() -> Any:
+    """Import pandas where it is used: each process that collects the tests would spend half a second on it."""
+    import pandas as pd
+
+    return pd
+
+
+@pytest.fixture
 def whole(monkeypatch: pytest.MonkeyPatch) -> DataExporter:
     """Give an exporter of a service request with curves and stresses, as the framework would have been read."""
     said = dossier(iv(10), iv(11), stress(20, "400.0", "394.0", "1.5"), stress(21, "401.0", "377.0", "6.0"))
@@ -77,26 +84,28 @@ def whole(monkeypatch: pytest.MonkeyPatch) -> DataExporter:
     return DataExporter(framework=object())  # type: ignore[arg-type]
 
 
-def test_json_is_read_by_the_standard_library_and_by_pandas(whole: DataExporter, tmp_path: Path) -> None:
+def test_json_is_read_by_the_standard_library_and_by_pandas(whole: DataExporter, tmp_path: Path, pandas: Any) -> None:
     path = whole.export_json(1, tmp_path, include_raw_data=True)
     text = path.read_text(encoding="utf-8")
     said = json.loads(text, parse_float=str)
     assert path.name == "SR-1_results.json"
     assert '"value":398.50,' in text
     assert set(said) == {"summary_data", "measurement_data", "qc_data", "raw_data"}
-    frame = pd.DataFrame(json.loads(text)["raw_data"])
+    frame = pandas.DataFrame(json.loads(text)["raw_data"])
     assert len(frame) == 200
     assert frame["value"].dtype == float
 
 
-def test_csv_is_read_by_pandas(whole: DataExporter, tmp_path: Path) -> None:
+def test_csv_is_read_by_pandas(whole: DataExporter, tmp_path: Path, pandas: Any) -> None:
     path = whole.export_csv(1, tmp_path, include_raw_data=True)
-    frame = pd.read_csv(path, dtype=str)
+    frame = pandas.read_csv(path, dtype=str)
     assert list(frame["value"][:2]) == ["398.50", "'=1+1"]
-    assert len(pd.read_csv(path.with_name("SR-1_results_raw.csv"))) == 200
+    assert len(pandas.read_csv(path.with_name("SR-1_results_raw.csv"))) == 200
 
 
-def test_a_workbook_is_typed_and_read_by_openpyxl_pandas_and_calamine(whole: DataExporter, tmp_path: Path) -> None:
+def test_a_workbook_is_typed_and_read_by_openpyxl_pandas_and_calamine(
+    whole: DataExporter, tmp_path: Path, pandas: Any
+) -> None:
     sheets = {"Results": "result_data", "Measurements": "measurement_data", "Curves": "raw_data"}
     path = whole.export_excel(1, tmp_path, sheets, charts=True)
     book = load_workbook(path)
@@ -109,7 +118,7 @@ def test_a_workbook_is_typed_and_read_by_openpyxl_pandas_and_calamine(whole: Dat
     assert str(first["completed_at [UTC]"].value) == "2025-11-12 14:30:00"
     assert (results.freeze_panes, results.auto_filter.ref) == ("A2", results.dimensions)
     check_charts(book["Charts"])
-    frame = pd.read_excel(path, sheet_name="Results", engine="openpyxl")
+    frame = pandas.read_excel(path, sheet_name="Results", engine="openpyxl")
     assert list(frame["Power_Degradation [%]"])[-1] == 6.0
     rows = [row.values for row in read_rows(path.read_bytes(), FileFormat("xlsx", sheet="Curves"), "it")]
     assert (len(rows), rows[1]["series"]) == (200, "iv_curve_data")
@@ -202,9 +211,9 @@ def office(tmp_path: Path) -> Office:
     return convert
 
 
-def test_libreoffice_reads_workbooks(whole: DataExporter, tmp_path: Path, office: Office) -> None:
+def test_libreoffice_reads_workbooks(whole: DataExporter, tmp_path: Path, office: Office, pandas: Any) -> None:
     path = whole.export_excel(1, tmp_path, {"Measurements": "measurement_data"})
-    read = pd.read_csv(office(path, "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true"), dtype=str)
+    read = pandas.read_csv(office(path, "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true"), dtype=str)
     assert list(read["value"][:2]) == ["398.50", "=1+1"]
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.contracts.load import load_contract
 from pv_testing.core.errors import ConfigError, ExchangeIncomplete
@@ -28,6 +27,7 @@ from pv_testing.importers.keeping import KeepRows, imported
 from pv_testing.ledger import Ledger
 from pv_testing.transports.files.excel_writer import write_workbook
 from pv_testing.transports.files.store import LocalStore
+from tests import yaml_text
 from tests.integration.file_drop import lims, short_contract
 
 MAP = {
@@ -49,14 +49,14 @@ class Watched:
         self.root = tmp_path / "store"
         self.folder = self.root / "results"
         self.folder.mkdir(parents=True)
-        written = yaml.safe_load(contract_path("lims_labware").read_text(encoding="utf-8"))
+        written = yaml_text.load(contract_path("lims_labware").read_text(encoding="utf-8"))
         written["maps"]["row"] = MAP
         written["vocabularies"]["verdict"] = WORDS
         said = {"folder": "results", "pattern": "*", "format": form, "map": "row", "quiet": 0,
                 "key": "{serial_number}/{parameter}", **more}  # fmt: skip
         written["imports"] = {"results": said}
         self.contract = tmp_path / "lims_watched.yaml"
-        self.contract.write_text(yaml.safe_dump(written, sort_keys=False), encoding="utf-8")
+        self.contract.write_text(yaml_text.dump(written, sort_keys=False), encoding="utf-8")
         self.how = load_contract(self.contract).imports["results"]
         self.ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
 
@@ -155,12 +155,12 @@ def test_every_format_is_read_and_its_rejected_rows_are_of_the_same(tmp_path: Pa
 
 def test_rows_can_be_carried_to_a_system(tmp_path: Path) -> None:
     contract = short_contract(tmp_path)
-    written = yaml.safe_load(contract.read_text())
+    written = yaml_text.load(contract.read_text())
     written["maps"]["listed"] = {"sr_number": "ORDER", "serial_number": "SERIAL", "customer_name": "CLIENT"}
     said = {"folder": "lists", "pattern": "*.csv", "format": "csv", "map": "listed", "quiet": 0}
     key = "{sr_number}/{serial_number}"
     written["imports"] = {"listed": {**said, "key": key, "carry": {"operation": "create_sample"}}}
-    contract.write_text(yaml.safe_dump(written, sort_keys=False))
+    contract.write_text(yaml_text.dump(written, sort_keys=False))
     root = tmp_path / "store"
     (root / "lists").mkdir(parents=True)
     (root / "lists" / "a.csv").write_text("ORDER,SERIAL,CLIENT\nSR-9,SN1,Solar AG\nSR-9,SN2,Solar AG\n")

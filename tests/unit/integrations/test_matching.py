@@ -11,11 +11,11 @@ from threading import Thread
 from typing import Any
 
 import pytest
-import yaml
 
 from pv_testing.core.errors import ResponseError
 from pv_testing.core.places import contract_path
 from pv_testing.integrations import ERPClient, LIMSClient, PMClient, QMSClient
+from tests import yaml_text
 
 Row = dict[str, Any]
 ASKED = "SR-1"
@@ -111,10 +111,10 @@ def test_a_sample_of_another_service_request_is_no_answer() -> None:
 
 
 def changed(folder: Path, name: str, change: Callable[[Row], object]) -> str:
-    content = yaml.safe_load(contract_path(name).read_text(encoding="utf-8"))
+    content = yaml_text.load(contract_path(name).read_text(encoding="utf-8"))
     change(content)
     path = folder / f"{name}.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")
     return str(path)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 import sandbox
 from pv_testing.core.errors import IntegrationError, MappingError
@@ -16,6 +15,7 @@ from pv_testing.core.records import Record
 from pv_testing.integrations import ERPClient, LIMSClient, PMClient, QMSClient
 from pv_testing.ledger import Ledger
 from sandbox import Lab
+from tests import yaml_text
 
 Maps = dict[str, dict[str, Any]]
 SAMPLE = {"external_id": "SN1", "project_id": "SR-UNSENT", "customer": "Helios"}
@@ -36,10 +36,10 @@ def lims_of(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., LIMSClient]]:
     opened: list[LIMSClient] = []
 
     def open_client(change: Callable[[Maps], object]) -> LIMSClient:
-        content = yaml.safe_load(contract_path("lims_custom").read_text(encoding="utf-8"))
+        content = yaml_text.load(contract_path("lims_custom").read_text(encoding="utf-8"))
         change(content["maps"])
         path = tmp_path / f"lims_{len(opened)}.yaml"
-        path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+        path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")
         ledger = Ledger.in_memory(quiet=True)
         opened.append(LIMSClient(lab.lims_url, contract=str(path), api_key=lab.credentials.lims_api_key, ledger=ledger))
         return opened[-1]
@@ -182,12 +182,12 @@ INVOICE = {"reference": "R", "customer_id": "1", "invoice_date": "2026-04-01", "
 def test_the_other_clients_refuse_it_too(
     tmp_path: Path, kind: Any, contract: str, method: str, given: dict[str, Any], named: str
 ) -> None:
-    content = yaml.safe_load(contract_path(contract).read_text(encoding="utf-8"))
+    content = yaml_text.load(contract_path(contract).read_text(encoding="utf-8"))
     for name, fields in content["maps"].items():
         for ours in {"notes", "changes", "protocol_id"} | ({"description"} if name == "time_entry" else set()):
             fields.pop(ours, None)
     path = tmp_path / f"{contract}.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")
     with kind(ADDRESS, contract=str(path), ledger=Ledger.in_memory(quiet=True), **KNOWN) as client:
         (outcome,) = getattr(client, method)([given]).outcomes
     assert outcome.code == "FIELD_UNKNOWN"

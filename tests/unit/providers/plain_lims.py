@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -16,6 +15,7 @@ from pv_testing.core.records import Record
 from pv_testing.exchange.report import Report
 from pv_testing.integrations import LIMSClient
 from pv_testing.ledger import Ledger
+from tests import yaml_text
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 Body = dict[str, Any]
@@ -100,12 +100,12 @@ def hangs_up(request: web.Request) -> web.StreamResponse:
 
 def contract(folder: Path, change: Callable[[Body], object] = lambda _: None, **limits: float) -> Path:
     """Write the shipped contract of a plain LIMS without bulk requests, with short times and what a test changes."""
-    content = yaml.load(contract_path("lims_custom").read_text(encoding="utf-8"), Loader=yaml.CSafeLoader)
+    content = yaml_text.read(contract_path("lims_custom"))
     content["limits"].update({**SHORT, **limits})
     del content["operations"]["create_sample"]["bulk"]
     change(content)
     path = folder / "lims_plain.yaml"
-    path.write_text(yaml.dump(content, Dumper=yaml.CSafeDumper, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -19,6 +18,7 @@ from pv_testing.core.places import contract_path
 from pv_testing.core.records import Prepared, Record
 from pv_testing.ledger import Ledger
 from pv_testing.providers.registry import open_provider
+from tests import yaml_text
 
 EACH = 0.25
 TOGETHER = 0.6
@@ -42,10 +42,10 @@ async def slow(request: web.Request) -> web.Response:
 
 
 def short_contract(folder: Path) -> Path:
-    content = yaml.safe_load(contract_path("lims_senaite").read_text(encoding="utf-8"))
+    content = yaml_text.load(contract_path("lims_senaite").read_text(encoding="utf-8"))
     content["limits"].update(attempt_timeout=0.5, total_timeout=TOGETHER)
     path = folder / "lims_senaite_short.yaml"
-    path.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
+    path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")
     return path
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from scipy import stats
 
 from pv_testing.quality.rise import RateComparison, level, probability, upper_limit
 
 
 @pytest.mark.parametrize("table", [(7, 12, 0, 40), (6, 40, 9, 480), (3, 10, 2, 9), (0, 5, 1, 8), (5, 5, 0, 0)])
 def test_one_protocol_is_fishers_exact_test(table):
+    from scipy import stats  # takes a second, which each process that collects the tests would spend
+
     failed, tested, usually_failed, usually_tested = table
     expected = stats.fisher_exact(
         [[failed, tested - failed], [usually_failed, usually_tested - usually_failed]], alternative="greater"
@@ -45,6 +46,8 @@ def test_the_allowance_is_shared_out(days, scopes, expected):
 
 
 def test_the_control_limit_is_exceeded_by_chance_less_often_than_0_135_percent():
+    from scipy import stats
+
     for tested, rate in [(12, 0.05), (40, 0.02), (400, 0.1)]:
         limit = round(upper_limit(tested, rate) * tested)
         assert stats.binom.sf(limit, tested, rate) < 0.00135 <= stats.binom.sf(limit - 1, tested, rate)

@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 import pytest
-import yaml
 from aiohttp import web
 
 from pv_testing.config import system_config
@@ -20,6 +19,7 @@ from pv_testing.core import clock
 from pv_testing.core.errors import AuthenticationError, ConfigError, NetworkError
 from pv_testing.providers.session import make_auth
 from pv_testing.transports.auth import TokenAuth
+from tests import yaml_text
 from tests.unit.transports.servers import json
 
 pytestmark = pytest.mark.anyio
@@ -90,7 +90,7 @@ def contract(folder: Path, login: dict[str, Any]) -> Path:
         "authentication": {"login": login},
         "operations": {"read": {"path": "/samples"}},
     }
-    path.write_text(yaml.safe_dump(said), encoding="utf-8")
+    path.write_text(yaml_text.dump(said), encoding="utf-8")
     return path
 
 
@@ -202,9 +202,9 @@ async def test_a_token_that_is_refused_under_a_200_is_renewed_by_a_rule(serve, o
     server = await serve(polite)
     session = open_session(server.address, auth(tmp_path, server.address))
     path = tmp_path / "lims_door.yaml"
-    said = yaml.safe_load(path.read_text())
+    said = yaml_text.load(path.read_text())
     rule = {"status": 200, "at": "error", "equals": "SESSION_EXPIRED", "verdict": "authentication"}
-    path.write_text(yaml.safe_dump({**said, "errors": {"rules": [rule]}}))
+    path.write_text(yaml_text.dump({**said, "errors": {"rules": [rule]}}))
     classify = load_contract(path).classify("read")
     await session.request("GET", "/samples", classify=classify)
     door.good = "Key another"
@@ -265,9 +265,9 @@ async def test_a_login_that_is_out_of_order_is_tried_again_and_says_no_secret(
 
 def test_a_login_that_the_contract_does_not_describe_is_said(tmp_path):
     path = contract(tmp_path, LOGIN)
-    said = yaml.safe_load(path.read_text())
+    said = yaml_text.load(path.read_text())
     del said["authentication"]
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml_text.dump(said))
     config = system_config(
         "lims", "http://127.0.0.1:1", auth_type="login", username="u", password=SECRET, contract=path
     )

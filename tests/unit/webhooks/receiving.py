@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-import yaml
 from starlette.applications import Starlette
 
 from pv_testing.ledger import Ledger
@@ -26,6 +25,7 @@ from pv_testing.webhooks.settings import WebhookSettings
 from pv_testing.webhooks.signatures import standard_headers
 from pv_testing.webhooks.sources import EventSources
 from pv_testing.webhooks.starting import Starter
+from tests import yaml_text
 
 SECRET, OTHER, REVOKED = ("whsec_" + letter * 32 for letter in "abc")
 ENV = {"FIRST": SECRET, "SECOND": OTHER}
@@ -50,7 +50,7 @@ def contract(folder: Path, system: str, webhook: Mapping[str, Any]) -> str:
         "contract": 1, "system": system, "provider": "Test", "title": "Test", "webhook": dict(webhook),
         "operations": {"read": {"path": "/x"}},
     }  # fmt: skip
-    path.write_text(yaml.safe_dump(said))
+    path.write_text(yaml_text.dump(said))
     return str(path)
 
 
