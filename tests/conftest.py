@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.sharing import Sharing
+from tests.sharing import Sharing, mixed
 
 SERVER = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 _numbers = count(1)
@@ -21,20 +21,6 @@ _numbers = count(1)
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
 gc.disable()  # until all tests are collected: what is made meanwhile stays until the end
-# The longest first, so that no process is left alone with one at the end.
-FIRST = (
-    "running/test_scheduler", "running/test_capa_approval", "running/test_webhook_runs", "airflow/test_carry_records",
-    "airflow/test_lineage", "airflow/test_lineage_of_capas", "airflow/test_request_locks",
-    "products/test_whole_request", "integration/test_killed_workers", "chaos/test_naive",
-    "conformance/test_planted_faults", "conformance/test_command", "conformance/test_lost_answers",
-    "integration/test_every_method", "integration/test_stock", "integration/test_invoicing",
-    "ledger/test_frozen_writer", "chaos/test_storm",
-    "chaos/test_audit_trail", "providers/test_too_many_requests", "docs/test_providers", "chaos/test_office",
-    "contract/test_sandbox_qms", "contract/test_sandbox_erp",
-    "airflow/test_launcher", "guide/test_processes", "integration/test_changes", "products/test_conformance_pm",
-    "exchange/test_histories", "ledger/test_evidence", "webhooks/test_delivery", "webhooks/test_staying",
-    "governor/test_governor", "governor/test_processes", "ledger/test_durability", "exchange/test_overlapping_attempts",
-)  # fmt: skip
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -43,10 +29,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing | No
     return Sharing(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest modules first."""
-    places = {name: place for place, name in enumerate(FIRST)}
-    items.sort(key=lambda item: places.get(f"{item.path.parent.name}/{item.path.stem}", len(FIRST)))
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mix tests that wait with others where processes share them."""
+    if hasattr(config, "workerinput"):
+        items[:] = mixed(items)
 
 
 def pytest_collection_finish() -> None:
