@@ -60,13 +60,12 @@ POSTGRESQL_GUARD = """CREATE OR REPLACE FUNCTION ledger_keep() RETURNS trigger L
 REMADE = {True: SQLITE_GUARD, False: POSTGRESQL_GUARD}
 
 
-def malicious(url: str, statement: str, *, hide: bool = True) -> None:
+def malicious(url: str, *statements: str, hide: bool = True) -> None:
     """Run SQL as the owner of the database, who takes the guards away and puts them back."""
     store = Store(url)
     with store.exclusive() as connection:
-        for each in GUARDS[store.sqlite]:
+        for each in (*GUARDS[store.sqlite], *statements):
             connection.execute(text(each))
-        connection.execute(text(statement))
         if hide:
             for table in ("record", "watermark"):
                 connection.execute(text(REMADE[store.sqlite].format(table)))
@@ -103,17 +102,19 @@ def test_a_forged_record_is_named(kept, url, key):
     for forged in FORGERIES:
         if forged.startswith("token") and key == "refused":
             continue  # its token is of no claim, and no settlement is waited for
-        table = f"CREATE TABLE pv_copy AS SELECT * FROM ledger_record WHERE key = '{key}'"
-        malicious(url, table)
-        malicious(url, f"UPDATE ledger_record SET {forged} WHERE key = '{key}'")
+        copied = f"CREATE TABLE pv_copy AS SELECT * FROM ledger_record WHERE key = '{key}'"
+        malicious(url, copied, f"UPDATE ledger_record SET {forged} WHERE key = '{key}'")
         moved = forged.split(" ")[0] in {"key", "kind", "system"}
         with pytest.raises(LedgerAltered) as caught:
             kept.verify()
         assert caught.value.count == (2 if moved else 1), (forged, caught.value.findings)
         assert any(f"sample {key}:" in finding for finding in caught.value.findings)
-        malicious(url, f"DELETE FROM ledger_record WHERE key IN ('{key}', 'another')")
-        malicious(url, "INSERT INTO ledger_record SELECT * FROM pv_copy")
-        malicious(url, "DROP TABLE pv_copy")
+        malicious(
+            url,
+            f"DELETE FROM ledger_record WHERE key IN ('{key}', 'another')",
+            "INSERT INTO ledger_record SELECT * FROM pv_copy",
+            "DROP TABLE pv_copy",
+        )
         kept.verify()
 
 
