@@ -57,10 +57,10 @@ def mixed(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """
     waiting: dict[str, list[pytest.Item]] = {}
     computing: dict[str, list[pytest.Item]] = {}
-    for item in sorted(items, key=lambda item: _place(item.nodeid)):
-        kind = waiting if _place(item.nodeid) < len(WAITING) else computing
+    for item in sorted(items, key=lambda item: place(item.nodeid)):
+        kind = waiting if place(item.nodeid) < len(WAITING) else computing
         kind.setdefault(scope(item.nodeid), []).append(item)
-    places = [(LAST_WAIT * place, group) for place, group in _spread(waiting)] + _spread(computing)
+    places = [(LAST_WAIT * share, group) for share, group in _spread(waiting)] + _spread(computing)
     return [item for _, group in sorted(places, key=lambda placed: placed[0]) for item in group]
 
 
@@ -70,10 +70,10 @@ def _spread(groups: Mapping[str, list[pytest.Item]]) -> list[tuple[float, list[p
     return [(number / len(order), groups[name]) for number, name in enumerate(order)]
 
 
-def _place(nodeid: str) -> int:
+def place(nodeid: str) -> int:
     """Return a test's place in :data:`WAITING`; those that compute stand behind."""
     name = nodeid.removeprefix("tests/")
-    return next((place for place, start in enumerate(WAITING) if name.startswith(start)), len(WAITING))
+    return next((number for number, start in enumerate(WAITING) if name.startswith(start)), len(WAITING))
 
 
 class Sharing(LoadScopeScheduling):
