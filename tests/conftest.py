@@ -31,7 +31,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing | No
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mix tests that wait with others where processes share them; the scheduler's come before others."""
+    """Mix tests that wait with others; in one process, let those that wait come first, the scheduler's before all."""
     if hasattr(config, "workerinput"):
         items[:] = mixed(items)
     else:

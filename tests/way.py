@@ -146,7 +146,7 @@ class Way:
                 kill_at = None
                 if self.lease():
                     self._let_settle()
-            process.join(0.1 if kill_at is None else 0.02)
+            process.join(0.1 if kill_at is None else 0.005)
         return int(process.exitcode)
 
     def _let_settle(self) -> None:

@@ -1,4 +1,4 @@
-"""YAML by libyaml where it is installed, which takes a tenth of the time: tests read and write many contracts."""
+"""YAML by libyaml where it is installed, which is faster: tests read and write many contracts."""
 
 from __future__ import annotations
 

@@ -127,7 +127,7 @@ class Sender:
         while process.is_alive():
             if enough() or time.monotonic() > give_up:
                 process.kill()
-            process.join(0.02)
+            process.join(0.005)
         assert time.monotonic() < give_up, f"an attempt hangs; see {self._task.log}"
         if process.exitcode == -signal.SIGKILL:
             self.killed += 1
