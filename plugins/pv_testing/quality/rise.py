@@ -9,7 +9,10 @@ and give false alarms while the baseline is young.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from numpy import ndarray
 
 DAYS_A_YEAR = 365
 LOOKS_A_WINDOW = 10
@@ -42,16 +45,31 @@ def probability(comparisons: Iterable[RateComparison]) -> float:
         The exact probability under equal rates, given all failures and tests of each protocol; three digits of it.
     """
     import numpy as np
-    from scipy.stats import hypergeom
 
     observed = 0
     spread = np.ones(1)
     for each in comparisons:
-        tested, failed = each.tested + each.usually_tested, each.failed + each.usually_failed
-        of_this = hypergeom.pmf(np.arange(min(failed, each.tested) + 1), tested, failed, each.tested)
-        spread = np.convolve(spread, of_this)
+        spread = np.convolve(spread, _failures_in_the_window(each))
         observed += each.failed
     return float(f"{min(1.0, float(spread[observed:].sum())):.3g}")
+
+
+def _failures_in_the_window(comparison: RateComparison) -> ndarray[Any, Any]:
+    """Return the hypergeometric probabilities of 0, 1, 2 and more failures in the window, given those of both times.
+
+    By the logarithms of binomial coefficients, as ``scipy.stats`` takes a second of each task to import.
+    """
+    import numpy as np
+    from scipy.special import gammaln
+
+    def log_choose(of: Any, chosen: Any) -> Any:
+        return gammaln(of + 1) - gammaln(chosen + 1) - gammaln(of - chosen + 1)  # -inf where too many are chosen
+
+    tested = comparison.tested + comparison.usually_tested
+    failed = comparison.failed + comparison.usually_failed
+    in_window = np.arange(min(failed, comparison.tested) + 1)
+    ways = log_choose(failed, in_window) + log_choose(tested - failed, comparison.tested - in_window)
+    return np.asarray(np.exp(ways - log_choose(tested, comparison.tested)))
 
 
 def level(false_alarms_per_year: float, scopes: int, window_days: int) -> float:
@@ -80,6 +98,8 @@ def upper_limit(tested: int, rate: float) -> float:
     Returns:
         The greatest share that is exceeded with a probability below 0.00135, as beyond three standard deviations.
     """
-    from scipy.stats import binom
+    import numpy as np
+    from scipy.special import bdtrc
 
-    return float(binom.isf(CHART_ALPHA, tested, rate)) / tested if tested else 1.0
+    exceeded = bdtrc(np.arange(tested + 1), tested, rate)  # how probable more than 0, 1, 2, … failures are
+    return int(np.argmax(exceeded <= CHART_ALPHA)) / tested if tested else 1.0

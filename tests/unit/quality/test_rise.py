@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from math import comb
+
 import pytest
 
 from pv_testing.quality.rise import RateComparison, level, probability, upper_limit
@@ -16,6 +19,15 @@ def test_one_protocol_is_fishers_exact_test(table):
         [[failed, tested - failed], [usually_failed, usually_tested - usually_failed]], alternative="greater"
     ).pvalue
     assert probability([RateComparison(*table)]) == pytest.approx(expected, rel=0.006)
+
+
+@pytest.mark.parametrize("table", [(3, 40, 20, 30), (30, 1_500, 900, 60_000), (2, 70_000, 0, 200_000)])
+def test_many_tests_are_added_up_exactly(table):
+    failed, tested, usually_failed, usually_tested = table
+    failures, others = failed + usually_failed, tested + usually_tested - failed - usually_failed
+    ways = [comb(failures, each) * comb(others, tested - each) for each in range(failed, min(failures, tested) + 1)]
+    exact = Fraction(sum(ways), comb(failures + others, tested))
+    assert probability([RateComparison(*table)]) == float(f"{float(exact):.3g}")
 
 
 def test_tea_with_milk():
@@ -48,6 +60,7 @@ def test_the_allowance_is_shared_out(days, scopes, expected):
 def test_the_control_limit_is_exceeded_by_chance_less_often_than_0_135_percent():
     from scipy import stats
 
-    for tested, rate in [(12, 0.05), (40, 0.02), (400, 0.1)]:
+    assert (upper_limit(0, 0.1), upper_limit(40, 0.0), upper_limit(40, 1.0)) == (1.0, 0.0, 1.0)
+    for tested, rate in [(12, 0.05), (40, 0.02), (400, 0.1), (60_000, 0.003)]:
         limit = round(upper_limit(tested, rate) * tested)
         assert stats.binom.sf(limit, tested, rate) < 0.00135 <= stats.binom.sf(limit - 1, tested, rate)
