@@ -72,11 +72,20 @@ class Server:
             time.sleep(0.02)
 
     def delay_log(self) -> None:
-        """Stop the process that writes the log behind those that don't wait for it, as a busy disk does."""
-        with psycopg.connect(self.url) as connection:
-            rows = connection.execute("SELECT pid FROM pg_stat_activity WHERE backend_type = 'walwriter'").fetchall()
-        for (pid,) in rows:
-            os.kill(pid, signal.SIGSTOP)
+        """Stop the process that writes the log behind those that don't wait for it, as a busy disk does.
+
+        It is stopped while it sleeps: one that is stopped in the midst of writing keeps a lock, and all would wait.
+        """
+        log_writer = "SELECT pid, wait_event FROM pg_stat_activity WHERE backend_type = 'walwriter'"
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for _ in range(100):
+                pid, _ = connection.execute(log_writer).fetchone()
+                os.kill(pid, signal.SIGSTOP)
+                if connection.execute(log_writer).fetchone()[1] == "WalWriterMain":
+                    return
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.05)
+        raise RuntimeError("the log writer never sleeps")
 
     def execute(self, statement: str) -> None:
         with psycopg.connect(self.url, autocommit=True) as connection:

@@ -29,8 +29,8 @@ try:
         claimed = ledger.claim("lims", "sample", claims, owner="o", lease=60)
         ledger.settle([Settlement(one, Result.CREATED, f"LIM-{one.key}") for one in claimed], owner="o")
         print(batch, flush=True)
-except LedgerError:
-    pass
+except LedgerError as error:
+    print(error, file=sys.stderr)
 """
 BATCHES = 40
 
@@ -49,7 +49,9 @@ def settle_and_crash(server: Server, url: str, environment: dict[str, str]) -> i
     process = subprocess.Popen(
         [sys.executable, "-c", WRITER, url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
-    acknowledged = [int(process.stdout.readline()) for _ in range(BATCHES)]
+    lines = [process.stdout.readline() for _ in range(BATCHES)]
+    assert lines[-1], f"the server has not crashed yet, and the writer ends: {process.communicate(timeout=60)[1]}"
+    acknowledged = [int(line) for line in lines]
     server.crash()
     acknowledged += [int(line) for line in process.communicate(timeout=60)[0].split()]
     server.start()
