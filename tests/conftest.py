@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.sharing import Sharing, mixed, place
+from tests.sharing import Sharing, mixed
 
 SERVER = os.environ.get("PV_TEST_POSTGRESQL", "postgresql://postgres@127.0.0.1:5432/postgres")
 _numbers = count(1)
@@ -31,11 +31,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Sharing | No
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mix tests that wait with others; in one process, let those that wait come first, the scheduler's before all."""
+    """Mix tests that wait with others where several processes run them."""
     if hasattr(config, "workerinput"):
         items[:] = mixed(items)
-    else:
-        items.sort(key=lambda item: place(item.nodeid))
 
 
 def pytest_collection_finish() -> None:

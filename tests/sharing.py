@@ -17,8 +17,8 @@ SINGLE = re.compile(r"tests/(?:chaos/test_|integration/test_killed_workers|confo
 """Files whose tests share nothing and take long: each test may go to another process."""
 
 WAITING = (
-    *("airflow/running/test_scheduler", "airflow/running/", "airflow/test_lineage", "airflow/test_carry_records"),
-    *("airflow/test_request_locks", "airflow/test_launcher", "airflow/test_preloading", "chaos/"),
+    *("airflow/running/", "airflow/test_lineage", "airflow/test_carry_records", "airflow/test_request_locks"),
+    *("airflow/test_launcher", "airflow/test_preloading", "chaos/"),
     *("conformance/test_planted_faults", "conformance/test_command", "conformance/test_lost_answers"),
     *("conformance/test_refused_ids", "conformance/test_strict_products", "contract/", "deploy/test_nodes"),
     *("docs/test_providers", "guide/"),
@@ -57,8 +57,8 @@ def mixed(items: Iterable[pytest.Item]) -> list[pytest.Item]:
     """
     waiting: dict[str, list[pytest.Item]] = {}
     computing: dict[str, list[pytest.Item]] = {}
-    for item in sorted(items, key=lambda item: place(item.nodeid)):
-        kind = waiting if place(item.nodeid) < len(WAITING) else computing
+    for item in items:
+        kind = waiting if waits(item.nodeid) else computing
         kind.setdefault(scope(item.nodeid), []).append(item)
     places = [(LAST_WAIT * share, group) for share, group in _spread(waiting)] + _spread(computing)
     return [item for _, group in sorted(places, key=lambda placed: placed[0]) for item in group]
@@ -70,10 +70,9 @@ def _spread(groups: Mapping[str, list[pytest.Item]]) -> list[tuple[float, list[p
     return [(number / len(order), groups[name]) for number, name in enumerate(order)]
 
 
-def place(nodeid: str) -> int:
-    """Return a test's place in :data:`WAITING`; those that compute stand behind."""
-    name = nodeid.removeprefix("tests/")
-    return next((number for number, start in enumerate(WAITING) if name.startswith(start)), len(WAITING))
+def waits(nodeid: str) -> bool:
+    """Return whether a test mostly waits, as its file is among :data:`WAITING`."""
+    return nodeid.removeprefix("tests/").startswith(WAITING)
 
 
 class Sharing(LoadScopeScheduling):
