@@ -61,7 +61,7 @@ def test_who_has_called_sudo_is_noted_beside_it(url: str, command: str) -> None:
         assert ledger.verify().count == 2
 
 
-@pytest.mark.parametrize("said", ["", "mallory", "-1", "4294967294", "9" * 5_000, "1²", str(os.getuid())])
-def test_what_can_be_no_account_is_not_noted(url: str, said: str) -> None:
-    event = run(url, "release", SUDO_UID=said)
+@pytest.mark.parametrize("account", ["", "mallory", "-1", "4294967294", "9" * 5_000, "1²", str(os.getuid())])
+def test_what_can_be_no_account_is_not_noted(url: str, account: str) -> None:
+    event = run(url, "release", SUDO_UID=account)
     assert (event.owner, "sudo_uid" in event.detail) == (ME, False)

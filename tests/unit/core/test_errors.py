@@ -27,7 +27,7 @@ def test_errors_survive_pickling_with_everything_they_carry():
 
 
 @pytest.mark.parametrize(
-    "said",
+    "text",
     [
         "Authorization: Bearer canary-123456",
         '{"access_token": "canary-123456", "a": 1}',
@@ -37,9 +37,9 @@ def test_errors_survive_pickling_with_everything_they_carry():
         "{'password': 'canary-123456'}",
     ],
 )
-def test_secrets_are_redacted(said):
-    assert "canary" not in redact(said)
-    assert "canary" not in str(Rejected("no", excerpt=said))
+def test_secrets_are_redacted(text):
+    assert "canary" not in redact(text)
+    assert "canary" not in str(Rejected("no", excerpt=text))
 
 
 def test_an_excerpt_is_short():

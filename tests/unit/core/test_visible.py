@@ -55,30 +55,30 @@ def test_what_waits_is_listed_one_line_each_with_nothing_hidden(tmp_path: Path) 
             Refusal("ü/é 字", "e", "X", "y"),
         ]
         ledger.quarantine("lims", "sample", refusals, owner="test")
-    said = command("waiting", "--ledger", url)
-    assert disturbs(said) == []
-    assert said.splitlines() == [
+    output = command("waiting", "--ledger", url)
+    assert disturbs(output) == []
+    assert output.splitlines() == [
         f"quarantined  lims sample SR-1/SN{SHOWN}1  the system said {SHOWN} [UNIT_MISSING]",
         "quarantined  lims sample ü/é 字  y [X]",
         "2 records wait for a person",
     ]
-    said = command("confirm", "--ledger", url, "--system", "lims", "--kind", "sample", KEY, f"LIM{HARMFUL}")
-    assert f"SR-1/SN{SHOWN}1 is in effect as LIM{SHOWN}" in said
-    said += command("confirm", "--ledger", url, "--system", "lims", "--kind", "sample", KEY, "LIM-1")
-    assert "FAILED" in said
-    assert disturbs(said) == []
+    output = command("confirm", "--ledger", url, "--system", "lims", "--kind", "sample", KEY, f"LIM{HARMFUL}")
+    assert f"SR-1/SN{SHOWN}1 is in effect as LIM{SHOWN}" in output
+    output += command("confirm", "--ledger", url, "--system", "lims", "--kind", "sample", KEY, "LIM-1")
+    assert "FAILED" in output
+    assert disturbs(output) == []
 
 
 def test_a_shell_takes_a_key_as_it_is_shown(tmp_path: Path) -> None:
     key = "SR-1\\2/\x1b[31mSN\u202e1\n"
-    said = subprocess.run(
+    process = subprocess.run(
         ["bash", "-c", f"printf %s $'{visible(key)}'"],
         capture_output=True,
         env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
         timeout=20,
         check=True,
     )
-    assert said.stdout.decode() == key
+    assert process.stdout.decode() == key
 
 
 def test_the_table_of_a_report_has_one_line_for_each_record() -> None:
