@@ -91,5 +91,5 @@ def filled(text: str, variables: Mapping[str, str]) -> str:
         variables: by name.
     """
     return VARIABLE.sub(
-        lambda found: (variables.get(found["name"]) or found["default"] or "") if found["name"] else "$", text
+        lambda match: (variables.get(match["name"]) or match["default"] or "") if match["name"] else "$", text
     )

@@ -75,20 +75,20 @@ class Judgement:
         yield f"requests that write, sent by a last round in which nothing had changed: {self.written}"
 
 
-def judge(cluster: Cluster, journey: Journey, written: int, found: Sequence[str] = ()) -> Judgement:
+def judge(cluster: Cluster, journey: Journey, written: int, known_problems: Sequence[str] = ()) -> Judgement:
     """Read every system's own database and the ledger.
 
     Args:
         cluster: where everything is.
         journey: how the requests were carried.
         written: requests of the last round that were meant to change something.
-        found: what is known to be wrong before.
+        known_problems: what is known to be wrong before.
     """
     with Ledger(cluster.ledger) as ledger:
         tallies = [*tallies_of(cluster.lab, ledger), *certificates.tallies(cluster.lab, cluster.files)]
         events, waiting, told = ledger.verify().count, ledger.waiting(), copied(ledger)
         other = list(differences(cluster.lab, ledger))
-    wrong = [*found, *(each.complaint for each in tallies if each.complaint), *other]
+    wrong = [*known_problems, *(each.complaint for each in tallies if each.complaint), *other]
     wrong += [f"{each.system}: no count is known for {each.records}" for each in tallies if _unjudged(each)]
     wrong += [complaint for row in cluster.lab.summary() for complaint in complaints(row)]
     wrong += [f"waits for a person: {each.system} {each.kind} {each.key}: {each.reason}" for each in waiting]

@@ -47,8 +47,8 @@ def packaged_postgres() -> Path | None:
 
 
 def _version(folder: Path) -> int:
-    found = VERSION.search(folder.parent.name)
-    return int(found.group()) if found else 0
+    match = VERSION.search(folder.parent.name)
+    return int(match.group()) if match else 0
 
 
 def redis_program() -> Path:
@@ -58,8 +58,8 @@ def redis_program() -> Path:
         DemoError: there is none.
     """
     for name in ("redis-server", "valkey-server"):
-        if found := shutil.which(name):
-            return Path(found)
+        if program := shutil.which(name):
+            return Path(program)
     if packaged := packaged_redis():
         return packaged
     raise DemoError(f"There is no Redis on this machine; {INSTALL}.")

@@ -56,21 +56,21 @@ class Lineage:
 
     def invalid(self) -> list[str]:
         """Return what is wrong with the events by the schemas; each problem once."""
-        found = [problem for event in self.events for problem in problems(event)]
+        faults = [problem for event in self.events for problem in problems(event)]
         if SPEC:
-            found += [problem for event in self.events for problem in official_problems(event, Path(SPEC))]
-        return list(dict.fromkeys(found))
+            faults += [problem for event in self.events for problem in official_problems(event, Path(SPEC))]
+        return list(dict.fromkeys(faults))
 
     def from_column(self, source: tuple[str, str]) -> list[Link]:
         """Return the ways from a column, those from the columns that it reaches included."""
-        found: list[Link] = []
+        reached: list[Link] = []
         left = [source]
         while left:
             here = left.pop()
-            further = sorted(link for link in self.links if link.source == here and link not in found)
-            found += further
+            further = sorted(link for link in self.links if link.source == here and link not in reached)
+            reached += further
             left += [link.target for link in further]
-        return found
+        return reached
 
     def tally(self) -> Tally:
         """Return the line of the closing table."""

@@ -33,12 +33,12 @@ def problems(event: Any) -> list[str]:
 @functools.cache
 def facet_classes() -> dict[str, type]:
     """Return the class of each facet by the address of its schema."""
-    found = {}
+    classes = {}
     for module in pkgutil.iter_modules(generated.__path__):
         for each in vars(importlib.import_module(f"openlineage.client.generated.{module.name}")).values():
             if isinstance(each, type) and issubclass(each, base.BaseFacet):
-                found[each._get_schema()] = each  # noqa: SLF001 - the client says it nowhere else
-    return found
+                classes[each._get_schema()] = each  # noqa: SLF001 - the client says it nowhere else
+    return classes
 
 
 def _object(value: Any, cls: type, path: str) -> Iterator[str]:
@@ -131,10 +131,10 @@ def _plain(value: Any, hint: type, path: str) -> Iterator[str]:
 def official_problems(event: dict[str, Any], folder: Path) -> list[str]:
     """Return what is wrong with an event by the official schemas in a folder."""
     validators = _validators(folder)
-    found = [error.message for error in validators(f"{CORE}#/$defs/RunEvent").iter_errors(event)]
+    messages = [error.message for error in validators(f"{CORE}#/$defs/RunEvent").iter_errors(event)]
     for name, facet in facets(event):
-        found += [f"{name}: {error.message}" for error in validators(facet["_schemaURL"]).iter_errors(facet)]
-    return found
+        messages += [f"{name}: {error.message}" for error in validators(facet["_schemaURL"]).iter_errors(facet)]
+    return messages
 
 
 @functools.cache

@@ -49,10 +49,10 @@ class Importer:
 
     def look(self) -> int:
         """Import what lies there, in the order of the names; return how many files that were."""
-        found = sorted(path for path in (self.root / "import").iterdir() if can_read(path))
-        for path in found:
+        paths = sorted(path for path in (self.root / "import").iterdir() if can_read(path))
+        for path in paths:
             self._take(path)
-        return len(found)
+        return len(paths)
 
     def _take(self, path: Path) -> None:
         kept = self._base.execute("SELECT answered, answer FROM file WHERE name = ?", [path.name]).fetchone()
@@ -64,8 +64,8 @@ class Importer:
     def _keep(self, path: Path) -> tuple[int, str]:
         rows = read_records(path)
         self._base.execute("BEGIN IMMEDIATE")
-        said = [self._import(path.name, row) for row in rows]
-        kept = (0 if self._chance.random() < self.lose else 1, json.dumps(said))
+        answers = [self._import(path.name, row) for row in rows]
+        kept = (0 if self._chance.random() < self.lose else 1, json.dumps(answers))
         self._base.execute("INSERT INTO file VALUES (?, ?, ?)", [path.name, *kept])
         self._base.execute("COMMIT")
         return kept

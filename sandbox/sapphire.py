@@ -102,8 +102,8 @@ class Sapphire(ThreadingHTTPServer):
         if nonce in self.nonces or abs(datetime.now(timezone.utc) - at) > FRESH:
             return False
         self.nonces.add(nonce)
-        said = hashlib.sha1(base64.b64decode(nonce) + created.encode() + PASSWORD.encode()).digest()  # noqa: S324 - the profile's
-        return hmac.compare_digest(base64.b64encode(said).decode(), digest)
+        expected = hashlib.sha1(base64.b64decode(nonce) + created.encode() + PASSWORD.encode()).digest()  # noqa: S324 - the profile's
+        return hmac.compare_digest(base64.b64encode(expected).decode(), digest)
 
     def act(self, name: str, properties: Row) -> str:
         """Carry an action out and return its string."""
@@ -172,14 +172,14 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             try:
                 self.server.check(envelope)
-                self._answer(*self._said(envelope.find(f"{{{SOAP}}}Body")[0]))
+                self._answer(*self._response(envelope.find(f"{{{SOAP}}}Body")[0]))
             except StrangerError as error:
-                said = f"<faultcode>wsse:FailedAuthentication</faultcode><faultstring>{error}</faultstring>"
-                self._reply(500, f"<soap:Fault>{said}</soap:Fault>")
+                fault = f"<faultcode>wsse:FailedAuthentication</faultcode><faultstring>{error}</faultstring>"
+                self._reply(500, f"<soap:Fault>{fault}</soap:Fault>")
             except GatewayError:
                 self._send(500, "application/json", b'{"error": {"code": "E", "message": "upstream failed"}}')
 
-    def _said(self, body: Any) -> tuple[str, str]:
+    def _response(self, body: Any) -> tuple[str, str]:
         """Return the operation and what it answers."""
         operation = body.tag.rpartition("}")[2]
         if not self.server.schema.validate(etree.fromstring(etree.tostring(body))):
@@ -200,12 +200,12 @@ class _Handler(BaseHTTPRequestHandler):
             return "ERROR|BUSY|come back later"
         if fate == "drop before":
             self._drop()
-        said = self.server.act(name, _read(given["properties"]))
+        answer = self.server.act(name, _read(given["properties"]))
         if fate == "drop":
             self._drop()
         if fate == "gateway":
             raise GatewayError
-        return "ERROR|INTERNAL|ORA-00060" if fate == "internal" else said
+        return "ERROR|INTERNAL|ORA-00060" if fate == "internal" else answer
 
     def _drop(self) -> None:
         self.close_connection = True

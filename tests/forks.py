@@ -63,9 +63,9 @@ class ModuleProcess:
             TimeoutError: it has not, or the process has ended before.
         """
         give_up = time.monotonic() + seconds
-        while word not in (said := self.log.read_text(encoding="utf-8")):
+        while word not in (output := self.log.read_text(encoding="utf-8")):
             if self.poll() is not None or time.monotonic() > give_up:
-                raise TimeoutError(f"process {self.pid} has not said {word!r}, but: {said}")
+                raise TimeoutError(f"process {self.pid} has not said {word!r}, but: {output}")
             time.sleep(0.002)
 
     def stopped(self) -> bool:

@@ -55,7 +55,7 @@ def impatient(contract: str, directory: Path, *, bulk: int = 0, **limits: float)
         bulk: records of one bulk request; as shipped where it is 0.
         limits: of the contract's section.
     """
-    document = yaml_text.load((PROJECT / "include" / "mappings" / f"{contract}.yaml").read_text(encoding="utf-8"))
+    document = yaml_text.read(PROJECT / "include" / "mappings" / f"{contract}.yaml")
     document["limits"].update(limits)
     for operation in document["operations"].values():
         if bulk and "bulk" in operation:

@@ -55,10 +55,10 @@ def as_system(connection: Connection) -> ConnectionLike:
     if (connection.conn_type or "") in TYPES:
         address, login, password = _by_fields(connection), connection.login, connection.password
     else:
-        found = _by_hook(connection)
-        if found is None:
+        parts = _by_hook(connection)
+        if parts is None:
             return connection
-        address, login, password = found
+        address, login, password = parts
     files = {_FILES[name]: value for name, value in connection.extra_dejson.items() if name in _FILES and value}
     way = "basic" if password else "none"
     extra = {"auth_type": way, **({"username": login} if login else {}), **files}

@@ -241,8 +241,8 @@ class RequestCertificatesOperator(LineageMixin, BaseOperator):
             numbers = list(choose(framework, ["REPORTS_APPROVED"], str(self.service_request or "").strip()))
             if truth(self.is_dry_run):
                 raise AirflowSkipException(f"certificates would be asked for: {', '.join(numbers) or 'none'}")
-            found = run(request_certificates(lims, numbers, replay=truth(self.replay)))
-        waiting = [list(each[:3]) for each in found if not each.filed]
+            certificates = run(request_certificates(lims, numbers, replay=truth(self.replay)))
+        waiting = [list(each[:3]) for each in certificates if not each.filed]
         if not waiting:
             raise AirflowSkipException("no certificate is to be filed")
         return waiting

@@ -71,14 +71,14 @@ def with_assets(known: Sequence[Dataset], assets: Iterable[Any], of: type[Any], 
         of: what they are made to be.
         owner: of the datasets.
     """
-    found = {(dataset.namespace, dataset.name): dataset for dataset in known}
+    by_name = {(dataset.namespace, dataset.name): dataset for dataset in known}
     for asset in assets:
         dataset = ExtractorManager.convert_to_ol_dataset(asset)
-        if dataset is not None and (dataset.namespace, dataset.name) not in found:
+        if dataset is not None and (dataset.namespace, dataset.name) not in by_name:
             facets = _about(f"{dataset.namespace.removeprefix(SCHEME)}/{dataset.name}", owner)
             made = of(namespace=dataset.namespace, name=dataset.name, facets={**facets, **(dataset.facets or {})})
-            found[dataset.namespace, dataset.name] = made
-    return list(found.values())
+            by_name[dataset.namespace, dataset.name] = made
+    return list(by_name.values())
 
 
 def dependencies(task: Any) -> job_dependencies_run.JobDependenciesRunFacet:
@@ -166,10 +166,10 @@ def _named(dataset: str) -> dict[str, str]:
 def _about(dataset: str, owner: str, contracts: Sequence[str] = ()) -> Facets:
     known = next((text for name, text in ABOUT.items() if dataset == name or dataset.startswith(f"{name}/")), "")
     by = f"as the contract {' and '.join(contracts)} says" if contracts else ""
-    said = "; ".join(part for part in (known, by) if part)
+    description = "; ".join(part for part in (known, by) if part)
     facets: Facets = {}
-    if said:
-        facets["documentation"] = documentation_dataset.DocumentationDatasetFacet(description=said)
+    if description:
+        facets["documentation"] = documentation_dataset.DocumentationDatasetFacet(description=description)
     if owner:
         facets["ownership"] = ownership_dataset.OwnershipDatasetFacet(owners=[ownership_dataset.Owner(name=owner)])
     return facets

@@ -181,6 +181,6 @@ class _Supervisor:
         from airflow.sdk.execution_time.task_runner import SUPERVISOR_COMMS
 
         begin = datetime.now(timezone.utc) + timedelta(seconds=after)
-        said = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=dict(conf), run_after=begin))
-        if isinstance(said, ErrorResponse) and said.error != ErrorType.DAGRUN_ALREADY_EXISTS:
-            raise NetworkError(f"Airflow doesn't start a run of {dag_id}: {said.error.value}")
+        response = SUPERVISOR_COMMS.send(TriggerDagRun(dag_id=dag_id, run_id=run_id, conf=dict(conf), run_after=begin))
+        if isinstance(response, ErrorResponse) and response.error != ErrorType.DAGRUN_ALREADY_EXISTS:
+            raise NetworkError(f"Airflow doesn't start a run of {dag_id}: {response.error.value}")

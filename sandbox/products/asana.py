@@ -83,16 +83,16 @@ class Asana:
         Raises:
             Refusal: there is none.
         """
-        found = self.documents.get("task", gid)
+        task = self.documents.get("task", gid)
         if gid.startswith("external:"):
             if not oauth:
                 raise Refusal(403, errors("external ids need an OAuth token"))
             wanted = gid.removeprefix("external:")
             named = (each for each in self.documents.all("task") if each.get("external", {}).get("gid") == wanted)
-            found = next(named, None)
-        if found is None:
+            task = next(named, None)
+        if task is None:
             raise Refusal(404, errors(f"task: Unknown object: {gid}"))
-        return found
+        return task
 
     def children(self, task: Document) -> list[Document]:
         """Return the subtasks of a task."""

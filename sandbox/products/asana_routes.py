@@ -246,10 +246,10 @@ class Resources:
         return 201, {"data": self._time(entry)}
 
     def _kept(self, entry: str) -> Document:
-        found = self.asana.documents.get("time_entry", entry)
-        if found is None or found.get("removed"):
+        time_entry = self.asana.documents.get("time_entry", entry)
+        if time_entry is None or time_entry.get("removed"):
             raise Refusal(404, _errors(f"time_tracking_entry: Unknown object: {entry}"))
-        return found
+        return time_entry
 
     def _entry(self, asked: Asked, entry: str) -> Answer:
         del asked

@@ -147,8 +147,8 @@ class BusinessCentral:
                 raise Refused(400, "Application_DialogException", "Name must be filled in.")
             self.books.add_customer(body["displayName"], body)
             return Answered(201, _customer(self.books.customers()[-1]))
-        found = [_customer(each) for each in self.books.customers()]
-        return Answered(200, {"value": [each for each in found if _meets(asked, each)]})
+        customers = [_customer(each) for each in self.books.customers()]
+        return Answered(200, {"value": [each for each in customers if _meets(asked, each)]})
 
     def _create(self, asked: Asked, name: str) -> Answered:
         kind = KINDS[name]

@@ -68,8 +68,8 @@ class Tables:
 
     def get(self, name: str, guid: str) -> Row | None:
         """Return a row; ``None`` where there is none."""
-        found = self._database.execute("SELECT body FROM row WHERE name = ? AND guid = ?", (name, guid)).fetchone()
-        return None if found is None else json.loads(found[0])
+        row = self._database.execute("SELECT body FROM row WHERE name = ? AND guid = ?", (name, guid)).fetchone()
+        return None if row is None else json.loads(row[0])
 
     def all(self, name: str) -> list[Row]:
         """Return the rows of a table, the oldest first."""

@@ -53,8 +53,8 @@ class Documents:
         """Return a document with its number as ``number``; None where there is none."""
         digits = str(number)
         with self.lock:
-            found = self._kept[kind].get(int(digits)) if digits.isdecimal() else None
-            return None if found is None else {**found, "number": int(digits)}
+            document = self._kept[kind].get(int(digits)) if digits.isdecimal() else None
+            return None if document is None else {**document, "number": int(digits)}
 
     def all(self, kind: str) -> list[Document]:
         """Return all documents of a kind, the oldest first."""

@@ -196,14 +196,14 @@ def _document(asked: Asked) -> Record:
 
 
 def _listed(asked: Asked, rows: list[Record]) -> list[Record]:
-    found = rows
+    matching = rows
     for field, operator, value in json.loads(asked.query.get("filters", "[]")):
         if rows and field not in rows[0]:
             raise Refused(417, "DataError", f"Field not permitted in query: {field}")
-        found = [row for row in found if (row[field] == value if operator == "=" else row[field] > value)]
+        matching = [row for row in matching if (row[field] == value if operator == "=" else row[field] > value)]
     start, length = int(asked.query.get("limit_start", 0)), int(asked.query.get("limit_page_length", 20))
     fields = json.loads(asked.query.get("fields", '["name"]'))
-    page = found[start : start + length]
+    page = matching[start : start + length]
     return [_without_lines(row) if fields == ["*"] else {name: row[name] for name in fields} for row in page]
 
 

@@ -90,12 +90,12 @@ class Jira:
         Raises:
             Refusal: there is none.
         """
-        found = self.documents.get("issue", id_or_key)
-        if found is None:
-            found = next((each for each in self.documents.all("issue") if each["key"] == id_or_key), None)
-        if found is None:
+        issue = self.documents.get("issue", id_or_key)
+        if issue is None:
+            issue = next((each for each in self.documents.all("issue") if each["key"] == id_or_key), None)
+        if issue is None:
             raise Refusal(404, errors("Issue does not exist or you do not have permission to see it."))
-        return found
+        return issue
 
     def children(self, issue: Document) -> list[Document]:
         """Return the subtasks of an issue."""

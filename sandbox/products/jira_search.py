@@ -71,9 +71,9 @@ class Search:
         if len(reconciled) > 50 or not all(isinstance(each, int) for each in reconciled):
             raise Refusal(400, _refused("reconcileIssues takes at most 50 ids"))
         start = self._start(body)
-        found = self.found(body.get("jql"), reconciled)
+        matching = self.found(body.get("jql"), reconciled)
         size = min(int(body.get("maxResults", 50)), SMALL if "short_pages" in self._jira.traps else MOST)
-        page, rest = found[start : start + size], found[start + size :]
+        page, rest = matching[start : start + size], matching[start + size :]
         fields = body.get("fields") or ["id"]
         answer: dict[str, Any] = {"issues": [self.shown(each, fields, body.get("properties", ())) for each in page]}
         if rest:
@@ -95,12 +95,12 @@ class Search:
         strange = set(body) - {"jql", "startAt", "maxResults", "fields", "expand", "validateQuery"}
         if strange:
             raise Refusal(400, _refused(f"Unrecognized field {min(strange)}"))
-        found = self.found(body.get("jql"), [])
+        matching = self.found(body.get("jql"), [])
         start, size = int(body.get("startAt", 0)), min(int(body.get("maxResults", 50)), MOST)
         size = min(size, SMALL) if "short_pages" in self._jira.traps else size
         fields = body.get("fields") or ["*all"]
-        issues = [self.shown(each, fields) for each in found[start : start + size]]
-        return {"startAt": start, "maxResults": size, "total": len(found), "issues": issues}
+        issues = [self.shown(each, fields) for each in matching[start : start + size]]
+        return {"startAt": start, "maxResults": size, "total": len(matching), "issues": issues}
 
     def shown(self, issue: Document, fields: Any = ("*all",), properties: Any = ()) -> dict[str, Any]:
         """Return an issue with the fields and properties that were asked for."""

@@ -95,7 +95,7 @@ class _Handler(ProductHandler):
         laboratory = self.server.laboratory
         match (method, rest):
             case ("GET", []):
-                return {"samples": list(map(_shown, self._found(query)))}
+                return {"samples": list(map(_shown, self._matching(query)))}
             case ("POST", []):
                 return {"samples": [_shown(laboratory.create(given))]}
             case ("GET", [sample]):
@@ -114,7 +114,7 @@ class _Handler(ProductHandler):
                 return {"dataitems": items}
         raise RefusedError(405, f"the RESTPolicy doesn't open {method} {'/'.join(rest)}")
 
-    def _found(self, query: Row) -> list[Row]:
+    def _matching(self, query: Row) -> list[Row]:
         """Return the samples of a named query; there is nothing else to ask by, and no paging."""
         numbered = [name for name in query if name.startswith("param")]
         unknown = query.keys() - {"queryid", *numbered}

@@ -76,10 +76,10 @@ class Laboratory:
 
     def rows(self, kind: str, sample: str = "") -> list[Row]:
         """Return the rows of a kind: ``sample``, ``test`` or ``dataset``, maybe of one sample."""
-        found = self._base.execute(
+        rows = self._base.execute(
             "SELECT id, content FROM sdi WHERE kind = ? AND ? IN ('', sample) ORDER BY id", (kind, sample)
         )
-        return [{**json.loads(content), "_": number} for number, content in found]
+        return [{**json.loads(content), "_": number} for number, content in rows]
 
     def create(self, given: Row) -> Row:
         """Create a sample, and return it."""
@@ -98,10 +98,10 @@ class Laboratory:
 
     def sample(self, number: str) -> Row:
         """Return a sample."""
-        found = self.rows("sample", number)
-        if not found:
+        rows = self.rows("sample", number)
+        if not rows:
             raise RefusedError(404, f"no sample {number}")
-        return found[0]
+        return rows[0]
 
     def query(self, name: str, parameters: list[str]) -> list[Row]:
         """Return what a named query finds; a parameter that is empty is met by every row."""

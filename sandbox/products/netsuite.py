@@ -228,13 +228,13 @@ def _checked(body: Any, known: Collection[str]) -> Record:
 def _listed(asked: Asked, rows: list[Record]) -> Answered:
     written = asked.query.get("q", "")
     terms = _TERM.findall(written)
-    found = [row for row in rows if all(_meets(row, *term) for term in terms)]
+    matching = [row for row in rows if all(_meets(row, *term) for term in terms)]
     if written and len(written.split(" AND ")) != len(terms):
         raise Refused(400, "INVALID_PARAMETER", f"Invalid search query {written}.")
     start, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", 1000))
-    page = [{"links": [], "id": row["id"]} for row in found[start : start + limit]]
-    more = start + len(page) < len(found)
-    counts = {"totalResults": len(found), "count": len(page), "hasMore": more, "offset": start}
+    page = [{"links": [], "id": row["id"]} for row in matching[start : start + limit]]
+    more = start + len(page) < len(matching)
+    counts = {"totalResults": len(matching), "count": len(page), "hasMore": more, "offset": start}
     return Answered(200, {"links": [], "items": page, **counts})
 
 

@@ -297,8 +297,8 @@ def _searched(
     for field, _, _ in domain:
         if records and field not in records[0]:
             raise OdooError("builtins.ValueError", f"Invalid field {field!r} in condition", 422, 1)
-    found = [each for each in records if all(_meets(each, *condition) for condition in domain)]
-    page = found[offset:][:limit]
+    matching = [each for each in records if all(_meets(each, *condition) for condition in domain)]
+    page = matching[offset:][:limit]
     return [{"id": each["id"], **{name: each[name] for name in fields}} for each in page]
 
 

@@ -287,9 +287,9 @@ def _listed(asked: Asked, rows: list[Record]) -> Answered:
     terms = _TERM.findall(written)
     if written and " and ".join(f"{name} {how} '{value}'" for name, how, value in terms) != written:
         raise Refused(400, "/IWBEP/CM_MGW_RT/176", f"The filter {written} is invalid")
-    found = [row for row in rows if all(_meets(row, *term) for term in terms)]
+    matching = [row for row in rows if all(_meets(row, *term) for term in terms)]
     start, size = int(asked.query.get("$skip", 0)), int(asked.query.get("$top", 1000))
-    return Answered(200, {"d": {"results": found[start : start + size]}})
+    return Answered(200, {"d": {"results": matching[start : start + size]}})
 
 
 def _meets(row: Mapping[str, Any], name: str, how: str, value: str) -> bool:

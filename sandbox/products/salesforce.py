@@ -90,7 +90,7 @@ class Salesforce:
     def rows(self, kind: str) -> list[Row]:
         """Return all records of a kind from the database."""
         with self._lock:
-            found = self._records(KINDS[kind])
+            records = self._records(KINDS[kind])
         return [
             {
                 "key": each[KEY],
@@ -98,7 +98,7 @@ class Salesforce:
                 "non_conformances": (each.get("Nonconformances__c") or "").split(),
                 "title": each["Name"],
             }
-            for each in found
+            for each in records
         ]
 
     def copy(self, key: str) -> None:
@@ -167,11 +167,11 @@ class Salesforce:
             raise RefusedError(400, "INVALID_TYPE", f"sObject type '{kind}' is not supported.")
         if unknown := sorted({*names, *filter(None, [match[3]])} - OBJECTS[kind] - SYSTEM):
             raise RefusedError(400, "INVALID_FIELD", f"No such column '{unknown[0]}' on entity '{kind}'.")
-        found = self._records(kind)
+        matching = self._records(kind)
         if match[3]:
             wanted = re.sub(r"\\(.)", r"\1", match[4])
-            found = [each for each in found if str(each.get(match[3], "")).casefold() == wanted.casefold()]
-        records = [{"attributes": {"type": kind}, **{name: each.get(name) for name in names}} for each in found]
+            matching = [each for each in matching if str(each.get(match[3], "")).casefold() == wanted.casefold()]
+        records = [{"attributes": {"type": kind}, **{name: each.get(name) for name in names}} for each in matching]
         return Answered(200, {"totalSize": len(records), "done": True, "records": records})
 
     def _one(self, kind: str, number: str) -> Answered:
@@ -185,21 +185,21 @@ class Salesforce:
             raise RefusedError(404, "NOT_FOUND", "The requested resource does not exist")
         if field == "Id" or field != KEY or asked.method not in {"PATCH", "GET"}:
             raise RefusedError(400, "INVALID_FIELD", f"Provided external ID field does not exist: {field}")
-        found = [each for each in self._records(kind) if each[KEY].casefold() == key.casefold()]
-        if len(found) > 1:
-            return Answered(300, [f"{BASE}/sobjects/{kind}/{each['Id']}" for each in found])
+        matching = [each for each in self._records(kind) if each[KEY].casefold() == key.casefold()]
+        if len(matching) > 1:
+            return Answered(300, [f"{BASE}/sobjects/{kind}/{each['Id']}" for each in matching])
         if asked.method == "GET":
-            if not found:
+            if not matching:
                 raise RefusedError(404, "NOT_FOUND", "The requested resource does not exist")
-            return Answered(200, {"attributes": {"type": kind}, **found[0]})
-        _check(kind, asked.json(), new=not found)
+            return Answered(200, {"attributes": {"type": kind}, **matching[0]})
+        _check(kind, asked.json(), new=not matching)
         body = {name: value for name, value in asked.json().items() if value not in {None, ""}}
-        if found:
-            cleared = {name: value for name, value in found[0].items() if name not in {*asked.json(), *SYSTEM}}
-            self._save(int(found[0]["Id"][3:]), {**cleared, **body})
+        if matching:
+            cleared = {name: value for name, value in matching[0].items() if name not in {*asked.json(), *SYSTEM}}
+            self._save(int(matching[0]["Id"][3:]), {**cleared, **body})
             if "no_content" in self.traps:
                 return Answered(204)
-            return Answered(200, {"id": found[0]["Id"], "success": True, "errors": [], "created": False})
+            return Answered(200, {"id": matching[0]["Id"], "success": True, "errors": [], "created": False})
         number = self._insert(kind, key, body)
         return Answered(201, {"id": _id(kind, number), "success": True, "errors": [], "created": True})
 

@@ -79,8 +79,8 @@ class SapQm:
     def rows(self, kind: str) -> list[Row]:
         """Return all notifications of a kind from the database."""
         with self._lock:
-            found = [each for each in self._all() if TYPES[each["NotificationType"]] == kind]
-        return [{"key": each["NotificationReference"], "status": "open", "text": each} for each in found]
+            notifications = [each for each in self._all() if TYPES[each["NotificationType"]] == kind]
+        return [{"key": each["NotificationReference"], "status": "open", "text": each} for each in notifications]
 
     def answer(self, asked: Asked) -> Answered:
         """Answer a request."""
@@ -130,9 +130,9 @@ class SapQm:
         if unknown := [name for name, _ in terms if name not in {*LENGTHS, "QualityNotification"}]:
             raise RefusedError(400, "/IWFND/CM_MGW/096", f"Property {unknown[0]} is unknown")
         wanted = {name: value.replace("''", "'") for name, value in terms}
-        found = [each for each in self._all() if all(each.get(name) == value for name, value in wanted.items())]
+        matching = [each for each in self._all() if all(each.get(name) == value for name, value in wanted.items())]
         first = int(asked.query.get("$skip", 0))
-        return Answered(200, {"d": {"results": found[first : first + int(asked.query.get("$top", 1000))]}})
+        return Answered(200, {"d": {"results": matching[first : first + int(asked.query.get("$top", 1000))]}})
 
     def _create(self, body: Record) -> Answered:
         _check(body)

@@ -98,10 +98,10 @@ class Laboratory:
         )
 
     def _sample(self, number: Any) -> Row:
-        found = [row for row in self.samples() if row["SampleId"] == number]
-        if not found:
+        rows = [row for row in self.samples() if row["SampleId"] == number]
+        if not rows:
             raise RefusedError(f"NOT_FOUND: there is no sample {number}")
-        return found[0]
+        return rows[0]
 
     def _create_sample(self, given: Row) -> Row:
         _check(given, SAMPLE, SAMPLE_TOO)
@@ -186,8 +186,8 @@ class StandIn:
         """Return what STARLIMS holds: ``sample`` or ``result``."""
         keys = {row["SampleId"]: f"{row['ProjectId']}/{row['ExternalId']}" for row in self._laboratory.samples()}
         if kind == "sample":
-            found = self._laboratory.samples()
-            return [{"key": keys[row["SampleId"]], "status": row["Status"], "id": row["SampleId"]} for row in found]
+            samples = self._laboratory.samples()
+            return [{"key": keys[row["SampleId"]], "status": row["Status"], "id": row["SampleId"]} for row in samples]
         return [
             {
                 "key": row["ExternalId"],

@@ -82,11 +82,11 @@ class Vault:
     def rows(self, kind: str) -> list[Row]:
         """Return all records of a kind from the database."""
         with self._lock:
-            found = [json.loads(body) for (body,) in self._select(KEYS[kind])]
-        links = [each.get("quality_events__c", "").split() for each in found]
+            records = [json.loads(body) for (body,) in self._select(KEYS[kind])]
+        links = [each.get("quality_events__c", "").split() for each in records]
         return [
             {"key": each["external_id__v"], "status": "open", "non_conformances": link, "title": each["name__v"]}
-            for each, link in zip(found, links, strict=True)
+            for each, link in zip(records, links, strict=True)
         ]
 
     def answer(self, asked: Asked) -> Answered:
@@ -146,10 +146,10 @@ class Vault:
         names = [name.strip() for name in match[1].split(",")]
         if unknown := sorted({*names, *filter(None, [match[3]])} - OBJECTS[match[2]] - SYSTEM):
             raise RefusedError("INVALID_DATA", f"Unknown column {unknown[0]}")
-        found = [_shown(number, body) for number, body in self._all(match[2])]
+        matching = [_shown(number, body) for number, body in self._all(match[2])]
         if match[3]:
-            found = [each for each in found if each.get(match[3]) == match[4]]
-        data = [{name: each.get(name) or None for name in names} for each in found]
+            matching = [each for each in matching if each.get(match[3]) == match[4]]
+        data = [{name: each.get(name) or None for name in names} for each in matching]
         return {"responseStatus": "SUCCESS", "responseDetails": {"total": len(data)}, "data": data}
 
     def _write(self, asked: Asked, kind: str, number: int) -> Record:

@@ -85,7 +85,7 @@ def with_imports(known: Mapping[str, Any], folder: Path, store: str) -> dict[str
         folder: where the contract is written.
         store: the address of the store.
     """
-    written = yaml_text.load(contract_path("lims_custom").read_text(encoding="utf-8"))
+    written = yaml_text.read(contract_path("lims_custom"))
     written["maps"]["row"] = {"serial_number": "SN", "value": {"to": "V", "type": "decimal"}}
     written["imports"] = {"results": IMPORT}
     contract = folder / "lims_site.yaml"
@@ -94,7 +94,7 @@ def with_imports(known: Mapping[str, Any], folder: Path, store: str) -> dict[str
 
 
 def _with_extra(known: Mapping[str, Any], **extra: Any) -> dict[str, Any]:
-    said = json.loads(known["pv_lims"]) if isinstance(known["pv_lims"], str) else dict(known["pv_lims"])
-    inner = said.get("extra") or {}
-    said["extra"] = {**(json.loads(inner) if isinstance(inner, str) else inner), **extra}
-    return {**known, "pv_lims": json.dumps(said) if isinstance(known["pv_lims"], str) else said}
+    connection = json.loads(known["pv_lims"]) if isinstance(known["pv_lims"], str) else dict(known["pv_lims"])
+    inner = connection.get("extra") or {}
+    connection["extra"] = {**(json.loads(inner) if isinstance(inner, str) else inner), **extra}
+    return {**known, "pv_lims": json.dumps(connection) if isinstance(known["pv_lims"], str) else connection}

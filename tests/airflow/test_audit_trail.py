@@ -35,7 +35,7 @@ def sync(**arguments: Any) -> tuple[dict[str, Any], list[Any]]:
     pushed: list[Any] = []
     ti = SimpleNamespace(
         dag_id="pv_audit_sync", run_id="run-1", task_id="step", map_index=-1, try_number=1,
-        xcom_push=lambda **said: pushed.append(said),
+        xcom_push=lambda **values: pushed.append(values),
     )  # fmt: skip
     return SyncAuditTrailOperator(task_id="step", **arguments).execute({"ti": ti, "outlet_events": {}}), pushed
 

@@ -82,7 +82,7 @@ def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[d
     runs += ["disabled", "samples_from_a_list", "samples_from_a_list"]
     home = folder / "home"
     home.mkdir()
-    configuration = yaml_text.load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
+    configuration = yaml_text.read(PROJECT / "config" / "integrations.yaml")
     configuration["erp"] = {"enabled": False}
     (folder / "integrations.yaml").write_text(yaml_text.dump(configuration), encoding="utf-8")
     connections["PV_CONFIG"] = str(folder / "integrations.yaml")
@@ -179,7 +179,7 @@ def test_a_system_that_there_is_not_is_said_when_the_dag_is_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         (None, "must be a list, not NoneType"),
         ({"key": "a", "data": {}}, "must be a list, not dict"),
@@ -192,8 +192,8 @@ def test_a_system_that_there_is_not_is_said_when_the_dag_is_read() -> None:
         ([CANARY], "must be a mapping"),
     ],
 )
-def test_records_of_another_form_are_refused_without_what_they_hold(given: Any, said: str) -> None:
-    with pytest.raises(ConfigError, match=said) as raised:
+def test_records_of_another_form_are_refused_without_what_they_hold(given: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message) as raised:
         records_of(given)
     assert CANARY not in str(raised.value)
     assert raised.value.code == "RECORDS_UNUSABLE"

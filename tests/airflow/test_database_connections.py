@@ -34,10 +34,10 @@ def test_a_hook_reaches_the_database_of_a_connection(
         monkeypatch.setenv("AIRFLOW_CONN_LIMS_DB", json.dumps(given))
         with LIMSHook("lims_db").get_client() as lims:
             assert lims.create_sample(**SAMPLES)["id"] == "1"
-        passed, said = LIMSHook("lims_db").test_connection()
+        passed, message = LIMSHook("lims_db").test_connection()
         with LimsDatabase(place.admin) as database:
             assert len(database.rows(SAMPLE)) == 1
-    assert passed, said
+    assert passed, message
 
 
 def test_only_certificates_of_the_extra_fields_count() -> None:

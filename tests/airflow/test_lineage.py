@@ -114,10 +114,10 @@ def told(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> str:
     known |= PRINTED
     known["AIRFLOW__OPENLINEAGE__TRANSPORT"] = known["AIRFLOW__OPENLINEAGE__TRANSPORT"].replace(LOG, str(events))
     command = [sys.executable, "-m", "tests.airflow.probes.carry", str(folder / "dags"), *RUNS]
-    said = subprocess.run(
+    completed = subprocess.run(
         command, check=False, env={**home_of(home), **known}, cwd=PROJECT, capture_output=True, text=True, timeout=300
     )
-    assert said.returncode == 0, said.stderr
+    assert completed.returncode == 0, completed.stderr
     return events.read_text(encoding="utf-8")
 
 

@@ -39,10 +39,10 @@ def events(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Events:
     command = [sys.executable, "-m", "tests.airflow.probes.carry", str(folder / "dags"), "pv_quality", "pv_capa"]
     home = folder / "home"
     home.mkdir()
-    said = subprocess.run(
+    completed = subprocess.run(
         command, check=False, env={**home_of(home), **known}, cwd=PROJECT, capture_output=True, text=True, timeout=300
     )
-    assert said.returncode == 0, said.stderr
+    assert completed.returncode == 0, completed.stderr
     return [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
 
 
@@ -51,9 +51,10 @@ def sources(event: dict[str, Any], name: str) -> dict[str, set[str]]:
     fields = dataset(event, name)["facets"]["columnLineage"]["fields"]
     return {
         column: {
-            f"{each['namespace'].removeprefix('pv://')}/{each['name']}.{each['field']}" for each in said["inputFields"]
+            f"{each['namespace'].removeprefix('pv://')}/{each['name']}.{each['field']}"
+            for each in lineage["inputFields"]
         }
-        for column, said in fields.items()
+        for column, lineage in fields.items()
     }
 
 

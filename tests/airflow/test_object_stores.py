@@ -53,9 +53,9 @@ def s3() -> Iterator[str]:
 
 @pytest.fixture
 def s3_address(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    said = {"conn_type": "aws", "login": "key-of-tests", "password": "word-of-tests"}
+    connection = {"conn_type": "aws", "login": "key-of-tests", "password": "word-of-tests"}
     more = {"extra": {"endpoint_url": s3, "region_name": "us-east-1"}}
-    monkeypatch.setenv("AIRFLOW_CONN_PV_STORE", json.dumps({**said, **more}))
+    monkeypatch.setenv("AIRFLOW_CONN_PV_STORE", json.dumps({**connection, **more}))
     bucket = f"lab-{uuid4().hex[:8]}"
     open_path("s3://pv_store@any").fs.mkdir(bucket)
     return f"s3://pv_store@{bucket}/exchange"

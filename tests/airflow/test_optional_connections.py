@@ -75,11 +75,11 @@ def test_one_that_is_needed_and_missing_fails_at_once_with_what_to_do(
     }
     with pytest.raises(ConfigError, match="there is no Airflow connection 'pv_lims'") as caught:
         attempts[way]()
-    said = str(caught.value)
+    message = str(caught.value)
     assert caught.value.code == "CONNECTION_MISSING"
-    assert "create it with the type pv_lims" in said
-    assert "AIRFLOW_CONN_PV_LIMS" in said
-    assert "the environment variable LIMS_API_KEY isn't set" in said
+    assert "create it with the type pv_lims" in message
+    assert "AIRFLOW_CONN_PV_LIMS" in message
+    assert "the environment variable LIMS_API_KEY isn't set" in message
     assert fails_at_once(caught.value)
 
 

@@ -74,10 +74,10 @@ def test_those_of_other_requests_are_not_waited_for(lab: Lab) -> None:
 
 
 def test_samples_that_no_listing_shows_have_not_arrived(lab: Lab, tmp_path: Path, monkeypatch) -> None:
-    said = yaml_text.load((PROJECT / "include" / "mappings" / "lims_custom.yaml").read_text(encoding="utf-8"))
-    said["operations"]["get_samples"]["query"]["external_id"] = {"const": "no such module"}
+    contract = yaml_text.read(PROJECT / "include" / "mappings" / "lims_custom.yaml")
+    contract["operations"]["get_samples"]["query"]["external_id"] = {"const": "no such module"}
     blind = tmp_path / "lims_blind.yaml"
-    blind.write_text(yaml_text.dump(said, sort_keys=False), encoding="utf-8")
+    blind.write_text(yaml_text.dump(contract, sort_keys=False), encoding="utf-8")
     known = connections(lab)["pv_lims"]
     connect(monkeypatch, {"pv_lims": {**known, "extra": {**known["extra"], "contract": str(blind)}}})
     with pytest.raises(TaskDeferred):

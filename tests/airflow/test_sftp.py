@@ -77,9 +77,11 @@ def address(port, tmp_path, monkeypatch) -> str:
     (tmp_path / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {key}")
     monkeypatch.setenv("HOME", str(tmp_path))
     extra = {"key_file": str(folder / "user")}
-    said = {"conn_type": "sftp", "host": "127.0.0.1", "port": port, "login": getpass.getuser(), "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_PV_DROP", json.dumps(said))
-    monkeypatch.setenv("AIRFLOW_CONN_PV_OPEN", json.dumps({**said, "extra": {**extra, "no_host_key_check": "true"}}))
+    connection = {"conn_type": "sftp", "host": "127.0.0.1", "port": port, "login": getpass.getuser(), "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_PV_DROP", json.dumps(connection))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_PV_OPEN", json.dumps({**connection, "extra": {**extra, "no_host_key_check": "true"}})
+    )
     (tmp_path / "store").mkdir()
     return f"sftp://pv_drop@{tmp_path / 'store'}"
 

@@ -48,8 +48,8 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "pv_webhook_framework": {"conn_type": "pv_webhook", "password": SECRET},
         },
     )
-    said = {"receive": {"systems": {"framework": {"secrets": ["connection:pv_webhook_framework"]}}, "linger": 0}}
-    (tmp_path / "webhooks.yaml").write_text(yaml_text.dump(said))
+    settings = {"receive": {"systems": {"framework": {"secrets": ["connection:pv_webhook_framework"]}}, "linger": 0}}
+    (tmp_path / "webhooks.yaml").write_text(yaml_text.dump(settings))
     (tmp_path / "integrations.yaml").write_text((PROJECT / "config" / "integrations.yaml").read_text())
     monkeypatch.setenv("PV_CONFIG", str(tmp_path / "integrations.yaml"))
     return ledger

@@ -127,11 +127,11 @@ class Bench:
         run = self._story.api.get(path)
         tasks = {each["task_id"]: each for each in self._story.api.get(f"{path}/taskInstances")["task_instances"]}
         choose, create = tasks["choose"], tasks["create_samples"]
-        said = (
+        times = (
             run["queued_at"], run["start_date"], choose["queued_when"], choose["start_date"], choose["end_date"],
             create["queued_when"], create["start_date"],
         )  # fmt: skip
-        return [datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() for text in said]
+        return [datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() for text in times]
 
     def _wait(self, what: str, ready: Callable[[], Any]) -> Any:
         return self._story.components.wait_for(what, ready, seconds=120, poll=POLL)

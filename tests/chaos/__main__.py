@@ -40,7 +40,11 @@ def main() -> int:
     )
     asked = parser.parse_args()
     if asked.webhooks:
-        return 0 if all([*(_webhooks(each, asked.seed) for each in asked.database), hostile.said(asked.seed)]) else 1
+        return (
+            0
+            if all([*(_webhooks(each, asked.seed) for each in asked.database), hostile.all_refused(asked.seed)])
+            else 1
+        )
     if asked.scenario is not None:
         names = asked.scenario or list(scenarios.SCENARIOS)
         kept = [scenarios.kept(name, each, asked.samples) for name in names for each in asked.database]

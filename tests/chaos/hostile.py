@@ -16,7 +16,7 @@ from tests.unit.webhooks import receiving
 NUMBER = 100_000
 
 
-def said(seed: int, number: int = NUMBER) -> bool:
+def all_refused(seed: int, number: int = NUMBER) -> bool:
     """Send the requests, print what came of them, and return whether each was refused."""
     print(f"{number:,} hostile requests to the receiver of webhooks, seed {seed}", flush=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)

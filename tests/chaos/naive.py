@@ -149,7 +149,7 @@ class NaiveSiege(Siege):
 
 def contract(path: Path, *, bulk: int = 1, look_first: bool = False) -> Path:
     """Write the generic contract with short deadlines and a look-up by ``GET``, one record at a time."""
-    written = yaml_text.load((PROJECT / "include/mappings/lims_custom.yaml").read_text(encoding="utf-8"))
+    written = yaml_text.read(PROJECT / "include/mappings/lims_custom.yaml")
     written["limits"].update(LIMITS)
     create = written["operations"]["create_sample"]
     if bulk == 1:

@@ -159,7 +159,7 @@ class OfficeAttack(Siege):
 def write_rules(directory: Path) -> None:
     """Write the shipped rules of the laboratory, without the approval of CAPAs, because there is no person to ask."""
     for policy in ("quality", "capa", "projects", "prices", "billing", "inventory"):
-        policy_file = yaml_text.load((PROJECT / "config" / f"{policy}.yaml").read_text(encoding="utf-8"))
+        policy_file = yaml_text.read(PROJECT / "config" / f"{policy}.yaml")
         if policy == "capa":
             policy_file["approval"] = {**policy_file.get("approval", {}), "required": False}
         (directory / f"{policy}.yaml").write_text(yaml_text.dump(policy_file, allow_unicode=True), encoding="utf-8")
@@ -192,8 +192,8 @@ def wrong_capas(lab: sandbox.Lab, tallies: list[Tally]) -> Iterator[str]:
 
 def wrong_money(lab: sandbox.Lab) -> Iterator[str]:
     """Compute every invoice anew from the shipped prices, and give what the ERP has otherwise."""
-    prices = yaml_text.load((PROJECT / "config" / "prices.yaml").read_text(encoding="utf-8"))["prices"]
-    billing = yaml_text.load((PROJECT / "config" / "billing.yaml").read_text(encoding="utf-8"))
+    prices = yaml_text.read(PROJECT / "config" / "prices.yaml")["prices"]
+    billing = yaml_text.read(PROJECT / "config" / "billing.yaml")
     in_erp = {row["key"]: row for row in lab.rows("erp", _INVOICES)}
     for request in lab.framework_rows("SELECT sr_number, customer, module, testing FROM service_requests"):
         customer, module, testing = (yaml_text.load(request[name]) for name in ("customer", "module", "testing"))

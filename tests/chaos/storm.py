@@ -129,7 +129,7 @@ class StormAttack(Siege):
         """The generic contract with short deadlines, so that a killed attempt's leases end soon."""
         path = self.directory / "lims_storm.yaml"
         if not path.exists():
-            contract = yaml_text.load((PROJECT / "include/mappings/lims_custom.yaml").read_text(encoding="utf-8"))
+            contract = yaml_text.read(PROJECT / "include/mappings/lims_custom.yaml")
             contract["limits"].update(attempt_timeout=1, total_timeout=1.5, horizon=0.3)
             create = contract["operations"]["create_sample"]
             if self.storm.bulk == 1:

@@ -103,8 +103,8 @@ class WebhookStorm:
     def _configure(self) -> None:
         way = {"verify": "standard_webhooks", "service_request": ["data.sr_number"], "starts": {"*": ["pv_results"]}}
         source = {"secrets": ["env:HOOK"], "contract": contract(self._folder, "lims", way)}
-        said = {"receive": {"systems": {"lims": source}}}
-        (self._folder / "webhooks.yaml").write_text(yaml_text.dump(said))
+        settings = {"receive": {"systems": {"lims": source}}}
+        (self._folder / "webhooks.yaml").write_text(yaml_text.dump(settings))
         (self._folder / "integrations.yaml").write_text("{}")
 
     def _start(self) -> None:

@@ -241,7 +241,7 @@ def serve(fault: str = "", lag: float = 0.0, server: FaultyLims | None = None) -
 
 def contract(folder: Path, change: Callable[[Row], object] = lambda _: None, **limits: float) -> Path:
     """Write the shipped contract of a LIMS with short times and what a test changes."""
-    content = yaml_text.load(contract_path("lims_custom").read_text(encoding="utf-8"))
+    content = yaml_text.read(contract_path("lims_custom"))
     content["limits"].update({"attempt_timeout": 5, "total_timeout": 20, "horizon": 0.2, **limits})
     change(content)
     path = folder / "lims_faulty.yaml"

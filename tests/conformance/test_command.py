@@ -45,11 +45,11 @@ def test_a_sound_contract_ends_with_0_and_its_samples_are_deleted(
     with faulty_lims.serve() as lims:
         configured(lims)
         assert main(["check", "--try", "lims", "--patience", "1"]) == 0
-    said = capsys.readouterr().out
-    assert f"trying  lims: writes marked records into {lims.url}" in said
-    assert "ok      limits.horizon: 0.2 s is long enough" in said
-    assert "ok      operations.delete_sample: " in said
-    assert "FAILED" not in said
+    output = capsys.readouterr().out
+    assert f"trying  lims: writes marked records into {lims.url}" in output
+    assert "ok      limits.horizon: 0.2 s is long enough" in output
+    assert "ok      operations.delete_sample: " in output
+    assert "FAILED" not in output
     assert lims.samples == []
     assert all(result["external_id"] for result in lims.results)
 
@@ -58,11 +58,11 @@ def test_a_fault_ends_with_1_and_is_printed_with_its_request(configured, capsys:
     with faulty_lims.serve("find ignores its filter") as lims:
         configured(lims)
         assert main(["check", "--try", "lims", "--patience", "1"]) == 1
-    said = capsys.readouterr().out
-    failed = said[said.index("FAILED  operations.create_sample.find: ") :].splitlines()
+    output = capsys.readouterr().out
+    failed = output[output.index("FAILED  operations.create_sample.find: ") :].splitlines()
     assert failed[1].startswith("        request POST /api/samples")
     assert failed[2].startswith("        answer  20")
-    assert faulty_lims.KEY not in said
+    assert faulty_lims.KEY not in output
 
 
 def test_what_is_not_there_is_named(configured, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,11 +109,11 @@ def test_show_prints_mapping_and_requests_and_sends_nothing(configured, tmp_path
         configured(lims)
         assert main(["show", "create_sample", "--system", "lims", "--record", str(record)]) == 0
         assert lims.born == {}
-    said = capsys.readouterr().out
-    assert 'customer_name = "Helios" -> customer' in said
-    assert "POST /samples/search" in said
-    assert "PATCH /samples/%3Cid%3E" in said
-    (line,) = [line for line in said.splitlines() if "serial_number = " in line]
+    output = capsys.readouterr().out
+    assert 'customer_name = "Helios" -> customer' in output
+    assert "POST /samples/search" in output
+    assert "PATCH /samples/%3Cid%3E" in output
+    (line,) = [line for line in output.splitlines() if "serial_number = " in line]
     assert " | " in line
 
 
@@ -183,24 +183,24 @@ def test_a_recorded_exchange_shows_what_differs(tmp_path: Path) -> None:
 def test_a_fault_in_the_code_of_a_provider_is_a_failed_check(
     configured, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, where: str, key: str
 ) -> None:
-    said = tried_with_a_fault(configured, capsys, monkeypatch, where)
+    output = tried_with_a_fault(configured, capsys, monkeypatch, where)
     fault = "the provider BrokenProvider ends in KeyError: 'rows' ("
-    assert f"FAILED  {key}: {fault}" in said
-    assert all(f"{broken_provider.__file__}:" in line for line in said.splitlines() if fault in line)
-    assert re.search(r"^lims: \d+ hold, \d+ don't, \d+ could not be tried$", said, re.MULTILINE)
-    assert "Traceback" not in said
+    assert f"FAILED  {key}: {fault}" in output
+    assert all(f"{broken_provider.__file__}:" in line for line in output.splitlines() if fault in line)
+    assert re.search(r"^lims: \d+ hold, \d+ don't, \d+ could not be tried$", output, re.MULTILINE)
+    assert "Traceback" not in output
 
 
 def test_a_provider_that_cannot_be_made_is_named(configured, capsys, monkeypatch) -> None:
-    said = tried_with_a_fault(configured, capsys, monkeypatch, "__init__")
-    assert "FAILED  lims: lims: the provider BrokenProvider ends in KeyError: 'rows' (" in said
+    output = tried_with_a_fault(configured, capsys, monkeypatch, "__init__")
+    assert "FAILED  lims: lims: the provider BrokenProvider ends in KeyError: 'rows' (" in output
 
 
 def tried_with_a_fault(configured, capsys, monkeypatch, where: str) -> str:
     monkeypatch.setattr(broken_provider.BrokenProvider, "where", where)
     with faulty_lims.serve() as lims:
         path = configured(lims)
-        content = yaml_text.load(path.read_text())
+        content = yaml_text.read(path)
         content["lims"]["provider_class"] = "tests.conformance.broken_provider:BrokenProvider"
         path.write_text(yaml_text.dump(content))
         assert main(["check", "--offline", "--try", "lims", "--patience", "1"]) == 1

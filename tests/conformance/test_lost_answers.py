@@ -24,7 +24,7 @@ def notes(findings: list[TrialFinding]) -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "note"),
     [
         ("drops the connection", "the system lost an answer (the answer broke off: Server disconnected); the look-up"),
         ("answers 503", "the system lost an answer (HTTP 503); the look-up found what had taken effect"),
@@ -33,7 +33,7 @@ def notes(findings: list[TrialFinding]) -> dict[str, list[str]]:
         ("stores a row not", "the system's answer left out 1 of 6 records; another record was sent in its place"),
     ],
 )
-def test_a_lost_answer_is_noted_once_and_fails_nothing(tmp_path: Path, fault: str, said: str) -> None:
+def test_a_lost_answer_is_noted_once_and_fails_nothing(tmp_path: Path, fault: str, note: str) -> None:
     with faulty_lims.serve(fault) as lims:
         findings = tried(tmp_path, lims)
         samples = Counter(row["external_id"] for row in lims.samples)
@@ -42,7 +42,7 @@ def test_a_lost_answer_is_noted_once_and_fails_nothing(tmp_path: Path, fault: st
     assert failed(findings) == {}
     noted = notes(findings)
     assert list(noted) == ["operations.create_sample", "operations.upload_results"]
-    assert all(len(each) == 1 and each[0].startswith(said) for each in noted.values())
+    assert all(len(each) == 1 and each[0].startswith(note) for each in noted.values())
     assert {*samples.values(), *results.values()} == {1}
 
 
@@ -68,9 +68,9 @@ def test_where_every_answer_is_lost_the_broken_request_is_shown(tmp_path: Path) 
 def test_an_answer_that_the_system_loses_by_itself_need_not_be_withheld(tmp_path: Path) -> None:
     class Broken(faulty_lims.FaultyLims):
         def faulty(self, method: str, path: list[str], query: Any, body: Any) -> tuple[int, Any]:
-            status, said = super().faulty(method, path, query, body)
+            status, answer = super().faulty(method, path, query, body)
             lost = path == ["samples"] and method == "POST" and body["external_id"].endswith("-020")
-            return (faulty_lims.DROPPED if lost else status), said
+            return (faulty_lims.DROPPED if lost else status), answer
 
     with faulty_lims.serve(server=Broken()) as lims:
         findings = tried(tmp_path, lims)
@@ -95,8 +95,8 @@ def test_a_horizon_is_not_measured_by_what_is_never_found(tmp_path: Path, fault:
         for rows, prefix in ((lims.samples, "LIM"), (lims.results, "RES")):
             lims.add(rows, prefix, {"project_id": "P", "external_id": "another"})
         findings = tried(tmp_path, lims)
-    said = "can't be measured: a record of create_sample was never found within 1 s"
-    assert horizon(findings) == (TrialVerdict.SKIPPED, said)
+    message = "can't be measured: a record of create_sample was never found within 1 s"
+    assert horizon(findings) == (TrialVerdict.SKIPPED, message)
 
 
 def horizon(findings: list[TrialFinding]) -> tuple[TrialVerdict, str]:
@@ -115,8 +115,8 @@ def test_what_is_read_by_its_id_says_nothing_of_the_horizon(tmp_path: Path) -> N
     with faulty_lims.serve() as lims:
         findings = tried(tmp_path, lims, change)
     assert failed(findings) == {}
-    said = "can't be measured: records were only read by their ids, and none was searched by its key"
-    assert horizon(findings) == (TrialVerdict.SKIPPED, said)
+    message = "can't be measured: records were only read by their ids, and none was searched by its key"
+    assert horizon(findings) == (TrialVerdict.SKIPPED, message)
 
 
 def test_a_lost_answer_to_a_service_request_is_no_end() -> None:
@@ -137,5 +137,5 @@ def test_a_lost_answer_to_a_state_is_looked_up() -> None:
         secrets = {"client_id": known.erp_client_id, "client_secret": known.erp_client_secret}
         findings = try_system(system_config("erp", lab.url("erp"), **secrets), patience=1.0)
     assert failed(findings) == {}
-    (said,) = notes(findings)["operations.post_invoice"]
-    assert said.endswith("the look-up found what had taken effect")
+    (note,) = notes(findings)["operations.post_invoice"]
+    assert note.endswith("the look-up found what had taken effect")

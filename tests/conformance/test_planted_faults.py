@@ -38,7 +38,7 @@ def test_a_sound_system_holds(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "key", "said"),
+    ("fault", "key", "message"),
     [
         ("look-up never finds", "operations.create_sample.find", "isn't found within 1."),
         ("ids swapped in bulk", "operations.create_sample.bulk.id", "the answer to its creation said"),
@@ -49,10 +49,10 @@ def test_a_sound_system_holds(tmp_path: Path) -> None:
         ("page order wanders", "operations.get_samples.list", "its order wanders"),
     ],
 )
-def test_a_fault_of_the_system_is_found(tmp_path: Path, fault: str, key: str, said: str) -> None:
+def test_a_fault_of_the_system_is_found(tmp_path: Path, fault: str, key: str, message: str) -> None:
     with faulty_lims.serve(fault) as lims:
         found = failed(tried(tmp_path, lims))
-    assert said in found[key].message
+    assert message in found[key].message
     assert found[key].evidence
     assert faulty_lims.KEY not in str(found[key])
 
@@ -80,7 +80,7 @@ def by_listing_results(operations: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("plant", "key", "said"),
+    ("plant", "key", "message"),
     [
         (by_another_key, "operations.create_sample.find", "found another record"),
         (by_nothing_of_the_record, "operations.create_sample.find", "found another record"),
@@ -89,10 +89,10 @@ def by_listing_results(operations: Any) -> None:
         (by_listing_results, "operations.get_samples.list", "doesn't list PVTRY-"),
     ],
 )
-def test_a_fault_of_the_contract_is_found(tmp_path: Path, plant: Callable[[Any], None], key: str, said: str) -> None:
+def test_a_fault_of_the_contract_is_found(tmp_path: Path, plant: Callable[[Any], None], key: str, message: str) -> None:
     with faulty_lims.serve() as lims:
         found = failed(tried(tmp_path, lims, lambda content: plant(content["operations"])))
-    assert said in found[key].message
+    assert message in found[key].message
 
 
 def test_a_wrong_word_of_a_status_is_found(tmp_path: Path) -> None:

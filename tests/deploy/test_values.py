@@ -6,7 +6,7 @@ from cluster import compose
 from cluster.compose import PROJECT
 from tests import yaml_text
 
-VALUES = yaml_text.load((PROJECT / "deploy" / "values.yaml").read_text(encoding="utf-8"))
+VALUES = yaml_text.read(PROJECT / "deploy" / "values.yaml")
 OF_THE_CHART = {
     "AIRFLOW_HOME",
     "PV_SYNC_INTERVAL",

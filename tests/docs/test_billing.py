@@ -73,8 +73,8 @@ def test_the_reasons_for_no_tax_are_those_that_the_page_names() -> None:
 
 
 def test_the_codes_of_the_page_are_those_of_the_code() -> None:
-    said = {row[0].strip("`") for row in rows(3) if re.fullmatch("`[A-Z_]+`", row[0]) and "_" in row[0]}
+    codes = {row[0].strip("`") for row in rows(3) if re.fullmatch("`[A-Z_]+`", row[0]) and "_" in row[0]}
     modules = (PROJECT / "plugins" / "pv_testing" / "billing").glob("*.py")
     sources = [path for path in modules if path.stem not in STEPS]
     raised = {code for source in sources for code in re.findall(r'(?:"|Reason\.)([A-Z]+_[A-Z_]+)', text(source))}
-    assert said == raised
+    assert codes == raised

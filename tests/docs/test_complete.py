@@ -228,12 +228,12 @@ def codes(path: Path) -> Iterator[str]:
 
 
 def test_every_reason_code_is_explained() -> None:
-    said = {code for path in PLUGINS for code in codes(path) if code} - NO_CODES | set(Reason.__members__)
+    reason_codes = {code for path in PLUGINS for code in codes(path) if code} - NO_CODES | set(Reason.__members__)
     for path in (PROJECT / "include" / "mappings").glob("*.yaml"):
         rules = read_yaml(path).value.get("errors", {}).get("rules", [])
-        said |= {rule["code"] for rule in rules if "code" in rule}
-    assert {"SERIAL_MISSING", "UNIT_MISMATCH", "NO_LOOKUP", "DUPLICATE_IN_SYSTEM", "NETWORK"} <= said
-    assert [code for code in sorted(said) if f"`{code}`" not in ALL] == []
+        reason_codes |= {rule["code"] for rule in rules if "code" in rule}
+    assert {"SERIAL_MISSING", "UNIT_MISMATCH", "NO_LOOKUP", "DUPLICATE_IN_SYSTEM", "NETWORK"} <= reason_codes
+    assert [code for code in sorted(reason_codes) if f"`{code}`" not in ALL] == []
 
 
 def test_every_error_is_in_the_tree_and_on_the_page() -> None:

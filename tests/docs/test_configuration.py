@@ -89,10 +89,10 @@ def test_check_prints_what_the_page_shows(
         for name, value in variables(lab).items():
             monkeypatch.setenv(name, value)
         assert main(["check", "--config", "config/integrations.yaml"]) == 0
-        said = capsys.readouterr().out
+        output = capsys.readouterr().out
         for number, system in enumerate(lab.origins, start=1):
-            said = said.replace(lab.origins[system], f"http://127.0.0.1:800{number}")
-        lines, shown = said.splitlines(), printed("ok ")
+            output = output.replace(lab.origins[system], f"http://127.0.0.1:800{number}")
+        lines, shown = output.splitlines(), printed("ok ")
         place = shown.index("…")  # the page leaves most contracts out
         assert lines[:place] == shown[:place]
         assert lines[-len(shown[place + 1 :]) :] == shown[place + 1 :]
@@ -104,9 +104,9 @@ def test_check_prints_what_the_page_shows(
 def test_check_says_all_that_is_wrong_with_a_file(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "bad.yaml").write_text(WRONG, encoding="utf-8")
     assert main(["check", "--offline", "--config", "bad.yaml"]) == 1
-    said = capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
     shown = printed("FAILED")
-    for line, expected in zip(said[-len(shown) :], shown, strict=True):
+    for line, expected in zip(lines[-len(shown) :], shown, strict=True):
         start, _, end = expected.partition("…")
         assert line.startswith(start)
         assert line.endswith(end)

@@ -48,9 +48,9 @@ def configured(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
 
 def test_the_output_of_a_trial_is_that_of_the_page(configured, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--try", "lims"]) == 0
-    said = capsys.readouterr().out
-    said = said[said.index("trying ") :]
-    assert [alike(line) for line in said.splitlines()] == [alike(line) for line in printed("trying ")]
+    output = capsys.readouterr().out
+    output = output[output.index("trying ") :]
+    assert [alike(line) for line in output.splitlines()] == [alike(line) for line in printed("trying ")]
 
 
 def test_a_failure_looks_as_on_the_page(tmp_path: Path) -> None:
@@ -58,16 +58,16 @@ def test_a_failure_looks_as_on_the_page(tmp_path: Path) -> None:
         config = system_config("lims", lims.url, contract=str(faulty_lims.contract(tmp_path)), api_key=faulty_lims.KEY)
         (finding, *_) = [each for each in try_system(config, patience=0.5) if each.verdict is TrialVerdict.FAILS]
     head, request, answer = printed("FAILED")
-    said = str(finding).splitlines()
-    assert said[0] == head
-    assert alike(request.replace("/api/v2", "/api").replace("page=1", "page=3")) == alike(said[1])
-    assert said[2].startswith(answer[: answer.index("[")])
+    lines = str(finding).splitlines()
+    assert lines[0] == head
+    assert alike(request.replace("/api/v2", "/api").replace("page=1", "page=3")) == alike(lines[1])
+    assert lines[2].startswith(answer[: answer.index("[")])
 
 
 def test_what_is_shown_is_that_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "update_sample_status", "--system", "lims", "--contract", "lims_custom"]) == 0
-    said = capsys.readouterr().out.replace(f"{PROJECT}/", "")
-    assert said.splitlines() == printed("include/mappings/lims_custom.yaml: ")
+    output = capsys.readouterr().out.replace(f"{PROJECT}/", "")
+    assert output.splitlines() == printed("include/mappings/lims_custom.yaml: ")
 
 
 def test_the_files_of_a_new_contract_are_named(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -156,9 +156,9 @@ def test_a_status_only_moves_forward(lims: LIMSClient, server: sunlab.Sunlab) ->
 def test_the_answers_to_the_pages_bulk_request_are_given_to_the_records_by_key(
     contract: Path, tmp_path: Path, *, ordered: bool
 ) -> None:
-    (said,) = re.findall(r"`(bulk: \{.+?\}\})`", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    written = yaml_text.load(contract.read_text(encoding="utf-8"))
-    written["operations"]["create_sample"] |= yaml_text.load(said)
+    (snippet,) = re.findall(r"`(bulk: \{.+?\}\})`", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    written = yaml_text.read(contract)
+    written["operations"]["create_sample"] |= yaml_text.load(snippet)
     written["operations"]["create_sample"]["bulk"]["ordered"] = ordered
     path = tmp_path / "lims_sunlab.yaml"
     path.write_text(yaml_text.dump(written), encoding="utf-8")

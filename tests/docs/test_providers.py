@@ -154,10 +154,10 @@ def test_a_step_that_raises_as_the_page_says_is_refused(site: Path, server: Sunl
 
 def test_a_filter_of_several_criteria_is_made_by_the_provider(site: Path, server: Sunlab8) -> None:
     contract = site / "lims_sunlab.yaml"
-    said = "query: {status: state, external_id: number, deleted: {const: false}}"
-    assert said in contract.read_text()
+    original = "query: {status: state, external_id: number, deleted: {const: false}}"
+    assert original in contract.read_text()
     (query,) = re.findall(r"`(query: \{filter: .*?\})`", text(PAGE))
-    contract.write_text(contract.read_text().replace(said, query))
+    contract.write_text(contract.read_text().replace(original, query))
     module = site / "site_lab" / "sunlab.py"
     module.write_text(blocks(PAGE, "python")[2].lstrip("\n").replace("FilterProvider", "SunLabProvider"))
     for number in ("SN'1", "SN2"):
@@ -226,6 +226,6 @@ def test_check_finds_it_by_its_entry_point(site: Path, server: Sunlab8) -> None:
 
 
 def test_what_the_page_says_of_the_methods_is_what_is_checked() -> None:
-    said = set(re.findall(r"`(?:async )?(\w+)\(", text(PAGE)))
+    methods = set(re.findall(r"`(?:async )?(\w+)\(", text(PAGE)))
     wanted = {"own_auth", "operation", "call", "body", "listing", "identity", "perform", "step", "find", "prepare"}
-    assert wanted <= said
+    assert wanted <= methods

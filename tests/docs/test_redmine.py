@@ -48,8 +48,8 @@ def test_every_name_is_described_with_its_default(system: str) -> None:
 
 
 def test_every_listing_and_its_criteria_are_described() -> None:
-    (said,) = re.findall(r"\*\*Listings\*\*.*?\n\n", prose(PAGE), re.DOTALL)
-    assert [word for name, each in CRITERIA.items() for word in (name, *each) if f"`{word}`" not in said] == []
+    (paragraph,) = re.findall(r"\*\*Listings\*\*.*?\n\n", prose(PAGE), re.DOTALL)
+    assert [word for name, each in CRITERIA.items() for word in (name, *each) if f"`{word}`" not in paragraph] == []
 
 
 def test_every_permission_of_the_tried_role_is_named() -> None:

@@ -38,7 +38,7 @@ def contract(server: halley.Halley, monkeypatch: pytest.MonkeyPatch, tmp_path: P
 
 
 def corrected(contract: Path) -> None:
-    content = yaml_text.load(contract.read_text(encoding="utf-8"))
+    content = yaml_text.read(contract)
     contract.write_text(yaml_text.dump({**content, **yaml_text.load(CORRECTION)}, sort_keys=False), encoding="utf-8")
 
 

@@ -94,7 +94,7 @@ def execution(qc_status: str, protocol_id: str = "PVTP-010", serial: str = "SN00
 
 def data(run: SimpleNamespace) -> dict[str, Any]:
     """Return what the product says of an execution of the guide."""
-    said = {
+    payload = {
         "execution_id": 5678,
         "protocol_id": run.protocol_id,
         "module_id": run.module.serial_number,
@@ -116,7 +116,7 @@ def data(run: SimpleNamespace) -> dict[str, Any]:
             },
         },
     }
-    read = read_execution(said)
+    read = read_execution(payload)
     request = ServiceRequest(123, run.sr.sr_number, "TESTING_IN_PROGRESS", {}, (), 1, (run.protocol_id,))
     protocol = {"name": run.protocol.name, "category": "Electrical Safety"}
     return dict(nonconformance_record(read, request, protocol, judge(read), QualityPolicy()).data)

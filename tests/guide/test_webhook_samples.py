@@ -31,10 +31,10 @@ def test_the_sample_runs_as_printed_and_its_endpoint_is_told_of_what_the_guide_s
         facts = {"sr_number": "SR-2025-0123", "protocol_id": "PVTP-001", "execution_id": "5678", "qc_status": "PASS"}
         ledger.settle([Settlement(claimed, Result.CREATED, "LIM-1", facts=facts)], owner="o")
         (event,) = ledger.outbox.events()
-    said = content(event, "https://api.test-protocols.io/api/v1")
+    body = content(event, "https://api.test-protocols.io/api/v1")
     wanted = payload()
     del wanted["signature"]
-    assert list(said) == list(wanted)
-    assert (said["event"], said["data"]) == (wanted["event"], wanted["data"])
+    assert list(body) == list(wanted)
+    assert (body["event"], body["data"]) == (wanted["event"], wanted["data"])
     assert b"your_webhook_secret" not in (home / "pv_ledger.sqlite").read_bytes()
     assert "your_webhook_secret" in (home / "pv_webhook_secrets.json").read_text()

@@ -23,7 +23,7 @@ MAPPINGS = Path(__file__).resolve().parents[2] / "include" / "mappings"
 
 def contract(directory: Path, name: str, change: Callable[[dict[str, Any]], Any]) -> str:
     """Write a copy of a contract with short deadlines and changed operations; return its path."""
-    document = yaml_text.load((MAPPINGS / f"{name}.yaml").read_text(encoding="utf-8"))
+    document = yaml_text.read(MAPPINGS / f"{name}.yaml")
     document["limits"].update(attempt_timeout=1, total_timeout=1.5, horizon=0.2)
     change(document["operations"])
     path = directory / f"{name}.yaml"

@@ -23,13 +23,13 @@ SHORT = {"wait": 0.4, "deadline": 600, "size": 7}
 
 def short_contract(folder: Path, operation: str = "create_sample", **files: Any) -> Path:
     """Write LabWare's contract with short times and what a test wants otherwise, and return the file."""
-    written = yaml_text.load(contract_path("lims_labware").read_text(encoding="utf-8"))
+    written = yaml_text.read(contract_path("lims_labware"))
     written["limits"].update(total_timeout=1, attempt_timeout=1)
     for each in (each for each in written["operations"].values() if "files" in each):
         each["files"] = {**each["files"], **SHORT, "answers": {**each["files"]["answers"], "quiet": 0.05}}
-    said = written["operations"][operation]["files"]
-    said["answers"].update(files.pop("answers", {}))
-    said.update(files)
+    section = written["operations"][operation]["files"]
+    section["answers"].update(files.pop("answers", {}))
+    section.update(files)
     path = folder / "lims_short.yaml"
     path.write_text(yaml_text.dump(written, sort_keys=False), encoding="utf-8")
     return path

@@ -22,9 +22,9 @@ NUMBER = 400
 
 def begin(folder, contract, ledger, place, *, together: bool = False) -> ModuleProcess:
     user = place.login.get("username", "")
-    said = [str(contract), ledger, place.base_url, user, str(together), str(NUMBER)]
+    arguments = [str(contract), ledger, place.base_url, user, str(together), str(NUMBER)]
     log = folder / f"worker-{len(list(folder.glob('worker-*')))}.log"
-    process = ModuleProcess(["tests.integration.database_worker", *said], os.environ, log)
+    process = ModuleProcess(["tests.integration.database_worker", *arguments], os.environ, log)
     process.wait_for("begun\n")
     return process
 

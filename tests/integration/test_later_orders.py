@@ -51,9 +51,9 @@ def test_no_more_is_given_back_than_was_billed(office):
     assert waits(at) == by_test
     (invoice,) = at.invoices()
     line = next(line for line in invoice["line_items"] if line["protocol_id"] == "PVTP-002")
-    said = {"external_id": "by hand", "invoice_date": "2027-01-02", "reason": "one module less", "currency": "EUR"}
+    fields = {"external_id": "by hand", "invoice_date": "2027-01-02", "reason": "one module less", "currency": "EUR"}
     lines = [{**line, "quantity": "1", "total": "700.00"}]
-    at.by_hand("POST", "credit-notes", {**said, "invoice_id": invoice["id"], "line_items": lines})
+    at.by_hand("POST", "credit-notes", {**fields, "invoice_id": invoice["id"], "line_items": lines})
     for key in by_test:
         at.ledger.confirm("erp", "invoice", key, "CRN-000001", owner="ada")
     assert waits(at) == {}

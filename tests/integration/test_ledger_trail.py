@@ -247,7 +247,7 @@ def test_two_ledgers_in_one_qms_are_told_apart(auditing: Auditing, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ("DELETE FROM audit_events WHERE number = 2", "event 2 is missing in the QMS"),
         ("UPDATE audit_events SET body = json_set(body, '$.user', 'eve') WHERE number = 2", "event 2 differs in user"),
@@ -255,14 +255,16 @@ def test_two_ledgers_in_one_qms_are_told_apart(auditing: Auditing, tmp_path: Pat
         ("UPDATE audit_events SET number = 9 WHERE number = 1", "came to the QMS after a later event"),
     ],
 )
-def test_the_comparison_finds_what_was_done_to_the_trail_in_the_qms(auditing: Auditing, change: str, said: str) -> None:
+def test_the_comparison_finds_what_was_done_to_the_trail_in_the_qms(
+    auditing: Auditing, change: str, message: str
+) -> None:
     auditing.work("a", "b", "c")
     auditing.sync()
     assert auditing.compare().differences == []
     with sqlite3.connect(auditing.lab.settings.database("qms")) as database:
         database.execute(change)
     (difference,) = auditing.compare().differences
-    assert said in difference
+    assert message in difference
 
 
 def test_a_qms_that_takes_no_audit_events_says_so(auditing: Auditing) -> None:

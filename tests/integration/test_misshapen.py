@@ -58,9 +58,9 @@ def test_an_announced_number_of_modules_in_words_is_named_and_its_samples_go_on(
     assert [SR in note and "'12 pcs'" in note for note in report.notes] == [True]
 
 
-@pytest.mark.parametrize("said", ["'12 pcs'", "12.5", "'1,200'"])
-def test_no_invoice_guesses_how_many_modules_were_announced(office, said):
-    office.in_framework(f"UPDATE service_requests SET module = json_set(module, '$.quantity', {said})")
+@pytest.mark.parametrize("quantity", ["'12 pcs'", "12.5", "'1,200'"])
+def test_no_invoice_guesses_how_many_modules_were_announced(office, quantity):
+    office.in_framework(f"UPDATE service_requests SET module = json_set(module, '$.quantity', {quantity})")
     waits = outcome(office.bill(), "create_invoice")
     assert (waits.result.value, waits.code) == ("quarantined", "QUANTITY_UNKNOWN")
     assert office.invoices() == []

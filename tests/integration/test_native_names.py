@@ -19,11 +19,11 @@ PAGE = PROJECT / "docs" / "reference" / "contracts.md"
 
 def contract(folder: Path, change=lambda _: None) -> Path:
     """Write the contract of docs/reference/contracts.md for a laboratory that inspects modules at their receipt."""
-    said = yaml_text.load("\n".join(block.lstrip() for block in blocks(PAGE, "yaml")))
-    said["vocabularies"]["receipt"]["in"] = {"HERE": "INSPECTION_COMPLETE"}
-    change(said)
+    content = yaml_text.load("\n".join(block.lstrip() for block in blocks(PAGE, "yaml")))
+    content["vocabularies"]["receipt"]["in"] = {"HERE": "INSPECTION_COMPLETE"}
+    change(content)
     path = folder / "lims_native.yaml"
-    path.write_text(yaml_text.dump(said, sort_keys=False, allow_unicode=True), encoding="utf-8")
+    path.write_text(yaml_text.dump(content, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
 
 
@@ -55,10 +55,10 @@ def receive(trip, *samples) -> None:
         sample["State"] = "HERE"
 
 
-def without_row_map(said) -> None:
+def without_row_map(content) -> None:
     """Leave the listing to the map and the look-up of `create_sample`."""
-    del said["operations"]["get_samples"]["map"]
-    del said["maps"]["sample_row"]
+    del content["operations"]["get_samples"]["map"]
+    del content["maps"]["sample_row"]
 
 
 @pytest.mark.parametrize("change", [lambda _: None, without_row_map], ids=["own map", "as a look-up"])
@@ -100,8 +100,8 @@ def test_the_trigger_waits_for_those_of_its_requests(native):
     assert run(look("SR-unheard-of")) == ["those of SR-unheard-of"]
 
 
-def other_names(said) -> None:
-    said["maps"]["sample_row"]["sr_number"] = "OrderNo"
+def other_names(content) -> None:
+    content["maps"]["sample_row"]["sr_number"] = "OrderNo"
 
 
 @pytest.mark.parametrize("step", ["pull", "push", "trigger"])
@@ -132,12 +132,12 @@ def test_a_row_without_id_is_an_error(native):
     assert refused.value.code == "ID_MISSING"
 
 
-def no_state(said) -> None:
-    del said["operations"]["update_sample_status"]["find"]["in_effect"]
+def no_state(content) -> None:
+    del content["operations"]["update_sample_status"]["find"]["in_effect"]
 
 
-def no_serial(said) -> None:
-    del said["maps"]["sample_row"]["serial_number"]
+def no_serial(content) -> None:
+    del content["maps"]["sample_row"]["serial_number"]
 
 
 @pytest.mark.parametrize(

@@ -156,9 +156,9 @@ def test_either_fail_makes_a_report_and_the_contradiction_is_said(quality, qc_st
     _, execution_id = decide(quality, qc_status, overall)
     report = quality.report()
     assert report.counts()["created"] == 1
-    said = f"qc_status says {qc_status}, pass_fail says {overall}"
-    assert f"Contradiction: {said}: they contradict each other." in quality.ncs()[execution_id]["description"]
-    assert [note for note in report.notes if execution_id in note and said in note and "correct one of them" in note]
+    reason = f"qc_status says {qc_status}, pass_fail says {overall}"
+    assert f"Contradiction: {reason}: they contradict each other." in quality.ncs()[execution_id]["description"]
+    assert [note for note in report.notes if execution_id in note and reason in note and "correct one of them" in note]
 
 
 @pytest.mark.parametrize("word", ["WARNING", "Conditional Pass", "pending"])

@@ -26,8 +26,8 @@ def trip(laboratory):
 def _rename(trip, sr_id, number, serials):
     """Let a request of the framework have another number, and its modules other serial numbers."""
     with closing(sqlite3.connect(trip.lab.settings.database("framework"))) as framework, framework:
-        (said,) = framework.execute("SELECT module FROM service_requests WHERE id = ?", (sr_id,)).fetchone()
-        module = orjson.loads(said)
+        (text,) = framework.execute("SELECT module FROM service_requests WHERE id = ?", (sr_id,)).fetchone()
+        module = orjson.loads(text)
         for before, after in zip(module["serial_numbers"], serials, strict=False):
             renaming = "UPDATE executions SET module_id = ? WHERE sr_id = ? AND module_id = ?"
             framework.execute(renaming, (after, sr_id, before))

@@ -22,14 +22,14 @@ def altered(path: Path, *, blind: bool = True, look_up: bool = True) -> Path:
         blind: whether the listing shows no sample, as that of a system that is behind.
         look_up: whether the contract says how the status of one sample is looked up.
     """
-    said = yaml_text.load(CONTRACT.read_text(encoding="utf-8"))
-    said["vocabularies"]["receipt"]["in"] = {"Received": "INSPECTION_COMPLETE"}
+    content = yaml_text.read(CONTRACT)
+    content["vocabularies"]["receipt"]["in"] = {"Received": "INSPECTION_COMPLETE"}
     if blind:
-        said["operations"]["get_samples"]["query"]["external_id"] = {"const": "no such module"}
+        content["operations"]["get_samples"]["query"]["external_id"] = {"const": "no such module"}
     if not look_up:
-        del said["operations"]["update_sample_status"]["find"]
-        said["operations"]["update_sample_status"]["person"] = True
-    path.write_text(yaml_text.dump(said, sort_keys=False), encoding="utf-8")
+        del content["operations"]["update_sample_status"]["find"]
+        content["operations"]["update_sample_status"]["person"] = True
+    path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")
     return path
 
 

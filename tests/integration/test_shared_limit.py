@@ -63,7 +63,7 @@ def test_what_does_not_fit_into_the_quota_of_the_day_waits_and_says_until_when(l
 @pytest.fixture
 def contract(tmp_path: Path) -> Path:
     """Give the generic contract with small batches, so that a chunk is small."""
-    written = yaml_text.load((project_root() / MAPPINGS / "lims_custom.yaml").read_text(encoding="utf-8"))
+    written = yaml_text.read(project_root() / MAPPINGS / "lims_custom.yaml")
     written["operations"]["create_sample"]["bulk"]["size"] = BATCH
     written["limits"]["concurrency"] = 2 * CHUNK // BATCH
     path = tmp_path / "lims_small_batches.yaml"

@@ -311,9 +311,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("change", "said"), WRONG)
-def test_what_a_contract_gets_wrong_of_its_wsdl_is_said_with_its_line(contract, change, said):
-    written = yaml_text.load(contract.read_text(encoding="utf-8"))
+@pytest.mark.parametrize(("change", "message"), WRONG)
+def test_what_a_contract_gets_wrong_of_its_wsdl_is_said_with_its_line(contract, change, message):
+    written = yaml_text.read(contract)
     for name, value in change.items():
         if name == "operations":
             written[name].update(value)
@@ -324,7 +324,7 @@ def test_what_a_contract_gets_wrong_of_its_wsdl_is_said_with_its_line(contract, 
     contract.write_text(yaml_text.dump(written, allow_unicode=True), encoding="utf-8")
     with pytest.raises(IntegrationError) as caught:
         load_contract(contract)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "lims_soap.yaml:" in str(caught.value)
 
 
@@ -341,12 +341,12 @@ EVIL = [
 ]
 
 
-@pytest.mark.parametrize(("there", "instead", "said"), EVIL)
-def test_a_wsdl_draws_in_nothing_and_has_an_end(contract, there, instead, said):
+@pytest.mark.parametrize(("there", "instead", "message"), EVIL)
+def test_a_wsdl_draws_in_nothing_and_has_an_end(contract, there, instead, message):
     wsdl = contract.with_suffix(".wsdl")
     text = wsdl.read_text(encoding="utf-8")
     wsdl.write_text(text.replace(there, instead, 1), encoding="utf-8")
     with pytest.raises(IntegrationError, match="can't be used as a WSDL") as caught:
         load_contract(contract)
     assert caught.value.code == "WSDL_UNUSABLE"
-    assert said in str(caught.value)
+    assert message in str(caught.value)

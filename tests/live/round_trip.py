@@ -45,7 +45,7 @@ class RoundTrip(Way):
 
     def configuration(self) -> dict[str, Any]:
         """Return the shipped configuration, in which only what speaks of the real systems is another."""
-        shipped = yaml_text.load((PROJECT / "config" / "integrations.yaml").read_text(encoding="utf-8"))
+        shipped = yaml_text.read(PROJECT / "config" / "integrations.yaml")
         return {
             "framework": {name: value for name, value in shipped["framework"].items() if name != "connection"},
             "lims": {
@@ -67,7 +67,7 @@ def impatient(directory: Path, **limits: float) -> Path:
         directory: where it is written.
         limits: of the contract's section; without any, those for samples of a few analyses.
     """
-    contract = yaml_text.load((PROJECT / "include/mappings/lims_senaite.yaml").read_text(encoding="utf-8"))
+    contract = yaml_text.read(PROJECT / "include/mappings/lims_senaite.yaml")
     contract["limits"].update(limits or QUICK)
     # In this laboratory a module is inspected when it is received.
     contract["vocabularies"]["receipt"]["in"] = {"sample_received": "INSPECTION_COMPLETE"}

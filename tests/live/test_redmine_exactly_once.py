@@ -77,7 +77,7 @@ def configuration(url: str, lab: Laboratory, directory: Path) -> dict[str, Any]:
     """Return a configuration whose deadlines are as short as a busy machine allows, so that leases end soon."""
     systems = {}
     for system, project in (("pm", plan.PROJECT), ("qms", plan.QUALITY)):
-        contract = yaml_text.load((PROJECT / f"include/mappings/{system}_redmine.yaml").read_text(encoding="utf-8"))
+        contract = yaml_text.read(PROJECT / f"include/mappings/{system}_redmine.yaml")
         contract["limits"].update(**LIMITS)
         file = directory / f"{system}_live.yaml"
         file.write_text(yaml_text.dump(contract, sort_keys=False), encoding="utf-8")

@@ -42,9 +42,9 @@ class Caller(requests.Session):
         """Return a whole listing."""
         items: list[dict[str, Any]] = []
         while True:
-            said = self.read(path, limit=100, offset=len(items), **params).json()
-            items += said[root]
-            if len(items) >= said["total_count"] or not said[root]:
+            page = self.read(path, limit=100, offset=len(items), **params).json()
+            items += page[root]
+            if len(items) >= page["total_count"] or not page[root]:
                 return items
 
     def upload(self, content: bytes, filename: str) -> requests.Response:
@@ -171,8 +171,8 @@ def test_many_keys_are_found_in_one_request_in_any_state(lab, key):
     numbers = [lab.make(f"{key}/{place}")["id"] for place in range(3)]
     assert lab.change(f"/issues/{numbers[0]}.json", {"issue": {"status_id": lab.statuses["Closed"]}}).status_code == 204
     wanted = [f"{key}/{place}" for place in range(40)]
-    said = lab.read("/issues.json", **filtered(lab.fields["issue"], *wanted)).json()
-    assert sorted(issue["id"] for issue in said["issues"]) == numbers
+    answer = lab.read("/issues.json", **filtered(lab.fields["issue"], *wanted)).json()
+    assert sorted(issue["id"] for issue in answer["issues"]) == numbers
 
 
 def test_the_short_filter_reads_operators_in_a_value(lab, key):

@@ -77,7 +77,7 @@ class Attack(Siege):
 
 def configuration(url: str, directory: Path) -> dict[str, Any]:
     """Return a configuration whose deadlines are as short as a busy machine allows, so that leases end soon."""
-    contract = yaml_text.load((PROJECT / "include/mappings/erp_tryton.yaml").read_text(encoding="utf-8"))
+    contract = yaml_text.read(PROJECT / "include/mappings/erp_tryton.yaml")
     contract["limits"].update(**LIMITS)
     file = directory / "erp_live.yaml"
     file.write_text(yaml_text.dump(contract, sort_keys=False), encoding="utf-8")

@@ -39,15 +39,15 @@ class Books(Caller):
     def line(self, quantity: float, price: str, **other: Any) -> dict[str, Any]:
         known = {"type": "line", "invoice_type": "out", "company": self.company, "currency": self.currency}
         known |= {"party": self.customer, "product": self.product("PVTP-001")["id"], "quantity": quantity}
-        said = self.call(LINE, "on_change", known, ["product"])
-        taxes = [record["id"] for _, record in said["taxes"]["add"]]
-        given = {"unit_price": decimal(price), "unit": said["unit"], "account": said["account"]}
+        changes = self.call(LINE, "on_change", known, ["product"])
+        taxes = [record["id"] for _, record in changes["taxes"]["add"]]
+        given = {"unit_price": decimal(price), "unit": changes["unit"], "account": changes["account"]}
         return {**known, **given, "taxes": [["add", taxes]], **other}
 
     def head(self, on: date = TODAY, **other: Any) -> dict[str, Any]:
         known = {"type": "out", "company": self.company, "currency": self.currency, "party": self.customer}
-        said = self.call(INVOICE, "on_change", known, ["type", "party"])
-        filled = {name: said[name] for name in ("account", "journal", "invoice_address")}
+        changes = self.call(INVOICE, "on_change", known, ["type", "party"])
+        filled = {name: changes[name] for name in ("account", "journal", "invoice_address")}
         due = day(on + timedelta(days=30))
         return {**known, **filled, "invoice_date": day(on), "payment_term_date": due, **other}
 
@@ -248,8 +248,8 @@ def test_what_somebody_has_changed_meanwhile_is_not_written_over(books):
     (seen,) = books.search(INVOICE, [["id", "=", number]], ["_timestamp"])
     books.call(INVOICE, "write", [number], {"description": "a person's"})
     context = {**books.context, "_timestamp": {f"{INVOICE},{number}": seen["_timestamp"]}}
-    said = books.post("model.account.invoice.write", [number], {"description": "ours"}, context).json()
-    assert said["error"][0] == "ConcurrencyException"
+    answer = books.post("model.account.invoice.write", [number], {"description": "ours"}, context).json()
+    assert answer["error"][0] == "ConcurrencyException"
 
 
 def test_negative_quantities_make_a_credit_note_that_refers_to_the_line(books, key):
@@ -293,8 +293,8 @@ def test_a_move_between_locations_of_production_is_done_at_once(books):
 def test_tryton_wants_a_price_between_locations_of_production(books):
     for source, target, wanted in (("CUS", "LAB", False), ("LAB", "SHELF", True), ("SHELF", "SCRAP", False)):
         way = {"from_location": books.locations[source], "to_location": books.locations[target]}
-        said = books.call(MOVE, "on_change_with", way, ["unit_price_required"])
-        assert said["unit_price_required"] is wanted
+        answer = books.call(MOVE, "on_change_with", way, ["unit_price_required"])
+        assert answer["unit_price_required"] is wanted
 
 
 def test_nothing_leaves_a_storage_location_in_one_step(books):

@@ -198,7 +198,7 @@ def test_tryton_has_one_posted_invoice_to_the_cent(walked):
     (request,) = walked.trip.lab.service_requests()
     fields = ["state", "number", "untaxed_amount", "tax_amount", "total_amount", "lines"]
     (invoice,) = walked.eyes.tryton.search("account.invoice", [["reference", "=", request["sr_number"]]], fields)
-    prices = yaml_text.load((PROJECT / "config" / "prices.yaml").read_text(encoding="utf-8"))["prices"]
+    prices = yaml_text.read(PROJECT / "config" / "prices.yaml")["prices"]
     net = MODULES * sum(Decimal(prices[protocol][0]["price"]) for protocol in request["testing"]["protocols"])
     tax = (net * Decimal("0.19")).quantize(Decimal("0.01"))
     assert invoice["state"] == "posted"

@@ -293,7 +293,7 @@ def test_statuses_are_pulled_and_pushed_by_files(site) -> None:
 
 def test_a_contract_without_words_for_receipt_says_so(site) -> None:
     place = site("files")
-    written = yaml_text.load(Path(place.section["contract"]).read_text(encoding="utf-8"))
+    written = yaml_text.read(Path(place.section["contract"]))
     del written["vocabularies"]["receipt"]
     path = place.folder / "silent.yaml"
     path.write_text(yaml_text.dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")

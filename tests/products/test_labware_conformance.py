@@ -34,7 +34,7 @@ def brisk(contract: str, folder: Path, wait: float = 5, name: str = "") -> Path:
         wait: seconds for an answer.
         name: of the list of samples; the contract's own without it.
     """
-    written = yaml_text.load(contract_path(contract).read_text(encoding="utf-8"))
+    written = yaml_text.read(contract_path(contract))
     written["limits"]["horizon"] = 0.2
     if "soap" in written:
         written["soap"]["wsdl"] = str(contract_path(contract).parent / written["soap"]["wsdl"])

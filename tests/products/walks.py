@@ -112,7 +112,7 @@ class Walk(Way):
 
 def shorten(contract: Path, directory: Path, name: str) -> Path:
     """Write a contract with short deadlines, and return its file."""
-    document = yaml_text.load(contract.read_text(encoding="utf-8"))
+    document = yaml_text.read(contract)
     document.setdefault("limits", {}).update(LIMITS)
     if "soap" in document:
         document["soap"]["wsdl"] = str(contract.parent / document["soap"]["wsdl"])
@@ -225,7 +225,7 @@ def judge_qms(walk: Walk) -> None:
 def judge_erp(walk: Walk) -> None:
     """Hold the invoice against the price list, to the cent."""
     (invoice,) = walk.stand_in.rows("invoice")
-    prices = yaml_text.load((PROJECT / "config" / "prices.yaml").read_text(encoding="utf-8"))["prices"]
+    prices = yaml_text.read(PROJECT / "config" / "prices.yaml")["prices"]
     net = MODULES * sum(Decimal(prices[protocol][0]["price"]) for protocol in walk.request["testing"]["protocols"])
     tax = (net * Decimal("0.19")).quantize(Decimal("0.01"))
     assert invoice["key"] == walk.request["sr_number"]

@@ -38,12 +38,12 @@ def started(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], dict[str, 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_starts_and_stops(tmp_path: Path, anyone: Any, number: signal.Signals) -> None:
-    with started("--data", str(tmp_path), "--seed-on-start", "--modules", "3") as (process, said):
-        body = {"username": said["framework_username"], "password": said["framework_password"]}
-        token = anyone(said["framework_url"]).post("/auth/login", json=body).json()["access_token"]
-        framework = anyone(said["framework_url"], {"Authorization": f"Bearer {token}"})
+    with started("--data", str(tmp_path), "--seed-on-start", "--modules", "3") as (process, report):
+        body = {"username": report["framework_username"], "password": report["framework_password"]}
+        token = anyone(report["framework_url"]).post("/auth/login", json=body).json()["access_token"]
+        framework = anyone(report["framework_url"], {"Authorization": f"Bearer {token}"})
         assert framework.get("/service-requests/1").json()["module"]["quantity"] == 3
-        assert anyone(said["lims_url"], {"X-API-Key": said["lims_api_key"]}).get("/me").status_code == 200
+        assert anyone(report["lims_url"], {"X-API-Key": report["lims_api_key"]}).get("/me").status_code == 200
         process.send_signal(number)
         _, errors = process.communicate(timeout=10)
         assert (process.returncode, errors) == (0, "")
@@ -51,11 +51,11 @@ def test_it_starts_and_stops(tmp_path: Path, anyone: Any, number: signal.Signals
 
 
 def test_what_is_there_stays_when_it_is_started_again(tmp_path: Path, anyone: Any) -> None:
-    said = []
+    reports = []
     for _ in range(2):
         with started("serve", "--data", str(tmp_path), "--seed-on-start") as (_, line):
-            said.append(line)
-            lims = anyone(line["lims_url"], {"X-API-Key": said[0]["lims_api_key"]})
+            reports.append(line)
+            lims = anyone(line["lims_url"], {"X-API-Key": reports[0]["lims_api_key"]})
             sample = {"external_id": "a", "sample_type": "PV Module", "project_id": "SR-2025-0001", "customer": "c"}
             assert lims.post("/samples", json=sample).status_code == 201
     lines = subprocess.run(
@@ -76,12 +76,12 @@ def test_a_taken_port_is_said_plainly(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        said = subprocess.run(
+        completed = subprocess.run(
             command("--data", str(tmp_path), "--lims-port", port), cwd=ROOT, capture_output=True, check=False, text=True
         )
-    assert said.returncode == 1
-    assert port in said.stderr
-    assert "Traceback" not in said.stderr
+    assert completed.returncode == 1
+    assert port in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
 def test_it_knows_nothing_of_the_product() -> None:
@@ -105,9 +105,9 @@ def test_a_spawned_sandbox_is_a_process_of_its_own(tmp_path: Path, anyone: Any) 
 
 
 def test_no_process_is_left(tmp_path: Path) -> None:
-    with started("--data", str(tmp_path)) as (process, said):
-        assert process.pid == said["pid"]
+    with started("--data", str(tmp_path)) as (process, report):
+        assert process.pid == report["pid"]
         process.terminate()
         process.wait(10)
     with pytest.raises(ProcessLookupError):
-        os.kill(said["pid"], 0)
+        os.kill(report["pid"], 0)

@@ -100,16 +100,16 @@ def test_ids_have_any_shape(lims: Any, lab: Lab, sample: dict[str, Any], shape: 
 @pytest.mark.parametrize("shape", ["number", "text", "float", "list", "long"])
 def test_a_record_is_known_by_the_id_that_was_said(lims: Any, lab: Lab, sample: dict[str, Any], shape: str) -> None:
     lab.faults(LIMS, {"route": POST, "kind": "odd_ids", "shape": shape})
-    said = lims.post("/samples", json=sample).json()["id"]
-    assert lims.patch(f"/samples/{said}", json={"customer": "Another"}).status_code == 200
+    identifier = lims.post("/samples", json=sample).json()["id"]
+    assert lims.patch(f"/samples/{identifier}", json={"customer": "Another"}).status_code == 200
     assert lab.samples()[-1]["customer"] == "Another"
 
 
 def test_a_taken_id_leads_to_another_record(lims: Any, lab: Lab, sample: dict[str, Any]) -> None:
     lims.post("/samples", json=sample)
     lab.faults(LIMS, {"route": POST, "kind": "odd_ids", "shape": "taken"})
-    said = lims.post("/samples", json=sample).json()["id"]
-    lims.patch(f"/samples/{said}", json={"customer": "Overwritten"})
+    identifier = lims.post("/samples", json=sample).json()["id"]
+    lims.patch(f"/samples/{identifier}", json={"customer": "Overwritten"})
     assert [row["number"] for row in lab.samples() if row["customer"] == "Overwritten"] == [1]
 
 

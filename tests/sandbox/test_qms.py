@@ -84,8 +84,8 @@ def token(lab: Lab, anyone: Any, *scopes: str) -> Any:
     known = lab.credentials
     form = {"grant_type": "client_credentials", "scope": " ".join(scopes)}
     secret = (known.qms_client_id, known.qms_client_secret)
-    said = anyone(lab.url("qms").removesuffix("/api")).post("/oauth/token", data=form, auth=secret).json()
-    return anyone(lab.url("qms"), {"Authorization": f"Bearer {said['access_token']}"})
+    answer = anyone(lab.url("qms").removesuffix("/api")).post("/oauth/token", data=form, auth=secret).json()
+    return anyone(lab.url("qms"), {"Authorization": f"Bearer {answer['access_token']}"})
 
 
 @pytest.mark.parametrize(

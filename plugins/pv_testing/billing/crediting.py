@@ -99,12 +99,12 @@ class CreditWithdrawnTests(BillingStep):
             self._notes.update((note.record.key, note) for note in job.notes)
             dropped += job.dropped
             later += job.later
-        doubtful = await asyncio.to_thread(self.ledger.in_doubt, self.client.system, "credit_note", dropped)
-        reports = [await self._credit(doubtful)]
+        keys_in_doubt = await asyncio.to_thread(self.ledger.in_doubt, self.client.system, "credit_note", dropped)
+        reports = [await self._credit(keys_in_doubt)]
         if later:
             reports.append(await self.exchange("create_invoice", later))
         if not self.dry_run:
-            await asyncio.to_thread(self._release, doubtful)
+            await asyncio.to_thread(self._release, keys_in_doubt)
             documents = self._documents(reports[0])
             files = await write_e_invoices(self.policy, self.client, documents, replay=self.replay)
             if files is not None:
@@ -119,7 +119,7 @@ class CreditWithdrawnTests(BillingStep):
             done.append((job.request, job.nothing or credited))
         await self.backlog.keep(done, self.deleted)
 
-    async def _credit(self, doubtful: AbstractSet[str]) -> Report:
+    async def _credit(self, keys_in_doubt: AbstractSet[str]) -> Report:
         """Create the credit notes that aren't in effect; one that may be there although it is dropped waits."""
         due = [note.record for note in self._notes.values() if not note.in_effect]
         report = await self.exchange("create_credit_note", due)
@@ -128,7 +128,7 @@ class CreditWithdrawnTests(BillingStep):
                 report.add([Outcome(key, Result.UNCHANGED, note.external_id)])
         for outcome in report.outcomes:
             report.notes += self._compared(outcome)
-        for key in sorted(doubtful):
+        for key in sorted(keys_in_doubt):
             report.add([Outcome(key, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT)])
         return report
 
@@ -207,13 +207,13 @@ class CreditWithdrawnTests(BillingStep):
         key = keys.compose(number)
         return bool(self.ledger.external_ids("erp", "invoice", [key]) or self.ledger.in_doubt("erp", "invoice", [key]))
 
-    def _release(self, doubtful: AbstractSet[str]) -> None:
+    def _release(self, keys_in_doubt: AbstractSet[str]) -> None:
         """Let wait no longer what isn't so any more, but for what may have taken effect."""
         outdated: list[str] = []
         dropped: list[str] = []
         for job in self._jobs:
             outdated += job.outdated
-            dropped += [key for key in job.dropped if key not in doubtful]
+            dropped += [key for key in job.dropped if key not in keys_in_doubt]
         for kind, released in (("invoice", outdated), ("credit_note", dropped)):
             self.ledger.release(self.client.system, kind, released, owner=self.client.owner, automatic=True)
 

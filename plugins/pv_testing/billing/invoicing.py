@@ -73,14 +73,16 @@ class CreateInvoices(BillingStep):
         approved = [request for request in self.requests if _is_approved(request)]
         numbers = [keys.compose(request.sr_number) for request in approved]
         ids = self.ledger.external_ids(self.client.system, "invoice", numbers)
-        doubtful = self.ledger.in_doubt(self.client.system, "invoice", numbers)
+        keys_in_doubt = self.ledger.in_doubt(self.client.system, "invoice", numbers)
         jobs: list[InvoiceJob] = []
         for request in approved:
             posting = posting_of(self.ledger, request.sr_number)
             billed = InvoiceState(self.ledger, request.sr_number, keep=not self.dry_run)
             key = keys.compose(request.sr_number)
             invoice_id = (posting.external_id if posting else "") or ids.get(key, "")
-            jobs.append(InvoiceJob(request, billed, invoice_id, stage_of(posting, billed), in_doubt=key in doubtful))
+            jobs.append(
+                InvoiceJob(request, billed, invoice_id, stage_of(posting, billed), in_doubt=key in keys_in_doubt)
+            )
         return jobs
 
     async def _look(self, job: InvoiceJob) -> None:

@@ -187,8 +187,8 @@ def one_currency(prices: Iterable[Price]) -> str:
     Raises:
         DataError: there are several; an invoice has one.
     """
-    found = sorted({price.currency for price in prices})
-    if len(found) != 1:
-        text = f"the prices are in {' and '.join(found)}; give prices in one currency"
+    currencies = sorted({price.currency for price in prices})
+    if len(currencies) != 1:
+        text = f"the prices are in {' and '.join(currencies)}; give prices in one currency"
         raise DataError(text, code="CURRENCY_MIXED")
-    return found[0]
+    return currencies[0]

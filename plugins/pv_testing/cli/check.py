@@ -161,9 +161,9 @@ def _other_addresses(config: Config, *, offline: bool) -> Iterator[CheckResult]:
     for name, system in config.systems.items():
         if not system.enabled:
             continue
-        said = difference(name, _known_address(config.ledger_url, name, offline=offline), system.base_url)
-        if said:
-            yield CheckResult(f"system {name}", said, label="WARNING")
+        message = difference(name, _known_address(config.ledger_url, name, offline=offline), system.base_url)
+        if message:
+            yield CheckResult(f"system {name}", message, label="WARNING")
 
 
 def _known_address(url: str, system: str, *, offline: bool) -> str:

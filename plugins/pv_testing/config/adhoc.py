@@ -57,15 +57,15 @@ def _refuse_unknown(system: str, name: str) -> None:
 
 def _given(system: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings that are said, each as the configuration keeps it."""
-    said = {name: value for name, value in settings.items() if value is not None}
-    for name in said:
+    given = {name: value for name, value in settings.items() if value is not None}
+    for name in given:
         _refuse_unknown(system, name)
-    said = {name: _expanded(system, name, value) for name, value in said.items()}
-    refuse_unknown_way(said.get("auth_type"), system)
-    section, faults = validate(SystemSection, {name: value for name, value in said.items() if value != ""}, show=False)
+    given = {name: _expanded(system, name, value) for name, value in given.items()}
+    refuse_unknown_way(given.get("auth_type"), system)
+    section, faults = validate(SystemSection, {name: value for name, value in given.items() if value != ""}, show=False)
     if section is None:
         raise ConfigError("; ".join(f"{dotted(place)} {text}" for place, text in faults), system=system)
-    empty = (ALIASES.get(name, name) for name, value in said.items() if value == "")
+    empty = (ALIASES.get(name, name) for name, value in given.items() if value == "")
     return {**{name: SystemSection.model_fields[name].default for name in empty}, **section.given()}
 
 

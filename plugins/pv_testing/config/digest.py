@@ -12,7 +12,7 @@ def rules_digest() -> str:
     """Return a digest of the configuration's files and of the contracts, so that it is noticed when they change."""
     folders = (config_path().parent, project_root() / MAPPINGS)
     files = sorted(path for folder in folders for path in folder.glob("*") if path.suffix in {".yaml", ".yml", ".wsdl"})
-    said = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in files:
-        said.update(hashlib.sha256(path.read_bytes()).digest())
-    return said.hexdigest()[:16]
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()[:16]

@@ -158,10 +158,10 @@ class _Reader:
         auth_type = section.get("auth_type") or default_auth_type(name, own_names)
         outer, self.problems = self.problems, []
         enabled = section.get("enabled", True)
-        said = self._section(place, section if not enabled else self._expanded(place, section))
-        more = {"contract": said.contract or (self._contract(place, name, said.provider) if enabled else "")}
+        settings = self._section(place, section if not enabled else self._expanded(place, section))
+        more = {"contract": settings.contract or (self._contract(place, name, settings.provider) if enabled else "")}
         own, self.problems = self.problems, outer
-        config = SystemConfig.extend(said, system=name, where=where).overlay(**more, auth_type=auth_type)
+        config = SystemConfig.extend(settings, system=name, where=where).overlay(**more, auth_type=auth_type)
         if enabled and not own:
             own = [self.document.problem((*place, key), text) for key, text in _gaps(config)]
         return config.overlay(problems=tuple(own))
@@ -170,8 +170,8 @@ class _Reader:
         """Return a section whose variables are replaced; nothing that was in a variable is shown."""
         section, faults = validate(SystemSection, written, hidden=SECRETS, show=False)
         known = {problem.key for problem in self.problems}
-        found = [self.document.problem((*place, *inner), text) for inner, text in faults]
-        self.problems += [problem for problem in found if problem.key not in known]
+        problems = [self.document.problem((*place, *inner), text) for inner, text in faults]
+        self.problems += [problem for problem in problems if problem.key not in known]
         wrong = {inner[0] for inner, _ in faults}
         return section or self._section(place, {key: value for key, value in written.items() if key not in wrong})
 

@@ -95,10 +95,10 @@ class Bulk:
         answer_keys = self.said_keys(answers) if self.said_keys else [None] * len(answers)
         if answer_keys == keys and len(set(keys)) == number:
             return answers
-        found = self._in_order(answers, answer_keys, keys, number) or _by_key(answers, answer_keys, keys)
-        if all(answer is None for answer in found):
+        matches = self._in_order(answers, answer_keys, keys, number) or _by_key(answers, answer_keys, keys)
+        if all(answer is None for answer in matches):
             raise AmbiguousOutcome("the system's answer speaks of none of the records", code=Reason.BULK_INCOMPLETE)
-        return found
+        return matches
 
     def _in_order(self, answers: list[Any], answer_keys: list[Any], keys: Sequence[Any], number: int) -> list[Any]:
         """Return the answers where their places count; an answer out of its place shows that no place does."""

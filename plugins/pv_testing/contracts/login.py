@@ -67,7 +67,7 @@ def compile_login(document: Document) -> Login | None:
         path=written["path"],
         body=lambda username, password: _filled(written["body"], {"username": username, "password": password}),
         form=written.get("form", False),
-        token=_found(token),
+        token=_token_getter(token),
         place=token if isinstance(token, str) else f"the header {token['header']}",
         header=written.get("header", "Authorization"),
         value=written.get("value", "Bearer {token}"),
@@ -80,7 +80,7 @@ def _listed(refused: Any) -> list[Mapping[str, Any]]:
     return list(refused) if isinstance(refused, list) else [refused]
 
 
-def _found(token: str | Mapping[str, str]) -> Callable[[Response], Any]:
+def _token_getter(token: str | Mapping[str, str]) -> Callable[[Response], Any]:
     """Return what finds the token in a body or in a header."""
     if isinstance(token, str):
         get = getter(token)

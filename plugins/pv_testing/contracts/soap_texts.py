@@ -85,8 +85,8 @@ class Texts:
         root = etree.fromstring(text.encode(), parser)
         if root.getroottree().docinfo.doctype:
             raise ValueError("has a document type")
-        found = self._nested(root)
-        return {**{name: [] for name in self.lists}, **(found if isinstance(found, Mapping) else {})}
+        content = self._nested(root)
+        return {**{name: [] for name in self.lists}, **(content if isinstance(content, Mapping) else {})}
 
     def _nested(self, element: Any) -> Any:
         """Return an element as text or number, or as a mapping by the names of those within."""

@@ -48,13 +48,13 @@ def call_problems(document: Document) -> Iterator[Problem]:
         yield document.problem(("identity",), "has no meaning for a database, which says by itself who is asking")
     for name, spec in document.value["operations"].items():
         place = ("operations", name)
-        found = list(_call_problems(document, place, spec, VERBS))
+        problems = list(_call_problems(document, place, spec, VERBS))
         if "bulk" in spec:
             yield document.problem((*place, "bulk"), "has no meaning for a database; say `at_once` beside its table")
         for within, verbs in (("find", ("select",)), ("update", ("update", "upsert"))):
             if within in spec:
-                found += _call_problems(document, (*place, within), spec[within], verbs)
-        yield from found or _reference_problems(document, place, spec)
+                problems += _call_problems(document, (*place, within), spec[within], verbs)
+        yield from problems or _reference_problems(document, place, spec)
 
 
 def _call_problems(

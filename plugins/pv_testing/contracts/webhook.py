@@ -40,8 +40,8 @@ class WebhookSpec:
 
     def dags(self, name: str) -> Iterator[str]:
         """Give the DAGs that an event starts, each once."""
-        found = [dag for pattern, dags in self.starts.items() if fnmatchcase(name, pattern) for dag in dags]
-        yield from dict.fromkeys(found)
+        dag_ids = [dag for pattern, dags in self.starts.items() if fnmatchcase(name, pattern) for dag in dags]
+        yield from dict.fromkeys(dag_ids)
 
 
 def compile_webhook(written: Mapping[str, Any]) -> WebhookSpec:

@@ -58,10 +58,10 @@ def validate(
     try:
         return model.model_validate(written), []
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False)
+        errors = error.errors(include_url=False, include_input=False)
     # A default that depends on another key isn't made where that one is wrong, which is said already.
-    found = [each for each in found if each["type"] != "default_factory_not_called"]
-    faults = dict.fromkeys(_fault(model, written, each, show=show) for each in found)
+    errors = [each for each in errors if each["type"] != "default_factory_not_called"]
+    faults = dict.fromkeys(_fault(model, written, each, show=show) for each in errors)
     return None, [(place, text if hidden.isdisjoint(place) else NOT_SHOWN) for place, text in faults]
 
 

@@ -54,16 +54,16 @@ class Stress(NamedTuple):
 
 def curves(dossier: Dossier) -> list[Curve]:
     """Return the I-V curves of the first executions that have one; the points of long ones are thinned out."""
-    found: list[Curve] = []
+    selected: list[Curve] = []
     for execution in dossier.executions:
-        if len(found) == MOST_CURVES:
+        if len(selected) == MOST_CURVES:
             break
         if execution.status == COMPLETE and not _measured(execution, LOSS):
             points = _curve(dossier, execution)
             if points:
                 name = f"{execution.serial_number} {execution.protocol_id} ({execution.execution_id})"
-                found.append(Curve(name, points[:: max(1, len(points) // MOST_POINTS)]))
-    return found
+                selected.append(Curve(name, points[:: max(1, len(points) // MOST_POINTS)]))
+    return selected
 
 
 def _curve(dossier: Dossier, execution: Execution) -> list[tuple[Any, Any]]:
@@ -77,14 +77,14 @@ def _curve(dossier: Dossier, execution: Execution) -> list[tuple[Any, Any]]:
 
 def stresses(dossier: Dossier) -> list[Stress]:
     """Return what each stress has cost each module, by module, where power was measured before and after."""
-    found = []
+    costs = []
     for execution in dossier.executions:
         before, after, loss = (_measured(execution, name) for name in (BEFORE, AFTER, LOSS))
         if execution.status == COMPLETE and before and after:
             percent = loss.value if loss else None
             names = (execution.serial_number, execution.protocol_id)
-            found.append(Stress(*names, before.value, after.value, percent, _limit(execution), before.unit))
-    return sorted(found, key=lambda each: (each.module, each.protocol))
+            costs.append(Stress(*names, before.value, after.value, percent, _limit(execution), before.unit))
+    return sorted(costs, key=lambda each: (each.module, each.protocol))
 
 
 def _measured(execution: Execution, parameter: str) -> Any:

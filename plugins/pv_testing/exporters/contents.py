@@ -39,8 +39,8 @@ def content(name: str, dossier: Dossier) -> Table:
         raise ConfigError(f"there is no table {name!r}; {known}", code=Reason.SHEET_UNUSABLE)
     if name == RESULTS:
         return _results(dossier)
-    said, rows = CONTENTS[name]
-    columns = said.split()
+    names, rows = CONTENTS[name]
+    columns = names.split()
     return Table(columns, ([row.get(column) for column in columns] for row in rows(dossier)))
 
 
@@ -175,8 +175,8 @@ def heading(measurement: Measurement) -> str:
 
 
 def _point_in_time(execution: Execution) -> datetime | None:
-    said = when(execution.completed_at, execution)
-    return datetime.fromisoformat(said.replace("Z", "+00:00")) if said else None
+    timestamp = when(execution.completed_at, execution)
+    return datetime.fromisoformat(timestamp.replace("Z", "+00:00")) if timestamp else None
 
 
 _TEST = "sr_number execution_id protocol_id protocol_name serial_number"

@@ -116,8 +116,8 @@ def _test(to: _Target, dossier: Dossier, execution: Execution) -> None:
 
 
 def _series(to: _Target, dossier: Dossier, execution: Execution) -> None:
-    found = dossier.points.get(execution.execution_id, ())
-    for name, values in groupby(found, key=lambda point: point.series):
+    all_points = dossier.points.get(execution.execution_id, ())
+    for name, values in groupby(all_points, key=lambda point: point.series):
         with to.xml.element(_tag("Series"), {"name": text_of(name)}):
             to.xml.flush()
             for (has_unit, has_time), points in groupby(values, key=_shape):
@@ -157,11 +157,11 @@ def write_points(
         file.write(rendered([*parts, '">', markup(values), "</Point>\n"], len(chunk)).encode())
 
 
-def _instants(said: Sequence[str], execution: Execution) -> Sequence[str]:
+def _instants(timestamps: Sequence[str], execution: Execution) -> Sequence[str]:
     """Return points in time in UTC; those that are written so already are only recognised, as there may be millions."""
-    if _UTC.fullmatch("".join(said)):
-        return said
-    return [when(each, execution) for each in said]
+    if _UTC.fullmatch("".join(timestamps)):
+        return timestamps
+    return [when(each, execution) for each in timestamps]
 
 
 def _is_decimal(text: str) -> bool:
@@ -194,8 +194,8 @@ def _validate(path: str, sr_number: str) -> None:
             while element.getprevious() is not None:
                 del element.getparent()[0]
     except etree.XMLSyntaxError as error:
-        said = f"line {error.lineno}: {error.msg}".replace(f"{{{NAMESPACE}}}", "")
-        raise DataError(f"no file is written: {said}", key=sr_number, code=Reason.XML_INVALID) from None
+        reason = f"line {error.lineno}: {error.msg}".replace(f"{{{NAMESPACE}}}", "")
+        raise DataError(f"no file is written: {reason}", key=sr_number, code=Reason.XML_INVALID) from None
 
 
 @functools.cache

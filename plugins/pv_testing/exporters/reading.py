@@ -80,8 +80,8 @@ async def read(framework: FrameworkClient, sr_id: int | str, *, raw: bool = Fals
     listed = await framework.alist("list_executions", sr_id=request.id)
     rows = sorted(listed, key=lambda row: (len(str(row["execution_id"])), str(row["execution_id"])))
     executions = await gather_bounded([_execution(framework, row) for row in rows])
-    found = ReadPoints(framework, executions if raw else ())
-    return Dossier(request, tuple(named(each, users) for each in executions), protocols, found)
+    read_points = ReadPoints(framework, executions if raw else ())
+    return Dossier(request, tuple(named(each, users) for each in executions), protocols, read_points)
 
 
 async def _request(framework: FrameworkClient, sr_id: int | str) -> ServiceRequest:

@@ -109,17 +109,17 @@ class FileImporter:
         return report
 
     def _rows(self, file: ClaimedFile) -> list[ReadRow]:
-        found = []
+        rows = []
         names: set[str] = set()
         for row in read_rows(file.content, self._how.form, file.name):
             names.update(row.values)
-            found.append(read_row(row, self._how))
+            rows.append(read_row(row, self._how))
         wanted = {column.name.split(".")[0] for column in self._how.columns if column.map.required}
-        if found and not wanted <= names:
+        if rows and not wanted <= names:
             missing = ", ".join(sorted(wanted - names))
             message = f"{file.name} has no {missing}; it has {', '.join(sorted(names)[:20])}: is the delimiter right?"
             raise DataError(message, code=Reason.COLUMN_MISSING)
-        return found
+        return rows
 
     def _refuse(self, claimed: str, error: IntegrationError) -> FileReport:
         """Set a file aside that can't be read, with its reason beside it."""

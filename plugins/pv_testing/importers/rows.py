@@ -87,9 +87,9 @@ def _with_point(values: Mapping[str, Any], column: FileColumn, decimal: str) -> 
     return {**values, column.name: value.strip().replace(",", ".")}
 
 
-def _merged(data: dict[str, Any], found: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(data: dict[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
     """Return one column's part of the record; of a nested field, beside what other columns said."""
     return {
         name: {**data[name], **value} if isinstance(value, dict) and isinstance(data.get(name), dict) else value
-        for name, value in found.items()
+        for name, value in part.items()
     }

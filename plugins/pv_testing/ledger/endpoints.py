@@ -192,11 +192,11 @@ def _endpoint(row: dict[str, Any]) -> Endpoint:
 
 
 def _only(endpoints: Sequence[Endpoint], endpoint_id: str) -> Endpoint:
-    found = [each for each in endpoints if endpoint_id in {each.id, each.url}]
-    if not found:
+    matches = [each for each in endpoints if endpoint_id in {each.id, each.url}]
+    if not matches:
         known = ", ".join(each.id for each in endpoints) or "none is registered"
         raise DataError(f"there is no endpoint {endpoint_id!r}; known: {known}", code=Reason.ENDPOINT_UNKNOWN)
-    return found[0]
+    return matches[0]
 
 
 def _audited(action: str, endpoint: Endpoint, owner: str) -> Draft:

@@ -113,21 +113,21 @@ def write_events(writing: Writing, drafts: Sequence[Draft], settlements: Sequenc
     if not drafts or not _has_listeners(writing.connection):
         return
     facts = {(one.claimed.system, one.claimed.kind, one.claimed.key): one.facts for one in settlements}
-    found = [
+    candidates = [
         each for draft in drafts
         for each in occurrences(draft._asdict(), facts.get((draft.system, draft.kind, draft.key), NOTHING))
     ]  # fmt: skip
-    publish(writing, found)
+    publish(writing, candidates)
 
 
 def _has_listeners(connection: Connection) -> bool:
     return connection.exec_driver_sql(_LISTENERS).first() is not None
 
 
-def publish(writing: Writing, found: Iterable[Occurrence]) -> int:
+def publish(writing: Writing, candidates: Iterable[Occurrence]) -> int:
     """Write those events that an endpoint wants, in the caller's transaction; return how many are new."""
     listening = endpoints.read(writing.connection)
-    wanted = [each for each in found if any(_wants(one, each.name) for one in listening)]
+    wanted = [each for each in candidates if any(_wants(one, each.name) for one in listening)]
     if not wanted:
         return 0
     known = _known(writing.connection, [_id(each) for each in wanted if each.once])
@@ -154,10 +154,10 @@ def _wants(endpoint: Endpoint, name: str) -> bool:
     return any(matches(pattern, name) for pattern in endpoint.events)
 
 
-def _id(found: Occurrence) -> str:
+def _id(occurrence: Occurrence) -> str:
     """Return a new id, or the same each time for what may be noticed again."""
-    named = f"{found.name}\x1f{found.once}"
-    return f"msg_{sha256(named.encode()).hexdigest()[:32] if found.once else uuid4().hex}"
+    named = f"{occurrence.name}\x1f{occurrence.once}"
+    return f"msg_{sha256(named.encode()).hexdigest()[:32] if occurrence.once else uuid4().hex}"
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -176,17 +176,17 @@ class Outbox:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def publish(self, found: Sequence[Occurrence]) -> int:
+    def publish(self, candidates: Sequence[Occurrence]) -> int:
         """Write events that no settlement writes; return how many are new.
 
         Args:
-            found: what has happened; with ``once``, what was written before is left out.
+            candidates: what has happened; with ``once``, what was written before is left out.
         """
         with self._store.reading() as connection:
-            if not found or not _has_listeners(connection):
+            if not candidates or not _has_listeners(connection):
                 return 0
-            known = _known(connection, [_id(one) for one in found if one.once])
-        fresh = [one for one in found if not one.once or _id(one) not in known]
+            known = _known(connection, [_id(one) for one in candidates if one.once])
+        fresh = [one for one in candidates if not one.once or _id(one) not in known]
         if not fresh:
             return 0
         with self._store.writing() as writing:

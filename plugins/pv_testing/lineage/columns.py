@@ -102,8 +102,10 @@ class ColumnReader:
 
     def _direct(self, path: str, done: str) -> Iterator[ColumnSource]:
         for origin in origins_of(self.origins, path):
-            said = "; ".join(part for part in (COMPUTED if origin.computed else "", done) if part)
-            yield ColumnSource(origin.dataset, origin.column, DIRECT, TRANSFORMATION if said else IDENTITY, said)
+            description = "; ".join(part for part in (COMPUTED if origin.computed else "", done) if part)
+            yield ColumnSource(
+                origin.dataset, origin.column, DIRECT, TRANSFORMATION if description else IDENTITY, description
+            )
 
     def _quantities(self, inner: FieldMap, ours: str, theirs: str) -> Iterator[Column]:
         """Give a column for each quantity that the units of a list's values are named for."""
@@ -140,7 +142,7 @@ def describe(spec: Mapping[str, Any]) -> str:
         spec: a field in its long form.
     """
     kind, unit = spec.get("type", ""), spec.get("unit")
-    said = {
+    parts = {
         f"word of the vocabulary {spec.get('vocabulary')}": "vocabulary" in spec,
         "the unit that the value is sent in": kind == "unit",
         f"converted to {unit}": isinstance(unit, str),
@@ -148,17 +150,17 @@ def describe(spec: Mapping[str, Any]) -> str:
         f"as {kind}": bool(kind) and kind != "unit",
         "else a constant": "default" in spec,
     }
-    return "; ".join(text for text, holds in said.items() if holds)
+    return "; ".join(text for text, holds in parts.items() if holds)
 
 
 def deciding(spec: Mapping[str, Any]) -> dict[str, str]:
     """Return our fields that decide what becomes of a value, each with what it says."""
-    said = {}
+    meanings = {}
     if "unit_from" in spec:
-        said[str(spec["unit_from"])] = "the value's unit"
+        meanings[str(spec["unit_from"])] = "the value's unit"
     if isinstance(spec.get("unit"), Mapping):
-        said[str(spec["unit"]["of"])] = "the quantity, which has a unit in the system"
-    return said
+        meanings[str(spec["unit"]["of"])] = "the quantity, which has a unit in the system"
+    return meanings
 
 
 def _type(spec: Mapping[str, Any]) -> str:

@@ -51,13 +51,13 @@ class Flow:
 
     def read(self) -> dict[str, list[str]]:
         """Return the columns that were read, by dataset."""
-        found: dict[str, list[str]] = {}
+        read_columns: dict[str, list[str]] = {}
         for column in self.columns:
             for source in column.sources:
-                names = found.setdefault(source.dataset, [])
+                names = read_columns.setdefault(source.dataset, [])
                 if source.column not in names:
                     names.append(source.column)
-        return found
+        return read_columns
 
 
 def flows_of(
@@ -83,11 +83,11 @@ def by_dataset(flows: Iterable[Flow]) -> list[Flow]:
     Args:
         flows: any number for a dataset.
     """
-    found: dict[str, Flow] = {}
+    combined: dict[str, Flow] = {}
     for flow in flows:
-        known = found.get(flow.dataset)
-        found[flow.dataset] = _together(known, flow) if known else flow
-    return list(found.values())
+        known = combined.get(flow.dataset)
+        combined[flow.dataset] = _together(known, flow) if known else flow
+    return list(combined.values())
 
 
 def _flow(report: Report, contract: Contract, reads: Collection[str], renamed: Mapping[str, tuple[str, str]]) -> Flow:
@@ -120,12 +120,12 @@ def merged(columns: Iterable[Column]) -> list[Column]:
     Args:
         columns: of one dataset.
     """
-    found: dict[str, Column] = {}
+    by_name: dict[str, Column] = {}
     for column in columns:
-        known = found.get(column.name)
+        known = by_name.get(column.name)
         sources = (*(known.sources if known else ()), *column.sources)
-        found[column.name] = replace(known or column, sources=tuple(dict.fromkeys(sources)))
-    return list(found.values())
+        by_name[column.name] = replace(known or column, sources=tuple(dict.fromkeys(sources)))
+    return list(by_name.values())
 
 
 def _of(column: Column, reads: Collection[str]) -> Column:

@@ -82,13 +82,13 @@ class AnswerReader:
         return {name: self._words(name, first[name]) if name in first else {} for name in names}
 
     def _contents(self, names: Collection[str]) -> dict[str, bytes]:
-        found = {}
+        contents = {}
         for name in names:
             try:
-                found[name] = self._store.read(self._how.folder, self._how.name_of(name), self._drop.max_bytes)
+                contents[name] = self._store.read(self._how.folder, self._how.name_of(name), self._drop.max_bytes)
             except FileNotFoundError:
                 continue
-        return found
+        return contents
 
     def _words(self, name: str, content: bytes) -> dict[str, AnswerWord]:
         where = self._store.where(self._how.folder, self._how.name_of(name))

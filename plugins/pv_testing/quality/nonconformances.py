@@ -103,9 +103,9 @@ class ReportNonConformances(Step[QMSClient, Report]):
         known = await self.client.anc_ids(self._names("earlier"))
         passing = self._names("passing")
         arguments = (self.client.system, KIND, passing | known.keys())
-        self._doubtful: AbstractSet[str] = await asyncio.to_thread(self.ledger.in_doubt, *arguments)
+        self._in_doubt: AbstractSet[str] = await asyncio.to_thread(self.ledger.in_doubt, *arguments)
         self._nc_ids = dict(known)
-        self._certain = known.keys() - self._doubtful
+        self._certain = known.keys() - self._in_doubt
         report = await self._report_in_rounds()
         self._outcomes = list(report.outcomes)
         for part in self._parts:
@@ -114,7 +114,7 @@ class ReportNonConformances(Step[QMSClient, Report]):
             report.add(part.unchanged(known))
         for part in self._parts:
             report.notes += part.completed.notes()
-        for name in sorted(passing & self._doubtful):
+        for name in sorted(passing & self._in_doubt):
             report.add([Outcome(name, Result.QUARANTINED, code="IN_DOUBT", reason=IN_DOUBT)])
         return report
 
@@ -195,7 +195,7 @@ class ReportNonConformances(Step[QMSClient, Report]):
     def is_done(self, request: ServiceRequest) -> bool:
         """Say whether nothing of a request waits, nor is waited for although it is closed."""
         part = self._by_number[request.sr_number]
-        in_effect = self.waiting.isdisjoint(part.earlier) and self._doubtful.isdisjoint(part.earlier)
+        in_effect = self.waiting.isdisjoint(part.earlier) and self._in_doubt.isdisjoint(part.earlier)
         return in_effect and not part.unlinked and part.completed.may_be_finished
 
     async def remember(self) -> None:
@@ -206,7 +206,7 @@ class ReportNonConformances(Step[QMSClient, Report]):
     def _keep(self) -> None:
         """Remember the settled executions; one that waited, and is as it was or passes now, waits no more."""
         for part in self._parts:
-            done = [name for name in (*part.passing, *part.repeated) if name not in self._doubtful]
+            done = [name for name in (*part.passing, *part.repeated) if name not in self._in_doubt]
             self.ledger.release(self.client.system, KIND, done, owner=self.client.owner, automatic=True)
             linked = [outcome for outcome in self._outcomes if outcome.key not in part.unlinked]
             part.completed.checkpoint.keep(linked, also=[*done, *part.completed.settled])

@@ -74,7 +74,7 @@ def marked_critical(criterion: Criterion) -> bool:
     return any(_weighty(name, criterion.raw.get(name)) for name in _FLAGS)
 
 
-def _weighty(name: str, said: Any) -> bool:
-    if isinstance(said, bool):
-        return said and name in {"critical", "safety", "safety_critical"}
-    return isinstance(said, str) and said.strip().lower().replace("_", " ").replace("-", " ") in _WEIGHTY
+def _weighty(name: str, flag: Any) -> bool:
+    if isinstance(flag, bool):
+        return flag and name in {"critical", "safety", "safety_critical"}
+    return isinstance(flag, str) and flag.strip().lower().replace("_", " ").replace("-", " ") in _WEIGHTY

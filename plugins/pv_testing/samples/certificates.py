@@ -68,8 +68,8 @@ async def request_certificates(
 
 
 def _samples(lims: LIMSClient, sr_number: str) -> list[tuple[str, str]]:
-    found = lims.ledger.entries("lims", "sample", states=[State.CONFIRMED], prefix=f"{keys.compose(sr_number)}/")
-    return [(entry.key, entry.external_id) for entry in found if entry.external_id]
+    entries = lims.ledger.entries("lims", "sample", states=[State.CONFIRMED], prefix=f"{keys.compose(sr_number)}/")
+    return [(entry.key, entry.external_id) for entry in entries if entry.external_id]
 
 
 async def _requested(lims: LIMSClient, key: str, sample_id: str, *, replay: bool) -> Certificate:
@@ -80,12 +80,12 @@ async def _requested(lims: LIMSClient, key: str, sample_id: str, *, replay: bool
         raise DataError(LOST, system="lims", key=key, code=Reason.CERTIFICATE_IN_DOUBT)
     await asyncio.to_thread(_keep, lims, sample_id, {"asked": True})
     try:
-        said = await lims.acall("request_certificate", sample_id=sample_id)
+        answer = await lims.acall("request_certificate", sample_id=sample_id)
     except IntegrationError as error:
         if error.action is not Action.RESOLVE:
             await asyncio.to_thread(_keep, lims, sample_id, {})
         raise
-    certificate = Certificate(key, sample_id, str(said["certificate_id"]))
+    certificate = Certificate(key, sample_id, str(answer["certificate_id"]))
     await asyncio.to_thread(_keep, lims, sample_id, {"id": certificate.id})
     log.info("%s: the certificate %s is asked for", key, certificate.id)
     return certificate
@@ -103,8 +103,8 @@ async def unfinished(lims: LIMSClient, ids: Iterable[str]) -> list[str]:
     """
     waiting = []
     for each in ids:
-        said = await lims.acall("get_certificate", certificate_id=each)
-        status = str(said.get("status") or "").strip().casefold()
+        answer = await lims.acall("get_certificate", certificate_id=each)
+        status = str(answer.get("status") or "").strip().casefold()
         if status in FAILED:
             message = f"the LIMS says {status!r} of the certificate {each}; have it made there"
             raise DataError(message, system="lims", key=each, code=Reason.CERTIFICATE_FAILED)

@@ -184,5 +184,5 @@ class Rows:
     def _again(self, connection: sa.Connection, statement: Statement, same: Any) -> Answer:
         """Return a row as it is now, with what the database and its triggers have added."""
         table = self._tables.of(statement.table)
-        found = connection.execute(sa.select(table).where(same).limit(1)).mappings().first()
-        return {} if found is None else read(statement.table, found)
+        row = connection.execute(sa.select(table).where(same).limit(1)).mappings().first()
+        return {} if row is None else read(statement.table, row)

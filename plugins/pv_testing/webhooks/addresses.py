@@ -96,7 +96,7 @@ class Guard:
         elif _NUMERIC.fullmatch(host) or not _HOST.fullmatch(host):
             raise _refused(address, "its host is a number in an unusual form, or no name")
 
-    def admit(self, host: str, found: Address) -> None:
+    def admit(self, host: str, address: Address) -> None:
         """Return if a host's address may be connected to.
 
         Raises:
@@ -104,9 +104,9 @@ class Guard:
         """
         if host.lower().rstrip(".") in self.names:
             return
-        for each in (found, *_within(found)):
+        for each in (address, *_within(address)):
             if not any(each in network for network in self.networks) and not _is_public(each):
-                text = f"{visible(host)} is {found}, which is no public address"
+                text = f"{visible(host)} is {address}, which is no public address"
                 raise SecurityError(
                     f"{text}; open it with send.allow in config/webhooks.yaml", code=Reason.ADDRESS_REFUSED
                 )
@@ -142,26 +142,26 @@ def _authority(address: str) -> str:
     return re.split(r"[/?#]", address.partition("://")[2], maxsplit=1)[0]
 
 
-def _within(found: Address) -> Iterator[Address]:
+def _within(address: Address) -> Iterator[Address]:
     """Give the IPv4 addresses that an IPv6 address may lead to."""
-    if isinstance(found, ipaddress.IPv4Address):
+    if isinstance(address, ipaddress.IPv4Address):
         return
-    if found.ipv4_mapped:
-        yield found.ipv4_mapped
-    if found.sixtofour:
-        yield found.sixtofour
-    if found.teredo:
-        yield from found.teredo
-    if found in _NAT64:
-        yield ipaddress.IPv4Address(int(found) & _LAST_32)
+    if address.ipv4_mapped:
+        yield address.ipv4_mapped
+    if address.sixtofour:
+        yield address.sixtofour
+    if address.teredo:
+        yield from address.teredo
+    if address in _NAT64:
+        yield ipaddress.IPv4Address(int(address) & _LAST_32)
 
 
-def _is_public(found: Address) -> bool:
-    if isinstance(found, ipaddress.IPv6Address) and (found.ipv4_mapped or found in _NAT64):
+def _is_public(address: Address) -> bool:
+    if isinstance(address, ipaddress.IPv6Address) and (address.ipv4_mapped or address in _NAT64):
         return True  # what it leads to is looked at by itself
-    if any(found in network for network in _NOT_PUBLIC if network.version == found.version):
+    if any(address in network for network in _NOT_PUBLIC if network.version == address.version):
         return False
-    return found.is_global and not found.is_multicast and not found.is_reserved
+    return address.is_global and not address.is_multicast and not address.is_reserved
 
 
 class CheckedResolver(AbstractResolver):

@@ -41,8 +41,8 @@ class AirflowRest:
 
     def has_queued(self, dag_id: str) -> bool:
         """Say whether a run of the DAG has not begun yet."""
-        found = self._call("GET", f"dags/{quote(dag_id, safe='')}/dagRuns?state=queued&limit=1")
-        return bool(found.get("total_entries"))
+        answer = self._call("GET", f"dags/{quote(dag_id, safe='')}/dagRuns?state=queued&limit=1")
+        return bool(answer.get("total_entries"))
 
     def is_running(self, dag_id: str, run_id: str) -> bool:
         """Say whether a run is running, or will be."""

@@ -43,8 +43,8 @@ def announce(
         return 0
     look = _Look(framework, ledger, changes)
     rows = [framework.get_service_request(int(service_request))] if service_request.isdecimal() else look.rows()
-    found = [each for row in rows for each in _of_request(framework, row, wanted, look.since)]
-    number = ledger.outbox.publish(found)
+    occurrences = [each for row in rows for each in _of_request(framework, row, wanted, look.since)]
+    number = ledger.outbox.publish(occurrences)
     if not service_request:
         look.keep()
     return number
@@ -79,13 +79,13 @@ class _Look:
         reading = run(self._shared.read(since, self._changes, self._place, executions=False))
         self._began = reading.began
         if reading.requests is None:
-            found: Sequence[Row] = self._framework.list_service_requests()
-            self._place = Place.after(self._place, found, reading.began, self._ledger.now())
+            rows: Sequence[Row] = self._framework.list_service_requests()
+            self._place = Place.after(self._place, rows, reading.began, self._ledger.now())
         else:
             # A reading for all sweeps may begin earlier.
-            found = [row for row in reading.requests if (stamp_of(row) or since) >= since]
+            rows = [row for row in reading.requests if (stamp_of(row) or since) >= since]
             self._place = Place.after(self._place, reading.rows, reading.began, reading.ended)
-        return list(found)
+        return list(rows)
 
     def keep(self) -> None:
         """Remember how far this look came."""
@@ -106,8 +106,8 @@ def _of_request(framework: FrameworkClient, row: Row, wanted: Iterable[str], sin
                 yield Occurrence(REPORT_GENERATED, number, data, once=str(report.get("report_id")))
 
 
-def _is_new(said: Any, since: float) -> bool:
+def _is_new(generated_at: Any, since: float) -> bool:
     try:
-        return moment(said).timestamp() > since
+        return moment(generated_at).timestamp() > since
     except (DataError, MappingError, TypeError, AttributeError):
         return False

@@ -66,8 +66,8 @@ class DeliveryReport:
 
     def __str__(self) -> str:
         """Say it in one line, and one for each endpoint that a person must look at."""
-        said = f"{self.delivered} delivered, {self.failed} failed and tried again later, {self.dead} given up"
-        return "\n".join([said, *(f"  {name}: {why}" for name, why in self.problems.items())])
+        summary = f"{self.delivered} delivered, {self.failed} failed and tried again later, {self.dead} given up"
+        return "\n".join([summary, *(f"  {name}: {why}" for name, why in self.problems.items())])
 
 
 class Deliverer:

@@ -20,9 +20,9 @@ _TOKEN = re.compile(r"[\w.~+/=:-]{1,512}", re.ASCII)
 _SECRET = re.compile(r"[\x21-\x7e]{16,512}")
 
 
-def validation_token(said: str) -> str:
+def validation_token(text: str) -> str:
     """Return what Business Central wants to read again; nothing where it could be more than a token."""
-    return said if _TOKEN.fullmatch(said) else ""
+    return text if _TOKEN.fullmatch(text) else ""
 
 
 def expect(ledger: Ledger, system: str, minutes: float) -> float:

@@ -66,22 +66,22 @@ def events_of(spec: WebhookSpec, system: str, incoming: Incoming, body: Any, fin
     items = spec.items(body) if spec.items else [body]
     if not isinstance(items, list) or len(items) > MOST_EVENTS:
         raise Unreadable("no_events")
-    found: list[Received] = []
+    events: list[Received] = []
     for item in items:
         name = ".".join(_text(part(item)) for part in spec.event)[:LONGEST_ID] or "unnamed"
         event_id, subject = _id(spec, incoming, item), _subject(spec, system, item, find_key)
         dags = list(spec.dags(name)) or [""]
-        found += [Received(system, event_id, name, subject, dag) for dag in dags]
-    return found
+        events += [Received(system, event_id, name, subject, dag) for dag in dags]
+    return events
 
 
 def _id(spec: WebhookSpec, incoming: Incoming, item: Any) -> str:
     """Return what names an event: an id that the signature covers, else a digest of what it says."""
     if spec.verify == "standard_webhooks" and spec.items is None:
         return incoming.header("webhook-id")
-    said = _text(spec.id(item)) if spec.id else ""
-    if 0 < len(said) <= LONGEST_ID and said.isprintable():
-        return said
+    event_id = _text(spec.id(item)) if spec.id else ""
+    if 0 < len(event_id) <= LONGEST_ID and event_id.isprintable():
+        return event_id
     return f"sha256:{sha256(_content(item)).hexdigest()}"
 
 
@@ -94,9 +94,9 @@ def _content(item: Any) -> bytes:
 
 def _subject(spec: WebhookSpec, system: str, item: Any, find_key: FindKey) -> str:
     """Return the service request that an event is about, as far as it says so; it is a hint and no more."""
-    for said in _hints(spec, system, item, find_key):
-        if _SUBJECT.fullmatch(said):
-            return said
+    for hint in _hints(spec, system, item, find_key):
+        if _SUBJECT.fullmatch(hint):
+            return hint
     return ""
 
 

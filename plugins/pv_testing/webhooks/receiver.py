@@ -93,8 +93,8 @@ class Receiver:
             )
             return JSONResponse({"error": refused.code}, refused.status)
         except (IntegrationError, TooBusy) as error:
-            said = error if isinstance(error, IntegrationError) else "too much is told at once"
-            log.warning("events of %s can't be kept now: %s", system, said)
+            reason = error if isinstance(error, IntegrationError) else "too much is told at once"
+            log.warning("events of %s can't be kept now: %s", system, reason)
             return _unavailable()
 
     async def _take(self, system: str, request: Request) -> Response:
@@ -147,8 +147,8 @@ class Receiver:
     async def _read(self, request: Request) -> bytes:
         """Return the body, of which no more than the limit is ever held."""
         most = self._settings.max_bytes
-        said = request.headers.get("content-length", "0")
-        if not said.isdecimal() or len(said) > 12 or int(said) > most:
+        length = request.headers.get("content-length", "0")
+        if not length.isdecimal() or len(length) > 12 or int(length) > most:
             raise RefusedEvent(413, "too_large")
         try:
             return await asyncio.wait_for(_bounded(request, most), READ_SECONDS)
@@ -187,10 +187,10 @@ def create_app(receiver: Any) -> Starlette:
 
     async def take(request: Request) -> Response:
         try:
-            found: Receiver = receiver if isinstance(receiver, Receiver) else await receiver()
+            instance: Receiver = receiver if isinstance(receiver, Receiver) else await receiver()
         except IntegrationError as error:
             log.warning("no event can be taken: %s", error)
             return _unavailable()
-        return await found.take(request.path_params["system"], request)
+        return await instance.take(request.path_params["system"], request)
 
     return Starlette(routes=[Route("/{system}", take, methods=["POST"])])

@@ -132,7 +132,7 @@ def _message(name: str) -> Json:
 def documents() -> dict[str, str]:
     """Return every file with its content, by its name."""
     made = {f"{name}.schema.json": schema(name) for name in EVENTS}
-    return {name: json.dumps(said, indent=2) + "\n" for name, said in {**made, ASYNCAPI: asyncapi()}.items()}
+    return {name: json.dumps(content, indent=2) + "\n" for name, content in {**made, ASYNCAPI: asyncapi()}.items()}
 
 
 def write(folder: Path) -> int:

@@ -71,11 +71,11 @@ class Secrets:
         Raises:
             ConfigError: there is none (``SECRET_MISSING``), or it is too short or no base64 (``SECRET_UNUSABLE``).
         """
-        found = _REFERENCE.fullmatch(reference)
-        if not found:
+        match = _REFERENCE.fullmatch(reference)
+        if not match:
             text = "a secret is named by connection:ID, env:NAME or file:NAME"
             raise ConfigError(f"{text}; this reference is none of them", code=Reason.SECRET_MISSING)
-        kind, name = found.groups()
+        kind, name = match.groups()
         secret = self._read(kind, name)
         if not secret:
             raise ConfigError(f"there is no webhook secret at {reference}: put it there", code=Reason.SECRET_MISSING)

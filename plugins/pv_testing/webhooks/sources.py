@@ -68,11 +68,11 @@ class EventSources:
             ConfigError: one of them is not where it should be.
         """
         references = list(source.settings.secrets)
-        found = [self.secrets.get(reference) for reference in references]
+        secrets = [self.secrets.get(reference) for reference in references]
         if source.spec.verify == "asana" and not references:
-            found = self.secrets.kept(handed_over(source.system))
-        self._kept[source.system] = (time.monotonic() + KEPT_SECONDS, found)
-        return found
+            secrets = self.secrets.kept(handed_over(source.system))
+        self._kept[source.system] = (time.monotonic() + KEPT_SECONDS, secrets)
+        return secrets
 
     def forget(self, system: str) -> None:
         """Look a system's secrets up again."""
@@ -80,11 +80,11 @@ class EventSources:
 
 
 def _sources(settings: WebhookSettings) -> Mapping[str, EventSource]:
-    found = {}
+    sources = {}
     for system, each in settings.sources.items():
         contract = load_contract(each.contract or load_config().systems[system].contract)
         if contract.webhook is None:
             text = f"{contract.file}: has no section webhook, so that nothing says how events of {system} are verified"
             raise ConfigError(text, system=system, code=Reason.NO_WEBHOOK)
-        found[system] = EventSource(system, contract.webhook, each)
-    return found
+        sources[system] = EventSource(system, contract.webhook, each)
+    return sources

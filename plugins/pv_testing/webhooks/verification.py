@@ -71,20 +71,20 @@ def _items(spec: WebhookSpec, body: Any) -> list[Any]:
     return items if isinstance(items, list) else []
 
 
-def _check_time(said: float | None, now: float, tolerance: float) -> None:
-    if said is None:
+def _check_time(timestamp: float | None, now: float, tolerance: float) -> None:
+    if timestamp is None:
         raise NotGenuine("no_time")
-    if abs(said - now) > tolerance:
-        raise NotGenuine("too_old" if said < now else "too_new")
+    if abs(timestamp - now) > tolerance:
+        raise NotGenuine("too_old" if timestamp < now else "too_new")
 
 
-def _epoch(said: Any) -> float | None:
-    if isinstance(said, (int, float)) and not isinstance(said, bool):
-        if not abs(said) < _NO_MOMENT:  # nor is what is no number, which compares with none
+def _epoch(timestamp: Any) -> float | None:
+    if isinstance(timestamp, (int, float)) and not isinstance(timestamp, bool):
+        if not abs(timestamp) < _NO_MOMENT:  # nor is what is no number, which compares with none
             return None
-        return float(said) / (1000 if abs(said) > _MILLISECONDS else 1)
+        return float(timestamp) / (1000 if abs(timestamp) > _MILLISECONDS else 1)
     try:
-        moment = datetime.fromisoformat(str(said).replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(str(timestamp).replace("Z", "+00:00"))
     except ValueError:
         return None
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
@@ -96,11 +96,11 @@ def _any_matches(given: Sequence[str], expected: Sequence[str]) -> None:
     Raises:
         NotGenuine: none is the same.
     """
-    found = 0
+    matched = 0
     for each in given[:MOST_SIGNATURES]:
         for wanted in expected:
-            found |= hmac.compare_digest(each.encode("utf-8", "replace"), wanted.encode())
-    if not found:
+            matched |= hmac.compare_digest(each.encode("utf-8", "replace"), wanted.encode())
+    if not matched:
         raise NotGenuine("wrong_signature" if any(given) else "no_signature")
 
 
@@ -121,13 +121,13 @@ def _body_signature(
 def _standard(
     _: WebhookSpec, incoming: Incoming, __: Any, secrets: Sequence[str], now: float, tolerance: float
 ) -> None:
-    message_id, said = incoming.header("webhook-id"), incoming.header("webhook-timestamp")
+    message_id, timestamp = incoming.header("webhook-id"), incoming.header("webhook-timestamp")
     if not 0 < len(message_id) <= LONGEST_ID or not (message_id.isascii() and message_id.isprintable()):
         raise NotGenuine("no_id")
-    if not (said.isascii() and said.isdecimal() and len(said) <= 12):
+    if not (timestamp.isascii() and timestamp.isdecimal() and len(timestamp) <= 12):
         raise NotGenuine("no_time")
-    _check_time(float(said), now, tolerance)
-    expected = [standard_signature(secret, message_id, int(said), incoming.raw) for secret in secrets]
+    _check_time(float(timestamp), now, tolerance)
+    expected = [standard_signature(secret, message_id, int(timestamp), incoming.raw) for secret in secrets]
     _any_matches(incoming.header("webhook-signature").split(" "), expected)
 
 
@@ -145,8 +145,8 @@ def _business_central(spec: WebhookSpec, _: Incoming, body: Any, secrets: Sequen
     if not items:
         raise NotGenuine("no_events")
     for item in items:
-        said = item.get("clientState") if isinstance(item, dict) else None
-        _any_matches([said] if isinstance(said, str) else [], secrets)
+        client_state = item.get("clientState") if isinstance(item, dict) else None
+        _any_matches([client_state] if isinstance(client_state, str) else [], secrets)
 
 
 def _shared_secret(

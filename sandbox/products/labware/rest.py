@@ -61,8 +61,10 @@ class RestPlatform:
             return _json(200, {"user": USER})
         one = re.fullmatch(r"/samples/(\d+)", path)
         if one:
-            found = self.database.select("SAMPLE", {"SAMPLE_NUMBER": int(one[1])})
-            return _json(200, found[0]) if found else _refused(404, "UNKNOWN_SAMPLE", f"there is no sample {one[1]}")
+            samples = self.database.select("SAMPLE", {"SAMPLE_NUMBER": int(one[1])})
+            return (
+                _json(200, samples[0]) if samples else _refused(404, "UNKNOWN_SAMPLE", f"there is no sample {one[1]}")
+            )
         name = path[1:]
         if name not in TABLES:
             return _refused(404, "NO_ENDPOINT", f"there is no end point {path}")

@@ -119,10 +119,10 @@ def _list(database: LabWareDatabase, row: Row) -> Shown:
 
 
 def _get(database: LabWareDatabase, row: Row) -> Shown:
-    found = database.select("SAMPLE", row)
-    if not found:
+    rows = database.select("SAMPLE", row)
+    if not rows:
         raise RefusedError("UNKNOWN_SAMPLE", f"there is no sample {row['SAMPLE_NUMBER']}")
-    return "SAMPLE", found
+    return "SAMPLE", rows
 
 
 _OPERATIONS: Mapping[str, Callable[[LabWareDatabase, Row], Shown]] = {

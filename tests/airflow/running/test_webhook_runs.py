@@ -107,9 +107,9 @@ def test_others_are_told_of_what_the_dags_do(running: Running, told: Told) -> No
     story.api.trigger("pv_webhooks", "tell-1", {})
     state = story.components.wait_for("The run", lambda: story.api.finished("pv_webhooks", "tell-1"), seconds=180)
     assert state == "success"
-    said = [json.loads(body) for _, _, body in told.requests]
-    assert [each["event"] for each in said].count("sample.created") == 2
-    assert {each["data"]["sr_number"] for each in said} == {number}
+    messages = [json.loads(body) for _, _, body in told.requests]
+    assert [each["event"] for each in messages].count("sample.created") == 2
+    assert {each["data"]["sr_number"] for each in messages} == {number}
     assert len(set(told.ids)) == len(told.ids)
 
 

@@ -107,25 +107,25 @@ def in_qms(quality, statement, *values):
         connection.execute(statement, values)
 
 
-@pytest.mark.parametrize("said", ["25.11.2026", "0001-01-01T00:00:00Z"])
-def test_a_capa_whose_creation_nobody_can_read_was_raised_when_the_ledger_says(laboratory, said):
+@pytest.mark.parametrize("timestamp", ["25.11.2026", "0001-01-01T00:00:00Z"])
+def test_a_capa_whose_creation_nobody_can_read_was_raised_when_the_ledger_says(laboratory, timestamp):
     quality = laboratory()
     quality.approve_all()
-    in_qms(quality, "UPDATE capas SET created_at = ?", said)
+    in_qms(quality, "UPDATE capas SET created_at = ?", timestamp)
     found = quality.find(DAY + timedelta(days=1))
     assert found.questions == []
     instead = "it counts as raised when the ledger says, or today where it doesn't know the CAPA"
     assert found.analysis.notes == [
-        f"PVTP-018/1: its created_at in the QMS, '{said}', is no time; {instead}",
+        f"PVTP-018/1: its created_at in the QMS, '{timestamp}', is no time; {instead}",
         "PVTP-018: 7 modules failed; its CAPA PVTP-018/1 isn't closed yet",
     ]
-    in_qms(quality, "UPDATE capas SET status = 'Closed', body = json_set(body, '$.closed_at', ?)", said)
+    in_qms(quality, "UPDATE capas SET status = 'Closed', body = json_set(body, '$.closed_at', ?)", timestamp)
     (capa,) = quality.qms.list("get_capas")
-    assert (capa["status"], capa["closed_at"]) == ("Closed", said)
+    assert (capa["status"], capa["closed_at"]) == ("Closed", timestamp)
     _, *notes = (closed := quality.find(DAY + timedelta(days=2))).analysis.notes
     assert closed.questions == []
     assert notes == [
-        f"PVTP-018/1: its closed_at in the QMS, '{said}', is no time; it counts as closed when that was first seen"
+        f"PVTP-018/1: its closed_at in the QMS, '{timestamp}', is no time; it counts as closed when that was first seen"
     ]
     now = datetime.now(timezone.utc)
     (entry,) = quality.ledger.entries("qms", "capa")

@@ -44,7 +44,7 @@ class Lims:
 def written_contract(folder: Path, name: str, change: Callable[[dict[str, Any]], object] = lambda _: None) -> str:
     """Write a shipped contract with a short horizon and a change of its operations, and return the file."""
     shipped = contract_path(name)
-    written = yaml_text.load(shipped.read_text(encoding="utf-8"))
+    written = yaml_text.read(shipped)
     written["limits"].update(horizon=HORIZON, concurrency=2)
     change(written["operations"])
     path = folder / shipped.name

@@ -48,8 +48,8 @@ def test_nineteen_per_cent_of_4300_are_817_and_both_agree(erp, books, sr, custom
 def test_what_tryton_rounds_otherwise_is_shown_and_not_posted(erp, books, sr, customer):
     wanted = bill(sr, customer, line("33.335", 3))
     made = invoice(erp, sr, customer, line("33.335", 3))
-    said = differences(wanted, *(made.body[name] for name in ("subtotal", "tax", "total")))
-    assert said == [
+    deviations = differences(wanted, *(made.body[name] for name in ("subtotal", "tax", "total")))
+    assert deviations == [
         "subtotal: ours is 100.01 EUR, the ERP's 100.00 EUR, 0.01 less",
         "total: ours is 119.01 EUR, the ERP's 119.00 EUR, 0.01 less",
     ]

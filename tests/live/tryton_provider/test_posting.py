@@ -61,11 +61,11 @@ def test_invoices_are_read_in_the_projects_words(erp, books, sr, customer):
     number = invoice(erp, sr, customer, line("10.00")).external_id
     assert erp.find_invoice(sr)["status"] == "DRAFT"
     post(erp, sr, number, "11.90")
-    said = erp.get_invoice(number)
-    assert (said["status"], said["reference"], said["customer_id"]) == ("POSTED", sr, customer)
-    assert (said["subtotal"], said["tax"], said["total"], said["currency"]) == ("10.00", "1.90", "11.90", "EUR")
-    assert said["due_date"] == (TODAY + timedelta(days=14)).isoformat()
-    assert said["number"]
+    record = erp.get_invoice(number)
+    assert (record["status"], record["reference"], record["customer_id"]) == ("POSTED", sr, customer)
+    assert (record["subtotal"], record["tax"], record["total"], record["currency"]) == ("10.00", "1.90", "11.90", "EUR")
+    assert record["due_date"] == (TODAY + timedelta(days=14)).isoformat()
+    assert record["number"]
     assert [each["reference"] for each in erp.list("get_invoices", reference=sr, status="POSTED")] == [sr]
     assert erp.list("get_invoices", reference=sr, status="DRAFT", customer_id=customer) == []
     with pytest.raises(NotFound):

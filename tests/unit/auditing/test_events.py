@@ -57,7 +57,7 @@ def test_another_content_is_another_key(field: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("fields", "name"),
     [
         ({"user": {"id": 5}}, "5"),
         ({"user": "ada"}, "ada"),
@@ -67,8 +67,8 @@ def test_another_content_is_another_key(field: str) -> None:
         ({"user": {"id": None, "username": None}}, "unknown"),
     ],
 )
-def test_a_user_is_named_as_well_as_the_framework_does(said: dict[str, object], name: str) -> None:
-    assert framework_record({**ROW, **said}).data["user"] == name
+def test_a_user_is_named_as_well_as_the_framework_does(fields: dict[str, object], name: str) -> None:
+    assert framework_record({**ROW, **fields}).data["user"] == name
 
 
 def test_an_event_without_id_is_known_by_its_content() -> None:

@@ -26,7 +26,7 @@ def test_rounding_to_the_even_digit_is_seen() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tax", "said"),
+    ("tax", "difference"),
     [
         ("19.01", "tax: ours is 19.00 EUR, the ERP's 19.01 EUR, 0.01 more"),
         ("19.001", "tax: ours is 19.00 EUR, the ERP's 19.001 EUR, 0.001 more"),
@@ -36,5 +36,5 @@ def test_rounding_to_the_even_digit_is_seen() -> None:
         (19.0, "tax: ours is 19.00 EUR, the ERP's '19.0' is no decimal number"),
     ],
 )
-def test_what_is_missing_or_no_decimal_is_a_difference(tax: Any, said: str) -> None:
-    assert differences(INVOICE, "100.01", tax, "119.01") == [said]
+def test_what_is_missing_or_no_decimal_is_a_difference(tax: Any, difference: str) -> None:
+    assert differences(INVOICE, "100.01", tax, "119.01") == [difference]

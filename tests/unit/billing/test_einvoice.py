@@ -24,8 +24,8 @@ STANDARD = {"category": "S", "rate": "19"}
 BOTH = order(["PVTP-001", "PVTP-018"])
 
 
-def without(said: dict[str, Any], key: str) -> dict[str, Any]:
-    return {name: value for name, value in said.items() if name != key}
+def without(mapping: dict[str, Any], key: str) -> dict[str, Any]:
+    return {name: value for name, value in mapping.items() if name != key}
 
 
 def texts(xml: bytes, *path: str) -> list[str | None]:
@@ -185,7 +185,7 @@ def test_a_character_that_xml_cannot_have_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("xml", "said"),
+    ("xml", "message"),
     [
         (b"<a>", "isn't XML"),
         (b"", "isn't XML"),
@@ -194,8 +194,8 @@ def test_a_character_that_xml_cannot_have_is_refused() -> None:
         (einvoice(NORMAL).replace(b"12495.00", b"much"), "'much'"),
     ],
 )
-def test_what_the_xsd_does_not_allow_is_refused_with_its_line(xml: bytes, said: str) -> None:
-    with pytest.raises(DataError, match=said) as caught:
+def test_what_the_xsd_does_not_allow_is_refused_with_its_line(xml: bytes, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
         validate(xml)
     assert caught.value.code == "EINVOICE_REFUSED"
 

@@ -18,9 +18,9 @@ from tests.unit.billing.orders import BERLIN, BUYER, NAMES, bill, completed, ord
 STANDARD = {"category": "S", "rate": "19"}
 
 
-def code_of(**said: Any) -> str:
+def code_of(**arguments: Any) -> str:
     with pytest.raises(DataError) as caught:
-        bill(said.pop("request", order()), said.pop("policy", rules()), **said)
+        bill(arguments.pop("request", order()), arguments.pop("policy", rules()), **arguments)
     assert caught.value.key == "SR-2025-0123"
     assert caught.value.system == "erp"
     return caught.value.code
@@ -267,7 +267,7 @@ def test_a_wrong_line_is_never_sent() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "words"),
+    ("sections", "words"),
     [
         ({"tax": {"category": "S"}}, "billing.yaml: tax: category S needs a rate"),
         ({"tax": {"category": "AE", "rate": "19"}}, "AE has rate 0"),
@@ -276,9 +276,9 @@ def test_a_wrong_line_is_never_sent() -> None:
         ({"seller": {"name": "Lab", "bank": {"iban": "DE89370400440532013001"}}}, "seller.bank.iban: .*IBAN"),
     ],
 )
-def test_rules_that_contradict_themselves_are_refused(said: dict, words: str) -> None:
+def test_rules_that_contradict_themselves_are_refused(sections: dict, words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        rules(**said)
+        rules(**sections)
 
 
 def test_a_line_that_comes_to_nothing_is_not_billed() -> None:

@@ -27,7 +27,7 @@ def ledger():
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("fields", "expected"),
     [
         ({**CHANGED, "approved_at": "2026-03-31T22:30:00Z"}, APPROVED),
         ({**CHANGED, "status_history": HISTORY}, APPROVED),
@@ -36,14 +36,14 @@ def ledger():
         ({"updated_at": "2026-04-02T08:00:00"}, datetime(2026, 4, 2, 8, tzinfo=timezone.utc)),
     ],
 )
-def test_the_time_of_approval(ledger, said, expected):
-    assert InvoiceState(ledger, "SR-1").approved_at(order(**said)) == expected
+def test_the_time_of_approval(ledger, fields, expected):
+    assert InvoiceState(ledger, "SR-1").approved_at(order(**fields)) == expected
 
 
-@pytest.mark.parametrize(("said", "code"), [({}, "APPROVAL_UNKNOWN"), ({"approved_at": "last week"}, "NOT_A_TIME")])
-def test_no_time_of_approval_is_no_guess(ledger, said, code):
+@pytest.mark.parametrize(("fields", "code"), [({}, "APPROVAL_UNKNOWN"), ({"approved_at": "last week"}, "NOT_A_TIME")])
+def test_no_time_of_approval_is_no_guess(ledger, fields, code):
     with pytest.raises(DataError) as raised:
-        InvoiceState(ledger, "SR-1").approved_at(order(**said))
+        InvoiceState(ledger, "SR-1").approved_at(order(**fields))
     assert raised.value.code == code
 
 

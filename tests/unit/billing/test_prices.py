@@ -61,7 +61,7 @@ def test_prices_hold_from_their_first_to_their_last_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entries", "code", "said"),
+    ("entries", "code", "message"),
     [
         (({"price": "1.00", "valid_from": "2026-07-01"},), "PRICE_MISSING", "PVTP-001 for Fjord Energy"),
         ((URGENT,), "PRICE_MISSING", "2026-06-30"),
@@ -69,8 +69,8 @@ def test_prices_hold_from_their_first_to_their_last_day() -> None:
         (({**ALL, "valid_from": "2026-06-01"}, {**ALL, "valid_to": "2026-06-30"}), "PRICE_AMBIGUOUS", "end one"),
     ],
 )
-def test_no_price_and_two_prices_are_reasons_to_wait(entries: tuple, code: str, said: str) -> None:
-    with pytest.raises(DataError, match=said) as caught:
+def test_no_price_and_two_prices_are_reasons_to_wait(entries: tuple, code: str, message: str) -> None:
+    with pytest.raises(DataError, match=message) as caught:
         unit(listed(*entries))
     assert caught.value.code == code
 
@@ -112,7 +112,7 @@ def test_a_price_may_be_for_several_modules() -> None:
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("entry", "message"),
     [
         ({"price": "100.00", "per": 3}, r"prices.PVTP-001\[0\].per: .*more than 4 decimals"),
         ({"price": "1", "currency": "ABC"}, r"prices.PVTP-001\[0\].currency: .*ABC"),
@@ -121,13 +121,13 @@ def test_a_price_may_be_for_several_modules() -> None:
         ({"price": "1", "valid_from": "2026-02-02", "valid_to": "2026-02-01"}, "never holds"),
     ],
 )
-def test_what_no_schema_sees_is_refused_with_its_place(entry: dict, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_what_no_schema_sees_is_refused_with_its_place(entry: dict, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         listed(entry)
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "said"),
+    ("before", "after", "message"),
     [
         ('price: "500.00"', "price: 500.00", r"prices.yaml:3: prices.PVTP-001\[0\].price: must be text"),
         ('"500.00"', '"0.00"', "an amount above zero|a quoted amount above zero"),
@@ -141,13 +141,13 @@ def test_what_no_schema_sees_is_refused_with_its_place(entry: dict, said: str) -
     ],
 )
 def test_a_wrong_price_list_is_refused_with_file_line_and_key(
-    tmp_path: Path, before: str, after: str, said: str
+    tmp_path: Path, before: str, after: str, message: str
 ) -> None:
     path = tmp_path / "prices.yaml"
     path.write_text(FILE)
     assert unit(PriceList.read(path)) == "500.00"
     path.write_text(FILE.replace(before, after))
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         PriceList.read(path)
 
 

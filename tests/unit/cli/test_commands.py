@@ -79,11 +79,11 @@ def test_check_fails_for_wrong_credentials_and_goes_on(
 ) -> None:
     monkeypatch.setenv("LIMS_API_KEY", "wrong-key")
     assert main(["check", "--config", str(configuration)]) == 1
-    said = capsys.readouterr().out
-    assert "FAILED  system lims: " in said
-    assert "AUTHENTICATION" in said
-    assert "ok      system framework: " in said
-    assert "wrong-key" not in said
+    output = capsys.readouterr().out
+    assert "FAILED  system lims: " in output
+    assert "AUTHENTICATION" in output
+    assert "ok      system framework: " in output
+    assert "wrong-key" not in output
 
 
 def test_check_offline_calls_no_system(configuration: Path, lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
@@ -105,8 +105,8 @@ def test_check_says_whether_a_connection_is_needed(
 ) -> None:
     configuration.write_text(configuration.read_text().replace("lims:\n", "lims:\n  connection: pv_lims\n"))
     assert main(["check", "--offline"]) == 0
-    said = f"ok      system lims: contract lims_custom, {lab.lims_url}; the file says everything, no Airflow connection"
-    assert said in capsys.readouterr().out
+    line = f"ok      system lims: contract lims_custom, {lab.lims_url}; the file says everything, no Airflow connection"
+    assert line in capsys.readouterr().out
     monkeypatch.delenv("LIMS_API_KEY")
     assert main(["check", "--offline"]) == 0
     lacking = "needs the Airflow connection pv_lims, because the file and its variables lack api_key"
@@ -134,8 +134,8 @@ def test_check_says_what_is_wrong_with_the_configuration(tmp_path: Path, capsys:
     assert "wrong.yaml:2: lims.base_ulr: unknown key; did you mean 'base_url'?" in capsys.readouterr().out
     path.write_text("lims: {base_url: 'https://x', api_key: k, contract: lims_custm}\n")
     assert main(["check", "--offline", "--config", str(path)]) == 1
-    assert "FAILED  system lims: " in (said := capsys.readouterr().out)
-    assert "did you mean 'lims_custom'?" in said
+    assert "FAILED  system lims: " in (output := capsys.readouterr().out)
+    assert "did you mean 'lims_custom'?" in output
 
 
 def test_check_warns_of_a_ledger_whose_records_went_elsewhere_until_the_system_is_said_to_have_moved(
@@ -203,12 +203,12 @@ def test_what_an_attempt_holds_is_listed_as_in_flight_until_its_lease_has_ended(
     ledger.claim("lims", "sample", claims, owner="pv_intake/killed", lease=60)
     ledger.claim("lims", "result", [Claim("5678", "e" * 64)], owner="pv_results/killed", lease=0)
     assert main(["waiting"]) == 0
-    interrupted, held, said = capsys.readouterr().out.splitlines()
+    interrupted, held, summary = capsys.readouterr().out.splitlines()
     assert interrupted.startswith("in_flight    lims result 5678  ")
     assert interrupted.endswith("[INTERRUPTED]")
     assert held.startswith("in_flight    lims sample: 3 held until 20")
     assert held.endswith(" by pv_intake/killed")
-    assert said == "1 records wait for a person"
+    assert summary == "1 records wait for a person"
     assert main(["waiting", "--system", "erp"]) == 0
     assert capsys.readouterr().out == "nothing waits for a person\n"
 
@@ -223,10 +223,10 @@ def test_waiting_records_are_listed_and_released(
     ledger.settle([rejected], owner="test")
     ledger.quarantine("lims", "result", [Refusal("5678", "e" * 64, "UNIT_MISSING", "Pmax has no unit")], owner="test")
     assert main(["waiting"]) == 0
-    said = capsys.readouterr().out
-    assert "rejected     lims sample SR-1/SN1  customer is too long [VALIDATION_ERROR]" in said
-    assert "quarantined  lims result 5678  Pmax has no unit [UNIT_MISSING]" in said
-    assert said.endswith("2 records wait for a person\n")
+    output = capsys.readouterr().out
+    assert "rejected     lims sample SR-1/SN1  customer is too long [VALIDATION_ERROR]" in output
+    assert "quarantined  lims result 5678  Pmax has no unit [UNIT_MISSING]" in output
+    assert output.endswith("2 records wait for a person\n")
     assert main(["waiting", "--system", "erp"]) == 0
     assert capsys.readouterr().out == "nothing waits for a person\n"
     assert main(["release", "--system", "lims", "--kind", "sample", "SR-1/SN1"]) == 0
@@ -287,7 +287,7 @@ def test_a_pause_is_listed_and_lifted_by_name(
 @pytest.mark.parametrize("command", ["check --offline", "new-contract --system lims --provider New", "waiting"])
 def test_an_interpreter_without_the_packages_is_told_in_one_line(tmp_path: Path, command: str) -> None:
     environment = {"PYTHONPATH": str(project_root() / "plugins"), "AIRFLOW_HOME": str(tmp_path)}
-    said = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-S", "-m", "pv_testing", *command.split()],
         env=environment,
         cwd=tmp_path,
@@ -296,7 +296,7 @@ def test_an_interpreter_without_the_packages_is_told_in_one_line(tmp_path: Path,
         timeout=60,
         check=False,
     )
-    (line,) = said.stderr.splitlines()
-    assert said.returncode == 2
+    (line,) = process.stderr.splitlines()
+    assert process.returncode == 2
     assert line.startswith(f"FAILED  {sys.executable} has no package ")
     assert "use .venv/bin/python, which `make venv` makes" in line

@@ -15,7 +15,7 @@ from tests import yaml_text
 
 
 def written(folder: Path, **status: Any) -> Path:
-    content = yaml_text.load(contract_path("lims_custom").read_text(encoding="utf-8"))
+    content = yaml_text.read(contract_path("lims_custom"))
     content["maps"]["status"].update(status)
     path = folder / "small.yaml"
     path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")

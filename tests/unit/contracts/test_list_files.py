@@ -17,7 +17,7 @@ Operations = dict[str, Any]
 
 
 def changed(folder: Path, change: Callable[[Operations], object], name: str = "lims_labware") -> Path:
-    written = yaml_text.load(contract_path(name).read_text(encoding="utf-8"))
+    written = yaml_text.read(contract_path(name))
     change(written["operations"])
     path = folder / "lims_site.yaml"
     path.write_text(yaml_text.dump(written, sort_keys=False, allow_unicode=True), encoding="utf-8")
@@ -25,7 +25,7 @@ def changed(folder: Path, change: Callable[[Operations], object], name: str = "l
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (lambda all_: all_["get_samples"].update(path="/x"), "get_samples.path: has no meaning for a listing that is"),
         (lambda all_: all_["create_sample"]["find"].update(listing="get_sample"), "with list_file; did you mean"),
@@ -38,10 +38,10 @@ def changed(folder: Path, change: Callable[[Operations], object], name: str = "l
         ),
     ],
 )
-def test_what_can_not_work_is_refused(tmp_path: Path, change: Callable[[Operations], object], said: str) -> None:
+def test_what_can_not_work_is_refused(tmp_path: Path, change: Callable[[Operations], object], message: str) -> None:
     with pytest.raises(ConfigError) as raised:
         load_contract(changed(tmp_path, change))
-    assert said in str(raised.value)
+    assert message in str(raised.value)
 
 
 def test_a_request_is_not_looked_up_in_a_file(tmp_path: Path) -> None:

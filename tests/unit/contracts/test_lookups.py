@@ -28,9 +28,9 @@ DATA = {"serial_number": "SN'1", "sr_number": "SR-1"}
 
 def written(folder: Path, find: dict[str, Any], *, maps: Any = MAPS, **operation: Any) -> Path:
     create = {"kind": "sample", "method": "POST", "path": "/s", "map": "record", "on_change": "ignore", "find": find}
-    said = {"contract": 1, "system": "lims", "provider": "Small", "title": "A small one", "maps": maps}
+    content = {"contract": 1, "system": "lims", "provider": "Small", "title": "A small one", "maps": maps}
     path = folder / "small.yaml"
-    path.write_text(yaml_text.dump({**said, "operations": {"create": {**create, **operation}}}), encoding="utf-8")
+    path.write_text(yaml_text.dump({**content, "operations": {"create": {**create, **operation}}}), encoding="utf-8")
     return path
 
 
@@ -75,9 +75,9 @@ def test_a_look_up_that_holds_nothing_of_the_record_is_refused(
 
 
 def test_only_the_cause_is_said_of_a_look_up_by_what_is_not_sent(tmp_path: Path) -> None:
-    said = refusal(written(tmp_path, {**KEY, "query": {"u_extid": "q"}}))
-    assert "nothing that is sent is called 'u_extid'" in said
-    assert "asks the same of every record" not in said
+    message = refusal(written(tmp_path, {**KEY, "query": {"u_extid": "q"}}))
+    assert "nothing that is sent is called 'u_extid'" in message
+    assert "asks the same of every record" not in message
 
 
 BULK = {"path": "/bulk", "size": 10, "items": "rows", "status": "status"}
@@ -98,9 +98,9 @@ ASKS = {**KEY, "query": {"SampleNo": "number"}}
     ],
 )  # fmt: skip
 def test_a_bulk_key_of_what_is_not_sent_is_refused(tmp_path: Path, bulk: dict[str, Any], expected: str) -> None:
-    said = refusal(written(tmp_path, ASKS, bulk={**BULK, **bulk}, stamps={"u_extid": "key"}))
-    assert expected in said.replace("\n", " ")
-    assert re.search(r"small\.yaml:[1-9]\d*: operations\.create\.bulk\.key", said)
+    message = refusal(written(tmp_path, ASKS, bulk={**BULK, **bulk}, stamps={"u_extid": "key"}))
+    assert expected in message.replace("\n", " ")
+    assert re.search(r"small\.yaml:[1-9]\d*: operations\.create\.bulk\.key", message)
 
 
 @pytest.mark.parametrize(
@@ -197,9 +197,9 @@ def test_an_operation_of_the_workflows_has_the_kind_that_they_look_for(
     tmp_path: Path, operation: dict[str, Any], expected: str
 ) -> None:
     path = tmp_path / "small.yaml"
-    said = {"contract": 1, "system": "lims", "provider": "Small", "title": "A small one"}
+    content = {"contract": 1, "system": "lims", "provider": "Small", "title": "A small one"}
     create = {"path": "/s", "person": True, "on_change": "ignore", **operation}
-    path.write_text(yaml_text.dump({**said, "operations": {"create_sample": create}}), encoding="utf-8")
+    path.write_text(yaml_text.dump({**content, "operations": {"create_sample": create}}), encoding="utf-8")
     assert f"operations.create_sample.kind: {expected}" in refusal(path)
 
 

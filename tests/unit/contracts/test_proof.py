@@ -30,7 +30,7 @@ def test_each_shipped_contract_says_what_it_was_tried_on(name):
     ],
 )
 def test_a_proof_that_says_nothing_is_refused(proof, tmp_path: Path):
-    document = yaml_text.load(Path(load_contract("lims_custom").file).read_text(encoding="utf-8"))
+    document = yaml_text.read(Path(load_contract("lims_custom").file))
     path = tmp_path / "lims_ours.yaml"
     path.write_text(yaml_text.dump({**document, "proof": proof}), encoding="utf-8")
     with pytest.raises(ConfigError, match="proof"):
@@ -38,7 +38,7 @@ def test_a_proof_that_says_nothing_is_refused(proof, tmp_path: Path):
 
 
 def test_the_strongest_proof_comes_first(tmp_path: Path):
-    document = yaml_text.load(Path(load_contract("lims_custom").file).read_text(encoding="utf-8"))
+    document = yaml_text.read(Path(load_contract("lims_custom").file))
     proof = {"by": ["stand_in", "vendor_description"], "version": "3", "date": "2026-11-29"}
     path = tmp_path / "lims_ours.yaml"
     path.write_text(yaml_text.dump({**document, "proof": proof}), encoding="utf-8")

@@ -31,15 +31,15 @@ WRONG = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("there", "instead", "said"), WRONG)
-def test_what_a_contract_gets_wrong_of_its_tables(tmp_path, there, instead, said):
+@pytest.mark.parametrize(("there", "instead", "message"), WRONG)
+def test_what_a_contract_gets_wrong_of_its_tables(tmp_path, there, instead, message):
     text = contract_path("lims_sql").read_text(encoding="utf-8")
     assert there in text
     path = tmp_path / "lims_ours.yaml"
     path.write_text(text.replace(there, instead, 1), encoding="utf-8")
     with pytest.raises(ConfigError) as caught:
         load_contract(path)
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "lims_ours.yaml:" in str(caught.value)
 
 

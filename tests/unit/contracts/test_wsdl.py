@@ -90,18 +90,18 @@ def test_soap_1_2_says_the_action_in_the_content_type(make):
     action = '"urn:pv-testing:lims:soap:GetSample"'
     assert headers == {"Content-Type": f"application/soap+xml; charset=utf-8; action={action}"}
     assert SOAP_12.encode() in body
-    said = envelope("<l:WhoAmIResponse><l:user>ada</l:user></l:WhoAmIResponse>", SOAP_12)
-    assert port.answer("WhoAmI", said) == {"user": "ada"}
+    response = envelope("<l:WhoAmIResponse><l:user>ada</l:user></l:WhoAmIResponse>", SOAP_12)
+    assert port.answer("WhoAmI", response) == {"user": "ada"}
 
 
 def test_a_fault_of_soap_1_2_is_read(make):
     port = make(WSDL, (SOAP, "http://schemas.xmlsoap.org/wsdl/soap12/"))
-    said = """<s:Fault>
+    content = """<s:Fault>
       <s:Code><s:Value>s:Sender</s:Value><s:Subcode><s:Value>l:Locked</s:Value></s:Subcode></s:Code>
       <s:Reason><s:Text xml:lang="en">somebody else is at it</s:Text></s:Reason>
       <s:Detail><l:by>Ada</l:by><l:by>Eve</l:by></s:Detail>
     </s:Fault>"""
-    found = port.answer("WhoAmI", envelope(said, SOAP_12))
+    found = port.answer("WhoAmI", envelope(content, SOAP_12))
     assert found == Fault("Sender", "Locked", "somebody else is at it", {"by": ["Ada", "Eve"]})
     assert found.is_callers
 
@@ -111,10 +111,10 @@ def test_rpc_is_spoken_too(make):
     _, body = port.message("Rate", {"number": "SN1"})
     assert b"Rate" in body
     assert b"<number>SN1</number>" in body
-    said = "<t:RateResponse><power>402.50</power></t:RateResponse>"
-    assert port.answer("Rate", envelope(said)) == {"power": "402.50"}
+    response = "<t:RateResponse><power>402.50</power></t:RateResponse>"
+    assert port.answer("Rate", envelope(response)) == {"power": "402.50"}
     with pytest.raises(ResponseError, match="Other instead of RateResponse"):
-        port.answer("Rate", envelope(said.replace("RateResponse", "Other")))
+        port.answer("Rate", envelope(response.replace("RateResponse", "Other")))
 
 
 def test_arguments_that_the_wsdl_does_not_know_are_refused(port):
@@ -125,8 +125,8 @@ def test_arguments_that_the_wsdl_does_not_know_are_refused(port):
 
 
 def test_elements_that_the_wsdl_leaves_open_come_as_mappings(tree):
-    said = "<l:Tree><x><y>2</y><y>3</y></x></l:Tree>"
-    assert tree.answer("WhoAmI", envelope(said)) == {"node": None, "_value_1": {"y": ["2", "3"]}}
+    response = "<l:Tree><x><y>2</y><y>3</y></x></l:Tree>"
+    assert tree.answer("WhoAmI", envelope(response)) == {"node": None, "_value_1": {"y": ["2", "3"]}}
 
 
 def test_a_fault_with_very_many_details_is_read_in_no_time(port):

@@ -33,20 +33,20 @@ def test_one_module_object_with_serial_numbers_is_expanded():
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [("12", 12), (12.0, 12), ("12.00", 12), (" 12 ", 12), (0, 0), (None, 2), (" ", 2)]
+    ("quantity", "expected"), [("12", 12), (12.0, 12), ("12.00", 12), (" 12 ", 12), (0, 0), (None, 2), (" ", 2)]
 )
-def test_the_announced_number_of_modules_is_read_also_from_text(said, expected):
-    module = {**API_REQUEST["module"], "quantity": said}
+def test_the_announced_number_of_modules_is_read_also_from_text(quantity, expected):
+    module = {**API_REQUEST["module"], "quantity": quantity}
     assert read_service_request({**API_REQUEST, "module": module}).quantity == expected
 
 
 @pytest.mark.parametrize(
-    "said",
+    "quantity",
     ["12 pcs", "a dozen", 12.5, "12.5", "1,200", -1, True, float("nan"), "sNaN", float("inf"), "1e999999999", [12], {}],
 )
-def test_an_announced_number_that_is_no_whole_one_is_not_replaced_by_another(said):
-    request = read_service_request({**API_REQUEST, "module": {**API_REQUEST["module"], "quantity": said}})
-    assert (request.quantity, request.announced) == (None, str(said))
+def test_an_announced_number_that_is_no_whole_one_is_not_replaced_by_another(quantity):
+    request = read_service_request({**API_REQUEST, "module": {**API_REQUEST["module"], "quantity": quantity}})
+    assert (request.quantity, request.announced) == (None, str(quantity))
     assert len(request.modules) == 2
 
 
@@ -84,14 +84,14 @@ def test_measurements_are_read_by_name_and_as_a_list(results):
 
 
 @pytest.mark.parametrize(
-    "said", [{"module_id": "A1"}, {"module_serial_number": "A1"}, {"module": {"serial_number": "A1"}}]
+    "fields", [{"module_id": "A1"}, {"module_serial_number": "A1"}, {"module": {"serial_number": "A1"}}]
 )
-def test_the_module_is_known_under_each_of_its_names(said):
-    assert read_execution({"execution_id": 1, **said}).serial_number == "A1"
+def test_the_module_is_known_under_each_of_its_names(fields):
+    assert read_execution({"execution_id": 1, **fields}).serial_number == "A1"
 
 
 @pytest.mark.parametrize(
-    ("said", "equipment"),
+    ("fields", "equipment"),
     [
         ({"equipment": {"simulator": "SIM-001", "tracer": "IVT-001"}}, ("SIM-001", "IVT-001")),
         ({"equipment": {"simulator": {"id": "SIM-001", "model": "X"}}}, ("SIM-001",)),
@@ -99,8 +99,8 @@ def test_the_module_is_known_under_each_of_its_names(said):
         ({}, ()),
     ],
 )
-def test_equipment_becomes_a_list_of_identifiers(said, equipment):
-    assert read_execution({"execution_id": 1, **said}).equipment == equipment
+def test_equipment_becomes_a_list_of_identifiers(fields, equipment):
+    assert read_execution({"execution_id": 1, **fields}).equipment == equipment
 
 
 def test_operator_and_times_are_known_under_both_names():
@@ -118,32 +118,32 @@ def test_the_fill_factor_of_the_analysis_is_a_measurement_unless_it_is_one_alrea
     assert [(m.parameter, m.value) for m in measured] == [("Voc", 48), ("Fill_Factor", 78.7)]
 
 
-@pytest.mark.parametrize("said", [{"customer": "Solar Corp"}, {"module": "AST"}])
-def test_a_part_of_a_request_that_is_no_object_is_refused_by_name(said):
+@pytest.mark.parametrize("fields", [{"customer": "Solar Corp"}, {"module": "AST"}])
+def test_a_part_of_a_request_that_is_no_object_is_refused_by_name(fields):
     with pytest.raises(DataError) as caught:
-        read_service_request({**API_REQUEST, **said})
-    ((field, value),) = said.items()
+        read_service_request({**API_REQUEST, **fields})
+    ((field, value),) = fields.items()
     assert caught.value.code == "NOT_AN_OBJECT"
     assert f"service request SR-2025-0123: {field} is {value!r}" in str(caught.value)
 
 
-@pytest.mark.parametrize("said", [{"modules": ["A1"]}, {"assigned_pm": ["Ada"]}, {"customer": ["Solar Corp"]}])
-def test_no_record_is_made_of_text_where_its_parts_belong(said):
+@pytest.mark.parametrize("fields", [{"modules": ["A1"]}, {"assigned_pm": ["Ada"]}, {"customer": ["Solar Corp"]}])
+def test_no_record_is_made_of_text_where_its_parts_belong(fields):
     with pytest.raises(DataError, match="SR-2025-0123"):
-        read_service_request({**API_REQUEST, **said})
+        read_service_request({**API_REQUEST, **fields})
 
 
 @pytest.mark.parametrize(
-    ("said", "manager"),
+    ("assignee", "manager"),
     [(5, {"id": 5}), ("Anna", {"name": "Anna"}), (" ", {}), (None, {}), ({"email": "a@lab"}, {"email": "a@lab"})],
 )
-def test_a_manager_of_whom_only_a_number_or_a_name_is_said_holds_nothing_up(said, manager):
-    assert read_service_request({**API_REQUEST, "assigned_pm": said}).manager == manager
+def test_a_manager_of_whom_only_a_number_or_a_name_is_said_holds_nothing_up(assignee, manager):
+    assert read_service_request({**API_REQUEST, "assigned_pm": assignee}).manager == manager
 
 
-@pytest.mark.parametrize("said", ["IEC 61215", ["IEC 61215"], 61215])
-def test_words_about_the_testing_hold_nothing_up_where_the_protocols_are_listed(said):
-    request = read_service_request({**API_REQUEST, "testing": said})
+@pytest.mark.parametrize("testing", ["IEC 61215", ["IEC 61215"], 61215])
+def test_words_about_the_testing_hold_nothing_up_where_the_protocols_are_listed(testing):
+    request = read_service_request({**API_REQUEST, "testing": testing})
     assert (request.protocols, request.priority, request.delivery_date) == (("PVTP-018",), "", "")
 
 
@@ -157,10 +157,10 @@ def test_a_list_in_place_of_the_testing_that_may_be_the_only_protocols_is_not_lo
     assert caught.value.code == "NOT_AN_OBJECT"
 
 
-@pytest.mark.parametrize("said", ["seven", [7], float("inf")])
-def test_a_request_whose_id_is_no_number_is_refused(said):
+@pytest.mark.parametrize("identifier", ["seven", [7], float("inf")])
+def test_a_request_whose_id_is_no_number_is_refused(identifier):
     with pytest.raises(DataError, match="SR-2025-0123: id") as caught:
-        read_service_request({**API_REQUEST, "id": said})
+        read_service_request({**API_REQUEST, "id": identifier})
     assert caught.value.code == "NOT_WHOLE"
 
 
@@ -210,7 +210,7 @@ def test_a_measurement_whose_parameter_has_parts_is_still_one_measurement():
 
 
 @pytest.mark.parametrize(
-    ("said", "field"),
+    ("fields", "field"),
     [
         ({"module": {"serial_numbers": "A1, A2"}}, "module.serial_numbers"),
         ({"module": {"serial_numbers": {"first": "A1"}}}, "module.serial_numbers"),
@@ -221,15 +221,15 @@ def test_a_measurement_whose_parameter_has_parts_is_still_one_measurement():
         ({"protocols": [], "testing": {"protocols": "PVTP-001, PVTP-018"}}, "testing.protocols"),
     ],
 )
-def test_text_where_a_list_belongs_becomes_no_records_of_single_characters(said, field):
+def test_text_where_a_list_belongs_becomes_no_records_of_single_characters(fields, field):
     with pytest.raises(DataError) as caught:
-        read_service_request({**API_REQUEST, **said})
+        read_service_request({**API_REQUEST, **fields})
     assert caught.value.code == "NOT_A_LIST"
     assert f"service request SR-2025-0123: {field} is " in caught.value.message
 
 
 @pytest.mark.parametrize(
-    ("said", "field"),
+    ("fields", "field"),
     [
         ({"equipment_used": "SIM-001"}, "equipment"),
         ({"equipment": 7}, "equipment"),
@@ -238,9 +238,9 @@ def test_text_where_a_list_belongs_becomes_no_records_of_single_characters(said,
         ({"results": {"pass_fail": {"criteria": "Pmax ok"}}}, "criteria"),
     ],
 )
-def test_text_is_no_list_in_an_execution_either(said, field):
+def test_text_is_no_list_in_an_execution_either(fields, field):
     with pytest.raises(DataError) as caught:
-        read_execution({"execution_id": 5678, **said})
+        read_execution({"execution_id": 5678, **fields})
     assert caught.value.code == "NOT_A_LIST"
     assert f"execution 5678: {field} is " in caught.value.message
 

@@ -11,8 +11,8 @@ from pv_testing.domain.verdict import QualityStatus, read_status, verdicts
 PMAX = {"Pmax": {"value": 398.5, "unit": "W"}}
 
 
-def execution(measurements=PMAX, **said):
-    return read_execution({"execution_id": 1}, {"results": {"measurements": measurements}, **said})
+def execution(measurements=PMAX, **fields):
+    return read_execution({"execution_id": 1}, {"results": {"measurements": measurements}, **fields})
 
 
 def criterion(result: str):

@@ -34,9 +34,9 @@ def dossier(**other: Any) -> Dossier:
     return Dossier(read_service_request(REQUEST), (read_execution(execution),), {}, raw)
 
 
-def lims_v2(said: Dossier) -> bytes:
+def lims_v2(source: Dossier) -> bytes:
     with NamedTemporaryFile() as file:
-        write_lims_v2(file, said)
+        write_lims_v2(file, source)
         return Path(file.name).read_bytes()
 
 
@@ -65,9 +65,11 @@ def test_what_is_no_decimal_is_a_finding(value: Any, name: str, text: str) -> No
     assert texts(lims_v2(dossier(results=results)), name) == [text]
 
 
-@pytest.mark.parametrize(("broken", "said"), [({"completed_at": ""}, "CompletedAt"), ({"protocol_id": ""}, "Protocol")])
-def test_what_the_schema_misses_is_said(broken: dict[str, Any], said: str) -> None:
-    with pytest.raises(DataError, match=said) as caught:
+@pytest.mark.parametrize(
+    ("broken", "element"), [({"completed_at": ""}, "CompletedAt"), ({"protocol_id": ""}, "Protocol")]
+)
+def test_what_the_schema_misses_is_said(broken: dict[str, Any], element: str) -> None:
+    with pytest.raises(DataError, match=element) as caught:
         lims_v2(dossier(**broken))
     assert (caught.value.code, caught.value.key) == ("XML_INVALID", "SR-1")
 
@@ -92,12 +94,12 @@ def test_nothing_that_nobody_explained_becomes_a_pass(word: str) -> None:
 
 
 def test_lists_of_names_are_no_curves() -> None:
-    said = {
+    document = {
         "module": {"serial_numbers": ["a", "b"]},
         "curve": {"v": [1, None], "at": ["x", "y"], "units": {"v": "V"}},
         "measurements": [{"timestamp": "t", "parameter": "p", "value": 1}, {"parameter": "q"}, "x"],
     }
-    found = [tuple(point) for point in points(said)]
+    found = [tuple(point) for point in points(document)]
     assert found == [
         ("curve", 1, "v", 1, "V", ""),
         ("curve", 2, "v", None, "V", ""),

@@ -41,7 +41,7 @@ def slowly(count: int, pause: float) -> Iterator[tuple[int]]:
         yield (number,)
 
 
-def said(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
+def logged(caplog: pytest.LogCaptureFixture) -> list[tuple[str, int]]:
     """Return what the log says: of which file, and of how many rows."""
     told = [record.getMessage() for record in caplog.records if record.name == chunks.__name__]
     return [(text.partition(": ")[0], int(text.split()[-4].replace(",", ""))) for text in told]
@@ -59,7 +59,7 @@ def test_a_long_export_says_now_and_then_how_far_it_is(form: str, caplog: pytest
     began = time.monotonic()
     WRITERS[form](io.BytesIO(), slowly(STEPS, STEP))
     took = time.monotonic() - began
-    told = said(caplog)
+    told = logged(caplog)
     counts = [count for _, count in told]
     assert {name for name, _ in told} == {f"long.{form}"}
     assert 2 <= len(counts) <= took / EVERY
@@ -72,7 +72,7 @@ def test_a_long_export_says_now_and_then_how_far_it_is(form: str, caplog: pytest
 @pytest.mark.parametrize("form", WRITERS)
 def test_a_short_export_says_nothing(form: str, caplog: pytest.LogCaptureFixture) -> None:
     WRITERS[form](io.BytesIO(), slowly(3, 0))
-    assert said(caplog) == []
+    assert logged(caplog) == []
 
 
 def test_a_long_xml_file_of_short_executions_says_it_too(caplog: pytest.LogCaptureFixture) -> None:
@@ -81,7 +81,7 @@ def test_a_long_xml_file_of_short_executions_says_it_too(caplog: pytest.LogCaptu
     with NamedTemporaryFile() as file:
         write_lims_v2(file, Dossier(read_service_request(REQUEST), tuple(executions), {}, points))
         assert Path(file.name).read_bytes().count(b"<Point") == EXECUTIONS * 2 * chunks.CHUNK
-    told = said(caplog)
+    told = logged(caplog)
     assert {name for name, _ in told} == {"SR-1"}
     assert len(told) >= 2
     assert [count for _, count in told] == sorted({count for _, count in told})

@@ -59,9 +59,9 @@ def iv(number: int) -> dict[str, Any]:
     return execution(number, measured, iv_curve_data={"voltage": voltage, "current": current})
 
 
-def dossier(*said: dict[str, Any]) -> Dossier:
-    raw = {str(each["execution_id"]): tuple(points(each)) for each in said}
-    return Dossier(read_service_request(REQUEST), tuple(read_execution(each) for each in said), {}, raw)
+def dossier(*executions: dict[str, Any]) -> Dossier:
+    raw = {str(each["execution_id"]): tuple(points(each)) for each in executions}
+    return Dossier(read_service_request(REQUEST), tuple(read_execution(each) for each in executions), {}, raw)
 
 
 @pytest.fixture
@@ -75,10 +75,10 @@ def pandas() -> Any:
 @pytest.fixture
 def whole(monkeypatch: pytest.MonkeyPatch) -> DataExporter:
     """Give an exporter of a service request with curves and stresses, as the framework would have been read."""
-    said = dossier(iv(10), iv(11), stress(20, "400.0", "394.0", "1.5"), stress(21, "401.0", "377.0", "6.0"))
+    data = dossier(iv(10), iv(11), stress(20, "400.0", "394.0", "1.5"), stress(21, "401.0", "377.0", "6.0"))
 
     async def read(*_: Any, **__: Any) -> Dossier:
-        return said
+        return data
 
     monkeypatch.setattr(exporter, "read", read)
     return DataExporter(framework=object())  # type: ignore[arg-type]
@@ -87,10 +87,10 @@ def whole(monkeypatch: pytest.MonkeyPatch) -> DataExporter:
 def test_json_is_read_by_the_standard_library_and_by_pandas(whole: DataExporter, tmp_path: Path, pandas: Any) -> None:
     path = whole.export_json(1, tmp_path, include_raw_data=True)
     text = path.read_text(encoding="utf-8")
-    said = json.loads(text, parse_float=str)
+    document = json.loads(text, parse_float=str)
     assert path.name == "SR-1_results.json"
     assert '"value":398.50,' in text
-    assert set(said) == {"summary_data", "measurement_data", "qc_data", "raw_data"}
+    assert set(document) == {"summary_data", "measurement_data", "qc_data", "raw_data"}
     frame = pandas.DataFrame(json.loads(text)["raw_data"])
     assert len(frame) == 200
     assert frame["value"].dtype == float

@@ -57,9 +57,9 @@ def test_csv_is_what_the_standard_library_writes_of_guarded_cells(rows) -> None:
 @settings(deadline=None)
 @given(BOTH)
 def test_json_says_of_each_cell_what_it_is(rows) -> None:
-    said = json.loads(written(write_list, names(rows), rows), parse_float=str, parse_int=str)
-    assert len(said) == len(rows)
-    for row, found in zip(rows, said, strict=True):
+    objects = json.loads(written(write_list, names(rows), rows), parse_float=str, parse_int=str)
+    assert len(objects) == len(rows)
+    for row, found in zip(rows, objects, strict=True):
         for cell, value in zip(row, found.values(), strict=True):
             if isinstance(cell, Decimal) and cell.is_finite():
                 assert value == str(cell)
@@ -98,5 +98,5 @@ def test_a_decimal_comma_and_another_delimiter_are_written_as_declared() -> None
 
 def test_what_a_chunk_has_in_common_is_said_of_each_object() -> None:
     rows = [("SR-1", '{"n":', number) for number in range(3)]
-    said = json.loads(written(write_list, ["a", "b", "n"], rows))
-    assert said == [{"a": "SR-1", "b": '{"n":', "n": number} for number in range(3)]
+    objects = json.loads(written(write_list, ["a", "b", "n"], rows))
+    assert objects == [{"a": "SR-1", "b": '{"n":', "n": number} for number in range(3)]

@@ -125,9 +125,9 @@ UNREADABLE = {
 
 @pytest.mark.parametrize("name", UNREADABLE)
 def test_what_is_not_as_declared_is_refused_with_its_reason(name: str) -> None:
-    form, content, said = UNREADABLE[name]
+    form, content, message = UNREADABLE[name]
     begun = time.process_time()
-    with pytest.raises(DataError, match=said):
+    with pytest.raises(DataError, match=message):
         list(read_rows(content, form, "it"))
     assert time.process_time() - begun < 1
 

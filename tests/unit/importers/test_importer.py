@@ -49,20 +49,20 @@ class Watched:
         self.root = tmp_path / "store"
         self.folder = self.root / "results"
         self.folder.mkdir(parents=True)
-        written = yaml_text.load(contract_path("lims_labware").read_text(encoding="utf-8"))
+        written = yaml_text.read(contract_path("lims_labware"))
         written["maps"]["row"] = MAP
         written["vocabularies"]["verdict"] = WORDS
-        said = {"folder": "results", "pattern": "*", "format": form, "map": "row", "quiet": 0,
-                "key": "{serial_number}/{parameter}", **more}  # fmt: skip
-        written["imports"] = {"results": said}
+        settings = {"folder": "results", "pattern": "*", "format": form, "map": "row", "quiet": 0,
+                    "key": "{serial_number}/{parameter}", **more}  # fmt: skip
+        written["imports"] = {"results": settings}
         self.contract = tmp_path / "lims_watched.yaml"
         self.contract.write_text(yaml_text.dump(written, sort_keys=False), encoding="utf-8")
         self.how = load_contract(self.contract).imports["results"]
         self.ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
 
     def drop(self, content: str | bytes, name: str = "a.csv") -> None:
-        said = content if isinstance(content, bytes) else content.encode("cp1252")
-        (self.folder / name).write_bytes(said)
+        data = content if isinstance(content, bytes) else content.encode("cp1252")
+        (self.folder / name).write_bytes(data)
 
     def take(self, carry: Carry | None = None) -> list[Any]:
         exchange = Exchange(KeepRows(self.ledger, "lims", "results"), self.ledger, owner="test")
@@ -108,8 +108,8 @@ def test_what_is_wrong_is_named_by_row_and_column_and_can_be_corrected_and_dropp
     (name,) = watched.files("rejected")
     content = (watched.folder / "rejected" / name).read_text(encoding="cp1252")
     rows = list(csv.DictReader(io.StringIO(content), delimiter=";"))
-    said = [(row["_row"], row["_column"], row["_code"]) for row in rows]
-    assert said == [
+    problems = [(row["_row"], row["_column"], row["_code"]) for row in rows]
+    assert problems == [
         ("2", "VALUE", "NOT_A_NUMBER"),
         ("3", "STATUS", "STATUS_UNKNOWN"),
         ("4", "SAMPLE", "FIELD_MISSING"),
@@ -155,11 +155,11 @@ def test_every_format_is_read_and_its_rejected_rows_are_of_the_same(tmp_path: Pa
 
 def test_rows_can_be_carried_to_a_system(tmp_path: Path) -> None:
     contract = short_contract(tmp_path)
-    written = yaml_text.load(contract.read_text())
+    written = yaml_text.read(contract)
     written["maps"]["listed"] = {"sr_number": "ORDER", "serial_number": "SERIAL", "customer_name": "CLIENT"}
-    said = {"folder": "lists", "pattern": "*.csv", "format": "csv", "map": "listed", "quiet": 0}
+    settings = {"folder": "lists", "pattern": "*.csv", "format": "csv", "map": "listed", "quiet": 0}
     key = "{sr_number}/{serial_number}"
-    written["imports"] = {"listed": {**said, "key": key, "carry": {"operation": "create_sample"}}}
+    written["imports"] = {"listed": {**settings, "key": key, "carry": {"operation": "create_sample"}}}
     contract.write_text(yaml_text.dump(written, sort_keys=False))
     root = tmp_path / "store"
     (root / "lists").mkdir(parents=True)
@@ -228,8 +228,8 @@ def test_a_whole_file_that_is_wrong_is_set_aside_with_its_reason(watched: Watche
     assert "has no ANALYTE, SAMPLE, VALUE" in report.refused
     assert "is the delimiter right?" in report.refused
     assert watched.files("rejected") == ["a.csv", "a.csv.reason.json"]
-    said = json.loads((watched.folder / "rejected" / "a.csv.reason.json").read_text())
-    assert said["code"] == "COLUMN_MISSING"
+    reason = json.loads((watched.folder / "rejected" / "a.csv.reason.json").read_text())
+    assert reason["code"] == "COLUMN_MISSING"
 
 
 def test_each_file_that_is_wrong_is_kept_though_another_of_its_name_was_set_aside_before(watched: Watched) -> None:
@@ -253,7 +253,7 @@ def test_a_claimed_file_that_a_person_puts_back_is_imported(watched: Watched) ->
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"key": "{nothing}"}, "no row becomes 'nothing'"),
         ({"map": "nowhere"}, "there is no map 'nowhere'"),
@@ -262,6 +262,6 @@ def test_a_claimed_file_that_a_person_puts_back_is_imported(watched: Watched) ->
         ({"carry": {"operation": "nothing"}}, "no operation 'nothing' that carries records"),
     ],
 )
-def test_a_contract_whose_import_cannot_work_is_refused(tmp_path: Path, change: dict[str, Any], said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_a_contract_whose_import_cannot_work_is_refused(tmp_path: Path, change: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         Watched(tmp_path, **change)

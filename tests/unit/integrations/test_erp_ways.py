@@ -57,9 +57,9 @@ class Seen(list[tuple[str, str, str]]):
         return web.json_response({"user": "integration"})
 
 
-def configured(path: Path, address: str, ca_cert: str, **said: Any) -> ERPClient:
+def configured(path: Path, address: str, ca_cert: str, **settings: Any) -> ERPClient:
     """Return the client that a configuration file describes."""
-    section = {"provider": "Custom", "base_url": f"{address}/api", "ca_cert": ca_cert, **said}
+    section = {"provider": "Custom", "base_url": f"{address}/api", "ca_cert": ca_cert, **settings}
     path.write_text(json.dumps({"erp": section}), encoding="utf-8")
     client = connect(load_config(path).systems["erp"])
     assert isinstance(client, ERPClient)
@@ -78,7 +78,7 @@ def configured(path: Path, address: str, ca_cert: str, **said: Any) -> ERPClient
 async def test_each_way(
     tmp_path: Path, authority: Authority, certificate: dict[str, str], way: str, expected: list[tuple[str, str, str]]
 ) -> None:
-    said = {
+    settings = {
         "oauth2": OAUTH,
         "mtls": {"auth_type": "mtls", **certificate},
         "both": {**OAUTH, **certificate},
@@ -88,7 +88,7 @@ async def test_each_way(
     clients = None if way == "oauth2" else authority
     async with (
         WebServer([seen.answer], tls=authority.server(authority.issue("erp"), clients=clients)) as server,
-        configured(tmp_path / "c.yaml", server.address, authority.file, **said) as erp,
+        configured(tmp_path / "c.yaml", server.address, authority.file, **settings) as erp,
     ):
         assert await erp.aidentity() == "integration"
     assert seen == expected

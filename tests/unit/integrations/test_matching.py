@@ -111,7 +111,7 @@ def test_a_sample_of_another_service_request_is_no_answer() -> None:
 
 
 def changed(folder: Path, name: str, change: Callable[[Row], object]) -> str:
-    content = yaml_text.load(contract_path(name).read_text(encoding="utf-8"))
+    content = yaml_text.read(contract_path(name))
     change(content)
     path = folder / f"{name}.yaml"
     path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")

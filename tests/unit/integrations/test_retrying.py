@@ -31,10 +31,10 @@ def test_a_network_error_is_tried_again():
 def test_every_repetition_is_logged_with_its_cause(caplog):
     call, _ = failing(NetworkError("refused"), RateLimited("slower", retry_after=0.01))
     call()
-    said = [record.getMessage() for record in caplog.records]
-    assert [line.partition(",")[0] for line in said] == ["attempt 1 of 3 failed", "attempt 2 of 3 failed"]
-    assert "refused" in said[0]
-    assert "slower" in said[1]
+    messages = [record.getMessage() for record in caplog.records]
+    assert [line.partition(",")[0] for line in messages] == ["attempt 1 of 3 failed", "attempt 2 of 3 failed"]
+    assert "refused" in messages[0]
+    assert "slower" in messages[1]
 
 
 def test_the_last_error_is_the_callers():

@@ -36,7 +36,7 @@ def lims_of(lab: Lab, tmp_path: Path) -> Iterator[Callable[..., LIMSClient]]:
     opened: list[LIMSClient] = []
 
     def open_client(change: Callable[[Maps], object]) -> LIMSClient:
-        content = yaml_text.load(contract_path("lims_custom").read_text(encoding="utf-8"))
+        content = yaml_text.read(contract_path("lims_custom"))
         change(content["maps"])
         path = tmp_path / f"lims_{len(opened)}.yaml"
         path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")
@@ -182,7 +182,7 @@ INVOICE = {"reference": "R", "customer_id": "1", "invoice_date": "2026-04-01", "
 def test_the_other_clients_refuse_it_too(
     tmp_path: Path, kind: Any, contract: str, method: str, given: dict[str, Any], named: str
 ) -> None:
-    content = yaml_text.load(contract_path(contract).read_text(encoding="utf-8"))
+    content = yaml_text.read(contract_path(contract))
     for name, fields in content["maps"].items():
         for ours in {"notes", "changes", "protocol_id"} | ({"description"} if name == "time_entry" else set()):
             fields.pop(ours, None)

@@ -40,7 +40,7 @@ def test_a_customer_has_the_usual_rules_but_for_its_own(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("states: {received: CLOSED, stored: TESTING_COMPLETE, leaving: CLOSED}", "states: .*framework's order"),
         ("states: {received: INSPECTED, stored: CLOSED, leaving: CLOSED}", "states.received: .*INSPECTION_COMPLETE"),
@@ -50,6 +50,6 @@ def test_a_customer_has_the_usual_rules_but_for_its_own(tmp_path):
         ("leaving: {modules: kept}", "modules: .*unknown"),
     ],
 )
-def test_wrong_rules_are_refused_with_their_place(tmp_path, text, said):
-    with pytest.raises(ConfigError, match=said):
+def test_wrong_rules_are_refused_with_their_place(tmp_path, text, message):
+    with pytest.raises(ConfigError, match=message):
         read(tmp_path, text + "\n")

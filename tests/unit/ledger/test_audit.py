@@ -280,9 +280,9 @@ def test_writers_in_many_threads_and_connections_make_one_chain(open_ledger):
 
 def test_the_verdict_is_printed_for_people(trail, url, capsys):
     assert verify_audit(url) == 0
-    said = capsys.readouterr().out
-    assert f"WHOLE   {COUNT} records from 20" in said
-    assert trail.verify().head in said
+    output = capsys.readouterr().out
+    assert f"WHOLE   {COUNT} records from 20" in output
+    assert trail.verify().head in output
     malicious(url, "UPDATE ledger_audit SET owner = 'x' WHERE sequence = 3")
     assert verify_audit(url) == 1
     assert "BROKEN  audit record 3 was altered" in capsys.readouterr().out
@@ -292,9 +292,9 @@ def test_the_verdict_on_an_empty_and_on_an_unreachable_ledger(tmp_path, capsys):
     assert verify_audit(f"sqlite:///{tmp_path / 'new.sqlite'}") == 0
     assert "no records yet" in capsys.readouterr().out
     assert verify_audit("postgresql://ana:canary-123456@127.0.0.1:1/pv") == 2
-    said = capsys.readouterr().out
-    assert said.startswith("UNREAD")
-    assert "canary" not in said
+    output = capsys.readouterr().out
+    assert output.startswith("UNREAD")
+    assert "canary" not in output
 
 
 def approved(ledger) -> None:

@@ -20,8 +20,8 @@ def claim(ledger, *keys, fingerprint="a", owner="first", lease=60.0, kind="sampl
     return ledger.claim("lims", kind, [Claim(key, fingerprint) for key in keys], owner=owner, lease=lease)
 
 
-def settle(ledger, claimed, result=Result.CREATED, owner="first", **said):
-    return ledger.settle([Settlement(one, result, **said) for one in claimed], owner=owner)
+def settle(ledger, claimed, result=Result.CREATED, owner="first", **fields):
+    return ledger.settle([Settlement(one, result, **fields) for one in claimed], owner=owner)
 
 
 def decisions(claimed):

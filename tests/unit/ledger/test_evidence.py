@@ -235,9 +235,9 @@ def test_the_verdict_names_each_entry_for_people(kept, url, capsys):
     assert f"explains {len(ENDS) + 4} records and 2 watermarks" in capsys.readouterr().out
     malicious(url, "UPDATE ledger_record SET external_id = 'LIM-9' WHERE key IN ('created', 'adopted')")
     assert verify_audit(url) == 1
-    said = capsys.readouterr().out
-    assert said.startswith("ALTERED 2 entries of the ledger")
-    assert "lims sample created: its external_id is LIM-9, the audit trail says LIM-1" in said
+    output = capsys.readouterr().out
+    assert output.startswith("ALTERED 2 entries of the ledger")
+    assert "lims sample created: its external_id is LIM-9, the audit trail says LIM-1" in output
 
 
 @pytest.mark.postgres

@@ -320,8 +320,12 @@ def test_a_long_transaction_whose_requests_are_answered_is_left_alone(schema, mo
 def test_a_lost_server_is_noticed_by_the_operating_system_as_the_url_says(schema):
     for url, idle in ((schema, "30"), (f"{schema}&keepalives_idle=7", "7")):
         with Ledger(url) as ledger, ledger._store.reading() as connection:
-            said = connection.connection.dbapi_connection.info.get_parameters()
-            assert (said["keepalives"], said["keepalives_idle"], said["tcp_user_timeout"]) == ("1", idle, "60000")
+            parameters = connection.connection.dbapi_connection.info.get_parameters()
+            assert (parameters["keepalives"], parameters["keepalives_idle"], parameters["tcp_user_timeout"]) == (
+                "1",
+                idle,
+                "60000",
+            )
 
 
 def test_no_file_is_made_beside_the_ledger_and_its_log(tmp_path):

@@ -80,8 +80,8 @@ def claimed(known: Row) -> Claimed:
     return Claimed("lims", "sample", known.key, known.fingerprint, Decision.NEW, token, "", 1, "", "", "", "", 0.0)
 
 
-def settled(known: Row, result: Result, **said: str) -> Row:
-    return rules.settle(known, Settlement(claimed(known), result, **said))
+def settled(known: Row, result: Result, **fields: str) -> Row:
+    return rules.settle(known, Settlement(claimed(known), result, **fields))
 
 
 FRESH = rules.take(rules.unheard_of("SR-1/SN1"), "a", Decision.NEW, "owner", LIVE)

@@ -181,8 +181,8 @@ def test_many_processes_open_a_new_ledger_at_once(url, environment):
     for process in processes:
         process.stdin.write("\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=60)[1] for process in processes]
-    assert [(process.returncode, words) for process, words in zip(processes, said, strict=True)] == [(0, "")] * 5
+    errors = [process.communicate(timeout=60)[1] for process in processes]
+    assert [(process.returncode, words) for process, words in zip(processes, errors, strict=True)] == [(0, "")] * 5
     with Ledger(url) as ledger:
         assert ledger.verify().count == 5
 

@@ -59,11 +59,11 @@ def world() -> dict[str, Any]:
     }
 
 
-def records(said: Mapping[str, Any]) -> dict[str, Record]:
+def records(answers: Mapping[str, Any]) -> dict[str, Record]:
     """Return what the workflows make of a framework, by kind."""
-    request, execution = read_service_request(said["service_requests"]), read_execution(said["executions"])
-    protocol = said["protocols"]
-    result = result_record(execution, protocol, request.sr_number, said["samples"]["id"])
+    request, execution = read_service_request(answers["service_requests"]), read_execution(answers["executions"])
+    protocol = answers["protocols"]
+    result = result_record(execution, protocol, request.sr_number, answers["samples"]["id"])
     renamed = [
         {**each, "parameter": RENAMED.get(each["parameter"], (each["parameter"],))[0]}
         for each in result.data["measurements"]
@@ -89,10 +89,10 @@ def columns(kind: str, contract: Contract, renamed: Mapping[str, tuple[str, str]
     return {column.name: column for column in merged(reader.columns(operation.map))}
 
 
-def written(said: Mapping[str, Any]) -> dict[str, dict[str, list[Any]]]:
+def written(answers: Mapping[str, Any]) -> dict[str, dict[str, list[Any]]]:
     """Return the values of every column, by kind; a quantity counts as a column of its own."""
     found = {}
-    for kind, record in records(said).items():
+    for kind, record in records(answers).items():
         contract, operation = OPERATIONS[kind]
         payload = load_contract(contract).operation(operation).prepare(record.data)
         found[kind] = {}
@@ -114,8 +114,8 @@ def flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def results(said: dict[str, Any]) -> dict[str, Any]:
-    return dict(said["executions"]["results"])
+def results(answers: dict[str, Any]) -> dict[str, Any]:
+    return dict(answers["executions"]["results"])
 
 
 CHANGES: dict[str, Callable[[dict[str, Any]], object]] = {

@@ -42,10 +42,10 @@ def test_a_running_execution_counts_with_its_progress():
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"), [(250, "100.0"), (-5, "0.0"), ("half", "0.0"), ("nan", "0.0"), (None, "0.0")]
+    ("percentage", "expected"), [(250, "100.0"), (-5, "0.0"), ("half", "0.0"), ("nan", "0.0"), (None, "0.0")]
 )
-def test_progress_that_makes_no_sense_is_clamped(said, expected):
-    running = execution(status="RUNNING", progress=said)
+def test_progress_that_makes_no_sense_is_clamped(percentage, expected):
+    running = execution(status="RUNNING", progress=percentage)
     shown = min(expected, "99.9", key=float)
     assert progress([running], of=request(["PVTP-018"], SERIALS[:1])) == shown
 
@@ -71,8 +71,8 @@ def test_an_unknown_duration_is_not_guessed():
 
 
 def test_a_duration_that_is_no_positive_number_is_none():
-    said = {"A": "840", "B": "two hours", "C": "NaN", "D": -1, "E": None, "F": 0.5}
-    assert durations({name: {"duration_hours": hours} for name, hours in said.items()}) == {
+    values = {"A": "840", "B": "two hours", "C": "NaN", "D": -1, "E": None, "F": 0.5}
+    assert durations({name: {"duration_hours": hours} for name, hours in values.items()}) == {
         "A": 840,
         "F": Decimal("0.5"),
     }

@@ -177,18 +177,18 @@ def test_a_change_waits_until_the_file_of_the_earlier_version_is_answered(store,
 
 
 @pytest.mark.parametrize(
-    ("rows", "said"),
+    ("rows", "reason"),
     [
         ([("SR-1", "SN000", "1", "MAYBE")], "says 'MAYBE', which the contract doesn't know"),
         ([("SR-1", "SN000", "1", "IMPORTED"), ("SR-1", "SN000", "2", "REFUSED")], "says 'IMPORTED and REFUSED'"),
     ],
 )
-def test_an_answer_that_nobody_understands_is_a_persons_turn(store, contract, ledger, rows, said) -> None:
+def test_an_answer_that_nobody_understands_is_a_persons_turn(store, contract, ledger, rows, reason) -> None:
     carry(contract, store, ledger, samples(1))
     answer(store, "pv-sample-0000000001", *rows)
     (outcome,) = carry(contract, store, ledger, samples(1)).outcomes
     assert outcome.result.value == "quarantined"
-    assert said in outcome.reason
+    assert reason in outcome.reason
 
 
 def test_an_answer_that_still_grows_is_not_believed(store, tmp_path, ledger) -> None:

@@ -45,10 +45,10 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], s
 def check(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Check:
     """Give a function that checks a configuration whose LIMS says this besides, and returns the LIMS's lines."""
 
-    def run(said: str) -> str:
+    def run(setting: str) -> str:
         file = tmp_path / "integrations.yaml"
         address = "https://lims.example"
-        file.write_text(f"lims: {{base_url: '{address}', api_key: a-key-of-tests, {said}}}\n", encoding="utf-8")
+        file.write_text(f"lims: {{base_url: '{address}', api_key: a-key-of-tests, {setting}}}\n", encoding="utf-8")
         main(["check", "--offline", "--config", str(file)])
         lines = capsys.readouterr().out.splitlines()
         return "\n".join(line for line in lines if "system lims" in line or "integrations.yaml" in line)
@@ -130,18 +130,18 @@ def test_check_says_what_is_wrong_with_a_bad_one_and_what_to_do(
     check: Check, module: Callable[[str], str], case: str
 ) -> None:
     content, expected = BAD[case]
-    said = check(f"provider_class: '{module(content)}:SunLab'")
-    assert said.count("FAILED") == 1
-    assert "integrations.yaml:1: lims: provider_class" in said
-    assert expected in said
-    assert "[PROVIDER_UNUSABLE]" in said
+    output = check(f"provider_class: '{module(content)}:SunLab'")
+    assert output.count("FAILED") == 1
+    assert "integrations.yaml:1: lims: provider_class" in output
+    assert expected in output
+    assert "[PROVIDER_UNUSABLE]" in output
 
 
 @pytest.mark.parametrize("path", ["no_such_package.module:SunLab", "pv_testing.no_such:SunLab"])
 def test_a_module_that_is_missing_is_said_with_the_remedy(check: Check, path: str) -> None:
-    said = check(f"provider_class: '{path}'")
-    assert "there is no module" in said
-    assert "PYTHONPATH" in said
+    output = check(f"provider_class: '{path}'")
+    assert "there is no module" in output
+    assert "PYTHONPATH" in output
 
 
 @pytest.mark.parametrize("path", ["site_lab.sunlab.SunLab", "site_lab:", ":SunLab", "../site_lab:SunLab"])
@@ -152,8 +152,8 @@ def test_what_is_no_path_of_a_class_is_refused_with_its_line(check: Check, path:
 def test_a_bad_entry_point_is_named(check: Check, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(tmp_path))
     install(tmp_path, "site_bad", custom="no_such_package:SunLab")
-    said = check("provider: Custom")
-    assert "the entry point 'Custom' of pv_testing.providers, 'no_such_package:SunLab': there is no module" in said
+    output = check("provider: Custom")
+    assert "the entry point 'Custom' of pv_testing.providers, 'no_such_package:SunLab': there is no module" in output
 
 
 def test_two_that_claim_one_product_are_refused_until_one_is_chosen(

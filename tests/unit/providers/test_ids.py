@@ -17,37 +17,37 @@ NO_IDS = [1.5, 1.0, True, False, [1, 2], [], {"id": 7}, "   ", "\t\n"]
 OTHER = replace(sample(), key="P/B", data={**sample().data, "serial_number": "B"})
 
 
-def saying(lims: PlainLims, said: Any) -> Any:
+def saying(lims: PlainLims, identifier: Any) -> Any:
     async def create(request: web.Request) -> web.Response:
         lims.add(await request.json())
-        return web.json_response({"id": said}, status=201)
+        return web.json_response({"id": identifier}, status=201)
 
     return create
 
 
-def showing(lims: PlainLims, said: Any) -> Any:
+def showing(lims: PlainLims, identifier: Any) -> Any:
     """Let the look-up give something else as the id of module A."""
 
     async def search(_: web.Request) -> web.Response:
-        found = [{**each, "id": said} if each["external_id"] == "A" else each for each in lims.samples]
+        found = [{**each, "id": identifier} if each["external_id"] == "A" else each for each in lims.samples]
         return web.json_response({"data": found})
 
     return search
 
 
-@pytest.mark.parametrize("said", NO_IDS)
-def test_what_is_no_id_is_looked_up(tmp_path: Path, said: Any) -> None:
+@pytest.mark.parametrize("identifier", NO_IDS)
+def test_what_is_no_id_is_looked_up(tmp_path: Path, identifier: Any) -> None:
     lims, ledger = PlainLims(), Ledger.in_memory()
-    lims.create = saying(lims, said)
+    lims.create = saying(lims, identifier)
     (outcome,) = exchange(lims, contract(tmp_path), sample(), ledger=ledger).outcomes
     assert (outcome.result, outcome.external_id, len(lims.samples)) == (Result.ADOPTED, "S1", 1)
     assert [entry.external_id for entry in ledger.entries()] == ["S1"]
 
 
-@pytest.mark.parametrize("said", NO_IDS)
-def test_where_the_look_up_gives_no_id_either_that_record_alone_waits(tmp_path: Path, said: Any) -> None:
+@pytest.mark.parametrize("identifier", NO_IDS)
+def test_where_the_look_up_gives_no_id_either_that_record_alone_waits(tmp_path: Path, identifier: Any) -> None:
     lims, ledger = PlainLims(), Ledger.in_memory()
-    lims.create, lims.search = saying(lims, said), showing(lims, said)
+    lims.create, lims.search = saying(lims, identifier), showing(lims, identifier)
     outcomes = exchange(lims, contract(tmp_path), [sample(), OTHER], ledger=ledger).outcomes
     by_key = {outcome.key: outcome for outcome in outcomes}
     assert (by_key["P/B"].result, by_key["P/B"].external_id) == (Result.ADOPTED, "S2")
@@ -58,13 +58,13 @@ def test_where_the_look_up_gives_no_id_either_that_record_alone_waits(tmp_path: 
     assert len(lims.samples) == 2
 
 
-@pytest.mark.parametrize("said", NO_IDS)
-def test_each_record_of_a_bulk_answer_has_its_own_id(tmp_path: Path, said: Any) -> None:
+@pytest.mark.parametrize("identifier", NO_IDS)
+def test_each_record_of_a_bulk_answer_has_its_own_id(tmp_path: Path, identifier: Any) -> None:
     lims, ledger = PlainLims(), Ledger.in_memory()
 
     async def create(request: web.Request) -> web.Response:
         made = [lims.add(each) for each in (await request.json())["samples"]]
-        answers = [{"status": 201, "id": said if each["external_id"] == "A" else each["id"]} for each in made]
+        answers = [{"status": 201, "id": identifier if each["external_id"] == "A" else each["id"]} for each in made]
         return web.json_response({"results": answers})
 
     def bulk(content: dict[str, Any]) -> None:
@@ -81,10 +81,10 @@ def test_each_record_of_a_bulk_answer_has_its_own_id(tmp_path: Path, said: Any) 
     }
 
 
-@pytest.mark.parametrize(("said", "kept"), [(17, "17"), ("17", "17"), (2**63, str(2**63)), ("A/1 é", "A/1 é")])
-def test_whole_numbers_and_text_are_ids(tmp_path: Path, said: Any, kept: str) -> None:
+@pytest.mark.parametrize(("identifier", "kept"), [(17, "17"), ("17", "17"), (2**63, str(2**63)), ("A/1 é", "A/1 é")])
+def test_whole_numbers_and_text_are_ids(tmp_path: Path, identifier: Any, kept: str) -> None:
     lims, ledger = PlainLims(), Ledger.in_memory()
-    lims.create = saying(lims, said)
+    lims.create = saying(lims, identifier)
     (outcome,) = exchange(lims, contract(tmp_path), sample(), ledger=ledger).outcomes
     assert (outcome.result, outcome.external_id) == (Result.CREATED, kept)
     assert [(entry.state, entry.external_id) for entry in ledger.entries()] == [(State.CONFIRMED, kept)]

@@ -33,18 +33,18 @@ WAYS: dict[str, tuple[dict[str, Any], str]] = {
 @pytest.mark.parametrize("way", WAYS)
 def test_what_a_system_repeats_is_blotted_out(tmp_path: Path, way: str, caplog: pytest.LogCaptureFixture) -> None:
     client, secret = WAYS[way]
-    said: list[str] = []
+    headers: list[str] = []
 
     async def create(request: web.Request) -> web.Response:
         heard = json.dumps([f"{name} is {value}" for name, value in request.headers.items()])
-        said.append(heard)
+        headers.append(heard)
         return web.json_response({"error": {"code": f"BAD {heard}", "message": f"cannot route {heard}"}}, status=400)
 
     lims, ledger = PlainLims(), Ledger.in_memory()
     lims.create = create
     with caplog.at_level(logging.DEBUG):
         report = exchange(lims, contract(tmp_path), sample(), ledger=ledger, **client)
-    assert secret in said[0]
+    assert secret in headers[0]
     told = [report.table(), str(report.outcomes), *(str(event) for event in ledger.events())]
     assert [text for text in (*told, caplog.text) if secret in text] == []
 

@@ -104,8 +104,14 @@ def test_an_answer_in_bulk_without_its_id_is_looked_up(tmp_path: Path, promise: 
 
     def bulk(content: Body) -> None:
         amended(content)
-        said = {"path": "/samples", "size": 5, "to": "samples", "items": "results", "key": "{project_id}/{external_id}"}
-        content["operations"]["create_sample"]["bulk"] = said | ({"id": "id"} if promise else {})
+        settings = {
+            "path": "/samples",
+            "size": 5,
+            "to": "samples",
+            "items": "results",
+            "key": "{project_id}/{external_id}",
+        }
+        content["operations"]["create_sample"]["bulk"] = settings | ({"id": "id"} if promise else {})
 
     lims.create = create
     outcomes = {one.key: one for one in exchange(lims, contract(tmp_path, bulk), [FIRST, other]).outcomes}

@@ -173,10 +173,10 @@ def test_the_500_that_means_no_is_a_conflict_and_is_sent_once():
 
 
 @pytest.mark.parametrize(
-    "said", [{"error_type": "ConflictError"}, {"success": False, "type": "AttributeError", "message": "'NoneType'"}]
+    "body", [{"error_type": "ConflictError"}, {"success": False, "type": "AttributeError", "message": "'NoneType'"}]
 )
-def test_any_other_500_may_have_taken_effect_and_is_sent_once(said):
-    stub = Stub(status=500, **said)
+def test_any_other_500_may_have_taken_effect_and_is_sent_once(body):
+    stub = Stub(status=500, **body)
     with pytest.raises(AmbiguousOutcome):
         ask(stub, submit)
     assert stub.writes == 1
@@ -201,9 +201,9 @@ def test_a_401_for_a_stranger_is_about_the_credentials():
 
 
 def test_field_errors_are_refusals_that_name_the_field():
-    said = '{"Contact": "Contact is required, please correct."}'
+    message = '{"Contact": "Contact is required, please correct."}'
     with pytest.raises(Rejected, match="Contact is required"):
-        ask(Stub(status=400, success=False, type="APIError", message=said), submit)
+        ask(Stub(status=400, success=False, type="APIError", message=message), submit)
 
 
 SETUP = ({"uid": "c1", "title": "Solar"}, {"uid": "k1", "parent_uid": "c1"}, {"uid": "t1", "title": "PV Module"})

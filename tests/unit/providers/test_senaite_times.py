@@ -42,7 +42,7 @@ async def slow(request: web.Request) -> web.Response:
 
 
 def short_contract(folder: Path) -> Path:
-    content = yaml_text.load(contract_path("lims_senaite").read_text(encoding="utf-8"))
+    content = yaml_text.read(contract_path("lims_senaite"))
     content["limits"].update(attempt_timeout=0.5, total_timeout=TOGETHER)
     path = folder / "lims_senaite_short.yaml"
     path.write_text(yaml_text.dump(content, sort_keys=False), encoding="utf-8")

@@ -45,8 +45,8 @@ def answered(body: Any, status: int = 200) -> Response:
     ],
 )
 def test_a_no_inside_of_a_200_is_final(repeatable, error, code, kind, reason):
-    said = classify(answered({"id": 1, "error": error}), repeatable)
-    assert (said.verdict, said.code, said.error, said.reason) == (Verdict.REJECTED, code, kind, reason)
+    outcome = classify(answered({"id": 1, "error": error}), repeatable)
+    assert (outcome.verdict, outcome.code, outcome.error, outcome.reason) == (Verdict.REJECTED, code, kind, reason)
 
 
 @pytest.mark.parametrize(("repeatable", "verdict"), [(True, Verdict.RETRYABLE), (False, Verdict.AMBIGUOUS)])
@@ -64,10 +64,10 @@ def test_a_result_that_says_nothing_is_a_yes():
 
 
 def test_a_refusal_that_describes_half_the_database_is_cut_to_its_sentence():
-    said = classify(
+    outcome = classify(
         answered({"error": ["UserError", ["Not valid.", "", [[["id", "=", 1]], {"x": "y" * 50_000}]]]}), False
     )
-    assert said.reason == "Not valid."
+    assert outcome.reason == "Not valid."
 
 
 def test_decimals_and_dates_travel_as_objects_at_any_depth():

@@ -21,7 +21,7 @@ PMAX = {"parameter": "Pmax", "expected": "400 W", "tolerance": "-3/+5 %", "measu
 VOC = {"parameter": "Voc", "expected": "49.5 V", "tolerance": "±2 %", "measured": 49.4, "result": "PASS"}
 
 
-def execution(criteria=(PMAX, VOC), qc_status="FAIL", overall=None, **said):
+def execution(criteria=(PMAX, VOC), qc_status="FAIL", overall=None, **fields):
     results = {
         "measurements": {"Pmax": {"value": 371.2, "unit": "W"}, "Voc": {"value": 49.4, "unit": "V"}},
         "qc_status": qc_status,
@@ -34,8 +34,8 @@ def execution(criteria=(PMAX, VOC), qc_status="FAIL", overall=None, **said):
         "completed_at": "2025-11-13T15:30:00Z",
         "status": "COMPLETE",
     }
-    conditions = said.pop("test_conditions", None)
-    return read_execution({**listed, **said}, {"results": {**results, "test_conditions": conditions}})
+    conditions = fields.pop("test_conditions", None)
+    return read_execution({**listed, **fields}, {"results": {**results, "test_conditions": conditions}})
 
 
 def written(run, policy=None, earlier=None, protocol=PROTOCOL):
@@ -78,7 +78,7 @@ def test_conditions_out_of_compliance_are_named_and_are_factors():
 
 
 @pytest.mark.parametrize(
-    ("due", "said", "is_factor"),
+    ("due", "text", "is_factor"),
     [
         ("2025-11-12", "simulator SIM-001: calibration was due 2025-11-12, 1 day before the test", True),
         ("2025-11-13", "simulator SIM-001: calibration due 2025-11-13, 0 days after the test", False),
@@ -88,10 +88,10 @@ def test_conditions_out_of_compliance_are_named_and_are_factors():
         (None, "none on record", False),
     ],
 )
-def test_equipment_is_near_or_past_its_calibration_on_the_day_of_the_test(due, said, is_factor):
+def test_equipment_is_near_or_past_its_calibration_on_the_day_of_the_test(due, text, is_factor):
     equipment = {"simulator": {"id": "SIM-001", "calibration_due": due}, "tracer": "IVT-001"}
     data = written(execution(equipment=equipment)).data
-    assert f"Equipment near or past its calibration date:\n- {said}\n\n" in data["description"]
+    assert f"Equipment near or past its calibration date:\n- {text}\n\n" in data["description"]
     assert bool(data["contributing_factors"]) is is_factor
     assert ("Calibrate the equipment" in data["proposed_corrective_action"]) is is_factor
 
@@ -109,8 +109,8 @@ def test_equipment_is_near_or_past_its_calibration_on_the_day_of_the_test(due, s
 def test_the_day_of_the_test_is_the_laboratorys(completed_at, zone, late):
     equipment = {"simulator": {"id": "SIM-001", "calibration_due": "2025-11-13"}}
     policy = QualityPolicy.of({}, ZoneInfo(zone))
-    said = written(execution(equipment=equipment, completed_at=completed_at), policy).data["description"]
-    assert ("calibration was due 2025-11-13, 1 day before the test" in said) is late
+    description = written(execution(equipment=equipment, completed_at=completed_at), policy).data["description"]
+    assert ("calibration was due 2025-11-13, 1 day before the test" in description) is late
 
 
 def test_the_days_that_count_as_near_are_configured():
@@ -153,8 +153,8 @@ def test_criteria_are_major_by_configuration():
 
 
 def test_proposals_are_the_protocols_own_else_the_categorys_else_the_default():
-    said = {"default": "Any.", "categories": {"Module Performance": "Power."}, "protocols": {"PVTP-018": "Solder."}}
-    policy = QualityPolicy.of({"corrective_actions": said})
+    actions = {"default": "Any.", "categories": {"Module Performance": "Power."}, "protocols": {"PVTP-018": "Solder."}}
+    policy = QualityPolicy.of({"corrective_actions": actions})
     of = {run.protocol_id: run for run in (execution(), execution(protocol_id="PVTP-018"))}
     assert written(of["PVTP-001"], policy).data["proposed_corrective_action"] == "Power."
     assert written(of["PVTP-018"], policy).data["proposed_corrective_action"] == "Solder."

@@ -52,10 +52,10 @@ def test_fewer_serial_numbers_than_modules_is_said():
 
 def test_a_request_of_nobody_knows_how_many_modules_is_named():
     unknown = replace(request(["A1", "A2"]), quantity=None, announced="12 pcs")
-    (said,) = shortfalls([unknown])
-    assert "2 serial numbers known; the number of modules is unknown: '12 pcs' is no whole number" in said
-    assert said.startswith("SR-2025-0001: ")
-    assert said.endswith("[QUANTITY_UNKNOWN]")
+    (shortfall,) = shortfalls([unknown])
+    assert "2 serial numbers known; the number of modules is unknown: '12 pcs' is no whole number" in shortfall
+    assert shortfall.startswith("SR-2025-0001: ")
+    assert shortfall.endswith("[QUANTITY_UNKNOWN]")
     assert [record.problem for record in sample_records(unknown)] == [None, None]
 
 

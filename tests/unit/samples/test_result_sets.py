@@ -10,10 +10,10 @@ from pv_testing.samples.result_sets import result_record
 PROTOCOL = {"protocol_id": "PVTP-001", "name": "STC Power Measurement"}
 
 
-def record(measurements, protocol=PROTOCOL, **said):
-    said.setdefault("qc_status", "PASS")
+def record(measurements, protocol=PROTOCOL, **fields):
+    fields.setdefault("qc_status", "PASS")
     execution = read_execution(
-        {"execution_id": 9, "module_id": "A1", **said}, {"results": {"measurements": measurements}}
+        {"execution_id": 9, "module_id": "A1", **fields}, {"results": {"measurements": measurements}}
     )
     return result_record(execution, protocol, "SR-2025-0001", "LIM-000001")
 
@@ -29,7 +29,7 @@ def test_measurements_keep_their_digits_and_get_their_verdict():
 
 
 @pytest.mark.parametrize(
-    ("measurements", "said", "code"),
+    ("measurements", "fields", "code"),
     [
         ({"Pmax": {"value": 398.5}}, {}, "UNIT_MISSING"),
         ({"Pmax": {"value": 398.5, "unit": "W"}}, {"qc_status": "splendid"}, "STATUS_UNKNOWN"),
@@ -38,8 +38,8 @@ def test_measurements_keep_their_digits_and_get_their_verdict():
         ({}, {}, "MEASUREMENTS_MISSING"),
     ],
 )
-def test_what_cannot_be_carried_keeps_its_reason(measurements, said, code):
-    made = record(measurements, **said)
+def test_what_cannot_be_carried_keeps_its_reason(measurements, fields, code):
+    made = record(measurements, **fields)
     assert made.problem is not None
     assert made.problem.code == code
 

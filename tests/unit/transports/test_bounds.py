@@ -59,9 +59,9 @@ async def test_a_large_answer_is_an_error_within_bounds_and_not_asked_for_again(
 
 
 async def test_an_answer_of_just_the_allowed_size_is_read(serve, open_session):
-    said = b'"' + b"x" * (MIB - 2) + b'"'
-    packed = web.Response(body=gzip.compress(said), headers={"Content-Encoding": "gzip"})
-    server = await serve(web.Response(body=said), packed)
+    content = b'"' + b"x" * (MIB - 2) + b'"'
+    packed = web.Response(body=gzip.compress(content), headers={"Content-Encoding": "gzip"})
+    server = await serve(web.Response(body=content), packed)
     session = open_session(server.address, response_bytes=MIB)
     assert len((await session.request("GET", "/plain")).json()) == MIB - 2
     assert len((await session.request("GET", "/packed")).json()) == MIB - 2

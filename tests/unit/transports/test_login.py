@@ -69,8 +69,8 @@ class Door:
             answer = self.answer
             return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
         self.good = f"Key session-key-{len(self.asked)}"
-        said = {"session": {"key": f"session-key-{len(self.asked)}"}, "seconds": self.lifetime}
-        return json({"ok": True, "data": said}, X_Session=f"header-key-{len(self.asked)}")
+        data = {"session": {"key": f"session-key-{len(self.asked)}"}, "seconds": self.lifetime}
+        return json({"ok": True, "data": data}, X_Session=f"header-key-{len(self.asked)}")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def door() -> Door:
 def contract(folder: Path, login: dict[str, Any]) -> Path:
     """Write a contract with a login."""
     path = folder / "lims_door.yaml"
-    said = {
+    content = {
         "contract": 1,
         "system": "lims",
         "provider": "Door",
@@ -90,7 +90,7 @@ def contract(folder: Path, login: dict[str, Any]) -> Path:
         "authentication": {"login": login},
         "operations": {"read": {"path": "/samples"}},
     }
-    path.write_text(yaml_text.dump(said), encoding="utf-8")
+    path.write_text(yaml_text.dump(content), encoding="utf-8")
     return path
 
 
@@ -157,13 +157,15 @@ async def test_a_form_is_a_form_and_the_token_may_be_in_a_header(serve, open_ses
     assert called.headers["Authorization"] == "Bearer header-key-1"
 
 
-@pytest.mark.parametrize(("lifetime", "said", "seconds"), [("data.seconds", 600, 540), (10, 600, 8), (None, 600, 3540)])
+@pytest.mark.parametrize(
+    ("lifetime", "granted", "seconds"), [("data.seconds", 600, 540), (10, 600, 8), (None, 600, 3540)]
+)
 async def test_the_lifetime_is_the_answers_or_the_contracts_or_an_hour(
-    serve, open_session, door, tmp_path, lifetime, said, seconds
+    serve, open_session, door, tmp_path, lifetime, granted, seconds
 ):
     login = {name: value for name, value in LOGIN.items() if name != "lifetime"}
     login |= {} if lifetime is None else {"lifetime": lifetime}
-    door.lifetime = said
+    door.lifetime = granted
     server = await serve(door)
     made = auth(tmp_path, server.address, login)
     await open_session(server.address, made).request("GET", "/samples")
@@ -202,9 +204,9 @@ async def test_a_token_that_is_refused_under_a_200_is_renewed_by_a_rule(serve, o
     server = await serve(polite)
     session = open_session(server.address, auth(tmp_path, server.address))
     path = tmp_path / "lims_door.yaml"
-    said = yaml_text.load(path.read_text())
+    content = yaml_text.read(path)
     rule = {"status": 200, "at": "error", "equals": "SESSION_EXPIRED", "verdict": "authentication"}
-    path.write_text(yaml_text.dump({**said, "errors": {"rules": [rule]}}))
+    path.write_text(yaml_text.dump({**content, "errors": {"rules": [rule]}}))
     classify = load_contract(path).classify("read")
     await session.request("GET", "/samples", classify=classify)
     door.good = "Key another"
@@ -265,9 +267,9 @@ async def test_a_login_that_is_out_of_order_is_tried_again_and_says_no_secret(
 
 def test_a_login_that_the_contract_does_not_describe_is_said(tmp_path):
     path = contract(tmp_path, LOGIN)
-    said = yaml_text.load(path.read_text())
-    del said["authentication"]
-    path.write_text(yaml_text.dump(said))
+    content = yaml_text.read(path)
+    del content["authentication"]
+    path.write_text(yaml_text.dump(content))
     config = system_config(
         "lims", "http://127.0.0.1:1", auth_type="login", username="u", password=SECRET, contract=path
     )
@@ -284,7 +286,7 @@ def test_a_login_needs_name_and_password(lacking):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"path": "/door/{password}"}, "path: can't have a placeholder"),
         ({"body": {"a": "{username}"}}, "body: has no {password}"),
@@ -299,7 +301,7 @@ def test_a_login_needs_name_and_password(lacking):
         ({"header": "X Door"}, "the name of a header"),
     ],
 )
-def test_a_login_that_cannot_work_is_refused_when_the_contract_is_loaded(tmp_path, change, said):
-    with pytest.raises(ConfigError, match=said) as raised:
+def test_a_login_that_cannot_work_is_refused_when_the_contract_is_loaded(tmp_path, change, message):
+    with pytest.raises(ConfigError, match=message) as raised:
         load_contract(contract(tmp_path, {**LOGIN, **change}))
     assert "lims_door.yaml:" in str(raised.value)

@@ -37,8 +37,8 @@ BROKEN: dict[str, Talk] = {
 }
 
 
-async def _write(writer: asyncio.StreamWriter, said: bytes) -> None:
-    writer.write(said)
+async def _write(writer: asyncio.StreamWriter, content: bytes) -> None:
+    writer.write(content)
 
 
 def closed_port() -> str:
@@ -202,9 +202,12 @@ async def test_what_must_not_be_repeated_is_sent_again_on_the_contracts_word(ser
 @pytest.mark.parametrize("status", [429, 503])
 async def test_under_a_lease_the_exchange_looks_up_what_was_refused(serve, open_session, status):
     server = await serve(json({}, status))
-    with lease.until(clock.seconds() + 60), pytest.raises(RateLimited if status == 429 else ServerUnavailable) as said:
+    with (
+        lease.until(clock.seconds() + 60),
+        pytest.raises(RateLimited if status == 429 else ServerUnavailable) as raised,
+    ):
         await open_session(server.address).request("POST", "/samples", json={})
-    assert said.value.may_have_effect
+    assert raised.value.may_have_effect
     assert len(server.seen) == 1
 
 
@@ -217,8 +220,8 @@ async def test_an_unavailable_system_is_given_up_after_the_attempts(serve, open_
 
 @pytest.mark.parametrize(("status", "error"), [(400, Rejected), (404, NotFound), (409, Conflict), (422, Rejected)])
 async def test_a_refusal_is_final_and_told_in_the_systems_words(serve, open_session, status, error):
-    said = {"error": {"code": "X", "message": "no such type", "details": [{"field": "sample_type"}]}}
-    server = await serve(json(said, status))
+    body = {"error": {"code": "X", "message": "no such type", "details": [{"field": "sample_type"}]}}
+    server = await serve(json(body, status))
     with pytest.raises(error, match=r"no such type.*sample_type"):
         await open_session(server.address).request("POST", "/samples", json={})
     assert len(server.seen) == 1
@@ -226,8 +229,8 @@ async def test_a_refusal_is_final_and_told_in_the_systems_words(serve, open_sess
 
 async def test_a_contract_judges_before_the_status(serve, open_session):
     def classify(response, repeatable):
-        said = response.json()
-        return GOOD if said["ok"] else Classification(Verdict.REJECTED, "BUSINESS", said["why"])
+        body = response.json()
+        return GOOD if body["ok"] else Classification(Verdict.REJECTED, "BUSINESS", body["why"])
 
     server = await serve(json({"ok": False, "why": "closed"}), json({"ok": True}, 500))
     session = open_session(server.address)

@@ -36,8 +36,8 @@ def pages(*, named: bool, extra: bool):
         size = min(10, int(request.query["limit"]))
         number = int(request.query["page"])
         part = ALL[(number - 1) * size : number * size]
-        said = {"data": part, **({"pages": math.ceil(len(ALL) / size)} if named else {})}
-        return json({**said, "total": len(ALL)} if extra else said)
+        body = {"data": part, **({"pages": math.ceil(len(ALL) / size)} if named else {})}
+        return json({**body, "total": len(ALL)} if extra else body)
 
     return handle
 
@@ -160,8 +160,8 @@ async def test_everything_at_once(serve, open_session):
 
 
 async def test_an_empty_listing_is_empty(serve, open_session):
-    for said in ({"data": [], "pages": 0, "total": 0}, {"data": [], "pages": 1}, {"data": []}):
-        server = await serve(json(said))
+    for body in ({"data": [], "pages": 0, "total": 0}, {"data": [], "pages": 1}, {"data": []}):
+        server = await serve(json(body))
         assert await read(open_session(server.address), PAGED) == []
         assert len(server.seen) == 1
 
@@ -203,9 +203,9 @@ async def test_empty_pages_without_end_are_given_up(serve, open_session):
         await read(open_session(server.address), replace(PAGED, style="cursor", next="next", most=20))
 
 
-@pytest.mark.parametrize("said", [{}, {"data": None}, {"data": {"id": 1}}, {"items": []}, [], "x", None])
-async def test_an_answer_without_a_list_is_an_error_and_not_an_empty_listing(serve, open_session, said):
-    server = await serve(json(said))
+@pytest.mark.parametrize("body", [{}, {"data": None}, {"data": {"id": 1}}, {"items": []}, [], "x", None])
+async def test_an_answer_without_a_list_is_an_error_and_not_an_empty_listing(serve, open_session, body):
+    server = await serve(json(body))
     with pytest.raises(ResponseError, match="no list at data"):
         await read(open_session(server.address), PAGED)
 
@@ -244,8 +244,8 @@ def test_any_link_header_is_read(header):
 
 
 def test_a_path_leads_through_objects_only():
-    said = {"a": {"b": [1]}, "c": None}
-    assert (dig(said, "a.b"), dig(said, "c.d"), dig(said, "a.b.0"), dig(said, "")) == ([1], None, None, said)
+    body = {"a": {"b": [1]}, "c": None}
+    assert (dig(body, "a.b"), dig(body, "c.d"), dig(body, "a.b.0"), dig(body, "")) == ([1], None, None, body)
 
 
 async def test_a_listing_that_is_larger_than_the_bound_is_given_up(serve, open_session):

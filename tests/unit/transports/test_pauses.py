@@ -105,10 +105,10 @@ async def test_a_billion_seconds_are_a_day(serve, open_session):
     assert told[0] == pytest.approx(time.time() + 86_400, abs=3)
 
 
-@pytest.mark.parametrize("said", ["soon", "-3", "nan"])
-async def test_a_wish_that_makes_no_sense_is_a_backoff(serve, open_session, said):
+@pytest.mark.parametrize("delay", ["soon", "-3", "nan"])
+async def test_a_wish_that_makes_no_sense_is_a_backoff(serve, open_session, delay):
     told: list[float] = []
-    server = await serve(json({}, 429, Retry_After=said), json({"id": 1}))
+    server = await serve(json({}, 429, Retry_After=delay), json({"id": 1}))
     session = open_session(server.address, on_pause=told.append, backoff=0.2)
     await session.request("PUT", "/samples", json={})
     await session.aclose()

@@ -18,11 +18,11 @@ def date(seconds: float) -> str:
 
 
 def asked(body: bytes = b"", **headers: str) -> float | None:
-    return asked_wait(Response(429, {name.replace("_", "-"): said for name, said in headers.items()}, body), NOW)
+    return asked_wait(Response(429, {name.replace("_", "-"): value for name, value in headers.items()}, body), NOW)
 
 
 @pytest.mark.parametrize(
-    ("said", "seconds"),
+    ("value", "seconds"),
     [
         ("2", 2.0),
         ("0.25", 0.25),
@@ -33,13 +33,15 @@ def asked(body: bytes = b"", **headers: str) -> float | None:
         ("9" * 30, LONGEST),
     ],
 )
-def test_a_sensible_wish_is_granted_for_a_day_at_the_most(said, seconds):
-    assert asked(Retry_After=said) == seconds
+def test_a_sensible_wish_is_granted_for_a_day_at_the_most(value, seconds):
+    assert asked(Retry_After=value) == seconds
 
 
-@pytest.mark.parametrize("said", ["", "soon", "-5", "0", "nan", "inf", "9" * 400, date(-60), "Mon, 99 Foo 2026", "1,5"])
-def test_nonsense_is_no_wish(said):
-    assert asked(Retry_After=said) is None
+@pytest.mark.parametrize(
+    "value", ["", "soon", "-5", "0", "nan", "inf", "9" * 400, date(-60), "Mon, 99 Foo 2026", "1,5"]
+)
+def test_nonsense_is_no_wish(value):
+    assert asked(Retry_After=value) is None
 
 
 def test_a_date_is_measured_against_the_systems_own_clock():
@@ -94,18 +96,18 @@ def test_backoff_doubles_up_to_its_cap_with_jitter_of_half():
         assert max(waits) - min(waits) > 0.4 * whole
 
 
-@pytest.mark.parametrize(("said", "seconds"), [("2026-03-01T12:00:20Z", 20.0), ("2026-03-01T13:00:05+01:00", 5.0)])
-def test_the_end_of_a_period_may_be_a_time(said, seconds):
-    assert asked(X_RateLimit_Reset=said) == seconds
+@pytest.mark.parametrize(("value", "seconds"), [("2026-03-01T12:00:20Z", 20.0), ("2026-03-01T13:00:05+01:00", 5.0)])
+def test_the_end_of_a_period_may_be_a_time(value, seconds):
+    assert asked(X_RateLimit_Reset=value) == seconds
 
 
-@pytest.mark.parametrize("said", ["2026-03-01T12:00:20", "2026-03-01T11:59:00Z", "tomorrow"])
-def test_a_time_without_a_zone_or_in_the_past_is_no_end(said):
-    assert asked(X_RateLimit_Reset=said) is None
+@pytest.mark.parametrize("value", ["2026-03-01T12:00:20", "2026-03-01T11:59:00Z", "tomorrow"])
+def test_a_time_without_a_zone_or_in_the_past_is_no_end(value):
+    assert asked(X_RateLimit_Reset=value) is None
 
 
 @pytest.mark.parametrize(
-    ("headers", "said"),
+    ("headers", "expected"),
     [
         ({"X_RateLimit_Remaining": "5", "X_RateLimit_Reset": "60"}, (5, NOW + 60)),
         ({"RateLimit_Remaining": "0", "RateLimit_Reset": "60"}, (0, NOW + 60)),
@@ -123,6 +125,6 @@ def test_a_time_without_a_zone_or_in_the_past_is_no_end(said):
         ({"RateLimit": '"minute";r=3;t=20, "day";r=900;t=7200'}, (3, NOW + 20)),
     ],
 )
-def test_what_a_system_says_remains_is_read_only_where_it_makes_sense(headers, said) -> None:
+def test_what_a_system_says_remains_is_read_only_where_it_makes_sense(headers, expected) -> None:
     named = {name.replace("_", "-"): text for name, text in headers.items()}
-    assert remaining(Response(200, named, b""), NOW) == said
+    assert remaining(Response(200, named, b""), NOW) == expected

@@ -46,11 +46,11 @@ WAYS: Mapping[str, dict[str, Any]] = {
 def contract(folder: Path, system: str, webhook: Mapping[str, Any]) -> str:
     """Write a contract with a section ``webhook`` and return its path."""
     path = folder / f"{system}.yaml"
-    said = {
+    content = {
         "contract": 1, "system": system, "provider": "Test", "title": "Test", "webhook": dict(webhook),
         "operations": {"read": {"path": "/x"}},
     }  # fmt: skip
-    path.write_text(yaml_text.dump(said))
+    path.write_text(yaml_text.dump(content))
     return str(path)
 
 

@@ -51,11 +51,11 @@ def airflow() -> Iterator[tuple[Airflow, str]]:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             token = self.headers.get("Authorization") or ""
             status, body = known.answer(self.command, self.path, token, json.loads(content or b"{}"))
-            said = json.dumps(body).encode()
+            payload = json.dumps(body).encode()
             self.send_response(status)
-            self.send_header("Content-Length", str(len(said)))
+            self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(payload)
 
         def do_GET(self) -> None:
             self._answer()

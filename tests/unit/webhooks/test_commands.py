@@ -25,8 +25,8 @@ def run(tmp_path, monkeypatch, capsys):
 
     def command(action: str, *arguments: str) -> tuple[int, str]:
         status = main(["webhooks", action, *arguments, *([] if action == "schemas" else ["--ledger", ledger])])
-        said = capsys.readouterr()
-        return status, said.out + said.err
+        captured = capsys.readouterr()
+        return status, captured.out + captured.err
 
     command.ledger = ledger
     return command
@@ -34,14 +34,14 @@ def run(tmp_path, monkeypatch, capsys):
 
 def test_an_endpoint_is_registered_listed_paused_resumed_rotated_and_removed(run) -> None:
     assert run("list") == (0, "no endpoint is registered\n")
-    status, said = run("register", URL, "protocol.completed", "invoice.*", "--secret", "env:HOOK")
+    status, output = run("register", URL, "protocol.completed", "invoice.*", "--secret", "env:HOOK")
     assert status == 0
-    endpoint = said.split()[0]
+    endpoint = output.split()[0]
     assert run("pause", endpoint) == (0, f"{endpoint}: paused\n")
     assert "paused" in run("list")[1]
     assert run("resume", URL) == (0, f"{endpoint}: active\n")
-    status, said = run("rotate", endpoint, "--secret", "env:HOOK", "--overlap", "1")
-    assert (status, "env:HOOK" in said) == (0, True)
+    status, output = run("rotate", endpoint, "--secret", "env:HOOK", "--overlap", "1")
+    assert (status, "env:HOOK" in output) == (0, True)
     assert "1 endpoints" in run("list")[1]
     assert run("remove", endpoint) == (0, f"{endpoint}: removed\n")
     assert run("pause", endpoint)[0] == 2
@@ -49,10 +49,10 @@ def test_an_endpoint_is_registered_listed_paused_resumed_rotated_and_removed(run
 
 def test_a_secret_can_be_piped_in_and_is_never_shown(run, monkeypatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("a canary of more than 24 bytes\n"))
-    status, said = run("register", URL, "*")
+    status, output = run("register", URL, "*")
     assert status == 0
-    assert "file:" in said
-    assert "canary" not in said + run("list")[1]
+    assert "file:" in output
+    assert "canary" not in output + run("list")[1]
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert run("register", URL, "*")[0] == 2
 
@@ -78,6 +78,6 @@ def test_a_handed_over_secret_is_expected_for_a_while(run) -> None:
 
 
 def test_the_schemas_are_written(run, tmp_path) -> None:
-    status, said = run("schemas", "--output", str(tmp_path / "events"))
-    assert (status, said.startswith("33 files")) == (0, True)
+    status, output = run("schemas", "--output", str(tmp_path / "events"))
+    assert (status, output.startswith("33 files")) == (0, True)
     assert len(list((tmp_path / "events").iterdir())) == 33

@@ -117,7 +117,7 @@ def test_the_npm_package_accepts_ours_and_we_make_what_it_makes() -> None:
         "const hook = new Webhook(secret); hook.verify(body, headers);"
         "console.log(hook.sign('msg_1', new Date(now * 1000), body));"
     )
-    said = subprocess.run(
+    process = subprocess.run(
         [node, "-e", script],
         input=json.dumps([SECRET, body.decode(), headers, now]),
         env={"NODE_PATH": str(NODE_MODULES)},
@@ -126,4 +126,4 @@ def test_the_npm_package_accepts_ours_and_we_make_what_it_makes() -> None:
         check=True,
         timeout=60,
     )
-    assert said.stdout.strip() == headers["webhook-signature"]
+    assert process.stdout.strip() == headers["webhook-signature"]

@@ -49,22 +49,22 @@ class Keys:
             by_gid[str(task["gid"])] = task
         known = {item.external_id: item.key for item in batch if item.external_id}
         wanted = {item.key for item in batch}
-        found: dict[str, list[Task]] = defaultdict(list)
+        by_key: dict[str, list[Task]] = defaultdict(list)
         for gid, task in by_gid.items():
             key = known.get(gid) or self.of(task)
             if key in wanted:
-                found[key].append(task)
-        return found
+                by_key[key].append(task)
+        return by_key
 
     async def _of_parents(self, batch: Sequence[Prepared], operation: str) -> list[Task]:
         parents = dict.fromkeys(str(item.payload["parent"]) for item in batch if "parent" in item.payload)
-        found: list[Task] = []
+        tasks: list[Task] = []
         for parent in parents:
             try:
-                found += await self._provider.tasks(f"/tasks/{parent}/subtasks", operation)
+                tasks += await self._provider.tasks(f"/tasks/{parent}/subtasks", operation)
             except NotFound:
                 continue
-        return found
+        return tasks
 
     async def _main_tasks(self, batch: Sequence[Prepared], operation: str) -> list[Task]:
         main = [item for item in batch if "parent" not in item.payload]

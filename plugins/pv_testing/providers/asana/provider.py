@@ -163,7 +163,7 @@ class AsanaProvider(RestProvider):
 
     async def read_many(self, gids: Sequence[str], operation: str) -> list[Task]:
         """Return those of many tasks that are there, ten a request."""
-        found: list[Task] = []
+        tasks: list[Task] = []
         options = {"fields": self.fields.split(",")}
         for start in range(0, len(gids), ACTIONS):
             part = gids[start : start + ACTIONS]
@@ -171,11 +171,11 @@ class AsanaProvider(RestProvider):
             for answer in await self.batch(actions, operation, repeatable=True):
                 status = answer.get("status_code")
                 if status == 200:
-                    found.append(answer["body"]["data"])
+                    tasks.append(answer["body"]["data"])
                 elif status != 404:
                     refused = PermissionDenied if status in {401, 403} else ResponseError
                     raise refused(f"Asana refuses a read with {status}", excerpt=str(answer.get("body")))
-        return found
+        return tasks
 
     async def call(self, name: str, /, **arguments: Any) -> Any:
         """Make one call that needs no ledger; a task is described as every PM contract describes it."""

@@ -199,8 +199,8 @@ class DraftingProvider(RestProvider):
             maps = self.contract.maps["customer_state"], self.contract.operation("create_customer").map
         else:
             maps = self.contract.maps["invoice_state"], self.contract.operation("create_invoice").map
-        found = next(each.mapping[criterion] for each in maps if each is not None and criterion in each.mapping)
-        return str(found)
+        field_name = next(each.mapping[criterion] for each in maps if each is not None and criterion in each.mapping)
+        return str(field_name)
 
     def customer(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Return a customer in the words of every ERP contract."""

@@ -38,11 +38,13 @@ class JiraDataCenterProvider(JiraProvider):
         """Return all issues that a query finds; ``reconcile`` is for Cloud only."""
         del reconcile
         body = {"jql": f"{jql} ORDER BY id", "fields": list(self.fields), "maxResults": 100}
-        found: list[Issue] = []
+        issues: list[Issue] = []
         for _ in range(PAGES):
-            answer = await self.ask("POST", "/search", operation, json={**body, "startAt": len(found)}, repeatable=True)
+            answer = await self.ask(
+                "POST", "/search", operation, json={**body, "startAt": len(issues)}, repeatable=True
+            )
             page = _list(answer, "issues")
-            found += page
-            if not page or len(found) >= int(answer.get("total", 0)):
-                return found
+            issues += page
+            if not page or len(issues) >= int(answer.get("total", 0)):
+                return issues
         raise PaginationLoop("Jira's search has no end")

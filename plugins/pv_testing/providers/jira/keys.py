@@ -76,12 +76,12 @@ class Keys:
             for issue in (*await self._by_id(ids, operation), *await self._searched(part, ids, operation)):
                 by_id[str(issue["id"])] = issue
         wanted = {item.key for item in batch} | {item.external_id for item in batch}
-        found: dict[str, list[Issue]] = defaultdict(list)
+        by_key: dict[str, list[Issue]] = defaultdict(list)
         for number, issue in by_id.items():
             key = next((item.key for item in batch if item.external_id == number), self.of(issue))
             if key in wanted:
-                found[key].append(issue)
-        return found
+                by_key[key].append(issue)
+        return by_key
 
     async def _known_ids(self, part: Sequence[Prepared], operation: str) -> list[str]:
         """Return the ids to read: those that the ledger knows, and of new subtasks those of their parent."""
@@ -102,11 +102,11 @@ class Keys:
         keys = [item.key for item in part]
         if not self._field:
             return await self._provider.search(among("labels", map(_label, keys)), operation, reconcile=ids)
-        found: list[Issue] = []
+        issues: list[Issue] = []
         for key in keys:
             clause = phrase(f"cf[{self._provider.options.key_field}]", key)
-            found += await self._provider.search(clause, operation, reconcile=ids)
-        return found
+            issues += await self._provider.search(clause, operation, reconcile=ids)
+        return issues
 
     def clause(self, key: str) -> str:
         """Return the JQL that finds one key."""

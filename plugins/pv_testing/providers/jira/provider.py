@@ -142,14 +142,14 @@ class JiraProvider(RestProvider):
         body: dict[str, Any] = {"jql": jql, "fields": list(self.fields), "properties": [PROPERTY], "maxResults": 100}
         if reconcile:
             body["reconcileIssues"] = [int(number) for number in reconcile[:RECONCILED]]
-        found: list[Issue] = []
+        issues: list[Issue] = []
         tokens: set[str] = set()
         for _ in range(PAGES):
             answer = await self.ask("POST", "/search/jql", operation, json=body, repeatable=True)
-            found += _list(answer, "issues")
+            issues += _list(answer, "issues")
             token = answer.get("nextPageToken")
             if not token or answer.get("isLast"):
-                return found
+                return issues
             if token in tokens:
                 break
             tokens.add(token)

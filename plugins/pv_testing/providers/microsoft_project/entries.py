@@ -40,10 +40,10 @@ class Entry(NamedTuple):
 
 def lines_of(notes: str) -> list[Entry]:
     """Return the hours of an assignment's notes; other lines are the planner's own."""
-    found = (_LINE.fullmatch(line.strip()) for line in notes.splitlines())
+    matches = (_LINE.fullmatch(line.strip()) for line in notes.splitlines())
     return [
         Entry(unquote(match[1]), Decimal(match[3]), match[2].strip("-") and match[2], _unescaped(match[4]))
-        for match in found
+        for match in matches
         if match
     ]
 

@@ -126,14 +126,14 @@ def insert(element: Any, name: str) -> Any:
 
 def section(root: Any, name: str) -> Any:
     """Return a list of the project, such as ``Tasks``, which is made where it is missing."""
-    found = root.find(tag(name))
-    return insert(root, name) if found is None else found
+    element = root.find(tag(name))
+    return insert(root, name) if element is None else element
 
 
 def items(root: Any, names: str) -> Iterator[Any]:
     """Give the members of a list such as ``Tasks``."""
-    found = root.find(tag(names))
-    yield from () if found is None else found.iterchildren(tag(names.removesuffix("s")))
+    element = root.find(tag(names))
+    yield from () if element is None else element.iterchildren(tag(names.removesuffix("s")))
 
 
 def text(task: Any, number: int) -> str:

@@ -270,13 +270,13 @@ def merged(theirs: Plan, ours: Plan) -> Plan:
     plan = Plan(copy.deepcopy(theirs.root))
     mspdi.declare_texts(plan.root, ALIASES)
     for old in ours.tasks():
-        row, found = ours.row(old), plan.tasks(text(old, KEY))
-        if not found:
+        row, matches = ours.row(old), plan.tasks(text(old, KEY))
+        if not matches:
             above = plan.tasks(row["parent"]) if row["parent"] else []
-            found = [plan.create(row, above[0] if above else None)]
-        elif text(found[0], VERSION) != row["version"]:
-            plan.change(found[0], row)
-        plan.copy_own(found[0], old)
+            matches = [plan.create(row, above[0] if above else None)]
+        elif text(matches[0], VERSION) != row["version"]:
+            plan.change(matches[0], row)
+        plan.copy_own(matches[0], old)
     there = {entry.key: entry for entry in plan.entries()}
     for entry in ours.entries():
         tasks = plan.tasks(entry.task)

@@ -55,13 +55,13 @@ class PlanFile:
         self._store.names("")
         with self._locked(left):
             while True:
-                found = self._read(self._name)
-                plan = self._merged(found)
+                content = self._read(self._name)
+                plan = self._merged(content)
                 changed = change(plan)
                 left()
-                if self._read(self._name) == found:
+                if self._read(self._name) == content:
                     break
-            if changed or (found is not None and found != self._read(self._copy)):
+            if changed or (content is not None and content != self._read(self._copy)):
                 writing()
                 self._write(plan)
 
@@ -71,13 +71,13 @@ class PlanFile:
         self._store.write("", self._copy, content)
         self._store.write("", self._name, content)
 
-    def _merged(self, found: bytes | None) -> Plan:
+    def _merged(self, content: bytes | None) -> Plan:
         ours = self._read(self._copy)
-        if ours is None or found is None:
-            known = found if ours is None else ours
+        if ours is None or content is None:
+            known = content if ours is None else ours
             return Plan(None if known is None else mspdi.parse(known, self.where))
-        theirs = Plan(mspdi.parse(found, self.where))
-        return theirs if found == ours else merged(theirs, Plan(mspdi.parse(ours, self.where)))
+        theirs = Plan(mspdi.parse(content, self.where))
+        return theirs if content == ours else merged(theirs, Plan(mspdi.parse(ours, self.where)))
 
     def _read(self, name: str) -> bytes | None:
         try:

@@ -127,11 +127,11 @@ class PlanWire:
 
 def _list(plan: Plan, at: list[str], body: Any, query: Mapping[str, str]) -> Answer:
     del body
-    found = [plan.row(task) for task in plan.tasks(at[0] if at else query.get("key", ""))]
+    rows = [plan.row(task) for task in plan.tasks(at[0] if at else query.get("key", ""))]
     if at:
-        return Answer(200, {"data": found}) if found else _unknown(at[0])
+        return Answer(200, {"data": rows}) if rows else _unknown(at[0])
     wanted = query.get("status")
-    return Answer(200, {"data": [row for row in found if wanted in {None, row["status"]}]})
+    return Answer(200, {"data": [row for row in rows if wanted in {None, row["status"]}]})
 
 
 def _create(plan: Plan, at: list[str], body: Any, query: Mapping[str, str]) -> Answer:
@@ -150,14 +150,14 @@ def _create(plan: Plan, at: list[str], body: Any, query: Mapping[str, str]) -> A
 def _changes(apply: Callable[[Plan, Any, Any], None]) -> Callable[..., Answer]:
     def answer(plan: Plan, at: list[str], body: Any, query: Mapping[str, str]) -> Answer:
         del query
-        found = plan.tasks(at[0])
-        if len(found) > 1:
-            message = f"{len(found)} tasks carry the key {at[0]}; clear PV testing key of the copies"
+        tasks = plan.tasks(at[0])
+        if len(tasks) > 1:
+            message = f"{len(tasks)} tasks carry the key {at[0]}; clear PV testing key of the copies"
             return Answer(409, {"message": message})
-        if not found:
+        if not tasks:
             return _unknown(at[0])
-        apply(plan, found[0], body)
-        return Answer(200, plan.row(found[0]), changed=True)
+        apply(plan, tasks[0], body)
+        return Answer(200, plan.row(tasks[0]), changed=True)
 
     return answer
 

@@ -212,11 +212,11 @@ class OdooProvider(DraftingProvider):
 
     async def _id(self, model: str, field: str, value: str, operation: str) -> int:
         if (model, value) not in self._ids:
-            found = await self.search(model, [[field, "=", value]], (field,), operation=operation)
-            if len(found) != 1:
-                message = f"Odoo has {len(found) or 'no'} active {model} with the {field} {value!r}"
+            rows = await self.search(model, [[field, "=", value]], (field,), operation=operation)
+            if len(rows) != 1:
+                message = f"Odoo has {len(rows) or 'no'} active {model} with the {field} {value!r}"
                 raise Rejected(f"{message}; see to it there, then release the record", code="PRODUCT_UNKNOWN")
-            self._ids[model, value] = int(found[0]["id"])
+            self._ids[model, value] = int(rows[0]["id"])
         return self._ids[model, value]
 
 

@@ -22,10 +22,10 @@ def json_rows(content: bytes, form: FileFormat, where: str) -> Iterator[FileRow]
         raise unreadable(where, "is nested too deeply") from None
     except ValueError as error:
         raise unreadable(where, f"is no JSON: {error}") from None
-    found = document.get(form.root) if form.root and isinstance(document, dict) else document
-    if not isinstance(found, list):
+    records = document.get(form.root) if form.root and isinstance(document, dict) else document
+    if not isinstance(records, list):
         raise unreadable(where, f"has no list of records at {form.root or 'its top'}", Reason.ROOT)
-    for number, each in enumerate(found, start=1):
+    for number, each in enumerate(records, start=1):
         if isinstance(each, dict):
             yield FileRow(number, each)
         else:
@@ -37,7 +37,7 @@ def _refuse(word: str) -> Any:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
         raise ValueError("a field comes twice in one object")
-    return found
+    return fields

@@ -63,10 +63,10 @@ class RemoteStore:
         place = self._path(folder)
         try:
             with self._reaching(place) as fs:
-                found = [_entry(each) for each in fs.ls(place, detail=True) if each.get("type") == "file"]
+                entries = [_entry(each) for each in fs.ls(place, detail=True) if each.get("type") == "file"]
         except FileNotFoundError:
             return []
-        return sorted(each for each in found if not each.name.startswith("."))
+        return sorted(each for each in entries if not each.name.startswith("."))
 
     def exists(self, folder: str, name: str) -> bool:
         """Say whether a file is there."""

@@ -84,7 +84,7 @@ class LocalStore:
 
     def names(self, folder: str) -> list[FileEntry]:
         """Return the regular files of a folder by name."""
-        found = []
+        entries = []
         with _reaching(self.where(folder)):
             self._refuse_missing()
             place = self._folder(folder)
@@ -94,8 +94,8 @@ class LocalStore:
                 for each in listed:
                     if each.is_file(follow_symlinks=False) and not each.name.startswith("."):
                         about = each.stat(follow_symlinks=False)
-                        found.append(FileEntry(each.name, about.st_size, about.st_mtime))
-        return sorted(found)
+                        entries.append(FileEntry(each.name, about.st_size, about.st_mtime))
+        return sorted(entries)
 
     def exists(self, folder: str, name: str) -> bool:
         """Say whether a file is there; a folder that isn't mounted is an error, not an absence."""

@@ -87,16 +87,16 @@ def _refuse_other(root: Any, form: FileFormat, where: str) -> None:
 
 
 def _record(element: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {f"@{name.rpartition('}')[2]}": value for name, value in element.attrib.items()}
+    fields: dict[str, Any] = {f"@{name.rpartition('}')[2]}": value for name, value in element.attrib.items()}
     for child in element:
         name, value = _name(child), _value(child)
-        if name not in found:
-            found[name] = value
-        elif isinstance(found[name], list):
-            found[name].append(value)
+        if name not in fields:
+            fields[name] = value
+        elif isinstance(fields[name], list):
+            fields[name].append(value)
         else:
-            found[name] = [found[name], value]
-    return found
+            fields[name] = [fields[name], value]
+    return fields
 
 
 def _value(element: Any) -> Any:
