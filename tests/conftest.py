@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -20,6 +21,8 @@ _numbers = count(1)
 # A busy machine, or one that measures coverage, makes examples slowly; that says nothing of the tested code.
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("patient")
+# A shell starts background jobs with SIGINT ignored, and processes of tests that are to end by it would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 gc.disable()  # until all tests are collected: what is made meanwhile stays until the end
 
 
