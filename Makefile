@@ -9,7 +9,7 @@ RUN := $(BIN)/python
 READY := $(VENV)/.ready
 CLUSTER := $(VENV)/.cluster
 # More processes than processors, as tests mostly wait for other processes; tests/sharing.py says who runs which.
-SHARED := -n 7 --dist loadfile --no-loadscope-reorder
+SHARED := -n 8 --dist loadfile --no-loadscope-reorder
 UV := .run/uv/bin/uv
 
 # Whether a Python can carry the virtual environment; asked by running it, because a pyenv shim may be there and fail.
