@@ -209,8 +209,8 @@ class Ledger:
             absent: the person has looked into the system and the record isn't there, so it is sent without a look-up.
                 Frees ``unknown`` and interrupted records too. Without it, a version that may have been sent is looked
                 up first, unless it waits with the code ``NO_LOOKUP``.
-            automatic: no person has looked at each record, so that those with the codes ``NO_LOOKUP`` and
-                ``CONTENT_DIFFERS`` go on waiting.
+            automatic: no person has looked at each record, so that those with the codes ``NO_LOOKUP``,
+                ``CONTENT_DIFFERS`` and ``DUPLICATE_IN_SYSTEM`` go on waiting.
             detail: what else the audit trail is to say of who has done it.
 
         Returns:

@@ -28,7 +28,7 @@ _UNKNOWN = State.UNKNOWN.value
 _REJECTED = State.REJECTED.value
 _QUARANTINED = State.QUARANTINED.value
 _RELEASED = State.RELEASED.value
-BY_HAND_ONLY = frozenset({Reason.NO_LOOKUP, Reason.CONTENT_DIFFERS})
+BY_HAND_ONLY = frozenset({Reason.NO_LOOKUP, Reason.CONTENT_DIFFERS, Reason.DUPLICATE_IN_SYSTEM})
 """What only a person who has looked at the record may release; a replay leaves it waiting."""
 DISPUTED_FIELDS = {
     "state": "state",
@@ -80,7 +80,7 @@ def decide(row: Row | None, fingerprint: str, now: float) -> Decision:
         return Decision.UNCHANGED if row.fingerprint == fingerprint else Decision.CHANGED
     if row.state == _IN_FLIGHT and row.lease_until > now:
         return Decision.BUSY
-    if row.state in _REFUSED and (row.fingerprint == fingerprint or _content_differs(row)):
+    if row.state in _REFUSED and (row.fingerprint == fingerprint or _wrong_in_system(row)):
         return Decision.WAITING
     if row.unresolved_fingerprint or row.state in _FATE_UNKNOWN:
         return Decision.RESOLVE
@@ -89,9 +89,12 @@ def decide(row: Row | None, fingerprint: str, now: float) -> Decision:
     return Decision.NEW
 
 
-def _content_differs(row: Row) -> bool:
-    """Whether a look-up has shown other content; the same word in a system's own refusal decides nothing."""
-    return row.state == _QUARANTINED and row.code == Reason.CONTENT_DIFFERS
+def _wrong_in_system(row: Row) -> bool:
+    """Whether a look-up has shown a second copy or other content, which no new content puts right.
+
+    The same word in a system's own refusal decides nothing.
+    """
+    return row.state == _QUARANTINED and row.code in {Reason.CONTENT_DIFFERS, Reason.DUPLICATE_IN_SYSTEM}
 
 
 def writes(row: Row | None, decision: Decision) -> bool:

@@ -15,11 +15,11 @@ import pytest
 
 from pv_testing.core.errors import AmbiguousOutcome, AuthenticationError, NetworkError
 from pv_testing.core.fingerprint import fingerprint
-from pv_testing.core.records import Found, Prepared, Record, Reply, Verdict
+from pv_testing.core.records import Found, Prepared, Record, Reply, Result, Verdict
 from pv_testing.exchange import chunk
 from pv_testing.exchange.engine import Exchange
 from pv_testing.exchange.operation import OperationLimits
-from pv_testing.ledger import Ledger, State
+from pv_testing.ledger import Ledger, Refusal, State
 
 KEYS = ("A", "B", "C")
 FATES = ["fine"] * 6 + ["lost before", "lost after", "down", "late", "no login", "refused"]
@@ -151,3 +151,32 @@ def test_nothing_is_in_effect_twice(on_change, can_find, tmp_path, monkeypatch):
         finally:
             for ledger in ledgers:
                 ledger.close()
+
+
+class Calm(random.Random):
+    """Lets every request succeed at once."""
+
+    def choice(self, seq):
+        return seq[0]
+
+    def random(self):
+        return 1.0
+
+
+@pytest.mark.parametrize("next_content", ["b", "c"])
+@pytest.mark.parametrize("replay", [False, True])
+@pytest.mark.parametrize(("on_change", "known"), [("update", ""), ("amend", ""), ("amend", "R-1")])
+def test_a_second_copy_of_an_earlier_version_waits_for_a_person(on_change, known, replay, next_content):
+    holds, limits = System(), OperationLimits(horizon=0.0, on_change=on_change)
+    operation = Operation(holds, limits, Calm(), can_find=True)
+    with Ledger.in_memory() as ledger:
+        for content in "ab":
+            Exchange(operation, ledger).run([Record("A", {"content": content})])
+        late = Prepared("A", {"content": "a"}, fingerprint({"content": "a"}), known)
+        holds.take(late)
+        ledger.suspect("lims", "sample", [Refusal("A", late.fingerprint, "DUPLICATE_IN_SYSTEM", "two")], owner="late")
+        carry = Exchange(operation, ledger, replay=replay)
+        (outcome,) = carry.run([Record("A", {"content": next_content})]).outcomes
+        assert (outcome.result, outcome.code) == (Result.QUARANTINED, "DUPLICATE_IN_SYSTEM")
+        assert sum(len(versions) for _, versions in holds.records.values()) == 3
+        ledger.verify()

@@ -159,7 +159,7 @@ def test_doubt_outlives_a_resolution_that_was_not_sent_or_failed(asked):
         resolving._replace(lease_until=EXPIRED),
         settled(resolving, Result.DEFERRED, code="NOT_SENT"),
         settled(resolving, Result.DEFERRED, code="AMBIGUOUS"),
-        settled(resolving, Result.QUARANTINED, code="DUPLICATE_IN_SYSTEM"),
+        settled(resolving, Result.QUARANTINED, code="LOOKUP_REFUSED"),
     ):
         assert rules.unresolved_version(after) == "a"
         assert after.state != "released"
@@ -190,6 +190,15 @@ def test_unchanged_takes_a_version_as_in_effect_without_a_new_revision():
     confirmed = settled(FRESH, Result.CREATED)
     after = settled(rules.take(confirmed, "b", Decision.CHANGED, "o", LIVE), Result.UNCHANGED)
     assert (after.state, after.confirmed, after.revision) == ("confirmed", "b", 1)
+
+
+@pytest.mark.parametrize("code", ["CONTENT_DIFFERS", "DUPLICATE_IN_SYSTEM"])
+@pytest.mark.parametrize("content", ["a", "b"])
+def test_what_a_look_up_shows_to_be_wrong_in_the_system_waits_whatever_content_is_wanted(code, content):
+    waits = settled(FRESH, Result.QUARANTINED, code=code)
+    assert rules.decide(waits, content, NOW) is Decision.WAITING
+    assert rules.decide(rules.release(waits, absent=False), content, NOW) is Decision.RESOLVE
+    assert rules.decide(settled(FRESH, Result.REJECTED, code=code), "b", NOW) is Decision.NEW
 
 
 def test_a_release_looks_up_what_may_have_been_sent_unless_a_person_has_seen_that_it_is_absent():
