@@ -5,11 +5,9 @@ from __future__ import annotations
 import json
 import shutil
 import sqlite3
-import threading
 import time
 from contextlib import closing, contextmanager
 from datetime import datetime, timedelta, timezone
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -19,11 +17,10 @@ from pv_testing.core.places import project_root
 from pv_testing.core.sync import run
 from pv_testing.domain.reading import read_service_request
 from pv_testing.integrations import FrameworkClient
-from pv_testing.ledger import Ledger
 from pv_testing.samples import results
 from pv_testing.samples.intake import create_samples
 from pv_testing.samples.results import UploadResults, upload_results
-from pv_testing.workflow.changes import EXECUTIONS, REQUESTS, changed_since, has_turned
+from pv_testing.workflow.changes import EXECUTIONS, REQUESTS, has_turned
 from pv_testing.workflow.selection import UNDER_TEST
 from pv_testing.workflow.sweep import Sweep
 from pv_testing.workflow.sweep_backlog import DAY, SweepBacklog
@@ -372,49 +369,3 @@ def test_times_that_make_no_sense_are_refused(laboratory, options):
     client = closing(FrameworkClient(trip.lab.framework_url, options=options, **user))
     with client as framework, pytest.raises(ConfigError, match="reread_hours at least 1"):
         Sweep(framework, trip.ledger, results.SWEEP, UNDER_TEST)
-
-
-class _Ignores(BaseHTTPRequestHandler):
-    """Lists what has changed long ago, whatever it is asked for."""
-
-    def do_GET(self):
-        rows = [{"id": number, "updated_at": "2025-01-01T00:00:00Z"} for number in range(100)]
-        body = json.dumps({"total": 10_000, "pages": 100, "data": rows}).encode()
-        self.server.asked += 1
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self):
-        body = json.dumps(
-            {"access_token": "t", "token_type": "bearer", "expires_in": 3600, "refresh_token": "r"}
-        ).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_):
-        pass
-
-
-def test_a_filter_that_is_ignored_is_noticed_on_the_first_page(caplog):
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Ignores)
-    server.asked = 0
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        user = {"username": "u", "password": "p"}
-        with closing(
-            FrameworkClient(f"http://127.0.0.1:{server.server_port}/api/v1", ledger=Ledger.in_memory(), **user)
-        ) as client:
-            assert run(changed_since(client, REQUESTS, time.time())) is None
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    assert server.asked == 1
-    assert "doesn't ask for; everything is read" in caplog.text
