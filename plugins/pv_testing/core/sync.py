@@ -22,6 +22,9 @@ Close = Callable[[], Coroutine[Any, Any, None]]
 GRACE = 5.0
 """Seconds that interrupted work has to clean up, such as to settle the records it has claimed."""
 
+NOTICE = 1.0
+"""Seconds after which an interruption is noticed at the latest."""
+
 
 class _Background:
     """A loop and its thread, started when first needed."""
@@ -125,11 +128,21 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise RuntimeError("run() was called within the background loop; await the coroutine instead")
     job = _Job(work)
     try:
-        return asyncio.run_coroutine_threadsafe(job.run(), loop).result()
+        return _result(asyncio.run_coroutine_threadsafe(job.run(), loop))
     except BaseException:
         loop.call_soon_threadsafe(job.give_up)
         job.ended.wait(GRACE)
         raise
+
+
+def _result(future: concurrent.futures.Future[T]) -> T:
+    """Wait for a result, at most a second at a time: a signal that comes just before a wait doesn't end it."""
+    while not future.done():
+        try:
+            return future.result(NOTICE)
+        except concurrent.futures.TimeoutError:
+            continue  # also where the work has raised it: then it is raised below
+    return future.result()
 
 
 def close_with(owner: object, close: Close) -> None:

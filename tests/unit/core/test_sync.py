@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from pv_testing.core import sync
 from pv_testing.core.sync import run
 
 PLUGINS = str(Path(__file__).parents[3] / "plugins")
@@ -153,6 +154,27 @@ except KeyboardInterrupt:
     assert process.stdout.readline() == "begun\n"
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=10)[0] == "interrupted\n"
+
+
+def test_an_interruption_that_does_not_wake_the_waiting_thread_is_noticed_too():
+    # As one that comes between the last look at signals and the wait: here another thread takes it.
+    unseen = "import signal, threading; signal.pthread_kill(threading.get_ident(), signal.SIGINT)"
+    process = python(INTERRUPTED.format(begin=unseen))
+    try:
+        assert process.communicate(timeout=15)[0].split("\n")[:2] == ["cleaned up", "interrupted"]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_what_work_raises_when_it_takes_too_long_is_raised(monkeypatch):
+    async def fail() -> None:
+        await asyncio.sleep(0.05)
+        raise TimeoutError("the work's own")
+
+    monkeypatch.setattr(sync, "NOTICE", 0.01)
+    with pytest.raises(TimeoutError, match="the work's own"):
+        run(fail())
 
 
 @pytest.mark.parametrize("fate", ["", "del session; import gc; gc.collect()"])
