@@ -28,7 +28,9 @@ _UNKNOWN = State.UNKNOWN.value
 _REJECTED = State.REJECTED.value
 _QUARANTINED = State.QUARANTINED.value
 _RELEASED = State.RELEASED.value
-BY_HAND_ONLY = frozenset({Reason.NO_LOOKUP, Reason.CONTENT_DIFFERS, Reason.DUPLICATE_IN_SYSTEM})
+WRONG_IN_SYSTEM = frozenset({Reason.CONTENT_DIFFERS, Reason.DUPLICATE_IN_SYSTEM})
+"""What a look-up has shown, and only a person can put right in the system."""
+BY_HAND_ONLY = WRONG_IN_SYSTEM | {Reason.NO_LOOKUP}
 """What only a person who has looked at the record may release; a replay leaves it waiting."""
 DISPUTED_FIELDS = {
     "state": "state",
@@ -94,7 +96,7 @@ def _wrong_in_system(row: Row) -> bool:
 
     The same word in a system's own refusal decides nothing.
     """
-    return row.state == _QUARANTINED and row.code in {Reason.CONTENT_DIFFERS, Reason.DUPLICATE_IN_SYSTEM}
+    return row.state == _QUARANTINED and row.code in WRONG_IN_SYSTEM
 
 
 def writes(row: Row | None, decision: Decision) -> bool:

@@ -57,7 +57,7 @@ def probability(comparisons: Iterable[RateComparison]) -> float:
 def _failures_in_the_window(comparison: RateComparison) -> ndarray[Any, Any]:
     """Return the hypergeometric probabilities of 0, 1, 2 and more failures in the window, given those of both times.
 
-    By the logarithms of binomial coefficients, as ``scipy.stats`` takes a second of each task to import.
+    By the logarithms of binomial coefficients, as ``scipy.stats`` takes each task half a second more to import.
     """
     import numpy as np
     from scipy.special import gammaln
