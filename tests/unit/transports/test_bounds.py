@@ -67,6 +67,38 @@ async def test_an_answer_of_just_the_allowed_size_is_read(serve, open_session):
     assert len((await session.request("GET", "/packed")).json()) == MIB - 2
 
 
+async def at_once(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + b" " * 1_001 + b"\r\n0\r\n\r\n")
+    await writer.drain()
+
+
+PACKED = gzip.compress(b" " * 1_001)
+
+
+@pytest.mark.parametrize("talk", [at_once, says(b" " * 1_001), says(PACKED, headers="Content-Encoding: gzip\r\n")])
+async def test_an_answer_that_comes_together_with_its_head_has_the_same_bounds(serve_raw, open_session, talk):
+    server = await serve_raw(talk)
+    session = open_session(server.address, response_bytes=1_000)
+    with pytest.raises(SecurityError, match="larger than 1,000 bytes"):
+        await session.request("GET", "/samples")
+    assert len(PACKED) < 100
+
+
+async def test_an_answer_is_read_whole_whether_it_comes_at_once_in_pieces_or_with_nothing(serve_raw, open_session):
+    async def in_pieces(writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+        for piece in (b'{"id"', b": 42", b"}"):
+            await writer.drain()
+            await asyncio.sleep(0.05)
+            writer.write(piece)
+
+    server = await serve_raw(says(b'{"id": 7}'), in_pieces, says(b""))
+    session = open_session(server.address)
+    assert (await session.request("GET", "/at-once")).json() == {"id": 7}
+    assert (await session.request("GET", "/in-pieces")).json() == {"id": 42}
+    assert (await session.request("GET", "/empty")).json() is None
+
+
 async def test_a_head_without_end_is_an_error(serve_raw, open_session):
     async def talk(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nX-Long: ")
