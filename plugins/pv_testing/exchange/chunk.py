@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import Concatenate, ParamSpec, TypeVar
 
 from pv_testing.core import clock, lease
@@ -167,9 +167,9 @@ class ChunkProcessor:
             item.idempotency_key = idempotency_key(claim.system, claim.kind, item.key, item.fingerprint, item.revision)
         return item
 
-    def _sends(self, items: Sequence[Prepared], rounds: int, wait: float = 0.0) -> Iterator[Work]:
-        """Cut records into the batches that one request each carries, when they are asked for."""
-        return (Send(batch, rounds, wait) for batch in batches(items, self.operation.limits, frozenset(self._alone)))
+    def _sends(self, items: Sequence[Prepared], rounds: int, wait: float = 0.0) -> list[Work]:
+        """Cut records into the batches that one request each carries."""
+        return [Send(batch, rounds, wait) for batch in batches(items, self.operation.limits, frozenset(self._alone))]
 
     async def _send(self, work: Send) -> Sequence[Work]:
         """Send one batch; return what follows from the system's word on each record."""
@@ -247,7 +247,7 @@ class ChunkProcessor:
         wait = max((reply.retry_after for reply in refused if reply.retry_after), default=POLL)
         why = next((reply.reason or reply.code for reply in refused), "")
         log.info("%s: %d records are sent again in %.1f s: %s", self._name, len(items), wait, why)
-        return list(self._sends(items, rounds - 1, wait))
+        return self._sends(items, rounds - 1, wait)
 
     def _failed(self, batch: Sequence[Prepared], error: IntegrationError, rounds: int) -> Sequence[Work]:
         """Act on an error that speaks of a whole batch."""
@@ -276,7 +276,7 @@ class ChunkProcessor:
                 # What was confirmed and is gone was not sent before: only its id was asked for.
                 again = [item for item in missing if item.external_id or item.revision == 1]
                 self._second_copies.expect(again, sent_twice=True)
-            return list(self._sends(missing, work.rounds - 1))
+            return self._sends(missing, work.rounds - 1)
         if action is NextAction.STOP and work.error is not None:
             self._stop(work.error)
             self.buffer.stopped(missing, work.error)

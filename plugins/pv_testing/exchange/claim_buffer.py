@@ -11,7 +11,7 @@ from typing import Any
 from pv_testing.core import clock
 from pv_testing.core.errors import IntegrationError, LeaseLost
 from pv_testing.core.reasons import Reason
-from pv_testing.core.records import Outcome, Prepared, Result
+from pv_testing.core.records import NOTHING, Outcome, Prepared, Result
 from pv_testing.core.visible import visible
 from pv_testing.exchange.operation import Operation
 from pv_testing.ledger import Claimed, Decision, Ledger, Refusal, Settlement
@@ -26,6 +26,7 @@ ID_TAKEN = (
 LOST = "another attempt has taken the record over and will settle it"
 
 Grouped = tuple[Settlement, Outcome | None]
+Confirmed = tuple[Claimed, Prepared, str, Mapping[str, Any]]
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,7 @@ class ClaimBuffer:
         self._owner = owner
         self._kind = (operation.system, operation.kind)
         self._held: dict[str, Claimed] = {}
+        self._confirmed: list[Confirmed] = []
         self._group: list[Grouped] = []
         self._outcomes: list[Outcome] = []
         self._overtaken: list[str] = []
@@ -149,10 +151,21 @@ class ClaimBuffer:
 
     def done(self, item: Prepared, external_id: str, body: Mapping[str, Any]) -> None:
         """The system has confirmed the record."""
-        self._settle(item, self._effect(item), external_id, body=body)
+        claim = self._held.pop(item.key, None)
+        if claim is not None:
+            self._confirmed.append((claim, item, external_id, body))
 
-    def _effect(self, item: Prepared) -> Result:
-        there = bool(item.external_id) and not self._begun(item)
+    def _gather_confirmed(self) -> None:
+        """Add what the system has confirmed to the group; all at a time cost less than one by one between requests."""
+        confirmed, self._confirmed = self._confirmed, []
+        for claim, item, external_id, body in confirmed:
+            sent = claim.key in self._sent
+            self._gather(Settlement(claim, self._effect(claim, item), external_id, sent=sent, facts=item.data), body)
+
+    def _effect(self, claim: Claimed, item: Prepared) -> Result:
+        """Return what has become of a record in effect; a try before, even of another attempt, may have made it."""
+        begun = item.key in self._wrote or claim.decision is Decision.RESOLVE
+        there = bool(item.external_id) and not begun
         changed = item.revision > 1 or there or self._limits.changes
         return Result.UPDATED if changed else Result.CREATED
 
@@ -169,7 +182,7 @@ class ClaimBuffer:
         claim = self._held.get(item.key)
         if claim is None:
             raise LeaseLost(f"{item.key}: {LOST}")
-        return Settlement(claim, self._effect(item), external_id, sent=True)
+        return Settlement(claim, self._effect(claim, item), external_id, sent=True)
 
     def settles_with_write(self, settlements: Sequence[Settlement]) -> None:
         """Remember what its write settles, so that only its outcome is noted later."""
@@ -179,11 +192,6 @@ class ClaimBuffer:
         """Forget that, because the write was rolled back or it is unknown what became of it."""
         keys = {item.key for item in items}
         self._with_write = {each for each in self._with_write if each[0] not in keys}
-
-    def _begun(self, item: Prepared) -> bool:
-        """Whether a try before, in this attempt or an earlier one, may have made the record that the system holds."""
-        claim = self._held.get(item.key)
-        return item.key in self._wrote or (claim is not None and claim.decision is Decision.RESOLVE)
 
     def doubts_another(self, item: Prepared) -> bool:
         """Whether an attempt before may have sent another version of the record than the one wanted now."""
@@ -277,18 +285,17 @@ class ClaimBuffer:
         *,
         code: str = "",
         reason: str = "",
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] = NOTHING,
         overwritten: bool = False,
     ) -> None:
         claim = self._held.pop(item.key, None)
-        if claim is None:
-            return
-        sent = claim.key in self._sent
-        settlement = Settlement(claim, result, external_id, code, reason, sent, item.data, overwritten).storable()
-        outcome = Outcome(
-            item.key, settlement.result, settlement.external_id, settlement.code, settlement.reason, body or {}
-        )
-        self._group.append((settlement, outcome))
+        if claim is not None:
+            sent = claim.key in self._sent
+            self._gather(Settlement(claim, result, external_id, code, reason, sent, item.data, overwritten), body)
+
+    def _gather(self, settlement: Settlement, body: Mapping[str, Any]) -> None:
+        key, one = settlement.claimed.key, settlement.storable()
+        self._group.append((one, Outcome(key, one.result, one.external_id, one.code, one.reason, body or {})))
 
     def _settlement(
         self, claim: Claimed, result: Result, external_id: str = "", code: str = "", reason: str = ""
@@ -305,6 +312,7 @@ class ClaimBuffer:
         What another attempt has taken over meanwhile is deferred to it; what was sent of that is disputed. The ledger
         must then confirm every other lease before anything more is sent: this process may have stood still.
         """
+        self._gather_confirmed()
         if not self._group:
             return
         group, self._group = self._group, []
@@ -336,7 +344,7 @@ class ClaimBuffer:
         system, kind = self._kind
         asked = [external_id for _, external_id in new_ids]
         holders = await asyncio.to_thread(self._ledger.find_by_external_id, system, kind, asked)
-        if all(holders.setdefault(external_id, key) == key for key, external_id in new_ids):
+        if not holders and len(set(asked)) == len(asked):
             return list(group)
         checked: list[Grouped] = []
         for settlement, outcome in group:

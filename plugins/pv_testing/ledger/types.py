@@ -29,7 +29,12 @@ class Decision(str, Enum):
     ``NEW`` and ``CHANGED``: send. ``UNCHANGED``: nothing, it is in effect. ``BUSY``: another attempt holds it.
     ``RESOLVE``: an earlier attempt may have sent it, so look it up before anything is sent. ``WAITING``: it was refused
     with the same content, and it is a person's turn.
+
+    Attributes:
+        held: whether the claimant now holds the record and must settle it.
     """
+
+    held: bool
 
     NEW = "new"
     CHANGED = "changed"
@@ -38,13 +43,8 @@ class Decision(str, Enum):
     RESOLVE = "resolve"
     WAITING = "waiting"
 
-    @property
-    def held(self) -> bool:
-        """Whether the claimant now holds the record and must settle it."""
-        return self in _HELD
-
-
-_HELD = frozenset({Decision.NEW, Decision.CHANGED, Decision.RESOLVE})
+    def __init__(self, name: str) -> None:
+        self.held = name in {"new", "changed", "resolve"}
 
 
 class Claim(NamedTuple):
