@@ -36,11 +36,19 @@ class Request(NamedTuple):
     form: bool = False
 
     @property
-    def content(self) -> dict[str, Any]:
-        """The body as the session takes it."""
-        if not self.form:
-            return {"json": self.body}
-        return {"data": urlencode(self.body).encode(), "headers": FORM}
+    def json(self) -> Any:
+        """The body, unless it is a form."""
+        return None if self.form else self.body
+
+    @property
+    def data(self) -> bytes | None:
+        """The form, where the body is one."""
+        return urlencode(self.body).encode() if self.form else None
+
+    @property
+    def headers(self) -> Mapping[str, str] | None:
+        """What the body's kind adds to the headers."""
+        return FORM if self.form else None
 
 
 @dataclass(frozen=True, slots=True)

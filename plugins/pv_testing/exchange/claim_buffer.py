@@ -160,7 +160,7 @@ class ClaimBuffer:
         confirmed, self._confirmed = self._confirmed, []
         for claim, item, external_id, body in confirmed:
             sent = claim.key in self._sent
-            self._gather(Settlement(claim, self._effect(claim, item), external_id, sent=sent, facts=item.data), body)
+            self._gather(Settlement(claim, self._effect(claim, item), external_id, "", "", sent, item.data), body)
 
     def _effect(self, claim: Claimed, item: Prepared) -> Result:
         """Return what has become of a record in effect; a try before, even of another attempt, may have made it."""

@@ -149,7 +149,9 @@ class RestProvider:
             request.method,
             request.path,
             params=request.params,
-            **request.content,
+            json=request.json,
+            data=request.data,
+            headers=request.headers,
             operation=spec.name,
             repeatable=spec.repeatable,
             classify=self.contract.classify(spec),
@@ -246,7 +248,7 @@ class RestOperation:
             return no_id_at(expected, body)
         if self._needs_id and not external_id and not (item and item.external_id):
             return NO_ID
-        return Reply(Verdict.OK, external_id, body=body if type(body) is dict or isinstance(body, Mapping) else {})
+        return Reply(Verdict.OK, external_id, "", "", body if type(body) is dict or isinstance(body, Mapping) else {})
 
     async def _send_one(self, item: Prepared) -> Reply:
         changes = bool(item.external_id and self._spec.update and self._spec.on_change == "update")
@@ -341,7 +343,9 @@ class RestOperation:
             request.method,
             request.path,
             params=request.params,
-            **request.content,
+            json=request.json,
+            data=request.data,
+            headers=request.headers,
             operation=operation,
             key=key,
             repeatable=True,
@@ -383,15 +387,14 @@ class RestOperation:
         *,
         decode: bool = False,
     ) -> Coroutine[Any, Any, Response]:
-        content = request.content
-        if "headers" in content:
-            headers = {**content.pop("headers"), **(headers or {})}
+        more = request.headers
         return self._session.request(
             request.method,
             request.path,
             params=request.params,
-            headers=headers,
-            **content,
+            json=request.json,
+            data=request.data,
+            headers={**more, **(headers or {})} if more else headers,
             operation=self.name,
             key=key,
             repeatable=self._repeatable,

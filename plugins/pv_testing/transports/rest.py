@@ -185,7 +185,7 @@ class RestSession:
                 latest,
                 self.throttle,
                 classify or classify_http,
-                decode=decode,
+                decode,
             )
             call.careful = held and not repeatable
             return await self._persist(call)
