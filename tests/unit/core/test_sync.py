@@ -151,9 +151,13 @@ except KeyboardInterrupt:
 """
     process = python(code)
     assert process.stdout is not None
-    assert process.stdout.readline() == "begun\n"
-    process.send_signal(signal.SIGINT)
-    assert process.communicate(timeout=10)[0] == "interrupted\n"
+    try:
+        assert process.stdout.readline() == "begun\n"
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=10)[0] == "interrupted\n"
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_an_interruption_that_does_not_wake_the_waiting_thread_is_noticed_too():
