@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import math
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pv_testing.core import clock
@@ -52,27 +52,14 @@ class Auth:
         del session
         return refused or NO_HEADERS
 
-    def carry(self, wire: Carrier, call: OutgoingRequest, headers: Mapping[str, str]) -> Awaitable[Response]:
-        """Send a request once; what is raised is as of the carrier.
+    async def carry(self, wire: Carrier, call: OutgoingRequest, headers: Mapping[str, str]) -> Response:
+        """Send a request once, as it is or sealed; what is raised is as of the carrier.
 
         Args:
             wire: carries it.
             call: the request; logs, evidence and errors see it as it is here.
             headers: all of its headers.
         """
-        return wire.send(call, headers)
-
-    async def aclose(self) -> None:
-        """Stop fetching."""
-
-
-class SealingAuth(Auth):
-    """Signs or seals each request by itself, whenever it is written; the base of the others."""
-
-    by_request: ClassVar[bool] = True
-
-    async def carry(self, wire: Carrier, call: OutgoingRequest, headers: Mapping[str, str]) -> Response:
-        """Send a request once, sealed; the arguments are those of :meth:`Auth.carry`."""
         if call.login:
             return await wire.send(call, headers)
         sealed, headers = self.sealed(call, headers)
@@ -82,8 +69,11 @@ class SealingAuth(Auth):
             call.written = sealed.written
 
     def sealed(self, call: OutgoingRequest, headers: Mapping[str, str]) -> tuple[OutgoingRequest, Mapping[str, str]]:
-        """Return a request and its headers as they are written this one time."""
-        raise NotImplementedError
+        """Return a request and its headers as they are written this one time: signed anew, where the way does so."""
+        return call, headers
+
+    async def aclose(self) -> None:
+        """Stop fetching."""
 
 
 class FixedHeader(Auth):

@@ -12,20 +12,21 @@ import hmac
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
+from typing import ClassVar
 from urllib.parse import quote
 
 from yarl import URL
 
 from pv_testing.core.errors import ConfigError
 from pv_testing.core.redaction import conceal
-from pv_testing.transports.auth import SealingAuth
+from pv_testing.transports.auth import Auth
 from pv_testing.transports.outgoing_request import OutgoingRequest
 
 _ESCAPED = re.compile("%[0-9A-F]{2}")
 HEX = ("upper", "lower")
 
 
-class StarlimsSignature(SealingAuth):
+class StarlimsSignature(Auth):
     """Signs each request when it is written, with the time of that moment, also where it is repeated.
 
     Args:
@@ -41,6 +42,8 @@ class StarlimsSignature(SealingAuth):
     Raises:
         ConfigError: ``hex_case`` is neither.
     """
+
+    by_request: ClassVar[bool] = True
 
     def __init__(
         self,

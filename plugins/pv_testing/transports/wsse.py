@@ -10,17 +10,19 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 from pv_testing.core.redaction import conceal
-from pv_testing.transports.auth import SealingAuth
+from pv_testing.transports.auth import Auth
 from pv_testing.transports.outgoing_request import OutgoingRequest
 
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 
 
-class EnvelopeAuth(SealingAuth):
+class EnvelopeAuth(Auth):
     """Says who asks within each envelope; the base of the others."""
+
+    by_request: ClassVar[bool] = True
 
     def seal(self, envelope: bytes) -> bytes:
         """Return an envelope with the credentials."""
