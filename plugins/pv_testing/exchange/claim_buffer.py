@@ -132,8 +132,7 @@ class ClaimBuffer:
         outcome = Outcome(claim.key, Result.DEFERRED, code=Reason.LEASE_LOST, reason=LOST)
         log.warning("%s: its lease is lost; %s", visible(claim.key), LOST)
         if claim.key in self._sent:
-            settlement = self._settlement(claim, Result.DEFERRED, code=Reason.LEASE_LOST, reason=LOST)
-            self._group.append((settlement, outcome))
+            self._gather(self._settlement(claim, Result.DEFERRED, code=Reason.LEASE_LOST, reason=LOST), outcome)
         else:
             self._outcomes.append(outcome)
 
@@ -160,7 +159,13 @@ class ClaimBuffer:
         confirmed, self._confirmed = self._confirmed, []
         for claim, item, external_id, body in confirmed:
             sent = claim.key in self._sent
-            self._gather(Settlement(claim, self._effect(claim, item), external_id, "", "", sent, item.data), body)
+            one = Settlement(claim, self._effect(claim, item), external_id, "", "", sent, item.data).storable()
+            self._group.append((one, _outcome(one, body)))
+
+    def _gather(self, settlement: Settlement, outcome: Outcome | None) -> None:
+        """Add to the group; of two records with one id, the first in it keeps that, so that the order must hold."""
+        self._gather_confirmed()
+        self._group.append((settlement, outcome))
 
     def _effect(self, claim: Claimed, item: Prepared) -> Result:
         """Return what has become of a record in effect; a try before, even of another attempt, may have made it."""
@@ -215,7 +220,7 @@ class ClaimBuffer:
 
     def _later(self, claim: Claimed, result: Result, external_id: str = "", code: str = "") -> None:
         """Settle an earlier version; the record has no outcome yet and is claimed once more."""
-        self._group.append((self._settlement(claim, result, external_id, code), None))
+        self._gather(self._settlement(claim, result, external_id, code), None)
         self._overtaken.append(claim.key)
 
     async def overtaken(self) -> list[str]:
@@ -246,13 +251,13 @@ class ClaimBuffer:
         """Put the record back to what it was before the claim, unsent, for the next attempt."""
         claim = self._held.pop(item.key)
         outcome = Outcome(item.key, Result.DEFERRED, item.external_id, code, reason)
-        self._group.append((self._settlement(claim, Result.DEFERRED, code=Reason.NOT_SENT, reason=reason), outcome))
+        self._gather(self._settlement(claim, Result.DEFERRED, code=Reason.NOT_SENT, reason=reason), outcome)
 
     def keep(self, item: Prepared) -> None:
         """The record has changed, but the contract says that the system keeps what it has."""
         claim = self._held.pop(item.key)
         outcome = Outcome(item.key, Result.UNCHANGED, claim.external_id)
-        self._group.append((self._settlement(claim, Result.UNCHANGED), outcome))
+        self._gather(self._settlement(claim, Result.UNCHANGED), outcome)
 
     def stopped(self, batch: Sequence[Prepared], error: IntegrationError) -> None:
         """An error has ended the exchange, in the midst of the batch where that is more than one request."""
@@ -291,11 +296,8 @@ class ClaimBuffer:
         claim = self._held.pop(item.key, None)
         if claim is not None:
             sent = claim.key in self._sent
-            self._gather(Settlement(claim, result, external_id, code, reason, sent, item.data, overwritten), body)
-
-    def _gather(self, settlement: Settlement, body: Mapping[str, Any]) -> None:
-        key, one = settlement.claimed.key, settlement.storable()
-        self._group.append((one, Outcome(key, one.result, one.external_id, one.code, one.reason, body or {})))
+            one = Settlement(claim, result, external_id, code, reason, sent, item.data, overwritten).storable()
+            self._gather(one, _outcome(one, body))
 
     def _settlement(
         self, claim: Claimed, result: Result, external_id: str = "", code: str = "", reason: str = ""
@@ -391,3 +393,7 @@ class ClaimBuffer:
 def _has_new_id(settlement: Settlement) -> bool:
     """Whether the record took effect under an id that the ledger doesn't have for it yet."""
     return settlement.result.in_effect and settlement.external_id not in {"", settlement.claimed.external_id}
+
+
+def _outcome(one: Settlement, body: Mapping[str, Any]) -> Outcome:
+    return Outcome(one.claimed.key, one.result, one.external_id, one.code, one.reason, body or {})

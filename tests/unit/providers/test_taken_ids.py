@@ -9,7 +9,7 @@ from aiohttp import web
 
 from pv_testing.core.records import Record, Result
 from pv_testing.ledger import Ledger
-from tests.unit.providers.plain_lims import PlainLims, contract, exchange
+from tests.unit.providers.plain_lims import PlainLims, contract, exchange, hangs_up
 
 
 def record(name: str, customer: str = "C") -> Record:
@@ -52,6 +52,24 @@ def test_an_id_that_the_look_up_gives_to_two_keys_waits_for_a_person(tmp_path: P
         (entry,) = ledger.waiting()
         assert (outcome.result, outcome.code, outcome.external_id) == (Result.QUARANTINED, "ID_TAKEN", "")
         assert (entry.key, entry.code, "P/A" in entry.reason) == ("P/B", "ID_TAKEN", True)
+    assert len(lims.samples) == 2
+
+
+def test_the_record_that_was_answered_first_keeps_an_id_that_a_look_up_gives_to_another_one(tmp_path: Path) -> None:
+    lims, path = PlainLims(), contract(tmp_path, concurrency=1)
+
+    async def breaks_off_at_the_second(request: web.Request) -> web.StreamResponse:
+        kept = lims.add(await request.json())
+        return hangs_up(request) if len(lims.samples) == 2 else web.json_response(kept, status=201)
+
+    async def gives_the_first_id(request: web.Request) -> web.Response:
+        found = lims.matching(await request.json())
+        return web.json_response({"data": [{**one, "id": "S1"} for one in found]})
+
+    lims.create, lims.search = breaks_off_at_the_second, gives_the_first_id
+    report = exchange(lims, path, [record("A"), record("B")])
+    outcomes = {outcome.key: (outcome.result, outcome.external_id, outcome.code) for outcome in report.outcomes}
+    assert outcomes == {"P/A": (Result.CREATED, "S1", ""), "P/B": (Result.QUARANTINED, "", "ID_TAKEN")}
     assert len(lims.samples) == 2
 
 
