@@ -85,6 +85,7 @@ class ChunkProcessor:
                 )
                 told = True
             if busy:
+                await self.buffer.commit()  # their leases could end during a long wait
                 await asyncio.sleep(POLL)
             busy = await self._attempt([*busy, *(self.items[key] for key in overtaken)])
             overtaken = await self.buffer.overtaken()

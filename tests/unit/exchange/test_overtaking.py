@@ -80,3 +80,24 @@ def test_a_version_that_waited_for_one_that_was_not_sent_is_sent(tmp_path):
         (outcome,) = Exchange(target, ledger, owner="older").run(version(400)).outcomes
         thread.join()
     assert (outcome.result, target.sent) == (Result.CREATED, [KEY])
+
+
+class Noting(Ledger):
+    """A ledger that notes what it holds whenever somebody claims."""
+
+    def __init__(self) -> None:
+        super().__init__("sqlite://")
+        self.held: list[dict[str, str]] = []
+
+    def claim(self, system, kind, items, *, owner, lease):
+        self.held.append({entry.key: entry.state.value for entry in self.entries()})
+        return super().claim(system, kind, items, owner=owner, lease=lease)
+
+
+def test_what_was_confirmed_is_settled_before_others_are_waited_for():
+    records = [*version(400), Record("SR-2025-0001/SN0001", {"power_rating": 400})]
+    with Noting() as ledger:
+        ledger.claim("lims", "sample", [Claim(KEY, fingerprint(405))], owner="other", lease=60)
+        report = Exchange(Target(), ledger, patience=0.6).run(records)
+        assert ledger.held[2] == {KEY: "in_flight", "SR-2025-0001/SN0001": "confirmed"}
+    assert {outcome.key: outcome.code for outcome in report.outcomes} == {KEY: "BUSY", "SR-2025-0001/SN0001": ""}
