@@ -80,9 +80,7 @@ class ChunkProcessor:
         while overtaken or (busy and clock.seconds() < give_up):
             if busy and not told:
                 seconds = give_up - clock.seconds()
-                log.info(
-                    "%s: another attempt holds %d records; up to %.0f s are waited", self._name, len(busy), seconds
-                )
+                log.info("%s: it waits up to %.0f s for %d records of another attempt", self._name, seconds, len(busy))
                 told = True
             if busy:
                 await self.buffer.commit()  # their leases could end during a long wait
