@@ -50,6 +50,11 @@ class Request(NamedTuple):
         """What the body's kind adds to the headers."""
         return FORM if self.form else None
 
+    @property
+    def content(self) -> dict[str, Any]:
+        """Query and body as the session takes them; to name them one by one costs less, where that counts."""
+        return {"params": self.params, "json": self.json, "data": self.data, "headers": self.headers}
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

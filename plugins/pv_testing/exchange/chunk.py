@@ -80,7 +80,7 @@ class ChunkProcessor:
         while overtaken or (busy and clock.seconds() < give_up):
             if busy and not told:
                 seconds = give_up - clock.seconds()
-                log.info("%s: it waits up to %.0f s for %d records of another attempt", self._name, seconds, len(busy))
+                log.info("%s: another attempt holds %d records; it waits up to %.0f s", self._name, len(busy), seconds)
                 told = True
             if busy:
                 await self.buffer.commit()  # their leases could end during a long wait

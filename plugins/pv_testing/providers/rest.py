@@ -148,10 +148,7 @@ class RestProvider:
         return await self.session.request(
             request.method,
             request.path,
-            params=request.params,
-            json=request.json,
-            data=request.data,
-            headers=request.headers,
+            **request.content,
             operation=spec.name,
             repeatable=spec.repeatable,
             classify=self.contract.classify(spec),
@@ -342,10 +339,7 @@ class RestOperation:
         response = await self._session.request(
             request.method,
             request.path,
-            params=request.params,
-            json=request.json,
-            data=request.data,
-            headers=request.headers,
+            **request.content,
             operation=operation,
             key=key,
             repeatable=True,

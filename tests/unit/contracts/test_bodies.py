@@ -15,15 +15,14 @@ QUERY = {"method": "POST", "path": "/query", "query": {"q": "SELECT id WHERE key
 
 def test_a_body_can_be_a_list_with_the_one_record() -> None:
     call = compile_call({"method": "POST", "path": "/objects", "body_as": "list"}, Shared())
-    request = call.request({"name": "A"})
-    assert (request.json, request.data, request.headers) == ([{"name": "A"}], None, None)
+    expected = {"params": {}, "json": [{"name": "A"}], "data": None, "headers": None}
+    assert call.request({"name": "A"}).content == expected
 
 
 def test_a_form_takes_the_query_and_the_address_has_none() -> None:
     request = compile_call(QUERY, Shared()).request({"key": "A B/1"})
-    assert request.params == {}
-    assert (request.json, request.data) == (None, b"q=SELECT+id+WHERE+key+%3D+%27A+B%2F1%27")
-    assert request.headers == FORM
+    body = b"q=SELECT+id+WHERE+key+%3D+%27A+B%2F1%27"
+    assert request.content == {"params": {}, "json": None, "data": body, "headers": FORM}
 
 
 @pytest.mark.parametrize(
