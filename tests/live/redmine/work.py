@@ -12,7 +12,9 @@ SR = "SR-2025-0123"
 PROTOCOLS = tuple(f"PVTP-{number:03}" for number in (1, 2, 3, 10, 11, 18, 19, 20))
 MODULES = tuple(f"SN{number:03}" for number in range(1, 7))
 FAILED = tuple((PROTOCOLS[5], module) for module in MODULES)
-CAPA = "PVTP-018/21"
+CAPA_SCOPE = "PVTP-012"
+"""A protocol that no other test of this Redmine has fail: while its CAPA is open, no other one of it is raised."""
+CAPA = f"{CAPA_SCOPE}/21"
 FILES = {"pareto.png": b"\x89PNG pareto", "control.png": b"\x89PNG control", "executions.csv": b"execution_id\n1\n"}
 OPERATOR_HOURS, EQUIPMENT_HOURS = 1.25, 840
 DAY = "2025-11-20"
@@ -75,8 +77,8 @@ def capa(reports: list[str]) -> Record:
     action = {"description": "Check the ramp", "responsible": "Quality Manager", "target_date": "2026-01-31"}
     about = {
         "capa_key": CAPA,
-        "scope": "PVTP-018",
-        "title": "Thermal cycling",
+        "scope": CAPA_SCOPE,
+        "title": "Recurring failures",
         "problem_statement": "Six modules failed",
     }
     return Record(CAPA, {**about, "corrective_action": action, "related_ncs": sorted(reports)})
