@@ -83,7 +83,7 @@ class ChunkProcessor:
                 log.info("%s: another attempt holds %d records; it waits up to %.0f s", self._name, len(busy), seconds)
                 told = True
             if busy:
-                await self.buffer.commit()  # their leases could end during a long wait
+                await self.buffer.commit()  # during a long wait, leases of what was confirmed would end
                 await asyncio.sleep(POLL)
             busy = await self._attempt([*busy, *(self.items[key] for key in overtaken)])
             overtaken = await self.buffer.overtaken()
